@@ -1,0 +1,55 @@
+namespace ServiceMesh;
+
+/// <summary>
+/// Requests and local functions put together into one: takes a <typeparamref name="TIn"/>, ends with a
+/// <typeparamref name="TOut"/>. Immutable, so one value may be kept in a static field and executed a thousand times at
+/// once; nests freely. Made by <see cref="Compose"/>, by <c>|</c>, and by every <see cref="RequestTopic{TIn,TOut}"/>.
+/// </summary>
+/// <example>
+/// <code source="samples/Snippets/Compositions.cs" region="pipe" />
+/// </example>
+public abstract class Composition<TIn, TOut>
+{
+    private protected Composition() { }
+
+    /// <summary>How many steps a pipe counts it as.</summary>
+    internal virtual int StepCount => 1;
+
+    /// <summary>What runs first, in words.</summary>
+    internal virtual string FirstStep => ToString()!;
+
+    /// <summary>True when it begins with the application's own code, which may keep the thread.</summary>
+    internal virtual bool BeginsLocally => false;
+
+    /// <summary>
+    /// Runs it once, within the scope of the run. Failures are replies; only misuse and the caller's own cancellation
+    /// are thrown.
+    /// </summary>
+    internal abstract ValueTask<Reply<TOut>> RunAsync(TIn input, CompositionRun run);
+
+    /// <summary>The form with its steps, as it was written.</summary>
+    public abstract override string ToString();
+}
+
+/// <summary>One execution of a composition: what its steps share.</summary>
+internal sealed class CompositionRun(Sender sender, CallScope scope)
+{
+    public Sender Sender => sender;
+
+    public CallScope Scope => scope;
+
+    /// <summary>A local step that cannot go on because time is up or the caller left.</summary>
+    /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
+    public Reply<T> GaveUp<T>(string step)
+    {
+        var reply = scope.GaveUp(step, notSent: true);
+        return Failed<T>(new(reply.Status, step, reply.Error!, reply.NotProcessed));
+    }
+
+    /// <summary>A local step that failed: reported here, because no other node knows of it.</summary>
+    public Reply<T> Failed<T>(ReplyFailure failure)
+    {
+        sender.ReportLocal(failure);
+        return Reply<T>.Failed(failure);
+    }
+}

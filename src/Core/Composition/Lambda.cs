@@ -1,0 +1,38 @@
+namespace ServiceMesh;
+
+/// <summary>A local function as a step: its value, or 500 with its exception.</summary>
+internal sealed class Lambda<TIn, TOut>(Func<TIn, CancellationToken, ValueTask<TOut>> function, string name) : Composition<TIn, TOut>
+{
+    internal override bool BeginsLocally => true;
+
+    internal override async ValueTask<Reply<TOut>> RunAsync(TIn input, CompositionRun run)
+    {
+        var token = run.Scope.Token;
+        if (token.IsCancellationRequested)
+        {
+            return run.GaveUp<TOut>(name);
+        }
+
+        try
+        {
+            var running = function(input, token);
+            var value = running.IsCompleted
+                ? await running.ConfigureAwait(false)
+                : await running.AsTask().WaitAsync(token).ConfigureAwait(false);
+            return token.IsCancellationRequested ? run.GaveUp<TOut>(name) : Reply<TOut>.Success(value);
+        }
+        catch (OperationCanceledException) when (token.IsCancellationRequested)
+        {
+            return run.GaveUp<TOut>(name);
+        }
+        catch (Exception failure)
+        {
+            return run.Failed<TOut>(new(StatusCode.HandlerFailed, name, $"It threw {failure.GetType().Name}: {failure.Message}")
+            {
+                Exception = failure,
+            });
+        }
+    }
+
+    public override string ToString() => name;
+}

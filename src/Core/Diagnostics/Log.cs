@@ -1,0 +1,55 @@
+using Microsoft.Extensions.Logging;
+
+namespace ServiceMesh;
+
+/// <summary>Every log message of Core. Each carries topic and sender where it has them, and never a body.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(1, LogLevel.Information, "Node {NodeId} started on the {Transport} transport with {Subscriptions} subscriptions")]
+    public static partial void Started(ILogger logger, string nodeId, string transport, int subscriptions);
+
+    [LoggerMessage(2, LogLevel.Information, "Node {NodeId} drains: it refuses new messages and waits up to {Timeout} for {InFlight} in flight")]
+    public static partial void Draining(ILogger logger, string nodeId, TimeSpan timeout, int inFlight);
+
+    [LoggerMessage(3, LogLevel.Information, "Node {NodeId} has drained")]
+    public static partial void Drained(ILogger logger, string nodeId);
+
+    [LoggerMessage(4, LogLevel.Warning, "Node {NodeId} waited {Timeout} and cancels {InFlight} messages that are still in flight")]
+    public static partial void DrainTimedOut(ILogger logger, string nodeId, TimeSpan timeout, int inFlight);
+
+    [LoggerMessage(5, LogLevel.Warning, "Node {NodeId} stops with {InFlight} handlers that do not react to their cancellation token")]
+    public static partial void HandlersLeftBehind(ILogger logger, string nodeId, int inFlight);
+
+    [LoggerMessage(6, LogLevel.Error, "The transport did not {Step} cleanly")]
+    public static partial void TransportStopFailed(ILogger logger, string step, Exception exception);
+
+    [LoggerMessage(EventId = 10, Message = "Handling {Topic} from {Sender} failed with {Status}")]
+    public static partial void HandlingFailed(ILogger logger, LogLevel level, Topic topic, string sender, int status, Exception? exception);
+
+    [LoggerMessage(11, LogLevel.Warning, "The handler of {Topic} for {Sender} ended {Elapsed} after it began, when its reply had already been given up")]
+    public static partial void HandlerOverran(ILogger logger, string topic, string sender, TimeSpan elapsed);
+
+    [LoggerMessage(12, LogLevel.Error, "Disposing the services of a handler of {Topic} failed")]
+    public static partial void ScopeDisposeFailed(ILogger logger, string topic, Exception exception);
+
+    [LoggerMessage(13, LogLevel.Warning, "Lost a message on {Topic} ({Reason}): {Detail}")]
+    public static partial void Dropped(ILogger logger, string topic, string reason, string detail);
+
+    [LoggerMessage(20, LogLevel.Debug, "Request {Topic} failed with {Status}: {Error}")]
+    public static partial void RequestFailed(ILogger logger, string topic, int status, string error);
+
+    [LoggerMessage(21, LogLevel.Error, "The transport broke its contract on {Topic}: it threw instead of answering")]
+    public static partial void TransportThrew(ILogger logger, string topic, Exception exception);
+
+    [LoggerMessage(30, LogLevel.Error, "An error report about {Topic} from {Sender} (status {Status}) could not be filed")]
+    public static partial void ReportFailed(ILogger logger, string topic, string sender, int status, Exception exception);
+
+    [LoggerMessage(31, LogLevel.Error, "An error report about {Topic} from {Sender} (status {Status}) is lost: {Reason}")]
+    public static partial void ReportLost(ILogger logger, string topic, string sender, int status, string reason);
+
+    [LoggerMessage(32, LogLevel.Warning, "The error queue is full at {Capacity} reports: the oldest {Lost} are dropped. Drain it (IErrorQueue)")]
+    public static partial void ErrorQueueFull(ILogger logger, int capacity, int lost);
+
+    [LoggerMessage(33, LogLevel.Warning, "Skipped {Lines} unreadable lines of the error queue {File}")]
+    public static partial void ErrorQueueDamaged(ILogger logger, int lines, string file);
+}

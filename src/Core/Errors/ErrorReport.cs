@@ -1,0 +1,74 @@
+using System.Text;
+
+namespace ServiceMesh;
+
+/// <summary>One failure, as operators read it. Made by the node that knows most about it, once.</summary>
+public sealed record ErrorReport
+{
+    /// <summary>The topic, or the description of a composition's local step.</summary>
+    public required string Topic { get; init; }
+
+    /// <summary>Whether a request or a signal failed.</summary>
+    public required MessageKind Kind { get; init; }
+
+    /// <summary>The status, as a number.</summary>
+    public required int Status { get; init; }
+
+    /// <summary>What happened, in a sentence.</summary>
+    public required string Error { get; init; }
+
+    /// <summary>The message's id.</summary>
+    public required string MessageId { get; init; }
+
+    /// <summary>The id of the node that sent the message.</summary>
+    public required string Sender { get; init; }
+
+    /// <summary>The id of the node that reports.</summary>
+    public required string Node { get; init; }
+
+    /// <summary>The group that handled it; null when none did.</summary>
+    public string? Group { get; init; }
+
+    /// <summary>When it was reported.</summary>
+    public required DateTimeOffset Time { get; init; }
+
+    /// <summary>The message's body, at most <c>ServiceMesh:Errors:MaxDataBytes</c> of it: as text, or base64 when it is no UTF-8.</summary>
+    public string Data { get; init; } = "";
+
+    /// <summary><c>utf-8</c> or <c>base64</c>.</summary>
+    public string DataEncoding { get; init; } = "utf-8";
+
+    /// <summary>The size of the whole body in bytes; more than <see cref="Data"/> holds when that was cut.</summary>
+    public int DataBytes { get; init; }
+
+    /// <summary>The exception's type, message and stack; null when there was none on this node.</summary>
+    public string? Exception { get; init; }
+
+    internal const int MaxExceptionCharacters = 8192;
+
+    internal static (string Data, string Encoding) Excerpt(ReadOnlySpan<byte> body, int maxBytes)
+    {
+        var excerpt = body.Length <= maxBytes ? body : body[..WholeCharacters(body, maxBytes)];
+        return System.Text.Unicode.Utf8.IsValid(excerpt)
+            ? (Encoding.UTF8.GetString(excerpt), "utf-8")
+            : (Convert.ToBase64String(body[..Math.Min(body.Length, maxBytes)]), "base64");
+    }
+
+    internal static string? Describe(Exception? exception)
+    {
+        var text = exception?.ToString();
+        return text is { Length: > MaxExceptionCharacters } ? text[..MaxExceptionCharacters] + "…" : text;
+    }
+
+    // A cut in the middle of a character would turn text into base64: step back to where one begins.
+    private static int WholeCharacters(ReadOnlySpan<byte> body, int length)
+    {
+        var cut = length;
+        while (cut > 0 && cut > length - 4 && (body[cut] & 0xC0) == 0x80)
+        {
+            cut--;
+        }
+
+        return cut;
+    }
+}

@@ -1,0 +1,116 @@
+using System.Threading.Channels;
+
+namespace ServiceMesh;
+
+/// <summary>
+/// Files error reports under the configured policy, behind the back of whoever failed: a bounded buffer and one loop,
+/// which the bus starts and awaits.
+/// </summary>
+internal sealed class ErrorReporter(Node node)
+{
+    private const int BufferedReports = 4096;
+
+    private readonly Channel<ErrorReport> _buffer = Channel.CreateBounded<ErrorReport>(
+        new BoundedChannelOptions(BufferedReports) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
+
+    private Task _loop = Task.CompletedTask;
+
+    /// <summary>Begins to file. What was reported before waits in the buffer.</summary>
+    public void Start(Func<ErrorReport, Task> file) => _loop = FileAllAsync(file);
+
+    /// <summary>Files what is buffered and ends.</summary>
+    public async Task StopAsync()
+    {
+        _buffer.Writer.TryComplete();
+        await _loop.ConfigureAwait(false);
+    }
+
+    /// <summary>Reports a message that failed. Does not wait.</summary>
+    public void Report(Message message, StatusCode status, string error, string? group, Exception? exception)
+    {
+        if (node.Options.ErrorPolicy == ErrorPolicy.Ignore)
+        {
+            node.Telemetry.Report("ignored");
+            return;
+        }
+
+        // A report about the reports would feed on itself.
+        if (node.Options.ErrorPolicy == ErrorPolicy.Publish && message.Topic == MeshTopics.Errors.Topic)
+        {
+            Lost(message.Topic.ToString(), message.Sender, (int)status, "it is about the topic of error reports itself");
+            return;
+        }
+
+        var (data, encoding) = ErrorReport.Excerpt(message.Body.Span, node.Options.Errors.MaxDataBytes);
+        Add(new()
+        {
+            Topic = message.Topic.ToString(),
+            Kind = message.Kind,
+            Status = (int)status,
+            Error = error,
+            MessageId = message.Id.ToString(),
+            Sender = message.Sender,
+            Node = node.Id,
+            Group = group,
+            Time = node.Clock.GetUtcNow(),
+            Data = data,
+            DataEncoding = encoding,
+            DataBytes = message.Body.Length,
+            Exception = ErrorReport.Describe(exception),
+        });
+    }
+
+    /// <summary>Reports a local step of a composition, which never was a message.</summary>
+    public void Report(ReplyFailure failure)
+    {
+        if (node.Options.ErrorPolicy == ErrorPolicy.Ignore)
+        {
+            node.Telemetry.Report("ignored");
+            return;
+        }
+
+        Add(new()
+        {
+            Topic = failure.Step,
+            Kind = MessageKind.Request,
+            Status = (int)failure.Status,
+            Error = failure.Message,
+            MessageId = node.NextMessageId().ToString(),
+            Sender = node.Id,
+            Node = node.Id,
+            Time = node.Clock.GetUtcNow(),
+            Exception = ErrorReport.Describe(failure.Exception),
+        });
+    }
+
+    private void Add(ErrorReport report)
+    {
+        if (!_buffer.Writer.TryWrite(report))
+        {
+            Lost(report.Topic, report.Sender, report.Status, $"more than {BufferedReports} reports wait to be filed, or the node has stopped");
+        }
+    }
+
+    private async Task FileAllAsync(Func<ErrorReport, Task> file)
+    {
+        await foreach (var report in _buffer.Reader.ReadAllAsync().ConfigureAwait(false))
+        {
+            try
+            {
+                await file(report).ConfigureAwait(false);
+                node.Telemetry.Report("filed");
+            }
+            catch (Exception failure)
+            {
+                node.Telemetry.Report("lost");
+                Log.ReportFailed(node.Logger, report.Topic, report.Sender, report.Status, failure);
+            }
+        }
+    }
+
+    private void Lost(string topic, string sender, int status, string reason)
+    {
+        node.Telemetry.Report("lost");
+        Log.ReportLost(node.Logger, topic, sender, status, reason);
+    }
+}

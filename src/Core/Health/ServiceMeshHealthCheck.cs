@@ -1,0 +1,29 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace ServiceMesh;
+
+/// <summary>
+/// Healthy; degraded while the transport repairs itself, a handler is at its limits or the node drains; unhealthy while
+/// the bus does not run or the transport moves nothing. Says all reasons.
+/// </summary>
+internal sealed class ServiceMeshHealthCheck(ServiceBus bus) : IHealthCheck
+{
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    {
+        var complaints = bus.Complaints().OrderByDescending(c => c.State).ToArray();
+        var node = bus.Node;
+        var data = new Dictionary<string, object>
+        {
+            ["node"] = node.Id,
+            ["uptime"] = node.Uptime,
+            ["subscriptions"] = node.Subscriptions.Count,
+        };
+        var reasons = string.Join(' ', complaints.Select(c => c.Reason));
+        return Task.FromResult(complaints.FirstOrDefault().State switch
+        {
+            TransportState.Healthy => HealthCheckResult.Healthy($"Node '{node.Id}' runs.", data),
+            TransportState.Degraded => HealthCheckResult.Degraded(reasons, data: data),
+            _ => new HealthCheckResult(context.Registration.FailureStatus, reasons, data: data),
+        });
+    }
+}

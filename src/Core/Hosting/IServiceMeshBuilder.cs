@@ -1,0 +1,19 @@
+using Microsoft.Extensions.DependencyInjection;
+
+namespace ServiceMesh;
+
+/// <summary>Puts one bus together: transports, handlers, middleware, serializers.</summary>
+public interface IServiceMeshBuilder
+{
+    /// <summary>Where everything is registered.</summary>
+    IServiceCollection Services { get; }
+
+    /// <summary>The key of this bus in the container; empty for the one that is injected without a key.</summary>
+    string Name { get; }
+}
+
+/// <summary>One transport that the configuration may choose. For transport writers.</summary>
+/// <param name="Name">The value of <c>ServiceMesh:Transport</c> that chooses it, and the name of its own section.</param>
+/// <param name="Keys">The keys of that section, <c>:</c> between levels, <c>*</c> for a name that the user chooses.</param>
+/// <param name="Create">Makes it; called once, when the bus is made, and only if it is chosen.</param>
+public sealed record TransportRegistration(string Name, IReadOnlyList<string> Keys, Func<IServiceProvider, ITransport> Create);

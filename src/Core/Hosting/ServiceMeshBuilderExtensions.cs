@@ -1,0 +1,186 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using ServiceMesh;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>What a bus is put together from.</summary>
+public static class ServiceMeshBuilderExtensions
+{
+    /// <summary>Makes the in-memory transport available under the name <c>InMemory</c>, the default of the configuration.</summary>
+    /// <param name="builder">The bus.</param>
+    /// <param name="network">What connects it with other buses of this process; null for a network of its own.</param>
+    public static IServiceMeshBuilder AddInMemoryTransport(this IServiceMeshBuilder builder, InMemoryNetwork? network = null) =>
+        builder.AddTransport(new("InMemory", [], _ => new InMemoryTransport(network ?? new())));
+
+    /// <summary>Makes a transport available that the configuration may choose. For transport writers.</summary>
+    /// <exception cref="InvalidOperationException">There is one of this name already.</exception>
+    public static IServiceMeshBuilder AddTransport(this IServiceMeshBuilder builder, TransportRegistration registration)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(registration);
+        if (builder.Services.Any(d => d.IsKeyedService && builder.Name.Equals(d.ServiceKey)
+            && d.KeyedImplementationInstance is TransportRegistration other
+            && other.Name.Equals(registration.Name, StringComparison.OrdinalIgnoreCase)))
+        {
+            throw new InvalidOperationException($"The {registration.Name} transport was added twice to one bus.");
+        }
+
+        return builder.With(registration);
+    }
+
+    /// <summary>
+    /// Handles a topic with a class: <c>AddHandler&lt;FetchHandler&gt;(Weather.Fetch)</c>. It is registered as scoped unless
+    /// it is registered already, and resolved from a scope of its own for each message.
+    /// </summary>
+    /// <typeparam name="THandler">
+    /// Implements <see cref="IRequestHandler{TIn,TOut}"/> or <see cref="ISignalHandler{T}"/> with the types of the contract.
+    /// </typeparam>
+    /// <param name="builder">The bus.</param>
+    /// <param name="contract">What it handles.</param>
+    /// <param name="configure">Group, limits, timeout, order.</param>
+    /// <exception cref="ArgumentException">The class does not implement the contract's interface, or an option is out of range.</exception>
+    public static IServiceMeshBuilder AddHandler<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+        this IServiceMeshBuilder builder, ITopicContract contract, Action<HandlerOptions>? configure = null)
+        where THandler : class
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(contract);
+        var definition = contract.DefineHandler(typeof(THandler));
+        builder.Services.TryAddScoped<THandler>();
+        return builder.With(definition, configure);
+    }
+
+    /// <summary>Answers requests with an asynchronous function.</summary>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    public static IServiceMeshBuilder AddHandler<TIn, TOut>(
+        this IServiceMeshBuilder builder,
+        RequestTopic<TIn, TOut> topic,
+        Func<TIn, HandlerContext, Task<TOut>> handler,
+        Action<HandlerOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(topic);
+        ArgumentNullException.ThrowIfNull(handler);
+        return builder.With(HandlerDefinition.ForRequest(topic, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))), configure);
+    }
+
+    /// <summary>Answers requests with a function that needs to wait for nothing.</summary>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    public static IServiceMeshBuilder AddHandler<TIn, TOut>(
+        this IServiceMeshBuilder builder,
+        RequestTopic<TIn, TOut> topic,
+        Func<TIn, HandlerContext, TOut> handler,
+        Action<HandlerOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(topic);
+        ArgumentNullException.ThrowIfNull(handler);
+        return builder.With(HandlerDefinition.ForRequest(topic, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))), configure);
+    }
+
+    /// <summary>Receives signals with an asynchronous function.</summary>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    public static IServiceMeshBuilder AddHandler<T>(
+        this IServiceMeshBuilder builder,
+        SignalPattern<T> pattern,
+        Func<T, HandlerContext, Task> handler,
+        Action<HandlerOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(pattern);
+        ArgumentNullException.ThrowIfNull(handler);
+        return builder.With(HandlerDefinition.ForSignal(pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context))), configure);
+    }
+
+    /// <summary>Receives signals with a function that needs to wait for nothing.</summary>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    public static IServiceMeshBuilder AddHandler<T>(
+        this IServiceMeshBuilder builder,
+        SignalPattern<T> pattern,
+        Action<T, HandlerContext> handler,
+        Action<HandlerOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(pattern);
+        ArgumentNullException.ThrowIfNull(handler);
+        return builder.With(
+            HandlerDefinition.ForSignal(pattern, "delegate", (signal, context) =>
+            {
+                handler(signal, context);
+                return ValueTask.CompletedTask;
+            }),
+            configure);
+    }
+
+    /// <summary>Adds a step around every handler of this bus, inside those added before. A singleton.</summary>
+    public static IServiceMeshBuilder AddHandlerMiddleware<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] T>(
+        this IServiceMeshBuilder builder)
+        where T : class, IHandlerMiddleware
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.AddKeyedSingleton<IHandlerMiddleware, T>(builder.Name);
+        return builder;
+    }
+
+    /// <summary>Adds a step around everything this bus sends, inside those added before. A singleton.</summary>
+    public static IServiceMeshBuilder AddSendMiddleware<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] T>(
+        this IServiceMeshBuilder builder)
+        where T : class, ISendMiddleware
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.AddKeyedSingleton<ISendMiddleware, T>(builder.Name);
+        return builder;
+    }
+
+    /// <summary>Makes a serializer available: it reads bodies of its content type, and writes when the configuration names it.</summary>
+    public static IServiceMeshBuilder AddSerializer(this IServiceMeshBuilder builder, IMessageSerializer serializer)
+    {
+        ArgumentNullException.ThrowIfNull(serializer);
+        return builder.With(serializer);
+    }
+
+    /// <summary>Adds a source-generated context for JSON bodies; asked before reflection, in the order of adding.</summary>
+    public static IServiceMeshBuilder AddJsonContext(this IServiceMeshBuilder builder, JsonSerializerContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        return builder.ConfigureJson(json => json.TypeInfoResolverChain.Add(context));
+    }
+
+    /// <summary>Changes how JSON bodies are written and read: naming, converters, number handling.</summary>
+    public static IServiceMeshBuilder ConfigureJson(this IServiceMeshBuilder builder, Action<JsonSerializerOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(configure);
+        builder.Services.Configure<JsonBodyOptions>(builder.Name, options => configure(options.Json));
+        return builder;
+    }
+
+    /// <summary>
+    /// States what the application needs of its transport beyond what its handlers show, so that a transport without it
+    /// fails at start: <c>Require(TransportFeatures.DurableSignals)</c>.
+    /// </summary>
+    public static IServiceMeshBuilder Require(this IServiceMeshBuilder builder, TransportFeatures features) =>
+        builder.With(new RequiredFeatures(features));
+
+    /// <summary>Changes options in code, after the configuration was read. They are checked together.</summary>
+    public static IServiceMeshBuilder Configure(this IServiceMeshBuilder builder, Action<ServiceMeshOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.Configure(builder.Name, configure);
+        return builder;
+    }
+
+    private static IServiceMeshBuilder With(this IServiceMeshBuilder builder, HandlerDefinition definition, Action<HandlerOptions>? configure)
+    {
+        var options = new HandlerOptions();
+        configure?.Invoke(options);
+        return builder.With(definition.With(Limits.Checked(options, definition)));
+    }
+
+    private static IServiceMeshBuilder With<T>(this IServiceMeshBuilder builder, T instance)
+        where T : class
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.AddKeyedSingleton(builder.Name, instance);
+        return builder;
+    }
+}

@@ -1,0 +1,94 @@
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using ServiceMesh;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Adds a bus to an application.</summary>
+public static class ServiceMeshServiceCollectionExtensions
+{
+    /// <summary>
+    /// Adds the bus of this application: <see cref="IServiceBus"/> as a singleton, started and stopped by the host.
+    /// </summary>
+    /// <param name="services">Where to add it.</param>
+    /// <param name="section">Usually <c>builder.Configuration.GetSection("ServiceMesh")</c>; null for defaults.</param>
+    /// <exception cref="InvalidOperationException">It was added before; give a second bus a name.</exception>
+    /// <example>
+    /// <code source="samples/Snippets/Hosting.cs" region="add" />
+    /// </example>
+    public static IServiceMeshBuilder AddServiceMesh(this IServiceCollection services, IConfiguration? section = null)
+    {
+        var builder = services.AddServiceMesh("", section);
+        services.AddSingleton<IServiceBus>(provider => provider.GetRequiredKeyedService<ServiceBus>(""));
+        services.AddSingleton(provider => provider.GetRequiredKeyedService<IErrorQueue>(""));
+        return builder;
+    }
+
+    /// <summary>Adds one of several buses, as a keyed service: <c>[FromKeyedServices("orders")] IServiceBus bus</c>.</summary>
+    /// <param name="services">Where to add it.</param>
+    /// <param name="name">The key.</param>
+    /// <param name="section">The configuration of this bus; null for defaults.</param>
+    /// <exception cref="InvalidOperationException">A bus with this name was added before.</exception>
+    public static IServiceMeshBuilder AddServiceMesh(this IServiceCollection services, string name, IConfiguration? section = null)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentNullException.ThrowIfNull(name);
+        if (services.Any(d => d.ServiceType == typeof(ServiceBus) && name.Equals(d.ServiceKey)))
+        {
+            throw new InvalidOperationException(
+                name.Length == 0
+                    ? "AddServiceMesh was called twice. Give a second bus a name: AddServiceMesh(\"name\", section)."
+                    : $"AddServiceMesh was called twice for the bus '{name}'.");
+        }
+
+        var options = services.AddOptions<ServiceMeshOptions>(name);
+        if (section is not null)
+        {
+            options.Bind(section);
+        }
+
+        options.ValidateOnStart();
+        services.AddLogging();
+        services.AddMetrics();
+        services.AddSingleton<IValidateOptions<ServiceMeshOptions>>(provider => new OptionsCheck(
+            name, section,
+            [.. provider.GetKeyedServices<TransportRegistration>(name)],
+            [.. provider.GetKeyedServices<IMessageSerializer>(name)]));
+        services.AddKeyedSingleton<IMessageSerializer>(name, (provider, _) =>
+            new JsonMessageSerializer(provider.GetRequiredService<IOptionsMonitor<JsonBodyOptions>>().Get(name).Json));
+        services.AddKeyedSingleton(name, (provider, _) => Build(provider, name));
+        services.AddKeyedSingleton<IServiceBus>(name, (provider, _) => provider.GetRequiredKeyedService<ServiceBus>(name));
+        services.AddKeyedSingleton(name, (provider, _) => provider.GetRequiredKeyedService<ServiceBus>(name).ErrorQueue);
+        services.AddSingleton<IHostedService>(provider => new MeshHostedService(provider.GetRequiredKeyedService<ServiceBus>(name)));
+        return new Builder(services, name);
+    }
+
+    private static ServiceBus Build(IServiceProvider provider, string name)
+    {
+        var options = provider.GetRequiredService<IOptionsMonitor<ServiceMeshOptions>>().Get(name);
+        var clock = provider.GetService<TimeProvider>() ?? TimeProvider.System;
+        var registration = provider.GetKeyedServices<TransportRegistration>(name)
+            .First(t => t.Name.Equals(options.Transport, StringComparison.OrdinalIgnoreCase));
+        var transport = registration.Create(provider);
+        var node = new Node(
+            options,
+            new SerializerSet(provider.GetKeyedServices<IMessageSerializer>(name), options.Serializer),
+            provider.GetRequiredService<IServiceScopeFactory>(),
+            provider.GetKeyedServices<IHandlerMiddleware>(name),
+            new Telemetry(provider.GetRequiredService<IMeterFactory>(), transport.Capabilities.System, clock),
+            provider.GetRequiredService<ILoggerFactory>(),
+            clock);
+        return new(
+            node,
+            transport,
+            registration.Name,
+            [.. provider.GetKeyedServices<ISendMiddleware>(name)],
+            [.. provider.GetKeyedServices<HandlerDefinition>(name)],
+            provider.GetKeyedServices<RequiredFeatures>(name).Aggregate(TransportFeatures.None, (all, one) => all | one.Features));
+    }
+
+    private sealed record Builder(IServiceCollection Services, string Name) : IServiceMeshBuilder;
+}

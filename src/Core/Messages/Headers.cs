@@ -1,0 +1,123 @@
+using System.Collections;
+using System.Diagnostics.CodeAnalysis;
+
+namespace ServiceMesh;
+
+/// <summary>
+/// Small named texts that travel beside a body: a tenant, a trace, a key. Immutable, so one value may be shared by a
+/// thousand messages; names ignore case, as they do in HTTP.
+/// </summary>
+/// <remarks>
+/// A name has 1 to 64 letters, digits, <c>-</c>, <c>_</c> or <c>.</c>; a value is any text without control characters.
+/// A message carries at most <see cref="MaxCount"/> headers of <see cref="MaxCharacters"/> characters in all: headers
+/// are read before any limit on bodies applies, so they have one of their own.
+/// </remarks>
+public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
+{
+    /// <summary>The most headers one message carries: 64.</summary>
+    public const int MaxCount = 64;
+
+    /// <summary>The most characters that all names and values of one message have together: 8,192.</summary>
+    public const int MaxCharacters = 8192;
+
+    // A handful of entries: a linear search over an array beats a dictionary and costs one object.
+    private readonly KeyValuePair<string, string>[] _entries;
+
+    private Headers(KeyValuePair<string, string>[] entries) => _entries = entries;
+
+    /// <summary>No headers.</summary>
+    public static Headers Empty { get; } = new([]);
+
+    /// <inheritdoc/>
+    public int Count => _entries.Length;
+
+    /// <summary>The value of a header, or null when there is none of that name.</summary>
+    public string? this[string name] => TryGet(name, out var value) ? value : null;
+
+    /// <summary>Makes headers from pairs; of two with the same name the later one stays.</summary>
+    /// <exception cref="ArgumentException">A name, a value or the whole is outside the limits.</exception>
+    public static Headers Of(params ReadOnlySpan<(string Name, string Value)> headers)
+    {
+        var result = Empty;
+        foreach (var (name, value) in headers)
+        {
+            result = result.With(name, value);
+        }
+
+        return result;
+    }
+
+    /// <summary>These headers with one more, or with another value for a name that is there already.</summary>
+    /// <exception cref="ArgumentException">The name, the value or the whole is outside the limits.</exception>
+    public Headers With(string name, string value)
+    {
+        Check(name, value);
+        var at = IndexOf(name);
+        var entries = new KeyValuePair<string, string>[at < 0 ? _entries.Length + 1 : _entries.Length];
+        _entries.CopyTo(entries, 0);
+        entries[at < 0 ? ^1 : at] = new(name, value);
+        CheckSize(entries);
+        return new(entries);
+    }
+
+    /// <summary>These headers without one; the same object when there is none of that name.</summary>
+    public Headers Without(string name)
+    {
+        var at = IndexOf(name);
+        return at < 0 ? this : new([.. _entries.AsSpan(0, at), .. _entries.AsSpan(at + 1)]);
+    }
+
+    /// <summary>Looks a header up.</summary>
+    public bool TryGet(string name, [NotNullWhen(true)] out string? value)
+    {
+        var at = IndexOf(name);
+        value = at < 0 ? null : _entries[at].Value;
+        return at >= 0;
+    }
+
+    /// <inheritdoc/>
+    public IEnumerator<KeyValuePair<string, string>> GetEnumerator() => _entries.AsEnumerable().GetEnumerator();
+
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    private int IndexOf(string name)
+    {
+        for (var i = 0; i < _entries.Length; i++)
+        {
+            if (string.Equals(_entries[i].Key, name, StringComparison.OrdinalIgnoreCase))
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
+    private static void Check(string name, string value)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(value);
+        if (name.Length is 0 or > 64 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'))
+        {
+            throw new ArgumentException(
+                $"'{name}' is not a header name: 1 to 64 letters, digits, '-', '_' or '.' are allowed.", nameof(name));
+        }
+
+        if (value.Any(char.IsControl))
+        {
+            throw new ArgumentException(
+                $"The value of header '{name}' contains a control character; put such data into the body.", nameof(value));
+        }
+    }
+
+    private static void CheckSize(KeyValuePair<string, string>[] entries)
+    {
+        var characters = entries.Sum(e => e.Key.Length + e.Value.Length);
+        if (entries.Length > MaxCount || characters > MaxCharacters)
+        {
+            throw new ArgumentException(
+                $"A message carries at most {MaxCount} headers of {MaxCharacters} characters in all; " +
+                $"these are {entries.Length} of {characters}. Put the data into the body.");
+        }
+    }
+}

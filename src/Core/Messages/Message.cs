@@ -1,0 +1,42 @@
+namespace ServiceMesh;
+
+/// <summary>What a message wants.</summary>
+public enum MessageKind
+{
+    /// <summary>Exactly one answer.</summary>
+    Request,
+
+    /// <summary>No answer; delivered to every matching subscriber.</summary>
+    Signal,
+}
+
+/// <summary>
+/// One request or signal on its way: encoded, immutable, and the same for every transport. A transport moves it
+/// without looking into <see cref="Body"/>.
+/// </summary>
+public sealed record Message
+{
+    /// <summary>Names this message among all others.</summary>
+    public required MessageId Id { get; init; }
+
+    /// <summary>Whether an answer is wanted.</summary>
+    public required MessageKind Kind { get; init; }
+
+    /// <summary>What is called.</summary>
+    public required Topic Topic { get; init; }
+
+    /// <summary>The id of the node that sent it.</summary>
+    public string Sender => Id.Node;
+
+    /// <summary>Texts beside the body; trace context among them. Default: none.</summary>
+    public Headers Headers { get; init; } = Headers.Empty;
+
+    /// <summary>The media type of the body, which chooses the serializer that reads it.</summary>
+    public required string ContentType { get; init; }
+
+    /// <summary>The encoded value. Whoever receives it must not write into it.</summary>
+    public ReadOnlyMemory<byte> Body { get; init; }
+
+    /// <summary>When the caller stops caring; none for signals.</summary>
+    public Deadline Deadline { get; init; }
+}

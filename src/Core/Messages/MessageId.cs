@@ -1,0 +1,15 @@
+using System.Globalization;
+
+namespace ServiceMesh;
+
+/// <summary>
+/// Names one message: the id of the node that sent it and a number that node never uses twice. Written as
+/// <c>node.number</c>; the text is made only when somebody reads it, because most messages are never named.
+/// </summary>
+/// <param name="Node">The sender's node id, or all of a foreign id when <paramref name="Number"/> is below zero.</param>
+/// <param name="Number">Counts up within a node; -1 for an id that a foreign client made.</param>
+public readonly record struct MessageId(string Node, long Number)
+{
+    /// <inheritdoc/>
+    public override string ToString() => Number < 0 ? Node : string.Create(CultureInfo.InvariantCulture, $"{Node}.{Number}");
+}

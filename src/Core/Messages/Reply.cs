@@ -1,0 +1,68 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace ServiceMesh;
+
+/// <summary>How a request or a composition ended, without its value. See <see cref="Reply{T}"/>.</summary>
+public abstract class Reply
+{
+    private protected Reply(StatusCode status, Headers headers, ReplyFailure? failure)
+    {
+        Status = status;
+        Headers = headers;
+        Failure = failure;
+    }
+
+    /// <summary>How it ended.</summary>
+    public StatusCode Status { get; }
+
+    /// <summary>What the handler set beside its answer.</summary>
+    public Headers Headers { get; }
+
+    /// <summary>What went wrong; null on success.</summary>
+    public ReplyFailure? Failure { get; }
+
+    /// <summary>True when <see cref="Status"/> is below 300.</summary>
+    [MemberNotNullWhen(false, nameof(Failure))]
+    public bool IsSuccess => Failure is null;
+}
+
+/// <summary>
+/// An answer with its status: the value on success; on failure what went wrong, at which step, and how to go on.
+/// Immutable.
+/// </summary>
+/// <example>
+/// <code source="samples/Snippets/Requests.cs" region="try-request" />
+/// </example>
+public sealed class Reply<T> : Reply
+{
+    private Reply(StatusCode status, Headers headers, T? value, ReplyFailure? failure, Resumption<T>? resumption)
+        : base(status, headers, failure)
+    {
+        Value = value;
+        Resumption = resumption;
+    }
+
+    /// <summary>
+    /// The value on success. On failure the default of <typeparamref name="T"/>, unless the handler answered with a
+    /// value beside its failing status.
+    /// </summary>
+    public T? Value { get; }
+
+    /// <summary>
+    /// Runs what a failed composition left undone, from the failed step on; null on success.
+    /// Pass it to <see cref="IServiceBus.TryResumeAsync"/>.
+    /// </summary>
+    public Resumption<T>? Resumption { get; }
+
+    /// <summary>The value, or the typed exception of the failure.</summary>
+    /// <exception cref="ServiceMeshException">The reply is a failure; which exception tells <see cref="ReplyFailure.Kind"/>.</exception>
+    public T GetValueOrThrow() => Failure is null ? Value! : throw Failure.ToException();
+
+    internal static Reply<T> Success(T value, Headers? headers = null, StatusCode status = StatusCode.Ok) =>
+        new(status, headers ?? Headers.Empty, value, null, null);
+
+    internal static Reply<T> Failed(ReplyFailure failure, Headers? headers = null, T? value = default) =>
+        new(failure.Status, headers ?? Headers.Empty, value, failure, null);
+
+    internal Reply<T> ResumedBy(Resumption<T> resumption) => new(Status, Headers, Value, Failure, resumption);
+}

@@ -1,0 +1,105 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace ServiceMesh;
+
+/// <summary>
+/// One running bus in one process: who it is, and what everything in it shares. Made once, before the bus starts.
+/// </summary>
+internal sealed class Node : IDisposable
+{
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly IHandlerMiddleware[] _middleware;
+    private readonly long _started;
+    private long _lastMessage;
+    private volatile bool _draining;
+
+    public Node(
+        ServiceMeshOptions options,
+        SerializerSet serializers,
+        IServiceScopeFactory scopes,
+        IEnumerable<IHandlerMiddleware> middleware,
+        Telemetry telemetry,
+        ILoggerFactory loggerFactory,
+        TimeProvider clock)
+    {
+        Options = options;
+        Serializers = serializers;
+        Scopes = scopes;
+        Telemetry = telemetry;
+        LoggerFactory = loggerFactory;
+        Logger = loggerFactory.CreateLogger("ServiceMesh");
+        Clock = clock;
+        Name = options.NodeName ?? NodeInfo.NameOfThisProgram;
+        Id = NodeInfo.NewId(Name);
+        Errors = new(this);
+        _middleware = [.. middleware];
+        _started = clock.GetTimestamp();
+    }
+
+    public string Id { get; }
+
+    public string Name { get; }
+
+    public ServiceMeshOptions Options { get; }
+
+    public SerializerSet Serializers { get; }
+
+    public IServiceScopeFactory Scopes { get; }
+
+    public Telemetry Telemetry { get; }
+
+    public ErrorReporter Errors { get; }
+
+    public ILoggerFactory LoggerFactory { get; }
+
+    public ILogger Logger { get; }
+
+    public TimeProvider Clock { get; }
+
+    public SubscriptionRegistry Subscriptions { get; } = new();
+
+    /// <summary>Refuses new messages; what is in flight goes on.</summary>
+    public bool IsDraining => _draining;
+
+    /// <summary>Fires when the node has waited long enough for its handlers.</summary>
+    public CancellationToken Stopping => _stopping.Token;
+
+    public MessageId NextMessageId() => new(Id, Interlocked.Increment(ref _lastMessage));
+
+    public NodeInfo Describe() => new()
+    {
+        Id = Id,
+        Name = Name,
+        Host = Environment.MachineName,
+        ProcessId = Environment.ProcessId,
+        Uptime = Clock.GetElapsedTime(_started),
+        IsDraining = IsDraining,
+        Subscriptions = Subscriptions.Describe(),
+    };
+
+    public void BeginDrain() => _draining = true;
+
+    public Task CancelHandlersAsync() => _stopping.CancelAsync();
+
+    public void ReportLoss(string reason, string topic, string detail)
+    {
+        Telemetry.Dropped(reason, topic);
+        Log.Dropped(Logger, topic, reason, detail);
+    }
+
+    /// <summary>The steps around a handler as one function, put together once per subscription.</summary>
+    public Func<HandlerContext, ValueTask<ReplyMessage>> Around(Func<SerializerSet, Func<HandlerContext, ValueTask<ReplyMessage>>> handler)
+    {
+        var handle = handler(Serializers);
+        for (var i = _middleware.Length - 1; i >= 0; i--)
+        {
+            var (step, next) = (_middleware[i], handle);
+            handle = context => step.HandleAsync(context, next);
+        }
+
+        return handle;
+    }
+
+    public void Dispose() => _stopping.Dispose();
+}

@@ -1,0 +1,144 @@
+using Microsoft.Extensions.Logging;
+
+namespace ServiceMesh;
+
+/// <summary>
+/// One message that was offered to one subscription. Accepted: call <see cref="RunAsync"/> or <see cref="Withdraw"/>,
+/// exactly once. Refused: answer a request with <see cref="Refusal"/>, or call <see cref="ReportLoss"/> when a signal
+/// has no other taker.
+/// </summary>
+public sealed class Delivery
+{
+    private readonly Node _node;
+    private readonly HandlerGate.Ticket? _ticket;
+
+    internal Delivery(Node node, Subscription subscription, Message message, HandlerGate.Ticket ticket)
+    {
+        _node = node;
+        Subscription = subscription;
+        Message = message;
+        _ticket = ticket;
+    }
+
+    internal Delivery(Node node, Subscription subscription, Message message, ReplyMessage refusal)
+    {
+        _node = node;
+        Subscription = subscription;
+        Message = message;
+        Refusal = refusal;
+    }
+
+    /// <summary>What it was offered to.</summary>
+    public Subscription Subscription { get; }
+
+    /// <summary>What was offered.</summary>
+    public Message Message { get; }
+
+    /// <summary>Why it was refused; null when it was accepted.</summary>
+    public ReplyMessage? Refusal { get; }
+
+    /// <summary>True when a place is taken.</summary>
+    public bool IsAccepted => Refusal is null;
+
+    /// <summary>
+    /// Waits for the turn, handles the message and says how it ended. Never throws: every outcome is a reply.
+    /// For a signal the reply only tells the outcome; failures have been reported already.
+    /// </summary>
+    /// <param name="callerGone">Fires when the caller is known to wait no more.</param>
+    public async ValueTask<ReplyMessage> RunAsync(CancellationToken callerGone = default)
+    {
+        var context = new HandlerContext(_node, this, callerGone);
+        if (!_ticket!.Turn.IsCompleted && await WaitForTurnAsync(context).ConfigureAwait(false) is { } gaveUp)
+        {
+            return gaveUp;
+        }
+
+        using var operation = _node.Telemetry.StartProcess(this);
+        context.Start();
+        var handling = Subscription.HandleAsync(context);
+        var reply = handling.IsCompletedSuccessfully
+            ? handling.Result
+            : await HandleWithinTimeAsync(handling.AsTask(), context).ConfigureAwait(false);
+        operation.End(reply.Status, context.Exception);
+        Settle(reply, context.Exception);
+        return reply;
+    }
+
+    /// <summary>Gives the place back without handling: another member of the group has the message.</summary>
+    public void Withdraw()
+    {
+        if (!Subscription.Gate.TryAbandon(_ticket!))
+        {
+            Subscription.Gate.Leave();
+        }
+    }
+
+    /// <summary>Nobody takes this refused signal: counts, logs and reports the loss.</summary>
+    public void ReportLoss()
+    {
+        _node.ReportLoss("refused", Message.Topic.ToString(), Refusal!.Error!);
+        _node.Errors.Report(Message, Refusal.Status, Refusal.Error!, Subscription.Group, null);
+    }
+
+    // Null when the turn has come; otherwise how the wait ended.
+    private async Task<ReplyMessage?> WaitForTurnAsync(HandlerContext context)
+    {
+        try
+        {
+            await _ticket!.Turn.WaitAsync(context.TokenWhileQueued).ConfigureAwait(false);
+            return null;
+        }
+        catch (OperationCanceledException)
+        {
+            if (!Subscription.Gate.TryAbandon(_ticket!))
+            {
+                // The turn came at the same moment: handle it; the handler's own token is about to say the same.
+                return null;
+            }
+
+            var reply = context.GiveUpReply(notProcessed: true);
+            _node.Telemetry.Rejected(Subscription, "gave-up-queued");
+            if (Message.Kind == MessageKind.Signal)
+            {
+                _node.ReportLoss("gave-up-queued", Message.Topic.ToString(), reply.Error!);
+            }
+
+            Settle(reply, null);
+            await context.EndAsync().ConfigureAwait(false);
+            return reply;
+        }
+    }
+
+    // The reply goes out when time is up; the place stays taken until the handler has really ended.
+    private async Task<ReplyMessage> HandleWithinTimeAsync(Task<ReplyMessage> handling, HandlerContext context)
+    {
+        try
+        {
+            return await handling.WaitAsync(context.TokenUntilEnded).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // Reading the result below cannot throw: HandleAsync turns every exception into a reply.
+            _ = handling.ContinueWith(
+                _ => Log.HandlerOverran(_node.Logger, Message.Topic.ToString(), Message.Sender, context.Elapsed),
+                CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            return context.GiveUpReply();
+        }
+    }
+
+    private void Settle(ReplyMessage reply, Exception? exception)
+    {
+        if (!reply.Status.IsFailure)
+        {
+            return;
+        }
+
+        // A caller that left is its own business; it reports the timeout itself.
+        var level = reply.Status == StatusCode.DeadlinePassed ? LogLevel.Debug : LogLevel.Warning;
+        Log.HandlingFailed(_node.Logger, level, Message.Topic, Message.Sender, (int)reply.Status, exception);
+        if (Message.Kind == MessageKind.Signal || !reply.IsReportedByCaller)
+        {
+            _node.Errors.Report(Message, reply.Status, reply.Error ?? "", Subscription.Group, exception);
+        }
+    }
+}

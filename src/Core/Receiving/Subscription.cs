@@ -1,0 +1,125 @@
+namespace ServiceMesh;
+
+/// <summary>
+/// One handler as a transport sees it: what it wants to hear, in which group, and the door through which messages
+/// enter. A transport calls <see cref="Offer"/> for each message that arrives and then either runs the
+/// <see cref="Delivery"/> or withdraws it. Thread-safe.
+/// </summary>
+public sealed class Subscription
+{
+    private readonly Node _node;
+    private readonly HandlerGate _gate;
+    private readonly Func<HandlerContext, ValueTask<ReplyMessage>> _handle;
+
+    internal Subscription(Node node, HandlerDefinition definition)
+    {
+        var options = definition.Options;
+        var defaults = node.Options.Handler;
+        _node = node;
+        Definition = definition;
+        Timeout = options.Timeout ?? defaults.Timeout;
+        _gate = new(
+            options.Ordered ? 1 : options.MaxConcurrency ?? defaults.MaxConcurrency,
+            options.MaxQueued ?? defaults.MaxQueued);
+        _handle = node.Around(definition.Handle);
+    }
+
+    /// <summary>Whether it answers requests or receives signals.</summary>
+    public MessageKind Kind => Definition.Kind;
+
+    /// <summary>What it wants to hear; exact for requests.</summary>
+    public TopicPattern Pattern => Definition.Pattern;
+
+    /// <summary>Its group; null for a signal subscriber that wants its own copy.</summary>
+    public string? Group => Definition.Group;
+
+    /// <summary>The id of the node that it lives on.</summary>
+    public string NodeId => _node.Id;
+
+    internal HandlerDefinition Definition { get; }
+
+    internal TimeSpan Timeout { get; }
+
+    internal HandlerGate Gate => _gate;
+
+    /// <summary>
+    /// Checks limits and takes a place for a message. Does not block, and the order of calls is the order of handling
+    /// for ordered handlers. An accepted delivery must be run or withdrawn, or its place is lost.
+    /// </summary>
+    public Delivery Offer(Message message)
+    {
+        ArgumentNullException.ThrowIfNull(message);
+        if (_node.IsDraining)
+        {
+            return Refuse(message, StatusCode.Unavailable, "draining", $"Node '{_node.Id}' is shutting down.");
+        }
+
+        if (message.Body.Length > _node.Options.Request.MaxBodyBytes)
+        {
+            return Refuse(
+                message, StatusCode.BodyTooLarge, "body-too-large",
+                $"The body has {message.Body.Length} bytes; node '{_node.Id}' accepts {_node.Options.Request.MaxBodyBytes} (ServiceMesh:Request:MaxBodyBytes).");
+        }
+
+        if (message.Deadline.HasPassed)
+        {
+            return Refuse(message, StatusCode.DeadlinePassed, "deadline-passed", "The caller's deadline had passed when the request arrived.");
+        }
+
+        var ticket = _gate.TryEnter(out var closed);
+        if (ticket is not null)
+        {
+            return new(_node, this, message, ticket);
+        }
+
+        return closed
+            ? Refuse(message, StatusCode.Unavailable, "draining", $"The handler of '{Pattern}' on node '{_node.Id}' is being removed.")
+            : Refuse(
+                message, StatusCode.Overloaded, "overloaded",
+                $"Node '{_node.Id}' handles and queues as many messages on '{Pattern}' as it may (MaxConcurrency, MaxQueued). Try again later.");
+    }
+
+    /// <summary>Runs the handler to its end, whatever anybody waits for, and then gives the place to the next.</summary>
+    internal async ValueTask<ReplyMessage> HandleAsync(HandlerContext context)
+    {
+        try
+        {
+            var reply = await _handle(context).ConfigureAwait(false);
+            return reply.Body.Length <= _node.Options.Request.MaxBodyBytes
+                ? reply
+                : ReplyMessage.Failure(
+                    StatusCode.BodyTooLarge,
+                    $"The reply has {reply.Body.Length} bytes; {_node.Options.Request.MaxBodyBytes} are allowed (ServiceMesh:Request:MaxBodyBytes).");
+        }
+        catch (OperationCanceledException) when (context.HasGivenUp)
+        {
+            return context.GiveUpReply();
+        }
+        catch (ReplyException failure)
+        {
+            context.Exception = failure;
+            return ReplyMessage.Failure(failure.Status, failure.Message);
+        }
+        catch (Exception failure)
+        {
+            context.Exception = failure;
+            return ReplyMessage.Failure(
+                StatusCode.HandlerFailed,
+                $"The handler of '{Pattern}' threw {failure.GetType().Name}: {failure.Message}");
+        }
+        finally
+        {
+            await context.EndAsync().ConfigureAwait(false);
+            _gate.Leave();
+        }
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => Definition.ToString();
+
+    private Delivery Refuse(Message message, StatusCode status, string reason, string error)
+    {
+        _node.Telemetry.Rejected(this, reason);
+        return new(_node, this, message, ReplyMessage.Failure(status, error, notProcessed: true));
+    }
+}

@@ -1,0 +1,49 @@
+namespace ServiceMesh;
+
+/// <summary>What one node is subscribed to, and the rule that a group has one handler per topic on one node.</summary>
+internal sealed class SubscriptionRegistry
+{
+    private readonly Lock _lock = new();
+    private readonly List<Subscription> _all = [];
+
+    public IReadOnlyList<Subscription> Snapshot()
+    {
+        lock (_lock)
+        {
+            return [.. _all];
+        }
+    }
+
+    /// <exception cref="InvalidOperationException">Two handlers would share one group of one topic on this node.</exception>
+    public void Add(IReadOnlyCollection<Subscription> subscriptions)
+    {
+        lock (_lock)
+        {
+            var before = _all.Count;
+            foreach (var added in subscriptions)
+            {
+                var twin = added.Group is null ? null : _all.Find(s => s.Kind == added.Kind && s.Pattern.Equals(added.Pattern) && s.Group == added.Group);
+                if (twin is not null)
+                {
+                    _all.RemoveRange(before, _all.Count - before);
+                    throw new InvalidOperationException(
+                        $"The {added} cannot be added: there is already a {twin} on this node, and a group has one handler " +
+                        "per topic and node. Remove one, or give one of them another group.");
+                }
+
+                _all.Add(added);
+            }
+        }
+    }
+
+    public bool Remove(Subscription subscription)
+    {
+        lock (_lock)
+        {
+            return _all.Remove(subscription);
+        }
+    }
+
+    public IReadOnlyList<SubscriptionInfo> Describe() =>
+        [.. Snapshot().Select(s => new SubscriptionInfo { Kind = s.Kind, Pattern = s.Pattern.ToString(), Group = s.Group })];
+}

@@ -1,0 +1,241 @@
+using Microsoft.Extensions.Logging;
+
+namespace ServiceMesh;
+
+/// <summary>The way out of a node: encode → trace → middleware → transport → decode, for requests and signals.</summary>
+internal sealed class Sender
+{
+    private readonly Node _node;
+    private readonly ITransport _transport;
+    private readonly Func<Message, CancellationToken, ValueTask<ReplyMessage>> _request;
+    private readonly Func<Message, CancellationToken, ValueTask<SignalResult>> _signal;
+    private volatile string? _closedBecause = "has not started yet; the host starts it, in the order in which services were added";
+
+    public Sender(Node node, ITransport transport, IReadOnlyList<ISendMiddleware> middleware)
+    {
+        _node = node;
+        _transport = transport;
+        _request = RequestOverTransportAsync;
+        _signal = SignalOverTransportAsync;
+        for (var i = middleware.Count - 1; i >= 0; i--)
+        {
+            var (step, request, signal) = (middleware[i], _request, _signal);
+            _request = (message, token) => step.RequestAsync(message, request, token);
+            _signal = (message, token) => step.SignalAsync(message, signal, token);
+        }
+    }
+
+    public CallScope Begin(RequestOptions? options, CancellationToken caller) =>
+        new(options?.Timeout ?? _node.Options.Request.Timeout, options?.Headers ?? Headers.Empty, _node.Clock, caller);
+
+    public void Open() => _closedBecause = null;
+
+    public void Close() => _closedBecause = "has stopped";
+
+    public void ReportLocal(ReplyFailure failure) => _node.Errors.Report(failure);
+
+    /// <summary>Sends one request within a scope. Throws for misuse and for the caller's own cancellation only.</summary>
+    public async ValueTask<Reply<TOut>> RequestAsync<TIn, TOut>(RequestTopic<TIn, TOut> topic, TIn input, CallScope scope)
+    {
+        var body = SerializerSet.Encode(_node.Serializers.Configured, input);
+        var operation = _node.Telemetry.StartSend(MessageKind.Request, topic.Topic);
+        var status = StatusCode.None;
+        try
+        {
+            var request = Make(MessageKind.Request, topic.Topic, body, scope, operation);
+            var reply = await AnswerAsync(request, scope).ConfigureAwait(false);
+            var result = Decode<TOut>(request, reply);
+            status = result.Status;
+            if (!result.IsSuccess)
+            {
+                Settle(request, reply, result.Failure);
+            }
+
+            return result;
+        }
+        finally
+        {
+            operation.End(status);
+        }
+    }
+
+    /// <summary>Sends one signal within a scope.</summary>
+    /// <exception cref="ServiceMeshException">It could not be sent.</exception>
+    public async Task<SignalResult> SignalAsync<T>(SignalTopic<T> topic, T value, CallScope scope)
+    {
+        var body = SerializerSet.Encode(_node.Serializers.Configured, value);
+        var operation = _node.Telemetry.StartSend(MessageKind.Signal, topic.Topic);
+        var status = StatusCode.None;
+        var signal = Make(MessageKind.Signal, topic.Topic, body, scope, operation);
+        try
+        {
+            if (RefuseLocally(signal, scope) is { } refusal)
+            {
+                status = refusal.Status;
+                throw Failed(signal, refusal);
+            }
+
+            var result = await _signal(signal, scope.Token).ConfigureAwait(false);
+            status = StatusCode.Ok;
+            foreach (var failure in result.Failures)
+            {
+                _node.ReportLoss("receiver-failed", topic.Topic.ToString(), failure);
+            }
+
+            return result;
+        }
+        catch (OperationCanceledException) when (scope.IsCancellationRequested)
+        {
+            var reply = scope.GaveUp(topic.Topic.ToString());
+            status = reply.Status;
+            throw Failed(signal, reply);
+        }
+        catch (TransportException failure)
+        {
+            status = StatusCode.Unavailable;
+            throw Failed(signal, ReplyMessage.Failure(StatusCode.Unavailable, failure.Message), failure);
+        }
+        finally
+        {
+            operation.End(status);
+        }
+    }
+
+    private Message Make(MessageKind kind, Topic topic, byte[] body, CallScope scope, Telemetry.SendOperation operation)
+    {
+        var message = new Message
+        {
+            Id = _node.NextMessageId(),
+            Kind = kind,
+            Topic = topic,
+            Headers = operation.Inject(scope.Headers),
+            ContentType = _node.Serializers.Configured.ContentType,
+            Body = body,
+            Deadline = kind == MessageKind.Request ? scope.Deadline : Deadline.None,
+        };
+        operation.DescribeMessage(message);
+        return message;
+    }
+
+    private async ValueTask<ReplyMessage> AnswerAsync(Message request, CallScope scope)
+    {
+        if (RefuseLocally(request, scope) is { } refusal)
+        {
+            return refusal;
+        }
+
+        try
+        {
+            return await _request(request, scope.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (scope.IsCancellationRequested)
+        {
+            return scope.GaveUp(request.Topic.ToString());
+        }
+    }
+
+    private ReplyMessage? RefuseLocally(Message message, CallScope scope)
+    {
+        if (scope.IsCancellationRequested)
+        {
+            return scope.GaveUp(message.Topic.ToString(), notSent: true);
+        }
+
+        if (_closedBecause is { } reason)
+        {
+            return ReplyMessage.Failure(StatusCode.Unavailable, $"The bus of node '{_node.Id}' {reason}.", notProcessed: true);
+        }
+
+        var limit = Math.Min(_node.Options.Request.MaxBodyBytes, _transport.Capabilities.MaxBodyBytes);
+        return message.Body.Length <= limit
+            ? null
+            : ReplyMessage.Failure(
+                StatusCode.BodyTooLarge,
+                $"The body has {message.Body.Length} bytes; {limit} are allowed (ServiceMesh:Request:MaxBodyBytes).",
+                notProcessed: true);
+    }
+
+    // The last step: whatever a transport does wrong becomes a reply here, so that nobody waits in vain.
+    private async ValueTask<ReplyMessage> RequestOverTransportAsync(Message request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _transport.RequestAsync(request, cancellationToken).ConfigureAwait(false);
+        }
+        catch (TransportException failure)
+        {
+            return ReplyMessage.Failure(StatusCode.Unavailable, failure.Message);
+        }
+        catch (Exception failure) when (failure is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+        {
+            Log.TransportThrew(_node.Logger, request.Topic.ToString(), failure);
+            return ReplyMessage.Failure(StatusCode.Unavailable, $"The transport failed: {failure.Message}");
+        }
+    }
+
+    private async ValueTask<SignalResult> SignalOverTransportAsync(Message signal, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _transport.SignalAsync(signal, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is not (OperationCanceledException or TransportException))
+        {
+            Log.TransportThrew(_node.Logger, signal.Topic.ToString(), failure);
+            throw new TransportException($"The transport failed: {failure.Message}", failure);
+        }
+    }
+
+    private Reply<T> Decode<T>(Message request, ReplyMessage reply)
+    {
+        var topic = request.Topic.ToString();
+        ReplyFailure? failure = null;
+        if (reply.Status.IsFailure)
+        {
+            failure = new(reply.Status, topic, reply.Error ?? "No details were given.", reply.NotProcessed);
+            if (reply.Body.IsEmpty)
+            {
+                return Reply<T>.Failed(failure, reply.Headers);
+            }
+        }
+
+        try
+        {
+            var serializer = _node.Serializers.For(reply.ContentType)
+                ?? throw new MalformedBodyException($"No serializer here reads '{reply.ContentType}'.");
+            var value = serializer.Deserialize<T>(reply.Body);
+            return failure is null
+                ? Reply<T>.Success(value!, reply.Headers, reply.Status)
+                : Reply<T>.Failed(failure, reply.Headers, value);
+        }
+        catch (MalformedBodyException malformed)
+        {
+            // Of a failure the status matters, and what lies beside it need not be a T. Of a success the value does.
+            return Reply<T>.Failed(failure ?? new(StatusCode.HandlerFailed, topic, $"The reply cannot be decoded. {malformed.Message}")
+            {
+                Exception = malformed,
+            });
+        }
+    }
+
+    private void Settle(Message request, ReplyMessage reply, ReplyFailure failure)
+    {
+        if (_node.Logger.IsEnabled(LogLevel.Debug))
+        {
+            Log.RequestFailed(_node.Logger, request.Topic.ToString(), (int)failure.Status, failure.Message);
+        }
+
+        // A success that could not be decoded is known here only.
+        if (reply.IsReportedByCaller || !reply.Status.IsFailure)
+        {
+            _node.Errors.Report(request, failure.Status, failure.Message, null, failure.Exception);
+        }
+    }
+
+    private ServiceMeshException Failed(Message signal, ReplyMessage reply, Exception? cause = null)
+    {
+        _node.ReportLoss("not-sent", signal.Topic.ToString(), reply.Error!);
+        _node.Errors.Report(signal, reply.Status, reply.Error!, null, cause);
+        return new ReplyFailure(reply.Status, signal.Topic.ToString(), reply.Error!, reply.NotProcessed) { Exception = cause }.ToException();
+    }
+}

@@ -1,0 +1,33 @@
+using System.Buffers;
+
+namespace ServiceMesh;
+
+/// <summary>
+/// Turns values into bodies and back. Implementations are thread-safe and keep no state between calls.
+/// </summary>
+public interface IMessageSerializer
+{
+    /// <summary>The name that chooses it in the configuration (<c>ServiceMesh:Serializer</c>), for instance <c>Json</c>.</summary>
+    string Name { get; }
+
+    /// <summary>The media type of its bodies; a receiver chooses its serializer by it.</summary>
+    string ContentType { get; }
+
+    /// <summary>Writes a value, null included.</summary>
+    /// <exception cref="NotSupportedException">The type has no contract; the message says how to give it one.</exception>
+    void Serialize<T>(T value, IBufferWriter<byte> output);
+
+    /// <summary>Reads a value. An empty body reads as null where the type allows null.</summary>
+    /// <exception cref="MalformedBodyException">The body is not a <typeparamref name="T"/>. Nothing else may be thrown for any bytes.</exception>
+    T? Deserialize<T>(ReadOnlyMemory<byte> body);
+}
+
+/// <summary>A body does not decode as the type that is expected. Becomes status 400 for a request.</summary>
+public sealed class MalformedBodyException : Exception
+{
+    /// <summary>Says what was found, where, and what was expected.</summary>
+    /// <param name="message">What is wrong and at which position of the body, without the body's contents.</param>
+    /// <param name="innerException">The decoder's own complaint.</param>
+    public MalformedBodyException(string message, Exception? innerException = null)
+        : base(message, innerException) { }
+}

@@ -1,0 +1,110 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace ServiceMesh;
+
+/// <summary>
+/// Bodies as JSON, by System.Text.Json. Source-generated contexts are used first; reflection only where the
+/// application has it enabled (it is off under Native AOT).
+/// </summary>
+public sealed class JsonMessageSerializer : IMessageSerializer
+{
+    // A writer is some 150 bytes with its buffers; one per thread is kept and lent out.
+    [ThreadStatic]
+    private static Utf8JsonWriter? t_writer;
+
+    private readonly JsonSerializerOptions _options;
+    private readonly JsonWriterOptions _writerOptions;
+
+    /// <summary>Uses the given options; they become read-only.</summary>
+    /// <param name="options">
+    /// Naming, converters and the chain of contexts. Null: property names as written in C#, and every type by reflection
+    /// where that is enabled.
+    /// </param>
+    public JsonMessageSerializer(JsonSerializerOptions? options = null)
+    {
+        _options = options is null ? new() : new(options);
+        _options.TypeInfoResolverChain.Add(MeshJsonContext.Default);
+        if (JsonSerializer.IsReflectionEnabledByDefault)
+        {
+            AddReflection(_options);
+        }
+
+        _options.MakeReadOnly();
+        _writerOptions = new() { Encoder = _options.Encoder, Indented = _options.WriteIndented, SkipValidation = true };
+    }
+
+    /// <inheritdoc/>
+    public string Name => "Json";
+
+    /// <inheritdoc/>
+    public string ContentType => "application/json";
+
+    /// <inheritdoc/>
+    public void Serialize<T>(T value, IBufferWriter<byte> output)
+    {
+        var contract = Contract<T>();
+        // Taken out of its slot while in use: a converter may serialize again on the same thread.
+        var writer = t_writer;
+        t_writer = null;
+        if (writer is null || writer.Options.Encoder != _writerOptions.Encoder || writer.Options.Indented != _writerOptions.Indented)
+        {
+            writer = new Utf8JsonWriter(output, _writerOptions);
+        }
+        else
+        {
+            writer.Reset(output);
+        }
+
+        JsonSerializer.Serialize(writer, value, contract);
+        writer.Flush();
+        t_writer = writer;
+    }
+
+    /// <inheritdoc/>
+    public T? Deserialize<T>(ReadOnlyMemory<byte> body)
+    {
+        if (body.IsEmpty)
+        {
+            return default(T) is null
+                ? default
+                : throw new MalformedBodyException($"The body is empty, and a {Describe<T>()} is expected.");
+        }
+
+        try
+        {
+            return JsonSerializer.Deserialize(body.Span, Contract<T>());
+        }
+        catch (JsonException failure)
+        {
+            throw new MalformedBodyException(
+                $"The body is not JSON for {Describe<T>()}: it fails at {failure.Path ?? "$"}, " +
+                $"line {failure.LineNumber + 1 ?? 1}, byte {failure.BytePositionInLine + 1 ?? 1}.",
+                failure);
+        }
+    }
+
+    private JsonTypeInfo<T> Contract<T>()
+    {
+        try
+        {
+            return (JsonTypeInfo<T>)_options.GetTypeInfo(typeof(T));
+        }
+        catch (NotSupportedException failure)
+        {
+            throw new NotSupportedException(
+                $"There is no JSON contract for {Describe<T>()}. Add a source-generated context that has it with " +
+                "AddJsonContext(…), or enable reflection for System.Text.Json.",
+                failure);
+        }
+    }
+
+    private static string Describe<T>() => typeof(T).IsGenericType ? typeof(T).ToString() : typeof(T).Name;
+
+    [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Reached only where the application has enabled reflection for System.Text.Json.")]
+    [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "Reached only where the application has enabled reflection for System.Text.Json.")]
+    private static void AddReflection(JsonSerializerOptions options) =>
+        options.TypeInfoResolverChain.Add(new DefaultJsonTypeInfoResolver());
+}

@@ -1,0 +1,65 @@
+using System.Buffers;
+
+namespace ServiceMesh;
+
+/// <summary>The serializers of one bus: the configured one writes, and whichever fits a body's content type reads it.</summary>
+internal sealed class SerializerSet
+{
+    private const int LargestKeptBuffer = 1 << 20;
+
+    [ThreadStatic]
+    private static ArrayBufferWriter<byte>? t_buffer;
+
+    private readonly IMessageSerializer[] _all;
+
+    public SerializerSet(IEnumerable<IMessageSerializer> all, string name)
+    {
+        _all = [.. all];
+        Configured = Array.Find(_all, s => string.Equals(s.Name, name, StringComparison.OrdinalIgnoreCase))
+            ?? throw new ArgumentException($"There is no serializer '{name}'; there are: {string.Join(", ", Names)}.", nameof(name));
+    }
+
+    public IMessageSerializer Configured { get; }
+
+    public IEnumerable<string> Names => _all.Select(s => s.Name);
+
+    public IEnumerable<string> ContentTypes => _all.Select(s => s.ContentType);
+
+    /// <summary>The serializer for a content type; parameters such as a charset do not matter.</summary>
+    public IMessageSerializer? For(string contentType)
+    {
+        if (ReferenceEquals(contentType, Configured.ContentType) || contentType.Length == 0)
+        {
+            return Configured;
+        }
+
+        var semicolon = contentType.IndexOf(';', StringComparison.Ordinal);
+        var type = (semicolon < 0 ? contentType : contentType.AsSpan(0, semicolon)).Trim();
+        foreach (var serializer in _all)
+        {
+            if (type.Equals(serializer.ContentType, StringComparison.OrdinalIgnoreCase))
+            {
+                return serializer;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Encodes into a buffer that the thread keeps, and returns a copy of exactly the right size.</summary>
+    public static byte[] Encode<T>(IMessageSerializer serializer, T value)
+    {
+        // Out of its slot while in use: a serializer may encode another body from within.
+        var buffer = t_buffer ?? new ArrayBufferWriter<byte>(512);
+        t_buffer = null;
+        serializer.Serialize(value, buffer);
+        var body = buffer.WrittenSpan.ToArray();
+        if (buffer.Capacity <= LargestKeptBuffer)
+        {
+            buffer.ResetWrittenCount();
+            t_buffer = buffer;
+        }
+
+        return body;
+    }
+}

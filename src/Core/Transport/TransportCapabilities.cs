@@ -1,0 +1,62 @@
+namespace ServiceMesh;
+
+/// <summary>What a transport can do beyond what all can. The bus checks at start what the configured code needs.</summary>
+[Flags]
+public enum TransportFeatures
+{
+    /// <summary>Only what all transports can do.</summary>
+    None = 0,
+
+    /// <summary>Signals may be subscribed to by pattern.</summary>
+    Patterns = 1,
+
+    /// <summary>Signals may be subscribed to in groups.</summary>
+    SignalGroups = 2,
+
+    /// <summary>Messages of one sender on one topic arrive in the order in which they were sent.</summary>
+    OrderedDelivery = 4,
+
+    /// <summary>When a caller gives up, the token of the handler that runs for it fires before the deadline.</summary>
+    Cancellation = 8,
+
+    /// <summary>
+    /// A request reaches one member of every group of its topic and the first answer counts. Without it, one member of
+    /// one group gets the request.
+    /// </summary>
+    RequestsReachEveryGroup = 16,
+
+    /// <summary>A signal waits for a subscriber that is away.</summary>
+    DurableSignals = 32,
+}
+
+/// <summary>What <see cref="SignalResult.Receivers"/> counts.</summary>
+public enum ReceiverCount
+{
+    /// <summary>The transport cannot count; the result is null.</summary>
+    Unknown,
+
+    /// <summary>Nodes that have at least one matching subscription.</summary>
+    Nodes,
+
+    /// <summary>Subscriptions that accepted it: each individual, and one for each group.</summary>
+    Subscriptions,
+}
+
+/// <summary>What a transport declares about itself. Constant for its lifetime.</summary>
+public sealed record TransportCapabilities
+{
+    /// <summary>The transport's name in telemetry (<c>messaging.system</c>) and messages, for instance <c>redis</c>.</summary>
+    public required string System { get; init; }
+
+    /// <summary>What it can do. Default: none.</summary>
+    public TransportFeatures Features { get; init; }
+
+    /// <summary>What a signal's receiver count means. Default: it cannot count.</summary>
+    public ReceiverCount ReceiverCount { get; init; }
+
+    /// <summary>The largest body in bytes that it can move. Default: no limit of its own.</summary>
+    public int MaxBodyBytes { get; init; } = int.MaxValue;
+
+    /// <summary>True when it has all of these.</summary>
+    public bool Has(TransportFeatures features) => (Features & features) == features;
+}
