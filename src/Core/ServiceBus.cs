@@ -21,7 +21,7 @@ internal sealed class ServiceBus : IServiceBus, IAsyncDisposable, IDisposable
     private readonly TransportFeatures _required;
     private readonly string _transportName;
     private readonly Lazy<IErrorQueue> _errorQueue;
-    private State _state = State.Created;
+    private volatile State _state = State.Created;
 
     public ServiceBus(
         Node node,
@@ -187,7 +187,7 @@ internal sealed class ServiceBus : IServiceBus, IAsyncDisposable, IDisposable
         }
 
         _state = State.Stopped;
-        await _node.Errors.StopAsync().ConfigureAwait(false);
+        await _node.Errors.StopAsync(_node.Options.DrainTimeout).ConfigureAwait(false);
         _sender.Close();
         await AttemptAsync("stop", _transport.StopAsync).ConfigureAwait(false);
     }
@@ -344,22 +344,30 @@ internal sealed class ServiceBus : IServiceBus, IAsyncDisposable, IDisposable
 
     private sealed class RuntimeSubscription(ServiceBus bus, Subscription subscription) : ISubscription
     {
-        private readonly Lock _lock = new();
-        private Task? _disposal;
+        private TaskCompletionSource? _disposal;
 
         public TopicPattern Pattern => subscription.Pattern;
 
         public string? Group => subscription.Group;
 
-        public ValueTask DisposeAsync()
+        public async ValueTask DisposeAsync()
         {
-            lock (_lock)
+            // The first to dispose does it; everybody who disposes waits until it is done.
+            var mine = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            if (Interlocked.CompareExchange(ref _disposal, mine, null) is { } others)
             {
-                // Started here once, awaited by everybody who disposes.
-                _disposal ??= bus.UnsubscribeAsync(subscription);
+                await others.Task.ConfigureAwait(false);
+                return;
             }
 
-            return new(_disposal);
+            try
+            {
+                await bus.UnsubscribeAsync(subscription).ConfigureAwait(false);
+            }
+            finally
+            {
+                mine.SetResult();
+            }
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 
 namespace ServiceMesh;
@@ -35,6 +36,7 @@ internal sealed class Sender
     public void ReportLocal(ReplyFailure failure) => _node.Errors.Report(failure);
 
     /// <summary>Sends one request within a scope. Throws for misuse and for the caller's own cancellation only.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<Reply<TOut>> RequestAsync<TIn, TOut>(RequestTopic<TIn, TOut> topic, TIn input, CallScope scope)
     {
         var body = SerializerSet.Encode(_node.Serializers.Configured, input);
@@ -80,6 +82,7 @@ internal sealed class Sender
             foreach (var failure in result.Failures)
             {
                 _node.ReportLoss("receiver-failed", topic.Topic.ToString(), failure);
+                _node.Errors.Report(signal, StatusCode.Unavailable, failure, null, null);
             }
 
             return result;
@@ -117,6 +120,7 @@ internal sealed class Sender
         return message;
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<ReplyMessage> AnswerAsync(Message request, CallScope scope)
     {
         if (RefuseLocally(request, scope) is { } refusal)
@@ -156,6 +160,7 @@ internal sealed class Sender
     }
 
     // The last step: whatever a transport does wrong becomes a reply here, so that nobody waits in vain.
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<ReplyMessage> RequestOverTransportAsync(Message request, CancellationToken cancellationToken)
     {
         try
