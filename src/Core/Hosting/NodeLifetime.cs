@@ -66,19 +66,19 @@ internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
         }
 
         await _transport.StartAsync(new(_node), cancellationToken).ConfigureAwait(false);
+        _sender.Open();
+        _node.Errors.Start(FileReportAsync);
+        _state = State.Running;
         try
         {
             await _subscriber.ActivateAsync(subscriptions, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
-            await _node.AttemptAsync("stop", _transport.StopAsync).ConfigureAwait(false);
+            await StopAsync().ConfigureAwait(false);
             throw;
         }
 
-        _sender.Open();
-        _node.Errors.Start(FileReportAsync);
-        _state = State.Running;
         Log.Started(_node.Logger, _node.Id, _transportName, subscriptions.Length);
     }
 
