@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Console;
+using Microsoft.Extensions.Options;
 
 namespace ServiceMesh.Samples;
 
@@ -76,7 +77,8 @@ public static class SampleApp
     private static async Task ServeAsync(IHost host)
     {
         var node = host.Services.GetRequiredService<IServiceBus>().Node;
-        await Console.Error.WriteLineAsync($"Node '{node.Id}' serves. Ctrl-C drains and stops it.");
+        var transport = host.Services.GetRequiredService<IOptions<ServiceMeshOptions>>().Value.Transport;
+        await Console.Error.WriteLineAsync($"Node '{node.Id}' serves over {transport}. Ctrl-C drains and stops it.");
         await host.WaitForShutdownAsync();
         await Console.Error.WriteLineAsync($"Node '{node.Id}' has stopped.");
     }

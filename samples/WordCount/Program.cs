@@ -18,8 +18,12 @@ static void Configure(HostApplicationBuilder app, Role role)
         return;
     }
 
-    app.Services.AddSingleton(new HttpClient { Timeout = Timeout.InfiniteTimeSpan });   // the request's deadline ends it
-    app.Services.AddSingleton<StopFilterHandler>();
+    // The request's deadline ends a fetch, and a server that runs for weeks sees that a name has moved.
+    app.Services.AddSingleton(new HttpClient(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) })
+    {
+        Timeout = Timeout.InfiniteTimeSpan,
+    });
+    app.Services.AddSingleton<StopFilterHandler>();   // scoped is what the others are, one for each message
     mesh.AddHandler<FetchHandler>(Topics.Fetch)
         .AddHandler<WordsHandler>(Topics.Words)
         .AddHandler<StopFilterHandler>(Topics.StopFilter)

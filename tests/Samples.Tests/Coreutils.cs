@@ -8,7 +8,7 @@ internal static class Coreutils
     private const string Script =
         """
         stopwords=$1; shift
-        cat -- "$@" | grep -aoE '[A-Za-z0-9_]+' | grep -vxF -f "$stopwords" > "$WORDS"
+        grep -ahoE '[A-Za-z0-9_]+' -- "$@" | grep -vxF -f "$stopwords" > "$WORDS"
         for length in 3 4 5; do
           grep -xE ".{$length}" "$WORDS" | sort | uniq -c | sort -k1,1nr -k2,2 | awk -v length_of_words=$length '
             NR == 1 { most = $1 }

@@ -68,6 +68,17 @@ public sealed class WordCountTests : IDisposable
     }
 
     [Test]
+    public async Task A_URL_that_sends_more_than_the_limit_is_not_read_to_its_end()
+    {
+        using var server = WebServer.Answering(new string('a', 10_000));
+
+        var run = await WordCountAsync(server.Url, "--ServiceMesh:Request:MaxBodyBytes", "5000");
+
+        Assert.That(run.ExitCode, Is.EqualTo(1), run.ToString);
+        Assert.That(run.OnlyError, Does.Contain("413").And.Contain("5000").And.Contain("ServiceMesh:Request:MaxBodyBytes"));
+    }
+
+    [Test]
     public async Task A_missing_file_is_said_in_one_line()
     {
         var run = await SampleProcess.RunAsync("WordCount", ["missing.txt"], _files.Path);
@@ -143,7 +154,7 @@ public sealed class WordCountTests : IDisposable
     public async Task A_server_stops_cleanly_when_it_is_terminated()
     {
         using var server = SampleProcess.Start("WordCount", ["--Role=Server", "--ServiceMesh:NodeName", "words"]);
-        await server.SaysAsync("serves");
+        await server.SaysAsync("serves over InMemory");
         await server.TerminateAsync();
 
         var run = await server.EndAsync();
