@@ -8,8 +8,8 @@ public sealed record ErrorReport
     /// <summary>The topic, or the description of a composition's local step.</summary>
     public required string Topic { get; init; }
 
-    /// <summary>Whether a request or a signal failed.</summary>
-    public required MessageKind Kind { get; init; }
+    /// <summary>Whether a request or a signal failed; null for what never became a message here.</summary>
+    public MessageKind? Kind { get; init; }
 
     /// <summary>The status, as a number.</summary>
     public required int Status { get; init; }

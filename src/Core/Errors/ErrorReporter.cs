@@ -11,18 +11,28 @@ internal sealed class ErrorReporter(Node node)
     private const int BufferedReports = 4096;
 
     private readonly Channel<ErrorReport> _buffer = Channel.CreateBounded<ErrorReport>(
-        new BoundedChannelOptions(BufferedReports) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
+        new BoundedChannelOptions(BufferedReports) { FullMode = BoundedChannelFullMode.Wait });
 
     private Task _loop = Task.CompletedTask;
 
     /// <summary>Begins to file. What was reported before waits in the buffer.</summary>
     public void Start(Func<ErrorReport, Task> file) => _loop = FileAllAsync(file);
 
-    /// <summary>Files what is buffered and ends.</summary>
-    public async Task StopAsync()
+    /// <summary>Files what is buffered and ends; what cannot be filed within the limit is lost, and said to be.</summary>
+    public async Task StopAsync(TimeSpan limit)
     {
         _buffer.Writer.TryComplete();
-        await _loop.ConfigureAwait(false);
+        try
+        {
+            await _loop.WaitAsync(limit, node.Clock).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            while (_buffer.Reader.TryRead(out var report))
+            {
+                Lost(report.Topic, report.Sender, report.Status, $"it could not be filed within {limit} while the node stopped");
+            }
+        }
     }
 
     /// <summary>Reports a message that failed. Does not wait.</summary>
@@ -61,7 +71,11 @@ internal sealed class ErrorReporter(Node node)
     }
 
     /// <summary>Reports a local step of a composition, which never was a message.</summary>
-    public void Report(ReplyFailure failure)
+    public void Report(ReplyFailure failure) =>
+        Report(failure.Step, failure.Status, failure.Message, ErrorReport.Describe(failure.Exception));
+
+    /// <summary>Reports something that never became a message here: a local step, a frame that could not be read.</summary>
+    public void Report(string topic, StatusCode status, string error, string? exception)
     {
         if (node.Options.ErrorPolicy == ErrorPolicy.Ignore)
         {
@@ -71,15 +85,14 @@ internal sealed class ErrorReporter(Node node)
 
         Add(new()
         {
-            Topic = failure.Step,
-            Kind = MessageKind.Request,
-            Status = (int)failure.Status,
-            Error = failure.Message,
+            Topic = topic,
+            Status = (int)status,
+            Error = error,
             MessageId = node.NextMessageId().ToString(),
             Sender = node.Id,
             Node = node.Id,
             Time = node.Clock.GetUtcNow(),
-            Exception = ErrorReport.Describe(failure.Exception),
+            Exception = exception,
         });
     }
 

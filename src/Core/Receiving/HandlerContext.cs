@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace ServiceMesh;
@@ -6,31 +7,19 @@ namespace ServiceMesh;
 /// What a handler knows about the message it handles, and what it may say beside its answer. One for each message;
 /// setters are for the handler's own flow and not thread-safe, everything else is.
 /// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "The bus disposes what it owns in EndAsync; a handler must not be able to.")]
 public sealed class HandlerContext
 {
-    private enum Cause
-    {
-        None,
-        CallerGone,
-        Stopping,
-    }
-
     private readonly Node _node;
     private readonly Delivery _delivery;
     private readonly CancellationToken _callerGone;
 
     // Made when somebody first asks for the token: most handlers end before they could be cancelled.
-    private CancellationTokenSource? _source;
-    private CancellationToken _token;
-    private volatile bool _hasToken;
-    private CancellationTokenRegistration _onCallerGone;
-    private CancellationTokenRegistration _onStopping;
-    private volatile Cause _cause;
-    private bool _limitIsDeadline;
+    private volatile HandlerCancellation? _cancellation;
     private bool _ended;
 
     private long _started;
-    private AsyncServiceScope? _scope;
+    private IServiceScope? _scope;
 
     internal HandlerContext(Node node, Delivery delivery, CancellationToken callerGone)
     {
@@ -66,9 +55,7 @@ public sealed class HandlerContext
     {
         get
         {
-            var own = _delivery.Subscription.Timeout - Elapsed;
-            var callers = Message.Deadline.Remaining;
-            var least = own < callers ? own : callers;
+            var least = Least(Message.Deadline.Remaining, OwnTimeLeft);
             return least > TimeSpan.Zero ? least : TimeSpan.Zero;
         }
     }
@@ -77,7 +64,7 @@ public sealed class HandlerContext
     /// Fires when the caller gave up, the deadline passed, the handler's timeout passed, or the node has waited long
     /// enough for it while shutting down. Pass it on.
     /// </summary>
-    public CancellationToken CancellationToken => _hasToken ? _token : MakeToken(whenEnded: new(canceled: true));
+    public CancellationToken CancellationToken => _cancellation?.Token ?? MakeToken(queued: false, whenEnded: new(canceled: true));
 
     /// <summary>
     /// The status of the answer. Default: <see cref="StatusCode.Ok"/>. With 300 or more the value still travels, and the
@@ -89,66 +76,75 @@ public sealed class HandlerContext
     public Headers ReplyHeaders { get; set; } = Headers.Empty;
 
     /// <summary>The services of this message's scope; disposed when the handler ends.</summary>
-    public IServiceProvider Services => (_scope ??= _node.Scopes.CreateAsyncScope()).ServiceProvider;
+    public IServiceProvider Services => (_scope ??= _node.Scopes.CreateScope()).ServiceProvider;
 
     internal Exception? Exception { get; set; }
 
     internal TimeSpan Elapsed => _node.Clock.GetElapsedTime(_started);
 
-    internal bool HasGivenUp => _hasToken && _token.IsCancellationRequested;
+    internal bool HasGivenUp => _cancellation is { Token.IsCancellationRequested: true };
 
     // To wait for the handler with: once it has ended, its own end is all there is to wait for.
-    internal CancellationToken TokenUntilEnded => MakeToken(whenEnded: CancellationToken.None);
+    internal CancellationToken TokenUntilEnded => MakeToken(queued: false, whenEnded: CancellationToken.None);
 
     // Queued messages have no handler timeout yet, but they do have a caller and a node.
-    internal CancellationToken TokenWhileQueued => MakeToken(Message.Deadline.Remaining, limitIsDeadline: true, whenEnded: default);
+    internal CancellationToken TokenWhileQueued => MakeToken(queued: true, whenEnded: CancellationToken.None);
+
+    private TimeSpan OwnTimeLeft => _delivery.Subscription.Timeout - Elapsed;
 
     internal object HandlerFromScope(Type type) => Services.GetRequiredService(type);
 
     /// <summary>The handler begins now: its own time counts from here.</summary>
     internal void Start()
     {
-        if (_hasToken)
+        if (_cancellation is { } whileQueued)
         {
-            lock (_delivery)
-            {
-                // It waited in the queue with a token that knows nothing of the handler's timeout.
-                DisposeTokenNeedsLock();
-            }
+            // It knows nothing of the handler's timeout.
+            _cancellation = null;
+            whileQueued.Dispose();
         }
 
         _started = _node.Clock.GetTimestamp();
     }
 
-    internal ReplyMessage GiveUpReply(bool notProcessed = false) => _cause switch
+    /// <summary>The answer when the token has fired.</summary>
+    internal ReplyMessage GiveUpReply(bool notProcessed = false) => _cancellation!.Reason switch
     {
-        Cause.Stopping => ReplyMessage.Failure(
+        HandlerCancellation.Cause.Stopping => ReplyMessage.Failure(
             StatusCode.Unavailable, $"Node '{_node.Id}' shut down before it had handled '{Topic}'.", notProcessed),
-        Cause.CallerGone => ReplyMessage.Failure(
+        HandlerCancellation.Cause.CallerGone => ReplyMessage.Failure(
             StatusCode.DeadlinePassed, $"The caller of '{Topic}' waits no more.", notProcessed),
-        _ when _limitIsDeadline => ReplyMessage.Failure(
+        HandlerCancellation.Cause.Deadline => ReplyMessage.Failure(
             StatusCode.DeadlinePassed, $"The caller's deadline passed before '{Topic}' was handled.", notProcessed),
         _ => ReplyMessage.Failure(
             StatusCode.HandlerTimeout,
             $"The handler of '{_delivery.Subscription.Pattern}' ran longer than its timeout of {_delivery.Subscription.Timeout}."),
     };
 
+    /// <summary>The handler has ended: lets go of its token and its services. Never throws.</summary>
     internal async ValueTask EndAsync()
     {
         lock (_delivery)
         {
             _ended = true;
-            DisposeTokenNeedsLock();
         }
 
-        if (_scope is not { } scope)
+        _cancellation?.Dispose();
+        if (_scope is null)
         {
             return;
         }
 
         try
         {
-            await scope.DisposeAsync().ConfigureAwait(false);
+            if (_scope is IAsyncDisposable scope)
+            {
+                await scope.DisposeAsync().ConfigureAwait(false);
+            }
+            else
+            {
+                _scope.Dispose();
+            }
         }
         catch (Exception failure)
         {
@@ -157,60 +153,28 @@ public sealed class HandlerContext
         }
     }
 
-    private CancellationToken MakeToken(CancellationToken whenEnded)
-    {
-        var left = Message.Deadline.Remaining;
-        var own = _delivery.Subscription.Timeout - Elapsed;
-        return left < own ? MakeToken(left, limitIsDeadline: true, whenEnded) : MakeToken(own, limitIsDeadline: false, whenEnded);
-    }
-
-    private CancellationToken MakeToken(TimeSpan limit, bool limitIsDeadline, CancellationToken whenEnded)
+    private CancellationToken MakeToken(bool queued, CancellationToken whenEnded)
     {
         // Nobody else locks a delivery, and a lock of its own would cost every message an object.
         lock (_delivery)
         {
-            if (_ended)
+            if (_cancellation is null)
             {
-                return whenEnded;
+                if (_ended)
+                {
+                    return whenEnded;
+                }
+
+                var (callers, own) = (Message.Deadline.Remaining, queued ? TimeSpan.MaxValue : OwnTimeLeft);
+                _cancellation = new(
+                    Least(callers, own),
+                    callers < own ? HandlerCancellation.Cause.Deadline : HandlerCancellation.Cause.HandlerTimeout,
+                    _node.Clock, _callerGone, _node.Stopping);
             }
 
-            if (_source is null)
-            {
-                _limitIsDeadline = limitIsDeadline;
-                _source = limit == TimeSpan.MaxValue ? new() : new(limit > TimeSpan.Zero ? limit : TimeSpan.Zero, _node.Clock);
-                _token = _source.Token;
-
-                // A token that has fired already calls back right here. That runs no user code: nobody has the new token yet.
-                _onCallerGone = _callerGone.UnsafeRegister(static c => ((HandlerContext)c!).Cancel(Cause.CallerGone), this);
-                _onStopping = _node.Stopping.UnsafeRegister(static c => ((HandlerContext)c!).Cancel(Cause.Stopping), this);
-                _hasToken = true;
-            }
-
-            return _token;
+            return _cancellation.Token;
         }
     }
 
-    private void Cancel(Cause cause)
-    {
-        _cause = cause;
-        try
-        {
-            // Marks the token at once and calls back on the pool: whoever cancels must not run the handler's code.
-            _ = _source?.CancelAsync();
-        }
-        catch (ObjectDisposedException)
-        {
-            // The handler ended at this very moment; there is nothing left to cancel.
-        }
-    }
-
-    private void DisposeTokenNeedsLock()
-    {
-        // Unregister does not wait for a callback that is running: that may be the one that brought us here.
-        _onCallerGone.Unregister();
-        _onStopping.Unregister();
-        _hasToken = false;
-        _source?.Dispose();
-        _source = null;
-    }
+    private static TimeSpan Least(TimeSpan a, TimeSpan b) => a < b ? a : b;
 }

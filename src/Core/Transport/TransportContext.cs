@@ -25,10 +25,16 @@ public sealed class TransportContext
     public NodeInfo Describe() => _node.Describe();
 
     /// <summary>
-    /// Something that arrived or should have left is lost: counted (<c>servicemesh.dropped.messages</c>) and logged.
+    /// Something that arrived or should have left is lost: counted (<c>servicemesh.dropped.messages</c>), logged and
+    /// reported under the error policy.
     /// </summary>
     /// <param name="reason">A short constant such as <c>malformed-frame</c>: it becomes a metric's tag.</param>
     /// <param name="topic">The topic or channel, as far as it is known.</param>
-    /// <param name="detail">A sentence for the log. Never the body.</param>
-    public void ReportLoss(string reason, string topic, string detail) => _node.ReportLoss(reason, topic, detail);
+    /// <param name="detail">A sentence for the log and the report. Never the body.</param>
+    /// <param name="status">What it would have been answered with. Default: 400.</param>
+    public void ReportLoss(string reason, string topic, string detail, StatusCode status = StatusCode.BadRequest)
+    {
+        _node.ReportLoss(reason, topic, detail);
+        _node.Errors.Report(topic, status, detail, null);
+    }
 }

@@ -6,25 +6,34 @@ namespace ServiceMesh;
 /// One request that waits for the first answer of its groups. It is its own awaitable, and the caller goes on right on
 /// the handler's thread: one hop to the pool for a request and none for its reply.
 /// </summary>
-internal sealed class InMemoryCall(int groups, CancellationToken cancellationToken) : IValueTaskSource<ReplyMessage>
+internal sealed class InMemoryCall(int groups, CancellationToken cancellationToken) : IValueTaskSource<ReplyMessage>, IThreadPoolWorkItem
 {
     private ManualResetValueTaskSourceCore<ReplyMessage> _core;
     private CancellationTokenRegistration _onCancelled;
     private int _left = groups;
     private int _done;
+    private Delivery? _first;
 
     /// <summary>Runs an accepted delivery on the pool; a refusal is the answer when no group has a better one.</summary>
     public void Begin(Delivery delivery)
     {
-        if (delivery.IsAccepted)
-        {
-            ThreadPool.UnsafeQueueUserWorkItem(static work => work.Call.Run(work.Delivery), (Call: this, Delivery: delivery), preferLocal: false);
-        }
-        else
+        if (!delivery.IsAccepted)
         {
             Finish(delivery.Refusal!);
         }
+        else if (_first is null)
+        {
+            // Nearly every topic has one group: the call is its work item as well.
+            _first = delivery;
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
+        else
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static work => work.Call.Run(work.Delivery), (Call: this, Delivery: delivery), preferLocal: false);
+        }
     }
+
+    void IThreadPoolWorkItem.Execute() => Run(_first!);
 
     /// <summary>The answer; to be awaited once.</summary>
     public ValueTask<ReplyMessage> Answer()
