@@ -22,6 +22,7 @@ public static class Archive
     public static readonly RequestTopic<string, Unit> CheckQuota = new("archive.quota");
     public static readonly RequestTopic<string, Reading[]> Fetch = new("archive.fetch");
     public static readonly RequestTopic<ArchiveQuery, Reading[]> Search = new("archive.search");
+    public static readonly RequestTopic<string, Reading> Coldest = new("archive.coldest");
 }
 
 public sealed record ArchiveQuery(string City, string Unit = "C", int Limit = 1000);

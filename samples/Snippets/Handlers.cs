@@ -30,6 +30,16 @@ public sealed class StrictFetchHandler(IStations stations) : IRequestHandler<str
 }
 #endregion
 
+#region within
+public sealed class ColdestHandler(IServiceBus bus) : IRequestHandler<string, Reading>
+{
+    private static readonly Composition<string, Reading> s_coldest = Weather.Fetch | Weather.Min;
+
+    public Task<Reading> HandleAsync(string city, HandlerContext context) =>
+        bus.ExecuteAsync(s_coldest, city, RequestOptions.Within(context), context.CancellationToken);
+}
+#endregion
+
 #region signal-handler
 public sealed class LogPrinter(TextWriter output) : ISignalHandler<string>
 {

@@ -61,12 +61,14 @@ public sealed class SnippetRunTests
             mesh => AddWeather(mesh)
                 .AddHandler(Archive.CheckQuota, (_, _) => quota ? Unit.Value : throw new ReplyException((StatusCode)402, "No quota is left."))
                 .AddHandler(Archive.Fetch, (_, _) => new[] { s_hottest })
+                .AddHandler<ColdestHandler>(Archive.Coldest)
                 .AddHandler(Archive.Search, (query, _) => new[] { s_coldest with { Month = query.Unit, Day = query.Limit } }),
             services: AddStations);
         var bus = node.Bus;
         using (Assert.EnterMultipleScope())
         {
             Assert.That(await bus.ExecuteAsync(Compositions.Coldest, "pune", Token), Is.EqualTo(s_coldest));
+            Assert.That(await bus.RequestAsync(Archive.Coldest, "pune", Token), Is.EqualTo(s_coldest));
             Assert.That(await bus.ExecuteAsync(Compositions.AndAnd, "pune", Token), Is.EqualTo([s_hottest]));
             Assert.That(await bus.ExecuteAsync(Compositions.WithinQuota, "pune", Token), Is.EqualTo([s_hottest]));
             Assert.That(await bus.ExecuteAsync(Compositions.OrOr, "pune", Token), Has.Length.EqualTo(4));
