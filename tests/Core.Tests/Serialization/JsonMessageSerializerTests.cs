@@ -83,7 +83,7 @@ public sealed class JsonMessageSerializerTests
     public void A_converter_may_serialize_again_on_the_same_thread()
     {
         var json = new JsonMessageSerializer(new() { Converters = { new Wrapping() } });
-        Assert.That(Text(json, new Wrapped("a\"b")), Is.EqualTo("""{"inner":"\u0022a\\\u0022b\u0022"}"""));
+        Assert.That(Text(json, new Wrapped("a")), Is.EqualTo("""{"inner":"\u0022a\u0022"}"""));
         Assert.That(Text(json, new[] { new Wrapped("x"), new Wrapped("y") }), Is.EqualTo("""[{"inner":"\u0022x\u0022"},{"inner":"\u0022y\u0022"}]"""));
     }
 
@@ -99,21 +99,19 @@ public sealed class JsonMessageSerializerTests
     [Test]
     public void A_type_without_a_contract_is_named_with_what_to_do()
     {
-        Assert.That(
-            () => _json.Serialize<Action>(() => { }, new ArrayBufferWriter<byte>()),
-            Throws.TypeOf<NotSupportedException>());
-        Assert.That(
-            () => _json.Serialize<System.Runtime.InteropServices.GCHandle[]>([], new ArrayBufferWriter<byte>()),
-            Throws.Nothing.Or.TypeOf<NotSupportedException>());
+        var json = new JsonMessageSerializer(new() { TypeInfoResolver = new Refusing() });
+        Assert.That(() => Text(json, 1L), Throws.TypeOf<NotSupportedException>().With.Message.Contains("no JSON contract for Int64").And.Message.Contains("AddJsonContext"));
+        Assert.That(() => json.Deserialize<long>("1"u8.ToArray()), Throws.TypeOf<NotSupportedException>(), "misuse, not a malformed body");
     }
 
     [Test]
-    public void A_source_generated_context_comes_before_reflection()
+    public void Contexts_come_before_reflection_and_in_the_order_of_adding()
     {
         var options = new JsonSerializerOptions();
-        options.TypeInfoResolverChain.Add(CamelContext.Default);
-        Assert.That(Text(new JsonMessageSerializer(options), new Reading("x", 1, null)), Is.EqualTo("""{"from-context":"x","Degrees":1,"Note":null}""".Replace("from-context", "City")));
-        Assert.That(new JsonMessageSerializer(options).Deserialize<Reading>(Encoding.UTF8.GetBytes("""{"City":"x"}"""))!.City, Is.EqualTo("x"));
+        options.TypeInfoResolverChain.Add(EnumsAsTexts.Default);
+        Assert.That(Text(new JsonMessageSerializer(options), new Reading("x", 1, null)), Is.EqualTo("""{"City":"x","Degrees":1,"Note":null}"""));
+        Assert.That(Text(new JsonMessageSerializer(options), DayOfWeek.Friday), Is.EqualTo("\"Friday\""), "as the context says");
+        Assert.That(Text(DayOfWeek.Friday), Is.EqualTo("5"), "as reflection says");
     }
 
     [Test]
@@ -172,6 +170,12 @@ public sealed class JsonMessageSerializerTests
         }
     }
 
+    private sealed class Refusing : System.Text.Json.Serialization.Metadata.IJsonTypeInfoResolver
+    {
+        public System.Text.Json.Serialization.Metadata.JsonTypeInfo? GetTypeInfo(Type type, JsonSerializerOptions options) =>
+            throw new NotSupportedException("No reflection here.");
+    }
+
     internal sealed class Throwing
     {
         public string Before { get; } = "written";
@@ -183,4 +187,6 @@ public sealed class JsonMessageSerializerTests
 public sealed record Reading(string City, int Degrees, string? Note);
 
 [JsonSerializable(typeof(Reading))]
-internal sealed partial class CamelContext : JsonSerializerContext;
+[JsonSerializable(typeof(DayOfWeek))]
+[JsonSourceGenerationOptions(UseStringEnumConverter = true)]
+internal sealed partial class EnumsAsTexts : JsonSerializerContext;
