@@ -33,6 +33,7 @@ internal sealed class Node : IDisposable
         Name = options.NodeName ?? NodeInfo.NameOfThisProgram;
         Id = NodeInfo.NewId(Name);
         Errors = new(this);
+        Stopping = _stopping.Token;
         telemetry.Observe(Subscriptions);
         _middleware = [.. middleware];
         _started = clock.GetTimestamp();
@@ -66,8 +67,8 @@ internal sealed class Node : IDisposable
     /// <summary>Refuses new messages; what is in flight goes on.</summary>
     public bool IsDraining => _draining;
 
-    /// <summary>Fires when the node has waited long enough for its handlers.</summary>
-    public CancellationToken Stopping => _stopping.Token;
+    /// <summary>Fires when the node has waited long enough for its handlers. Good for those that outlive the node, too.</summary>
+    public CancellationToken Stopping { get; }
 
     public MessageId NextMessageId() => new(Id, Interlocked.Increment(ref _lastMessage));
 
