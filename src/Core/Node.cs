@@ -33,6 +33,7 @@ internal sealed class Node : IDisposable
         Name = options.NodeName ?? NodeInfo.NameOfThisProgram;
         Id = NodeInfo.NewId(Name);
         Errors = new(this);
+        telemetry.Observe(Subscriptions);
         _middleware = [.. middleware];
         _started = clock.GetTimestamp();
     }
@@ -86,6 +87,34 @@ internal sealed class Node : IDisposable
     {
         Telemetry.Dropped(reason, topic);
         Log.Dropped(Logger, topic, reason, detail);
+    }
+
+    /// <summary>Does what stopping needs from a transport. Whatever that does wrong, stopping goes on.</summary>
+    public async Task AttemptAsync(string step, Func<CancellationToken, Task> action)
+    {
+        using var limit = new CancellationTokenSource(Options.DrainTimeout, Clock);
+        try
+        {
+            await action(limit.Token).WaitAsync(limit.Token).ConfigureAwait(false);
+        }
+        catch (Exception failure)
+        {
+            Log.TransportStopFailed(Logger, step, failure);
+        }
+    }
+
+    /// <summary>Waits for a task for so long; false when it has not ended by then.</summary>
+    public async Task<bool> EndsWithinAsync(Task task, TimeSpan time)
+    {
+        try
+        {
+            await task.WaitAsync(time, Clock).ConfigureAwait(false);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
     }
 
     /// <summary>The steps around a handler as one function, put together once per subscription.</summary>

@@ -215,8 +215,8 @@ internal sealed class Telemetry
                 return headers;
             }
 
-            headers = headers.With(TraceParent, id);
-            return current.TraceStateString is { Length: > 0 } state ? headers.With(TraceState, state) : headers;
+            headers = headers.WithTrusted(TraceParent, id);
+            return current.TraceStateString is { Length: > 0 } state ? headers.WithTrusted(TraceState, state) : headers;
         }
 
         public void DescribeMessage(Message message)

@@ -16,6 +16,10 @@ public static class ServiceMeshHealthChecksBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         return builder.Add(new HealthCheckRegistration(
-            name, provider => new ServiceMeshHealthCheck(provider.GetRequiredKeyedService<ServiceBus>(busName)), null, tags));
+            name,
+            provider => new ServiceMeshHealthCheck(
+                provider.GetRequiredKeyedService<IServiceBus>(busName), provider.GetRequiredKeyedService<NodeLifetime>(busName)),
+            null,
+            tags));
     }
 }

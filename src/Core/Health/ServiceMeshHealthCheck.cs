@@ -6,11 +6,11 @@ namespace ServiceMesh;
 /// Healthy; degraded while the transport repairs itself, a handler is at its limits or the node drains; unhealthy while
 /// the bus does not run or the transport moves nothing. Says all reasons.
 /// </summary>
-internal sealed class ServiceMeshHealthCheck(ServiceBus bus) : IHealthCheck
+internal sealed class ServiceMeshHealthCheck(IServiceBus bus, NodeLifetime lifetime) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
-        var complaints = bus.Complaints().OrderByDescending(c => c.State).ToArray();
+        var complaints = lifetime.Complaints().OrderByDescending(c => c.State).ToArray();
         var node = bus.Node;
         var data = new Dictionary<string, object>
         {

@@ -32,15 +32,22 @@ internal static class KnownKeys
         foreach (var child in level.GetChildren())
         {
             string[] here = [.. path, child.Key];
-            // '*' stands for a name that the user chooses.
-            var below = known.Where(k => k.Length >= here.Length && k.Zip(here).All(p => p.First == "*" || p.First.Equals(p.Second, StringComparison.OrdinalIgnoreCase))).ToArray();
+            var below = Below(known, here);
+            string[] inside = [.. below.Where(k => k.Length > here.Length).Select(k => k[here.Length]).Distinct()];
+            var hasKeys = child.GetChildren().Any();
             if (below.Length == 0)
             {
-                var siblings = known.Where(k => k.Length >= here.Length && k.Zip(path).All(p => p.First == "*" || p.First.Equals(p.Second, StringComparison.OrdinalIgnoreCase)))
-                    .Select(k => k[here.Length - 1]).Distinct().ToArray();
-                yield return Complain(child, siblings);
+                yield return Complain(child, [.. Below(known, path).Where(k => k.Length > path.Length).Select(k => k[path.Length]).Distinct()]);
             }
-            else if (below.Any(k => k.Length > here.Length))
+            else if (hasKeys && inside.Length == 0)
+            {
+                yield return $"{child.Path} is one value and has no keys below it.";
+            }
+            else if (!hasKeys && inside.Length > 0 && !string.IsNullOrEmpty(child.Value))
+            {
+                yield return $"{child.Path} is a section and not one value. Known in it are: {string.Join(", ", inside)}.";
+            }
+            else
             {
                 foreach (var complaint in Walk(child, here, below))
                 {
@@ -49,6 +56,10 @@ internal static class KnownKeys
             }
         }
     }
+
+    // The known keys that begin with a path; '*' stands for a name that the user chooses.
+    private static string[][] Below(string[][] known, string[] path) =>
+        [.. known.Where(k => k.Length >= path.Length && k.Zip(path).All(p => p.First == "*" || p.First.Equals(p.Second, StringComparison.OrdinalIgnoreCase)))];
 
     private static string Complain(IConfigurationSection unknown, string[] siblings)
     {

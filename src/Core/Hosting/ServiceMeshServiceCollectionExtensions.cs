@@ -22,7 +22,7 @@ public static class ServiceMeshServiceCollectionExtensions
     public static IServiceMeshBuilder AddServiceMesh(this IServiceCollection services, IConfiguration? section = null)
     {
         var builder = services.AddServiceMesh("", section);
-        services.AddSingleton<IServiceBus>(provider => provider.GetRequiredKeyedService<ServiceBus>(""));
+        services.AddSingleton<IServiceBus>(provider => provider.GetRequiredKeyedService<IServiceBus>(""));
         services.AddSingleton(provider => provider.GetRequiredKeyedService<IErrorQueue>(""));
         return builder;
     }
@@ -36,7 +36,7 @@ public static class ServiceMeshServiceCollectionExtensions
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(name);
-        if (services.Any(d => d.ServiceType == typeof(ServiceBus) && name.Equals(d.ServiceKey)))
+        if (services.Any(d => d.ServiceType == typeof(MeshParts) && name.Equals(d.ServiceKey)))
         {
             throw new InvalidOperationException(
                 name.Length == 0
@@ -47,7 +47,7 @@ public static class ServiceMeshServiceCollectionExtensions
         var options = services.AddOptions<ServiceMeshOptions>(name);
         if (section is not null)
         {
-            options.Bind(section);
+            options.Configure(target => Bind(section, target));
         }
 
         options.ValidateOnStart();
@@ -60,13 +60,30 @@ public static class ServiceMeshServiceCollectionExtensions
         services.AddKeyedSingleton<IMessageSerializer>(name, (provider, _) =>
             new JsonMessageSerializer(provider.GetRequiredService<IOptionsMonitor<JsonBodyOptions>>().Get(name).Json));
         services.AddKeyedSingleton(name, (provider, _) => Build(provider, name));
-        services.AddKeyedSingleton<IServiceBus>(name, (provider, _) => provider.GetRequiredKeyedService<ServiceBus>(name));
-        services.AddKeyedSingleton(name, (provider, _) => provider.GetRequiredKeyedService<ServiceBus>(name).ErrorQueue);
-        services.AddSingleton<IHostedService>(provider => new MeshHostedService(provider.GetRequiredKeyedService<ServiceBus>(name)));
+        services.AddKeyedSingleton(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Lifetime);
+        services.AddKeyedSingleton<IServiceBus>(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Bus);
+        services.AddKeyedSingleton(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Lifetime.ErrorQueue);
+        services.AddSingleton<IHostedService>(provider => new MeshHostedService(provider.GetRequiredKeyedService<NodeLifetime>(name)));
         return new Builder(services, name);
     }
 
-    private static ServiceBus Build(IServiceProvider provider, string name)
+    private static void Bind(IConfiguration section, ServiceMeshOptions target)
+    {
+        try
+        {
+            section.Bind(target);
+        }
+        catch (InvalidOperationException failure)
+        {
+            // The binder names the key and the value; what it does not say is how such a value is written.
+            throw new InvalidOperationException(
+                $"{failure.Message} Times are written [days.]hours:minutes:seconds, as 00:00:30; counts and sizes are whole numbers; " +
+                $"ErrorPolicy is one of {string.Join(", ", Enum.GetNames<ErrorPolicy>())}.",
+                failure);
+        }
+    }
+
+    private static MeshParts Build(IServiceProvider provider, string name)
     {
         var options = provider.GetRequiredService<IOptionsMonitor<ServiceMeshOptions>>().Get(name);
         var clock = provider.GetService<TimeProvider>() ?? TimeProvider.System;
@@ -81,14 +98,17 @@ public static class ServiceMeshServiceCollectionExtensions
             new Telemetry(provider.GetRequiredService<IMeterFactory>(), transport.Capabilities.System, clock),
             provider.GetRequiredService<ILoggerFactory>(),
             clock);
-        return new(
-            node,
-            transport,
-            registration.Name,
-            [.. provider.GetKeyedServices<ISendMiddleware>(name)],
+        var sender = new Sender(node, transport, [.. provider.GetKeyedServices<ISendMiddleware>(name)]);
+        var subscriber = new Subscriber(node, transport, registration.Name);
+        var lifetime = new NodeLifetime(
+            node, transport, registration.Name, sender, subscriber,
             [.. provider.GetKeyedServices<HandlerDefinition>(name)],
             provider.GetKeyedServices<RequiredFeatures>(name).Aggregate(TransportFeatures.None, (all, one) => all | one.Features));
+        return new(new ServiceBus(node, sender, subscriber, lifetime), lifetime);
     }
+
+    /// <summary>What the container hands out of one bus; the lifetime is what it disposes.</summary>
+    private sealed record MeshParts(ServiceBus Bus, NodeLifetime Lifetime);
 
     private sealed record Builder(IServiceCollection Services, string Name) : IServiceMeshBuilder;
 }

@@ -52,12 +52,9 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
     public Headers With(string name, string value)
     {
         Check(name, value);
-        var at = IndexOf(name);
-        var entries = new KeyValuePair<string, string>[at < 0 ? _entries.Length + 1 : _entries.Length];
-        _entries.CopyTo(entries, 0);
-        entries[at < 0 ? ^1 : at] = new(name, value);
-        CheckSize(entries);
-        return new(entries);
+        var headers = WithTrusted(name, value);
+        CheckSize(headers._entries);
+        return headers;
     }
 
     /// <summary>These headers without one; the same object when there is none of that name.</summary>
@@ -73,6 +70,19 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
         var at = IndexOf(name);
         value = at < 0 ? null : _entries[at].Value;
         return at >= 0;
+    }
+
+    /// <summary>
+    /// Adds what the bus itself says. Beyond the limits of the application, so that a message which may be sent may be
+    /// sent with tracing on as well.
+    /// </summary>
+    internal Headers WithTrusted(string name, string value)
+    {
+        var at = IndexOf(name);
+        var entries = new KeyValuePair<string, string>[at < 0 ? _entries.Length + 1 : _entries.Length];
+        _entries.CopyTo(entries, 0);
+        entries[at < 0 ? ^1 : at] = new(name, value);
+        return new(entries);
     }
 
     /// <inheritdoc/>

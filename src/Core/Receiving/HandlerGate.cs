@@ -25,6 +25,8 @@ internal sealed class HandlerGate(int maxConcurrency, int maxQueued)
         }
     }
 
+    public int InFlight => Running + Waiting;
+
     public bool IsFull
     {
         get

@@ -6,6 +6,9 @@ internal sealed class SubscriptionRegistry
     private readonly Lock _lock = new();
     private readonly List<Subscription> _all = [];
 
+    /// <summary>How many messages run or wait in all.</summary>
+    public int InFlight => Snapshot().Sum(s => s.Gate.InFlight);
+
     public IReadOnlyList<Subscription> Snapshot()
     {
         lock (_lock)

@@ -11,4 +11,21 @@ public sealed record RequestOptions
 
     /// <summary>Texts that travel beside the body, with every step of a composition. Default: none.</summary>
     public Headers Headers { get; init; } = Headers.Empty;
+
+    /// <summary>
+    /// For a handler that calls others in turn: whatever is left of its own time, so that nothing it asks for outlives
+    /// the caller. Pass the context's token too.
+    /// </summary>
+    /// <example>
+    /// <code source="samples/Snippets/Handlers.cs" region="within" />
+    /// </example>
+    public static RequestOptions Within(HandlerContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        // With nothing left, the shortest timeout there is: the call then fails as timed out, not as misuse.
+        var left = context.Remaining;
+        return new() { Timeout = left > s_shortest ? left : s_shortest };
+    }
+
+    private static readonly TimeSpan s_shortest = TimeSpan.FromMilliseconds(1);
 }

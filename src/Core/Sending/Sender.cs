@@ -68,35 +68,23 @@ internal sealed class Sender
         var body = SerializerSet.Encode(_node.Serializers.Configured, value);
         var operation = _node.Telemetry.StartSend(MessageKind.Signal, topic.Topic);
         var status = StatusCode.None;
-        var signal = Make(MessageKind.Signal, topic.Topic, body, scope, operation);
         try
         {
-            if (RefuseLocally(signal, scope) is { } refusal)
+            var signal = Make(MessageKind.Signal, topic.Topic, body, scope, operation);
+            var (result, refusal, cause) = await DeliverAsync(signal, scope).ConfigureAwait(false);
+            status = refusal?.Status ?? StatusCode.Ok;
+            if (refusal is not null)
             {
-                status = refusal.Status;
-                throw Failed(signal, refusal);
+                Lose(signal, "not-sent", refusal.Status, refusal.Error!, cause);
+                throw new ReplyFailure(refusal.Status, topic.ToString(), refusal.Error!, refusal.NotProcessed) { Exception = cause }.ToException();
             }
 
-            var result = await _signal(signal, scope.Token).ConfigureAwait(false);
-            status = StatusCode.Ok;
-            foreach (var failure in result.Failures)
+            foreach (var failure in result!.Failures)
             {
-                _node.ReportLoss("receiver-failed", topic.Topic.ToString(), failure);
-                _node.Errors.Report(signal, StatusCode.Unavailable, failure, null, null);
+                Lose(signal, "receiver-failed", StatusCode.Unavailable, failure, null);
             }
 
             return result;
-        }
-        catch (OperationCanceledException) when (scope.IsCancellationRequested)
-        {
-            var reply = scope.GaveUp(topic.Topic.ToString());
-            status = reply.Status;
-            throw Failed(signal, reply);
-        }
-        catch (TransportException failure)
-        {
-            status = StatusCode.Unavailable;
-            throw Failed(signal, ReplyMessage.Failure(StatusCode.Unavailable, failure.Message), failure);
         }
         finally
         {
@@ -135,6 +123,28 @@ internal sealed class Sender
         catch (OperationCanceledException) when (scope.IsCancellationRequested)
         {
             return scope.GaveUp(request.Topic.ToString());
+        }
+    }
+
+    // What became of a signal, or why it was not sent.
+    private async ValueTask<(SignalResult? Result, ReplyMessage? Refusal, Exception? Cause)> DeliverAsync(Message signal, CallScope scope)
+    {
+        if (RefuseLocally(signal, scope) is { } refusal)
+        {
+            return (null, refusal, null);
+        }
+
+        try
+        {
+            return (await _signal(signal, scope.Token).ConfigureAwait(false), null, null);
+        }
+        catch (OperationCanceledException) when (scope.IsCancellationRequested)
+        {
+            return (null, scope.GaveUp(signal.Topic.ToString()), null);
+        }
+        catch (TransportException failure)
+        {
+            return (null, ReplyMessage.Failure(StatusCode.Unavailable, failure.Message), failure);
         }
     }
 
@@ -237,10 +247,9 @@ internal sealed class Sender
         }
     }
 
-    private ServiceMeshException Failed(Message signal, ReplyMessage reply, Exception? cause = null)
+    private void Lose(Message signal, string reason, StatusCode status, string error, Exception? cause)
     {
-        _node.ReportLoss("not-sent", signal.Topic.ToString(), reply.Error!);
-        _node.Errors.Report(signal, reply.Status, reply.Error!, null, cause);
-        return new ReplyFailure(reply.Status, signal.Topic.ToString(), reply.Error!, reply.NotProcessed) { Exception = cause }.ToException();
+        _node.ReportLoss(reason, signal.Topic.ToString(), error);
+        _node.Errors.Report(signal, status, error, null, cause);
     }
 }

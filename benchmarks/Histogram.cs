@@ -1,0 +1,37 @@
+namespace ServiceMesh.Benchmarks;
+
+/// <summary>
+/// Latencies in buckets that grow by an eighth, so that every percentile is right within 13 % and adding one costs
+/// nothing. One for each caller; not thread-safe.
+/// </summary>
+internal sealed class Histogram
+{
+    private const double Growth = 1.125;
+    private const double SmallestMicroseconds = 0.1;
+
+    private readonly long[] _buckets = new long[200];
+
+    public long Count { get; private set; }
+
+    public void Add(TimeSpan latency)
+    {
+        var bucket = Math.Log(Math.Max(latency.TotalMicroseconds, SmallestMicroseconds) / SmallestMicroseconds, Growth);
+        _buckets[Math.Min((int)bucket, _buckets.Length - 1)]++;
+        Count++;
+    }
+
+    public static double Percentile(IReadOnlyCollection<Histogram> histograms, double share)
+    {
+        var wanted = (long)(histograms.Sum(h => h.Count) * share);
+        for (var bucket = 0; bucket < 200; bucket++)
+        {
+            wanted -= histograms.Sum(h => h._buckets[bucket]);
+            if (wanted <= 0)
+            {
+                return SmallestMicroseconds * Math.Pow(Growth, bucket + 1);
+            }
+        }
+
+        return double.PositiveInfinity;
+    }
+}

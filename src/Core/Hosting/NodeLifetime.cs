@@ -1,0 +1,200 @@
+namespace ServiceMesh;
+
+/// <summary>The life of a node: start, drain, stop, and how it is meanwhile. The host calls each once, in this order.</summary>
+internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
+{
+    private enum State
+    {
+        Created,
+        Running,
+        Draining,
+        Stopped,
+    }
+
+    // After cancelling its handlers, a draining node waits this long for them to notice.
+    private static readonly TimeSpan s_graceAfterCancel = TimeSpan.FromSeconds(1);
+
+    private readonly Node _node;
+    private readonly ITransport _transport;
+    private readonly string _transportName;
+    private readonly Sender _sender;
+    private readonly Subscriber _subscriber;
+    private readonly IReadOnlyList<HandlerDefinition> _handlers;
+    private readonly TransportFeatures _required;
+    private readonly Lazy<IErrorQueue> _errorQueue;
+    private volatile State _state = State.Created;
+
+    public NodeLifetime(
+        Node node,
+        ITransport transport,
+        string transportName,
+        Sender sender,
+        Subscriber subscriber,
+        IReadOnlyList<HandlerDefinition> handlers,
+        TransportFeatures required)
+    {
+        _node = node;
+        _transport = transport;
+        _transportName = transportName;
+        _sender = sender;
+        _subscriber = subscriber;
+        _handlers = handlers;
+        _required = required;
+        _errorQueue = new(() => transport.ErrorQueue ?? new FileErrorQueue(
+            node.Options.Errors.QueueFile ?? Path.Combine("servicemesh-errors", $"{node.Name}.jsonl"),
+            node.Options.Errors.QueueCapacity,
+            node.Logger));
+    }
+
+    public bool IsRunning => _state == State.Running;
+
+    public IErrorQueue ErrorQueue => _errorQueue.Value;
+
+    /// <summary>Connects, subscribes every registered handler, and opens for business.</summary>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        if (_state != State.Created)
+        {
+            throw new InvalidOperationException($"The bus of node '{_node.Id}' was started before.");
+        }
+
+        var subscriptions = _subscriber.Prepare([.. _handlers, PresenceHandler()], _required);
+        if (_node.Options.ErrorPolicy == ErrorPolicy.Queue)
+        {
+            // Opens it, so that a file which cannot be used is known now and not at the first failure.
+            await ErrorQueue.CountAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        await _transport.StartAsync(new(_node), cancellationToken).ConfigureAwait(false);
+        _sender.Open();
+        _node.Errors.Start(FileReportAsync);
+        _state = State.Running;
+        try
+        {
+            await _subscriber.ActivateAsync(subscriptions, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            await StopAsync().ConfigureAwait(false);
+            throw;
+        }
+
+        Log.Started(_node.Logger, _node.Id, _transportName, subscriptions.Length);
+    }
+
+    /// <summary>
+    /// Refuses new messages, lets those in flight finish and be answered for a bounded time, then cancels them.
+    /// Requests of this node still go out.
+    /// </summary>
+    public async Task DrainAsync()
+    {
+        if (_state != State.Running)
+        {
+            return;
+        }
+
+        _state = State.Draining;
+        var timeout = _node.Options.DrainTimeout;
+        Log.Draining(_node.Logger, _node.Id, timeout, _node.Subscriptions.InFlight);
+        await _node.AttemptAsync("drain", _transport.DrainAsync).ConfigureAwait(false);
+        _node.BeginDrain();
+        var empty = Task.WhenAll(_node.Subscriptions.Snapshot().Select(s => s.Gate.CloseAsync()));
+        if (await _node.EndsWithinAsync(empty, timeout).ConfigureAwait(false))
+        {
+            Log.Drained(_node.Logger, _node.Id);
+            return;
+        }
+
+        Log.DrainTimedOut(_node.Logger, _node.Id, timeout, _node.Subscriptions.InFlight);
+        await _node.CancelHandlersAsync().ConfigureAwait(false);
+        if (!await _node.EndsWithinAsync(empty, s_graceAfterCancel).ConfigureAwait(false))
+        {
+            Log.HandlersLeftBehind(_node.Logger, _node.Id, _node.Subscriptions.InFlight);
+        }
+    }
+
+    /// <summary>Drains if nobody did, files the last error reports, and disconnects.</summary>
+    public async Task StopAsync()
+    {
+        await DrainAsync().ConfigureAwait(false);
+        if (_state is State.Created or State.Stopped)
+        {
+            return;
+        }
+
+        _state = State.Stopped;
+        await _node.Errors.StopAsync(_node.Options.DrainTimeout).ConfigureAwait(false);
+        _sender.Close();
+        await _node.AttemptAsync("stop", _transport.StopAsync).ConfigureAwait(false);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync().ConfigureAwait(false);
+        Release();
+    }
+
+    /// <summary>For containers that are disposed synchronously: lets go without draining, which only a host can wait for.</summary>
+    public void Dispose()
+    {
+        _sender.Close();
+        _node.BeginDrain();
+        Release();
+    }
+
+    /// <summary>What a health check should know; nothing when all is well.</summary>
+    public IEnumerable<(TransportState State, string Reason)> Complaints()
+    {
+        if (_state is State.Created or State.Stopped)
+        {
+            yield return (TransportState.Unavailable, _state == State.Created ? "The bus has not started." : "The bus has stopped.");
+            yield break;
+        }
+
+        if (_transport.Health is { State: not TransportState.Healthy } health)
+        {
+            yield return (health.State, $"The {_transportName} transport: {health.Reason}");
+        }
+
+        if (_state == State.Draining)
+        {
+            yield return (TransportState.Degraded, "The node is draining: it refuses new messages.");
+        }
+
+        foreach (var subscription in _node.Subscriptions.Snapshot().Where(s => s.Gate.IsFull))
+        {
+            yield return (TransportState.Degraded, $"The {subscription} is at its limits and refuses messages.");
+        }
+    }
+
+    private HandlerDefinition PresenceHandler() => HandlerDefinition.ForRequest(
+        MeshTopics.Node(_node.Id), "presence", (_, _) => new ValueTask<NodeInfo>(_node.Describe()));
+
+    private async Task FileReportAsync(ErrorReport report)
+    {
+        if (_node.Options.ErrorPolicy == ErrorPolicy.Publish)
+        {
+            using var scope = _sender.Begin(null, CancellationToken.None);
+            await _sender.SignalAsync(MeshTopics.Errors, report, scope).ConfigureAwait(false);
+            return;
+        }
+
+        var lost = await ErrorQueue.AddAsync(report).ConfigureAwait(false);
+        if (lost > 0)
+        {
+            _node.Telemetry.Report("lost", lost);
+            Log.ErrorQueueFull(_node.Logger, ErrorQueue.Capacity, lost);
+        }
+    }
+
+    private void Release()
+    {
+        _state = State.Stopped;
+        if (_errorQueue.IsValueCreated)
+        {
+            (_errorQueue.Value as IDisposable)?.Dispose();
+        }
+
+        _node.Dispose();
+    }
+}
