@@ -76,7 +76,7 @@ public abstract class CancellationTests<TFactory> : ConformanceFixture<TFactory>
 
         held.Release();
         await StopAsync(server);
-        Assert.That((held.Calls, inbox.All), Is.EqualTo((0, Array.Empty<string>())).Using<(int, IReadOnlyCollection<string>)>((a, b) => a.Item1 == b.Item1 && a.Item2.SequenceEqual(b.Item2)));
+        Assert.That(held.Calls + inbox.All.Count, Is.Zero);
     }
 
     [Test]

@@ -93,8 +93,8 @@ public abstract class DeadlineTests<TFactory> : ConformanceFixture<TFactory>
         MeshNode? middle = null;
         middle = await StartAsync(mesh => mesh.AddHandler(first, async (string input, HandlerContext context) =>
         {
-            var mine = context.Remaining;
-            return new[] { mine.TotalSeconds, await middle!.Bus.RequestAsync(second, input, new RequestOptions { Timeout = mine }) };
+            var mine = context.Remaining.TotalSeconds;
+            return new[] { mine, await middle!.Bus.RequestAsync(second, input, RequestOptions.Within(context)) };
         }));
         var caller = await StartAsync();
 

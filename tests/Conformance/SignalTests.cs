@@ -39,7 +39,7 @@ public abstract class SignalTests<TFactory> : ConformanceFixture<TFactory>
         await inbox.NextAsync(600);
         await StopAsync(subscribers);
 
-        Assert.That(inbox.All.GroupBy(news => news).Select(g => g.Count()), Has.Exactly(200).EqualTo(3).And.Length.EqualTo(200));
+        Assert.That(inbox.All, Is.EquivalentTo(Enumerable.Range(0, 600).Select(i => $"{i % 200}")));
     }
 
     [Test]

@@ -155,7 +155,8 @@ public abstract class StatusTests<TFactory> : ConformanceFixture<TFactory>
             Ask,
             async (string input, HandlerContext context) =>
             {
-                await Task.Yield();
+                // Takes its token late enough to hear it before the bus does.
+                await Task.Delay(TimeSpan.FromMilliseconds(20));
                 try
                 {
                     await Task.Delay(Timeout.Infinite, context.CancellationToken);

@@ -44,4 +44,14 @@ public static class InMemory
     public sealed class Pattern : PatternTests<Factory>;
 
     public sealed class SignalGroup : SignalGroupTests<Factory>;
+
+    public sealed class Limit : LimitTests<Factory>;
+
+    public sealed class Order : OrderTests<Factory>;
+
+    public sealed class Subscription : SubscriptionTests<Factory>;
+
+    public sealed class Drain : DrainTests<Factory>;
+
+    public sealed class Dispose : DisposeTests<Factory>;
 }
