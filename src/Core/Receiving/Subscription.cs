@@ -91,8 +91,10 @@ public sealed class Subscription
                     StatusCode.BodyTooLarge,
                     $"The reply has {reply.Body.Length} bytes; {_node.Options.Request.MaxBodyBytes} are allowed. Answer with less, or raise ServiceMesh:Request:MaxBodyBytes on all nodes.");
         }
-        catch (OperationCanceledException) when (context.HasGivenUp)
+        catch (Exception failure) when (context.HasGivenUp)
         {
+            // Whatever its cancelled work threw: that it was given up is how it ended, and its caller is told the same.
+            context.Exception = failure is OperationCanceledException ? null : failure;
             return context.GiveUpReply();
         }
         catch (ReplyException failure)
