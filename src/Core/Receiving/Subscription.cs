@@ -99,7 +99,8 @@ public sealed class Subscription
         }
         catch (ReplyException failure)
         {
-            // An answer like any other, so the exception goes no further; from a middleware it means that no handler ran.
+            // An answer like any other: only what led to it is an exception. From a middleware it means that no handler ran.
+            context.Exception = failure.InnerException;
             return ReplyMessage.Failure(failure.Status, failure.Message, notProcessed: !context.HandlerRan);
         }
         catch (Exception failure)
