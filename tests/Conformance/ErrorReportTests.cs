@@ -30,7 +30,7 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
 
         var reply = await FailAsync(caller.Bus, failure.Name);
         Assert.That((int)reply.Status, Is.EqualTo(failure.Status), reply.Failure?.Message);
-        var all = await reports.OfAsync(server, caller);
+        var all = await reports.ExpectAsync(1, server, caller);
 
         Assert.That(
             all.Select(r => (r.Status, r.Node)),
@@ -46,7 +46,7 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
         var before = DateTimeOffset.UtcNow;
 
         await caller.Bus.TryRequestAsync(s_fails, "Grüße");
-        var report = (await reports.OfAsync(server, caller)).Single();
+        var report = (await reports.ExpectAsync(1, server, caller)).Single();
 
         using (Assert.EnterMultipleScope())
         {
@@ -72,7 +72,7 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
         var (server, caller, reports) = await StartAsync(ErrorPolicy.Publish, ("Errors:MaxDataBytes", "100"));
 
         await caller.Bus.TryRequestAsync(s_fails, new string('x', 5000));
-        var report = (await reports.OfAsync(server, caller)).Single();
+        var report = (await reports.ExpectAsync(1, server, caller)).Single();
 
         Assert.That((report.Data, report.DataBytes), Is.EqualTo(("\"" + new string('x', 99), 5002)));
     }
@@ -90,8 +90,7 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
         await held.EnteredAsync();
         await caller.Bus.SignalAsync(News, "two");
 
-        ErrorReport[] all = [];
-        await Failsafe.UntilAsync(async () => (all = await reports.OfAsync(server, caller)).Length >= 3);
+        var all = await reports.ExpectAsync(3, server, caller);
         held.Release();
         using (Assert.EnterMultipleScope())
         {
@@ -112,7 +111,7 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
         await Assert.CatchAsync<OperationCanceledException>(() => asking);
         _full.Release();
 
-        Assert.That(await reports.OfAsync(server, caller), Is.Empty);
+        Assert.That(await reports.ExpectAsync(0, server, caller), Is.Empty);
     }
 
     [Test]
@@ -186,7 +185,7 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
                 .AddHandler(s_full, _full.HandleAsync, options => (options.MaxConcurrency, options.MaxQueued) = (1, 0)),
             all);
         var caller = await StartAsync(null, all);
-        return (server, caller, policy == ErrorPolicy.Publish ? await Reports.OfPublishedAsync(observer) : Reports.OfQueues(server, caller));
+        return (server, caller, policy == ErrorPolicy.Publish ? await Reports.OfPublishedAsync(observer, Can(TransportFeatures.OrderedDelivery)) : Reports.OfQueues(server, caller));
     }
 
     private static string FailHandler(string input, HandlerContext context) => throw new InvalidOperationException("I never work.");

@@ -1,8 +1,9 @@
 namespace ServiceMesh.Conformance;
 
 /// <summary>
-/// Collects the error reports of some nodes, and knows when a node has no more to come: a node files its reports one
-/// after the other, so when the report of a failure that was made on purpose is there, all before it are.
+/// Collects the error reports of some nodes. A node files its reports one after the other, so a failure that is made on
+/// purpose ends the search for those that should not be there; those that should are waited for, since on the way one
+/// may overtake another.
 /// </summary>
 internal sealed class Reports
 {
@@ -14,10 +15,10 @@ internal sealed class Reports
     private Reports(Func<Task<IReadOnlyList<ErrorReport>>> take) => _take = take;
 
     /// <summary>Hears what is published, on a node of its own.</summary>
-    public static async Task<Reports> OfPublishedAsync(MeshNode observer)
+    public static async Task<Reports> OfPublishedAsync(MeshNode observer, bool ordered)
     {
         var inbox = new Inbox<ErrorReport>();
-        await observer.Bus.SubscribeAsync(MeshTopics.Errors, inbox.ReceiveAsync);
+        await observer.Bus.SubscribeAsync(MeshTopics.Errors, inbox.ReceiveAsync, new() { Ordered = ordered });
         return new(async () => [await inbox.NextAsync()]);
     }
 
@@ -33,8 +34,8 @@ internal sealed class Reports
         return taken;
     });
 
-    /// <summary>All reports that these nodes have made until now.</summary>
-    public async Task<ErrorReport[]> OfAsync(params MeshNode[] nodes)
+    /// <summary>All reports that these nodes have made until now: so many as are expected, or more.</summary>
+    public async Task<ErrorReport[]> ExpectAsync(int expected, params MeshNode[] nodes)
     {
         foreach (var node in nodes)
         {
@@ -44,7 +45,8 @@ internal sealed class Reports
         await Failsafe.UntilAsync(async () =>
         {
             _all.AddRange(await _take());
-            return nodes.All(node => _all.Exists(report => IsFence(report) && report.Node == node.Id));
+            return _all.Count(report => !IsFence(report)) >= expected
+                && nodes.All(node => _all.Exists(report => IsFence(report) && report.Node == node.Id));
         });
         return [.. _all.Where(report => !IsFence(report))];
     }
