@@ -194,7 +194,8 @@ internal sealed class Sender
         {
             return await _transport.SignalAsync(signal, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception failure) when (failure is not (OperationCanceledException or TransportException))
+        catch (Exception failure) when (
+            failure is not TransportException && (failure is not OperationCanceledException || !cancellationToken.IsCancellationRequested))
         {
             Log.TransportThrew(_node.Logger, signal.Topic.ToString(), failure);
             throw new TransportException($"The transport failed: {failure.Message}", failure);
@@ -226,10 +227,8 @@ internal sealed class Sender
         catch (MalformedBodyException malformed)
         {
             // Of a failure the status matters, and what lies beside it need not be a T. Of a success the value does.
-            return Reply<T>.Failed(failure ?? new(StatusCode.HandlerFailed, topic, $"The reply cannot be decoded. {malformed.Message}")
-            {
-                Exception = malformed,
-            });
+            failure ??= new(StatusCode.HandlerFailed, topic, $"The reply cannot be decoded. {malformed.Message}") { Exception = malformed };
+            return Reply<T>.Failed(failure, reply.Headers);
         }
     }
 

@@ -5,6 +5,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Core.Tests;
 
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class DeadlineTests
 {
     private readonly ManualTimeProvider _clock = new();

@@ -7,6 +7,7 @@ using NUnit.Framework;
 
 namespace ServiceMesh.Core.Tests;
 
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class JsonMessageSerializerTests
 {
     private readonly JsonMessageSerializer _json = new();

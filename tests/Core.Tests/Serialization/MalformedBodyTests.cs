@@ -6,6 +6,7 @@ using NUnit.Framework;
 
 namespace ServiceMesh.Core.Tests;
 
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class MalformedBodyTests
 {
     private readonly JsonMessageSerializer _json = new();

@@ -3,6 +3,7 @@ using NUnit.Framework;
 
 namespace ServiceMesh.Core.Tests;
 
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class SerializerSetTests
 {
     private readonly JsonMessageSerializer _json = new();
