@@ -113,7 +113,7 @@ public static class Compose
         var fixedValues = values.ToArray();
         return step.Merge(input =>
         {
-            var merged = new Dictionary<string, TValue>(input);
+            var merged = new Dictionary<string, TValue>(input, input.Comparer);
             foreach (var (key, value) in fixedValues)
             {
                 merged[key] = value;
