@@ -23,6 +23,10 @@ public static class Compose
     public static Composition<TIn, TOut> Pipe<TIn, TMiddle, TOut>(this Composition<TIn, TMiddle> first, Func<TMiddle, TOut> function) =>
         first.Pipe(Lambda(function));
 
+    /// <summary><c>first | lambda</c>: a local asynchronous function of the output.</summary>
+    public static Composition<TIn, TOut> Pipe<TIn, TMiddle, TOut>(this Composition<TIn, TMiddle> first, Func<TMiddle, Task<TOut>> function) =>
+        first.Pipe(Lambda(function));
+
     /// <summary>
     /// <c>first &amp;&amp; second</c>: the same input to each, in order; stops at the first failure and ends with the last
     /// reply it reached.
@@ -76,6 +80,13 @@ public static class Compose
         return new Lambda<TIn, TOut>((input, _) => new(function(input)), name);
     }
 
+    /// <summary>A local asynchronous function as a step, which takes no token: when time is up, nobody waits for it any more.</summary>
+    public static Composition<TIn, TOut> Lambda<TIn, TOut>(Func<TIn, Task<TOut>> function, string name = "lambda")
+    {
+        ArgumentNullException.ThrowIfNull(function);
+        return new Lambda<TIn, TOut>((input, _) => new(function(input)), name);
+    }
+
     /// <summary>A local asynchronous function as a step. Its token fires with the deadline or the caller's cancellation.</summary>
     public static Composition<TIn, TOut> Lambda<TIn, TOut>(Func<TIn, CancellationToken, Task<TOut>> function, string name = "lambda")
     {
@@ -102,7 +113,7 @@ public static class Compose
         var fixedValues = values.ToArray();
         return step.Merge(input =>
         {
-            var merged = new Dictionary<string, TValue>(input);
+            var merged = new Dictionary<string, TValue>(input, input.Comparer);
             foreach (var (key, value) in fixedValues)
             {
                 merged[key] = value;
