@@ -67,12 +67,22 @@ public sealed class ErrorReporterTests
     {
         await using var node = new BareNode();
         var filed = new List<string>();
-        node.Node.Errors.Start(report => report.Topic == "bad" ? throw new IOException("disk full") : Task.FromResult(filed.Append(report.Topic)));
+        node.Node.Errors.Start(report =>
+        {
+            if (report.Topic == "bad")
+            {
+                throw new IOException("disk full");
+            }
+
+            filed.Add(report.Topic);
+            return Task.FromResult("filed");
+        });
         node.Node.Errors.Report(new ReplyFailure(StatusCode.HandlerFailed, "bad", ""));
         node.Node.Errors.Report(new ReplyFailure(StatusCode.HandlerFailed, "good", ""));
         await node.Node.Errors.StopAsync(TimeSpan.FromMinutes(1)).Soon();
         Assert.That(node.Log.Lines.Count(l => l.Contains("about bad", StringComparison.Ordinal)), Is.EqualTo(1));
         Assert.That(node.Log.Lines, Has.None.Contains("about good"));
+        Assert.That(filed, Is.EqualTo(["good"]));
     }
 
     [Test]
@@ -83,7 +93,7 @@ public sealed class ErrorReporterTests
         node.Node.Errors.Start(_ =>
         {
             entered.TrySetResult();
-            return hangs.Task;
+            return hangs.Task.ContinueWith(_ => "filed", TaskScheduler.Default);
         });
         node.Node.Errors.Report(new ReplyFailure(StatusCode.HandlerFailed, "first", ""));
         await entered.Task.Soon();
