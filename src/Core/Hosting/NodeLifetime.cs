@@ -106,7 +106,7 @@ internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
         Log.Draining(_node.Logger, _node.Id, timeout, _node.Subscriptions.InFlight);
         await _node.AttemptAsync("drain", LeftForAStep, _transport.DrainAsync).ConfigureAwait(false);
         _node.BeginDrain();
-        var empty = Task.WhenAll(_node.Subscriptions.Snapshot().Select(s => s.Gate.CloseAsync()));
+        var empty = Task.WhenAll(_node.Subscriptions.Snapshot().Where(s => !s.IsOwn).Select(s => s.Gate.CloseAsync()));
         if (await _node.EndsWithinAsync(empty, _budget.Remaining).ConfigureAwait(false))
         {
             Log.Drained(_node.Logger, _node.Id);

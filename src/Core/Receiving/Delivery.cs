@@ -93,10 +93,10 @@ public sealed class Delivery
         }
         catch (OperationCanceledException)
         {
+            // When the turn came at the same moment, it is passed on: nothing is handled that nobody waits for.
             if (!Subscription.Gate.TryAbandon(_ticket!))
             {
-                // The turn came at the same moment: handle it; the handler's own token is about to say the same.
-                return null;
+                Subscription.Gate.Leave();
             }
 
             var reply = context.GiveUpReply(notProcessed: true);

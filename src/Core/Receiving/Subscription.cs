@@ -38,6 +38,9 @@ public sealed class Subscription
 
     internal HandlerDefinition Definition { get; }
 
+    /// <summary>True for what the bus itself answers: it does so to the end, also while it drains.</summary>
+    internal bool IsOwn => Kind == MessageKind.Request && MeshTopics.IsReserved(Pattern);
+
     internal TimeSpan Timeout { get; }
 
     internal HandlerGate Gate => _gate;
@@ -49,7 +52,7 @@ public sealed class Subscription
     public Delivery Offer(Message message)
     {
         ArgumentNullException.ThrowIfNull(message);
-        if (_node.IsDraining)
+        if (_node.IsDraining && !IsOwn)
         {
             return Refuse(message, StatusCode.Unavailable, "draining", $"Node '{_node.Id}' is shutting down.");
         }
