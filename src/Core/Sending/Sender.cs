@@ -249,6 +249,10 @@ internal sealed class Sender
     private void Lose(Message signal, string reason, StatusCode status, string error, Exception? cause)
     {
         _node.ReportLoss(reason, signal.Topic.ToString(), error);
-        _node.Errors.Report(signal, status, error, null, cause);
+        // A report that cannot be published is said to be lost by the reporter, which knows what it was about.
+        if (_node.Options.ErrorPolicy != ErrorPolicy.Publish || signal.Topic != MeshTopics.Errors.Topic)
+        {
+            _node.Errors.Report(signal, status, error, null, cause);
+        }
     }
 }
