@@ -17,6 +17,14 @@ public interface IServiceBus
     /// <summary>Who this node is and what it handles, at this moment.</summary>
     NodeInfo Node { get; }
 
+    /// <summary>
+    /// The nodes of the mesh that are known of now, this one included, each with what it handles. A node that died
+    /// disappears within a time that depends on the transport.
+    /// </summary>
+    /// <exception cref="TransportException">The transport cannot tell now.</exception>
+    /// <exception cref="OperationCanceledException">The token fired.</exception>
+    Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken = default);
+
     /// <summary>Asks whoever handles the topic, and returns the answer.</summary>
     /// <param name="topic">What to call.</param>
     /// <param name="input">What to send; null where the type allows it.</param>
@@ -63,13 +71,19 @@ public interface IServiceBus
         Resumption<TOut> resumption, RequestOptions? options, CancellationToken cancellationToken = default);
 
     /// <summary>Answers requests from now on, until the returned handle is disposed.</summary>
-    /// <exception cref="InvalidOperationException">The group has a handler for this topic on this node already.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The group has a handler for this topic on this node already, the bus does not run, or its transport lacks what the
+    /// handler needs.
+    /// </exception>
     /// <exception cref="ArgumentException">An option is outside its range.</exception>
     Task<ISubscription> SubscribeAsync<TIn, TOut>(
         RequestTopic<TIn, TOut> topic, Func<TIn, HandlerContext, Task<TOut>> handler, HandlerOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>Receives signals from now on, until the returned handle is disposed.</summary>
-    /// <exception cref="InvalidOperationException">The group has a handler for this pattern on this node already.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The group has a handler for this pattern on this node already, the bus does not run, or its transport lacks what
+    /// the handler needs.
+    /// </exception>
     /// <exception cref="ArgumentException">An option is outside its range.</exception>
     Task<ISubscription> SubscribeAsync<T>(
         SignalPattern<T> pattern, Func<T, HandlerContext, Task> handler, HandlerOptions? options = null, CancellationToken cancellationToken = default);

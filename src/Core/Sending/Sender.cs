@@ -161,11 +161,11 @@ internal sealed class Sender
         }
 
         var limit = Math.Min(_node.Options.Request.MaxBodyBytes, _transport.Capabilities.MaxBodyBytes);
-        return message.Body.Length <= limit
+        return message.Body.Length <= limit || MeshTopics.HasOwnLimit(message.Topic)
             ? null
             : ReplyMessage.Failure(
                 StatusCode.BodyTooLarge,
-                $"The body has {message.Body.Length} bytes; {limit} are allowed (ServiceMesh:Request:MaxBodyBytes).",
+                $"The body has {message.Body.Length} bytes; {limit} are allowed. Send less, or raise ServiceMesh:Request:MaxBodyBytes on all nodes.",
                 notProcessed: true);
     }
 
@@ -248,6 +248,11 @@ internal sealed class Sender
 
     private void Lose(Message signal, string reason, StatusCode status, string error, Exception? cause)
     {
+        if (signal.Topic == MeshTopics.Errors.Topic)
+        {
+            return; // a report of this node: the reporter itself says what became of it
+        }
+
         _node.ReportLoss(reason, signal.Topic.ToString(), error);
         // A report that cannot be published is said to be lost by the reporter, which knows what it was about.
         if (_node.Options.ErrorPolicy != ErrorPolicy.Publish || signal.Topic != MeshTopics.Errors.Topic)

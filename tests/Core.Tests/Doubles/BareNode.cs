@@ -42,7 +42,7 @@ internal sealed class BareNode : IAsyncDisposable
         Node.Errors.Start(report =>
         {
             filed.Add(report);
-            return Task.CompletedTask;
+            return Task.FromResult("filed");
         });
         await Node.Errors.StopAsync(TimeSpan.FromMinutes(1)).Soon();
         return filed;
