@@ -254,6 +254,10 @@ internal sealed class Sender
         }
 
         _node.ReportLoss(reason, signal.Topic.ToString(), error);
-        _node.Errors.Report(signal, status, error, null, cause);
+        // A report that cannot be published is said to be lost by the reporter, which knows what it was about.
+        if (_node.Options.ErrorPolicy != ErrorPolicy.Publish || signal.Topic != MeshTopics.Errors.Topic)
+        {
+            _node.Errors.Report(signal, status, error, null, cause);
+        }
     }
 }
