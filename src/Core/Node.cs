@@ -43,6 +43,12 @@ internal sealed class Node : IDisposable
 
     public string Name { get; }
 
+    /// <summary>The key of its bus in the container; empty for the one without.</summary>
+    public string BusName { get; init; } = "";
+
+    /// <summary>What files of this node are called: the service, and the bus where there are several.</summary>
+    public string FileName => NodeInfo.Segment(BusName.Length == 0 ? Name : $"{Name}-{BusName}");
+
     public ServiceMeshOptions Options { get; }
 
     public SerializerSet Serializers { get; }
@@ -67,6 +73,9 @@ internal sealed class Node : IDisposable
     /// <summary>Refuses new messages; what is in flight goes on.</summary>
     public bool IsDraining => _draining;
 
+    /// <summary>True once the transport is, or is being, stopped.</summary>
+    public bool HasStopped { get; set; }
+
     /// <summary>Fires when the node has waited long enough for its handlers. Good for those that outlive the node, too.</summary>
     public CancellationToken Stopping { get; }
 
@@ -87,10 +96,10 @@ internal sealed class Node : IDisposable
 
     public Task CancelHandlersAsync() => _stopping.CancelAsync();
 
-    public void ReportLoss(string reason, string topic, string detail)
+    public void ReportLoss(string reason, string topic, string detail, string sender)
     {
         Telemetry.Dropped(reason, topic);
-        Log.Dropped(Logger, topic, reason, detail);
+        Log.Dropped(Logger, topic, sender, reason, detail);
     }
 
     /// <summary>Does what stopping needs from a transport. Whatever that does wrong, stopping goes on.</summary>

@@ -88,6 +88,11 @@ public sealed class Subscription
         try
         {
             var reply = await _handle(context).ConfigureAwait(false);
+            if (context.HasGivenUp)
+            {
+                return context.GiveUpReply();
+            }
+
             return reply.Body.Length <= _node.Options.Request.MaxBodyBytes
                 ? reply
                 : ReplyMessage.Failure(
@@ -111,12 +116,18 @@ public sealed class Subscription
             context.Exception = failure;
             return ReplyMessage.Failure(
                 StatusCode.HandlerFailed,
-                $"The handler of '{Pattern}' threw {failure.GetType().Name}: {failure.Message}");
+                $"The handler of '{Pattern}' threw {ExceptionText.Brief(failure)}");
         }
         finally
         {
-            await context.EndAsync().ConfigureAwait(false);
-            _gate.Leave();
+            try
+            {
+                await context.EndAsync().ConfigureAwait(false);
+            }
+            finally
+            {
+                _gate.Leave();
+            }
         }
     }
 

@@ -53,6 +53,8 @@ public sealed class SubscriptionTable
 
         // Topics come from outside, so what is remembered of them is bounded; beyond that it starts afresh.
         private const int MostRemembered = 4096;
+        private const int MostRememberedSubscriptions = 1_000_000;
+        private int _rememberedSubscriptions;
         private readonly ConcurrentDictionary<string, SubscriptionMatch> _withPatterns = new();
 
         public int Count => count;
@@ -73,13 +75,21 @@ public sealed class SubscriptionTable
             var match = exact.GetValueOrDefault(topic, SubscriptionMatch.None);
             List<Subscription>? byPattern = null;
             patterns.Collect(topic, ref byPattern);
-            if (byPattern is not null)
+            // '*' stands for the application's topics: who wants the bus's own says so.
+            if (topic.StartsWith(MeshTopics.ReservedPrefix, StringComparison.Ordinal))
+            {
+                byPattern?.RemoveAll(s => !MeshTopics.IsReserved(s.Pattern));
+            }
+
+            if (byPattern is { Count: > 0 })
             {
                 match = match.With(byPattern);
             }
 
-            if (_withPatterns.Count >= MostRemembered)
+            var size = Interlocked.Add(ref _rememberedSubscriptions, match.Count);
+            if (_withPatterns.Count >= MostRemembered || size > MostRememberedSubscriptions)
             {
+                Interlocked.Exchange(ref _rememberedSubscriptions, match.Count);
                 _withPatterns.Clear();
             }
 

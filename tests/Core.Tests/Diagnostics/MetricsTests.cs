@@ -125,7 +125,7 @@ public sealed class MetricsTests
     }
 
     [TestCase(ErrorPolicy.Ignore, "ignored")]
-    [TestCase(ErrorPolicy.Publish, "filed")]
+    [TestCase(ErrorPolicy.Publish, "unheard")]
     [TestCase(ErrorPolicy.Queue, "filed")]
     public async Task Reports_are_counted_by_what_became_of_them(ErrorPolicy policy, string outcome)
     {
