@@ -13,6 +13,7 @@ internal sealed class Node : IDisposable
     private readonly long _started;
     private long _lastMessage;
     private volatile bool _draining;
+    private volatile bool _stopped;
 
     public Node(
         ServiceMeshOptions options,
@@ -83,7 +84,12 @@ internal sealed class Node : IDisposable
         Subscriptions = Subscriptions.Describe(),
     };
 
+    /// <summary>The transport is being stopped or has been: nothing can be asked of it any more.</summary>
+    public bool IsStopped => _stopped;
+
     public void BeginDrain() => _draining = true;
+
+    public void BeginStop() => _stopped = true;
 
     public Task CancelHandlersAsync() => _stopping.CancelAsync();
 

@@ -133,6 +133,7 @@ internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
         _state = State.Stopped;
         await _node.Errors.StopAsync(LeftForAStep).ConfigureAwait(false);
         _sender.Close();
+        _node.BeginStop();
         await _node.AttemptAsync("stop", LeftForAStep, _transport.StopAsync).ConfigureAwait(false);
     }
 
@@ -147,6 +148,7 @@ internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
     {
         _sender.Close();
         _node.BeginDrain();
+        _node.BeginStop();
         Release();
     }
 
