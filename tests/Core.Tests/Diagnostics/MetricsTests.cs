@@ -125,7 +125,7 @@ public sealed class MetricsTests
     }
 
     [TestCase(ErrorPolicy.Ignore, "ignored")]
-    [TestCase(ErrorPolicy.Publish, "filed")]
+    [TestCase(ErrorPolicy.Publish, "unheard")]
     [TestCase(ErrorPolicy.Queue, "filed")]
     public async Task Reports_are_counted_by_what_became_of_them(ErrorPolicy policy, string outcome)
     {
@@ -134,6 +134,16 @@ public sealed class MetricsTests
         await node.Bus.TryRequestAsync(s_nobody, "x").Soon();
         await node.StopAsync().Soon();
         AssertOne(metrics, "servicemesh.error.reports", 1, $"{System} servicemesh.outcome={outcome}");
+    }
+
+    [Test]
+    public async Task A_published_report_that_somebody_hears_is_filed()
+    {
+        await using var node = await StartAsync(bus => bus.AddHandler(MeshTopics.Errors, (_, _) => { }), ("ErrorPolicy", "Publish"));
+        using var metrics = new RecordedMetrics(node.Services);
+        await node.Bus.TryRequestAsync(s_nobody, "x").Soon();
+        await Failsafe.Until(() => metrics.Of("servicemesh.error.reports").Length > 0);
+        AssertOne(metrics, "servicemesh.error.reports", 1, $"{System} servicemesh.outcome=filed");
     }
 
     [Test]

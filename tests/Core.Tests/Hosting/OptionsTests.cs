@@ -68,7 +68,7 @@ public sealed class OptionsTests
         Assert.That(await FailureAsync((key, "5")), Does.Contain(path).And.Contains(said));
 
     [TestCase("Transport", "InMemry", "Did you mean 'InMemory'?")]
-    [TestCase("Transport", "Redis", "AddRedisTransport()")]
+    [TestCase("Transport", "Redis", "Transport() has been called")]
     [TestCase("Serializer", "MessagePack", "AddSerializer")]
     [TestCase("Serializer", "Jsn", "Did you mean 'Json'?")]
     public async Task An_unknown_name_is_refused_at_start_with_those_that_there_are(string key, string value, string said) =>
