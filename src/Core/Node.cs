@@ -13,6 +13,7 @@ internal sealed class Node : IDisposable
     private readonly long _started;
     private long _lastMessage;
     private volatile bool _draining;
+    private volatile bool _stopped;
 
     public Node(
         ServiceMeshOptions options,
@@ -73,9 +74,6 @@ internal sealed class Node : IDisposable
     /// <summary>Refuses new messages; what is in flight goes on.</summary>
     public bool IsDraining => _draining;
 
-    /// <summary>True once the transport is, or is being, stopped.</summary>
-    public bool HasStopped { get; set; }
-
     /// <summary>Fires when the node has waited long enough for its handlers. Good for those that outlive the node, too.</summary>
     public CancellationToken Stopping { get; }
 
@@ -92,7 +90,12 @@ internal sealed class Node : IDisposable
         Subscriptions = Subscriptions.Describe(),
     };
 
+    /// <summary>The transport is being stopped or has been: nothing can be asked of it any more.</summary>
+    public bool IsStopped => _stopped;
+
     public void BeginDrain() => _draining = true;
+
+    public void BeginStop() => _stopped = true;
 
     public Task CancelHandlersAsync() => _stopping.CancelAsync();
 

@@ -133,7 +133,7 @@ internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
         _state = State.Stopped;
         await _node.Errors.StopAsync(LeftForAStep).ConfigureAwait(false);
         _sender.Close();
-        _node.HasStopped = true;
+        _node.BeginStop();
         await _node.AttemptAsync("stop", LeftForAStep, _transport.StopAsync).ConfigureAwait(false);
     }
 
@@ -154,6 +154,7 @@ internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
             _ = _node.AttemptAsync("stop", s_leastForAStep, _transport.StopAsync);
         }
 
+        _node.BeginStop();
         Release();
     }
 

@@ -137,6 +137,16 @@ public sealed class MetricsTests
     }
 
     [Test]
+    public async Task A_published_report_that_somebody_hears_is_filed()
+    {
+        await using var node = await StartAsync(bus => bus.AddHandler(MeshTopics.Errors, (_, _) => { }), ("ErrorPolicy", "Publish"));
+        using var metrics = new RecordedMetrics(node.Services);
+        await node.Bus.TryRequestAsync(s_nobody, "x").Soon();
+        await Failsafe.Until(() => metrics.Of("servicemesh.error.reports").Length > 0);
+        AssertOne(metrics, "servicemesh.error.reports", 1, $"{System} servicemesh.outcome=filed");
+    }
+
+    [Test]
     public async Task A_report_that_cannot_be_published_is_lost_once()
     {
         var transport = new ScriptedTransport { OnSignal = (_, _) => throw new TransportException("down") };
