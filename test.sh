@@ -26,7 +26,7 @@ dotnet build ServiceMesh.sln -c Release --nologo -v quiet || { echo "The build f
 status=0
 for project in tests/*/*.Tests.csproj; do
   echo "== $project"
-  dotnet test "$project" -c Release --no-build --nologo -v quiet \
+  dotnet test "$project" -c Release --no-build --nologo --logger "console;verbosity=minimal" \
     --logger "trx;LogFileName=$(basename "$project" .csproj).trx" --results-directory "$results" \
     --blame-hang-timeout 5m || status=1
 done
