@@ -1,0 +1,330 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using StackExchange.Redis;
+
+namespace ServiceMesh.Redis;
+
+/// <summary>
+/// Requests and signals over Redis publish/subscribe. A request is one PUBLISH whose receiver count says when nobody is
+/// there; the members of a group race for a claim; replies come through one subscription per node.
+/// </summary>
+internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
+{
+    // A member that must refuse lets the others claim first: only when all refuse is the refusal the answer.
+    private static readonly TimeSpan s_refusalDelay = TimeSpan.FromMilliseconds(20);
+
+    // What a frame may have besides the body: headers at their limit, names, numbers.
+    private const int FrameOverhead = 64 * 1024;
+
+    private readonly IRedisWire _wire = options.Wire == RedisWire.Gilmour ? new GilmourWire() : new NativeWire(options.KeyPrefix);
+    private readonly RedisConnection _connection = new(options);
+    private readonly PendingReplies _pending = new();
+    private readonly ConcurrentDictionary<MessageId, CancellationTokenSource> _running = new();
+    private readonly ConcurrentDictionary<string, Listener> _listeners = new();
+    private TransportContext _context = null!;
+    private ILogger _logger = null!;
+    private Claims _claims = null!;
+    private IDatabase _database = null!;
+    private ISubscriber _subscriber = null!;
+
+    public TransportCapabilities Capabilities { get; } = new()
+    {
+        System = "redis",
+        Features = TransportFeatures.Patterns | TransportFeatures.SignalGroups | TransportFeatures.Cancellation
+            | TransportFeatures.RequestsReachEveryGroup | (ClientKeepsOrder ? TransportFeatures.OrderedDelivery : TransportFeatures.None),
+        ReceiverCount = ReceiverCount.Nodes,
+        MaxBodyBytes = 500 * 1024 * 1024, // Redis takes values of 512 MiB
+    };
+
+    public TransportHealth Health => _connection.Health;
+
+    // From version 2 on the client calls subscribers concurrently, and the ordered way there does not exist in version 1.
+    private static bool ClientKeepsOrder => typeof(ConnectionMultiplexer).Assembly.GetName().Version is { Major: < 2 };
+
+    public async Task StartAsync(TransportContext context, CancellationToken cancellationToken)
+    {
+        _context = context;
+        _logger = context.LoggerFactory.CreateLogger("ServiceMesh.Redis");
+        await _connection.OpenAsync(context, cancellationToken).ConfigureAwait(false);
+        _database = _connection.Database;
+        _subscriber = _connection.Subscriber;
+        _claims = new(_database, _wire, context.NodeId);
+        _connection.GapBegan += OnGap;
+        await _subscriber.SubscribeAsync(Channel(_wire.ReplySubscription(context.NodeId)), OnReply).ConfigureAwait(false);
+        await _subscriber.SubscribeAsync(Channel(_wire.CancelChannel), OnCancel).ConfigureAwait(false);
+    }
+
+    /// <summary>From here on PUBLISH does not count this node any more, so others get the messages.</summary>
+    public async Task DrainAsync(CancellationToken cancellationToken)
+    {
+        var channels = _listeners.Keys.ToArray();
+        _listeners.Clear();
+        await Task.WhenAll(channels.Select(c => _subscriber.UnsubscribeAsync(Channel(c)))).ConfigureAwait(false);
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        _pending.EndAll("The bus stopped before the reply came. Whether a handler ran is not known.");
+        await _connection.CloseAsync().ConfigureAwait(false);
+    }
+
+    public async ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken)
+    {
+        if (!_connection.IsUp)
+        {
+            return ReplyMessage.Failure(StatusCode.Unavailable, $"Redis is not connected: {Health.Reason}.", notProcessed: true);
+        }
+
+        // Waits before it asks: the reply may be here before PUBLISH has returned.
+        var number = request.Id.Number;
+        var pending = _pending.Add(number);
+        try
+        {
+            var receivers = await PublishAsync(_wire.RequestChannel(request.Topic), _wire.Write(request)).ConfigureAwait(false);
+            if (receivers == 0)
+            {
+                return ReplyMessage.NoHandler(request.Topic);
+            }
+
+            using var registration = cancellationToken.UnsafeRegister(static (p, token) => ((PendingReply)p!).TryCancel(token), pending);
+            return await pending.Reply.ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            _ = PublishQuietlyAsync(_wire.CancelChannel, _wire.WriteCancel(request.Id), request.Topic.ToString());
+            throw;
+        }
+        finally
+        {
+            _pending.Remove(number);
+        }
+    }
+
+    public async ValueTask<SignalResult> SignalAsync(Message signal, CancellationToken cancellationToken)
+    {
+        if (!_connection.IsUp)
+        {
+            throw new TransportException($"Redis is not connected: {Health.Reason}.");
+        }
+
+        var receivers = await PublishAsync(_wire.SignalChannel(TopicPattern.From(signal.Topic)), _wire.Write(signal))
+            .WaitAsync(cancellationToken).ConfigureAwait(false);
+        return new((int)receivers);
+    }
+
+    public Task SubscribeAsync(IReadOnlyCollection<Subscription> subscriptions, CancellationToken cancellationToken) =>
+        Task.WhenAll(subscriptions.GroupBy(s => ChannelOf(s)).Select(ofChannel =>
+        {
+            var isNew = false;
+            var listener = _listeners.GetOrAdd(ofChannel.Key, _ =>
+            {
+                isNew = true;
+                return new Listener(this, ofChannel.First().Kind);
+            });
+            listener.Add(ofChannel);
+            return isNew ? _subscriber.SubscribeAsync(Channel(ofChannel.Key), listener.Hear) : Task.CompletedTask;
+        }));
+
+    public async Task UnsubscribeAsync(Subscription subscription, CancellationToken cancellationToken)
+    {
+        var channel = ChannelOf(subscription);
+        if (_listeners.TryGetValue(channel, out var listener) && listener.Remove(subscription) == 0 && _listeners.TryRemove(channel, out _))
+        {
+            await _subscriber.UnsubscribeAsync(Channel(channel)).ConfigureAwait(false);
+        }
+    }
+
+    private static RedisChannel Channel(string name) =>
+        new(name, name.Contains('*', StringComparison.Ordinal) ? RedisChannel.PatternMode.Pattern : RedisChannel.PatternMode.Literal);
+
+    private string ChannelOf(Subscription subscription) => subscription.Kind == MessageKind.Request
+        ? _wire.RequestChannel(Topic.Parse(subscription.Pattern.ToString()))
+        : _wire.SignalChannel(subscription.Pattern);
+
+    private async Task<long> PublishAsync(string channel, byte[] frame)
+    {
+        try
+        {
+            return await _subscriber.PublishAsync(Channel(channel), frame).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
+        {
+            throw new TransportException($"Redis did not take the message, or its answer is lost: {failure.Message}", failure);
+        }
+    }
+
+    private async Task PublishQuietlyAsync(string channel, byte[] frame, string topic)
+    {
+        try
+        {
+            await PublishAsync(channel, frame).ConfigureAwait(false);
+        }
+        catch (TransportException failure)
+        {
+            _context.ReportLoss("not-published", topic, failure.Message, StatusCode.Unavailable);
+        }
+    }
+
+    private void OnGap(string reason) => RedisLog.GapBegan(
+        _logger, reason, _pending.EndAll("The connection to Redis broke while waiting for the reply. Whether a handler ran is not known."));
+
+    private void OnReply(RedisChannel channel, RedisValue value)
+    {
+        byte[]? frame = value;
+        if (frame!.Length > _context.MaxBodyBytes + FrameOverhead)
+        {
+            _context.ReportLoss("reply-too-large", channel!, $"A reply has {frame.Length} bytes.", StatusCode.BodyTooLarge);
+        }
+        else if (!_wire.TryReadReply(channel!, frame, out var request, out var reply, out var error))
+        {
+            _context.ReportLoss("malformed-frame", channel!, error);
+        }
+        else
+        {
+            // Nobody waits any more: the caller has had its 408 or its cancellation, or another group was faster.
+            _pending.TryEnd(request, reply);
+        }
+    }
+
+    private void OnCancel(RedisChannel channel, RedisValue value)
+    {
+        byte[]? frame = value;
+        if (_wire.TryReadCancel(frame, out var request) && _running.TryGetValue(request, out var running))
+        {
+            _ = running.CancelAsync();
+        }
+    }
+
+    // Called on the one thread that reads the subscription: offers in order of arrival, and does nothing slow.
+    private void Hear(Message message, IEnumerable<Subscription> subscriptions)
+    {
+        foreach (var subscription in subscriptions)
+        {
+            _ = TakeAsync(subscription.Offer(message));
+        }
+    }
+
+    private async Task TakeAsync(Delivery delivery)
+    {
+        var message = delivery.Message;
+        try
+        {
+            if (!delivery.IsAccepted)
+            {
+                await RefuseAsync(delivery).ConfigureAwait(false);
+            }
+            else if (delivery.Subscription.Group is { } group && !await _claims.TryTakeAsync(message, group).ConfigureAwait(false))
+            {
+                delivery.Withdraw();
+            }
+            else
+            {
+                await RunAsync(delivery).ConfigureAwait(false);
+            }
+        }
+        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
+        {
+            if (delivery.IsAccepted)
+            {
+                delivery.Withdraw();
+            }
+
+            _context.ReportLoss("claim-failed", message.Topic.ToString(), $"Redis could not be asked for the claim: {failure.Message}", StatusCode.Unavailable);
+        }
+    }
+
+    private async Task RefuseAsync(Delivery delivery)
+    {
+        if (delivery.Subscription.Group is { } group)
+        {
+            await Task.Delay(s_refusalDelay, _context.Clock).ConfigureAwait(false);
+            if (!await _claims.TryTakeAsync(delivery.Message, group).ConfigureAwait(false))
+            {
+                return;
+            }
+        }
+
+        if (delivery.Message.Kind == MessageKind.Signal)
+        {
+            delivery.ReportLoss();
+        }
+        else
+        {
+            await AnswerAsync(delivery.Message, delivery.Refusal!).ConfigureAwait(false);
+        }
+    }
+
+    private async Task RunAsync(Delivery delivery)
+    {
+        // Off the thread that reads: the handler's first part is the application's code.
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        if (delivery.Message.Kind == MessageKind.Signal)
+        {
+            await delivery.RunAsync().ConfigureAwait(false);
+            return;
+        }
+
+        using var callerGone = new CancellationTokenSource();
+        _running[delivery.Message.Id] = callerGone;
+        ReplyMessage reply;
+        try
+        {
+            reply = await delivery.RunAsync(callerGone.Token).ConfigureAwait(false);
+        }
+        finally
+        {
+            _running.TryRemove(delivery.Message.Id, out _);
+        }
+
+        await AnswerAsync(delivery.Message, reply).ConfigureAwait(false);
+    }
+
+    private Task AnswerAsync(Message request, ReplyMessage reply) =>
+        PublishQuietlyAsync(_wire.ReplyChannel(request.Id), _wire.Write(request.Id, reply), request.Topic.ToString());
+
+    /// <summary>The subscriptions of this node behind one Redis channel or pattern.</summary>
+    private sealed class Listener(RedisTransport transport, MessageKind kind)
+    {
+        private volatile Subscription[] _subscriptions = [];
+
+        public void Add(IEnumerable<Subscription> subscriptions)
+        {
+            lock (this)
+            {
+                _subscriptions = [.. _subscriptions, .. subscriptions];
+            }
+        }
+
+        public int Remove(Subscription subscription)
+        {
+            lock (this)
+            {
+                _subscriptions = [.. _subscriptions.Where(s => s != subscription)];
+                return _subscriptions.Length;
+            }
+        }
+
+        public void Hear(RedisChannel channel, RedisValue value)
+        {
+            byte[]? frame = value;
+            var context = transport._context;
+            if (frame!.Length > context.MaxBodyBytes + FrameOverhead)
+            {
+                context.ReportLoss("too-large", channel!, $"A message has {frame.Length} bytes.", StatusCode.BodyTooLarge);
+            }
+            else if (!transport._wire.TryReadTopic(channel!, kind, out var topic))
+            {
+                context.ReportLoss("no-topic", channel!, "The channel's name is no topic.");
+            }
+            else if (!transport._wire.TryReadMessage(kind, topic, frame, context.Clock, out var message, out var error))
+            {
+                context.ReportLoss("malformed-frame", channel!, error);
+            }
+            else
+            {
+                // Redis knows '*' only as "any characters": a pattern's own grammar has the last word.
+                transport.Hear(message, _subscriptions.Where(s => s.Pattern.Matches(topic)));
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+using System.Text.Json.Serialization;
+
+namespace ServiceMesh.Redis;
+
+/// <summary>Contracts of what the Gilmour wire writes besides envelopes.</summary>
+[JsonSerializable(typeof(string))]
+internal sealed partial class GilmourJson : JsonSerializerContext;
