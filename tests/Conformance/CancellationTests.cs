@@ -1,0 +1,125 @@
+using System.Diagnostics;
+using Microsoft.Extensions.DependencyInjection;
+using NUnit.Framework;
+using static ServiceMesh.Conformance.Contracts;
+
+namespace ServiceMesh.Conformance;
+
+/// <summary>A caller that leaves is free at once, and its handler hears of it: soon where the transport can tell, else at the deadline.</summary>
+public abstract class CancellationTests<TFactory> : ConformanceFixture<TFactory>
+    where TFactory : TransportFactory, new()
+{
+    [TestCase(true)]
+    [TestCase(false)]
+    public async Task The_callers_own_cancellation_is_an_operation_cancelled_exception(bool handlerHeedsToken)
+    {
+        var held = new Held(handlerHeedsToken);
+        await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync));
+        var caller = await StartAsync();
+        using var leaving = new CancellationTokenSource();
+
+        var asking = caller.Bus.RequestAsync(Ask, "", leaving.Token);
+        var trying = caller.Bus.TryRequestAsync(Ask, "", leaving.Token);
+        await held.EnteredAsync();
+        await held.EnteredAsync();
+        var watch = Stopwatch.StartNew();
+        await leaving.CancelAsync();
+
+        using (Assert.EnterMultipleScope())
+        {
+            await Assert.CatchAsync<OperationCanceledException>(() => asking);
+            await Assert.CatchAsync<OperationCanceledException>(() => trying);
+            Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(3)), "it waits for nobody");
+        }
+
+        held.Release();
+    }
+
+    [Test]
+    public async Task The_handlers_token_fires_when_the_caller_leaves()
+    {
+        var held = new Held();
+        await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync));
+        var caller = await StartAsync();
+        using var leaving = new CancellationTokenSource();
+
+        // Without the capability the handler learns it at the deadline, which must not take the failsafe's time.
+        var timeout = Can(TransportFeatures.Cancellation) ? TimeSpan.FromSeconds(20) : TimeSpan.FromSeconds(1);
+        var asking = caller.Bus.RequestAsync(Ask, "", new RequestOptions { Timeout = timeout }, leaving.Token);
+        await held.EnteredAsync();
+        await leaving.CancelAsync();
+
+        var left = await held.Cancelled;
+        if (Can(TransportFeatures.Cancellation))
+        {
+            Assert.That(left, Is.GreaterThan(TimeSpan.FromSeconds(5)), "long before the deadline");
+        }
+
+        await Assert.CatchAsync<OperationCanceledException>(() => asking);
+    }
+
+    [Test]
+    public async Task A_token_that_has_fired_already_sends_nothing()
+    {
+        var inbox = new Inbox<string>();
+        var held = new Held();
+        var server = await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync).AddHandler(News, inbox.ReceiveAsync));
+        var caller = await StartAsync();
+        var fired = new CancellationToken(canceled: true);
+
+        using (Assert.EnterMultipleScope())
+        {
+            await Assert.CatchAsync<OperationCanceledException>(() => caller.Bus.RequestAsync(Ask, "", fired));
+            await Assert.CatchAsync<OperationCanceledException>(() => caller.Bus.TryRequestAsync(Ask, "", fired));
+            await Assert.CatchAsync<OperationCanceledException>(() => caller.Bus.SignalAsync(News, "", fired));
+        }
+
+        held.Release();
+        await StopAsync(server);
+        Assert.That(held.Calls + inbox.All.Count, Is.Zero);
+    }
+
+    [Test]
+    public async Task A_place_is_free_again_after_its_caller_left()
+    {
+        var held = new Held();
+        await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync, options =>
+        {
+            options.MaxConcurrency = 1;
+            options.MaxQueued = 0;
+        }));
+        var caller = await StartAsync();
+        using var leaving = new CancellationTokenSource();
+        var asking = caller.Bus.RequestAsync(Ask, "", new RequestOptions { Timeout = TimeSpan.FromSeconds(2) }, leaving.Token);
+        await held.EnteredAsync();
+        Assert.That((await caller.Bus.TryRequestAsync(Ask, "too many")).Status, Is.EqualTo(StatusCode.Overloaded));
+
+        await leaving.CancelAsync();
+        await held.Cancelled;
+        held.Release();
+
+        // The place is given back right after the token was heard, which no event tells of.
+        await Failsafe.UntilAsync(async () => await caller.Bus.TryRequestAsync(Ask, "next") is { Value: "next" });
+        await Assert.CatchAsync<OperationCanceledException>(() => asking);
+    }
+
+    [Test]
+    public async Task Cancelling_one_request_leaves_the_others_alone()
+    {
+        var (left, stayed) = (new Held(), new Held());
+        await StartAsync(mesh => mesh.AddHandler(Ask, left.HandleAsync).AddHandler(Other, stayed.HandleAsync));
+        var caller = await StartAsync();
+        using var leaving = new CancellationTokenSource();
+        var staying = caller.Bus.RequestAsync(Other, "stays");
+        var asking = caller.Bus.RequestAsync(Ask, "leaves", new RequestOptions { Timeout = TimeSpan.FromSeconds(2) }, leaving.Token);
+        await left.EnteredAsync();
+        await stayed.EnteredAsync();
+
+        await leaving.CancelAsync();
+        await left.Cancelled;
+
+        stayed.Release();
+        Assert.That(await staying, Is.EqualTo("stays"));
+        await Assert.CatchAsync<OperationCanceledException>(() => asking);
+    }
+}

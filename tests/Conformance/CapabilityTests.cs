@@ -1,0 +1,53 @@
+using Microsoft.Extensions.DependencyInjection;
+using NUnit.Framework;
+
+namespace ServiceMesh.Conformance;
+
+/// <summary>
+/// The suite asks a transport for what its factory says that it can do. These tests keep the factory honest, and the
+/// list of themes whole.
+/// </summary>
+public abstract class CapabilityTests<TFactory> : ConformanceFixture<TFactory>
+    where TFactory : TransportFactory, new()
+{
+    [Test]
+    public async Task The_transport_declares_what_its_factory_promises()
+    {
+        var node = await StartAsync();
+
+        var chosen = Factory.SettingsOf(0).Where(s => s.Key == "Transport").Select(s => s.Value).FirstOrDefault("InMemory");
+        var declared = node.Services.GetKeyedServices<TransportRegistration>("").Single(t => t.Name == chosen).Create(node.Services).Capabilities;
+
+        Assert.That(declared, Is.EqualTo(Capabilities));
+    }
+
+    [Test]
+    public async Task A_required_feature_that_is_missing_fails_at_start()
+    {
+        foreach (var feature in Enum.GetValues<TransportFeatures>().Where(f => f != TransportFeatures.None))
+        {
+            if (Can(feature))
+            {
+                await StartAsync(mesh => mesh.Require(feature));
+            }
+            else
+            {
+                var refusal = await Assert.ThrowsAsync<InvalidOperationException>(() => StartAsync(mesh => mesh.Require(feature)));
+                Assert.That(refusal?.Message, Does.Contain(feature.ToString()));
+            }
+        }
+    }
+
+    [Test]
+    public void Every_theme_of_the_suite_is_inherited()
+    {
+        var themes = typeof(CapabilityTests<>).Assembly.GetTypes()
+            .Where(type => type.IsAbstract && type.BaseType is { IsGenericType: true } parent && parent.GetGenericTypeDefinition() == typeof(ConformanceFixture<>));
+        var inherited = GetType().Assembly.GetTypes()
+            .Select(type => type.BaseType)
+            .Where(parent => parent is { IsGenericType: true } && parent.GenericTypeArguments[0] == typeof(TFactory))
+            .Select(parent => parent!.GetGenericTypeDefinition());
+
+        Assert.That(themes.Except(inherited).Select(type => type.Name), Is.Empty, "A transport that leaves a theme out has not passed the suite.");
+    }
+}

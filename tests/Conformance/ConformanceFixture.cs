@@ -1,0 +1,102 @@
+using NUnit.Framework;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.Conformance;
+
+/// <summary>What all themes of the suite stand on: a fresh network for each test, and nodes in one line.</summary>
+/// <typeparam name="TFactory">The transport under test.</typeparam>
+public abstract class ConformanceFixture<TFactory>
+    where TFactory : TransportFactory, new()
+{
+    private readonly List<MeshNode> _running = [];
+    private readonly List<MeshNode> _started = [];
+    private TFactory _factory = new();
+    private string _directory = "";
+
+    protected TFactory Factory => _factory;
+
+    protected TransportCapabilities Capabilities => _factory.Capabilities;
+
+    [SetUp]
+    public async Task StartNetworkAsync()
+    {
+        _running.Clear();
+        _started.Clear();
+        _directory = Path.Combine(Path.GetTempPath(), "servicemesh-conformance", Guid.NewGuid().ToString("N"));
+        _factory = new();
+        await _factory.StartAsync().InTime();
+    }
+
+    [TearDown]
+    public async Task StopNetworkAsync()
+    {
+        await Task.WhenAll(_started.Select(node => node.DisposeAsync().AsTask())).InTime();
+        await _factory.StopAsync().InTime();
+        if (Directory.Exists(_directory))
+        {
+            Directory.Delete(_directory, recursive: true);
+        }
+    }
+
+    protected bool Can(TransportFeatures feature) => Capabilities.Has(feature);
+
+    /// <summary>What <see cref="SignalResult.Receivers"/> must be, by what the transport counts.</summary>
+    protected int? Receivers(int nodes, int subscriptions) => Capabilities.ReceiverCount switch
+    {
+        ReceiverCount.Nodes => nodes,
+        ReceiverCount.Subscriptions => subscriptions,
+        _ => null,
+    };
+
+    /// <summary>Starts a node, and waits until all nodes know of each other.</summary>
+    protected async Task<MeshNode> StartAsync(Action<IServiceMeshBuilder>? configure = null, params (string Key, string Value)[] settings)
+    {
+        var number = _started.Count;
+        var all = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase)
+        {
+            // Longer than any test needs, shorter than the failsafe: a lost answer is then reported as what it is.
+            ["Request:Timeout"] = "00:00:20",
+            ["DrainTimeout"] = "00:00:05",
+            ["Errors:QueueFile"] = Path.Combine(_directory, $"node{number}.jsonl"),
+        };
+        foreach (var (key, value) in (IEnumerable<(string, string)>)[.. _factory.SettingsOf(number), .. settings])
+        {
+            all[key] = value;
+        }
+
+        var node = new MeshNode(await TestNode.StartAsync(
+            mesh =>
+            {
+                _factory.AddTransport(mesh);
+                configure?.Invoke(mesh);
+            },
+            all.Select(setting => (setting.Key, setting.Value))).InTime());
+        _started.Add(node);
+        _running.Add(node);
+        await _factory.SettleAsync(_running).InTime();
+        return node;
+    }
+
+    /// <summary>Starts several nodes that are all alike.</summary>
+    protected async Task<MeshNode[]> StartAsync(int count, Action<IServiceMeshBuilder> configure)
+    {
+        var nodes = new MeshNode[count];
+        for (var i = 0; i < count; i++)
+        {
+            nodes[i] = await StartAsync(configure);
+        }
+
+        return nodes;
+    }
+
+    /// <summary>
+    /// Stops nodes as their hosts would. Afterwards nothing that reached them is still being handled, and what they
+    /// reported is filed: the place to count from.
+    /// </summary>
+    protected async Task StopAsync(params MeshNode[] nodes)
+    {
+        _running.RemoveAll(nodes.Contains);
+        await Task.WhenAll(nodes.Select(node => node.StopAsync()));
+        await _factory.SettleAsync(_running).InTime();
+    }
+}

@@ -1,0 +1,153 @@
+using Microsoft.Extensions.DependencyInjection;
+using NUnit.Framework;
+using static ServiceMesh.Conformance.Contracts;
+
+namespace ServiceMesh.Conformance;
+
+/// <summary>How much a handler takes at once, how much waits, and what becomes of the rest.</summary>
+public abstract class LimitTests<TFactory> : ConformanceFixture<TFactory>
+    where TFactory : TransportFactory, new()
+{
+    [Test]
+    public async Task A_request_beyond_the_limits_is_429_was_not_processed_and_may_be_sent_again()
+    {
+        var held = new Held();
+        await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync), ("Handler:MaxConcurrency", "1"), ("Handler:MaxQueued", "0"));
+        var caller = await StartAsync();
+        var first = caller.Bus.RequestAsync(Ask, "first");
+        await held.EnteredAsync();
+
+        var refused = await Assert.ThrowsAsync<RequestRejectedException>(() => caller.Bus.RequestAsync(Ask, "second"));
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(refused?.Failure.Status, Is.EqualTo(StatusCode.Overloaded));
+            Assert.That(refused?.Failure.NotProcessed, Is.True);
+            Assert.That(refused?.Failure.IsRetryable, Is.True);
+            Assert.That(held.Calls, Is.EqualTo(1), "the handler did not run for it");
+        }
+
+        held.Release();
+        Assert.That(await first, Is.EqualTo("first"));
+
+        // The place is free once the handler has ended, which may be just after its answer.
+        await Failsafe.UntilAsync(async () => await caller.Bus.TryRequestAsync(Ask, "again") is { Value: "again" });
+    }
+
+    [Test]
+    public async Task So_many_as_allowed_wait_and_one_more_is_refused()
+    {
+        var held = new Held();
+        await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync, options => (options.MaxConcurrency, options.MaxQueued) = (2, 3)));
+        var caller = await StartAsync();
+
+        // Which of them wait and which are refused is decided by who comes first, not how many.
+        var replies = Enumerable.Range(0, 9).Select(i => caller.Bus.TryRequestAsync(Ask, $"{i}")).ToList();
+        var refused = new List<Reply<string>>();
+        while (refused.Count < 4)
+        {
+            var next = await Task.WhenAny(replies);
+            replies.Remove(next);
+            refused.Add(await next);
+        }
+
+        held.Release();
+        var answered = await Task.WhenAll(replies);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(refused.Select(r => r.Status), Is.All.EqualTo(StatusCode.Overloaded));
+            Assert.That(answered.Select(r => r.Status), Is.All.EqualTo(StatusCode.Ok));
+            Assert.That(held.Calls, Is.EqualTo(5));
+        }
+    }
+
+    [Test]
+    public async Task A_free_member_elsewhere_takes_what_a_full_one_cannot()
+    {
+        var held = new Held();
+        await StartAsync(3, mesh => mesh.AddHandler(Ask, held.HandleAsync, options => (options.MaxConcurrency, options.MaxQueued) = (1, 0)));
+        var caller = await StartAsync();
+
+        var asked = new List<Task<string>>();
+        for (var i = 0; i < 3; i++)
+        {
+            asked.Add(caller.Bus.RequestAsync(Ask, $"{i}"));
+            await held.EnteredAsync();
+        }
+
+        var oneTooMany = await caller.Bus.TryRequestAsync(Ask, "3");
+        held.Release();
+
+        Assert.That(await Task.WhenAll(asked), Is.EqualTo(["0", "1", "2"]));
+        Assert.That((oneTooMany.Status, oneTooMany.Failure?.NotProcessed), Is.EqualTo((StatusCode.Overloaded, (bool?)true)));
+    }
+
+    [Test]
+    public async Task What_waits_is_given_up_with_its_callers_deadline()
+    {
+        var held = new Held();
+        var server = await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync, options => (options.MaxConcurrency, options.MaxQueued) = (1, 10)));
+        var caller = await StartAsync();
+        var first = caller.Bus.RequestAsync(Ask, "first");
+        await held.EnteredAsync();
+
+        var waiting = await Task.WhenAll(Enumerable.Range(0, 5).Select(i =>
+            caller.Bus.TryRequestAsync(Ask, $"{i}", new() { Timeout = TimeSpan.FromMilliseconds(200) })));
+        Assert.That(waiting.Select(r => r.Status), Is.All.EqualTo(StatusCode.DeadlinePassed));
+
+        // The last of all: it runs behind those that were given up, if any of them were still there.
+        var last = caller.Bus.RequestAsync(Ask, "last");
+        held.Release();
+        await Task.WhenAll(first, last);
+        await StopAsync(server);
+        Assert.That(held.Calls, Is.EqualTo(2), "nobody waits for the others any more");
+    }
+
+    [Test]
+    public async Task A_handler_never_runs_more_often_at_once_than_allowed()
+    {
+        var (running, most) = (0, 0);
+        await StartAsync(mesh => mesh.AddHandler(
+            Ask,
+            async (string input, HandlerContext _) =>
+            {
+                var now = Interlocked.Increment(ref running);
+                InterlockedMax(ref most, now);
+                await Task.Yield();
+                Interlocked.Decrement(ref running);
+                return input;
+            },
+            options => (options.MaxConcurrency, options.MaxQueued) = (3, 1000)));
+        var callers = await StartAsync(2, _ => { });
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 500).Select(i => callers[i % 2].Bus.RequestAsync(Ask, $"{i}")));
+
+        Assert.That(answers, Is.EqualTo(Enumerable.Range(0, 500).Select(i => $"{i}")));
+        Assert.That(most, Is.InRange(1, 3));
+    }
+
+    [Test]
+    public async Task Handlers_of_one_node_have_limits_of_their_own()
+    {
+        var held = new Held();
+        await StartAsync(
+            mesh => mesh.AddHandler(Ask, held.HandleAsync).AddHandler(Other, Echo),
+            ("Handler:MaxConcurrency", "1"), ("Handler:MaxQueued", "0"));
+        var caller = await StartAsync();
+        var first = caller.Bus.RequestAsync(Ask, "first");
+        await held.EnteredAsync();
+
+        Assert.That(await caller.Bus.RequestAsync(Other, "free"), Is.EqualTo("free"));
+
+        held.Release();
+        await first;
+    }
+
+    private static void InterlockedMax(ref int most, int value)
+    {
+        int seen;
+        while (value > (seen = Volatile.Read(ref most)) && Interlocked.CompareExchange(ref most, value, seen) != seen)
+        {
+        }
+    }
+}

@@ -1,0 +1,17 @@
+namespace ServiceMesh.Conformance;
+
+/// <summary>The topics that most tests talk on. Each test has a network of its own, so they never meet.</summary>
+internal static class Contracts
+{
+    public static readonly RequestTopic<string, string> Ask = new("conformance.ask");
+
+    /// <summary>The topic of <see cref="Ask"/>, called by somebody who is wrong about its type.</summary>
+    public static readonly RequestTopic<int[], string> AskWrongly = new("conformance.ask");
+
+    public static readonly RequestTopic<string, string> Other = new("conformance.other");
+
+    public static readonly SignalTopic<string> News = new("conformance.news");
+
+    /// <summary>A handler that answers with what it was asked.</summary>
+    public static string Echo(string input, HandlerContext context) => input;
+}

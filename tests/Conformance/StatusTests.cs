@@ -1,0 +1,184 @@
+using Microsoft.Extensions.DependencyInjection;
+using NUnit.Framework;
+using static ServiceMesh.Conformance.Contracts;
+
+namespace ServiceMesh.Conformance;
+
+/// <summary>How a request ended reaches the caller as a status, a sentence and a kind of exception; the node keeps serving.</summary>
+public abstract class StatusTests<TFactory> : ConformanceFixture<TFactory>
+    where TFactory : TransportFactory, new()
+{
+    [Test]
+    public async Task A_body_that_does_not_decode_is_400_with_the_position()
+    {
+        var calls = new Inbox<string>();
+        await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) =>
+        {
+            calls.Put(input);
+            return input;
+        }));
+        var caller = await StartAsync();
+
+        var reply = await caller.Bus.TryRequestAsync(AskWrongly, [1, 2]);
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(reply.Status, Is.EqualTo(StatusCode.BadRequest));
+            Assert.That(reply.Failure?.Message, Does.Match(@"\$.*line 1, byte \d+"), "where it fails");
+            Assert.That(reply.Failure?.Kind, Is.EqualTo(FailureKind.Rejected));
+            Assert.That(reply.Failure?.NotProcessed, Is.True);
+            Assert.That(reply.Failure?.IsRetryable, Is.False, "the same body will fail again");
+            Assert.That(calls.All, Is.Empty);
+            Assert.That(await caller.Bus.RequestAsync(Ask, "well"), Is.EqualTo("well"), "the node keeps serving");
+        }
+    }
+
+    [Test]
+    public async Task A_reply_that_does_not_decode_is_500_at_the_caller()
+    {
+        var wrongAnswer = new RequestTopic<string, int>("conformance.ask");
+        await StartAsync(mesh => mesh.AddHandler(Ask, Echo));
+        var caller = await StartAsync();
+
+        var reply = await caller.Bus.TryRequestAsync(wrongAnswer, "not a number");
+
+        Assert.That((reply.Status, reply.Failure?.Kind), Is.EqualTo((StatusCode.HandlerFailed, FailureKind.HandlerFailed)));
+    }
+
+    [Test]
+    public async Task A_reply_that_does_not_encode_is_500()
+    {
+        var number = new RequestTopic<string, double>("conformance.number");
+        await StartAsync(mesh => mesh.AddHandler(number, (_, _) => double.NaN));
+        var caller = await StartAsync();
+
+        var reply = await caller.Bus.TryRequestAsync(number, "");
+
+        Assert.That((reply.Status, reply.Failure?.NotProcessed), Is.EqualTo((StatusCode.HandlerFailed, (bool?)false)));
+    }
+
+    [TestCase(201)]
+    [TestCase(202)]
+    [TestCase(299)]
+    public async Task A_handler_chooses_among_the_statuses_of_success(int status)
+    {
+        var caller = await StartServerAndCallerAsync((input, context) =>
+        {
+            context.Status = (StatusCode)status;
+            return input;
+        });
+
+        var reply = await caller.Bus.TryRequestAsync(Ask, "done");
+
+        Assert.That((reply.IsSuccess, reply.Status, reply.Value), Is.EqualTo((true, (StatusCode)status, "done")));
+    }
+
+    [TestCase(300)]
+    [TestCase(404)]
+    [TestCase(409)]
+    [TestCase(429)]
+    [TestCase(503)]
+    [TestCase(599)]
+    public async Task A_failing_status_that_a_handler_sets_is_a_failure_with_a_value(int status)
+    {
+        var caller = await StartServerAndCallerAsync((input, context) =>
+        {
+            context.Status = (StatusCode)status;
+            return input;
+        });
+
+        var reply = await caller.Bus.TryRequestAsync(Ask, "what I have");
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That((reply.IsSuccess, reply.Status, reply.Value), Is.EqualTo((false, (StatusCode)status, "what I have")));
+            Assert.That(reply.Failure?.NotProcessed, Is.False, "a handler ran");
+            Assert.That(reply.Failure?.IsRetryable, Is.False, "so it must not be sent again");
+        }
+    }
+
+    [TestCase(401)]
+    [TestCase(403)]
+    [TestCase(404)]
+    [TestCase(409)]
+    [TestCase(429)]
+    public async Task A_reply_exception_arrives_with_its_status_and_sentence(int status)
+    {
+        var caller = await StartServerAndCallerAsync((_, _) => throw new ReplyException((StatusCode)status, "Not today, “Bob”."));
+
+        var thrown = await Assert.ThrowsAsync<HandlerFailedException>(() => caller.Bus.RequestAsync(Ask, ""));
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(thrown?.Failure.Status, Is.EqualTo((StatusCode)status));
+            Assert.That(thrown?.Failure.Message, Is.EqualTo("Not today, “Bob”."));
+            Assert.That(thrown?.Failure.Step, Is.EqualTo("conformance.ask"));
+            Assert.That(thrown?.Failure.NotProcessed, Is.False);
+        }
+    }
+
+    [Test]
+    public async Task A_handler_that_throws_is_500_and_the_node_keeps_serving()
+    {
+        var caller = await StartServerAndCallerAsync((input, _) => input == "bad" ? throw new FormatException("line one\nline two") : input);
+
+        var reply = await caller.Bus.TryRequestAsync(Ask, "bad");
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(reply.Status, Is.EqualTo(StatusCode.HandlerFailed));
+            Assert.That(reply.Failure?.Message, Does.Contain("FormatException").And.Contain("line one\nline two"));
+            Assert.That(reply.Failure?.NotProcessed, Is.False);
+            Assert.That(await caller.Bus.RequestAsync(Ask, "good"), Is.EqualTo("good"));
+        }
+    }
+
+    [TestCase(true)]
+    [TestCase(false)]
+    public async Task A_handler_that_runs_longer_than_its_timeout_is_499(bool heedsToken)
+    {
+        var held = new Held(heedsToken);
+        await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync, options => options.Timeout = TimeSpan.FromMilliseconds(100)));
+        var caller = await StartAsync();
+
+        var thrown = await Assert.ThrowsAsync<HandlerFailedException>(() => caller.Bus.RequestAsync(Ask, ""));
+
+        held.Release();
+        Assert.That((thrown?.Failure.Status, thrown?.Failure.NotProcessed), Is.EqualTo((StatusCode.HandlerTimeout, false)));
+    }
+
+    [Test]
+    public async Task A_handler_whose_cancelled_work_throws_something_else_has_still_run_out_of_time()
+    {
+        // Database drivers do so. Whether its token or ours is heard first must not decide the status.
+        await StartAsync(mesh => mesh.AddHandler(
+            Ask,
+            async (string input, HandlerContext context) =>
+            {
+                // Takes its token late enough to hear it before the bus does.
+                await Task.Delay(TimeSpan.FromMilliseconds(20));
+                try
+                {
+                    await Task.Delay(Timeout.Infinite, context.CancellationToken);
+                }
+                catch (OperationCanceledException)
+                {
+                    throw new InvalidOperationException("The command was cancelled.");
+                }
+
+                return input;
+            },
+            options => options.Timeout = TimeSpan.FromMilliseconds(100)));
+        var caller = await StartAsync();
+
+        var reply = await caller.Bus.TryRequestAsync(Ask, "");
+
+        Assert.That(reply.Status, Is.EqualTo(StatusCode.HandlerTimeout), reply.Failure?.Message);
+    }
+
+    private async Task<MeshNode> StartServerAndCallerAsync(Func<string, HandlerContext, string> handler)
+    {
+        await StartAsync(mesh => mesh.AddHandler(Ask, handler));
+        return await StartAsync();
+    }
+}

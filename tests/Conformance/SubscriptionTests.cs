@@ -1,0 +1,158 @@
+using Microsoft.Extensions.DependencyInjection;
+using NUnit.Framework;
+using static ServiceMesh.Conformance.Contracts;
+
+namespace ServiceMesh.Conformance;
+
+/// <summary>Handlers that come and go while the node runs.</summary>
+public abstract class SubscriptionTests<TFactory> : ConformanceFixture<TFactory>
+    where TFactory : TransportFactory, new()
+{
+    private static Task<string> EchoAsync(string input, HandlerContext context) => Task.FromResult(input);
+
+    [Test]
+    public async Task A_handler_that_comes_late_answers_and_one_that_left_does_not()
+    {
+        var server = await StartAsync();
+        var caller = await StartAsync();
+        Assert.That((await caller.Bus.TryRequestAsync(Ask, "")).Status, Is.EqualTo(StatusCode.NotFound));
+
+        var subscription = await server.Bus.SubscribeAsync(Ask, EchoAsync);
+        Assert.That(await caller.Bus.RequestAsync(Ask, "now"), Is.EqualTo("now"));
+
+        await subscription.DisposeAsync();
+        Assert.That((await caller.Bus.TryRequestAsync(Ask, "")).Status, Is.EqualTo(StatusCode.NotFound));
+
+        await using var again = await server.Bus.SubscribeAsync(Ask, EchoAsync);
+        Assert.That(await caller.Bus.RequestAsync(Ask, "again"), Is.EqualTo("again"));
+    }
+
+    [Test]
+    public async Task A_subscriber_that_comes_late_receives_and_one_that_left_does_not()
+    {
+        var (stays, leaves) = (new Inbox<string>(), new Inbox<string>());
+        var subscriber = await StartAsync(mesh => mesh.AddHandler(News, stays.ReceiveAsync));
+        var sender = await StartAsync();
+
+        await sender.Bus.SignalAsync(News, "before");
+        var subscription = await subscriber.Bus.SubscribeAsync(News, leaves.ReceiveAsync);
+        var during = await sender.Bus.SignalAsync(News, "during");
+        await leaves.NextAsync();
+        await subscription.DisposeAsync();
+        var after = await sender.Bus.SignalAsync(News, "after");
+
+        await stays.NextAsync(3);
+        await StopAsync(subscriber);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(leaves.All, Is.EqualTo(["during"]));
+            Assert.That(during.Receivers, Is.EqualTo(Receivers(nodes: 1, subscriptions: 2)));
+            Assert.That(after.Receivers, Is.EqualTo(Receivers(nodes: 1, subscriptions: 1)));
+        }
+    }
+
+    [Test]
+    public async Task Unsubscribing_waits_for_what_is_being_handled_and_that_is_answered()
+    {
+        var held = new Held();
+        var server = await StartAsync();
+        var caller = await StartAsync();
+        var subscription = await server.Bus.SubscribeAsync(Ask, held.HandleAsync);
+        var asking = caller.Bus.RequestAsync(Ask, "in time");
+        await held.EnteredAsync();
+
+        var leaving = subscription.DisposeAsync().AsTask();
+        var refused = await UntilRefusedAsync(caller);
+        Assert.That(leaving.IsCompleted, Is.False, "the handler still runs");
+        held.Release();
+
+        Assert.That(await asking, Is.EqualTo("in time"));
+        await leaving.InTime();
+        await subscription.DisposeAsync();
+        Assert.That(refused.Failure?.NotProcessed, Is.True);
+        Assert.That((await caller.Bus.TryRequestAsync(Ask, "")).Status, Is.EqualTo(StatusCode.NotFound));
+    }
+
+    [Test]
+    public async Task Members_that_come_and_go_lose_no_request_of_their_group()
+    {
+        await StartAsync(mesh => mesh.AddHandler(Ask, Echo));
+        var guest = await StartAsync();
+        var caller = await StartAsync();
+        using var enough = new CancellationTokenSource();
+
+        var visits = Task.Run(async () =>
+        {
+            var count = 0;
+            for (; count < 50; count++)
+            {
+                await using var visit = await guest.Bus.SubscribeAsync(Ask, EchoAsync);
+                await caller.Bus.RequestAsync(Ask, "during the visit");
+            }
+
+            await enough.CancelAsync();
+            return count;
+        });
+        var callers = Enumerable.Range(0, 8).Select(async _ =>
+        {
+            var replies = new List<Reply<string>>();
+            while (!enough.IsCancellationRequested)
+            {
+                replies.Add(await caller.Bus.TryRequestAsync(Ask, "x"));
+            }
+
+            return replies;
+        }).ToArray();
+
+        Assert.That(await visits.InTime(), Is.EqualTo(50));
+        var replies = (await Task.WhenAll(callers)).SelectMany(r => r).ToArray();
+        Assert.That(replies.Where(r => !r.IsSuccess).Select(r => r.Failure!.Message), Is.Empty);
+    }
+
+    [Test]
+    public async Task A_second_handler_of_a_group_on_one_node_is_refused_and_the_first_stays()
+    {
+        var server = await StartAsync(mesh => mesh.AddHandler(Ask, Echo));
+        var caller = await StartAsync();
+
+        var refusal = await Assert.ThrowsAsync<InvalidOperationException>(() => server.Bus.SubscribeAsync(Ask, (_, _) => Task.FromResult("usurper")));
+        await using var other = await server.Bus.SubscribeAsync(Other, EchoAsync, new() { Group = "workers" });
+        await Assert.ThrowsAsync<InvalidOperationException>(() => server.Bus.SubscribeAsync(Other, EchoAsync, new() { Group = "workers" }));
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(refusal?.Message, Does.Contain("conformance.ask").And.Contain("_default"));
+            Assert.That(await caller.Bus.RequestAsync(Ask, "first"), Is.EqualTo("first"));
+            Assert.That(await caller.Bus.RequestAsync(Other, "first"), Is.EqualTo("first"));
+        }
+    }
+
+    [Test]
+    public async Task A_node_with_a_duplicate_does_not_start_and_leaves_nothing_behind()
+    {
+        var caller = await StartAsync();
+
+        var refusal = await Assert.ThrowsAsync<InvalidOperationException>(() => StartAsync(mesh => mesh.AddHandler(Other, Echo).AddHandler(Ask, Echo).AddHandler(Ask, Echo)));
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(refusal?.Message, Does.Contain("conformance.ask").And.Contain("_default"));
+            Assert.That((await caller.Bus.TryRequestAsync(Ask, "")).Status, Is.EqualTo(StatusCode.NotFound));
+            Assert.That((await caller.Bus.TryRequestAsync(Other, "")).Status, Is.EqualTo(StatusCode.NotFound));
+        }
+    }
+
+    // Disposing begins in its own time; the first request that nobody takes tells that it has.
+    private static async Task<Reply<string>> UntilRefusedAsync(MeshNode caller)
+    {
+        Reply<string>? reply = null;
+        using var leave = new CancellationTokenSource();
+        await Failsafe.UntilAsync(async () =>
+        {
+            var trying = caller.Bus.TryRequestAsync(Ask, "probe", new() { Timeout = TimeSpan.FromMilliseconds(100) });
+            reply = await trying;
+            return reply.Status is StatusCode.NotFound or StatusCode.Unavailable;
+        });
+        return reply!;
+    }
+}

@@ -1,0 +1,39 @@
+namespace ServiceMesh.Conformance;
+
+/// <summary>
+/// All that the suite needs to know of a transport. One factory is made for each test and stands for one isolated
+/// network: nodes that it configures reach each other and nothing else.
+/// </summary>
+public abstract class TransportFactory
+{
+    /// <summary>
+    /// What the transport is supposed to be able to do. The suite compares it with what the transport declares, and then
+    /// asks for exactly that: with a feature its behaviour, without it the refusal at start.
+    /// </summary>
+    public abstract TransportCapabilities Capabilities { get; }
+
+    /// <summary>
+    /// False for a wire that can carry JSON only; such a transport must refuse other bodies with a typed failure.
+    /// </summary>
+    public virtual bool CarriesAnyBody => true;
+
+    /// <summary>Makes the transport available to one node, connected to this factory's network.</summary>
+    public abstract void AddTransport(IServiceMeshBuilder mesh);
+
+    /// <summary>
+    /// Configuration keys below <c>ServiceMesh</c> that every node needs: <c>Transport</c> at least, unless it is the
+    /// default.
+    /// </summary>
+    /// <param name="node">Counts the nodes of the test from 0, for ports and names of their own.</param>
+    public virtual IEnumerable<(string Key, string Value)> SettingsOf(int node) => [];
+
+    /// <summary>Makes the network ready, before the first node starts.</summary>
+    public virtual Task StartAsync() => Task.CompletedTask;
+
+    /// <summary>Ends when the nodes that run know of each other. Called after each start and stop of a node.</summary>
+    /// <param name="running">The nodes that run now.</param>
+    public virtual Task SettleAsync(IReadOnlyList<MeshNode> running) => Task.CompletedTask;
+
+    /// <summary>Removes whatever the network left behind, after the last node stopped.</summary>
+    public virtual Task StopAsync() => Task.CompletedTask;
+}
