@@ -47,16 +47,20 @@ public sealed class RedisServer : IAsyncDisposable
 
         _process = Process.Start(start)!;
         _process.BeginErrorReadLine();
-        while (await _process.StandardOutput.ReadLineAsync() is { } line)
+        var ready = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _process.OutputDataReceived += (_, line) =>
         {
-            if (line.Contains("Ready to accept connections", StringComparison.Ordinal))
+            if (line.Data is null)
             {
-                _process.BeginOutputReadLine();
-                return;
+                ready.TrySetException(new InvalidOperationException($"redis-server did not start on port {Port}."));
             }
-        }
-
-        throw new InvalidOperationException($"redis-server did not start on port {Port}.");
+            else if (line.Data.Contains("Ready to accept connections", StringComparison.Ordinal))
+            {
+                ready.TrySetResult();
+            }
+        };
+        _process.BeginOutputReadLine();
+        await ready.Task;
     }
 
     /// <summary>Kills it as <c>kill -9</c> does, and waits until it is gone.</summary>
