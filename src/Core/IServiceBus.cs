@@ -63,13 +63,19 @@ public interface IServiceBus
         Resumption<TOut> resumption, RequestOptions? options, CancellationToken cancellationToken = default);
 
     /// <summary>Answers requests from now on, until the returned handle is disposed.</summary>
-    /// <exception cref="InvalidOperationException">The group has a handler for this topic on this node already.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The group has a handler for this topic on this node already, the bus does not run, or its transport lacks what the
+    /// handler needs.
+    /// </exception>
     /// <exception cref="ArgumentException">An option is outside its range.</exception>
     Task<ISubscription> SubscribeAsync<TIn, TOut>(
         RequestTopic<TIn, TOut> topic, Func<TIn, HandlerContext, Task<TOut>> handler, HandlerOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>Receives signals from now on, until the returned handle is disposed.</summary>
-    /// <exception cref="InvalidOperationException">The group has a handler for this pattern on this node already.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The group has a handler for this pattern on this node already, the bus does not run, or its transport lacks what
+    /// the handler needs.
+    /// </exception>
     /// <exception cref="ArgumentException">An option is outside its range.</exception>
     Task<ISubscription> SubscribeAsync<T>(
         SignalPattern<T> pattern, Func<T, HandlerContext, Task> handler, HandlerOptions? options = null, CancellationToken cancellationToken = default);

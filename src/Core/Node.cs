@@ -33,6 +33,7 @@ internal sealed class Node : IDisposable
         Name = options.NodeName ?? NodeInfo.NameOfThisProgram;
         Id = NodeInfo.NewId(Name);
         Errors = new(this);
+        Stopping = _stopping.Token;
         telemetry.Observe(Subscriptions);
         _middleware = [.. middleware];
         _started = clock.GetTimestamp();
@@ -60,11 +61,14 @@ internal sealed class Node : IDisposable
 
     public SubscriptionRegistry Subscriptions { get; } = new();
 
+    /// <summary>The bus of this node; set once, before anything is received.</summary>
+    public IServiceBus Bus { get; set; } = null!;
+
     /// <summary>Refuses new messages; what is in flight goes on.</summary>
     public bool IsDraining => _draining;
 
-    /// <summary>Fires when the node has waited long enough for its handlers.</summary>
-    public CancellationToken Stopping => _stopping.Token;
+    /// <summary>Fires when the node has waited long enough for its handlers. Good for those that outlive the node, too.</summary>
+    public CancellationToken Stopping { get; }
 
     public MessageId NextMessageId() => new(Id, Interlocked.Increment(ref _lastMessage));
 
@@ -90,9 +94,9 @@ internal sealed class Node : IDisposable
     }
 
     /// <summary>Does what stopping needs from a transport. Whatever that does wrong, stopping goes on.</summary>
-    public async Task AttemptAsync(string step, Func<CancellationToken, Task> action)
+    public async Task AttemptAsync(string step, TimeSpan time, Func<CancellationToken, Task> action)
     {
-        using var limit = new CancellationTokenSource(Options.DrainTimeout, Clock);
+        using var limit = new CancellationTokenSource(time, Clock);
         try
         {
             await action(limit.Token).WaitAsync(limit.Token).ConfigureAwait(false);
@@ -118,10 +122,12 @@ internal sealed class Node : IDisposable
     }
 
     /// <summary>The steps around a handler as one function, put together once per subscription.</summary>
-    public Func<HandlerContext, ValueTask<ReplyMessage>> Around(Func<SerializerSet, Func<HandlerContext, ValueTask<ReplyMessage>>> handler)
+    public Func<HandlerContext, ValueTask<ReplyMessage>> Around(HandlerDefinition handler)
     {
-        var handle = handler(Serializers);
-        for (var i = _middleware.Length - 1; i >= 0; i--)
+        var handle = handler.Handle(Serializers);
+        // The bus answers who it is even where the application's own steps would refuse.
+        var steps = handler.Kind == MessageKind.Request && MeshTopics.IsReserved(handler.Pattern) ? 0 : _middleware.Length;
+        for (var i = steps - 1; i >= 0; i--)
         {
             var (step, next) = (_middleware[i], handle);
             handle = context => step.HandleAsync(context, next);

@@ -146,11 +146,9 @@ public abstract class SubscriptionTests<TFactory> : ConformanceFixture<TFactory>
     private static async Task<Reply<string>> UntilRefusedAsync(MeshNode caller)
     {
         Reply<string>? reply = null;
-        using var leave = new CancellationTokenSource();
         await Failsafe.UntilAsync(async () =>
         {
-            var trying = caller.Bus.TryRequestAsync(Ask, "probe", new() { Timeout = TimeSpan.FromMilliseconds(100) });
-            reply = await trying;
+            reply = await caller.Bus.TryRequestAsync(Ask, "probe", new() { Timeout = TimeSpan.FromMilliseconds(100) });
             return reply.Status is StatusCode.NotFound or StatusCode.Unavailable;
         });
         return reply!;

@@ -23,6 +23,10 @@ public static class Compose
     public static Composition<TIn, TOut> Pipe<TIn, TMiddle, TOut>(this Composition<TIn, TMiddle> first, Func<TMiddle, TOut> function) =>
         first.Pipe(Lambda(function));
 
+    /// <summary><c>first | lambda</c>: a local asynchronous function of the output.</summary>
+    public static Composition<TIn, TOut> Pipe<TIn, TMiddle, TOut>(this Composition<TIn, TMiddle> first, Func<TMiddle, Task<TOut>> function) =>
+        first.Pipe(Lambda(function));
+
     /// <summary>
     /// <c>first &amp;&amp; second</c>: the same input to each, in order; stops at the first failure and ends with the last
     /// reply it reached.
@@ -71,6 +75,13 @@ public static class Compose
     /// <param name="function">Called for every execution, perhaps by many threads at once.</param>
     /// <param name="name">What it is called in failures and traces.</param>
     public static Composition<TIn, TOut> Lambda<TIn, TOut>(Func<TIn, TOut> function, string name = "lambda")
+    {
+        ArgumentNullException.ThrowIfNull(function);
+        return new Lambda<TIn, TOut>((input, _) => new(function(input)), name);
+    }
+
+    /// <summary>A local asynchronous function as a step, which takes no token: when time is up, nobody waits for it any more.</summary>
+    public static Composition<TIn, TOut> Lambda<TIn, TOut>(Func<TIn, Task<TOut>> function, string name = "lambda")
     {
         ArgumentNullException.ThrowIfNull(function);
         return new Lambda<TIn, TOut>((input, _) => new(function(input)), name);

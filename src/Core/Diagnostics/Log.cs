@@ -26,8 +26,8 @@ internal static partial class Log
     [LoggerMessage(EventId = 10, Message = "Handling {Topic} from {Sender} failed with {Status}")]
     public static partial void HandlingFailed(ILogger logger, LogLevel level, Topic topic, string sender, int status, Exception? exception);
 
-    [LoggerMessage(11, LogLevel.Warning, "The handler of {Topic} for {Sender} ended {Elapsed} after it began, when its reply had already been given up")]
-    public static partial void HandlerOverran(ILogger logger, string topic, string sender, TimeSpan elapsed);
+    [LoggerMessage(11, LogLevel.Warning, "The handler of {Topic} for {Sender} ended {Late} after it had been given up: it does not look at its cancellation token")]
+    public static partial void HandlerOverran(ILogger logger, Topic topic, string sender, TimeSpan late);
 
     [LoggerMessage(12, LogLevel.Error, "Disposing the services of a handler of {Topic} failed")]
     public static partial void ScopeDisposeFailed(ILogger logger, string topic, Exception exception);

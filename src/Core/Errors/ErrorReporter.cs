@@ -15,8 +15,8 @@ internal sealed class ErrorReporter(Node node)
 
     private Task _loop = Task.CompletedTask;
 
-    /// <summary>Begins to file. What was reported before waits in the buffer.</summary>
-    public void Start(Func<ErrorReport, Task> file) => _loop = FileAllAsync(file);
+    /// <summary>Begins to file; <paramref name="file"/> says what became of each. What was reported before waits in the buffer.</summary>
+    public void Start(Func<ErrorReport, Task<string>> file) => _loop = FileAllAsync(file);
 
     /// <summary>Files what is buffered and ends; what cannot be filed within the limit is lost, and said to be.</summary>
     public async Task StopAsync(TimeSpan limit)
@@ -104,14 +104,13 @@ internal sealed class ErrorReporter(Node node)
         }
     }
 
-    private async Task FileAllAsync(Func<ErrorReport, Task> file)
+    private async Task FileAllAsync(Func<ErrorReport, Task<string>> file)
     {
         await foreach (var report in _buffer.Reader.ReadAllAsync().ConfigureAwait(false))
         {
             try
             {
-                await file(report).ConfigureAwait(false);
-                node.Telemetry.Report("filed");
+                node.Telemetry.Report(await file(report).ConfigureAwait(false));
             }
             catch (Exception failure)
             {

@@ -31,7 +31,7 @@ public sealed record NodeInfo
     internal static string NewId(string name) =>
         $"{Segment(name)}-{Segment(Environment.MachineName)}-{Environment.ProcessId}-{Guid.NewGuid().ToString("N")[..8]}";
 
-    private static string Segment(string text) =>
+    internal static string Segment(string text) =>
         string.Concat(text.Take(64).Select(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' ? c : '-'));
 }
 

@@ -24,7 +24,10 @@ internal static class KnownKeys
     public static string? Nearest(string text, IEnumerable<string> candidates)
     {
         var best = candidates.Select(c => (Text: c, Distance: Distance(text, c))).DefaultIfEmpty().MinBy(c => c.Distance);
-        return best.Text is not null && best.Distance <= Math.Max(2, text.Length / 3) ? best.Text : null;
+        // A slip of a few letters, or the beginning of the word.
+        return best.Text is not null && (best.Distance <= Math.Max(2, text.Length / 3) || (text.Length > 1 && best.Text.StartsWith(text, StringComparison.OrdinalIgnoreCase)))
+            ? best.Text
+            : null;
     }
 
     private static IEnumerable<string> Walk(IConfiguration level, string[] path, string[][] known)

@@ -11,8 +11,12 @@ internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
         Stopped,
     }
 
-    // After cancelling its handlers, a draining node waits this long for them to notice.
-    private static readonly TimeSpan s_graceAfterCancel = TimeSpan.FromSeconds(1);
+    // Stopping has one budget, the drain timeout. What comes after the handlers gets what is left of it, and at least
+    // this: to notice a cancellation, to file the last reports, to say goodbye.
+    private static readonly TimeSpan s_leastForAStep = TimeSpan.FromSeconds(1);
+
+    // A report has its own time: the application's may be shorter than any transport.
+    private static readonly RequestOptions s_reportOptions = new() { Timeout = TimeSpan.FromSeconds(10) };
 
     private readonly Node _node;
     private readonly ITransport _transport;
@@ -23,6 +27,7 @@ internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
     private readonly TransportFeatures _required;
     private readonly Lazy<IErrorQueue> _errorQueue;
     private volatile State _state = State.Created;
+    private Deadline _budget;
 
     public NodeLifetime(
         Node node,
@@ -41,10 +46,12 @@ internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
         _handlers = handlers;
         _required = required;
         _errorQueue = new(() => transport.ErrorQueue ?? new FileErrorQueue(
-            node.Options.Errors.QueueFile ?? Path.Combine("servicemesh-errors", $"{node.Name}.jsonl"),
+            node.Options.Errors.QueueFile ?? Path.Combine("servicemesh-errors", $"{NodeInfo.Segment(node.Name)}.jsonl"),
             node.Options.Errors.QueueCapacity,
             node.Logger));
     }
+
+    private TimeSpan LeftForAStep => _budget.Remaining > s_leastForAStep ? _budget.Remaining : s_leastForAStep;
 
     public bool IsRunning => _state == State.Running;
 
@@ -95,11 +102,12 @@ internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
 
         _state = State.Draining;
         var timeout = _node.Options.DrainTimeout;
+        _budget = Deadline.After(timeout, _node.Clock);
         Log.Draining(_node.Logger, _node.Id, timeout, _node.Subscriptions.InFlight);
-        await _node.AttemptAsync("drain", _transport.DrainAsync).ConfigureAwait(false);
+        await _node.AttemptAsync("drain", LeftForAStep, _transport.DrainAsync).ConfigureAwait(false);
         _node.BeginDrain();
         var empty = Task.WhenAll(_node.Subscriptions.Snapshot().Select(s => s.Gate.CloseAsync()));
-        if (await _node.EndsWithinAsync(empty, timeout).ConfigureAwait(false))
+        if (await _node.EndsWithinAsync(empty, _budget.Remaining).ConfigureAwait(false))
         {
             Log.Drained(_node.Logger, _node.Id);
             return;
@@ -107,7 +115,7 @@ internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
 
         Log.DrainTimedOut(_node.Logger, _node.Id, timeout, _node.Subscriptions.InFlight);
         await _node.CancelHandlersAsync().ConfigureAwait(false);
-        if (!await _node.EndsWithinAsync(empty, s_graceAfterCancel).ConfigureAwait(false))
+        if (!await _node.EndsWithinAsync(empty, s_leastForAStep).ConfigureAwait(false))
         {
             Log.HandlersLeftBehind(_node.Logger, _node.Id, _node.Subscriptions.InFlight);
         }
@@ -123,9 +131,9 @@ internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
         }
 
         _state = State.Stopped;
-        await _node.Errors.StopAsync(_node.Options.DrainTimeout).ConfigureAwait(false);
+        await _node.Errors.StopAsync(LeftForAStep).ConfigureAwait(false);
         _sender.Close();
-        await _node.AttemptAsync("stop", _transport.StopAsync).ConfigureAwait(false);
+        await _node.AttemptAsync("stop", LeftForAStep, _transport.StopAsync).ConfigureAwait(false);
     }
 
     public async ValueTask DisposeAsync()
@@ -170,13 +178,14 @@ internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
     private HandlerDefinition PresenceHandler() => HandlerDefinition.ForRequest(
         MeshTopics.Node(_node.Id), "presence", (_, _) => new ValueTask<NodeInfo>(_node.Describe()));
 
-    private async Task FileReportAsync(ErrorReport report)
+    // What became of the report, as the metric names it.
+    private async Task<string> FileReportAsync(ErrorReport report)
     {
         if (_node.Options.ErrorPolicy == ErrorPolicy.Publish)
         {
-            using var scope = _sender.Begin(null, CancellationToken.None);
-            await _sender.SignalAsync(MeshTopics.Errors, report, scope).ConfigureAwait(false);
-            return;
+            using var scope = _sender.Begin(s_reportOptions, CancellationToken.None);
+            var result = await _sender.SignalAsync(MeshTopics.Errors, report, scope).ConfigureAwait(false);
+            return result.WasReceived ? "filed" : "unheard";
         }
 
         var lost = await ErrorQueue.AddAsync(report).ConfigureAwait(false);
@@ -185,6 +194,8 @@ internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
             _node.Telemetry.Report("lost", lost);
             Log.ErrorQueueFull(_node.Logger, ErrorQueue.Capacity, lost);
         }
+
+        return "filed";
     }
 
     private void Release()

@@ -104,7 +104,9 @@ public static class ServiceMeshServiceCollectionExtensions
             node, transport, registration.Name, sender, subscriber,
             [.. provider.GetKeyedServices<HandlerDefinition>(name)],
             provider.GetKeyedServices<RequiredFeatures>(name).Aggregate(TransportFeatures.None, (all, one) => all | one.Features));
-        return new(new ServiceBus(node, sender, subscriber, lifetime), lifetime);
+        var bus = new ServiceBus(node, sender, subscriber, lifetime);
+        node.Bus = bus;
+        return new(bus, lifetime);
     }
 
     /// <summary>What the container hands out of one bus; the lifetime is what it disposes.</summary>

@@ -18,7 +18,9 @@ public readonly struct Deadline : IEquatable<Deadline>
     public static Deadline After(TimeSpan remaining, TimeProvider clock)
     {
         ArgumentNullException.ThrowIfNull(clock);
-        return new(clock, clock.GetTimestamp() + (long)(remaining.TotalSeconds * clock.TimestampFrequency));
+        var (now, ticks) = (clock.GetTimestamp(), remaining.TotalSeconds * clock.TimestampFrequency);
+        // What a foreign wire says may lie beyond the end of the clock; added up it would lie in the past.
+        return new(clock, ticks < long.MaxValue - now ? now + (long)ticks : long.MaxValue);
     }
 
     /// <summary>False for <see cref="None"/>.</summary>

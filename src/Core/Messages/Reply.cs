@@ -49,7 +49,7 @@ public sealed class Reply<T> : Reply
     public T? Value { get; }
 
     /// <summary>
-    /// Runs what a failed composition left undone, from the failed step on; null on success.
+    /// Runs what a failed composition left undone, from the failed step on; null on success, and for a single request.
     /// Pass it to <see cref="IServiceBus.TryResumeAsync"/>.
     /// </summary>
     public Resumption<T>? Resumption { get; }
@@ -57,6 +57,13 @@ public sealed class Reply<T> : Reply
     /// <summary>The value, or the typed exception of the failure.</summary>
     /// <exception cref="ServiceMeshException">The reply is a failure; which exception tells <see cref="ReplyFailure.Kind"/>.</exception>
     public T GetValueOrThrow() => Failure is null ? Value! : throw Failure.ToException();
+
+    /// <summary>The value on success; false on failure.</summary>
+    public bool TryGetValue([MaybeNullWhen(false)] out T value)
+    {
+        value = Value;
+        return IsSuccess;
+    }
 
     internal static Reply<T> Success(T value, Headers? headers = null, StatusCode status = StatusCode.Ok) =>
         new(status, headers ?? Headers.Empty, value, null, null);

@@ -9,6 +9,9 @@ namespace ServiceMesh;
 /// </summary>
 public sealed class Delivery
 {
+    // A handler that takes longer than this to notice its cancellation token does not look at it.
+    private static readonly TimeSpan s_timeToNotice = TimeSpan.FromSeconds(1);
+
     private readonly Node _node;
     private readonly HandlerGate.Ticket? _ticket;
 
@@ -118,11 +121,20 @@ public sealed class Delivery
         }
         catch (OperationCanceledException)
         {
-            // Reading the result below cannot throw: HandleAsync turns every exception into a reply.
+            var gaveUp = _node.Clock.GetTimestamp();
             _ = handling.ContinueWith(
-                _ => Log.HandlerOverran(_node.Logger, Message.Topic.ToString(), Message.Sender, context.Elapsed),
+                _ => LogOverrun(gaveUp),
                 CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
             return context.GiveUpReply();
+        }
+    }
+
+    private void LogOverrun(long gaveUp)
+    {
+        var late = _node.Clock.GetElapsedTime(gaveUp);
+        if (late > s_timeToNotice)
+        {
+            Log.HandlerOverran(_node.Logger, Message.Topic, Message.Sender, late);
         }
     }
 
@@ -133,8 +145,13 @@ public sealed class Delivery
             return;
         }
 
-        // A caller that left is its own business; it reports the timeout itself.
-        var level = reply.Status == StatusCode.DeadlinePassed ? LogLevel.Debug : LogLevel.Warning;
+        var level = reply.Status switch
+        {
+            StatusCode.DeadlinePassed => LogLevel.Debug, // a caller that left says so itself
+            StatusCode.HandlerTimeout or StatusCode.Unavailable => LogLevel.Warning,
+            _ when exception is null => LogLevel.Information, // the handler meant it
+            _ => LogLevel.Warning,
+        };
         Log.HandlingFailed(_node.Logger, level, Message.Topic, Message.Sender, (int)reply.Status, exception);
         if (Message.Kind == MessageKind.Signal || !reply.IsReportedByCaller)
         {

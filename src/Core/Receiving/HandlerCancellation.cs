@@ -21,6 +21,9 @@ internal sealed class HandlerCancellation : IDisposable
         Stopping,
     }
 
+    // The timers of .NET count to 2^32 milliseconds; a foreign deadline beyond that is none that a timer could keep.
+    private static readonly TimeSpan s_longestTimer = TimeSpan.FromMilliseconds(uint.MaxValue - 1);
+
     private readonly CancellationTokenSource _source;
     private readonly CancellationTokenRegistration _onCallerGone;
     private readonly CancellationTokenRegistration _onStopping;
@@ -34,7 +37,7 @@ internal sealed class HandlerCancellation : IDisposable
     public HandlerCancellation(TimeSpan limit, Cause whenTimeIsUp, TimeProvider clock, CancellationToken callerGone, CancellationToken stopping)
     {
         _cause = whenTimeIsUp;
-        _source = limit == TimeSpan.MaxValue ? new() : new(limit > TimeSpan.Zero ? limit : TimeSpan.Zero, clock);
+        _source = limit > s_longestTimer ? new() : new(limit > TimeSpan.Zero ? limit : TimeSpan.Zero, clock);
         Token = _source.Token;
 
         // A token that has fired already calls back right here. That runs no user code: nobody has our token yet.

@@ -78,7 +78,13 @@ public sealed class HandlerContext
     /// <summary>The services of this message's scope; disposed when the handler ends.</summary>
     public IServiceProvider Services => (_scope ??= _node.Scopes.CreateScope()).ServiceProvider;
 
+    /// <summary>The bus of this node, for what the handler asks or tells in turn. See <see cref="RequestOptions.Within"/>.</summary>
+    public IServiceBus Bus => _node.Bus;
+
     internal Exception? Exception { get; set; }
+
+    /// <summary>True once the message has passed the middleware and been decoded.</summary>
+    internal bool HandlerRan { get; set; }
 
     internal TimeSpan Elapsed => _node.Clock.GetElapsedTime(_started);
 

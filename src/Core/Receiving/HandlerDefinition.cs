@@ -94,6 +94,7 @@ internal sealed class HandlerDefinition
         try
         {
             value = found.Deserialize<T>(message.Body);
+            context.HandlerRan = true;
             return null;
         }
         catch (MalformedBodyException failure)

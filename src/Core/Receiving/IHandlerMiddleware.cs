@@ -12,7 +12,8 @@ public interface IHandlerMiddleware
 {
     /// <summary>
     /// Handles a message, usually by calling <paramref name="next"/> once. What the handler throws passes through here
-    /// before it becomes a status.
+    /// before it becomes a status. To refuse, throw <see cref="ReplyException"/> instead of calling it: the caller then
+    /// knows that no handler ran.
     /// </summary>
     ValueTask<ReplyMessage> HandleAsync(HandlerContext context, Func<HandlerContext, ValueTask<ReplyMessage>> next);
 }

@@ -21,7 +21,7 @@ public sealed class Subscription
         _gate = new(
             options.Ordered ? 1 : options.MaxConcurrency ?? defaults.MaxConcurrency,
             options.MaxQueued ?? defaults.MaxQueued);
-        _handle = node.Around(definition.Handle);
+        _handle = node.Around(definition);
     }
 
     /// <summary>Whether it answers requests or receives signals.</summary>
@@ -54,11 +54,11 @@ public sealed class Subscription
             return Refuse(message, StatusCode.Unavailable, "draining", $"Node '{_node.Id}' is shutting down.");
         }
 
-        if (message.Body.Length > _node.Options.Request.MaxBodyBytes)
+        if (message.Body.Length > _node.Options.Request.MaxBodyBytes && !MeshTopics.HasOwnLimit(message.Topic))
         {
             return Refuse(
                 message, StatusCode.BodyTooLarge, "body-too-large",
-                $"The body has {message.Body.Length} bytes; node '{_node.Id}' accepts {_node.Options.Request.MaxBodyBytes} (ServiceMesh:Request:MaxBodyBytes).");
+                $"The body has {message.Body.Length} bytes; node '{_node.Id}' accepts {_node.Options.Request.MaxBodyBytes}. Send less, or raise its ServiceMesh:Request:MaxBodyBytes.");
         }
 
         if (message.Deadline.HasPassed)
@@ -89,16 +89,19 @@ public sealed class Subscription
                 ? reply
                 : ReplyMessage.Failure(
                     StatusCode.BodyTooLarge,
-                    $"The reply has {reply.Body.Length} bytes; {_node.Options.Request.MaxBodyBytes} are allowed (ServiceMesh:Request:MaxBodyBytes).");
+                    $"The reply has {reply.Body.Length} bytes; {_node.Options.Request.MaxBodyBytes} are allowed. Answer with less, or raise ServiceMesh:Request:MaxBodyBytes on all nodes.");
         }
-        catch (OperationCanceledException) when (context.HasGivenUp)
+        catch (Exception failure) when (context.HasGivenUp)
         {
+            // Whatever its cancelled work threw: that it was given up is how it ended, and its caller is told the same.
+            context.Exception = failure is OperationCanceledException ? null : failure;
             return context.GiveUpReply();
         }
         catch (ReplyException failure)
         {
-            context.Exception = failure;
-            return ReplyMessage.Failure(failure.Status, failure.Message);
+            // An answer like any other: only what led to it is an exception. From a middleware it means that no handler ran.
+            context.Exception = failure.InnerException;
+            return ReplyMessage.Failure(failure.Status, failure.Message, notProcessed: !context.HandlerRan);
         }
         catch (Exception failure)
         {

@@ -161,11 +161,11 @@ internal sealed class Sender
         }
 
         var limit = Math.Min(_node.Options.Request.MaxBodyBytes, _transport.Capabilities.MaxBodyBytes);
-        return message.Body.Length <= limit
+        return message.Body.Length <= limit || MeshTopics.HasOwnLimit(message.Topic)
             ? null
             : ReplyMessage.Failure(
                 StatusCode.BodyTooLarge,
-                $"The body has {message.Body.Length} bytes; {limit} are allowed (ServiceMesh:Request:MaxBodyBytes).",
+                $"The body has {message.Body.Length} bytes; {limit} are allowed. Send less, or raise ServiceMesh:Request:MaxBodyBytes on all nodes.",
                 notProcessed: true);
     }
 
@@ -194,7 +194,8 @@ internal sealed class Sender
         {
             return await _transport.SignalAsync(signal, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception failure) when (failure is not (OperationCanceledException or TransportException))
+        catch (Exception failure) when (
+            failure is not TransportException && (failure is not OperationCanceledException || !cancellationToken.IsCancellationRequested))
         {
             Log.TransportThrew(_node.Logger, signal.Topic.ToString(), failure);
             throw new TransportException($"The transport failed: {failure.Message}", failure);
@@ -226,10 +227,8 @@ internal sealed class Sender
         catch (MalformedBodyException malformed)
         {
             // Of a failure the status matters, and what lies beside it need not be a T. Of a success the value does.
-            return Reply<T>.Failed(failure ?? new(StatusCode.HandlerFailed, topic, $"The reply cannot be decoded. {malformed.Message}")
-            {
-                Exception = malformed,
-            });
+            failure ??= new(StatusCode.HandlerFailed, topic, $"The reply cannot be decoded. {malformed.Message}") { Exception = malformed };
+            return Reply<T>.Failed(failure, reply.Headers);
         }
     }
 
@@ -249,6 +248,11 @@ internal sealed class Sender
 
     private void Lose(Message signal, string reason, StatusCode status, string error, Exception? cause)
     {
+        if (signal.Topic == MeshTopics.Errors.Topic)
+        {
+            return; // a report of this node: the reporter itself says what became of it
+        }
+
         _node.ReportLoss(reason, signal.Topic.ToString(), error);
         _node.Errors.Report(signal, status, error, null, cause);
     }

@@ -15,6 +15,9 @@ public sealed class JsonMessageSerializer : IMessageSerializer
     [ThreadStatic]
     private static Utf8JsonWriter? t_writer;
 
+    // What a kept writer points to, so that it does not keep the last body; nothing is ever written into it.
+    private static readonly ArrayBufferWriter<byte> s_nowhere = new();
+
     private readonly JsonSerializerOptions _options;
     private readonly JsonWriterOptions _writerOptions;
 
@@ -33,7 +36,15 @@ public sealed class JsonMessageSerializer : IMessageSerializer
         }
 
         _options.MakeReadOnly();
-        _writerOptions = new() { Encoder = _options.Encoder, Indented = _options.WriteIndented, SkipValidation = true };
+        _writerOptions = new()
+        {
+            Encoder = _options.Encoder,
+            Indented = _options.WriteIndented,
+            IndentCharacter = _options.IndentCharacter,
+            IndentSize = _options.IndentSize,
+            NewLine = _options.NewLine,
+            SkipValidation = true,
+        };
     }
 
     /// <inheritdoc/>
@@ -49,7 +60,7 @@ public sealed class JsonMessageSerializer : IMessageSerializer
         // Taken out of its slot while in use: a converter may serialize again on the same thread.
         var writer = t_writer;
         t_writer = null;
-        if (writer is null || writer.Options.Encoder != _writerOptions.Encoder || writer.Options.Indented != _writerOptions.Indented)
+        if (writer is null || !WritesLikeThis(writer.Options))
         {
             writer = new Utf8JsonWriter(output, _writerOptions);
         }
@@ -60,6 +71,7 @@ public sealed class JsonMessageSerializer : IMessageSerializer
 
         JsonSerializer.Serialize(writer, value, contract);
         writer.Flush();
+        writer.Reset(s_nowhere);
         t_writer = writer;
     }
 
@@ -73,9 +85,10 @@ public sealed class JsonMessageSerializer : IMessageSerializer
                 : throw new MalformedBodyException($"The body is empty, and a {Describe<T>()} is expected.");
         }
 
+        var contract = Contract<T>();
         try
         {
-            return JsonSerializer.Deserialize(body.Span, Contract<T>());
+            return JsonSerializer.Deserialize(body.Span, contract);
         }
         catch (JsonException failure)
         {
@@ -84,7 +97,20 @@ public sealed class JsonMessageSerializer : IMessageSerializer
                 $"line {failure.LineNumber + 1 ?? 1}, byte {failure.BytePositionInLine + 1 ?? 1}.",
                 failure);
         }
+        catch (Exception failure)
+        {
+            // A constructor, a setter or a converter that refuses the value, or an abstract type without a discriminator.
+            throw new MalformedBodyException($"The body is JSON, but it is refused as {Describe<T>()} with {failure.GetType().Name}.", failure);
+        }
     }
+
+    private bool WritesLikeThis(JsonWriterOptions other) =>
+        other.Encoder == _writerOptions.Encoder
+        && other.Indented == _writerOptions.Indented
+        && (!other.Indented
+            || (other.IndentCharacter == _writerOptions.IndentCharacter
+                && other.IndentSize == _writerOptions.IndentSize
+                && other.NewLine == _writerOptions.NewLine));
 
     private JsonTypeInfo<T> Contract<T>()
     {

@@ -35,6 +35,11 @@ internal sealed class SerializerSet
 
         var semicolon = contentType.IndexOf(';', StringComparison.Ordinal);
         var type = (semicolon < 0 ? contentType : contentType.AsSpan(0, semicolon)).Trim();
+        if (type.Equals(Configured.ContentType, StringComparison.OrdinalIgnoreCase))
+        {
+            return Configured;
+        }
+
         foreach (var serializer in _all)
         {
             if (type.Equals(serializer.ContentType, StringComparison.OrdinalIgnoreCase))

@@ -15,5 +15,8 @@ public static class MeshTopics
     /// <exception cref="FormatException">The id is not a node id.</exception>
     public static RequestTopic<Unit, NodeInfo> Node(string nodeId) => new($"mesh.node.{nodeId}");
 
+    // Reports are bounded by ServiceMesh:Errors:MaxDataBytes; a small limit for bodies must not make all of them unsendable.
+    internal static bool HasOwnLimit(Topic topic) => topic == Errors.Topic;
+
     internal static bool IsReserved(TopicPattern pattern) => pattern.ToString().StartsWith(ReservedPrefix, StringComparison.Ordinal);
 }

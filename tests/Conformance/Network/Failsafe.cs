@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace ServiceMesh.Conformance;
 
 /// <summary>
@@ -14,10 +16,15 @@ public static class Failsafe
     /// <summary>Waits for something that no event tells of.</summary>
     public static async Task UntilAsync(Func<Task<bool>> condition)
     {
-        using var limit = new CancellationTokenSource(s_limit);
+        var waited = Stopwatch.StartNew();
         while (!await condition())
         {
-            await Task.Delay(TimeSpan.FromMilliseconds(5), limit.Token);
+            if (waited.Elapsed > s_limit)
+            {
+                throw new TimeoutException("What the test waits for has not come about.");
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(5));
         }
     }
 

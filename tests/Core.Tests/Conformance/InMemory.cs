@@ -54,4 +54,16 @@ public static class InMemory
     public sealed class Drain : DrainTests<Factory>;
 
     public sealed class Dispose : DisposeTests<Factory>;
+
+    public sealed class ErrorReporting : ErrorReportTests<Factory>;
+
+    public sealed class QueueOfErrors : ErrorQueueTests<Factory>;
+
+    public sealed class Presence : PresenceTests<Factory>;
+
+    public sealed class Trace : TraceTests<Factory>;
+
+    public sealed class Composition : CompositionTests<Factory>;
+
+    public sealed class Concurrency : ConcurrencyTests<Factory>;
 }

@@ -19,6 +19,21 @@ internal sealed class InMemoryTransport(InMemoryNetwork network) : ITransport
 
     public Task StartAsync(TransportContext context, CancellationToken cancellationToken) => Task.CompletedTask;
 
+    // Requests still come in and are refused as not processed, which tells a caller more than that nobody is there.
+    // A signal has no caller to tell, so it must not come any more.
+    public Task DrainAsync(CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            foreach (var subscription in _mine.Where(s => s.Kind == MessageKind.Signal))
+            {
+                network.Signals.Remove(subscription);
+            }
+        }
+
+        return Task.CompletedTask;
+    }
+
     public Task StopAsync(CancellationToken cancellationToken)
     {
         lock (_lock)

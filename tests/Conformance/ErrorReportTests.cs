@@ -1,0 +1,206 @@
+using Microsoft.Extensions.DependencyInjection;
+using NUnit.Framework;
+using static ServiceMesh.Conformance.Contracts;
+
+namespace ServiceMesh.Conformance;
+
+/// <summary>Every failure is reported once, by the node that knows most, whatever the policy and the status.</summary>
+public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
+    where TFactory : TransportFactory, new()
+{
+    private static readonly RequestTopic<string, string> s_full = new("conformance.full");
+    private static readonly RequestTopic<string, string> s_slow = new("conformance.slow");
+    private static readonly RequestTopic<string, string> s_fails = new("conformance.fails");
+    private static readonly RequestTopic<string, double> s_number = new("conformance.number");
+
+    private Held _full = new();
+
+    public enum Reporter
+    {
+        Caller,
+        Handler,
+    }
+
+    [Test]
+    public async Task Every_failure_is_reported_once_by_the_node_that_knows_most(
+        [Values(ErrorPolicy.Publish, ErrorPolicy.Queue)] ErrorPolicy policy,
+        [ValueSource(nameof(Failures))] (string Name, int Status, Reporter Reporter) failure)
+    {
+        var (server, caller, reports) = await StartAsync(policy);
+
+        var reply = await FailAsync(caller.Bus, failure.Name);
+        Assert.That((int)reply.Status, Is.EqualTo(failure.Status), reply.Failure?.Message);
+        var all = await reports.ExpectAsync(1, server, caller);
+
+        Assert.That(
+            all.Select(r => (r.Status, r.Node)),
+            Is.EqualTo([(failure.Status, failure.Reporter == Reporter.Caller ? caller.Id : server.Id)]),
+            string.Join('\n', all.Select(r => r.ToString())));
+    }
+
+    [TestCase(ErrorPolicy.Publish)]
+    [TestCase(ErrorPolicy.Queue)]
+    public async Task A_report_says_what_failed_with_what_and_why(ErrorPolicy policy)
+    {
+        var (server, caller, reports) = await StartAsync(policy);
+        var before = DateTimeOffset.UtcNow;
+
+        await caller.Bus.TryRequestAsync(s_fails, "Grüße");
+        var report = (await reports.ExpectAsync(1, server, caller)).Single();
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(report.Topic, Is.EqualTo("conformance.fails"));
+            Assert.That(report.Kind, Is.EqualTo(MessageKind.Request));
+            Assert.That(report.Status, Is.EqualTo(500));
+            Assert.That(report.Error, Does.Contain("InvalidOperationException").And.Contain("I never work."));
+            Assert.That(report.MessageId, Does.StartWith(caller.Id));
+            Assert.That(report.Sender, Is.EqualTo(caller.Id));
+            Assert.That(report.Node, Is.EqualTo(server.Id));
+            Assert.That(report.Group, Is.EqualTo("_default"));
+            Assert.That(report.Time, Is.InRange(before.AddSeconds(-1), DateTimeOffset.UtcNow.AddSeconds(1)));
+            Assert.That(System.Text.Json.JsonSerializer.Deserialize<string>(report.Data), Is.EqualTo("Grüße"));
+            Assert.That(report.DataEncoding, Is.EqualTo("utf-8"));
+            Assert.That(report.DataBytes, Is.EqualTo(System.Text.Encoding.UTF8.GetByteCount(report.Data)));
+            Assert.That(report.Exception, Does.StartWith("System.InvalidOperationException: I never work.").And.Contain(nameof(FailHandler)));
+        }
+    }
+
+    [Test]
+    public async Task A_report_carries_a_bounded_part_of_the_data()
+    {
+        var (server, caller, reports) = await StartAsync(ErrorPolicy.Publish, ("Errors:MaxDataBytes", "100"));
+
+        await caller.Bus.TryRequestAsync(s_fails, new string('x', 5000));
+        var report = (await reports.ExpectAsync(1, server, caller)).Single();
+
+        Assert.That((report.Data, report.DataBytes), Is.EqualTo(("\"" + new string('x', 99), 5002)));
+    }
+
+    [TestCase(ErrorPolicy.Publish)]
+    [TestCase(ErrorPolicy.Queue)]
+    public async Task A_signal_that_a_subscriber_could_not_handle_or_take_is_reported(ErrorPolicy policy)
+    {
+        var held = new Held();
+        var (server, caller, reports) = await StartAsync(policy);
+        await server.Bus.SubscribeAsync(News, (_, _) => throw new InvalidOperationException("I never listen."));
+        await server.Bus.SubscribeAsync(News, (news, context) => held.HandleAsync(news, context), new() { MaxConcurrency = 1, MaxQueued = 0 });
+
+        await caller.Bus.SignalAsync(News, "one");
+        await held.EnteredAsync();
+        await caller.Bus.SignalAsync(News, "two");
+
+        var all = await reports.ExpectAsync(3, server, caller);
+        held.Release();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(all.Select(r => r.Status), Is.EquivalentTo([500, 500, 429]));
+            Assert.That(all.Select(r => (r.Topic, r.Kind, r.Sender, r.Group)), Is.All.EqualTo(("conformance.news", (MessageKind?)MessageKind.Signal, caller.Id, (string?)null)));
+        }
+    }
+
+    [Test]
+    public async Task A_caller_that_leaves_is_no_failure()
+    {
+        var (server, caller, reports) = await StartAsync(ErrorPolicy.Publish);
+        using var leaving = new CancellationTokenSource();
+        var asking = caller.Bus.TryRequestAsync(s_full, "", leaving.Token);
+        await _full.EnteredAsync();
+
+        await leaving.CancelAsync();
+        await Assert.CatchAsync<OperationCanceledException>(() => asking);
+        _full.Release();
+
+        Assert.That(await reports.ExpectAsync(0, server, caller), Is.Empty);
+    }
+
+    [Test]
+    public async Task Nothing_is_published_or_queued_when_failures_are_to_be_ignored()
+    {
+        var published = new Inbox<ErrorReport>();
+        var observer = await StartAsync(mesh => mesh.AddHandler(MeshTopics.Errors, published.ReceiveAsync));
+        var (server, caller, _) = await StartAsync(ErrorPolicy.Ignore);
+
+        Assert.That((await FailAsync(caller.Bus, "throws")).Status, Is.EqualTo(StatusCode.HandlerFailed));
+        Assert.That((await FailAsync(caller.Bus, "nobody")).Status, Is.EqualTo(StatusCode.NotFound));
+        Assert.That(await server.ErrorQueue.CountAsync() + await caller.ErrorQueue.CountAsync(), Is.Zero);
+
+        // A node that has stopped has filed all that it ever will, so a last report of another comes behind it.
+        await StopAsync(server, caller);
+        await observer.Bus.TryRequestAsync(Other, "");
+        Assert.That((await published.NextAsync()).Topic, Is.EqualTo("conformance.other"));
+        Assert.That(published.All, Has.Count.EqualTo(1));
+    }
+
+    private static IEnumerable<(string Name, int Status, Reporter Reporter)> Failures() =>
+    [
+        ("malformed", 400, Reporter.Handler),
+        ("reply exception", 403, Reporter.Handler),
+        ("nobody", 404, Reporter.Caller),
+        ("late", 408, Reporter.Caller),
+        ("status", 409, Reporter.Handler),
+        ("request too large", 413, Reporter.Caller),
+        ("reply too large", 413, Reporter.Handler),
+        ("full", 429, Reporter.Caller),
+        ("overrun", 499, Reporter.Handler),
+        ("throws", 500, Reporter.Handler),
+        ("unreadable answer", 500, Reporter.Caller),
+    ];
+
+    private Task<Reply<string>> FailAsync(IServiceBus bus, string name) => name switch
+    {
+        "malformed" => bus.TryRequestAsync(AskWrongly, [1]),
+        "nobody" => bus.TryRequestAsync(Other, ""),
+        "late" => bus.TryRequestAsync(s_full, "", new() { Timeout = TimeSpan.FromMilliseconds(200) }),
+        "request too large" => bus.TryRequestAsync(Ask, new string('a', 100_000)),
+        "full" => FillAsync(bus),
+        "overrun" => bus.TryRequestAsync(s_slow, ""),
+        "throws" => bus.TryRequestAsync(s_fails, ""),
+        "unreadable answer" => bus.TryRequestAsync(new RequestTopic<string, string>("conformance.number"), ""),
+        _ => bus.TryRequestAsync(Ask, name),
+    };
+
+    private async Task<Reply<string>> FillAsync(IServiceBus bus)
+    {
+        var first = bus.TryRequestAsync(s_full, "");
+        await _full.EnteredAsync();
+        var second = await bus.TryRequestAsync(s_full, "");
+        _full.Release();
+        await first;
+        return second;
+    }
+
+    private async Task<(MeshNode Server, MeshNode Caller, Reports Reports)> StartAsync(ErrorPolicy policy, params (string, string)[] settings)
+    {
+        // NUnit keeps one instance of a fixture for all its tests.
+        _full = new();
+        (string, string)[] all = [("ErrorPolicy", policy.ToString()), ("Request:MaxBodyBytes", "50000"), .. settings];
+        var observer = await StartAsync(null, all);
+        var server = await StartAsync(
+            mesh => mesh
+                .AddHandler(Ask, Answer)
+                .AddHandler(s_fails, FailHandler)
+                .AddHandler(s_number, (_, _) => 0.5)
+                .AddHandler(s_slow, new Held().HandleAsync, options => options.Timeout = TimeSpan.FromMilliseconds(50))
+                .AddHandler(s_full, _full.HandleAsync, options => (options.MaxConcurrency, options.MaxQueued) = (1, 0)),
+            all);
+        var caller = await StartAsync(null, all);
+        return (server, caller, policy == ErrorPolicy.Publish ? await Reports.OfPublishedAsync(observer, Can(TransportFeatures.OrderedDelivery)) : Reports.OfQueues(server, caller));
+    }
+
+    private static string FailHandler(string input, HandlerContext context) => throw new InvalidOperationException("I never work.");
+
+    private static string Answer(string input, HandlerContext context)
+    {
+        switch (input)
+        {
+            case "reply exception":
+                throw new ReplyException(StatusCode.Forbidden, "Not you.");
+            case "reply too large":
+                return new string('a', 100_000);
+            default:
+                context.Status = (StatusCode)409;
+                return input;
+        }
+    }
+}

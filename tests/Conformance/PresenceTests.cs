@@ -1,0 +1,82 @@
+using Microsoft.Extensions.DependencyInjection;
+using NUnit.Framework;
+using static ServiceMesh.Conformance.Contracts;
+
+namespace ServiceMesh.Conformance;
+
+/// <summary>Every node tells any other who it is and what it handles.</summary>
+public abstract class PresenceTests<TFactory> : ConformanceFixture<TFactory>
+    where TFactory : TransportFactory, new()
+{
+    [Test]
+    public async Task A_node_answers_who_it_is_and_what_it_handles()
+    {
+        var asked = await StartAsync(
+            mesh => mesh.AddHandler(Ask, Echo).AddHandler(Other, Echo, options => options.Group = "workers").AddHandler(News, (_, _) => { }),
+            ("NodeName", "weather"));
+        var caller = await StartAsync();
+
+        var info = await caller.Bus.RequestAsync(MeshTopics.Node(asked.Id), Unit.Value);
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(info.Id, Is.EqualTo(asked.Id).And.StartWith("weather-"));
+            Assert.That(info.Name, Is.EqualTo("weather"));
+            Assert.That(info.Host, Is.EqualTo(asked.Bus.Node.Host));
+            Assert.That(info.ProcessId, Is.EqualTo(asked.Bus.Node.ProcessId));
+            Assert.That(info.Uptime, Is.InRange(TimeSpan.Zero, asked.Bus.Node.Uptime));
+            Assert.That(info.IsDraining, Is.False);
+            Assert.That(info.Subscriptions.Where(s => s.Pattern.StartsWith("conformance.", StringComparison.Ordinal)), Is.EquivalentTo(
+            [
+                new SubscriptionInfo { Kind = MessageKind.Request, Pattern = "conformance.ask", Group = "_default" },
+                new SubscriptionInfo { Kind = MessageKind.Request, Pattern = "conformance.other", Group = "workers" },
+                new SubscriptionInfo { Kind = MessageKind.Signal, Pattern = "conformance.news" },
+            ]));
+        }
+    }
+
+    [Test]
+    public async Task Each_node_has_an_id_of_its_own_and_answers_for_itself()
+    {
+        var nodes = new[] { await StartAsync(null, ("NodeName", "same")), await StartAsync(null, ("NodeName", "same")), await StartAsync() };
+
+        foreach (var from in nodes)
+        {
+            foreach (var to in nodes)
+            {
+                Assert.That((await from.Bus.RequestAsync(MeshTopics.Node(to.Id), Unit.Value)).Id, Is.EqualTo(to.Id));
+            }
+        }
+
+        Assert.That(nodes.Select(n => n.Id), Is.Unique);
+    }
+
+    [Test]
+    public async Task What_comes_and_goes_at_run_time_is_told()
+    {
+        var asked = await StartAsync();
+        var caller = await StartAsync();
+        async Task<bool> HandlesAsync() =>
+            (await caller.Bus.RequestAsync(MeshTopics.Node(asked.Id), Unit.Value)).Subscriptions.Any(s => s.Pattern == "conformance.ask");
+
+        var before = await HandlesAsync();
+        var subscription = await asked.Bus.SubscribeAsync(Ask, (input, _) => Task.FromResult(input));
+        var during = await HandlesAsync();
+        await subscription.DisposeAsync();
+
+        Assert.That((before, during, await HandlesAsync()), Is.EqualTo((false, true, false)));
+    }
+
+    [Test]
+    public async Task Nobody_answers_for_a_node_that_is_not_there()
+    {
+        var leaves = await StartAsync();
+        var caller = await StartAsync();
+        var never = await caller.Bus.TryRequestAsync(MeshTopics.Node("nobody-here-1-00000000"), Unit.Value);
+
+        await StopAsync(leaves);
+        var noMore = await caller.Bus.TryRequestAsync(MeshTopics.Node(leaves.Id), Unit.Value);
+
+        Assert.That((never.Status, noMore.Status), Is.EqualTo((StatusCode.NotFound, StatusCode.NotFound)));
+    }
+}

@@ -1,0 +1,67 @@
+using NUnit.Framework;
+
+namespace ServiceMesh.Core.Tests;
+
+public sealed class ReplyTests
+{
+    [Test]
+    public void A_success_gives_its_value()
+    {
+        var reply = Reply<int>.Success(7, Headers.Of(("a", "1")), (StatusCode)201);
+        Assert.That(reply.GetValueOrThrow(), Is.EqualTo(7));
+        Assert.That(reply.IsSuccess, Is.True);
+        Assert.That(reply.Status, Is.EqualTo((StatusCode)201));
+        Assert.That(reply.Headers["a"], Is.EqualTo("1"));
+        Assert.That(reply.Failure, Is.Null);
+    }
+
+    [Test]
+    public void A_failure_throws_and_may_have_a_value_beside_its_status()
+    {
+        var reply = Reply<string>.Failed(new(StatusCode.HandlerFailed, "a", "b"), value: "details");
+        Assert.That(reply.IsSuccess, Is.False);
+        Assert.That(reply.Value, Is.EqualTo("details"));
+        Assert.That(reply.GetValueOrThrow, Throws.TypeOf<HandlerFailedException>());
+        Assert.That(reply.Headers, Is.SameAs(Headers.Empty));
+    }
+
+    [Test]
+    public void A_reply_of_no_handler_names_the_topic_and_gives_advice()
+    {
+        var reply = ReplyMessage.NoHandler(Topic.Parse("weather.fetch"));
+        Assert.That(reply.Status, Is.EqualTo(StatusCode.NotFound));
+        Assert.That(reply.NotProcessed, Is.True);
+        Assert.That(reply.Error, Does.Contain("'weather.fetch'").And.Contains("same transport"));
+    }
+
+    [Test]
+    public void A_failure_is_reported_by_the_caller_exactly_when_no_handler_can_know_of_it()
+    {
+        var byCaller =
+            from status in Enum.GetValues<StatusCode>().Where(s => s.IsFailure)
+            from notProcessed in new[] { true, false }
+            where ReplyMessage.Failure(status, "x", notProcessed).IsReportedByCaller
+            select (status, notProcessed);
+        Assert.That(byCaller, Is.EquivalentTo(new[]
+        {
+            (StatusCode.NotFound, true),
+            (StatusCode.BodyTooLarge, true),
+            (StatusCode.Overloaded, true),
+            (StatusCode.DeadlinePassed, true), (StatusCode.DeadlinePassed, false),
+            (StatusCode.Unavailable, true), (StatusCode.Unavailable, false),
+        }));
+    }
+
+    [Test]
+    public void A_message_id_is_the_node_and_a_number_or_a_foreign_text()
+    {
+        Assert.That(new MessageId("node", 12).ToString(), Is.EqualTo("node.12"));
+        Assert.That(new MessageId("foreign-id", -1).ToString(), Is.EqualTo("foreign-id"));
+    }
+
+    [TestCase(0, false)]
+    [TestCase(1, true)]
+    [TestCase(null, true)]
+    public void A_signal_was_received_unless_nobody_is_known_to_have_it(int? receivers, bool received) =>
+        Assert.That(new SignalResult(receivers).WasReceived, Is.EqualTo(received));
+}

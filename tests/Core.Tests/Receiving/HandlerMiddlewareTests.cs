@@ -1,0 +1,138 @@
+using Microsoft.Extensions.DependencyInjection;
+using NUnit.Framework;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.Core.Tests;
+
+public sealed class HandlerMiddlewareTests
+{
+    [Test]
+    public async Task Steps_run_in_the_order_of_adding_around_the_handler()
+    {
+        var trail = new List<string>();
+        await using var node = new BareNode(middleware: [new Tracing("outer", trail), new Tracing("inner", trail)]);
+        var subscription = node.OnRequest<string, string>("a", (_, _) =>
+        {
+            trail.Add("handler");
+            return Task.FromResult("");
+        });
+        await subscription.Offer(node.Request("a")).RunAsync().Soon();
+        Assert.That(trail, Is.EqualTo(new[] { "outer in", "inner in", "handler", "inner out 200", "outer out 200" }));
+    }
+
+    [Test]
+    public async Task A_step_may_answer_itself_and_nothing_behind_it_runs()
+    {
+        var trail = new List<string>();
+        await using var node = new BareNode(middleware: [new Tracing("outer", trail), new Refusing(), new Tracing("inner", trail)]);
+        var subscription = node.OnRequest<string, string>("a", (_, _) => throw new InvalidOperationException());
+        var reply = await subscription.Offer(node.Request("a")).RunAsync().Soon();
+        Assert.That((reply.Status, reply.NotProcessed), Is.EqualTo((StatusCode.Forbidden, true)));
+        Assert.That(trail, Is.EqualTo(new[] { "outer in", "outer out 403" }));
+        Assert.That((await node.ReportsAsync()).Single().Status, Is.EqualTo(403), "reported by the node that refused");
+    }
+
+    [Test]
+    public async Task What_a_handler_throws_passes_through_the_steps_before_it_becomes_a_status()
+    {
+        var trail = new List<string>();
+        await using var node = new BareNode(middleware: [new Tracing("outer", trail)]);
+        var subscription = node.OnRequest<string, string>("a", (_, _) => throw new InvalidTimeZoneException());
+        var reply = await subscription.Offer(node.Request("a")).RunAsync().Soon();
+        Assert.That(reply.Status, Is.EqualTo(StatusCode.HandlerFailed));
+        Assert.That(trail, Is.EqualTo(new[] { "outer in", "outer threw InvalidTimeZoneException" }));
+    }
+
+    [Test]
+    public async Task A_body_that_does_not_decode_is_seen_by_the_steps_as_a_reply()
+    {
+        var trail = new List<string>();
+        await using var node = new BareNode(middleware: [new Tracing("outer", trail)]);
+        var subscription = node.OnRequest<int, int>("a", (input, _) => Task.FromResult(input));
+        await subscription.Offer(node.Request("a", "text")).RunAsync().Soon();
+        Assert.That(trail, Is.EqualTo(new[] { "outer in", "outer out 400" }));
+    }
+
+    [Test]
+    public async Task A_step_that_throws_or_returns_nothing_fails_the_message_and_gives_its_place_back()
+    {
+        foreach (var step in new IHandlerMiddleware[] { new Broken(throws: true), new Broken(throws: false) })
+        {
+            await using var node = new BareNode(middleware: [step]);
+            var subscription = node.OnRequest<string, string>("a", (_, _) => Task.FromResult(""));
+            Assert.That((await subscription.Offer(node.Request("a")).RunAsync().Soon()).Status, Is.EqualTo(StatusCode.HandlerFailed));
+            Assert.That(subscription.Gate.Running, Is.Zero);
+        }
+    }
+
+    [Test]
+    public async Task Steps_of_a_bus_are_resolved_once_from_the_container()
+    {
+        await using var node = await TestNode.StartAsync(
+            bus => bus.AddInMemoryTransport()
+                .AddHandlerMiddleware<Counting>()
+                .AddHandler(new RequestTopic<int, int>("a"), (input, _) => input),
+            services: services => services.AddSingleton<Counter>());
+        for (var i = 0; i < 3; i++)
+        {
+            await node.Bus.RequestAsync(new RequestTopic<int, int>("a"), i).Soon();
+        }
+
+        var counter = node.Services.GetRequiredService<Counter>();
+        Assert.That((counter.Made, counter.Handled), Is.EqualTo((1, 3)));
+    }
+
+    private sealed class Tracing(string name, List<string> trail) : IHandlerMiddleware
+    {
+        public async ValueTask<ReplyMessage> HandleAsync(HandlerContext context, Func<HandlerContext, ValueTask<ReplyMessage>> next)
+        {
+            trail.Add($"{name} in");
+            try
+            {
+                var reply = await next(context);
+                trail.Add($"{name} out {(int)reply.Status}");
+                return reply;
+            }
+            catch (Exception failure)
+            {
+                trail.Add($"{name} threw {failure.GetType().Name}");
+                throw;
+            }
+        }
+    }
+
+    private sealed class Refusing : IHandlerMiddleware
+    {
+        public ValueTask<ReplyMessage> HandleAsync(HandlerContext context, Func<HandlerContext, ValueTask<ReplyMessage>> next) =>
+            new(ReplyMessage.Failure(StatusCode.Forbidden, "Not you.", notProcessed: true));
+    }
+
+    private sealed class Broken(bool throws) : IHandlerMiddleware
+    {
+        public ValueTask<ReplyMessage> HandleAsync(HandlerContext context, Func<HandlerContext, ValueTask<ReplyMessage>> next) =>
+            throws ? throw new InvalidTimeZoneException() : new((ReplyMessage)null!);
+    }
+
+    internal sealed class Counter
+    {
+        public int Made;
+        public int Handled;
+    }
+
+    internal sealed class Counting : IHandlerMiddleware
+    {
+        private readonly Counter _counter;
+
+        public Counting(Counter counter)
+        {
+            _counter = counter;
+            counter.Made++;
+        }
+
+        public ValueTask<ReplyMessage> HandleAsync(HandlerContext context, Func<HandlerContext, ValueTask<ReplyMessage>> next)
+        {
+            Interlocked.Increment(ref _counter.Handled);
+            return next(context);
+        }
+    }
+}

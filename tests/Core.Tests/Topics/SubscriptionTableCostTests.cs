@@ -1,0 +1,99 @@
+using System.Diagnostics;
+using NUnit.Framework;
+
+namespace ServiceMesh.Core.Tests;
+
+/// <summary>
+/// Costs are compared within one run, as medians, with a factor that noise does not reach and a linear search passes a
+/// hundred times over.
+/// </summary>
+[NonParallelizable]
+public sealed class SubscriptionTableCostTests
+{
+    private const int GenerousFactor = 20;
+
+    [Test]
+    public async Task Ten_thousand_topics_cost_about_as_much_to_match_as_ten()
+    {
+        await using var node = new BareNode();
+        AssertSimilar(Table(node, 10, i => $"service.topic{i}"), Table(node, 10_000, i => $"service.topic{i}"), i => $"service.topic{i % 10}");
+    }
+
+    [Test]
+    public async Task Ten_thousand_patterns_cost_about_as_much_to_match_as_ten()
+    {
+        await using var node = new BareNode();
+        AssertSimilar(Table(node, 10, i => $"service.s{i}.*"), Table(node, 10_000, i => $"service.s{i}.*"), i => $"service.s{i % 10}.event");
+    }
+
+    [Test]
+    public async Task A_topic_that_is_met_for_the_first_time_costs_about_as_much_among_ten_thousand_patterns_as_among_ten()
+    {
+        await using var node = new BareNode();
+        var fresh = 0;
+        AssertSimilar(
+            Table(node, 10, i => $"service.s{i}.*"), Table(node, 10_000, i => $"service.s{i}.*"),
+            i => $"service.s{i % 10}.event{Interlocked.Increment(ref fresh)}");
+    }
+
+    [TestCase("service.s7", "service.s{0}")]
+    [TestCase("service.s7.event", "service.s{0}.*")]
+    [TestCase("nobody.listens", "service.s{0}")]
+    [TestCase("nobody.listens", "service.s{0}.*")]
+    public async Task Matching_a_topic_again_does_not_allocate(string topic, string pattern)
+    {
+        await using var node = new BareNode();
+        var table = Table(node, 100, i => string.Format(System.Globalization.CultureInfo.InvariantCulture, pattern, i));
+        var parsed = Topic.Parse(topic);
+        table.Match(parsed);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 1000; i++)
+        {
+            table.Match(parsed);
+        }
+
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
+    }
+
+    private static SubscriptionTable Table(BareNode node, int size, Func<int, string> pattern)
+    {
+        var table = new SubscriptionTable();
+        table.Add([.. Enumerable.Range(0, size).Select(i => node.OnSignal(pattern(i)))]);
+        return table;
+    }
+
+    private static void AssertSimilar(SubscriptionTable few, SubscriptionTable many, Func<int, string> topic)
+    {
+        Median(few, topic);
+        Median(many, topic);
+        var (small, large) = (Median(few, topic), Median(many, topic));
+        Assert.That(large, Is.LessThan(Math.Max(small, 1) * GenerousFactor), $"{small} ticks for ten, {large} for ten thousand");
+    }
+
+    private static long Median(SubscriptionTable table, Func<int, string> topic)
+    {
+        var samples = new long[101];
+        var topics = new Topic[100];
+        for (var i = 0; i < samples.Length; i++)
+        {
+            for (var j = 0; j < topics.Length; j++)
+            {
+                topics[j] = Topic.Parse(topic(j));
+            }
+
+            var before = Stopwatch.GetTimestamp();
+            foreach (var one in topics)
+            {
+                if (table.Match(one).Count != 1)
+                {
+                    Assert.Fail($"'{one}' has one subscription");
+                }
+            }
+
+            samples[i] = Stopwatch.GetTimestamp() - before;
+        }
+
+        Array.Sort(samples);
+        return samples[samples.Length / 2];
+    }
+}

@@ -1,0 +1,108 @@
+using System.Reflection;
+using System.Text.RegularExpressions;
+using Microsoft.Extensions.DependencyInjection;
+using NUnit.Framework;
+
+namespace ServiceMesh.Docs.Tests;
+
+/// <summary>What the tables of the concepts say is what the code says.</summary>
+public sealed partial class ConceptTests
+{
+    private static Document Concepts => Repository.Documents.Single(d => d.Path == "docs/concepts.md");
+
+    [Test]
+    public void The_status_table_has_every_status()
+    {
+        var written = Concepts.Table("status").Skip(1).Select(row => $"{row[0]} {row[1].Trim('`')}");
+        var real = Enum.GetValues<StatusCode>().Where(s => s != StatusCode.None).Select(s => $"{(int)s} {s}");
+        Assert.That(written, Is.EqualTo(real));
+    }
+
+    [Test]
+    public void The_failure_table_has_every_kind_and_exception()
+    {
+        var rows = Concepts.Table("`FailureKind`").Skip(1).ToArray();
+        var exceptions = typeof(ServiceMeshException).Assembly.GetTypes().Where(t => t.BaseType == typeof(ServiceMeshException)).Select(t => t.Name);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(rows.Select(r => r[0].Trim('`')), Is.EqualTo(Enum.GetNames<FailureKind>()));
+            Assert.That(rows.Select(r => r[1].Trim('`')), Is.EquivalentTo(exceptions));
+        }
+    }
+
+    [Test]
+    public void The_capability_table_says_what_each_transport_declares()
+    {
+        var table = Concepts.Table("feature");
+        var transports = Transports();
+        var names = table[0][1..^1];
+        Assert.That(names, Is.EqualTo(transports.Keys));
+        var features = Enum.GetValues<TransportFeatures>().Where(f => f != TransportFeatures.None).ToArray();
+        Assert.That(table.Skip(1).Select(r => r[0].Trim('`')), Is.EqualTo(features.Select(f => f.ToString())));
+        using (Assert.EnterMultipleScope())
+        {
+            foreach (var (row, feature) in table.Skip(1).Zip(features))
+            {
+                for (var i = 0; i < names.Length; i++)
+                {
+                    Assert.That(row[i + 1], Is.EqualTo(transports[names[i]].Has(feature) ? "yes" : "no"), $"{names[i]}: {feature}");
+                }
+            }
+        }
+    }
+
+    [Test]
+    public void The_error_policies_are_all_explained() =>
+        Assert.That(
+            Enum.GetNames<ErrorPolicy>().Where(p => !Concepts.Prose.Any(l => l.StartsWith($"- `{p}`", StringComparison.Ordinal))),
+            Is.Empty);
+
+    [Test]
+    public void The_telemetry_tables_have_every_name_that_the_code_uses_and_no_other()
+    {
+        var source = File.ReadAllText(Repository.FullPath("src/Core/Diagnostics/Telemetry.cs"));
+        var used = TelemetryName().Matches(source).Select(m => m.Groups[1].Value).ToHashSet();
+        var written = Concepts.Prose.SelectMany(l => TelemetryNameInProse().Matches(l)).Select(m => m.Groups[1].Value).ToHashSet();
+        Assert.That(used, Has.Count.GreaterThan(10));
+        Assert.That(written, Is.EquivalentTo(used));
+    }
+
+    [Test]
+    public void The_documents_name_no_type_or_member_that_does_not_exist()
+    {
+        var assembly = typeof(IServiceBus).Assembly;
+        var types = assembly.GetTypes().Select(t => t.Name.Split('`')[0]).ToHashSet();
+        var members = assembly.GetTypes()
+            .SelectMany(t => t.GetMembers(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static)
+                .Select(m => $"{t.Name.Split('`')[0]}.{m.Name.Split('`')[0]}"))
+            .ToHashSet();
+        var named =
+            from document in Repository.Documents
+            where document.Path != "CHANGELOG.md"
+            from line in document.Prose
+            from match in TypeAndMember().Matches(line)
+            where types.Contains(match.Groups[1].Value)
+            where !members.Contains($"{match.Groups[1].Value}.{match.Groups[2].Value}")
+            select $"{document}: {match.Value}";
+        Assert.That(named, Is.Empty);
+    }
+
+    private static Dictionary<string, TransportCapabilities> Transports()
+    {
+        var services = new ServiceCollection();
+        services.AddServiceMesh().AddInMemoryTransport();
+        using var provider = services.BuildServiceProvider();
+        return provider.GetKeyedServices<TransportRegistration>("").ToDictionary(t => t.Name, t => t.Create(provider).Capabilities);
+    }
+
+    [GeneratedRegex("""
+        "((?:messaging|servicemesh|error)\.[a-z_.]+)"
+        """)]
+    private static partial Regex TelemetryName();
+
+    [GeneratedRegex("`((?:messaging|servicemesh|error)\\.[a-z_.]+)`")]
+    private static partial Regex TelemetryNameInProse();
+
+    [GeneratedRegex(@"`([A-Z]\w+)\.([A-Z]\w+)[`(<]")]
+    private static partial Regex TypeAndMember();
+}

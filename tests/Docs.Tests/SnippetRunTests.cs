@@ -1,0 +1,330 @@
+using System.Globalization;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+using NUnit.Framework;
+using ServiceMesh.Support;
+using Snippets;
+
+namespace ServiceMesh.Docs.Tests;
+
+/// <summary>The code that documents show does what they say.</summary>
+public sealed class SnippetRunTests
+{
+    private static readonly Reading s_coldest = new(1, "jan", 6, 11.5);
+    private static readonly Reading s_hottest = new(1, "feb", 15, 31.5);
+
+    private static CancellationToken Token => TestContext.CurrentContext.CancellationToken;
+
+    [Test]
+    public async Task The_host_of_the_readme_answers()
+    {
+        using var host = Hosting.Build([]);
+        await host.StartAsync(Token);
+        var bus = host.Services.GetRequiredService<IServiceBus>();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(await Requests.AverageAsync(bus, "pune", Token), Is.EqualTo(21.25));
+            Assert.That(await Requests.DescribeAsync(bus, "pune", Token), Is.EqualTo("4 readings"));
+            Assert.That(await Requests.FetchQuicklyAsync(bus, "pune", Token), Has.Length.EqualTo(4));
+            Assert.That(await Requests.TellAsync(bus, "hello", Token), Is.True);
+            Assert.That(await Compositions.ColdestAsync(bus, "pune", Token), Is.EqualTo(s_coldest));
+            Assert.That((await Requests.WhoIsAsync(bus, bus.Node.Id, Token)).Id, Is.EqualTo(bus.Node.Id));
+        }
+
+        await host.StopAsync(Token);
+    }
+
+    [Test]
+    public async Task Failures_are_told_apart_as_the_concepts_say()
+    {
+        await using var node = await TestNode.StartAsync(
+            mesh => mesh.AddInMemoryTransport().AddHandler<StrictFetchHandler>(Weather.Fetch), services: AddStations);
+        await using var empty = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport());
+        var strict = await node.Bus.TryRequestAsync(Weather.Fetch, "atlantis", Token);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(strict.Status, Is.EqualTo(StatusCode.NotFound));
+            Assert.That(strict.Failure!.Kind, Is.EqualTo(FailureKind.HandlerFailed));
+            Assert.That(await Requests.DescribeAsync(node.Bus, "atlantis", Token), Does.Contain("'atlantis'"));
+            Assert.That(await Requests.FetchOrNothingAsync(node.Bus, "atlantis", Token), Is.Empty);
+            Assert.That(await Requests.DescribeAsync(empty.Bus, "pune", Token), Is.EqualTo("the weather service is not running"));
+            Assert.That(await Requests.FetchOrNothingAsync(empty.Bus, "pune", Token), Is.Empty);
+        }
+    }
+
+    [Test]
+    public async Task Every_form_does_what_its_row_says()
+    {
+        var quota = true;
+        await using var node = await TestNode.StartAsync(
+            mesh => AddWeather(mesh)
+                .AddHandler(Archive.CheckQuota, (_, _) => quota ? Unit.Value : throw new ReplyException((StatusCode)402, "No quota is left."))
+                .AddHandler(Archive.Fetch, (_, _) => new[] { s_hottest })
+                .AddHandler<ColdestHandler>(Archive.Coldest)
+                .AddHandler(Archive.Search, (query, _) => new[] { s_coldest with { Month = query.Unit, Day = query.Limit } }),
+            services: AddStations);
+        var bus = node.Bus;
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(await bus.ExecuteAsync(Compositions.Coldest, "pune", Token), Is.EqualTo(s_coldest));
+            Assert.That(await bus.RequestAsync(Archive.Coldest, "pune", Token), Is.EqualTo(s_coldest));
+            Assert.That(await bus.ExecuteAsync(Compositions.AndAnd, "pune", Token), Is.EqualTo([s_hottest]));
+            Assert.That(await bus.ExecuteAsync(Compositions.WithinQuota, "pune", Token), Is.EqualTo([s_hottest]));
+            Assert.That(await bus.ExecuteAsync(Compositions.OrOr, "pune", Token), Has.Length.EqualTo(4));
+            Assert.That(await bus.ExecuteAsync(Compositions.OrOr, "atlantis", Token), Is.EqualTo([s_hottest]));
+            Assert.That(await bus.ExecuteAsync(Compositions.FreshOrArchived, "atlantis", Token), Is.EqualTo([s_hottest]));
+            Assert.That(await bus.ExecuteAsync(Compositions.Batch, "pune", Token), Has.Length.EqualTo(4));
+            Assert.That((await bus.TryExecuteAsync(Compositions.Batch, "atlantis", Token)).Status, Is.EqualTo(StatusCode.NotFound));
+            Assert.That(
+                (await bus.ExecuteAsync(Compositions.Record, "atlantis", Token)).Select(r => r.Status),
+                Is.EqualTo([StatusCode.Ok, StatusCode.NotFound]));
+            Assert.That(await bus.ExecuteAsync(Compositions.Extremes, "pune", Token), Is.EqualTo([s_coldest, s_hottest]));
+            Assert.That((await bus.ExecuteAsync(Compositions.Bounded, "pune", Token)).Select(r => r.Length), Is.EqualTo([4, 1, 4]));
+            Assert.That(await bus.ExecuteAsync(Compositions.Spread, "pune", Token), Is.EqualTo(20));
+            Assert.That(await bus.ExecuteAsync(Compositions.Lambda, "pune", Token), Is.EqualTo("11.5 degrees"));
+            Assert.That((await bus.ExecuteAsync(Compositions.Merge, new ArchiveQuery("pune"), Token))[0].Month, Is.EqualTo("K"));
+            Assert.That((await bus.ExecuteAsync(Compositions.Merge, new ArchiveQuery("pune"), Token))[0].Day, Is.EqualTo(100));
+            Assert.That((await bus.ExecuteAsync(Compositions.InKelvin, new ArchiveQuery("pune"), Token))[0].Day, Is.EqualTo(1000));
+            Assert.That(
+                (await bus.ExecuteAsync(Compositions.Nested, "pune", Token)).SelectMany(r => r).Select(r => r.Degrees),
+                Is.EqualTo([11.5, 29.0, 13.0, 31.5]));
+        }
+
+        quota = false;
+        var refused = await bus.TryExecuteAsync(Compositions.AndAnd, "pune", Token);
+        Assert.That(refused.Failure!.Step, Is.EqualTo("archive.quota"));
+    }
+
+    [Test]
+    public async Task A_failed_parallel_keeps_what_succeeded()
+    {
+        await using var node = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport()
+            .AddHandler(Weather.Min, (readings, _) => readings[0]));
+        Assert.That(await Compositions.WhatSucceededAsync(node.Bus, [s_coldest], Token), Is.EqualTo([s_coldest]));
+    }
+
+    [Test]
+    public async Task A_resumed_pipe_runs_the_failed_step_and_not_the_one_before()
+    {
+        var (fetched, minimized) = (0, 0);
+        await using var node = await TestNode.StartAsync(
+            mesh => mesh.AddInMemoryTransport()
+                .AddHandlerMiddleware<BusyAtFirst>()
+                .AddHandler(Weather.Fetch, (_, _) =>
+                {
+                    fetched++;
+                    return new[] { s_coldest };
+                })
+                .AddHandler(Weather.Min, (readings, _) =>
+                {
+                    minimized++;
+                    return readings[0];
+                }));
+        var coldest = await Compositions.ColdestPatientlyAsync(node.Bus, "pune", Token);
+        Assert.That((coldest, fetched, minimized), Is.EqualTo((s_coldest, 1, 1)));
+    }
+
+    [Test]
+    public async Task A_watcher_hears_signals_by_pattern_until_it_leaves()
+    {
+        await using var node = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport());
+        using var output = new SignallingWriter();
+        using var leave = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var watching = Requests.WatchAsync(node.Bus, output, leave.Token);
+        Assert.That(await Requests.TellAsync(node.Bus, "rain", Token), Is.True);
+        Assert.That(await output.FirstLine.WaitAsync(TimeSpan.FromSeconds(10), Token), Is.EqualTo("weather.log: rain"));
+        await leave.CancelAsync();
+        await Assert.CatchAsync<OperationCanceledException>(() => watching);
+        Assert.That(await Requests.TellAsync(node.Bus, "sun", Token), Is.False);
+    }
+
+    [Test]
+    public async Task Handlers_take_the_options_that_the_example_sets()
+    {
+        using var output = new SignallingWriter();
+        await using var node = await TestNode.StartAsync(
+            mesh => mesh.AddInMemoryTransport().AddWeather(),
+            services: s => AddStations(s.AddSingleton<TextWriter>(output)));
+        await node.Bus.RequestAsync(Weather.Fetch, "pune", Token);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(await output.FirstLine.WaitAsync(TimeSpan.FromSeconds(10), Token), Does.StartWith("weather.log: 4 readings of pune"));
+            Assert.That(node.Bus.Node.Subscriptions.Select(s => s.Group), Does.Contain("printers"));
+        }
+    }
+
+    [Test]
+    public async Task Only_who_sends_the_key_is_let_in()
+    {
+        var network = new InMemoryNetwork();
+        await using var server = await TestNode.StartAsync(
+            mesh => mesh.AddInMemoryTransport(network).AddKey().AddHandler(Weather.Min, (readings, _) => readings[0]),
+            services: s => s.AddSingleton(new MeshKey("sesame")).AddSingleton(TimeProvider.System));
+        await using var friend = await TestNode.StartAsync(
+            mesh => mesh.AddInMemoryTransport(network).AddSendMiddleware<SendKey>(), services: s => s.AddSingleton(new MeshKey("sesame")));
+        await using var stranger = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport(network));
+        Assert.That(await friend.Bus.RequestAsync(Weather.Min, [s_coldest], Token), Is.EqualTo(s_coldest));
+        var refused = await Assert.ThrowsAsync<RequestRejectedException>(() => stranger.Bus.RequestAsync(Weather.Min, [s_coldest], Token));
+        Assert.That(refused!.Failure.Status, Is.EqualTo(StatusCode.Unauthorized));
+    }
+
+    [Test]
+    public async Task A_slow_handler_leaves_a_log_line()
+    {
+        var clock = new ManualTimeProvider();
+        await using var node = await TestNode.StartAsync(
+            mesh => mesh.AddInMemoryTransport().AddHandlerMiddleware<SlowHandlers>().AddHandler(Weather.Min, (readings, _) =>
+            {
+                clock.Advance(TimeSpan.FromSeconds(2));
+                return readings[0];
+            }),
+            services: s => s.AddSingleton<TimeProvider>(clock));
+        await node.Bus.RequestAsync(Weather.Min, [s_coldest], Token);
+        Assert.That(node.Log.Lines, Has.Some.Contains("weather.min took 00:00:02"));
+    }
+
+    [Test]
+    public async Task Errors_are_heard_or_drained_as_the_policy_says()
+    {
+        using var output = new SignallingWriter();
+        await using var publisher = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport().AddErrorPrinter(output));
+        _ = await publisher.Bus.TryRequestAsync(Weather.Fetch, "pune", Token);
+        Assert.That(await output.FirstLine.WaitAsync(TimeSpan.FromSeconds(10), Token), Does.Contain("404 weather.fetch"));
+
+        var folder = Directory.CreateTempSubdirectory("docs-tests-");
+        try
+        {
+            await using var queuer = await TestNode.StartAsync(
+                mesh => mesh.AddInMemoryTransport(),
+                [("ErrorPolicy", "Queue"), ("Errors:QueueFile", Path.Combine(folder.FullName, "errors.jsonl"))]);
+            _ = await queuer.Bus.TryRequestAsync(Weather.Fetch, "pune", Token);
+            Assert.That(async () => await queuer.ErrorQueue.CountAsync(Token), Is.EqualTo(1).After(10_000, 20));
+            using var drained = new StringWriter(CultureInfo.InvariantCulture);
+            await Errors.PrintAndForgetAsync(queuer.ErrorQueue, drained, Token);
+            Assert.That(drained.ToString(), Does.Contain("404 weather.fetch"));
+            Assert.That(await queuer.ErrorQueue.CountAsync(Token), Is.Zero);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Test]
+    public async Task Two_nodes_on_one_network_form_one_mesh()
+    {
+        var (server, client) = Hosting.BuildTwoNodes();
+        using (server)
+        using (client)
+        {
+            await server.StartAsync(Token);
+            await client.StartAsync(Token);
+            Assert.That(await client.Services.GetRequiredService<IServiceBus>().RequestAsync(Weather.Fetch, "pune", Token), Has.Length.EqualTo(4));
+            await client.StopAsync(Token);
+            await server.StopAsync(Token);
+        }
+    }
+
+    [Test]
+    public async Task Two_buses_are_told_apart_by_their_keys()
+    {
+        var builder = Host.CreateApplicationBuilder();
+        Hosting.AddTwoBuses(builder);
+        builder.Services.AddSingleton<Checkout>();
+        Hosting.AddHealth(builder.Services);
+        using var host = builder.Build();
+        await host.StartAsync(Token);
+        Assert.That(host.Services.GetRequiredService<Checkout>().Nodes, Is.Unique);
+        await host.StopAsync(Token);
+    }
+
+    [Test]
+    public async Task The_health_check_is_healthy_while_the_bus_runs()
+    {
+        await using var node = await TestNode.StartAsync(
+            mesh => AddWeather(mesh.RequireMore().AddContracts()), services: s =>
+            {
+                AddStations(s);
+                Hosting.AddHealth(s);
+            });
+        var report = await node.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync(Token);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(report.Entries["servicemesh"].Status, Is.EqualTo(HealthStatus.Healthy));
+            Assert.That(await node.Bus.RequestAsync(Weather.Fetch, "pune", Token), Has.Length.EqualTo(4));
+        }
+    }
+
+    [Test]
+    public async Task The_loopback_transport_is_one()
+    {
+        using var output = new SignallingWriter();
+        await using var node = await TestNode.StartAsync(
+            mesh => AddHandlers(mesh.AddLoopbackTransport().AddHandler<LogPrinter>(Weather.EveryLog)),
+            [("Transport", "Loopback")],
+            s => AddStations(s.AddSingleton<TextWriter>(output)));
+        var nobody = await node.Bus.TryRequestAsync(Archive.Fetch, "pune", Token);
+        using var leave = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var cancelled = new TaskCompletionSource();
+        var entered = new TaskCompletionSource();
+        await using var slow = await node.Bus.SubscribeAsync(Archive.Search, async (_, context) =>
+        {
+            context.CancellationToken.Register(cancelled.SetResult);
+            entered.SetResult();
+            await Task.Delay(Timeout.InfiniteTimeSpan, context.CancellationToken);
+            return Array.Empty<Reading>();
+        });
+        var waiting = node.Bus.RequestAsync(Archive.Search, new ArchiveQuery("pune"), leave.Token);
+        await entered.Task.WaitAsync(Token);
+        await leave.CancelAsync();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(nobody.Failure?.Kind, Is.EqualTo(FailureKind.NoHandler));
+            await Assert.CatchAsync<OperationCanceledException>(() => waiting);
+            Assert.That(async () => await cancelled.Task.WaitAsync(TimeSpan.FromSeconds(10), Token), Throws.Nothing);
+            Assert.That(await node.Bus.ExecuteAsync(Compositions.Extremes, "pune", Token), Is.EqualTo([s_coldest, s_hottest]));
+            Assert.That((await node.Bus.SignalAsync(Weather.Log, "rain", Token)).Receivers, Is.EqualTo(1));
+            Assert.That(await output.FirstLine.WaitAsync(TimeSpan.FromSeconds(10), Token), Does.StartWith("weather.log: "));
+        }
+    }
+
+    private static IServiceMeshBuilder AddWeather(IServiceMeshBuilder mesh) => AddHandlers(mesh.AddInMemoryTransport());
+
+    private static IServiceMeshBuilder AddHandlers(IServiceMeshBuilder mesh) => mesh
+        .AddHandler<StrictFetchHandler>(Weather.Fetch)
+        .AddHandler(Weather.Min, (readings, _) => readings.MinBy(r => r.Degrees)!)
+        .AddHandler(Weather.Max, (readings, _) => readings.MaxBy(r => r.Degrees)!);
+
+    private static void AddStations(IServiceCollection services) => services.AddScoped<IStations, Stations>();
+
+    /// <summary>Refuses the first request for a minimum as an overloaded node would.</summary>
+    private sealed class BusyAtFirst : IHandlerMiddleware
+    {
+        private int _asked;
+
+        public ValueTask<ReplyMessage> HandleAsync(HandlerContext context, Func<HandlerContext, ValueTask<ReplyMessage>> next) =>
+            context.Topic == Weather.Min.Topic && Interlocked.Increment(ref _asked) == 1
+                ? new(ReplyMessage.Failure(StatusCode.Overloaded, "Busy.", notProcessed: true))
+                : next(context);
+    }
+
+    /// <summary>Tells when the first line was written.</summary>
+    private sealed class SignallingWriter : StringWriter
+    {
+        private readonly TaskCompletionSource<string> _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public SignallingWriter() : base(CultureInfo.InvariantCulture) { }
+
+        public Task<string> FirstLine => _first.Task;
+
+        public override Task WriteLineAsync(string? value)
+        {
+            _first.TrySetResult(value ?? "");
+            return Task.CompletedTask;
+        }
+
+        public override Task WriteLineAsync(ReadOnlyMemory<char> buffer, CancellationToken cancellationToken = default) =>
+            WriteLineAsync(buffer.ToString());
+    }
+}
