@@ -13,6 +13,9 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
     // A member that must refuse lets the others claim first: only when all refuse is the refusal the answer.
     private static readonly TimeSpan s_refusalDelay = TimeSpan.FromMilliseconds(20);
 
+    // How long a member that has heard a request may take to claim it, before its caller takes it back.
+    private static readonly TimeSpan s_takeBackDelay = TimeSpan.FromMilliseconds(250);
+
     // What a frame may have besides the body: headers at their limit, names, numbers.
     private const int FrameOverhead = 64 * 1024;
 
@@ -32,7 +35,7 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
         System = "redis",
         Features = TransportFeatures.Patterns | TransportFeatures.SignalGroups | TransportFeatures.Cancellation
             | TransportFeatures.RequestsReachEveryGroup | (ClientKeepsOrder ? TransportFeatures.OrderedDelivery : TransportFeatures.None),
-        ReceiverCount = ReceiverCount.Nodes,
+        ReceiverCount = ReceiverCount.Deliveries,
         MaxBodyBytes = 500 * 1024 * 1024, // Redis takes values of 512 MiB
     };
 
@@ -51,15 +54,16 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
         _claims = new(_database, _wire, context.NodeId);
         _connection.GapBegan += OnGap;
         await _subscriber.SubscribeAsync(Channel(_wire.ReplySubscription(context.NodeId)), OnReply).ConfigureAwait(false);
-        await _subscriber.SubscribeAsync(Channel(_wire.CancelChannel), OnCancel).ConfigureAwait(false);
+        await _subscriber.SubscribeAsync(Channel(_wire.NoticeChannel), OnNotice).ConfigureAwait(false);
     }
 
     /// <summary>From here on PUBLISH does not count this node any more, so others get the messages.</summary>
     public async Task DrainAsync(CancellationToken cancellationToken)
     {
-        var channels = _listeners.Keys.ToArray();
+        var listeners = _listeners.ToArray();
         _listeners.Clear();
-        await Task.WhenAll(channels.Select(c => _subscriber.UnsubscribeAsync(Channel(c)))).ConfigureAwait(false);
+        await Task.WhenAll(listeners.Select(l => _subscriber.UnsubscribeAsync(Channel(l.Key)))).ConfigureAwait(false);
+        await DepartAsync(listeners.SelectMany(l => l.Value.Subscriptions)).ConfigureAwait(false);
     }
 
     public async Task StopAsync(CancellationToken cancellationToken)
@@ -75,9 +79,14 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
             return ReplyMessage.Failure(StatusCode.Unavailable, $"Redis is not connected: {Health.Reason}.", notProcessed: true);
         }
 
+        if (_wire.Complain(request) is { } complaint)
+        {
+            return ReplyMessage.Failure(StatusCode.BadRequest, complaint, notProcessed: true);
+        }
+
         // Waits before it asks: the reply may be here before PUBLISH has returned.
         var number = request.Id.Number;
-        var pending = _pending.Add(number);
+        var pending = _pending.Add(request);
         try
         {
             var receivers = await PublishAsync(_wire.RequestChannel(request.Topic), _wire.Write(request)).ConfigureAwait(false);
@@ -86,12 +95,17 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
                 return ReplyMessage.NoHandler(request.Topic);
             }
 
+            foreach (var group in pending.Published(receivers))
+            {
+                _ = TakeBackAsync(pending, group);
+            }
+
             using var registration = cancellationToken.UnsafeRegister(static (p, token) => ((PendingReply)p!).TryCancel(token), pending);
             return await pending.Reply.ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
-            _ = PublishQuietlyAsync(_wire.CancelChannel, _wire.WriteCancel(request.Id), request.Topic.ToString());
+            _ = PublishQuietlyAsync(_wire.NoticeChannel, _wire.Write(Notice.Cancel(request.Id)), request.Topic.ToString());
             throw;
         }
         finally
@@ -105,6 +119,11 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
         if (!_connection.IsUp)
         {
             throw new TransportException($"Redis is not connected: {Health.Reason}.");
+        }
+
+        if (_wire.Complain(signal) is { } complaint)
+        {
+            throw new TransportException(complaint);
         }
 
         var receivers = await PublishAsync(_wire.SignalChannel(TopicPattern.From(signal.Topic)), _wire.Write(signal))
@@ -131,6 +150,7 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
         if (_listeners.TryGetValue(channel, out var listener) && listener.Remove(subscription) == 0 && _listeners.TryRemove(channel, out _))
         {
             await _subscriber.UnsubscribeAsync(Channel(channel)).ConfigureAwait(false);
+            await DepartAsync([subscription]).ConfigureAwait(false);
         }
     }
 
@@ -186,14 +206,55 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
         }
     }
 
-    private void OnCancel(RedisChannel channel, RedisValue value)
+    private void OnNotice(RedisChannel channel, RedisValue value)
     {
         byte[]? frame = value;
-        if (_wire.TryReadCancel(frame, out var request) && _running.TryGetValue(request, out var running))
+        if (!_wire.TryReadNotice(frame, out var notice))
         {
-            _ = running.CancelAsync();
+            _context.ReportLoss("malformed-frame", channel!, "The notice cannot be read.");
+        }
+        else if (notice.Cancelled is { } request)
+        {
+            if (_running.TryGetValue(request, out var running))
+            {
+                _ = running.CancelAsync();
+            }
+        }
+        else
+        {
+            foreach (var (topic, group) in notice.Departed)
+            {
+                foreach (var pending in _pending.On(topic).Where(p => p.Departed(group)))
+                {
+                    _ = TakeBackAsync(pending, group);
+                }
+            }
         }
     }
+
+    // Between its last message and Redis hearing that it left, a node was still counted as a receiver. The caller takes
+    // the claim itself: when it gets it, no member has the request and none ever will.
+    private async Task TakeBackAsync(PendingReply pending, string group)
+    {
+        try
+        {
+            // The one receiver may also be another node, which is about to take it.
+            await Task.Delay(s_takeBackDelay, _context.Clock).ConfigureAwait(false);
+            if (await _claims.TryTakeAsync(pending.Request, group).ConfigureAwait(false))
+            {
+                _pending.TryEnd(pending.Request.Id.Number, ReplyMessage.Failure(
+                    StatusCode.Unavailable, $"The node that handled '{pending.Request.Topic}' has left before it took the request.", notProcessed: true));
+            }
+        }
+        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
+        {
+            // The connection is gone, and that ends the request anyway.
+            RedisLog.TakeBackFailed(_logger, pending.Request.Topic, failure.Message);
+        }
+    }
+
+    private Task DepartAsync(IEnumerable<Subscription> subscriptions) =>
+        PublishQuietlyAsync(_wire.NoticeChannel, _wire.Write(Notice.Depart(subscriptions)), "departure");
 
     // Called on the one thread that reads the subscription: offers in order of arrival, and does nothing slow.
     private void Hear(Message message, IEnumerable<Subscription> subscriptions)
@@ -206,21 +267,18 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
 
     private async Task TakeAsync(Delivery delivery)
     {
-        var message = delivery.Message;
+        var (subscription, message) = (delivery.Subscription, delivery.Message);
         try
         {
-            if (!delivery.IsAccepted)
+            if (!delivery.IsAccepted && subscription.Group is not null)
             {
-                await RefuseAsync(delivery).ConfigureAwait(false);
+                // The others go first. Meanwhile a place may become free that was only held for a claim that another won.
+                await Task.Delay(s_refusalDelay, _context.Clock).ConfigureAwait(false);
+                delivery = subscription.Offer(message);
             }
-            else if (delivery.Subscription.Group is { } group && !await _claims.TryTakeAsync(message, group).ConfigureAwait(false))
-            {
-                delivery.Withdraw();
-            }
-            else
-            {
-                await RunAsync(delivery).ConfigureAwait(false);
-            }
+
+            var mayTake = subscription.Group is not { } group || await _claims.TryTakeAsync(message, group).ConfigureAwait(false);
+            await SettleAsync(delivery, mayTake).ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
         {
@@ -233,25 +291,27 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
         }
     }
 
-    private async Task RefuseAsync(Delivery delivery)
+    private Task SettleAsync(Delivery delivery, bool mayTake)
     {
-        if (delivery.Subscription.Group is { } group)
+        if (delivery.IsAccepted && mayTake)
         {
-            await Task.Delay(s_refusalDelay, _context.Clock).ConfigureAwait(false);
-            if (!await _claims.TryTakeAsync(delivery.Message, group).ConfigureAwait(false))
-            {
-                return;
-            }
+            return RunAsync(delivery);
         }
 
-        if (delivery.Message.Kind == MessageKind.Signal)
+        if (delivery.IsAccepted)
+        {
+            delivery.Withdraw();
+        }
+        else if (mayTake && delivery.Message.Kind == MessageKind.Signal)
         {
             delivery.ReportLoss();
         }
-        else
+        else if (mayTake)
         {
-            await AnswerAsync(delivery.Message, delivery.Refusal!).ConfigureAwait(false);
+            return AnswerAsync(delivery.Message, delivery.Refusal!);
         }
+
+        return Task.CompletedTask;
     }
 
     private async Task RunAsync(Delivery delivery)
@@ -285,11 +345,14 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
     /// <summary>The subscriptions of this node behind one Redis channel or pattern.</summary>
     private sealed class Listener(RedisTransport transport, MessageKind kind)
     {
+        private readonly Lock _lock = new();
         private volatile Subscription[] _subscriptions = [];
+
+        public IReadOnlyList<Subscription> Subscriptions => _subscriptions;
 
         public void Add(IEnumerable<Subscription> subscriptions)
         {
-            lock (this)
+            lock (_lock)
             {
                 _subscriptions = [.. _subscriptions, .. subscriptions];
             }
@@ -297,7 +360,7 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
 
         public int Remove(Subscription subscription)
         {
-            lock (this)
+            lock (_lock)
             {
                 _subscriptions = [.. _subscriptions.Where(s => s != subscription)];
                 return _subscriptions.Length;

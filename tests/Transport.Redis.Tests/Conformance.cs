@@ -20,7 +20,7 @@ public abstract class RedisFactory : TransportFactory
         System = "redis",
         Features = TransportFeatures.Patterns | TransportFeatures.SignalGroups | TransportFeatures.OrderedDelivery
             | TransportFeatures.Cancellation | TransportFeatures.RequestsReachEveryGroup,
-        ReceiverCount = ReceiverCount.Nodes,
+        ReceiverCount = ReceiverCount.Deliveries,
         MaxBodyBytes = 500 * 1024 * 1024,
     };
 
@@ -74,6 +74,18 @@ public static class Native
     public sealed class Drain : DrainTests<Factory>;
 
     public sealed class Dispose : DisposeTests<Factory>;
+
+    public sealed class Composition : CompositionTests<Factory>;
+
+    public sealed class Concurrency : ConcurrencyTests<Factory>;
+
+    public sealed class QueueOfErrors : ErrorQueueTests<Factory>;
+
+    public sealed class ErrorReport : ErrorReportTests<Factory>;
+
+    public sealed class Presence : PresenceTests<Factory>;
+
+    public sealed class Trace : TraceTests<Factory>;
 }
 
 public static class Gilmour
@@ -118,4 +130,16 @@ public static class Gilmour
     public sealed class Drain : DrainTests<Factory>;
 
     public sealed class Dispose : DisposeTests<Factory>;
+
+    public sealed class Composition : CompositionTests<Factory>;
+
+    public sealed class Concurrency : ConcurrencyTests<Factory>;
+
+    public sealed class QueueOfErrors : ErrorQueueTests<Factory>;
+
+    public sealed class ErrorReport : ErrorReportTests<Factory>;
+
+    public sealed class Presence : PresenceTests<Factory>;
+
+    public sealed class Trace : TraceTests<Factory>;
 }

@@ -9,12 +9,16 @@ internal sealed class PendingReplies
 
     public int Count => _waiting.Count;
 
-    public PendingReply Add(long request)
+    public PendingReply Add(Message request)
     {
-        var pending = new PendingReply();
-        _waiting[request] = pending;
+        var pending = new PendingReply(request);
+        _waiting[request.Id.Number] = pending;
         return pending;
     }
+
+    /// <summary>The requests on a topic that wait now.</summary>
+    public IEnumerable<PendingReply> On(string topic) =>
+        _waiting.Values.Where(p => p.Request.Topic.ToString().Equals(topic, StringComparison.Ordinal));
 
     public void Remove(long request) => _waiting.TryRemove(request, out _);
 

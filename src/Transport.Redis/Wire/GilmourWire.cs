@@ -15,7 +15,7 @@ internal sealed class GilmourWire : IRedisWire
     private const string Signals = "gilmour.slot.";
     private const string Replies = "gilmour.response.";
 
-    public string CancelChannel => "gilmour.mesh.cancel";
+    public string NoticeChannel => "gilmour.mesh.notice";
 
     public string RequestChannel(Topic topic) => Own(topic.ToString()) ?? Requests + topic;
 
@@ -33,6 +33,10 @@ internal sealed class GilmourWire : IRedisWire
         var start = kind == MessageKind.Request ? Requests : Signals;
         return Topic.TryParse(channel.StartsWith(start, StringComparison.Ordinal) ? channel[start.Length..] : channel, out topic);
     }
+
+    public string? Complain(Message message) => message.ContentType == "application/json" && !message.Body.IsEmpty
+        ? null
+        : $"The Gilmour wire carries JSON, and this body is {(message.Body.IsEmpty ? "empty" : message.ContentType)}. Use the Native wire or the Json serializer.";
 
     public byte[] Write(Message message) => Envelope(message.Body, 0, message.Id.ToString(), json =>
     {
@@ -131,18 +135,37 @@ internal sealed class GilmourWire : IRedisWire
         return true;
     }
 
-    public byte[] WriteCancel(MessageId request) => Envelope(default, 0, request.ToString(), _ => { });
+    // Our own: the other implementations do not listen here.
+    public byte[] Write(Notice notice) => notice.Cancelled is { } request
+        ? Envelope(default, 0, request.ToString(), _ => { })
+        : Envelope(
+            JsonSerializer.SerializeToUtf8Bytes([.. notice.Departed.Select(d => new[] { d.Topic, d.Group })], GilmourJson.Default.StringArrayArray),
+            0, "", _ => { });
 
-    public bool TryReadCancel(ReadOnlyMemory<byte> frame, out MessageId request)
+    public bool TryReadNotice(ReadOnlyMemory<byte> frame, [NotNullWhen(true)] out Notice? notice)
     {
-        request = default;
-        if (!TryParse(frame, out var envelope, out _) || envelope.Sender.Length == 0)
+        notice = null;
+        if (!TryParse(frame, out var envelope, out _))
         {
             return false;
         }
 
-        request = Id(envelope.Sender);
-        return true;
+        if (envelope.Sender.Length > 0)
+        {
+            notice = Notice.Cancel(Id(envelope.Sender));
+            return true;
+        }
+
+        try
+        {
+            var departed = JsonSerializer.Deserialize(envelope.Data.Span, GilmourJson.Default.StringArrayArray);
+            notice = new(null, [.. (departed ?? []).Where(d => d is { Length: 2 }).Select(d => (d[0], d[1]))]);
+            return true;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
     }
 
     /// <summary>A topic that already begins with <c>gilmour.</c> is used as it stands.</summary>

@@ -17,14 +17,17 @@ internal interface IRedisWire
     /// <summary>What a node subscribes to once for all its replies.</summary>
     string ReplySubscription(string nodeId);
 
-    /// <summary>The channel on which callers say that they wait no more.</summary>
-    string CancelChannel { get; }
+    /// <summary>The channel on which nodes tell each other what is no message: see <see cref="Notice"/>.</summary>
+    string NoticeChannel { get; }
 
     /// <summary>The key that the one member of a group sets which takes a message.</summary>
     string ClaimKey(MessageId message, string group);
 
     /// <summary>The topic of a request or signal channel; false for a name that is none.</summary>
     bool TryReadTopic(string channel, MessageKind kind, out Topic topic);
+
+    /// <summary>Why this wire cannot carry a message; null when it can.</summary>
+    string? Complain(Message message);
 
     byte[] Write(Message message);
 
@@ -37,7 +40,19 @@ internal interface IRedisWire
 
     bool TryReadReply(string channel, ReadOnlyMemory<byte> frame, out long request, [NotNullWhen(true)] out ReplyMessage? reply, [NotNullWhen(false)] out string? error);
 
-    byte[] WriteCancel(MessageId request);
+    byte[] Write(Notice notice);
 
-    bool TryReadCancel(ReadOnlyMemory<byte> frame, out MessageId request);
+    bool TryReadNotice(ReadOnlyMemory<byte> frame, [NotNullWhen(true)] out Notice? notice);
+}
+
+/// <summary>
+/// Either a caller waits no more for <see cref="Cancelled"/>, or a node has left the <see cref="Departed"/> groups of
+/// request topics and hears nothing of them any more.
+/// </summary>
+internal sealed record Notice(MessageId? Cancelled, IReadOnlyList<(string Topic, string Group)> Departed)
+{
+    public static Notice Cancel(MessageId request) => new(request, []);
+
+    public static Notice Depart(IEnumerable<Subscription> subscriptions) =>
+        new(null, [.. subscriptions.Where(s => s.Kind == MessageKind.Request).Select(s => (s.Pattern.ToString(), s.Group!))]);
 }

@@ -27,6 +27,7 @@ internal sealed class NativeWire(string prefix) : IRedisWire
         Signal = 2,
         Reply = 3,
         Cancel = 4,
+        Depart = 5,
     }
 
     [Flags]
@@ -37,7 +38,7 @@ internal sealed class NativeWire(string prefix) : IRedisWire
         NotProcessed = 2,
     }
 
-    public string CancelChannel { get; } = $"{prefix}:cancel";
+    public string NoticeChannel { get; } = $"{prefix}:notice";
 
     public string RequestChannel(Topic topic) => _requests + topic;
 
@@ -55,6 +56,8 @@ internal sealed class NativeWire(string prefix) : IRedisWire
         topic = default;
         return channel.StartsWith(start, StringComparison.Ordinal) && Topic.TryParse(channel[start.Length..], out topic);
     }
+
+    public string? Complain(Message message) => null;
 
     public byte[] Write(Message message)
     {
@@ -157,26 +160,56 @@ internal sealed class NativeWire(string prefix) : IRedisWire
         return true;
     }
 
-    public byte[] WriteCancel(MessageId request)
+    public byte[] Write(Notice notice)
     {
-        var output = new ArrayBufferWriter<byte>(64);
-        var frame = Begin(output, Kind.Cancel);
-        frame.Int64(request.Number);
-        frame.Text(request.Node);
+        var output = new ArrayBufferWriter<byte>(256);
+        if (notice.Cancelled is { } request)
+        {
+            var cancel = Begin(output, Kind.Cancel);
+            cancel.Int64(request.Number);
+            cancel.Text(request.Node);
+            return output.WrittenSpan.ToArray();
+        }
+
+        var depart = Begin(output, Kind.Depart);
+        depart.Varint((uint)notice.Departed.Count);
+        foreach (var (topic, group) in notice.Departed)
+        {
+            depart.Text(topic);
+            depart.Text(group);
+        }
+
         return output.WrittenSpan.ToArray();
     }
 
-    public bool TryReadCancel(ReadOnlyMemory<byte> bytes, out MessageId request)
+    public bool TryReadNotice(ReadOnlyMemory<byte> bytes, [NotNullWhen(true)] out Notice? notice)
     {
+        notice = null;
         var frame = new FrameReader(bytes.Span);
-        request = default;
-        if (!TryBegin(ref frame, Kind.Cancel, out _))
+        if (frame.Byte() != Version)
         {
             return false;
         }
 
-        var number = frame.Int64();
-        request = new(frame.Text(), number);
+        switch ((Kind)frame.Byte())
+        {
+            case Kind.Cancel:
+                var number = frame.Int64();
+                notice = Notice.Cancel(new(frame.Text(), number));
+                break;
+            case Kind.Depart:
+                var departed = new List<(string, string)>();
+                for (var left = frame.Varint(); left > 0 && !frame.IsBroken; left--)
+                {
+                    departed.Add((frame.Text(), frame.Text()));
+                }
+
+                notice = new(null, departed);
+                break;
+            default:
+                return false;
+        }
+
         return !frame.IsBroken;
     }
 
