@@ -18,9 +18,18 @@ public sealed class LoopbackTransport : ITransport
         ReceiverCount = ReceiverCount.Subscriptions,
     };
 
-    public Task StartAsync(TransportContext context, CancellationToken cancellationToken) => Task.CompletedTask;
+    private TransportContext? _context;
+
+    public Task StartAsync(TransportContext context, CancellationToken cancellationToken)
+    {
+        _context = context;
+        return Task.CompletedTask;
+    }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<NodeInfo>>([_context!.Describe()]);
 
     public Task SubscribeAsync(IReadOnlyCollection<Subscription> subscriptions, CancellationToken cancellationToken)
     {

@@ -17,6 +17,14 @@ public interface IServiceBus
     /// <summary>Who this node is and what it handles, at this moment.</summary>
     NodeInfo Node { get; }
 
+    /// <summary>
+    /// The nodes of the mesh that are known of now, this one included, each with what it handles. A node that died
+    /// disappears within a time that depends on the transport.
+    /// </summary>
+    /// <exception cref="TransportException">The transport cannot tell now.</exception>
+    /// <exception cref="OperationCanceledException">The token fired.</exception>
+    Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken = default);
+
     /// <summary>Asks whoever handles the topic, and returns the answer.</summary>
     /// <param name="topic">What to call.</param>
     /// <param name="input">What to send; null where the type allows it.</param>

@@ -1,9 +1,11 @@
 namespace ServiceMesh;
 
 /// <summary>One bus: each verb as its ordered steps.</summary>
-internal sealed class ServiceBus(Node node, Sender sender, Subscriber subscriber, NodeLifetime lifetime) : IServiceBus
+internal sealed class ServiceBus(Node node, ITransport transport, Sender sender, Subscriber subscriber, NodeLifetime lifetime) : IServiceBus
 {
     public NodeInfo Node => node.Describe();
+
+    public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) => transport.ListNodesAsync(cancellationToken);
 
     public async Task<TOut> RequestAsync<TIn, TOut>(
         RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken)

@@ -65,6 +65,29 @@ public abstract class LimitTests<TFactory> : ConformanceFixture<TFactory>
     public async Task A_free_member_elsewhere_takes_what_a_full_one_cannot()
     {
         var held = new Held();
+        await StartAsync(3, mesh => mesh.AddHandler(
+            Ask,
+            (string input, HandlerContext context) => input == "stay" ? held.HandleAsync(input, context) : Task.FromResult(input),
+            options => (options.MaxConcurrency, options.MaxQueued) = (1, 0)));
+        var caller = await StartAsync();
+
+        var staying = caller.Bus.RequestAsync(Ask, "stay");
+        await held.EnteredAsync();
+
+        // One of three is full, and whoever it is has its turn among these.
+        for (var i = 0; i < 30; i++)
+        {
+            Assert.That(await caller.Bus.RequestAsync(Ask, $"{i}"), Is.EqualTo($"{i}"));
+        }
+
+        held.Release();
+        Assert.That(await staying, Is.EqualTo("stay"));
+    }
+
+    [Test]
+    public async Task A_request_is_refused_only_when_every_member_is_full()
+    {
+        var held = new Held();
         await StartAsync(3, mesh => mesh.AddHandler(Ask, held.HandleAsync, options => (options.MaxConcurrency, options.MaxQueued) = (1, 0)));
         var caller = await StartAsync();
 

@@ -66,6 +66,28 @@ public abstract class OrderTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
+    public async Task One_message_is_handled_at_a_time()
+    {
+        if (!Can(TransportFeatures.OrderedDelivery))
+        {
+            await AssertRefusedAsync(() => StartAsync(mesh => mesh.AddHandler(Ask, Echo, options => options.Ordered = true)));
+            return;
+        }
+
+        var held = new Held();
+        await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync, options => options.Ordered = true));
+        var caller = await StartAsync();
+        var first = caller.Bus.RequestAsync(Ask, "first");
+        await held.EnteredAsync();
+
+        var second = await caller.Bus.TryRequestAsync(Ask, "second", new() { Timeout = TimeSpan.FromMilliseconds(300) });
+        Assert.That((second.Status, held.Calls), Is.EqualTo((StatusCode.DeadlinePassed, 1)), "it waits for the first");
+
+        held.Release();
+        Assert.That(await first, Is.EqualTo("first"));
+    }
+
+    [Test]
     public async Task A_failure_does_not_stop_what_comes_after_it()
     {
         var inbox = new Inbox<string>();

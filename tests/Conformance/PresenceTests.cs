@@ -52,6 +52,24 @@ public abstract class PresenceTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
+    public async Task The_nodes_of_a_mesh_are_listed_with_what_they_handle_until_they_stop()
+    {
+        var handles = await StartAsync(mesh => mesh.AddHandler(Ask, Echo, options => options.Group = "workers"));
+        var asks = await StartAsync();
+        async Task<IReadOnlyList<NodeInfo>> ListAsync() => await asks.Bus.ListNodesAsync();
+
+        await Failsafe.UntilAsync(async () => (await ListAsync()).Count == 2);
+        var listed = await ListAsync();
+        Assert.That(listed.Select(n => n.Id), Is.EquivalentTo([handles.Id, asks.Id]));
+        Assert.That(
+            listed.Single(n => n.Id == handles.Id).Subscriptions,
+            Does.Contain(new SubscriptionInfo { Kind = MessageKind.Request, Pattern = "conformance.ask", Group = "workers" }));
+
+        await StopAsync(handles);
+        await Failsafe.UntilAsync(async () => (await ListAsync()).Single().Id == asks.Id);
+    }
+
+    [Test]
     public async Task What_comes_and_goes_at_run_time_is_told()
     {
         var asked = await StartAsync();

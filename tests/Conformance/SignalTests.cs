@@ -109,6 +109,24 @@ public abstract class SignalTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
+    public async Task A_subscriber_that_could_not_take_it_is_not_counted_where_subscriptions_are()
+    {
+        var held = new Held();
+        await StartAsync(mesh => mesh.AddHandler(
+            News,
+            (string news, HandlerContext context) => (Task)held.HandleAsync(news, context),
+            options => (options.MaxConcurrency, options.MaxQueued) = (1, 0)));
+        var sender = await StartAsync();
+        await sender.Bus.SignalAsync(News, "fills the one place");
+        await held.EnteredAsync();
+
+        var sent = await sender.Bus.SignalAsync(News, "one too many");
+
+        held.Release();
+        Assert.That(sent.Receivers, Is.EqualTo(Receivers(nodes: 1, subscriptions: 0)));
+    }
+
+    [Test]
     public async Task A_subscriber_that_fails_disturbs_neither_the_sender_nor_the_others()
     {
         var inbox = new Inbox<string>();

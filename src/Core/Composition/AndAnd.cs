@@ -3,7 +3,7 @@ namespace ServiceMesh;
 /// <summary><c>a &amp;&amp; b</c>: the same input to each, in order; stops at the first failure.</summary>
 internal sealed class AndAnd<TIn, TFirst, TOut>(Composition<TIn, TFirst> first, Composition<TIn, TOut> second) : Composition<TIn, TOut>
 {
-    internal override bool BeginsLocally => first.BeginsLocally;
+    internal override bool RunsLocalCode => first.RunsLocalCode || second.RunsLocalCode;
 
     internal override async ValueTask<Reply<TOut>> RunAsync(TIn input, CompositionRun run)
     {

@@ -3,7 +3,7 @@ namespace ServiceMesh;
 /// <summary><c>a; b</c>: the same input to each, in order; failures do not stop it; ends with the last reply.</summary>
 internal sealed class Batch<TIn, TOut>(Composition<TIn, TOut>[] steps) : Composition<TIn, TOut>
 {
-    internal override bool BeginsLocally => steps[0].BeginsLocally;
+    internal override bool RunsLocalCode => Array.Exists(steps, s => s.RunsLocalCode);
 
     internal override async ValueTask<Reply<TOut>> RunAsync(TIn input, CompositionRun run)
     {
@@ -22,7 +22,7 @@ internal sealed class Batch<TIn, TOut>(Composition<TIn, TOut>[] steps) : Composi
 /// <summary>A batch that keeps every reply. It succeeds itself: what failed stands in its replies.</summary>
 internal sealed class RecordedBatch<TIn, TOut>(Composition<TIn, TOut>[] steps) : Composition<TIn, Reply<TOut>[]>
 {
-    internal override bool BeginsLocally => steps[0].BeginsLocally;
+    internal override bool RunsLocalCode => Array.Exists(steps, s => s.RunsLocalCode);
 
     internal override async ValueTask<Reply<Reply<TOut>[]>> RunAsync(TIn input, CompositionRun run)
     {

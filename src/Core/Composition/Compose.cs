@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 
 namespace ServiceMesh;
@@ -24,6 +25,7 @@ public static class Compose
         first.Pipe(Lambda(function));
 
     /// <summary><c>first | lambda</c>: a local asynchronous function of the output.</summary>
+    [OverloadResolutionPriority(1)] // a lambda that only throws fits both
     public static Composition<TIn, TOut> Pipe<TIn, TMiddle, TOut>(this Composition<TIn, TMiddle> first, Func<TMiddle, Task<TOut>> function) =>
         first.Pipe(Lambda(function));
 
@@ -81,6 +83,7 @@ public static class Compose
     }
 
     /// <summary>A local asynchronous function as a step, which takes no token: when time is up, nobody waits for it any more.</summary>
+    [OverloadResolutionPriority(1)] // a lambda that only throws fits both
     public static Composition<TIn, TOut> Lambda<TIn, TOut>(Func<TIn, Task<TOut>> function, string name = "lambda")
     {
         ArgumentNullException.ThrowIfNull(function);
@@ -113,7 +116,7 @@ public static class Compose
         var fixedValues = values.ToArray();
         return step.Merge(input =>
         {
-            var merged = new Dictionary<string, TValue>(input);
+            var merged = new Dictionary<string, TValue>(input, input.Comparer);
             foreach (var (key, value) in fixedValues)
             {
                 merged[key] = value;

@@ -18,8 +18,11 @@ public abstract class Composition<TIn, TOut>
     /// <summary>What runs first, in words.</summary>
     internal virtual string FirstStep => ToString()!;
 
-    /// <summary>True when it begins with the application's own code, which may keep the thread.</summary>
-    internal virtual bool BeginsLocally => false;
+    /// <summary>
+    /// True when the application's own code is in it, which may keep the thread. Not only at its beginning: a request
+    /// before it may end without waiting, refused or answered by a middleware.
+    /// </summary>
+    internal virtual bool RunsLocalCode => false;
 
     /// <summary>
     /// Runs it once, within the scope of the run. Failures are replies; only misuse and the caller's own cancellation
@@ -40,9 +43,9 @@ internal sealed class CompositionRun(Sender sender, CallScope scope)
 
     /// <summary>A local step that cannot go on because time is up or the caller left.</summary>
     /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
-    public Reply<T> GaveUp<T>(string step)
+    public Reply<T> GaveUp<T>(string step, bool begun)
     {
-        var reply = scope.GaveUp(step, notSent: true);
+        var reply = scope.GaveUp(step, notSent: !begun);
         return Failed<T>(new(reply.Status, step, reply.Error!, reply.NotProcessed));
     }
 

@@ -3,14 +3,14 @@ namespace ServiceMesh;
 /// <summary>A local function as a step: its value, or 500 with its exception.</summary>
 internal sealed class Lambda<TIn, TOut>(Func<TIn, CancellationToken, ValueTask<TOut>> function, string name) : Composition<TIn, TOut>
 {
-    internal override bool BeginsLocally => true;
+    internal override bool RunsLocalCode => true;
 
     internal override async ValueTask<Reply<TOut>> RunAsync(TIn input, CompositionRun run)
     {
         var token = run.Scope.Token;
         if (token.IsCancellationRequested)
         {
-            return run.GaveUp<TOut>(name);
+            return run.GaveUp<TOut>(name, begun: false);
         }
 
         try
@@ -19,11 +19,11 @@ internal sealed class Lambda<TIn, TOut>(Func<TIn, CancellationToken, ValueTask<T
             var value = running.IsCompleted
                 ? await running.ConfigureAwait(false)
                 : await running.AsTask().WaitAsync(token).ConfigureAwait(false);
-            return token.IsCancellationRequested ? run.GaveUp<TOut>(name) : Reply<TOut>.Success(value);
+            return token.IsCancellationRequested ? run.GaveUp<TOut>(name, begun: true) : Reply<TOut>.Success(value);
         }
         catch (OperationCanceledException) when (token.IsCancellationRequested)
         {
-            return run.GaveUp<TOut>(name);
+            return run.GaveUp<TOut>(name, begun: true);
         }
         catch (Exception failure)
         {

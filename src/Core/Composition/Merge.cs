@@ -3,7 +3,7 @@ namespace ServiceMesh;
 /// <summary>Fixed values merged into the input of a step, whatever comes in.</summary>
 internal sealed class Merge<TIn, TOut>(Func<TIn, TIn> merge, Composition<TIn, TOut> step) : Composition<TIn, TOut>
 {
-    internal override bool BeginsLocally => step.BeginsLocally;
+    internal override bool RunsLocalCode => true;
 
     internal override async ValueTask<Reply<TOut>> RunAsync(TIn input, CompositionRun run)
     {

@@ -3,7 +3,7 @@ namespace ServiceMesh;
 /// <summary><c>a || b</c>: the same input to each, in order; stops at the first success.</summary>
 internal sealed class OrOr<TIn, TOut>(Composition<TIn, TOut> first, Composition<TIn, TOut> second) : Composition<TIn, TOut>
 {
-    internal override bool BeginsLocally => first.BeginsLocally;
+    internal override bool RunsLocalCode => first.RunsLocalCode || second.RunsLocalCode;
 
     internal override async ValueTask<Reply<TOut>> RunAsync(TIn input, CompositionRun run)
     {

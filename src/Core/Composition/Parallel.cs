@@ -7,7 +7,7 @@ namespace ServiceMesh;
 internal sealed class Parallel<TIn, TOut>(Composition<TIn, TOut>[] steps, int maxConcurrency) : Composition<TIn, TOut[]>
 {
     // It starts its local steps on the pool itself.
-    internal override bool BeginsLocally => false;
+    internal override bool RunsLocalCode => false;
 
     internal override async ValueTask<Reply<TOut[]>> RunAsync(TIn input, CompositionRun run)
     {
@@ -32,7 +32,7 @@ internal sealed class Parallel<TIn, TOut>(Composition<TIn, TOut>[] steps, int ma
         for (var i = 0; i < steps.Length; i++)
         {
             var step = steps[i];
-            running[i] = step.BeginsLocally
+            running[i] = step.RunsLocalCode
                 ? Task.Run(() => step.RunAsync(input, run).AsTask(), CancellationToken.None)
                 : step.RunAsync(input, run).AsTask();
         }

@@ -7,7 +7,7 @@ internal sealed class Pipe<TIn, TMiddle, TOut>(Composition<TIn, TMiddle> first, 
 
     internal override string FirstStep => first.FirstStep;
 
-    internal override bool BeginsLocally => first.BeginsLocally;
+    internal override bool RunsLocalCode => first.RunsLocalCode || second.RunsLocalCode;
 
     internal override async ValueTask<Reply<TOut>> RunAsync(TIn input, CompositionRun run)
     {

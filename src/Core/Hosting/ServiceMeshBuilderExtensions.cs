@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -55,6 +56,7 @@ public static class ServiceMeshBuilderExtensions
 
     /// <summary>Answers requests with an asynchronous function.</summary>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
+    [OverloadResolutionPriority(1)] // a lambda that only throws fits both
     public static IServiceMeshBuilder AddHandler<TIn, TOut>(
         this IServiceMeshBuilder builder,
         RequestTopic<TIn, TOut> topic,
@@ -81,6 +83,7 @@ public static class ServiceMeshBuilderExtensions
 
     /// <summary>Receives signals with an asynchronous function.</summary>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
+    [OverloadResolutionPriority(1)] // a lambda that only throws fits both
     public static IServiceMeshBuilder AddHandler<T>(
         this IServiceMeshBuilder builder,
         SignalPattern<T> pattern,

@@ -104,7 +104,7 @@ public static class ServiceMeshServiceCollectionExtensions
             node, transport, registration.Name, sender, subscriber,
             [.. provider.GetKeyedServices<HandlerDefinition>(name)],
             provider.GetKeyedServices<RequiredFeatures>(name).Aggregate(TransportFeatures.None, (all, one) => all | one.Features));
-        var bus = new ServiceBus(node, sender, subscriber, lifetime);
+        var bus = new ServiceBus(node, transport, sender, subscriber, lifetime);
         node.Bus = bus;
         return new(bus, lifetime);
     }

@@ -53,6 +53,13 @@ public interface ITransport
     ValueTask<SignalResult> SignalAsync(Message signal, CancellationToken cancellationToken);
 
     /// <summary>
+    /// The nodes that this transport knows of now, this one included. A node that died disappears within a time that the
+    /// transport documents.
+    /// </summary>
+    /// <exception cref="TransportException">The transport cannot tell now.</exception>
+    Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken);
+
+    /// <summary>
     /// Delivers to a subscription from now on: when the task ends, a message sent by any node arrives. Several are given
     /// at once so that a node with many starts quickly.
     /// </summary>

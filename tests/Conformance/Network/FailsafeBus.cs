@@ -8,6 +8,8 @@ internal sealed class FailsafeBus(IServiceBus bus) : IServiceBus
 {
     public NodeInfo Node => bus.Node;
 
+    public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken = default) => bus.ListNodesAsync(cancellationToken).InTime();
+
     public Task<TOut> RequestAsync<TIn, TOut>(
         RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken = default) =>
         bus.RequestAsync(topic, input, options, cancellationToken).InTime();

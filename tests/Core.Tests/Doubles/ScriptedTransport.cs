@@ -40,6 +40,8 @@ internal sealed class ScriptedTransport : ITransport
         return Task.CompletedTask;
     }
 
+    public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<NodeInfo>>([]);
+
     public Task StopAsync(CancellationToken cancellationToken)
     {
         Calls.Enqueue("stop");

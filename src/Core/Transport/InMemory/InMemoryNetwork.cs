@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 namespace ServiceMesh;
 
 /// <summary>
@@ -6,6 +8,8 @@ namespace ServiceMesh;
 /// </summary>
 public sealed class InMemoryNetwork
 {
+    internal ConcurrentDictionary<string, TransportContext> Nodes { get; } = new();
+
     internal SubscriptionTable Requests { get; } = new();
 
     internal SubscriptionTable Signals { get; } = new();

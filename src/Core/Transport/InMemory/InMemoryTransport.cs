@@ -8,6 +8,7 @@ internal sealed class InMemoryTransport(InMemoryNetwork network) : ITransport
 {
     private readonly Lock _lock = new();
     private List<Subscription> _mine = [];
+    private TransportContext _context = null!;
 
     public TransportCapabilities Capabilities { get; } = new()
     {
@@ -17,7 +18,12 @@ internal sealed class InMemoryTransport(InMemoryNetwork network) : ITransport
         ReceiverCount = ReceiverCount.Subscriptions,
     };
 
-    public Task StartAsync(TransportContext context, CancellationToken cancellationToken) => Task.CompletedTask;
+    public Task StartAsync(TransportContext context, CancellationToken cancellationToken)
+    {
+        _context = context;
+        network.Nodes[context.NodeId] = context;
+        return Task.CompletedTask;
+    }
 
     // Requests still come in and are refused as not processed, which tells a caller more than that nobody is there.
     // A signal has no caller to tell, so it must not come any more.
@@ -46,6 +52,7 @@ internal sealed class InMemoryTransport(InMemoryNetwork network) : ITransport
             _mine = [];
         }
 
+        network.Nodes.TryRemove(_context.NodeId, out _);
         // Requests that wait still get their answers: those come from nodes of the same process.
         return Task.CompletedTask;
     }
@@ -75,6 +82,9 @@ internal sealed class InMemoryTransport(InMemoryNetwork network) : ITransport
         network.TableOf(subscription.Kind).Remove(subscription);
         return Task.CompletedTask;
     }
+
+    public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<NodeInfo>>([.. network.Nodes.Values.Select(node => node.Describe())]);
 
     public ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken)
     {

@@ -1,0 +1,89 @@
+using Microsoft.Extensions.DependencyInjection;
+using NUnit.Framework;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.Core.Tests;
+
+/// <summary>What holds over a whole execution: one value for many, one deadline, one set of headers.</summary>
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+public sealed class ExecutionTests
+{
+    private readonly ManualTimeProvider _clock = new();
+
+    [Test]
+    public async Task One_composition_executed_a_thousand_times_at_once_gives_a_thousand_right_answers()
+    {
+        await using var node = await Steps.NodeAsync(("Handler:MaxQueued", "10000"));
+        var form = Steps.Add1
+            | Compose.Parallel(
+                Steps.Double | Compose.Lambda((int x) => x + 1),
+                Steps.Nobody.OrOr(Steps.Double),
+                Compose.Batch(Steps.Nobody, Steps.Add1),
+                Steps.Add1.AndAnd(Steps.Text | Steps.Length).Merge(x => x + 100))
+            | Compose.Lambda((int[] all) => string.Join(' ', all));
+        var answers = await Task.WhenAll(Enumerable.Range(0, 1000).Select(i => Task.Run(() => node.Bus.ExecuteAsync(form, i)))).Soon();
+        Assert.That(answers, Is.EqualTo(Enumerable.Range(1, 1000).Select(x => $"{x * 2 + 1} {x * 2} {x + 1} {x + 100}")));
+    }
+
+    [Test]
+    public async Task One_deadline_spans_all_steps()
+    {
+        await using var node = await NodeAsync();
+        var deadlines = new List<long?>();
+        var look = new RequestTopic<int, int>("look");
+        await using var subscription = await node.Bus.SubscribeAsync(look, (x, context) =>
+        {
+            deadlines.Add(context.Message.Deadline.RemainingMilliseconds);
+            _clock.Advance(TimeSpan.FromSeconds(2));
+            return Task.FromResult(x);
+        });
+        var reply = await node.Bus.TryExecuteAsync(look | look | look, 1, new RequestOptions { Timeout = TimeSpan.FromSeconds(4) }).Soon();
+        Assert.That(deadlines.Take(2), Is.EqualTo(new long?[] { 4000, 2000 }), "each step has what the ones before it left");
+        Assert.That(deadlines, Has.Count.EqualTo(2), "nothing was left for the third");
+        Assert.That(reply.Status, Is.EqualTo(StatusCode.DeadlinePassed));
+    }
+
+    [Test]
+    public async Task Resuming_has_a_deadline_of_its_own()
+    {
+        await using var node = await NodeAsync();
+        var broken = true;
+        var form = Compose.Lambda((int x) =>
+        {
+            _clock.Advance(TimeSpan.FromSeconds(3));
+            return broken ? throw new InvalidTimeZoneException() : x;
+        });
+        var options = new RequestOptions { Timeout = TimeSpan.FromSeconds(4) };
+        var left = (await node.Bus.TryExecuteAsync(form, 1, options).Soon()).Resumption!;
+        broken = false;
+        Assert.That((await node.Bus.TryResumeAsync(left, options).Soon()).Value, Is.EqualTo(1));
+        Assert.That(async () => await node.Bus.TryResumeAsync(left, new RequestOptions { Timeout = TimeSpan.Zero }).Soon(), Throws.TypeOf<ArgumentOutOfRangeException>());
+    }
+
+    [Test]
+    public async Task Headers_travel_with_every_step()
+    {
+        await using var node = await NodeAsync();
+        var seen = new System.Collections.Concurrent.ConcurrentQueue<string?>();
+        var look = new RequestTopic<int, int>("look");
+        await using var subscription = await node.Bus.SubscribeAsync(look, (x, context) =>
+        {
+            seen.Enqueue(context.Headers["tenant"]);
+            return Task.FromResult(x);
+        });
+        var form = look | Compose.Parallel(look, look).Pipe(all => all[0]) | Compose.Batch(look, look);
+        await node.Bus.ExecuteAsync(form, 1, new RequestOptions { Headers = Headers.Of(("tenant", "t")) }).Soon();
+        Assert.That(seen, Is.EqualTo(Enumerable.Repeat("t", 5)));
+    }
+
+    [Test]
+    public async Task A_value_that_cannot_be_encoded_in_the_middle_is_misuse_and_thrown()
+    {
+        await using var node = await Steps.NodeAsync();
+        var form = Compose.Lambda<int, Action>(_ => () => { }) | new RequestTopic<Action, int>("a");
+        Assert.That(async () => await node.Bus.TryExecuteAsync(form, 1).Soon(), Throws.TypeOf<NotSupportedException>());
+    }
+
+    private Task<TestNode> NodeAsync() =>
+        TestNode.StartAsync(Steps.AddTo, services: services => services.AddSingleton<TimeProvider>(_clock));
+}

@@ -1,0 +1,56 @@
+using System.Text;
+using FsCheck;
+using FsCheck.Fluent;
+using NUnit.Framework;
+
+namespace ServiceMesh.Core.Tests;
+
+public sealed class ErrorReportTests
+{
+    [TestCase("abc", 3, "abc")]
+    [TestCase("abc", 2, "ab")]
+    [TestCase("abc", 0, "")]
+    [TestCase("", 0, "")]
+    [TestCase("aé", 3, "aé")]
+    [TestCase("aé", 2, "a")]
+    [TestCase("a世", 3, "a")]
+    [TestCase("a世", 2, "a")]
+    [TestCase("a🌍b", 5, "a🌍")]
+    [TestCase("a🌍b", 4, "a")]
+    [TestCase("🌍", 3, "")]
+    public void Text_is_cut_where_a_character_begins(string body, int bytes, string kept) =>
+        Assert.That(ErrorReport.Excerpt(Encoding.UTF8.GetBytes(body), bytes), Is.EqualTo((kept, "utf-8")));
+
+    [Test]
+    public void What_is_no_text_becomes_base64_of_exactly_the_bytes_that_are_kept()
+    {
+        byte[] body = [0x61, 0xFF, 0x80, 0x80, 0x80, 0x80, 0x80];
+        Assert.That(ErrorReport.Excerpt(body, 7), Is.EqualTo((Convert.ToBase64String(body), "base64")));
+        Assert.That(ErrorReport.Excerpt(body, 6), Is.EqualTo((Convert.ToBase64String(body.AsSpan(0, 6)), "base64")));
+        Assert.That(ErrorReport.Excerpt(body, 1), Is.EqualTo(("a", "utf-8")), "what is kept is text");
+    }
+
+    [Test]
+    public void Any_body_is_kept_up_to_the_limit_and_less_than_a_character_short_of_it() =>
+        Check.One(TopicGenerators.Seeded.WithMaxTest(3000), Prop.ForAll(
+            Gen.OneOf(
+                Gen.Choose(0, 255).Select(b => (byte)b).ArrayOf(),
+                Gen.Elements("a", "é", "世", "🌍").ArrayOf().Select(parts => Encoding.UTF8.GetBytes(string.Concat(parts)))).ToArbitrary(),
+            Gen.Choose(0, 40).ToArbitrary(),
+            (body, max) =>
+            {
+                var (data, encoding) = ErrorReport.Excerpt(body, max);
+                var kept = encoding == "base64" ? Convert.FromBase64String(data) : Encoding.UTF8.GetBytes(data);
+                var most = Math.Min(body.Length, max);
+                return body.AsSpan().StartsWith(kept) && kept.Length <= most && kept.Length > most - 4;
+            }));
+
+    [Test]
+    public void A_long_exception_is_cut_and_says_so()
+    {
+        var text = ErrorReport.Describe(new InvalidOperationException(new string('x', 10_000)))!;
+        Assert.That(text, Has.Length.EqualTo(ErrorReport.MaxExceptionCharacters + 1));
+        Assert.That(text, Does.EndWith("…"));
+        Assert.That(ErrorReport.Describe(null), Is.Null);
+    }
+}
