@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Logging;
 using StackExchange.Redis;
 
@@ -8,6 +9,7 @@ namespace ServiceMesh.Redis;
 /// Requests and signals over Redis publish/subscribe. A request is one PUBLISH whose receiver count says when nobody is
 /// there; the members of a group race for a claim; replies come through one subscription per node.
 /// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "StopAsync, which every transport has, disposes the presence.")]
 internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
 {
     // A member that must refuse lets the others claim first: only when all refuse is the refusal the answer.
@@ -29,6 +31,7 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
     private Claims _claims = null!;
     private IDatabase _database = null!;
     private ISubscriber _subscriber = null!;
+    private Presence _presence = null!;
 
     public TransportCapabilities Capabilities { get; } = new()
     {
@@ -55,6 +58,8 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
         _connection.GapBegan += OnGap;
         await _subscriber.SubscribeAsync(Channel(_wire.ReplySubscription(context.NodeId)), OnReply).ConfigureAwait(false);
         await _subscriber.SubscribeAsync(Channel(_wire.NoticeChannel), OnNotice).ConfigureAwait(false);
+        _presence = new(_database, context, options.KeyPrefix);
+        await _presence.StartAsync().ConfigureAwait(false);
     }
 
     /// <summary>From here on PUBLISH does not count this node any more, so others get the messages.</summary>
@@ -69,6 +74,7 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         _pending.EndAll("The bus stopped before the reply came. Whether a handler ran is not known.");
+        await _presence.DisposeAsync().ConfigureAwait(false);
         await _connection.CloseAsync().ConfigureAwait(false);
     }
 
@@ -131,8 +137,21 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
         return new((int)receivers);
     }
 
-    public Task SubscribeAsync(IReadOnlyCollection<Subscription> subscriptions, CancellationToken cancellationToken) =>
-        Task.WhenAll(subscriptions.GroupBy(s => ChannelOf(s)).Select(ofChannel =>
+    public async Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _presence.ListAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is RedisException or TimeoutException)
+        {
+            throw new TransportException($"Redis did not say which nodes there are: {failure.Message}", failure);
+        }
+    }
+
+    public async Task SubscribeAsync(IReadOnlyCollection<Subscription> subscriptions, CancellationToken cancellationToken)
+    {
+        await Task.WhenAll(subscriptions.GroupBy(s => ChannelOf(s)).Select(ofChannel =>
         {
             var isNew = false;
             var listener = _listeners.GetOrAdd(ofChannel.Key, _ =>
@@ -142,7 +161,9 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
             });
             listener.Add(ofChannel);
             return isNew ? _subscriber.SubscribeAsync(Channel(ofChannel.Key), listener.Hear) : Task.CompletedTask;
-        }));
+        })).ConfigureAwait(false);
+        await _presence.TryAnnounceAsync().ConfigureAwait(false);
+    }
 
     public async Task UnsubscribeAsync(Subscription subscription, CancellationToken cancellationToken)
     {

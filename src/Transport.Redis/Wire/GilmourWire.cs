@@ -81,7 +81,7 @@ internal sealed class GilmourWire : IRedisWire
     public byte[] Write(MessageId request, ReplyMessage reply)
     {
         // Theirs: a failure's data is what the caller sees, so the sentence goes there when there is no other.
-        var data = reply.Body.IsEmpty && reply.Error is not null ? JsonSerializer.SerializeToUtf8Bytes(reply.Error, GilmourJson.Default.String) : reply.Body;
+        var data = reply.Body.IsEmpty && reply.Error is not null ? JsonSerializer.SerializeToUtf8Bytes(reply.Error, RedisJson.Default.String) : reply.Body;
         return Envelope(data, (int)reply.Status, ReplyChannel(request), json =>
         {
             if (reply.Error is not null)
@@ -139,7 +139,7 @@ internal sealed class GilmourWire : IRedisWire
     public byte[] Write(Notice notice) => notice.Cancelled is { } request
         ? Envelope(default, 0, request.ToString(), _ => { })
         : Envelope(
-            JsonSerializer.SerializeToUtf8Bytes([.. notice.Departed.Select(d => new[] { d.Topic, d.Group })], GilmourJson.Default.StringArrayArray),
+            JsonSerializer.SerializeToUtf8Bytes([.. notice.Departed.Select(d => new[] { d.Topic, d.Group })], RedisJson.Default.StringArrayArray),
             0, "", _ => { });
 
     public bool TryReadNotice(ReadOnlyMemory<byte> frame, [NotNullWhen(true)] out Notice? notice)
@@ -158,7 +158,7 @@ internal sealed class GilmourWire : IRedisWire
 
         try
         {
-            var departed = JsonSerializer.Deserialize(envelope.Data.Span, GilmourJson.Default.StringArrayArray);
+            var departed = JsonSerializer.Deserialize(envelope.Data.Span, RedisJson.Default.StringArrayArray);
             notice = new(null, [.. (departed ?? []).Where(d => d is { Length: 2 }).Select(d => (d[0], d[1]))]);
             return true;
         }
