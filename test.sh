@@ -1,17 +1,8 @@
 #!/usr/bin/env bash
 # The test command: installs what the tests need and the machine lacks, restores, builds, runs everything, and closes
 # with one line "N passed, N failed, N skipped". Exits non-zero when anything failed or nothing ran.
-#   ./test.sh            everything within the usual time
-#   ./test.sh --long     the longer forms too
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
-
-if [ "${1:-}" = "--long" ]; then
-  export SERVICEMESH_LONG_TESTS=1
-elif [ -n "${1:-}" ]; then
-  echo "unknown argument '$1'; allowed: --long" >&2
-  exit 2
-fi
 
 command -v dotnet >/dev/null || { echo "The .NET 10 SDK is needed (dotnet on PATH)." >&2; exit 1; }
 

@@ -13,6 +13,7 @@ internal sealed class Node : IDisposable
     private readonly long _started;
     private long _lastMessage;
     private volatile bool _draining;
+    private volatile bool _stopped;
 
     public Node(
         ServiceMeshOptions options,
@@ -42,6 +43,12 @@ internal sealed class Node : IDisposable
     public string Id { get; }
 
     public string Name { get; }
+
+    /// <summary>The key of its bus in the container; empty for the one without.</summary>
+    public string BusName { get; init; } = "";
+
+    /// <summary>What files of this node are called: the service, and the bus where there are several.</summary>
+    public string FileName => NodeInfo.Segment(BusName.Length == 0 ? Name : $"{Name}-{BusName}");
 
     public ServiceMeshOptions Options { get; }
 
@@ -83,14 +90,19 @@ internal sealed class Node : IDisposable
         Subscriptions = Subscriptions.Describe(),
     };
 
+    /// <summary>The transport is being stopped or has been: nothing can be asked of it any more.</summary>
+    public bool IsStopped => _stopped;
+
     public void BeginDrain() => _draining = true;
+
+    public void BeginStop() => _stopped = true;
 
     public Task CancelHandlersAsync() => _stopping.CancelAsync();
 
-    public void ReportLoss(string reason, string topic, string detail)
+    public void ReportLoss(string reason, string topic, string detail, string sender)
     {
         Telemetry.Dropped(reason, topic);
-        Log.Dropped(Logger, topic, reason, detail);
+        Log.Dropped(Logger, topic, sender, reason, detail);
     }
 
     /// <summary>Does what stopping needs from a transport. Whatever that does wrong, stopping goes on.</summary>

@@ -52,7 +52,7 @@ public sealed partial class ProseTests
         }
     }
 
-    [GeneratedRegex(@"^(?:dotnet (?:build|test) |dotnet run --project |)(\S+)")]
+    [GeneratedRegex(@"^(?:dotnet (?:build|test) |dotnet run (?:-c Release )?--project |)(\S+)")]
     private static partial Regex Command();
 
     [GeneratedRegex(@"(?<![\w.:/)*`(-])/(?:work|home|root|tmp|Users|mnt|opt|var|etc|usr)/|\b[A-Z]:\\")]

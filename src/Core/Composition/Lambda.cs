@@ -27,7 +27,7 @@ internal sealed class Lambda<TIn, TOut>(Func<TIn, CancellationToken, ValueTask<T
         }
         catch (Exception failure)
         {
-            return run.Failed<TOut>(new(StatusCode.HandlerFailed, name, $"It threw {failure.GetType().Name}: {failure.Message}")
+            return run.Failed<TOut>(new(StatusCode.HandlerFailed, name, $"It threw {ExceptionText.Brief(failure)}")
             {
                 Exception = failure,
             });

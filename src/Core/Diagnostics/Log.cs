@@ -26,20 +26,20 @@ internal static partial class Log
     [LoggerMessage(EventId = 10, Message = "Handling {Topic} from {Sender} failed with {Status}")]
     public static partial void HandlingFailed(ILogger logger, LogLevel level, Topic topic, string sender, int status, Exception? exception);
 
-    [LoggerMessage(11, LogLevel.Warning, "The handler of {Topic} for {Sender} ended {Late} after it had been given up: it does not look at its cancellation token")]
-    public static partial void HandlerOverran(ILogger logger, Topic topic, string sender, TimeSpan late);
+    [LoggerMessage(11, LogLevel.Warning, "The handler of {Topic} for {Sender} ended {Late} after it had been given up")]
+    public static partial void HandlerOverran(ILogger logger, Topic topic, string sender, TimeSpan late, Exception? exception);
 
-    [LoggerMessage(12, LogLevel.Error, "Disposing the services of a handler of {Topic} failed")]
-    public static partial void ScopeDisposeFailed(ILogger logger, string topic, Exception exception);
+    [LoggerMessage(12, LogLevel.Error, "Disposing the services of a handler of {Topic} failed, for {Sender}")]
+    public static partial void ScopeDisposeFailed(ILogger logger, string topic, string sender, Exception exception);
 
-    [LoggerMessage(13, LogLevel.Warning, "Lost a message on {Topic} ({Reason}): {Detail}")]
-    public static partial void Dropped(ILogger logger, string topic, string reason, string detail);
+    [LoggerMessage(13, LogLevel.Warning, "Lost a message on {Topic} ({Reason}) from {Sender}: {Detail}")]
+    public static partial void Dropped(ILogger logger, string topic, string sender, string reason, string detail);
 
-    [LoggerMessage(20, LogLevel.Debug, "Request {Topic} failed with {Status}: {Error}")]
-    public static partial void RequestFailed(ILogger logger, string topic, int status, string error);
+    [LoggerMessage(20, LogLevel.Debug, "Request {Topic} from {Sender} failed with {Status}: {Error}")]
+    public static partial void RequestFailed(ILogger logger, string topic, string sender, int status, string error);
 
-    [LoggerMessage(21, LogLevel.Error, "The transport broke its contract on {Topic}: it threw instead of answering")]
-    public static partial void TransportThrew(ILogger logger, string topic, Exception exception);
+    [LoggerMessage(21, LogLevel.Error, "The transport broke its contract on {Topic} from {Sender}: it threw instead of answering")]
+    public static partial void TransportThrew(ILogger logger, string topic, string sender, Exception exception);
 
     [LoggerMessage(30, LogLevel.Error, "An error report about {Topic} from {Sender} (status {Status}) could not be filed")]
     public static partial void ReportFailed(ILogger logger, string topic, string sender, int status, Exception exception);

@@ -127,11 +127,12 @@ internal sealed class Telemetry
         ? s_source.StartActivity($"execute {composition.Remaining}", ActivityKind.Internal)
         : null;
 
+    /// <summary>Ends it; <see cref="StatusCode.None"/> says that the caller cancelled.</summary>
     public static void EndComposition(Activity? activity, StatusCode status)
     {
         if (activity is not null)
         {
-            SetOutcome(activity, status, null);
+            SetError(activity, ErrorOf(status));
             activity.Dispose();
         }
     }
@@ -192,14 +193,26 @@ internal sealed class Telemetry
     {
         if (status.IsFailure)
         {
-            activity.SetStatus(ActivityStatusCode.Error);
-            activity.SetTag("error.type", ErrorType(status));
+            SetError(activity, ErrorType(status));
             if (exception is not null)
             {
                 activity.AddException(exception);
             }
         }
     }
+
+    private static void SetError(Activity activity, string? error)
+    {
+        if (error is not null)
+        {
+            activity.SetStatus(ActivityStatusCode.Error);
+            activity.SetTag("error.type", error);
+        }
+    }
+
+    // Who asked has no status when it cancelled.
+    private static string? ErrorOf(StatusCode status) =>
+        status == StatusCode.None ? "cancelled" : status.IsFailure ? ErrorType(status) : null;
 
     private static string ErrorType(StatusCode status) => ((int)status).ToString(CultureInfo.InvariantCulture);
 
@@ -236,7 +249,7 @@ internal sealed class Telemetry
                 Interlocked.Decrement(ref telemetry._requestsInFlight);
             }
 
-            var error = status == StatusCode.None ? "cancelled" : status.IsFailure ? ErrorType(status) : null;
+            var error = ErrorOf(status);
             if (telemetry._sent.Enabled || telemetry._sendDuration.Enabled)
             {
                 var tags = new TagList
@@ -257,12 +270,7 @@ internal sealed class Telemetry
 
             if (activity is not null)
             {
-                if (error is not null)
-                {
-                    activity.SetStatus(ActivityStatusCode.Error);
-                    activity.SetTag("error.type", error);
-                }
-
+                SetError(activity, error);
                 activity.Dispose();
             }
         }

@@ -44,20 +44,12 @@ public sealed record ErrorReport
     /// <summary>The exception's type, message and stack; null when there was none on this node.</summary>
     public string? Exception { get; init; }
 
-    internal const int MaxExceptionCharacters = 8192;
-
     internal static (string Data, string Encoding) Excerpt(ReadOnlySpan<byte> body, int maxBytes)
     {
         var excerpt = body.Length <= maxBytes ? body : body[..WholeCharacters(body, maxBytes)];
         return System.Text.Unicode.Utf8.IsValid(excerpt)
             ? (Encoding.UTF8.GetString(excerpt), "utf-8")
             : (Convert.ToBase64String(body[..Math.Min(body.Length, maxBytes)]), "base64");
-    }
-
-    internal static string? Describe(Exception? exception)
-    {
-        var text = exception?.ToString();
-        return text is { Length: > MaxExceptionCharacters } ? text[..MaxExceptionCharacters] + "…" : text;
     }
 
     // A cut in the middle of a character would turn text into base64: step back to where one begins.

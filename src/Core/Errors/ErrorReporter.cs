@@ -57,7 +57,7 @@ internal sealed class ErrorReporter(Node node)
             Topic = message.Topic.ToString(),
             Kind = message.Kind,
             Status = (int)status,
-            Error = error,
+            Error = ExceptionText.Cut(error, ReplyMessage.MaxErrorCharacters),
             MessageId = message.Id.ToString(),
             Sender = message.Sender,
             Node = node.Id,
@@ -66,13 +66,13 @@ internal sealed class ErrorReporter(Node node)
             Data = data,
             DataEncoding = encoding,
             DataBytes = message.Body.Length,
-            Exception = ErrorReport.Describe(exception),
+            Exception = ExceptionText.Full(exception),
         });
     }
 
     /// <summary>Reports a local step of a composition, which never was a message.</summary>
     public void Report(ReplyFailure failure) =>
-        Report(failure.Step, failure.Status, failure.Message, ErrorReport.Describe(failure.Exception));
+        Report(failure.Step, failure.Status, failure.Message, ExceptionText.Full(failure.Exception));
 
     /// <summary>Reports something that never became a message here: a local step, a frame that could not be read.</summary>
     public void Report(string topic, StatusCode status, string error, string? exception)
@@ -87,7 +87,7 @@ internal sealed class ErrorReporter(Node node)
         {
             Topic = topic,
             Status = (int)status,
-            Error = error,
+            Error = ExceptionText.Cut(error, ReplyMessage.MaxErrorCharacters),
             MessageId = node.NextMessageId().ToString(),
             Sender = node.Id,
             Node = node.Id,

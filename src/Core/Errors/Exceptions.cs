@@ -27,7 +27,10 @@ public sealed class RequestTimedOutException : ServiceMeshException
     internal RequestTimedOutException(ReplyFailure failure) : base(failure) { }
 }
 
-/// <summary>Refused before a handler ran: undecodable, not allowed, too large, or overloaded (400, 401, 403, 413, 429).</summary>
+/// <summary>
+/// Refused before a handler ran: undecodable, too large, overloaded (400, 413, 429), or by a middleware (401, 403, …). A
+/// handler that refuses by itself has run: <see cref="HandlerFailedException"/>.
+/// </summary>
 public sealed class RequestRejectedException : ServiceMeshException
 {
     internal RequestRejectedException(ReplyFailure failure) : base(failure) { }

@@ -8,8 +8,8 @@ namespace ServiceMesh;
 /// draining rewrite the file beside itself and move it into place, so a crash leaves the old one or the new one.
 /// </summary>
 /// <remarks>
-/// One process owns a file, held by a lock file next to it. All lines are kept in memory too: at the default limits
-/// that is some tens of megabytes at the very most, and reading costs no disk.
+/// One bus of one process owns a file, held by a lock file next to it. All lines are kept in memory too, so reading costs
+/// no disk: a report is a few kilobytes, and bounded by its parts (data, error, exception), which JSON may escape.
 /// </remarks>
 internal sealed class FileErrorQueue(string path, int capacity, ILogger logger) : IErrorQueue, IDisposable
 {
@@ -17,6 +17,7 @@ internal sealed class FileErrorQueue(string path, int capacity, ILogger logger) 
     private readonly Queue<byte[]> _lines = new();
     private FileStream? _owner;
     private int _linesInFile;
+    private bool _isTorn;
     private bool _disposed;
 
     public int Capacity => capacity;
@@ -38,7 +39,11 @@ internal sealed class FileErrorQueue(string path, int capacity, ILogger logger) 
             OpenNeedsLock();
             using (var file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read))
             {
-                file.Write([.. line, (byte)'\n']);
+                // A failed append may have left half a line: begin on one of our own.
+                file.Write(_isTorn ? [(byte)'\n', .. line, (byte)'\n'] : [.. line, (byte)'\n']);
+                _isTorn = true;
+                file.Flush();
+                _isTorn = false;
             }
 
             _lines.Enqueue(line);
@@ -75,15 +80,15 @@ internal sealed class FileErrorQueue(string path, int capacity, ILogger logger) 
         lock (_lock)
         {
             OpenNeedsLock();
-            var drained = new List<ErrorReport>(Math.Min(max, _lines.Count));
-            while (drained.Count < max && _lines.TryDequeue(out var line))
+            ErrorReport[] drained = [.. _lines.Take(max).Select(Parse)];
+            if (drained.Length > 0)
             {
-                drained.Add(Parse(line));
-            }
-
-            if (drained.Count > 0)
-            {
-                RewriteNeedsLock();
+                // The file first: when that fails nothing has been taken out, and nothing is handed out.
+                RewriteNeedsLock(skip: drained.Length);
+                for (var i = 0; i < drained.Length; i++)
+                {
+                    _lines.Dequeue();
+                }
             }
 
             return new(drained);
@@ -116,10 +121,21 @@ internal sealed class FileErrorQueue(string path, int capacity, ILogger logger) 
         catch (IOException failure)
         {
             throw new IOException(
-                $"The error queue '{path}' is in use by another process. Give each its own file with ServiceMesh:Errors:QueueFile.", failure);
+                $"The error queue '{path}' is in use by another process or another bus. Give each its own file with ServiceMesh:Errors:QueueFile.", failure);
         }
 
-        LoadNeedsLock();
+        try
+        {
+            LoadNeedsLock();
+        }
+        catch
+        {
+            // Not open: what could not be read must not be taken for empty and overwritten.
+            _owner.Dispose();
+            _owner = null;
+            _lines.Clear();
+            throw;
+        }
     }
 
     private void LoadNeedsLock()
@@ -162,12 +178,12 @@ internal sealed class FileErrorQueue(string path, int capacity, ILogger logger) 
         RewriteNeedsLock();
     }
 
-    private void RewriteNeedsLock()
+    private void RewriteNeedsLock(int skip = 0)
     {
         var next = path + ".next";
         using (var file = new FileStream(next, FileMode.Create, FileAccess.Write, FileShare.None))
         {
-            foreach (var line in _lines)
+            foreach (var line in _lines.Skip(skip))
             {
                 file.Write(line);
                 file.WriteByte((byte)'\n');
@@ -177,7 +193,7 @@ internal sealed class FileErrorQueue(string path, int capacity, ILogger logger) 
         }
 
         File.Move(next, path, overwrite: true);
-        _linesInFile = _lines.Count;
+        _linesInFile = _lines.Count - skip;
     }
 
     private static bool IsReport(ReadOnlySpan<byte> line)

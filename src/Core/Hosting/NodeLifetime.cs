@@ -46,7 +46,7 @@ internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
         _handlers = handlers;
         _required = required;
         _errorQueue = new(() => transport.ErrorQueue ?? new FileErrorQueue(
-            node.Options.Errors.QueueFile ?? Path.Combine("servicemesh-errors", $"{NodeInfo.Segment(node.Name)}.jsonl"),
+            node.Options.Errors.QueueFile ?? Path.Combine("servicemesh-errors", $"{node.FileName}.jsonl"),
             node.Options.Errors.QueueCapacity,
             node.Logger));
     }
@@ -106,7 +106,7 @@ internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
         Log.Draining(_node.Logger, _node.Id, timeout, _node.Subscriptions.InFlight);
         await _node.AttemptAsync("drain", LeftForAStep, _transport.DrainAsync).ConfigureAwait(false);
         _node.BeginDrain();
-        var empty = Task.WhenAll(_node.Subscriptions.Snapshot().Select(s => s.Gate.CloseAsync()));
+        var empty = Task.WhenAll(_node.Subscriptions.Snapshot().Where(s => !s.IsOwn).Select(s => s.Gate.CloseAsync()));
         if (await _node.EndsWithinAsync(empty, _budget.Remaining).ConfigureAwait(false))
         {
             Log.Drained(_node.Logger, _node.Id);
@@ -133,6 +133,7 @@ internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
         _state = State.Stopped;
         await _node.Errors.StopAsync(LeftForAStep).ConfigureAwait(false);
         _sender.Close();
+        _node.BeginStop();
         await _node.AttemptAsync("stop", LeftForAStep, _transport.StopAsync).ConfigureAwait(false);
     }
 
@@ -147,6 +148,13 @@ internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
     {
         _sender.Close();
         _node.BeginDrain();
+        if (_state is State.Running or State.Draining)
+        {
+            // Begun and not awaited: a transport takes its subscriptions back before it first waits.
+            _ = _node.AttemptAsync("stop", s_leastForAStep, _transport.StopAsync);
+        }
+
+        _node.BeginStop();
         Release();
     }
 

@@ -20,7 +20,7 @@ internal sealed class OptionsCheck(
         [
             transports.Count == 0
                 ? "No transport was added to the bus: call AddInMemoryTransport(), AddRedisTransport() or AddHttpTransport() after AddServiceMesh(…)."
-                : Choice($"{prefix}:Transport", options.Transport, [.. transports.Select(t => t.Name)], "A transport is known once its Add…Transport() has been called."),
+                : Choice($"{prefix}:Transport", options.Transport, [.. transports.Select(t => t.Name)], "A transport is known once AddRedisTransport(), AddHttpTransport() or the like has been called."),
             Choice($"{prefix}:Serializer", options.Serializer, [.. serializers.Select(s => s.Name)], "Is AddSerializer(…) missing?"),
             Enum.IsDefined(options.ErrorPolicy) ? null : $"{prefix}:ErrorPolicy is {options.ErrorPolicy}; allowed are {string.Join(", ", Enum.GetNames<ErrorPolicy>())}.",
             options.NodeName is { Length: 0 } ? $"{prefix}:NodeName is empty; leave it out to use the program's name." : null,

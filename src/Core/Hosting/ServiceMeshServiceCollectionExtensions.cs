@@ -62,7 +62,7 @@ public static class ServiceMeshServiceCollectionExtensions
         services.AddKeyedSingleton(name, (provider, _) => Build(provider, name));
         services.AddKeyedSingleton(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Lifetime);
         services.AddKeyedSingleton<IServiceBus>(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Bus);
-        services.AddKeyedSingleton(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Lifetime.ErrorQueue);
+        services.AddKeyedSingleton<IErrorQueue>(name, (provider, _) => new ErrorQueueOfNode(provider.GetRequiredKeyedService<NodeLifetime>(name)));
         services.AddSingleton<IHostedService>(provider => new MeshHostedService(provider.GetRequiredKeyedService<NodeLifetime>(name)));
         return new Builder(services, name, section);
     }
@@ -97,7 +97,10 @@ public static class ServiceMeshServiceCollectionExtensions
             provider.GetKeyedServices<IHandlerMiddleware>(name),
             new Telemetry(provider.GetRequiredService<IMeterFactory>(), transport.Capabilities.System, clock),
             provider.GetRequiredService<ILoggerFactory>(),
-            clock);
+            clock)
+        {
+            BusName = name,
+        };
         var sender = new Sender(node, transport, [.. provider.GetKeyedServices<ISendMiddleware>(name)]);
         var subscriber = new Subscriber(node, transport, registration.Name);
         var lifetime = new NodeLifetime(

@@ -24,6 +24,20 @@ public abstract class Reply
     /// <summary>True when <see cref="Status"/> is below 300.</summary>
     [MemberNotNullWhen(false, nameof(Failure))]
     public bool IsSuccess => Failure is null;
+
+    /// <summary>A successful reply, for tests that stand in for the bus.</summary>
+    public static Reply<T> Succeeded<T>(T value) => Reply<T>.Success(value);
+
+    /// <summary>A failed reply, for tests that stand in for the bus.</summary>
+    /// <param name="status">300 or more.</param>
+    /// <param name="step">The topic.</param>
+    /// <param name="message">What went wrong.</param>
+    /// <param name="notProcessed">True when no handler ran.</param>
+    public static Reply<T> Failed<T>(StatusCode status, string step, string message, bool notProcessed = false)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan((int)status, 300, nameof(status));
+        return Reply<T>.Failed(new ReplyFailure(status, step, message, notProcessed));
+    }
 }
 
 /// <summary>

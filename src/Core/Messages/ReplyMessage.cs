@@ -24,6 +24,12 @@ public sealed class ReplyMessage
     /// </summary>
     public bool NotProcessed { get; init; }
 
+    /// <summary>The most characters that <see cref="Failure"/> keeps of an error; the rest is cut off.</summary>
+    public const int MaxErrorCharacters = 4096;
+
+    /// <summary>What this node itself threw on the way out; never travels.</summary>
+    internal Exception? Exception { get; init; }
+
     /// <summary>
     /// True when the caller's node files the error report for this answer: what ended before or without a handler is
     /// known best, and known only once, where the caller waits. Everything else is reported where the handler ran.
@@ -34,7 +40,7 @@ public sealed class ReplyMessage
 
     /// <summary>An answer without a body that says what went wrong.</summary>
     public static ReplyMessage Failure(StatusCode status, string error, bool notProcessed = false) =>
-        new() { Status = status, Error = error, NotProcessed = notProcessed };
+        new() { Status = status, Error = ExceptionText.Cut(error, MaxErrorCharacters), NotProcessed = notProcessed };
 
     /// <summary>The answer of a transport that found nobody who handles the topic.</summary>
     public static ReplyMessage NoHandler(Topic topic, string? advice = null) => Failure(

@@ -50,21 +50,30 @@ public sealed class Delivery
     /// <param name="callerGone">Fires when the caller is known to wait no more.</param>
     public async ValueTask<ReplyMessage> RunAsync(CancellationToken callerGone = default)
     {
-        var context = new HandlerContext(_node, this, callerGone);
-        if (!_ticket!.Turn.IsCompleted && await WaitForTurnAsync(context).ConfigureAwait(false) is { } gaveUp)
+        try
         {
-            return gaveUp;
-        }
+            var context = new HandlerContext(_node, this, callerGone);
+            if (!_ticket!.Turn.IsCompleted && await WaitForTurnAsync(context).ConfigureAwait(false) is { } gaveUp)
+            {
+                return gaveUp;
+            }
 
-        using var operation = _node.Telemetry.StartProcess(this);
-        context.Start();
-        var handling = Subscription.HandleAsync(context);
-        var reply = handling.IsCompletedSuccessfully
-            ? handling.Result
-            : await HandleWithinTimeAsync(handling.AsTask(), context).ConfigureAwait(false);
-        operation.End(reply.Status, context.Exception);
-        Settle(reply, context.Exception);
-        return reply;
+            using var operation = _node.Telemetry.StartProcess(this);
+            context.Start();
+            var handling = Subscription.HandleAsync(context);
+            var reply = handling.IsCompletedSuccessfully
+                ? handling.Result
+                : await HandleWithinTimeAsync(handling.AsTask(), context).ConfigureAwait(false);
+            operation.End(reply.Status, context.Exception);
+            Settle(reply, context.Exception);
+            return reply;
+        }
+        catch (Exception failure)
+        {
+            // Only what listens to the bus can throw here: a logger, a span or metric listener. There is nobody left to
+            // tell but the caller, and a transport must not be brought down by it.
+            return ReplyMessage.Failure(StatusCode.HandlerFailed, $"Logging or telemetry of node '{_node.Id}' threw {ExceptionText.Brief(failure)}");
+        }
     }
 
     /// <summary>Gives the place back without handling: another member of the group has the message.</summary>
@@ -76,10 +85,13 @@ public sealed class Delivery
         }
     }
 
-    /// <summary>Nobody takes this refused signal: counts, logs and reports the loss.</summary>
+    /// <summary>
+    /// Nobody takes this refused message and nobody will be told: a signal, or a group's copy of a request that another
+    /// group answers. Counts, logs and reports the loss.
+    /// </summary>
     public void ReportLoss()
     {
-        _node.ReportLoss("refused", Message.Topic.ToString(), Refusal!.Error!);
+        _node.ReportLoss("refused", Message.Topic.ToString(), Refusal!.Error!, Message.Sender);
         _node.Errors.Report(Message, Refusal.Status, Refusal.Error!, Subscription.Group, null);
     }
 
@@ -93,17 +105,17 @@ public sealed class Delivery
         }
         catch (OperationCanceledException)
         {
+            // When the turn came at the same moment, it is passed on: nothing is handled that nobody waits for.
             if (!Subscription.Gate.TryAbandon(_ticket!))
             {
-                // The turn came at the same moment: handle it; the handler's own token is about to say the same.
-                return null;
+                Subscription.Gate.Leave();
             }
 
             var reply = context.GiveUpReply(notProcessed: true);
             _node.Telemetry.Rejected(Subscription, "gave-up-queued");
             if (Message.Kind == MessageKind.Signal)
             {
-                _node.ReportLoss("gave-up-queued", Message.Topic.ToString(), reply.Error!);
+                _node.ReportLoss("gave-up-queued", Message.Topic.ToString(), reply.Error!, Message.Sender);
             }
 
             Settle(reply, null);
@@ -123,18 +135,18 @@ public sealed class Delivery
         {
             var gaveUp = _node.Clock.GetTimestamp();
             _ = handling.ContinueWith(
-                _ => LogOverrun(gaveUp),
+                _ => LogOverrun(gaveUp, context.Exception),
                 CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
             return context.GiveUpReply();
         }
     }
 
-    private void LogOverrun(long gaveUp)
+    private void LogOverrun(long gaveUp, Exception? exception)
     {
         var late = _node.Clock.GetElapsedTime(gaveUp);
-        if (late > s_timeToNotice)
+        if (late > s_timeToNotice || exception is not null)
         {
-            Log.HandlerOverran(_node.Logger, Message.Topic, Message.Sender, late);
+            Log.HandlerOverran(_node.Logger, Message.Topic, Message.Sender, late, exception);
         }
     }
 
@@ -152,7 +164,7 @@ public sealed class Delivery
             _ when exception is null => LogLevel.Information, // the handler meant it
             _ => LogLevel.Warning,
         };
-        Log.HandlingFailed(_node.Logger, level, Message.Topic, Message.Sender, (int)reply.Status, exception);
+        Log.HandlingFailed(_node.Logger, level, Message.Topic, Message.Sender, (int)reply.Status, exception is MalformedBodyException ? null : exception); // it quotes the body
         if (Message.Kind == MessageKind.Signal || !reply.IsReportedByCaller)
         {
             _node.Errors.Report(Message, reply.Status, reply.Error ?? "", Subscription.Group, exception);

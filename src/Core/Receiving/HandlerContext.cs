@@ -76,7 +76,16 @@ public sealed class HandlerContext
     public Headers ReplyHeaders { get; set; } = Headers.Empty;
 
     /// <summary>The services of this message's scope; disposed when the handler ends.</summary>
-    public IServiceProvider Services => (_scope ??= _node.Scopes.CreateScope()).ServiceProvider;
+    public IServiceProvider Services
+    {
+        get
+        {
+            lock (_delivery)
+            {
+                return (_scope ??= _node.Scopes.CreateScope()).ServiceProvider;
+            }
+        }
+    }
 
     /// <summary>The bus of this node, for what the handler asks or tells in turn. See <see cref="RequestOptions.Within"/>.</summary>
     public IServiceBus Bus => _node.Bus;
@@ -88,13 +97,19 @@ public sealed class HandlerContext
 
     internal TimeSpan Elapsed => _node.Clock.GetElapsedTime(_started);
 
-    internal bool HasGivenUp => _cancellation is { Token.IsCancellationRequested: true };
+    // A handler that never looked at its token, and kept its thread, may be out of time all the same.
+    internal bool HasGivenUp => _cancellation is { } cancellation
+        ? cancellation.Token.IsCancellationRequested
+        : Message.Deadline.HasPassed || OwnTimeLeft <= TimeSpan.Zero;
 
     // To wait for the handler with: once it has ended, its own end is all there is to wait for.
     internal CancellationToken TokenUntilEnded => MakeToken(queued: false, whenEnded: CancellationToken.None);
 
     // Queued messages have no handler timeout yet, but they do have a caller and a node.
     internal CancellationToken TokenWhileQueued => MakeToken(queued: true, whenEnded: CancellationToken.None);
+
+    private HandlerCancellation.Cause Reason => _cancellation?.Reason
+        ?? (Message.Deadline.HasPassed ? HandlerCancellation.Cause.Deadline : HandlerCancellation.Cause.HandlerTimeout);
 
     private TimeSpan OwnTimeLeft => _delivery.Subscription.Timeout - Elapsed;
 
@@ -114,7 +129,7 @@ public sealed class HandlerContext
     }
 
     /// <summary>The answer when the token has fired.</summary>
-    internal ReplyMessage GiveUpReply(bool notProcessed = false) => _cancellation!.Reason switch
+    internal ReplyMessage GiveUpReply(bool notProcessed = false) => Reason switch
     {
         HandlerCancellation.Cause.Stopping => ReplyMessage.Failure(
             StatusCode.Unavailable, $"Node '{_node.Id}' shut down before it had handled '{Topic}'.", notProcessed),
@@ -155,7 +170,7 @@ public sealed class HandlerContext
         catch (Exception failure)
         {
             // The answer stands; a dispose that throws is the application's defect and must be seen.
-            Log.ScopeDisposeFailed(_node.Logger, Topic.ToString(), failure);
+            Log.ScopeDisposeFailed(_node.Logger, Topic.ToString(), Sender, failure);
         }
     }
 

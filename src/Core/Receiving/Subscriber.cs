@@ -42,7 +42,11 @@ internal sealed class Subscriber(Node node, ITransport transport, string transpo
     private async Task UnsubscribeAsync(Subscription subscription)
     {
         // First out of the way of new messages, so that none is refused; then wait for those that are in.
-        await node.AttemptAsync("unsubscribe", node.Options.DrainTimeout, token => transport.UnsubscribeAsync(subscription, token)).ConfigureAwait(false);
+        if (!node.IsStopped)
+        {
+            await node.AttemptAsync("unsubscribe", node.Options.DrainTimeout, token => transport.UnsubscribeAsync(subscription, token)).ConfigureAwait(false);
+        }
+
         if (!await node.EndsWithinAsync(subscription.Gate.CloseAsync(), node.Options.DrainTimeout).ConfigureAwait(false))
         {
             Log.HandlersLeftBehind(node.Logger, node.Id, subscription.Gate.InFlight);

@@ -38,6 +38,9 @@ public sealed class Subscription
 
     internal HandlerDefinition Definition { get; }
 
+    /// <summary>True for what the bus itself answers: it does so to the end, also while it drains.</summary>
+    internal bool IsOwn => Kind == MessageKind.Request && MeshTopics.IsReserved(Pattern);
+
     internal TimeSpan Timeout { get; }
 
     internal HandlerGate Gate => _gate;
@@ -49,7 +52,7 @@ public sealed class Subscription
     public Delivery Offer(Message message)
     {
         ArgumentNullException.ThrowIfNull(message);
-        if (_node.IsDraining)
+        if (_node.IsDraining && !IsOwn)
         {
             return Refuse(message, StatusCode.Unavailable, "draining", $"Node '{_node.Id}' is shutting down.");
         }
@@ -85,6 +88,11 @@ public sealed class Subscription
         try
         {
             var reply = await _handle(context).ConfigureAwait(false);
+            if (context.HasGivenUp)
+            {
+                return context.GiveUpReply();
+            }
+
             return reply.Body.Length <= _node.Options.Request.MaxBodyBytes
                 ? reply
                 : ReplyMessage.Failure(
@@ -108,12 +116,18 @@ public sealed class Subscription
             context.Exception = failure;
             return ReplyMessage.Failure(
                 StatusCode.HandlerFailed,
-                $"The handler of '{Pattern}' threw {failure.GetType().Name}: {failure.Message}");
+                $"The handler of '{Pattern}' threw {ExceptionText.Brief(failure)}");
         }
         finally
         {
-            await context.EndAsync().ConfigureAwait(false);
-            _gate.Leave();
+            try
+            {
+                await context.EndAsync().ConfigureAwait(false);
+            }
+            finally
+            {
+                _gate.Leave();
+            }
         }
     }
 

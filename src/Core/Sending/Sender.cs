@@ -8,6 +8,7 @@ internal sealed class Sender
 {
     private readonly Node _node;
     private readonly ITransport _transport;
+    private readonly bool _hasMiddleware;
     private readonly Func<Message, CancellationToken, ValueTask<ReplyMessage>> _request;
     private readonly Func<Message, CancellationToken, ValueTask<SignalResult>> _signal;
     private volatile string? _closedBecause = "has not started yet; the host starts it, in the order in which services were added";
@@ -16,6 +17,7 @@ internal sealed class Sender
     {
         _node = node;
         _transport = transport;
+        _hasMiddleware = middleware.Count > 0;
         _request = RequestOverTransportAsync;
         _signal = SignalOverTransportAsync;
         for (var i = middleware.Count - 1; i >= 0; i--)
@@ -118,11 +120,20 @@ internal sealed class Sender
 
         try
         {
-            return await _request(request, scope.Token).ConfigureAwait(false);
+            // A transport stops waiting when the token fires: its contract, and the conformance suite, say so. The
+            // application's own steps may not.
+            var answer = _request(request, scope.Token);
+            return _hasMiddleware && !answer.IsCompleted
+                ? await answer.AsTask().WaitAsync(scope.Token).ConfigureAwait(false)
+                : await answer.ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (scope.IsCancellationRequested)
         {
             return scope.GaveUp(request.Topic.ToString());
+        }
+        catch (Exception failure)
+        {
+            return MiddlewareThrew(failure);
         }
     }
 
@@ -136,7 +147,11 @@ internal sealed class Sender
 
         try
         {
-            return (await _signal(signal, scope.Token).ConfigureAwait(false), null, null);
+            var sending = _signal(signal, scope.Token);
+            var result = _hasMiddleware && !sending.IsCompleted
+                ? await sending.AsTask().WaitAsync(scope.Token).ConfigureAwait(false)
+                : await sending.ConfigureAwait(false);
+            return (result, null, null);
         }
         catch (OperationCanceledException) when (scope.IsCancellationRequested)
         {
@@ -145,6 +160,10 @@ internal sealed class Sender
         catch (TransportException failure)
         {
             return (null, ReplyMessage.Failure(StatusCode.Unavailable, failure.Message), failure);
+        }
+        catch (Exception failure)
+        {
+            return (null, MiddlewareThrew(failure), failure);
         }
     }
 
@@ -169,6 +188,13 @@ internal sealed class Sender
                 notProcessed: true);
     }
 
+    private static ReplyMessage MiddlewareThrew(Exception failure) => new()
+    {
+        Status = failure is ReplyException refusal ? refusal.Status : StatusCode.HandlerFailed,
+        Error = failure is ReplyException ? failure.Message : $"A step around sending (ISendMiddleware) threw {ExceptionText.Brief(failure)}",
+        Exception = failure,
+    };
+
     // The last step: whatever a transport does wrong becomes a reply here, so that nobody waits in vain.
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<ReplyMessage> RequestOverTransportAsync(Message request, CancellationToken cancellationToken)
@@ -183,7 +209,7 @@ internal sealed class Sender
         }
         catch (Exception failure) when (failure is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {
-            Log.TransportThrew(_node.Logger, request.Topic.ToString(), failure);
+            Log.TransportThrew(_node.Logger, request.Topic.ToString(), request.Sender, failure);
             return ReplyMessage.Failure(StatusCode.Unavailable, $"The transport failed: {failure.Message}");
         }
     }
@@ -197,7 +223,7 @@ internal sealed class Sender
         catch (Exception failure) when (
             failure is not TransportException && (failure is not OperationCanceledException || !cancellationToken.IsCancellationRequested))
         {
-            Log.TransportThrew(_node.Logger, signal.Topic.ToString(), failure);
+            Log.TransportThrew(_node.Logger, signal.Topic.ToString(), signal.Sender, failure);
             throw new TransportException($"The transport failed: {failure.Message}", failure);
         }
     }
@@ -208,11 +234,18 @@ internal sealed class Sender
         ReplyFailure? failure = null;
         if (reply.Status.IsFailure)
         {
-            failure = new(reply.Status, topic, reply.Error ?? "No details were given.", reply.NotProcessed);
+            failure = new(reply.Status, topic, reply.Error ?? "No details were given.", reply.NotProcessed) { Exception = reply.Exception };
             if (reply.Body.IsEmpty)
             {
                 return Reply<T>.Failed(failure, reply.Headers);
             }
+        }
+
+        if (reply.Body.Length > _node.Options.Request.MaxBodyBytes)
+        {
+            return Reply<T>.Failed(failure ?? new(
+                StatusCode.BodyTooLarge, topic,
+                $"The reply has {reply.Body.Length} bytes; this node accepts {_node.Options.Request.MaxBodyBytes}. Raise its ServiceMesh:Request:MaxBodyBytes."));
         }
 
         try
@@ -224,7 +257,7 @@ internal sealed class Sender
                 ? Reply<T>.Success(value!, reply.Headers, reply.Status)
                 : Reply<T>.Failed(failure, reply.Headers, value);
         }
-        catch (MalformedBodyException malformed)
+        catch (Exception malformed) when (malformed is MalformedBodyException or NotSupportedException)
         {
             // Of a failure the status matters, and what lies beside it need not be a T. Of a success the value does.
             failure ??= new(StatusCode.HandlerFailed, topic, $"The reply cannot be decoded. {malformed.Message}") { Exception = malformed };
@@ -236,11 +269,11 @@ internal sealed class Sender
     {
         if (_node.Logger.IsEnabled(LogLevel.Debug))
         {
-            Log.RequestFailed(_node.Logger, request.Topic.ToString(), (int)failure.Status, failure.Message);
+            Log.RequestFailed(_node.Logger, request.Topic.ToString(), request.Sender, (int)failure.Status, failure.Message);
         }
 
         // A success that could not be decoded is known here only.
-        if (reply.IsReportedByCaller || !reply.Status.IsFailure)
+        if (reply.IsReportedByCaller || !reply.Status.IsFailure || reply.Exception is not null)
         {
             _node.Errors.Report(request, failure.Status, failure.Message, null, failure.Exception);
         }
@@ -253,7 +286,11 @@ internal sealed class Sender
             return; // a report of this node: the reporter itself says what became of it
         }
 
-        _node.ReportLoss(reason, signal.Topic.ToString(), error);
-        _node.Errors.Report(signal, status, error, null, cause);
+        _node.ReportLoss(reason, signal.Topic.ToString(), error, signal.Sender);
+        // A report that cannot be published is said to be lost by the reporter, which knows what it was about.
+        if (_node.Options.ErrorPolicy != ErrorPolicy.Publish || signal.Topic != MeshTopics.Errors.Topic)
+        {
+            _node.Errors.Report(signal, status, error, null, cause);
+        }
     }
 }

@@ -53,6 +53,8 @@ public sealed class SubscriptionTable
 
         // Topics come from outside, so what is remembered of them is bounded; beyond that it starts afresh.
         private const int MostRemembered = 4096;
+        private const int MostRememberedSubscriptions = 1_000_000;
+        private int _rememberedSubscriptions;
         private readonly ConcurrentDictionary<string, SubscriptionMatch> _withPatterns = new();
 
         public int Count => count;
@@ -73,13 +75,21 @@ public sealed class SubscriptionTable
             var match = exact.GetValueOrDefault(topic, SubscriptionMatch.None);
             List<Subscription>? byPattern = null;
             patterns.Collect(topic, ref byPattern);
-            if (byPattern is not null)
+            // '*' stands for the application's topics: who wants the bus's own says so.
+            if (topic.StartsWith(MeshTopics.ReservedPrefix, StringComparison.Ordinal))
+            {
+                byPattern?.RemoveAll(s => !MeshTopics.IsReserved(s.Pattern));
+            }
+
+            if (byPattern is { Count: > 0 })
             {
                 match = match.With(byPattern);
             }
 
-            if (_withPatterns.Count >= MostRemembered)
+            var size = Interlocked.Add(ref _rememberedSubscriptions, match.Count);
+            if (_withPatterns.Count >= MostRemembered || size > MostRememberedSubscriptions)
             {
+                Interlocked.Exchange(ref _rememberedSubscriptions, match.Count);
                 _withPatterns.Clear();
             }
 
@@ -90,17 +100,13 @@ public sealed class SubscriptionTable
         public Snapshot With(IReadOnlyCollection<Subscription> added)
         {
             var nextExact = new Dictionary<string, SubscriptionMatch>(exact);
-            var nextPatterns = patterns;
             foreach (var group in added.Where(s => s.Pattern.IsExact).GroupBy(s => s.Pattern.ToString()))
             {
                 nextExact[group.Key] = nextExact.GetValueOrDefault(group.Key, SubscriptionMatch.None).With(group);
             }
 
-            foreach (var subscription in added.Where(s => !s.Pattern.IsExact))
-            {
-                nextPatterns = nextPatterns.With(subscription, 0);
-            }
-
+            Subscription[] byPattern = [.. added.Where(s => !s.Pattern.IsExact)];
+            var nextPatterns = byPattern.Length > 0 ? patterns.With(byPattern, 0) : patterns;
             return new(count + added.Count, nextExact, nextPatterns);
         }
 
@@ -165,28 +171,27 @@ public sealed class SubscriptionTable
             _any?.Collect(rest, ref found);
         }
 
-        public PatternNode With(Subscription subscription, int depth)
+        // All at once, so that a node is copied once however many pass through it.
+        public PatternNode With(IReadOnlyCollection<Subscription> added, int depth)
         {
             var node = (PatternNode)MemberwiseClone();
-            var segments = subscription.Pattern.Segments;
-            if (depth == segments.Count)
+            foreach (var branch in added.GroupBy(s => depth < s.Pattern.Segments.Count ? s.Pattern.Segments[depth] : null))
             {
-                node._here = [.. _here, subscription];
-            }
-            else if (segments[depth] != "*")
-            {
-                node._literals = new(_literals)
+                if (branch.Key is null)
                 {
-                    [segments[depth]] = _literals.GetValueOrDefault(segments[depth], Empty).With(subscription, depth + 1),
-                };
-            }
-            else if (depth == segments.Count - 1)
-            {
-                node._rest = [.. _rest, subscription];
-            }
-            else
-            {
-                node._any = (_any ?? Empty).With(subscription, depth + 1);
+                    node._here = [.. _here, .. branch];
+                }
+                else if (branch.Key != "*")
+                {
+                    node._literals = ReferenceEquals(node._literals, _literals) ? new(_literals) : node._literals;
+                    node._literals[branch.Key] = _literals.GetValueOrDefault(branch.Key, Empty).With([.. branch], depth + 1);
+                }
+                else
+                {
+                    var last = branch.ToLookup(s => s.Pattern.Segments.Count == depth + 1);
+                    node._rest = [.. _rest, .. last[true]];
+                    node._any = last[false].Any() ? (_any ?? Empty).With([.. last[false]], depth + 1) : _any;
+                }
             }
 
             return node;

@@ -3,7 +3,8 @@ namespace ServiceMesh;
 /// <summary>
 /// A topic in which <c>*</c> stands for segments: one that is a whole segment matches exactly one segment, and one at
 /// the end matches every non-empty rest. <c>event.*</c> matches <c>event.user</c> and <c>event.user.created</c>;
-/// <c>*.created</c> matches <c>user.created</c> only. A plain topic is a pattern that matches itself. Immutable.
+/// <c>*.created</c> matches <c>user.created</c> only. A plain topic is a pattern that matches itself. The bus's own
+/// topics, which begin with <c>mesh.</c>, are matched only by patterns that begin so too. Immutable.
 /// </summary>
 public sealed class TopicPattern : IEquatable<TopicPattern>
 {
@@ -45,6 +46,11 @@ public sealed class TopicPattern : IEquatable<TopicPattern>
     public bool Matches(Topic topic)
     {
         var rest = topic.ToString().AsSpan();
+        if (rest.StartsWith(MeshTopics.ReservedPrefix) && !MeshTopics.IsReserved(this))
+        {
+            return false;
+        }
+
         for (var i = 0; i < Segments.Count; i++)
         {
             if (rest.IsEmpty)

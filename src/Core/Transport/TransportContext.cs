@@ -32,9 +32,11 @@ public sealed class TransportContext
     /// <param name="topic">The topic or channel, as far as it is known.</param>
     /// <param name="detail">A sentence for the log and the report. Never the body.</param>
     /// <param name="status">What it would have been answered with. Default: 400.</param>
-    public void ReportLoss(string reason, string topic, string detail, StatusCode status = StatusCode.BadRequest)
+    /// <param name="sender">The id of the node that sent it, as far as it is known.</param>
+    public void ReportLoss(
+        string reason, string topic, string detail, StatusCode status = StatusCode.BadRequest, string sender = "unknown")
     {
-        _node.ReportLoss(reason, topic, detail);
+        _node.ReportLoss(reason, topic, detail, sender);
         _node.Errors.Report(topic, status, detail, null);
     }
 }

@@ -48,9 +48,9 @@ public sealed class ErrorReportTests
     [Test]
     public void A_long_exception_is_cut_and_says_so()
     {
-        var text = ErrorReport.Describe(new InvalidOperationException(new string('x', 10_000)))!;
-        Assert.That(text, Has.Length.EqualTo(ErrorReport.MaxExceptionCharacters + 1));
+        var text = ExceptionText.Full(new InvalidOperationException(new string('x', 10_000)))!;
+        Assert.That(text, Has.Length.EqualTo(ExceptionText.MaxFull + 1));
         Assert.That(text, Does.EndWith("…"));
-        Assert.That(ErrorReport.Describe(null), Is.Null);
+        Assert.That(ExceptionText.Full(null), Is.Null);
     }
 }

@@ -36,6 +36,23 @@ public sealed class SubscriptionTableCostTests
             i => $"service.s{i % 10}.event{Interlocked.Increment(ref fresh)}");
     }
 
+    [Test]
+    public async Task Adding_many_patterns_at_once_costs_in_proportion_to_their_number()
+    {
+        await using var node = new BareNode();
+        Subscription[] all = [.. Enumerable.Range(0, 20_000).Select(i => node.OnSignal($"s{i}.x{i}.*"))];
+        var (few, many) = (Cost(all[..200]), Cost(all));
+        Assert.That(many, Is.LessThan(few * 100 * 4), $"{few} ticks for two hundred, {many} for twenty thousand");
+
+        static long Cost(Subscription[] added) => Enumerable.Range(0, 7).Select(_ =>
+        {
+            var table = new SubscriptionTable();
+            var before = Stopwatch.GetTimestamp();
+            table.Add(added);
+            return Stopwatch.GetTimestamp() - before;
+        }).Order().ElementAt(3);
+    }
+
     [TestCase("service.s7", "service.s{0}")]
     [TestCase("service.s7.event", "service.s{0}.*")]
     [TestCase("nobody.listens", "service.s{0}")]

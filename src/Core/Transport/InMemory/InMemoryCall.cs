@@ -13,12 +13,14 @@ internal sealed class InMemoryCall(int groups, CancellationToken cancellationTok
     private int _left = groups;
     private int _done;
     private Delivery? _first;
+    private List<Delivery>? _refused;
 
     /// <summary>Runs an accepted delivery on the pool; a refusal is the answer when no group has a better one.</summary>
     public void Begin(Delivery delivery)
     {
         if (!delivery.IsAccepted)
         {
+            (_refused ??= []).Add(delivery);
             Finish(delivery.Refusal!);
         }
         else if (_first is null)
@@ -35,9 +37,15 @@ internal sealed class InMemoryCall(int groups, CancellationToken cancellationTok
 
     void IThreadPoolWorkItem.Execute() => Run(_first!);
 
-    /// <summary>The answer; to be awaited once.</summary>
+    /// <summary>The answer; called after all groups began, and awaited once.</summary>
     public ValueTask<ReplyMessage> Answer()
     {
+        if (_first is not null && _refused is not null)
+        {
+            // Another group answers, so the caller will not hear that these did not get their copy.
+            _refused.ForEach(delivery => delivery.ReportLoss());
+        }
+
         // Last, because a token that has fired already calls back at once.
         _onCancelled = cancellationToken.UnsafeRegister(static call => ((InMemoryCall)call!).Cancel(), this);
         return new(this, _core.Version);

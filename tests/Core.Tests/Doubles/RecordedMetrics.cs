@@ -1,0 +1,48 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace ServiceMesh.Core.Tests;
+
+/// <summary>All measurements of one host; those of other tests in the process have another meter factory.</summary>
+internal sealed class RecordedMetrics : IDisposable
+{
+    private readonly MeterListener _listener = new();
+    private readonly ConcurrentQueue<Measured> _all = new();
+
+    public RecordedMetrics(IServiceProvider services)
+    {
+        var factory = services.GetRequiredService<IMeterFactory>();
+        _listener.InstrumentPublished = (instrument, listener) =>
+        {
+            if (instrument.Meter.Name == "ServiceMesh" && ReferenceEquals(instrument.Meter.Scope, factory))
+            {
+                Units[instrument.Name] = instrument.Unit;
+                listener.EnableMeasurementEvents(instrument);
+            }
+        };
+        _listener.SetMeasurementEventCallback<double>(Record);
+        _listener.SetMeasurementEventCallback<long>((instrument, value, tags, state) => Record(instrument, value, tags, state));
+        _listener.SetMeasurementEventCallback<int>((instrument, value, tags, state) => Record(instrument, value, tags, state));
+        _listener.Start();
+    }
+
+    public ConcurrentDictionary<string, string?> Units { get; } = new();
+
+    public Measured[] Of(string instrument) => [.. _all.Where(m => m.Instrument == instrument)];
+
+    /// <summary>Asks the instruments that are looked at rather than written to.</summary>
+    public Measured[] Observe(string instrument)
+    {
+        var before = Of(instrument).Length;
+        _listener.RecordObservableInstruments();
+        return Of(instrument)[before..];
+    }
+
+    public void Dispose() => _listener.Dispose();
+
+    private void Record(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags, object? state) =>
+        _all.Enqueue(new(instrument.Name, value, string.Join(' ', tags.ToArray().Select(t => $"{t.Key}={t.Value}"))));
+
+    public sealed record Measured(string Instrument, double Value, string Tags);
+}

@@ -1,0 +1,58 @@
+using Microsoft.Extensions.DependencyInjection;
+using NUnit.Framework;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.Core.Tests;
+
+/// <summary>Steps around sending that throw, hang, or answer too late: the caller's promise holds.</summary>
+public class SendMiddlewareFailureTests
+{
+    private static readonly RequestTopic<string, string> s_ask = new("send.ask");
+    private static readonly SignalTopic<string> s_tell = new("send.tell");
+
+    [Test]
+    public async Task One_that_throws_is_a_failed_reply_with_its_exception_and_is_reported()
+    {
+        await using var node = await StartAsync<Failing>();
+        var reply = await node.Bus.TryRequestAsync(s_ask, "x");
+        Assert.That(reply.Status, Is.EqualTo(StatusCode.HandlerFailed));
+        Assert.That(reply.Failure!.Exception, Is.TypeOf<HttpRequestException>());
+        Assert.That(async () => await node.Bus.SignalAsync(s_tell, "x"), Throws.TypeOf<HandlerFailedException>());
+        await node.StopAsync();
+        Assert.That((await node.ErrorQueue.DrainAsync(10)).Select(r => (r.Topic, r.Status)), Is.EqualTo([("send.ask", 500), ("send.tell", 500)]));
+    }
+
+    [Test]
+    public async Task One_that_hangs_does_not_keep_the_caller_beyond_its_deadline()
+    {
+        await using var node = await StartAsync<Hanging>();
+        var reply = await node.Bus.TryRequestAsync(s_ask, "x", new() { Timeout = TimeSpan.FromMilliseconds(50) }).WaitAsync(TimeSpan.FromSeconds(20));
+        Assert.That(reply.Status, Is.EqualTo(StatusCode.DeadlinePassed));
+    }
+
+    private static Task<TestNode> StartAsync<T>()
+        where T : class, ISendMiddleware => TestNode.StartAsync(
+            mesh => mesh.AddInMemoryTransport().AddHandler(s_ask, (input, _) => input).AddSendMiddleware<T>(),
+            [("ErrorPolicy", "Queue"), ("Errors:QueueFile", TempFile.Path())]);
+
+    private sealed class Failing : ISendMiddleware
+    {
+        public ValueTask<ReplyMessage> RequestAsync(
+            Message request, Func<Message, CancellationToken, ValueTask<ReplyMessage>> next, CancellationToken cancellationToken) =>
+            throw new HttpRequestException("token service");
+
+        public ValueTask<SignalResult> SignalAsync(
+            Message signal, Func<Message, CancellationToken, ValueTask<SignalResult>> next, CancellationToken cancellationToken) =>
+            throw new HttpRequestException("token service");
+    }
+
+    private sealed class Hanging : ISendMiddleware
+    {
+        public async ValueTask<ReplyMessage> RequestAsync(
+            Message request, Func<Message, CancellationToken, ValueTask<ReplyMessage>> next, CancellationToken cancellationToken)
+        {
+            await new TaskCompletionSource().Task;
+            return await next(request, cancellationToken);
+        }
+    }
+}
