@@ -59,7 +59,7 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
         await _subscriber.SubscribeAsync(Channel(_wire.ReplySubscription(context.NodeId)), OnReply).ConfigureAwait(false);
         await _subscriber.SubscribeAsync(Channel(_wire.NoticeChannel), OnNotice).ConfigureAwait(false);
         _presence = new(_database, context, options.KeyPrefix);
-        await _presence.StartAsync().ConfigureAwait(false);
+        await _presence.StartAsync().ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
     }
 
     /// <summary>From here on PUBLISH does not count this node any more, so others get the messages.</summary>
@@ -141,7 +141,7 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
     {
         try
         {
-            return await _presence.ListAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+            return await _presence.ListAsync().WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException)
         {
@@ -162,7 +162,7 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
             listener.Add(ofChannel);
             return isNew ? _subscriber.SubscribeAsync(Channel(ofChannel.Key), listener.Hear) : Task.CompletedTask;
         })).ConfigureAwait(false);
-        await _presence.TryAnnounceAsync().ConfigureAwait(false);
+        await _presence.TryAnnounceAsync().ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
     }
 
     public async Task UnsubscribeAsync(Subscription subscription, CancellationToken cancellationToken)
@@ -171,7 +171,7 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
         if (_listeners.TryGetValue(channel, out var listener) && listener.Remove(subscription) == 0 && _listeners.TryRemove(channel, out _))
         {
             await _subscriber.UnsubscribeAsync(Channel(channel)).ConfigureAwait(false);
-            await DepartAsync([subscription]).ConfigureAwait(false);
+            await DepartAsync([subscription]).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         }
     }
 
@@ -186,7 +186,8 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
     {
         try
         {
-            return await _subscriber.PublishAsync(Channel(channel), frame).ConfigureAwait(false);
+            // The client goes on with whoever waits on the one thread that reads for it; the application must not.
+            return await _subscriber.PublishAsync(Channel(channel), frame).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
         {

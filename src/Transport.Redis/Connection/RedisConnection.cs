@@ -71,7 +71,7 @@ internal sealed class RedisConnection(RedisTransportOptions options)
                     }
                 },
                 CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
-            _multiplexer = await connecting.WaitAsync(options.ConnectTimeout, _clock, cancellationToken).ConfigureAwait(false);
+            _multiplexer = await connecting.WaitAsync(options.ConnectTimeout, _clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException)
         {
