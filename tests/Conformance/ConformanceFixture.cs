@@ -1,4 +1,5 @@
 using NUnit.Framework;
+using NUnit.Framework.Constraints;
 using ServiceMesh.Support;
 
 namespace ServiceMesh.Conformance;
@@ -41,12 +42,17 @@ public abstract class ConformanceFixture<TFactory>
     protected bool Can(TransportFeatures feature) => Capabilities.Has(feature);
 
     /// <summary>What <see cref="SignalResult.Receivers"/> must be, by what the transport counts.</summary>
-    protected int? Receivers(int nodes, int subscriptions) => Capabilities.ReceiverCount switch
+    protected IResolveConstraint IsCountOf(int nodes, int subscriptions) => Capabilities.ReceiverCount switch
     {
-        ReceiverCount.Nodes => nodes,
-        ReceiverCount.Subscriptions => subscriptions,
-        _ => null,
+        ReceiverCount.Deliveries => Is.GreaterThanOrEqualTo(nodes),
+        ReceiverCount.Nodes => Is.EqualTo(nodes),
+        ReceiverCount.Subscriptions => Is.EqualTo(subscriptions),
+        _ => Is.Null,
     };
+
+    /// <summary>What it must be where nobody has subscribed to anything like it.</summary>
+    protected IResolveConstraint IsCountOfNobody => Capabilities.ReceiverCount == ReceiverCount.Unknown ? Is.Null : Is.EqualTo(0);
+
 
     /// <summary>Starts a node, and waits until all nodes know of each other.</summary>
     protected async Task<MeshNode> StartAsync(Action<IServiceMeshBuilder>? configure = null, params (string Key, string Value)[] settings)

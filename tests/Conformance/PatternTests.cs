@@ -37,21 +37,19 @@ public abstract class PatternTests<TFactory> : ConformanceFixture<TFactory>
         var expected = matching.Split(' ');
 
         // Those that must not arrive go first, so that they would be there when the others are.
-        var receivers = new List<int?>();
         foreach (var topic in others.Split(' ', StringSplitOptions.RemoveEmptyEntries))
         {
-            receivers.Add((await sender.Bus.SignalAsync(new SignalTopic<string>(topic), topic)).Receivers);
+            Assert.That((await sender.Bus.SignalAsync(new SignalTopic<string>(topic), topic)).Receivers, IsCountOf(nodes: 0, subscriptions: 0));
         }
 
         foreach (var topic in expected)
         {
-            Assert.That((await sender.Bus.SignalAsync(new SignalTopic<string>(topic), topic)).Receivers, Is.EqualTo(Receivers(nodes: 1, subscriptions: 1)));
+            Assert.That((await sender.Bus.SignalAsync(new SignalTopic<string>(topic), topic)).Receivers, IsCountOf(nodes: 1, subscriptions: 1));
         }
 
         await inbox.NextAsync(expected.Length);
         await StopAsync(subscriber);
         Assert.That(inbox.All, Is.EquivalentTo(expected));
-        Assert.That(receivers, Is.All.EqualTo(Receivers(nodes: 0, subscriptions: 0)));
     }
 
     [Test]
@@ -94,6 +92,6 @@ public abstract class PatternTests<TFactory> : ConformanceFixture<TFactory>
         var sent = await sender.Bus.SignalAsync(new SignalTopic<string>("event.user"), "");
 
         Assert.That(await seen.NextAsync(3), Is.EquivalentTo([("event.*", "event.user"), ("*.user", "event.user"), ("event.user", "event.user")]));
-        Assert.That(sent.Receivers, Is.EqualTo(Receivers(nodes: 1, subscriptions: 3)));
+        Assert.That(sent.Receivers, IsCountOf(nodes: 1, subscriptions: 3));
     }
 }

@@ -39,7 +39,7 @@ public abstract class SignalGroupTests<TFactory> : ConformanceFixture<TFactory>
         {
             Assert.That(received.All, Has.Count.EqualTo(900).And.Unique);
             Assert.That(received.All.CountBy(r => r.By).ToDictionary(), Is.EquivalentTo(new Dictionary<string, int> { ["red"] = 300, ["green"] = 300, ["alone"] = 300 }));
-            Assert.That(sent.Select(s => s.Receivers), Is.All.EqualTo(Receivers(nodes: 4, subscriptions: 3)));
+            Assert.That(sent.Select(s => s.Receivers).Distinct().Single(), IsCountOf(nodes: 4, subscriptions: 3));
         }
     }
 

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace ServiceMesh;
@@ -10,6 +11,9 @@ public interface IServiceMeshBuilder
 
     /// <summary>The key of this bus in the container; empty for the one that is injected without a key.</summary>
     string Name { get; }
+
+    /// <summary>The section that this bus was given; a transport reads its own part of it. Null when there is none.</summary>
+    IConfiguration? Configuration { get; }
 }
 
 /// <summary>One transport that the configuration may choose. For transport writers.</summary>

@@ -64,7 +64,7 @@ public static class ServiceMeshServiceCollectionExtensions
         services.AddKeyedSingleton<IServiceBus>(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Bus);
         services.AddKeyedSingleton<IErrorQueue>(name, (provider, _) => new ErrorQueueOfNode(provider.GetRequiredKeyedService<NodeLifetime>(name)));
         services.AddSingleton<IHostedService>(provider => new MeshHostedService(provider.GetRequiredKeyedService<NodeLifetime>(name)));
-        return new Builder(services, name);
+        return new Builder(services, name, section);
     }
 
     private static void Bind(IConfiguration section, ServiceMeshOptions target)
@@ -115,5 +115,5 @@ public static class ServiceMeshServiceCollectionExtensions
     /// <summary>What the container hands out of one bus; the lifetime is what it disposes.</summary>
     private sealed record MeshParts(ServiceBus Bus, NodeLifetime Lifetime);
 
-    private sealed record Builder(IServiceCollection Services, string Name) : IServiceMeshBuilder;
+    private sealed record Builder(IServiceCollection Services, string Name, IConfiguration? Configuration) : IServiceMeshBuilder;
 }

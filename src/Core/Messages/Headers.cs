@@ -20,6 +20,9 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
     /// <summary>The most characters that all names and values of one message have together: 8,192.</summary>
     public const int MaxCharacters = 8192;
 
+    // traceparent and tracestate.
+    private const int OwnHeaders = 2;
+
     // A handful of entries: a linear search over an array beats a dictionary and costs one object.
     private readonly KeyValuePair<string, string>[] _entries;
 
@@ -45,6 +48,35 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
         }
 
         return result;
+    }
+
+    /// <summary>
+    /// Reads headers that came over a wire. False when a name or value is outside the limits, which are a little wider
+    /// here: the sender's bus may have added its own.
+    /// </summary>
+    public static bool TryRead(IReadOnlyList<(string Name, string Value)> headers, [NotNullWhen(true)] out Headers? result)
+    {
+        ArgumentNullException.ThrowIfNull(headers);
+        result = null;
+        if (headers.Count > MaxCount + OwnHeaders)
+        {
+            return false;
+        }
+
+        var entries = new List<KeyValuePair<string, string>>(headers.Count);
+        foreach (var (name, value) in headers)
+        {
+            if (!IsName(name) || value.Any(char.IsControl))
+            {
+                return false;
+            }
+
+            entries.RemoveAll(e => e.Key.Equals(name, StringComparison.OrdinalIgnoreCase));
+            entries.Add(new(name, value));
+        }
+
+        result = entries.Count == 0 ? Empty : new([.. entries]);
+        return true;
     }
 
     /// <summary>These headers with one more, or with another value for a name that is there already.</summary>
@@ -107,7 +139,7 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(value);
-        if (name.Length is 0 or > 64 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'))
+        if (!IsName(name))
         {
             throw new ArgumentException(
                 $"'{name}' is not a header name: 1 to 64 letters, digits, '-', '_' or '.' are allowed.", nameof(name));
@@ -119,6 +151,9 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
                 $"The value of header '{name}' contains a control character; put such data into the body.", nameof(value));
         }
     }
+
+    private static bool IsName(string name) =>
+        name.Length is > 0 and <= 64 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.');
 
     private static void CheckSize(KeyValuePair<string, string>[] entries)
     {

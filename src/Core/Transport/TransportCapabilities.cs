@@ -35,6 +35,12 @@ public enum ReceiverCount
     /// <summary>The transport cannot count; the result is null.</summary>
     Unknown,
 
+    /// <summary>
+    /// What a broker handed out: it may count a node more than once, and count one whose pattern turns out not to match.
+    /// At least the number of nodes that have a matching subscription; 0 means nobody.
+    /// </summary>
+    Deliveries,
+
     /// <summary>Nodes that have at least one matching subscription.</summary>
     Nodes,
 

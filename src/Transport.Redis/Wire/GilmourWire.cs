@@ -1,0 +1,361 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Json;
+
+namespace ServiceMesh.Redis;
+
+/// <summary>
+/// The wire of the public Go and Ruby implementations of Gilmour: JSON envelopes
+/// <c>{"data": …, "code": …, "sender": "…"}</c>. What they do not know (headers, remaining time, the not-processed mark)
+/// rides along as members that they ignore.
+/// </summary>
+internal sealed class GilmourWire : IRedisWire
+{
+    private const string Requests = "gilmour.request.";
+    private const string Signals = "gilmour.slot.";
+    private const string Replies = "gilmour.response.";
+
+    public string NoticeChannel => "gilmour.mesh.notice";
+
+    public string RequestChannel(Topic topic) => Own(topic.ToString()) ?? Requests + topic;
+
+    public string SignalChannel(TopicPattern pattern) => Own(pattern.ToString()) ?? Signals + pattern;
+
+    public string ReplySubscription(string nodeId) => $"{Replies}{nodeId}.*";
+
+    public string ReplyChannel(MessageId request) => Replies + request;
+
+    // Theirs: the sender and the group's name with nothing between.
+    public string ClaimKey(MessageId message, string group) => $"{message}{group}";
+
+    public bool TryReadTopic(string channel, MessageKind kind, out Topic topic)
+    {
+        var start = kind == MessageKind.Request ? Requests : Signals;
+        return Topic.TryParse(channel.StartsWith(start, StringComparison.Ordinal) ? channel[start.Length..] : channel, out topic);
+    }
+
+    public string? Complain(Message message) => message.ContentType == "application/json" && !message.Body.IsEmpty
+        ? null
+        : $"The Gilmour wire carries JSON, and this body is {(message.Body.IsEmpty ? "empty" : message.ContentType)}. Use the Native wire or the Json serializer.";
+
+    public byte[] Write(Message message) => Envelope(message.Body, 0, message.Id.ToString(), json =>
+    {
+        if (message.Deadline.RemainingMilliseconds is { } left)
+        {
+            json.WriteNumber("remaining_ms", Math.Max(left, 1));
+        }
+
+        WriteHeaders(json, message.Headers);
+    });
+
+    public bool TryReadMessage(
+        MessageKind kind, Topic topic, ReadOnlyMemory<byte> frame, TimeProvider clock, [NotNullWhen(true)] out Message? message, [NotNullWhen(false)] out string? error)
+    {
+        message = null;
+        if (!TryParse(frame, out var envelope, out error))
+        {
+            return false;
+        }
+
+        if (!TryReadHeaders(envelope, out var headers))
+        {
+            error = "The envelope's headers are outside the limits.";
+            return false;
+        }
+
+        message = new()
+        {
+            Id = Id(envelope.Sender),
+            Kind = kind,
+            Topic = topic,
+            Headers = headers,
+            ContentType = "application/json",
+            Body = envelope.Data,
+            Deadline = envelope.RemainingMilliseconds is > 0 and <= uint.MaxValue
+                ? Deadline.After(TimeSpan.FromMilliseconds(envelope.RemainingMilliseconds), clock)
+                : Deadline.None,
+        };
+        return true;
+    }
+
+    public byte[] Write(MessageId request, ReplyMessage reply)
+    {
+        // Theirs: a failure's data is what the caller sees, so the sentence goes there when there is no other.
+        var data = reply.Body.IsEmpty && reply.Error is not null ? JsonSerializer.SerializeToUtf8Bytes(reply.Error, RedisJson.Default.String) : reply.Body;
+        return Envelope(data, (int)reply.Status, ReplyChannel(request), json =>
+        {
+            if (reply.Error is not null)
+            {
+                json.WriteString("error", reply.Error);
+                json.WriteBoolean("has_value", !reply.Body.IsEmpty);
+            }
+
+            if (reply.NotProcessed)
+            {
+                json.WriteBoolean("not_processed", true);
+            }
+
+            WriteHeaders(json, reply.Headers);
+        });
+    }
+
+    public bool TryReadReply(
+        string channel, ReadOnlyMemory<byte> frame, out long request, [NotNullWhen(true)] out ReplyMessage? reply, [NotNullWhen(false)] out string? error)
+    {
+        reply = null;
+        request = Id(channel).Number;
+        if (request < 0)
+        {
+            error = "The reply's channel does not end in the number of a request.";
+            return false;
+        }
+
+        if (!TryParse(frame, out var envelope, out error))
+        {
+            return false;
+        }
+
+        if (!TryReadHeaders(envelope, out var headers))
+        {
+            error = "The envelope's headers are outside the limits.";
+            return false;
+        }
+
+        var status = envelope.Code == 0 ? StatusCode.Ok : (StatusCode)envelope.Code;
+        var isForeignFailure = status.IsFailure && envelope.Error is null;
+        reply = new()
+        {
+            Status = status,
+            Error = isForeignFailure ? Sentence(envelope.Data) : envelope.Error,
+            NotProcessed = envelope.NotProcessed,
+            Headers = headers,
+            ContentType = "application/json",
+            Body = envelope.Error is not null && !envelope.HasValue ? default : envelope.Data,
+        };
+        return true;
+    }
+
+    // Our own: the other implementations do not listen here.
+    public byte[] Write(Notice notice) => notice.Cancelled is { } request
+        ? Envelope(default, 0, request.ToString(), _ => { })
+        : Envelope(
+            JsonSerializer.SerializeToUtf8Bytes([.. notice.Departed.Select(d => new[] { d.Topic, d.Group })], RedisJson.Default.StringArrayArray),
+            0, "", _ => { });
+
+    public bool TryReadNotice(ReadOnlyMemory<byte> frame, [NotNullWhen(true)] out Notice? notice)
+    {
+        notice = null;
+        if (!TryParse(frame, out var envelope, out _))
+        {
+            return false;
+        }
+
+        if (envelope.Sender.Length > 0)
+        {
+            notice = Notice.Cancel(Id(envelope.Sender));
+            return true;
+        }
+
+        try
+        {
+            var departed = JsonSerializer.Deserialize(envelope.Data.Span, RedisJson.Default.StringArrayArray);
+            notice = new(null, [.. (departed ?? []).Where(d => d is { Length: 2 }).Select(d => (d[0], d[1]))]);
+            return true;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>A topic that already begins with <c>gilmour.</c> is used as it stands.</summary>
+    private static string? Own(string name) => name.StartsWith("gilmour.", StringComparison.Ordinal) ? name : null;
+
+    // Ours end in a number after the last dot; of any other the whole is the name.
+    private static MessageId Id(string sender)
+    {
+        var name = sender.StartsWith(Replies, StringComparison.Ordinal) ? sender[Replies.Length..] : sender;
+        var dot = name.LastIndexOf('.');
+        // A number written differently than we would write it back is a foreign id that happens to look like ours.
+        return dot > 0 && name.AsSpan(dot + 1) is { Length: > 0 and < 19 } digits && !digits.ContainsAnyExceptInRange('0', '9') && (digits[0] != '0' || digits.Length == 1)
+            ? new(name[..dot], long.Parse(digits, System.Globalization.CultureInfo.InvariantCulture))
+            : new(name, -1);
+    }
+
+    private static byte[] Envelope(ReadOnlyMemory<byte> data, int code, string sender, Action<Utf8JsonWriter> more)
+    {
+        var output = new ArrayBufferWriter<byte>(data.Length + 128);
+        using var json = new Utf8JsonWriter(output, new JsonWriterOptions { SkipValidation = true });
+        json.WriteStartObject();
+        json.WritePropertyName("data");
+        if (data.IsEmpty)
+        {
+            json.WriteNullValue();
+        }
+        else
+        {
+            json.WriteRawValue(data.Span, skipInputValidation: true);
+        }
+
+        json.WriteNumber("code", code);
+        json.WriteString("sender", sender);
+        more(json);
+        json.WriteEndObject();
+        json.Flush();
+        return output.WrittenSpan.ToArray();
+    }
+
+    private static void WriteHeaders(Utf8JsonWriter json, Headers headers)
+    {
+        if (headers.Count == 0)
+        {
+            return;
+        }
+
+        json.WriteStartObject("headers");
+        foreach (var (name, value) in headers)
+        {
+            json.WriteString(name, value);
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static bool TryReadHeaders(Parsed envelope, [NotNullWhen(true)] out Headers? headers) =>
+        Headers.TryRead(envelope.Headers ?? [], out headers);
+
+    private static string Sentence(ReadOnlyMemory<byte> data)
+    {
+        var reader = new Utf8JsonReader(data.Span);
+        return reader.Read() && reader.TokenType == JsonTokenType.String ? reader.GetString()! : "The handler failed.";
+    }
+
+    // Reads the members by hand, so that the data stays the bytes that arrived.
+    private static bool TryParse(ReadOnlyMemory<byte> frame, out Parsed envelope, [NotNullWhen(false)] out string? error)
+    {
+        envelope = new();
+        error = null;
+        try
+        {
+            var json = new Utf8JsonReader(frame.Span);
+            if (!json.Read())
+            {
+                error = "The payload is empty.";
+                return false;
+            }
+
+            if (json.TokenType != JsonTokenType.StartObject)
+            {
+                json.Skip();
+                return WholePayload(ref json, frame, envelope, out error);
+            }
+
+            var isEnvelope = false;
+            while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+            {
+                isEnvelope |= ReadMember(ref json, frame, envelope);
+            }
+
+            return isEnvelope ? AtEnd(ref json, out error) : WholePayload(ref json, frame, envelope, out error);
+        }
+        catch (Exception failure) when (failure is JsonException or InvalidOperationException or FormatException)
+        {
+            error = $"The payload is not a Gilmour envelope: {failure.Message}";
+            return false;
+        }
+    }
+
+    // As in Ruby: a payload that is no envelope is all data.
+    private static bool WholePayload(ref Utf8JsonReader json, ReadOnlyMemory<byte> frame, Parsed envelope, [NotNullWhen(false)] out string? error)
+    {
+        envelope.Data = frame;
+        return AtEnd(ref json, out error);
+    }
+
+    private static bool AtEnd(ref Utf8JsonReader json, [NotNullWhen(false)] out string? error)
+    {
+        error = json.Read() ? "Something follows the payload." : null;
+        return error is null;
+    }
+
+    private static bool ReadMember(ref Utf8JsonReader json, ReadOnlyMemory<byte> frame, Parsed envelope)
+    {
+        var name = json.GetString();
+        json.Read();
+        switch (name)
+        {
+            case "data":
+                var start = (int)json.TokenStartIndex;
+                json.Skip();
+                envelope.Data = json.TokenType == JsonTokenType.Null ? "null"u8.ToArray() : frame[start..(int)json.BytesConsumed];
+                return true;
+            case "sender":
+                envelope.Sender = json.TokenType == JsonTokenType.Null ? "" : json.GetString()!;
+                return true;
+            case "code":
+                envelope.Code = json.TokenType == JsonTokenType.Null ? 0 : json.GetInt32();
+                return true;
+            case "error":
+                envelope.Error = json.GetString();
+                return false;
+            case "not_processed":
+                envelope.NotProcessed = json.GetBoolean();
+                return false;
+            case "has_value":
+                envelope.HasValue = json.GetBoolean();
+                return false;
+            case "remaining_ms":
+                envelope.RemainingMilliseconds = json.GetInt64();
+                return false;
+            case "headers":
+                ReadHeaders(ref json, envelope);
+                return false;
+            default:
+                json.Skip();
+                return false;
+        }
+    }
+
+    private static void ReadHeaders(ref Utf8JsonReader json, Parsed envelope)
+    {
+        if (json.TokenType != JsonTokenType.StartObject)
+        {
+            json.Skip();
+            return;
+        }
+
+        envelope.Headers = [];
+        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+        {
+            var name = json.GetString()!;
+            json.Read();
+            if (json.TokenType == JsonTokenType.String)
+            {
+                envelope.Headers.Add((name, json.GetString()!));
+            }
+            else
+            {
+                json.Skip();
+            }
+        }
+    }
+
+    private sealed class Parsed
+    {
+        public ReadOnlyMemory<byte> Data { get; set; } = "null"u8.ToArray();
+
+        public int Code { get; set; }
+
+        public string Sender { get; set; } = "";
+
+        public string? Error { get; set; }
+
+        public bool HasValue { get; set; }
+
+        public bool NotProcessed { get; set; }
+
+        public long RemainingMilliseconds { get; set; }
+
+        public List<(string Name, string Value)>? Headers { get; set; }
+    }
+}

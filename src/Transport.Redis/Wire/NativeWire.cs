@@ -1,0 +1,258 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+
+namespace ServiceMesh.Redis;
+
+/// <summary>
+/// The project's own wire: a compact binary frame with a version. <c>docs/redis-wire.md</c> describes every byte of it,
+/// so that other languages can speak it.
+/// </summary>
+internal sealed class NativeWire(string prefix) : IRedisWire
+{
+    public const byte Version = 1;
+
+    private const byte JsonMark = 1;
+    private const byte MessagePackMark = 2;
+    private const string Json = "application/json";
+    private const string MessagePack = "application/msgpack";
+
+    private readonly string _requests = $"{prefix}:request:";
+    private readonly string _signals = $"{prefix}:signal:";
+    private readonly string _replies = $"{prefix}:reply:";
+    private readonly string _claims = $"{prefix}:claim:";
+
+    private enum Kind : byte
+    {
+        Request = 1,
+        Signal = 2,
+        Reply = 3,
+        Cancel = 4,
+        Depart = 5,
+    }
+
+    [Flags]
+    private enum ReplyFlags : byte
+    {
+        None = 0,
+        HasError = 1,
+        NotProcessed = 2,
+    }
+
+    public string NoticeChannel { get; } = $"{prefix}:notice";
+
+    public string RequestChannel(Topic topic) => _requests + topic;
+
+    public string SignalChannel(TopicPattern pattern) => _signals + pattern;
+
+    public string ReplySubscription(string nodeId) => _replies + nodeId;
+
+    public string ReplyChannel(MessageId request) => _replies + request.Node;
+
+    public string ClaimKey(MessageId message, string group) => $"{_claims}{message}:{group}";
+
+    public bool TryReadTopic(string channel, MessageKind kind, out Topic topic)
+    {
+        var start = kind == MessageKind.Request ? _requests : _signals;
+        topic = default;
+        return channel.StartsWith(start, StringComparison.Ordinal) && Topic.TryParse(channel[start.Length..], out topic);
+    }
+
+    public string? Complain(Message message) => null;
+
+    public byte[] Write(Message message)
+    {
+        var output = new ArrayBufferWriter<byte>(message.Body.Length + 128);
+        var frame = Begin(output, message.Kind == MessageKind.Request ? Kind.Request : Kind.Signal);
+        frame.Int64(message.Id.Number);
+        frame.Text(message.Id.Node);
+        // 0 stands for no deadline; one that exists is at least 1.
+        frame.Varint((uint)Math.Clamp(message.Deadline.RemainingMilliseconds is { } left ? Math.Max(left, 1) : 0, 0, uint.MaxValue));
+        frame.Headers(message.Headers);
+        WriteContentType(frame, message.ContentType);
+        frame.Rest(message.Body);
+        return output.WrittenSpan.ToArray();
+    }
+
+    public bool TryReadMessage(
+        MessageKind kind, Topic topic, ReadOnlyMemory<byte> bytes, TimeProvider clock, [NotNullWhen(true)] out Message? message, [NotNullWhen(false)] out string? error)
+    {
+        message = null;
+        var frame = new FrameReader(bytes.Span);
+        if (!TryBegin(ref frame, kind == MessageKind.Request ? Kind.Request : Kind.Signal, out error))
+        {
+            return false;
+        }
+
+        var number = frame.Int64();
+        var node = frame.Text();
+        var remaining = frame.Varint();
+        var headers = frame.Headers();
+        var contentType = ReadContentType(ref frame);
+        if (frame.IsBroken || node.Length == 0)
+        {
+            error = "The frame ends in the middle of a field, or a field is malformed.";
+            return false;
+        }
+
+        message = new()
+        {
+            Id = new(node, number),
+            Kind = kind,
+            Topic = topic,
+            Headers = headers,
+            ContentType = contentType,
+            Deadline = remaining == 0 ? Deadline.None : Deadline.After(TimeSpan.FromMilliseconds(remaining), clock),
+            Body = bytes[frame.Position..],
+        };
+        return true;
+    }
+
+    public byte[] Write(MessageId request, ReplyMessage reply)
+    {
+        var output = new ArrayBufferWriter<byte>(reply.Body.Length + 64);
+        var frame = Begin(output, Kind.Reply);
+        frame.Int64(request.Number);
+        frame.Varint((uint)reply.Status);
+        frame.Byte((byte)((reply.Error is null ? ReplyFlags.None : ReplyFlags.HasError) | (reply.NotProcessed ? ReplyFlags.NotProcessed : ReplyFlags.None)));
+        if (reply.Error is not null)
+        {
+            frame.Text(reply.Error);
+        }
+
+        frame.Headers(reply.Headers);
+        WriteContentType(frame, reply.ContentType);
+        frame.Rest(reply.Body);
+        return output.WrittenSpan.ToArray();
+    }
+
+    public bool TryReadReply(
+        string channel, ReadOnlyMemory<byte> bytes, out long request, [NotNullWhen(true)] out ReplyMessage? reply, [NotNullWhen(false)] out string? error)
+    {
+        reply = null;
+        request = 0;
+        var frame = new FrameReader(bytes.Span);
+        if (!TryBegin(ref frame, Kind.Reply, out error))
+        {
+            return false;
+        }
+
+        request = frame.Int64();
+        var status = frame.Varint();
+        var flags = (ReplyFlags)frame.Byte();
+        var sentence = flags.HasFlag(ReplyFlags.HasError) ? frame.Text() : null;
+        var headers = frame.Headers();
+        var contentType = ReadContentType(ref frame);
+        if (frame.IsBroken || status is < 100 or > 999)
+        {
+            error = "The frame ends in the middle of a field, or a field is malformed.";
+            return false;
+        }
+
+        reply = new()
+        {
+            Status = (StatusCode)status,
+            Error = sentence,
+            NotProcessed = flags.HasFlag(ReplyFlags.NotProcessed),
+            Headers = headers,
+            ContentType = contentType,
+            Body = bytes[frame.Position..],
+        };
+        return true;
+    }
+
+    public byte[] Write(Notice notice)
+    {
+        var output = new ArrayBufferWriter<byte>(256);
+        if (notice.Cancelled is { } request)
+        {
+            var cancel = Begin(output, Kind.Cancel);
+            cancel.Int64(request.Number);
+            cancel.Text(request.Node);
+            return output.WrittenSpan.ToArray();
+        }
+
+        var depart = Begin(output, Kind.Depart);
+        depart.Varint((uint)notice.Departed.Count);
+        foreach (var (topic, group) in notice.Departed)
+        {
+            depart.Text(topic);
+            depart.Text(group);
+        }
+
+        return output.WrittenSpan.ToArray();
+    }
+
+    public bool TryReadNotice(ReadOnlyMemory<byte> bytes, [NotNullWhen(true)] out Notice? notice)
+    {
+        notice = null;
+        var frame = new FrameReader(bytes.Span);
+        if (frame.Byte() != Version)
+        {
+            return false;
+        }
+
+        switch ((Kind)frame.Byte())
+        {
+            case Kind.Cancel:
+                var number = frame.Int64();
+                notice = Notice.Cancel(new(frame.Text(), number));
+                break;
+            case Kind.Depart:
+                var departed = new List<(string, string)>();
+                for (var left = frame.Varint(); left > 0 && !frame.IsBroken; left--)
+                {
+                    departed.Add((frame.Text(), frame.Text()));
+                }
+
+                notice = new(null, departed);
+                break;
+            default:
+                return false;
+        }
+
+        return !frame.IsBroken;
+    }
+
+    private static FrameWriter Begin(ArrayBufferWriter<byte> output, Kind kind)
+    {
+        var frame = new FrameWriter(output);
+        frame.Byte(Version);
+        frame.Byte((byte)kind);
+        return frame;
+    }
+
+    private static bool TryBegin(ref FrameReader frame, Kind expected, [NotNullWhen(false)] out string? error)
+    {
+        var version = frame.Byte();
+        var kind = frame.Byte();
+        error = frame.IsBroken ? "The frame has no beginning."
+            : version != Version ? $"The frame has version {version}; this node reads version {Version}."
+            : kind != (byte)expected ? $"The frame is of kind {kind}; {(byte)expected} belongs on this channel."
+            : null;
+        return error is null;
+    }
+
+    private static void WriteContentType(FrameWriter frame, string contentType)
+    {
+        switch (contentType)
+        {
+            case Json:
+                frame.Byte(JsonMark);
+                break;
+            case MessagePack:
+                frame.Byte(MessagePackMark);
+                break;
+            default:
+                frame.Byte(0);
+                frame.Text(contentType);
+                break;
+        }
+    }
+
+    private static string ReadContentType(ref FrameReader frame) => frame.Byte() switch
+    {
+        JsonMark => Json,
+        MessagePackMark => MessagePack,
+        _ => frame.Text(),
+    };
+}
