@@ -42,7 +42,8 @@ public sealed class SubscriptionTableCostTests
         await using var node = new BareNode();
         Subscription[] all = [.. Enumerable.Range(0, 20_000).Select(i => node.OnSignal($"s{i}.x{i}.*"))];
         var (few, many) = (Cost(all[..200]), Cost(all));
-        Assert.That(many, Is.LessThan(few * 100 * 4), $"{few} ticks for two hundred, {many} for twenty thousand");
+        // A copy of the tree for each would cost ten thousand times as much; collecting the garbage of the many makes it dearer.
+        Assert.That(many, Is.LessThan(few * 100 * GenerousFactor), $"{few} ticks for two hundred, {many} for twenty thousand");
 
         static long Cost(Subscription[] added) => Enumerable.Range(0, 7).Select(_ =>
         {
