@@ -94,6 +94,7 @@ public sealed class MetricsTests
             await release.Task;
             return input;
         }, o => (o.MaxConcurrency, o.MaxQueued) = (1, 1)));
+        using var releasing = release.ReleasedAtEnd();
         using var metrics = new RecordedMetrics(node.Services);
         var running = node.Bus.RequestAsync(s_ok, "1");
         await entered.Task.Soon();

@@ -23,7 +23,18 @@ internal static class Failsafe
         }
     }
 
+    /// <summary>
+    /// Lets a handler go also when the test fails: a node whose clock stands still would drain for ever. Declare it after
+    /// the node, so that it goes first.
+    /// </summary>
+    public static IDisposable ReleasedAtEnd(this TaskCompletionSource release) => new Releasing(release);
+
     public static TaskCompletionSource Signal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public static TaskCompletionSource<T> Signal<T>() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private sealed class Releasing(TaskCompletionSource release) : IDisposable
+    {
+        public void Dispose() => release.TrySetResult();
+    }
 }

@@ -28,8 +28,11 @@ public sealed class NodeLifetimeTests
     public async Task A_start_that_fails_half_way_disconnects_again_and_throws_what_failed()
     {
         _transport.OnSubscribe = () => throw new TransportException("subscribing is not allowed");
-        Assert.That(async () => await TestNode.StartAsync(_transport.AddTo).Soon(), Throws.TypeOf<TransportException>());
-        await Failsafe.Until(() => _transport.Calls.Contains("stop"));
+        var builder = Host.CreateEmptyApplicationBuilder(new());
+        _transport.AddTo(builder.Services.AddServiceMesh());
+        using var host = builder.Build();
+        Assert.That(async () => await host.StartAsync().Soon(), Throws.TypeOf<TransportException>());
+        Assert.That(_transport.Calls, Does.Contain("stop"), "by the start itself, whether or not the host is disposed");
     }
 
     [Test]
@@ -37,6 +40,7 @@ public sealed class NodeLifetimeTests
     {
         var (entered, release) = (Failsafe.Signal(), Failsafe.Signal());
         await using var node = await StartSlowAsync(entered, _ => release.Task);
+        using var releasing = release.ReleasedAtEnd();
         var running = node.Bus.RequestAsync(s_slow, 1);
         await entered.Task.Soon();
         var stopping = node.StopAsync();
@@ -73,6 +77,7 @@ public sealed class NodeLifetimeTests
     {
         var (entered, release) = (Failsafe.Signal(), Failsafe.Signal());
         await using var node = await StartSlowAsync(entered, _ => release.Task);
+        using var releasing = release.ReleasedAtEnd();
         var running = node.Bus.TryRequestAsync(s_slow, 1, new RequestOptions { Timeout = TimeSpan.FromHours(1) });
         await entered.Task.Soon();
         var stopping = node.StopAsync();

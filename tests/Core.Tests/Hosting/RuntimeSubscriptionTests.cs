@@ -23,6 +23,7 @@ public sealed class RuntimeSubscriptionTests
             await release.Task;
             return x;
         }).Soon();
+        using var releasing = release.ReleasedAtEnd();
         var running = node.Bus.RequestAsync(s_topic, 7);
         await entered.Task.Soon();
         Task[] disposals = [.. Enumerable.Range(0, 3).Select(_ => subscription.DisposeAsync().AsTask())];
@@ -103,6 +104,7 @@ public sealed class RuntimeSubscriptionTests
             await release.Task;
             return x;
         }).Soon();
+        using var releasing = release.ReleasedAtEnd();
         var running = node.Bus.RequestAsync(s_topic, 7, new RequestOptions { Timeout = TimeSpan.FromHours(1) });
         await entered.Task.Soon();
         var disposing = subscription.DisposeAsync().AsTask();
