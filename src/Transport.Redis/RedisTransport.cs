@@ -151,17 +151,7 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
 
     public async Task SubscribeAsync(IReadOnlyCollection<Subscription> subscriptions, CancellationToken cancellationToken)
     {
-        await Task.WhenAll(subscriptions.GroupBy(s => ChannelOf(s)).Select(ofChannel =>
-        {
-            var isNew = false;
-            var listener = _listeners.GetOrAdd(ofChannel.Key, _ =>
-            {
-                isNew = true;
-                return new Listener(this, ofChannel.First().Kind);
-            });
-            listener.Add(ofChannel);
-            return isNew ? _subscriber.SubscribeAsync(Channel(ofChannel.Key), listener.Hear) : Task.CompletedTask;
-        })).ConfigureAwait(false);
+        await Task.WhenAll(subscriptions.GroupBy(ChannelOf).Select(ofChannel => ListenAsync(ofChannel.Key, [.. ofChannel]))).ConfigureAwait(false);
         await _presence.TryAnnounceAsync().ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
     }
 
@@ -173,6 +163,21 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
             await _subscriber.UnsubscribeAsync(Channel(channel)).ConfigureAwait(false);
             await DepartAsync([subscription]).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         }
+    }
+
+    private async Task ListenAsync(string channel, Subscription[] subscriptions)
+    {
+        var listener = new Listener(this, subscriptions[0].Kind);
+        if (_listeners.TryAdd(channel, listener))
+        {
+            listener.Add(subscriptions);
+            await _subscriber.SubscribeAsync(Channel(channel), listener.Hear).ConfigureAwait(false);
+            return;
+        }
+
+        // The channel is heard already, and what was published before now may still be on its way: it comes before this answer.
+        await _subscriber.PingAsync().ConfigureAwait(false);
+        _listeners[channel].Add(subscriptions);
     }
 
     private static RedisChannel Channel(string name) =>
