@@ -38,10 +38,23 @@ public static class ChildProcesses
     }
 
     /// <summary>Kills it as <c>kill -9</c> does if it still runs, waits until it is gone, and disposes it.</summary>
+    public static void End(Process process)
+    {
+        process.Kill();
+        process.WaitForExit();
+        Forget(process);
+    }
+
+    /// <inheritdoc cref="End"/>
     public static async Task EndAsync(Process process)
     {
         process.Kill();
         await process.WaitForExitAsync();
+        Forget(process);
+    }
+
+    private static void Forget(Process process)
+    {
         Tell("ended", process.Id);
         process.Dispose();
     }
