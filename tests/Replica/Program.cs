@@ -1,0 +1,49 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using ServiceMesh;
+using StackExchange.Redis;
+
+// One member of a group in a process of its own, which tests start, ask and kill. Its settings are arguments, as
+// --ServiceMesh:Redis:Configuration HOST:PORT. It counts every request that its handler sees in the hash "handled" of the
+// same Redis, which knows what this process did after it is gone; then it answers with its name.
+// With --Ask NUMBER it serves nothing, asks once and prints the answer.
+var work = new RequestTopic<int, string>("replica.work");
+
+var app = Host.CreateApplicationBuilder(args);
+app.Logging.ClearProviders();
+var mesh = app.Services.AddServiceMesh(app.Configuration.GetSection("ServiceMesh")).AddRedisTransport();
+var number = app.Configuration.GetValue<int?>("Ask");
+if (number is null)
+{
+    var counts = ConnectionMultiplexer.Connect(app.Configuration["ServiceMesh:Redis:Configuration"]).GetDatabase();
+    var name = app.Configuration["ServiceMesh:NodeName"]!;
+    mesh.AddHandler(work, async (id, _) =>
+    {
+        await counts.HashIncrementAsync("handled", id).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        return name;
+    });
+}
+
+using var host = app.Build();
+try
+{
+    await host.StartAsync();
+}
+catch (Exception failure)
+{
+    Console.WriteLine($"failed: {failure.Message.ReplaceLineEndings(" ")}");
+    return 1;
+}
+
+if (number is { } toAsk)
+{
+    Console.WriteLine($"answer: {await host.Services.GetRequiredService<IServiceBus>().RequestAsync(work, toAsk)}");
+    await host.StopAsync();
+    return 0;
+}
+
+Console.WriteLine("ready");
+await host.WaitForShutdownAsync();
+return 0;
