@@ -42,8 +42,9 @@ public class GilmourWireTests
     public void A_foreign_failure_keeps_its_code_and_its_sentence()
     {
         var payload = """{"data": "Execution timed out", "code": 499, "sender": "gilmour.response.n.4"}"""u8.ToArray();
-        Assert.That(s_wire.TryReadReply("gilmour.response.n.4", payload, out var request, out var reply, out _), Is.True);
-        Assert.That((request, reply!.Status, reply.Error), Is.EqualTo((4L, StatusCode.HandlerTimeout, "Execution timed out")));
+        Assert.That(s_wire.TryReadAnswer("gilmour.response.n.4", payload, out var request, out var answer, out _), Is.True);
+        var reply = answer!.Reply;
+        Assert.That((request, reply.Status, reply.Error), Is.EqualTo((4L, StatusCode.HandlerTimeout, "Execution timed out")));
     }
 
     [TestCase("""{"data": 1, "sender": "name.5"}""", "name.5", -1)]
