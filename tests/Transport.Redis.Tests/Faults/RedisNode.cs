@@ -1,4 +1,3 @@
-using System.Reflection;
 using Microsoft.Extensions.DependencyInjection;
 using ServiceMesh.Conformance;
 using ServiceMesh.Support;
@@ -26,8 +25,7 @@ internal sealed class RedisNode : IAsyncDisposable
     public TransportHealth Health => _transport.Health;
 
     /// <summary>How many requests of this node are in the table of those that wait for a reply.</summary>
-    public int Waiting => ((PendingReplies)typeof(RedisTransport).GetFields(BindingFlags.Instance | BindingFlags.NonPublic)
-        .Single(f => f.FieldType == typeof(PendingReplies)).GetValue(_transport)!).Count;
+    public int Waiting => _transport.Waiting;
 
     /// <param name="redis">As <c>Redis:Configuration</c> takes it.</param>
     /// <param name="configure">Adds handlers.</param>

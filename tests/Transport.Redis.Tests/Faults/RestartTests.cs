@@ -33,7 +33,7 @@ public sealed class RestartTests
         for (var round = 0; round < TestLength.Of(wire == "Native" ? 10 : 3, 30); round++)
         {
             var (succeeded, failed) = (callers.Succeeded, callers.Failed);
-            await Failsafe.UntilAsync(() => callers.Succeeded >= succeeded + CallerCount);
+            await Failsafe.UntilAsync(() => callers.Succeeded >= succeeded + (CallerCount * 8));
             await redis.KillAsync();
             await Failsafe.UntilAsync(() => callers.Failed >= failed + CallerCount);
             await redis.StartAgainAsync();
