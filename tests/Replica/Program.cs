@@ -7,8 +7,8 @@ using StackExchange.Redis;
 
 // One member of a group in a process of its own, which tests start, ask and kill. Its settings are arguments, as
 // --ServiceMesh:Redis:Configuration HOST:PORT. It counts every request that its handler sees in the hash "handled" of the
-// same Redis, which knows what this process did after it is gone; then it answers with its name.
-// With --Ask NUMBER it serves nothing, asks once and prints the answer.
+// same Redis, and signs it in the hash "by": both know what this process did after it is gone. Then it works for --Work
+// TIME and answers with its name. With --Ask NUMBER it serves nothing, asks once and prints the answer.
 var work = new RequestTopic<int, string>("replica.work");
 
 var app = Host.CreateApplicationBuilder(args);
@@ -19,9 +19,11 @@ if (number is null)
 {
     var counts = ConnectionMultiplexer.Connect(app.Configuration["ServiceMesh:Redis:Configuration"]).GetDatabase();
     var name = app.Configuration["ServiceMesh:NodeName"]!;
-    mesh.AddHandler(work, async (id, _) =>
+    var time = app.Configuration.GetValue<TimeSpan>("Work");
+    mesh.AddHandler(work, async (id, context) =>
     {
-        await counts.HashIncrementAsync("handled", id).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        await Task.WhenAll(counts.HashIncrementAsync("handled", id), counts.HashSetAsync("by", id, name)).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        await Task.Delay(time, context.CancellationToken);
         return name;
     });
 }

@@ -83,11 +83,11 @@ public sealed class ErrorAnswerTests
         await admin.SendAsync(["ACL", "SETUSER", "default", .. rules.Split(' ')]);
         var watch = Stopwatch.StartNew();
 
-        var failure = await Assert.CatchAsync<ServiceMeshException>(() => RedisNode.StartAsync(_redis.Address));
+        var failure = await Assert.CatchAsync<TransportException>(() => RedisNode.StartAsync(_redis.Address));
 
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(failure!.Message, Does.Contain("NOPERM").And.Contain($"{_redis.Port}").And.Contain("ServiceMesh:Redis:Configuration"));
+            Assert.That(failure!.Message, Does.Contain("NOPERM").And.Contain("ServiceMesh:Redis:Configuration"));
             Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(10)));
         }
     }
