@@ -17,12 +17,13 @@ var mesh = app.Services.AddServiceMesh(app.Configuration.GetSection("ServiceMesh
 var number = app.Configuration.GetValue<int?>("Ask");
 if (number is null)
 {
-    var counts = ConnectionMultiplexer.Connect(app.Configuration["ServiceMesh:Redis:Configuration"]).GetDatabase();
+    // Only when the bus has started: what keeps it from that is what a test wants to hear.
+    var counts = new Lazy<IDatabase>(() => ConnectionMultiplexer.Connect(app.Configuration["ServiceMesh:Redis:Configuration"]).GetDatabase());
     var name = app.Configuration["ServiceMesh:NodeName"]!;
     var time = app.Configuration.GetValue<TimeSpan>("Work");
     mesh.AddHandler(work, async (id, context) =>
     {
-        await Task.WhenAll(counts.HashIncrementAsync("handled", id), counts.HashSetAsync("by", id, name)).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        await Task.WhenAll(counts.Value.HashIncrementAsync("handled", id), counts.Value.HashSetAsync("by", id, name)).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         await Task.Delay(time, context.CancellationToken);
         return name;
     });
