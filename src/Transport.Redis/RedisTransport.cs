@@ -10,7 +10,7 @@ namespace ServiceMesh.Redis;
 /// there; the members of a group race for a claim; replies come through one subscription per node.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "StopAsync, which every transport has, disposes the presence.")]
-internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
+internal sealed class RedisTransport(RedisTransportOptions options, int queueCapacity) : ITransport
 {
     // A member that must refuse lets the others claim first: only when all refuse is the refusal the answer.
     private static readonly TimeSpan s_refusalDelay = TimeSpan.FromMilliseconds(20);
@@ -22,6 +22,8 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
     private const int FrameOverhead = 64 * 1024;
 
     private readonly IRedisWire _wire = options.Wire == RedisWire.Gilmour ? new GilmourWire() : new NativeWire(options.KeyPrefix);
+    private readonly RedisErrorQueue _errors =
+        new(options.Wire == RedisWire.Gilmour ? new GilmourReports() : new NativeReports(options.KeyPrefix), queueCapacity);
     private readonly RedisConnection _connection = new(options);
     private readonly PendingReplies _pending = new();
     private readonly ConcurrentDictionary<MessageId, CancellationTokenSource> _running = new();
@@ -32,6 +34,7 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
     private IDatabase _database = null!;
     private ISubscriber _subscriber = null!;
     private Presence _presence = null!;
+    private GilmourHealth? _health;
 
     public TransportCapabilities Capabilities { get; } = new()
     {
@@ -41,6 +44,8 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
         ReceiverCount = ReceiverCount.Deliveries,
         MaxBodyBytes = 500 * 1024 * 1024, // Redis takes values of 512 MiB
     };
+
+    public IErrorQueue ErrorQueue => _errors;
 
     public TransportHealth Health => _connection.Health;
 
@@ -54,12 +59,15 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
         await _connection.OpenAsync(context, cancellationToken).ConfigureAwait(false);
         _database = _connection.Database;
         _subscriber = _connection.Subscriber;
+        _errors.Open(_database, context);
         _claims = new(_database, _wire, context.NodeId);
         _connection.GapBegan += OnGap;
         await _subscriber.SubscribeAsync(Channel(_wire.ReplySubscription(context.NodeId)), OnReply).ConfigureAwait(false);
         await _subscriber.SubscribeAsync(Channel(_wire.NoticeChannel), OnNotice).ConfigureAwait(false);
         _presence = new(_database, context, options.KeyPrefix);
         await _presence.StartAsync().ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        _health = _wire is GilmourWire gilmour ? new(gilmour, _database, _subscriber, context) : null;
+        await (_health?.StartAsync() ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
     }
 
     /// <summary>From here on PUBLISH does not count this node any more, so others get the messages.</summary>
@@ -74,6 +82,11 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         _pending.EndAll("The bus stopped before the reply came. Whether a handler ran is not known.");
+        if (_health is not null)
+        {
+            await _health.DisposeAsync().ConfigureAwait(false);
+        }
+
         await _presence.DisposeAsync().ConfigureAwait(false);
         await _connection.CloseAsync().ConfigureAwait(false);
     }
@@ -141,7 +154,8 @@ internal sealed class RedisTransport(RedisTransportOptions options) : ITransport
     {
         try
         {
-            return await _presence.ListAsync().WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            var ours = await _presence.ListAsync().WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            return _health is null ? ours : [.. ours, .. await _health.ListAsync(ours, RequestAsync, cancellationToken).ConfigureAwait(false)];
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException)
         {

@@ -17,7 +17,10 @@ public interface ITransport
     /// <summary>Whether it can move messages right now, with the reason when it cannot. Cheap: health checks ask often.</summary>
     TransportHealth Health => TransportHealth.Healthy;
 
-    /// <summary>A queue of error reports that all nodes of this transport share; null to use the file of each node.</summary>
+    /// <summary>
+    /// A queue of error reports that all nodes of this transport share; null to use the file of each node. Asked for before
+    /// <see cref="StartAsync"/>, used after it; what it cannot do then it says with <see cref="TransportException"/>.
+    /// </summary>
     IErrorQueue? ErrorQueue => null;
 
     /// <summary>

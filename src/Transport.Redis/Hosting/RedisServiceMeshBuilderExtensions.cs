@@ -30,7 +30,8 @@ public static class RedisServiceMeshBuilderExtensions
             options.Configure(configure);
         }
 
-        return builder.AddTransport(new("Redis", s_keys, provider =>
-            new RedisTransport(provider.GetRequiredService<IOptionsMonitor<RedisTransportOptions>>().Get(builder.Name))));
+        return builder.AddTransport(new("Redis", s_keys, provider => new RedisTransport(
+            provider.GetRequiredService<IOptionsMonitor<RedisTransportOptions>>().Get(builder.Name),
+            provider.GetRequiredService<IOptionsMonitor<ServiceMeshOptions>>().Get(builder.Name).Errors.QueueCapacity)));
     }
 }
