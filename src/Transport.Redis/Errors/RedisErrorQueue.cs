@@ -26,7 +26,7 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
     public int Capacity { get; } = Math.Min(capacity, format.MaxEntries);
 
     /// <summary>From here on it can be used; before, and without Redis, every member throws <see cref="TransportException"/>.</summary>
-    public void Open(IDatabase database, TransportContext context) => _opened = new(database, context);
+    public void Open(RedisConnection connection, TransportContext context) => _opened = new(connection, context);
 
     public async ValueTask<int> CountAsync(CancellationToken cancellationToken = default) =>
         (int)Math.Min(int.MaxValue, await AskAsync("counted", database => database.ListLengthAsync(format.Key, CommandFlags.None), cancellationToken)
@@ -122,7 +122,9 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
         var transaction = database.CreateTransaction(null);
         var length = transaction.ListLeftPushAsync(format.Key, entry, When.Always, CommandFlags.None);
         var trimmed = transaction.ListTrimAsync(format.Key, 0, Capacity - 1, CommandFlags.None);
-        await Task.WhenAll(transaction.ExecuteAsync(CommandFlags.None), length, trimmed).ConfigureAwait(false);
+        // First whether it went out: the client leaves the commands of a transaction that did not without an end.
+        await transaction.ExecuteAsync(CommandFlags.None).ConfigureAwait(false);
+        await Task.WhenAll(length, trimmed).ConfigureAwait(false);
         return await length.ConfigureAwait(false);
     }
 
@@ -131,7 +133,8 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
         var transaction = database.CreateTransaction(null);
         var tail = transaction.ListRangeAsync(format.Key, -entries, -1, CommandFlags.None);
         var trimmed = transaction.ListTrimAsync(format.Key, 0, -(entries + 1), CommandFlags.None);
-        await Task.WhenAll(transaction.ExecuteAsync(CommandFlags.None), tail, trimmed).ConfigureAwait(false);
+        await transaction.ExecuteAsync(CommandFlags.None).ConfigureAwait(false);
+        await Task.WhenAll(tail, trimmed).ConfigureAwait(false);
         return await tail.ConfigureAwait(false);
     }
 
@@ -142,7 +145,7 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
         try
         {
             // The client goes on with whoever waits on the one thread that reads for it; the application must not.
-            return await command(opened.Database).WaitAsync(s_patience, opened.Context.Clock, cancellationToken)
+            return await command(opened.Connection.Database).WaitAsync(s_patience, opened.Context.Clock, cancellationToken)
                 .ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
@@ -151,5 +154,5 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
         }
     }
 
-    private sealed record Opened(IDatabase Database, TransportContext Context);
+    private sealed record Opened(RedisConnection Connection, TransportContext Context);
 }

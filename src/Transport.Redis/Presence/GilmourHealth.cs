@@ -26,25 +26,25 @@ internal sealed class GilmourHealth : IAsyncDisposable
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
 
     private readonly GilmourWire _wire;
-    private readonly IDatabase _database;
-    private readonly ISubscriber _subscriber;
+    private readonly RedisConnection _connection;
+    private readonly Publisher _publisher;
     private readonly TransportContext _context;
     private readonly string _ident;
     private readonly CancellationTokenSource _stopping = new();
     private Task _loop = Task.CompletedTask;
     private long _probes;
 
-    public GilmourHealth(GilmourWire wire, IDatabase database, ISubscriber subscriber, TransportContext context)
+    public GilmourHealth(GilmourWire wire, RedisConnection connection, Publisher publisher, TransportContext context)
     {
-        (_wire, _database, _subscriber, _context) = (wire, database, subscriber, context);
+        (_wire, _connection, _publisher, _context) = (wire, connection, publisher, context);
         var info = context.Describe();
         _ident = $"{info.Host}-pid-{info.ProcessId}-uuid-{info.Id}";
     }
 
     /// <summary>Answers probes and is known from now on, until it is disposed.</summary>
-    public async Task StartAsync()
+    public async Task StartAsync(Channels channels, CancellationToken cancellationToken)
     {
-        await _subscriber.SubscribeAsync(new(Probes + _ident, RedisChannel.PatternMode.Literal), OnProbe).ConfigureAwait(false);
+        await channels.HearAsync(Probes + _ident, OnProbe, cancellationToken).ConfigureAwait(false);
         await TryRegisterAsync().ConfigureAwait(false);
         _loop = RenewAsync();
     }
@@ -56,7 +56,7 @@ internal sealed class GilmourHealth : IAsyncDisposable
     public async Task<IReadOnlyList<NodeInfo>> ListAsync(
         IReadOnlyCollection<NodeInfo> ours, Func<Message, CancellationToken, ValueTask<ReplyMessage>> requestAsync, CancellationToken cancellationToken)
     {
-        var idents = await _database.HashKeysAsync(KnownNodes, CommandFlags.None).WaitAsync(s_patience, _context.Clock, cancellationToken)
+        var idents = await _connection.Database.HashKeysAsync(KnownNodes, CommandFlags.None).WaitAsync(s_patience, _context.Clock, cancellationToken)
             .ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         using var limit = new CancellationTokenSource(s_patience, _context.Clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
@@ -73,9 +73,9 @@ internal sealed class GilmourHealth : IAsyncDisposable
         await _loop.ConfigureAwait(false);
         try
         {
-            await _database.HashDeleteAsync(KnownNodes, _ident, CommandFlags.None).ConfigureAwait(false);
+            await _connection.Database.HashDeleteAsync(KnownNodes, _ident, CommandFlags.None).ConfigureAwait(false);
         }
-        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
+        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)
         {
             // It stays in the hash, and who probes it learns that it is gone.
         }
@@ -103,9 +103,9 @@ internal sealed class GilmourHealth : IAsyncDisposable
     {
         try
         {
-            await _database.HashSetAsync(KnownNodes, _ident, "active", When.Always, CommandFlags.None).ConfigureAwait(false);
+            await _connection.Database.HashSetAsync(KnownNodes, _ident, "active", When.Always, CommandFlags.None).ConfigureAwait(false);
         }
-        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
+        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)
         {
             // The connection's own watch tells of the gap; the next renewal makes up for it.
         }
@@ -114,7 +114,7 @@ internal sealed class GilmourHealth : IAsyncDisposable
     private void OnProbe(RedisChannel channel, RedisValue value)
     {
         byte[] frame = value!;
-        if (frame.Length > _context.MaxBodyBytes)
+        if (RedisTransportOptions.Exceeds(frame.Length, _context.MaxBodyBytes))
         {
             _context.ReportLoss("too-large", channel!, $"A health probe has {frame.Length} bytes.", StatusCode.BodyTooLarge);
         }
@@ -129,7 +129,7 @@ internal sealed class GilmourHealth : IAsyncDisposable
         }
     }
 
-    private async Task AnswerAsync(MessageId probe)
+    private Task AnswerAsync(MessageId probe)
     {
         var channels = _context.Describe().Subscriptions.Select(ChannelOf).Distinct().ToArray();
         var answer = new ReplyMessage
@@ -138,14 +138,7 @@ internal sealed class GilmourHealth : IAsyncDisposable
             ContentType = "application/json",
             Body = JsonSerializer.SerializeToUtf8Bytes(channels, RedisJson.Default.StringArray),
         };
-        try
-        {
-            await _subscriber.PublishAsync(new(_wire.ReplyChannel(probe), RedisChannel.PatternMode.Literal), _wire.Write(probe, answer)).ConfigureAwait(false);
-        }
-        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
-        {
-            // The connection's own watch tells of the gap, and whoever probed asks again.
-        }
+        return _publisher.PublishOrReportAsync(_wire.ReplyChannel(probe), _wire.Write(probe, new Answer(answer)), Probes + _ident);
     }
 
     private string ChannelOf(SubscriptionInfo subscription) => subscription.Kind == MessageKind.Request

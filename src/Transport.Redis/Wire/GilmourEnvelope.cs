@@ -36,6 +36,9 @@ internal sealed class GilmourEnvelope
     /// <summary>0 for no deadline.</summary>
     public long RemainingMilliseconds { get; private set; }
 
+    /// <summary>Of a refusal: the groups that a node refuses for; null for a reply.</summary>
+    public List<string>? RefusedGroups { get; private set; }
+
     public List<(string Name, string Value)> Headers { get; } = [];
 
     /// <summary>Writes one with the mark. Empty data is written as null.</summary>
@@ -103,7 +106,7 @@ internal sealed class GilmourEnvelope
 
         if (!IsMarked)
         {
-            (Error, HasValue, NotProcessed, RemainingMilliseconds) = (null, false, false, 0);
+            (Error, HasValue, NotProcessed, RemainingMilliseconds, RefusedGroups) = (null, false, false, 0, null);
             Headers.Clear();
         }
 
@@ -143,6 +146,9 @@ internal sealed class GilmourEnvelope
             case "remaining_ms" when json.TokenType == JsonTokenType.Number:
                 RemainingMilliseconds = json.TryGetInt64(out var left) ? left : 0;
                 break;
+            case "refused_groups" when json.TokenType == JsonTokenType.StartArray:
+                ReadRefusedGroups(ref json);
+                break;
             case "headers" when json.TokenType == JsonTokenType.StartObject:
                 ReadHeaders(ref json);
                 break;
@@ -150,6 +156,20 @@ internal sealed class GilmourEnvelope
 
         json.Skip();
         return false;
+    }
+
+    private void ReadRefusedGroups(ref Utf8JsonReader json)
+    {
+        RefusedGroups = [];
+        while (json.Read() && json.TokenType != JsonTokenType.EndArray)
+        {
+            if (json.TokenType == JsonTokenType.String)
+            {
+                RefusedGroups.Add(json.GetString()!);
+            }
+
+            json.Skip();
+        }
     }
 
     private void ReadHeaders(ref Utf8JsonReader json)

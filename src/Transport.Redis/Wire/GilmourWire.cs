@@ -81,8 +81,7 @@ internal sealed class GilmourWire : IRedisWire
 
         message = new()
         {
-            // A foreign sender may well look like one of ours: without the mark all of it is the name.
-            Id = envelope.IsMarked ? OwnId(envelope.Sender) : new(envelope.Sender, -1),
+            Id = IdOf(envelope),
             Kind = kind,
             Topic = topic,
             Headers = headers,
@@ -122,8 +121,11 @@ internal sealed class GilmourWire : IRedisWire
         return true;
     }
 
-    public byte[] Write(MessageId request, ReplyMessage reply)
+    public bool CountsRefusals(MessageId request) => request.Number >= 0;
+
+    public byte[] Write(MessageId request, Answer answer)
     {
+        var reply = answer.Reply;
         // Theirs: a failure's data is what the caller sees, so the sentence goes there when there is no other.
         var data = reply.Body.IsEmpty && reply.Error is not null ? JsonSerializer.SerializeToUtf8Bytes(reply.Error, RedisJson.Default.String) : reply.Body;
         return GilmourEnvelope.Write(data, (int)reply.Status, ReplyChannel(request), json =>
@@ -139,14 +141,25 @@ internal sealed class GilmourWire : IRedisWire
                 json.WriteBoolean("not_processed", true);
             }
 
+            if (answer.RefusedGroups is { } refused)
+            {
+                json.WriteStartArray("refused_groups");
+                foreach (var group in refused)
+                {
+                    json.WriteStringValue(group);
+                }
+
+                json.WriteEndArray();
+            }
+
             WriteHeaders(json, reply.Headers);
         });
     }
 
-    public bool TryReadReply(
-        string channel, ReadOnlyMemory<byte> frame, out long request, [NotNullWhen(true)] out ReplyMessage? reply, [NotNullWhen(false)] out string? error)
+    public bool TryReadAnswer(
+        string channel, ReadOnlyMemory<byte> frame, out long request, [NotNullWhen(true)] out Answer? answer, [NotNullWhen(false)] out string? error)
     {
-        reply = null;
+        answer = null;
         // We chose the name of this channel, so it is ours whoever answers.
         request = OwnId(channel).Number;
         if (request < 0)
@@ -168,15 +181,17 @@ internal sealed class GilmourWire : IRedisWire
 
         var status = envelope.Code == 0 ? StatusCode.Ok : (StatusCode)envelope.Code;
         var isForeignFailure = status.IsFailure && envelope.Error is null;
-        reply = new()
-        {
-            Status = status,
-            Error = isForeignFailure ? Sentence(envelope.Data) : envelope.Error,
-            NotProcessed = envelope.NotProcessed,
-            Headers = headers,
-            ContentType = "application/json",
-            Body = envelope.Error is not null && !envelope.HasValue ? default : envelope.Data,
-        };
+        answer = new(
+            new()
+            {
+                Status = status,
+                Error = isForeignFailure ? Sentence(envelope.Data) : envelope.Error,
+                NotProcessed = envelope.NotProcessed,
+                Headers = headers,
+                ContentType = "application/json",
+                Body = envelope.Error is not null && !envelope.HasValue ? default : envelope.Data,
+            },
+            envelope.RefusedGroups);
         return true;
     }
 
@@ -214,6 +229,13 @@ internal sealed class GilmourWire : IRedisWire
 
     /// <summary>A topic that already begins with <c>gilmour.</c> is used as it stands.</summary>
     private static string? Own(string name) => name.StartsWith("gilmour.", StringComparison.Ordinal) ? name : null;
+
+    // A foreign sender may well look like one of ours: without the mark all of it is the name. A payload of no implementation
+    // may have none: members of a group cannot tell that they mean the same one, and rather all handle it than none.
+    private static MessageId IdOf(GilmourEnvelope envelope) =>
+        envelope.Sender.Length == 0 ? new($"nameless-{Guid.NewGuid():N}", -1)
+        : envelope.IsMarked ? OwnId(envelope.Sender)
+        : new(envelope.Sender, -1);
 
     // Ours end in a number after the last dot; of any other the whole is the name.
     private static MessageId OwnId(string sender)
