@@ -11,7 +11,10 @@ namespace ServiceMesh;
 /// </remarks>
 public interface ITransport
 {
-    /// <summary>What this transport can and cannot do. Constant; read before <see cref="StartAsync"/>.</summary>
+    /// <summary>
+    /// What this transport can and cannot do. Constant; read before <see cref="StartAsync"/>. Only the receiver count may turn
+    /// out to be <see cref="ReceiverCount.Unknown"/> when it has started and sees what it runs on.
+    /// </summary>
     TransportCapabilities Capabilities { get; }
 
     /// <summary>Whether it can move messages right now, with the reason when it cannot. Cheap: health checks ask often.</summary>

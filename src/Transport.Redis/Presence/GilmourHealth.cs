@@ -27,6 +27,7 @@ internal sealed class GilmourHealth : IAsyncDisposable
 
     private readonly GilmourWire _wire;
     private readonly RedisConnection _connection;
+    private readonly Channels _channels;
     private readonly Publisher _publisher;
     private readonly TransportContext _context;
     private readonly string _ident;
@@ -34,17 +35,17 @@ internal sealed class GilmourHealth : IAsyncDisposable
     private Task _loop = Task.CompletedTask;
     private long _probes;
 
-    public GilmourHealth(GilmourWire wire, RedisConnection connection, Publisher publisher, TransportContext context)
+    public GilmourHealth(GilmourWire wire, RedisConnection connection, Channels channels, Publisher publisher, TransportContext context)
     {
-        (_wire, _connection, _publisher, _context) = (wire, connection, publisher, context);
+        (_wire, _connection, _channels, _publisher, _context) = (wire, connection, channels, publisher, context);
         var info = context.Describe();
         _ident = $"{info.Host}-pid-{info.ProcessId}-uuid-{info.Id}";
     }
 
     /// <summary>Answers probes and is known from now on, until it is disposed.</summary>
-    public async Task StartAsync(Channels channels, CancellationToken cancellationToken)
+    public async Task StartAsync(CancellationToken cancellationToken)
     {
-        await channels.HearAsync(Probes + _ident, OnProbe, cancellationToken).ConfigureAwait(false);
+        await _channels.HearAsync(Probes + _ident, OnProbe, cancellationToken).ConfigureAwait(false);
         await TryRegisterAsync().ConfigureAwait(false);
         _loop = RenewAsync();
     }
@@ -129,7 +130,7 @@ internal sealed class GilmourHealth : IAsyncDisposable
         }
     }
 
-    private Task AnswerAsync(MessageId probe)
+    private async Task AnswerAsync(MessageId probe)
     {
         var channels = _context.Describe().Subscriptions.Select(ChannelOf).Distinct().ToArray();
         var answer = new ReplyMessage
@@ -138,7 +139,7 @@ internal sealed class GilmourHealth : IAsyncDisposable
             ContentType = "application/json",
             Body = JsonSerializer.SerializeToUtf8Bytes(channels, RedisJson.Default.StringArray),
         };
-        return _publisher.PublishOrReportAsync(_wire.ReplyChannel(probe), _wire.Write(probe, new Answer(answer)), Probes + _ident);
+        await _publisher.PublishOrReportAsync(_wire.ReplyChannel(probe), _wire.Write(probe, new Answer(answer)), Probes + _ident).ConfigureAwait(false);
     }
 
     private string ChannelOf(SubscriptionInfo subscription) => subscription.Kind == MessageKind.Request
