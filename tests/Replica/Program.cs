@@ -15,15 +15,17 @@ var app = Host.CreateApplicationBuilder(args);
 app.Logging.ClearProviders();
 var mesh = app.Services.AddServiceMesh(app.Configuration.GetSection("ServiceMesh")).AddRedisTransport();
 var number = app.Configuration.GetValue<int?>("Ask");
+
+// Connected after the bus: what keeps the bus from starting is what a test wants to hear.
+var counting = new TaskCompletionSource<IDatabase>(TaskCreationOptions.RunContinuationsAsynchronously);
 if (number is null)
 {
-    // Only when the bus has started: what keeps it from that is what a test wants to hear.
-    var counts = new Lazy<IDatabase>(() => ConnectionMultiplexer.Connect(app.Configuration["ServiceMesh:Redis:Configuration"]).GetDatabase());
     var name = app.Configuration["ServiceMesh:NodeName"]!;
     var time = app.Configuration.GetValue<TimeSpan>("Work");
     mesh.AddHandler(work, async (id, context) =>
     {
-        await Task.WhenAll(counts.Value.HashIncrementAsync("handled", id), counts.Value.HashSetAsync("by", id, name)).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        var counts = await counting.Task;
+        await Task.WhenAll(counts.HashIncrementAsync("handled", id), counts.HashSetAsync("by", id, name)).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         await Task.Delay(time, context.CancellationToken);
         return name;
     });
@@ -47,6 +49,8 @@ if (number is { } toAsk)
     return 0;
 }
 
+using var connection = await ConnectionMultiplexer.ConnectAsync(app.Configuration["ServiceMesh:Redis:Configuration"]);
+counting.SetResult(connection.GetDatabase());
 Console.WriteLine("ready");
 await host.WaitForShutdownAsync();
 return 0;
