@@ -22,7 +22,7 @@ internal sealed class RedisTransport(RedisTransportOptions options, int queueCap
     };
 
     // Each server counts its own connections only.
-    private static readonly TransportCapabilities s_inCluster = s_capabilities with { ReceiverCount = ReceiverCount.Unknown };
+    private static readonly TransportCapabilities s_withSeveralServers = s_capabilities with { ReceiverCount = ReceiverCount.Unknown };
 
     private readonly IRedisWire _wire = options.Wire == RedisWire.Gilmour ? new GilmourWire() : new NativeWire(options.KeyPrefix);
     private readonly PendingReplies _pending = new();
@@ -38,7 +38,7 @@ internal sealed class RedisTransport(RedisTransportOptions options, int queueCap
     private ReplyInbox _inbox = null!;
     private Deliverer _deliverer = null!;
 
-    public TransportCapabilities Capabilities => _connection is { IsCluster: true } ? s_inCluster : s_capabilities;
+    public TransportCapabilities Capabilities => _connection is { PublishCountsAll: false } ? s_withSeveralServers : s_capabilities;
 
     public TransportHealth Health => _connection?.Health ?? TransportHealth.Healthy;
 
@@ -62,33 +62,43 @@ internal sealed class RedisTransport(RedisTransportOptions options, int queueCap
         _receivers = new(_connection, _wire, _presence, logger);
         _inbox = new(context, _wire, _pending, claims, _receivers, logger);
         _deliverer = new(context, _wire, claims, _publisher);
-        _channels = new(_connection, _wire, kind => new(kind, context, _wire, claims, _deliverer));
+        _channels = new(_connection, _wire, kind => new(kind, context, _wire, claims, _deliverer), logger);
         _gilmour = _wire is GilmourWire gilmour ? new(gilmour, _connection, _channels, _publisher, context) : null;
         _errors.Open(_connection, context);
 
-        await _connection.OpenAsync(context, RestoreAsync, cancellationToken).ConfigureAwait(false);
-        await _channels.HearAsync(_wire.ReplySubscription(context.NodeId), _inbox.Hear, cancellationToken).ConfigureAwait(false);
-        await _channels.HearAsync(_wire.NoticeChannel, OnNotice, cancellationToken).ConfigureAwait(false);
-        await _presence.StartAsync().ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        await (_gilmour?.StartAsync(cancellationToken) ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        try
+        {
+            await Pool.ReturnAsync(ConnectAsync(cancellationToken)).ConfigureAwait(false);
+        }
+        catch
+        {
+            await StopAsync(CancellationToken.None).ConfigureAwait(false);
+            throw;
+        }
     }
 
     /// <summary>From here on PUBLISH does not count this node any more, so others get the messages.</summary>
-    public async Task DrainAsync(CancellationToken cancellationToken) =>
-        await DepartAsync(await _channels.RemoveAllAsync(cancellationToken).ConfigureAwait(false)).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+    public Task DrainAsync(CancellationToken cancellationToken) => Pool.ReturnAsync(LeaveAsync(cancellationToken));
 
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         _pending.EndAll("The bus stopped before the reply came. Whether a handler ran is not known.");
-        if (_gilmour is not null)
+        try
         {
-            await _gilmour.DisposeAsync().ConfigureAwait(false);
-        }
+            // First, because a connection that was handed in outlives the bus. Without Redis each of these may take its time.
+            await _channels.ClearAsync(cancellationToken).ConfigureAwait(false);
+            if (_gilmour is not null)
+            {
+                await _gilmour.DisposeAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
+            }
 
-        await _presence.DisposeAsync().ConfigureAwait(false);
-        await _channels.ClearAsync(cancellationToken).ConfigureAwait(false);
-        await _connection!.CloseAsync().ConfigureAwait(false);
-        _channels.Dispose();
+            await _presence.DisposeAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            await Pool.ReturnAsync(_connection!.CloseAsync()).ConfigureAwait(false);
+            _channels.Dispose();
+        }
     }
 
     public async ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken)
@@ -135,35 +145,55 @@ internal sealed class RedisTransport(RedisTransportOptions options, int queueCap
             throw new TransportException(complaint);
         }
 
-        var receivers = await _publisher.PublishAsync(_wire.SignalChannel(TopicPattern.From(signal.Topic)), _wire.Write(signal))
-            .WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        return new(_connection.IsCluster ? null : (int)receivers);
+        var publishing = _publisher.PublishAsync(_wire.SignalChannel(TopicPattern.From(signal.Topic)), _wire.Write(signal));
+        var receivers = await Pool.ReturnAsync(publishing.WaitAsync(cancellationToken)).ConfigureAwait(false);
+        return new(_connection.PublishCountsAll ? (int)receivers : null);
     }
 
-    public async Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken)
+    public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) => Pool.ReturnAsync(ListAsync(cancellationToken));
+
+    public Task SubscribeAsync(IReadOnlyCollection<Subscription> subscriptions, CancellationToken cancellationToken) =>
+        Pool.ReturnAsync(AddAsync(subscriptions, cancellationToken));
+
+    public Task UnsubscribeAsync(Subscription subscription, CancellationToken cancellationToken) =>
+        Pool.ReturnAsync(RemoveAsync(subscription, cancellationToken));
+
+    private async Task ConnectAsync(CancellationToken cancellationToken)
+    {
+        await _connection!.OpenAsync(_context, RestoreAsync, cancellationToken).ConfigureAwait(false);
+        await _channels.HearAsync(_wire.ReplySubscription(_context.NodeId), _inbox.Hear, cancellationToken).ConfigureAwait(false);
+        await _channels.HearAsync(_wire.NoticeChannel, OnNotice, cancellationToken).ConfigureAwait(false);
+        await _presence.StartAsync().ConfigureAwait(false);
+        await (_gilmour?.StartAsync(cancellationToken) ?? Task.CompletedTask).ConfigureAwait(false);
+    }
+
+    private async Task AddAsync(IReadOnlyCollection<Subscription> subscriptions, CancellationToken cancellationToken)
+    {
+        await _channels.AddAsync(subscriptions, cancellationToken).ConfigureAwait(false);
+        await _presence.TryAnnounceAsync().ConfigureAwait(false);
+    }
+
+    private async Task RemoveAsync(Subscription subscription, CancellationToken cancellationToken)
+    {
+        if (await _channels.RemoveAsync(subscription, cancellationToken).ConfigureAwait(false))
+        {
+            await DepartAsync([subscription]).ConfigureAwait(false);
+        }
+    }
+
+    private async Task LeaveAsync(CancellationToken cancellationToken) =>
+        await DepartAsync(await _channels.RemoveAllAsync(cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
+
+    private async Task<IReadOnlyList<NodeInfo>> ListAsync(CancellationToken cancellationToken)
     {
         try
         {
-            var ours = await _presence.ListAsync().WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            var ours = await _presence.ListAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
             return _gilmour is null ? ours : [.. ours, .. await _gilmour.ListAsync(ours, RequestAsync, cancellationToken).ConfigureAwait(false)];
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException)
         {
             throw new TransportException($"Redis did not say which nodes there are: {failure.Message}", failure);
-        }
-    }
-
-    public async Task SubscribeAsync(IReadOnlyCollection<Subscription> subscriptions, CancellationToken cancellationToken)
-    {
-        await _channels.AddAsync(subscriptions, cancellationToken).ConfigureAwait(false);
-        await _presence.TryAnnounceAsync().ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-    }
-
-    public async Task UnsubscribeAsync(Subscription subscription, CancellationToken cancellationToken)
-    {
-        if (await _channels.RemoveAsync(subscription, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.ForceYielding))
-        {
-            await DepartAsync([subscription]).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         }
     }
 

@@ -15,7 +15,7 @@ internal static class Connecting
             : await TakeHandedInAsync(options, context, cancellationToken).ConfigureAwait(false);
 
     /// <summary>Refuses at start what could not work later. True for a cluster.</summary>
-    /// <exception cref="TransportException">These servers cannot carry a mesh.</exception>
+    /// <exception cref="NotSupportedException">These servers cannot carry a mesh, and trying again does not help.</exception>
     public static bool Check(IConnectionMultiplexer multiplexer)
     {
         var isCluster = false;
@@ -24,13 +24,13 @@ internal static class Connecting
             isCluster |= server.ServerType == ServerType.Cluster;
             if (server.ServerType is ServerType.Sentinel or ServerType.Twemproxy)
             {
-                throw new TransportException(
+                throw new NotSupportedException(
                     $"{server.EndPoint} is a {server.ServerType}, which has no publish/subscribe for applications. Name the Redis servers themselves (ServiceMesh:Redis:Configuration).");
             }
         }
 
         return isCluster && multiplexer.GetDatabase(-1, null).Database != 0
-            ? throw new TransportException("A Redis Cluster has database 0 and no other: take defaultDatabase out of ServiceMesh:Redis:Configuration.")
+            ? throw new NotSupportedException("A Redis Cluster has database 0 and no other: take defaultDatabase out of ServiceMesh:Redis:Configuration.")
             : isCluster;
     }
 
@@ -50,7 +50,7 @@ internal static class Connecting
         try
         {
             // The client bounds each attempt and not the whole.
-            return await connecting.WaitAsync(options.ConnectTimeout, context.Clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            return await connecting.WaitAsync(options.ConnectTimeout, context.Clock, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException)
         {
@@ -70,12 +70,12 @@ internal static class Connecting
         try
         {
             var multiplexer = await options.Connect!(cancellationToken)
-                .WaitAsync(options.ConnectTimeout, context.Clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+                .WaitAsync(options.ConnectTimeout, context.Clock, cancellationToken).ConfigureAwait(false);
             return multiplexer.IsConnected
                 ? multiplexer
                 : throw new TransportException("The connection to Redis that the application handed in is not connected.");
         }
-        catch (Exception failure) when (failure is not (OperationCanceledException or TransportException))
+        catch (Exception failure) when (failure is not TransportException && !cancellationToken.IsCancellationRequested)
         {
             throw new TransportException($"The application handed in no connection to Redis within {options.ConnectTimeout}: {failure.Message}", failure);
         }
@@ -86,7 +86,7 @@ internal static class Connecting
     {
         try
         {
-            var late = await connecting.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            var late = await connecting.ConfigureAwait(false);
             await late.CloseAsync(false).ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)

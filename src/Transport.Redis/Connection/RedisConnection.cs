@@ -7,7 +7,8 @@ namespace ServiceMesh.Redis;
 
 /// <summary>
 /// The connection to Redis: made within a bounded time, watched for gaps, and repaired by one loop. A gap is over when
-/// Redis answers on both of the client's connections and has acknowledged every subscription again. Thread-safe.
+/// Redis answers on both of the client's connections and, when the one that hears was away, has acknowledged every
+/// subscription again. Thread-safe.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "CloseAsync ends the loop and disposes what it waits on.")]
 internal sealed class RedisConnection(RedisTransportOptions options, GapWatch gaps)
@@ -27,9 +28,10 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
     private volatile IConnectionMultiplexer? _multiplexer;
     private volatile IDatabase? _database;
 
-    // Counts breaks: what was restored for an older number is not in force.
+    // Counts breaks, and among them those after which this node heard nothing.
     private int _breaks;
-    private int _restoredBreaks;
+    private int _deafBreaks;
+    private int _restoredDeafBreaks;
 
     /// <summary>The connection for commands.</summary>
     /// <exception cref="TransportException">There has not been a connection yet.</exception>
@@ -44,15 +46,25 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
         ? multiplexer.GetEndPoints(false).Select(endpoint => multiplexer.GetServer(endpoint, null))
         : [];
 
-    /// <summary>True when the servers form a cluster, where the receiver count of PUBLISH is that of one of them.</summary>
+    /// <summary>True when the servers form a cluster: messages of one channel must go one way.</summary>
     public bool IsCluster { get; private set; }
 
+    /// <summary>True when the receiver count of PUBLISH is that of all: there is one server. Each counts its own connections only.</summary>
+    public bool PublishCountsAll { get; private set; } = true;
+
+    /// <summary>True once there has been a connection, whether or not it is away now.</summary>
+    public bool WasConnected => _database is not null;
+
     /// <summary>False while messages cannot be sent, or their replies could not be heard.</summary>
-    public bool IsUp => gaps.Current is null || Volatile.Read(ref _restoredBreaks) == Volatile.Read(ref _breaks);
+    public bool IsUp => gaps.Current is null;
 
     public TransportHealth Health => gaps.Current is { } gap
-        ? new(IsUp ? TransportState.Degraded : TransportState.Unavailable, $"the connection to Redis is away since {gap.From:O}: {gap.Reason}")
-        : TransportHealth.Healthy;
+        ? new(
+            WasConnected ? TransportState.Degraded : TransportState.Unavailable,
+            $"the connection to Redis is away since {gap.From:O}: {gap.Reason}")
+        : PublishCountsAll || Servers.Where(server => !server.IsConnected).Select(server => $"{server.EndPoint}").ToArray() is not { Length: > 0 } absent
+            ? TransportHealth.Healthy
+            : new(TransportState.Degraded, $"not connected to {string.Join(", ", absent)}"); // of several, and what is left moves messages
 
     /// <summary>Connects, or begins to try when that is configured.</summary>
     /// <param name="context">Who the node is.</param>
@@ -84,10 +96,7 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
         {
             multiplexer.ConnectionFailed -= OnFailed;
             multiplexer.ConnectionRestored -= OnRestored;
-            if (options.Connect is null)
-            {
-                await multiplexer.CloseAsync(true).ConfigureAwait(false);
-            }
+            await LetGoAsync(multiplexer).ConfigureAwait(false);
         }
 
         _closing.Dispose();
@@ -96,11 +105,24 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
     private async Task ConnectAsync(CancellationToken cancellationToken)
     {
         var multiplexer = await Connecting.OpenAsync(options, _context, cancellationToken).ConfigureAwait(false);
-        IsCluster = Connecting.Check(multiplexer);
+        try
+        {
+            IsCluster = Connecting.Check(multiplexer);
+            PublishCountsAll = multiplexer.GetEndPoints(false).Length == 1 && !IsCluster;
+        }
+        catch
+        {
+            await LetGoAsync(multiplexer).ConfigureAwait(false);
+            throw;
+        }
+
         multiplexer.ConnectionFailed += OnFailed;
         multiplexer.ConnectionRestored += OnRestored;
         (_multiplexer, _database) = (multiplexer, multiplexer.GetDatabase(-1, null));
     }
+
+    // One that was handed in is the application's to close.
+    private Task LetGoAsync(IConnectionMultiplexer multiplexer) => options.Connect is null ? multiplexer.CloseAsync(false) : Task.CompletedTask;
 
     private void OnFailed(object? sender, ConnectionFailedEventArgs failure) =>
         Broke($"{failure.FailureType} at {failure.EndPoint}.", deaf: failure.ConnectionType == ConnectionType.Subscription);
@@ -112,6 +134,11 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
         if (!_closing.IsCancellationRequested)
         {
             Interlocked.Increment(ref _breaks);
+            if (deaf)
+            {
+                Interlocked.Increment(ref _deafBreaks);
+            }
+
             gaps.Begin(reason, deaf);
             _changes.Writer.TryWrite(true);
         }
@@ -129,7 +156,7 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
                 }
             }
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (_closing.IsCancellationRequested)
         {
             // The end of the loop, as asked.
         }
@@ -145,27 +172,24 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
                 await ConnectAsync(_closing.Token).ConfigureAwait(false);
             }
 
-            var breaks = Volatile.Read(ref _breaks);
-            if (breaks != Volatile.Read(ref _restoredBreaks))
+            var (breaks, deafBreaks) = (Volatile.Read(ref _breaks), Volatile.Read(ref _deafBreaks));
+            await Task.WhenAll(Subscriber.PingAsync(CommandFlags.None), Database.PingAsync(CommandFlags.None))
+                .WaitAsync(options.ConnectTimeout, _context.Clock, _closing.Token).ConfigureAwait(false);
+            if (deafBreaks != _restoredDeafBreaks)
             {
-                await PingAndRestoreAsync().WaitAsync(options.ConnectTimeout, _context.Clock, _closing.Token).ConfigureAwait(false);
-                Volatile.Write(ref _restoredBreaks, breaks);
+                // Without a limit: it takes as long as Redis needs, and ends with the connection at the latest.
+                await _restore(_closing.Token).ConfigureAwait(false);
+                _restoredDeafBreaks = deafBreaks;
             }
 
-            // Of a cluster some may still be away: messages move, and health says what is missing.
-            return Servers.All(server => server.IsConnected) && gaps.TryEnd(() => breaks == Volatile.Read(ref _breaks));
+            return gaps.TryEnd(() => breaks == Volatile.Read(ref _breaks));
         }
-        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)
+        catch (Exception failure) when (!_closing.IsCancellationRequested)
         {
+            // Whatever it was, trying again is all that can be done; the factory of a handed-in connection may throw anything.
             RedisLog.StillAway(_logger, failure.Message);
             return false;
         }
-    }
-
-    private async Task PingAndRestoreAsync()
-    {
-        await Task.WhenAll(Subscriber.PingAsync(CommandFlags.None), Database.PingAsync(CommandFlags.None)).ConfigureAwait(false);
-        await _restore(_closing.Token).ConfigureAwait(false);
     }
 
     private async Task ChangeOrPauseAsync()

@@ -26,6 +26,12 @@ internal static partial class RedisLog
     [LoggerMessage(106, LogLevel.Error, "A handler of RedisGaps threw")]
     public static partial void GapHandlerFailed(ILogger logger, Exception failure);
 
+    [LoggerMessage(108, LogLevel.Error, "Redis does not let this node hear {Channel} any more: {Reason}")]
+    public static partial void NotRestored(ILogger logger, string channel, string reason);
+
+    [LoggerMessage(109, LogLevel.Warning, "What this node hears could not be taken off Redis: {Reason}")]
+    public static partial void NotUnsubscribed(ILogger logger, string reason);
+
     [LoggerMessage(107, LogLevel.Warning, "The receivers of {Topic} could not be counted on every server: {Reason}")]
     public static partial void CountFailed(ILogger logger, Topic topic, string reason);
 }

@@ -144,9 +144,8 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
             $"The error queue '{format.Key}' is in Redis, and the bus has not connected yet. Start it first.");
         try
         {
-            // The client goes on with whoever waits on the one thread that reads for it; the application must not.
-            return await command(opened.Connection.Database).WaitAsync(s_patience, opened.Context.Clock, cancellationToken)
-                .ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            return await Pool.ReturnAsync(command(opened.Connection.Database).WaitAsync(s_patience, opened.Context.Clock, cancellationToken))
+                .ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
         {

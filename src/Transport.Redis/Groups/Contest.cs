@@ -9,6 +9,9 @@ namespace ServiceMesh.Redis;
 /// <param name="tryClaimAsync">True for the one that may handle the message.</param>
 internal sealed class Contest(Subscription subscription, Func<Message, string, Task<bool>> tryClaimAsync)
 {
+    // So many wait at most when places are there and their turn is only slow to come; more are refused.
+    private const int MaxWaiting = 1024;
+
     private readonly Lock _lock = new();
 
     // Messages that found no place, in order. They hold nothing but themselves.
@@ -36,8 +39,16 @@ internal sealed class Contest(Subscription subscription, Func<Message, string, T
             await mayOffer.ConfigureAwait(false);
         }
 
-        var delivery = subscription.Offer(message);
-        Offered(delivery.IsAccepted, wasCalled: mayOffer != Task.CompletedTask);
+        Delivery? delivery = null;
+        try
+        {
+            delivery = subscription.Offer(message);
+        }
+        finally
+        {
+            Offered(delivery is { IsAccepted: true }, wasCalled: mayOffer != Task.CompletedTask);
+        }
+
         if (!delivery.IsAccepted)
         {
             return delivery;
@@ -68,7 +79,7 @@ internal sealed class Contest(Subscription subscription, Func<Message, string, T
             var isFull = !subscription.HasPlace;
             var mustQueue = _called || _waiting.Count > 0;
             // No more places can come back than are held for open claims: who waits beyond that waits in vain.
-            if (isFull ? _waiting.Count >= _open : !mustQueue)
+            if (isFull ? _waiting.Count >= _open : !mustQueue || _waiting.Count >= MaxWaiting)
             {
                 return Task.CompletedTask;
             }

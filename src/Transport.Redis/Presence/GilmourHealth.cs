@@ -58,7 +58,7 @@ internal sealed class GilmourHealth : IAsyncDisposable
         IReadOnlyCollection<NodeInfo> ours, Func<Message, CancellationToken, ValueTask<ReplyMessage>> requestAsync, CancellationToken cancellationToken)
     {
         var idents = await _connection.Database.HashKeysAsync(KnownNodes, CommandFlags.None).WaitAsync(s_patience, _context.Clock, cancellationToken)
-            .ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            .ConfigureAwait(false);
         using var limit = new CancellationTokenSource(s_patience, _context.Clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         var foreign = idents.Select(i => (string)i!).Where(i => !ours.Any(o => i.EndsWith($"-uuid-{o.Id}", StringComparison.Ordinal)));

@@ -58,7 +58,20 @@ internal sealed class Presence(RedisConnection connection, TransportContext cont
             .ConfigureAwait(false);
         // One by one and not as one command, which on a cluster would need all keys on one server.
         var found = await Task.WhenAll(ids.Select(id => database.StringGetAsync(KeyOf(id!), CommandFlags.None))).ConfigureAwait(false);
-        return [.. found.Where(f => !f.IsNull).Select(f => JsonSerializer.Deserialize((byte[])f!, RedisJson.Default.NodeInfo)!)];
+        return [.. found.Zip(ids).Where(f => !f.First.IsNull).Select(f => Read(f.First!, f.Second!)).OfType<NodeInfo>()];
+    }
+
+    private NodeInfo? Read(byte[] announced, string nodeId)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(announced, RedisJson.Default.NodeInfo);
+        }
+        catch (JsonException)
+        {
+            context.ReportLoss("unreadable-presence", KeyOf(nodeId), "What is announced there is not a node.");
+            return null;
+        }
     }
 
     /// <summary>Ends the renewal and takes this node off the list.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
 using StackExchange.Redis;
 
 namespace ServiceMesh.Redis;
@@ -7,7 +8,7 @@ namespace ServiceMesh.Redis;
 /// The Redis channels and patterns that this node hears. While Redis is away a change is remembered and comes into force with
 /// everything else at the end of the gap. Thread-safe.
 /// </summary>
-internal sealed class Channels(RedisConnection connection, IRedisWire wire, Func<MessageKind, Listener> listen) : IDisposable
+internal sealed class Channels(RedisConnection connection, IRedisWire wire, Func<MessageKind, Listener> listen, ILogger logger) : IDisposable
 {
     // One change at a time, because a restoration subscribes everything again.
     private readonly SemaphoreSlim _changing = new(1);
@@ -19,10 +20,23 @@ internal sealed class Channels(RedisConnection connection, IRedisWire wire, Func
     public Task HearAsync(string channel, Action<RedisChannel, RedisValue> hear, CancellationToken cancellationToken) =>
         ChangeAsync(() => SubscribeAsync(channel, hear), cancellationToken);
 
-    /// <summary>When the task ends and Redis is there, what is published from now on arrives.</summary>
+    /// <summary>When the task ends and Redis is there, what is published from now on arrives. When it fails, nothing does.</summary>
     /// <exception cref="TransportException">Redis refuses.</exception>
-    public Task AddAsync(IEnumerable<Subscription> subscriptions, CancellationToken cancellationToken) => ChangeAsync(
-        () => Task.WhenAll(subscriptions.GroupBy(ChannelOf).Select(ofChannel => AddAsync(ofChannel.Key, [.. ofChannel]))), cancellationToken);
+    public async Task AddAsync(IReadOnlyCollection<Subscription> subscriptions, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await ChangeAsync(
+                () => Task.WhenAll(subscriptions.GroupBy(ChannelOf).Select(ofChannel => AddAsync(ofChannel.Key, [.. ofChannel]))), cancellationToken)
+                .ConfigureAwait(false);
+        }
+        catch
+        {
+            // Behind the change, which may still be under way when nobody waits for it any more.
+            _ = Task.WhenAll(subscriptions.Select(s => RemoveAsync(s, CancellationToken.None)));
+            throw;
+        }
+    }
 
     /// <summary>True when it was the last one of its channel, which is not heard any more.</summary>
     public async Task<bool> RemoveAsync(Subscription subscription, CancellationToken cancellationToken)
@@ -68,7 +82,7 @@ internal sealed class Channels(RedisConnection connection, IRedisWire wire, Func
 
     /// <summary>
     /// Puts every subscription in force again. The client does it too when it reconnects, but does not say when Redis has
-    /// acknowledged all, nor does it survive every second drop in the middle.
+    /// acknowledged all, nor does it survive every second drop in the middle. A channel that Redis refuses now is logged.
     /// </summary>
     /// <exception cref="RedisException">Redis went away again.</exception>
     public async Task RestoreAsync(CancellationToken cancellationToken)
@@ -79,7 +93,7 @@ internal sealed class Channels(RedisConnection connection, IRedisWire wire, Func
             var subscriber = connection.Subscriber;
             var heard = _heard.ToArray();
             await Task.WhenAll(heard.Select(h => subscriber.UnsubscribeAsync(Publisher.Channel(h.Key), h.Value, CommandFlags.None))).ConfigureAwait(false);
-            await Task.WhenAll(heard.Select(h => subscriber.SubscribeAsync(Publisher.Channel(h.Key), h.Value, CommandFlags.None))).ConfigureAwait(false);
+            await Task.WhenAll(heard.Select(h => RestoreAsync(subscriber, h.Key, h.Value))).ConfigureAwait(false);
         }
         finally
         {
@@ -103,45 +117,98 @@ internal sealed class Channels(RedisConnection connection, IRedisWire wire, Func
             return;
         }
 
-        if (connection.IsUp)
-        {
-            // The channel is heard already, and what was published before now may still be on its way: it comes before this answer.
-            await connection.Subscriber.PingAsync(CommandFlags.None).ConfigureAwait(false);
-        }
-
+        // The channel is heard already, and what was published before now may still be on its way. From one server it comes before
+        // this answer; those of a cluster have each their own way.
+        await PingAsync().ConfigureAwait(false);
         _listeners[channel].Add(subscriptions);
     }
 
-    private Task SubscribeAsync(string channel, Action<RedisChannel, RedisValue> hear)
+    private async Task PingAsync()
     {
-        _heard[channel] = hear;
-        return connection.IsUp ? connection.Subscriber.SubscribeAsync(Publisher.Channel(channel), hear, CommandFlags.None) : Task.CompletedTask;
-    }
-
-    private Task UnsubscribeAsync(string channel) => _heard.TryRemove(channel, out var hear) && connection.IsUp
-        ? connection.Subscriber.UnsubscribeAsync(Publisher.Channel(channel), hear, CommandFlags.None)
-        : Task.CompletedTask;
-
-    private async Task ChangeAsync(Func<Task> change, CancellationToken cancellationToken)
-    {
-        await _changing.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            await change().WaitAsync(cancellationToken).ConfigureAwait(false);
+            await (connection.IsUp ? connection.Subscriber.PingAsync(CommandFlags.None) : Task.CompletedTask).ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
         {
-            // When it has just gone away, the change comes into force at the end of the gap.
-            if (connection.IsUp)
-            {
-                throw new TransportException(
-                    $"Redis does not let this node subscribe: {failure.Message}. Give its user (ServiceMesh:Redis:Configuration) the right to SUBSCRIBE and PSUBSCRIBE on the mesh's channels.",
-                    failure);
-            }
+            // Then nothing is on its way any more.
+            RedisLog.StillAway(logger, failure.Message);
         }
-        finally
+    }
+
+    private async Task SubscribeAsync(string channel, Action<RedisChannel, RedisValue> hear)
+    {
+        _heard[channel] = hear;
+        if (!connection.WasConnected)
         {
-            _changing.Release();
+            return; // in force with the first connection
+        }
+
+        try
+        {
+            await connection.Subscriber.SubscribeAsync(Publisher.Channel(channel), hear, CommandFlags.None).ConfigureAwait(false);
+        }
+        catch (RedisServerException refusal)
+        {
+            await UnsubscribeAsync(channel).ConfigureAwait(false);
+            throw new TransportException(
+                $"Redis does not let this node subscribe: {refusal.Message}. Give its user (ServiceMesh:Redis:Configuration) the right to SUBSCRIBE and PSUBSCRIBE on the mesh's channels.",
+                refusal);
+        }
+        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
+        {
+            // It has just gone away: in force at the end of the gap.
+            RedisLog.StillAway(logger, failure.Message);
+        }
+    }
+
+    private async Task RestoreAsync(ISubscriber subscriber, string channel, Action<RedisChannel, RedisValue> hear)
+    {
+        try
+        {
+            await subscriber.SubscribeAsync(Publisher.Channel(channel), hear, CommandFlags.None).ConfigureAwait(false);
+        }
+        catch (RedisServerException refusal)
+        {
+            RedisLog.NotRestored(logger, channel, refusal.Message);
+        }
+    }
+
+    // Also while Redis is away: the client subscribes by itself to what it remembers.
+    private async Task UnsubscribeAsync(string channel)
+    {
+        if (!_heard.TryRemove(channel, out var hear) || !connection.WasConnected)
+        {
+            return;
+        }
+
+        try
+        {
+            await connection.Subscriber.UnsubscribeAsync(Publisher.Channel(channel), hear, CommandFlags.None).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
+        {
+            RedisLog.NotUnsubscribed(logger, failure.Message);
+        }
+    }
+
+    // The next change waits until this one has ended, whoever still waits for it.
+    private Task ChangeAsync(Func<Task> change, CancellationToken cancellationToken)
+    {
+        var changing = RunAsync();
+        return changing.IsCompleted ? changing : changing.WaitAsync(cancellationToken);
+
+        async Task RunAsync()
+        {
+            await _changing.WaitAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                await change().ConfigureAwait(false);
+            }
+            finally
+            {
+                _changing.Release();
+            }
         }
     }
 }

@@ -15,11 +15,16 @@ internal sealed class Deliverer(TransportContext context, IRedisWire wire, Claim
     // A foreign caller takes the first reply for the answer, so a refusal waits until the others had their chance.
     private static readonly TimeSpan s_othersFirst = TimeSpan.FromMilliseconds(50);
 
+    private const int RememberedCancellations = 4096;
+
     private readonly ConcurrentDictionary<MessageId, CancellationTokenSource> _running = new();
+    private readonly RecentCancellations _cancelled = new(RememberedCancellations);
 
     /// <summary>The caller of a request waits no more: the token of its handler fires, if that runs here.</summary>
     public void Cancel(MessageId request)
     {
+        // In this order, and the other way round where it runs: one of the two sees the other.
+        _cancelled.Add(request);
         if (_running.TryGetValue(request, out var running))
         {
             _ = running.CancelAsync();
@@ -33,6 +38,21 @@ internal sealed class Deliverer(TransportContext context, IRedisWire wire, Claim
 
     /// <summary>A request for the groups that this node is in.</summary>
     public void Request(Message request, IReadOnlyList<Contest> contests) => _ = CompeteForRequestAsync(request, contests);
+
+    /// <summary>A frame that must not be read. The sender of a request is told where its id can be had without.</summary>
+    public void TooLarge(MessageKind kind, string channel, ReadOnlyMemory<byte> frame, string?[] groups)
+    {
+        var error = $"The message has {frame.Length} bytes; node '{context.NodeId}' accepts {context.MaxBodyBytes}. Send less, or raise its ServiceMesh:Request:MaxBodyBytes.";
+        if (kind == MessageKind.Request && wire.TryReadId(frame, out var id))
+        {
+            _ = publisher.PublishOrReportAsync(
+                wire.ReplyChannel(id), wire.Write(id, new(ReplyMessage.Failure(StatusCode.BodyTooLarge, error, notProcessed: true), [.. groups.OfType<string>()])), channel);
+        }
+        else
+        {
+            context.ReportLoss("too-large", channel, error, StatusCode.BodyTooLarge);
+        }
+    }
 
     private async Task CompeteForSignalAsync(Message signal, Contest contest)
     {
@@ -60,7 +80,7 @@ internal sealed class Deliverer(TransportContext context, IRedisWire wire, Claim
         }
 
         // Off the thread that reads: the handler's first part is the application's code.
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        await Pool.HopAsync();
         await delivery.RunAsync().ConfigureAwait(false);
     }
 
@@ -100,8 +120,13 @@ internal sealed class Deliverer(TransportContext context, IRedisWire wire, Claim
         var entry = await EnterAsync(request, contest).ConfigureAwait(false);
         if (entry.Delivery is { IsAccepted: true } delivery)
         {
-            await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            await Pool.HopAsync();
             var callerGone = _running.GetOrAdd(request.Id, static _ => new());
+            if (_cancelled.Contains(request.Id))
+            {
+                await callerGone.CancelAsync().ConfigureAwait(false);
+            }
+
             await AnswerAsync(request, new(await delivery.RunAsync(callerGone.Token).ConfigureAwait(false))).ConfigureAwait(false);
         }
 

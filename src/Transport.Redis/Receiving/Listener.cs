@@ -34,7 +34,7 @@ internal sealed class Listener(
         byte[]? frame = value;
         if (RedisTransportOptions.Exceeds(frame!.Length, context.MaxBodyBytes))
         {
-            context.ReportLoss("too-large", channel!, $"A message has {frame.Length} bytes.", StatusCode.BodyTooLarge);
+            deliverer.TooLarge(kind, channel!, frame, Array.ConvertAll(_members, m => m.Subscription.Group));
         }
         else if (!wire.TryReadTopic(channel!, kind, out var topic))
         {

@@ -10,7 +10,7 @@ namespace ServiceMesh.Redis;
 internal sealed class Receivers(RedisConnection connection, IRedisWire wire, Presence presence, ILogger logger)
 {
     /// <summary>True when the receiver count of PUBLISH is that of all.</summary>
-    public bool PublishCountsAll => !connection.IsCluster;
+    public bool PublishCountsAll => connection.PublishCountsAll;
 
     /// <summary>How many hear the topic's requests now.</summary>
     public async Task<long> CountAsync(Topic topic)

@@ -18,11 +18,15 @@ internal sealed class ReplyInbox(
         byte[]? frame = value;
         if (RedisTransportOptions.Exceeds(frame!.Length, context.MaxBodyBytes))
         {
-            context.ReportLoss("reply-too-large", channel!, $"A reply has {frame.Length} bytes.", StatusCode.BodyTooLarge);
+            var error = $"The reply has {frame.Length} bytes; node '{context.NodeId}' accepts {context.MaxBodyBytes}. Answer with less, or raise its ServiceMesh:Request:MaxBodyBytes.";
+            if (!wire.TryReadRequestNumber(channel!, frame, out var of) || !pending.TryEnd(of, ReplyMessage.Failure(StatusCode.BodyTooLarge, error)))
+            {
+                context.ReportLoss("reply-too-large", channel!, error, StatusCode.BodyTooLarge);
+            }
         }
-        else if (!wire.TryReadAnswer(channel!, frame, out var request, out var answer, out var error))
+        else if (!wire.TryReadAnswer(channel!, frame, out var request, out var answer, out var complaint))
         {
-            context.ReportLoss("malformed-frame", channel!, error);
+            context.ReportLoss("malformed-frame", channel!, complaint);
         }
         else if (answer.RefusedGroups is null)
         {
@@ -72,9 +76,7 @@ internal sealed class ReplyInbox(
                 _ = CountAsync(waiting);
                 break;
             case Standing.RefusedByAll:
-                // The claims say to those who refused that their group's copy is accounted for.
-                _ = TryClaimAsync(waiting);
-                pending.TryEnd(waiting.Request.Id.Number, waiting.Refusal!);
+                _ = RefuseAsync(waiting);
                 break;
             case Standing.Deserted:
                 _ = TakeBackAsync(waiting, s_timeToClaim, waiting.Refusal ?? ReplyMessage.Failure(
@@ -92,15 +94,10 @@ internal sealed class ReplyInbox(
             {
                 Settle(waiting, waiting.Published(null));
             }
-            else if (await receivers.AnnouncedGroupsAsync(waiting.Request.Topic).ConfigureAwait(false) is { Count: > 0 } groups)
-            {
-                // Whoever announced that has gone, before the request or just after: the claims tell, and nobody else wants them.
-                waiting.Departed(groups);
-                await TakeBackAsync(waiting, TimeSpan.Zero, ReplyMessage.NoHandler(waiting.Request.Topic)).ConfigureAwait(false);
-            }
             else
             {
-                waiting.TryEnd(ReplyMessage.NoHandler(waiting.Request.Topic));
+                // Whoever announced that topic has gone, before the request or just after: the claims tell, and nobody else wants them.
+                await TakeBackAsync(waiting, TimeSpan.Zero, ReplyMessage.NoHandler(waiting.Request.Topic)).ConfigureAwait(false);
             }
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)
@@ -123,22 +120,47 @@ internal sealed class ReplyInbox(
         }
     }
 
+    // The claims say to those who refused that their group's copy is accounted for. And they prove it: two buses that share a
+    // connection are one receiver to Redis, and the other one may have the request.
+    private async Task RefuseAsync(PendingReply waiting)
+    {
+        if (await TryClaimAsync(waiting, waiting.GroupsGone).ConfigureAwait(false))
+        {
+            pending.TryEnd(waiting.Request.Id.Number, waiting.Refusal!);
+        }
+    }
+
     // Between its last message and Redis hearing that it left, a node was still counted as a receiver. The caller takes
-    // the claims itself: when it gets them, no member has the request and none ever will.
+    // the claims itself: when it gets them, no member has the request and none ever will. Those of every group that is known,
+    // because a node that left may never have heard the request, and one of another group may be at it.
     private async Task TakeBackAsync(PendingReply waiting, TimeSpan timeToClaim, ReplyMessage outcome)
     {
         await Task.Delay(timeToClaim, context.Clock).ConfigureAwait(false);
-        if (await TryClaimAsync(waiting).ConfigureAwait(false))
+        if (await TryListGroupsAsync(waiting.Request.Topic).ConfigureAwait(false) is { } announced
+            && await TryClaimAsync(waiting, waiting.GroupsGone.Union(announced)).ConfigureAwait(false))
         {
             pending.TryEnd(waiting.Request.Id.Number, outcome);
         }
     }
 
-    private async Task<bool> TryClaimAsync(PendingReply waiting)
+    private async Task<IReadOnlyList<string>?> TryListGroupsAsync(Topic topic)
     {
         try
         {
-            var taken = await Task.WhenAll(waiting.GroupsGone.Select(group => claims.TryTakeAsync(waiting.Request, group))).ConfigureAwait(false);
+            return await receivers.AnnouncedGroupsAsync(topic).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)
+        {
+            RedisLog.CountFailed(logger, topic, failure.Message);
+            return null;
+        }
+    }
+
+    private async Task<bool> TryClaimAsync(PendingReply waiting, IEnumerable<string> groups)
+    {
+        try
+        {
+            var taken = await Task.WhenAll(groups.Select(group => claims.TryTakeAsync(waiting.Request, group))).ConfigureAwait(false);
             return taken.All(t => t);
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)

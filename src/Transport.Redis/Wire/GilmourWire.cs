@@ -195,6 +195,19 @@ internal sealed class GilmourWire : IRedisWire
         return true;
     }
 
+    public bool TryReadRequestNumber(string channel, ReadOnlyMemory<byte> frame, out long request)
+    {
+        request = OwnId(channel).Number;
+        return request >= 0;
+    }
+
+    // It stands behind the data, which must not be read.
+    public bool TryReadId(ReadOnlyMemory<byte> request, out MessageId id)
+    {
+        id = default;
+        return false;
+    }
+
     // Our own: the other implementations do not listen here.
     public byte[] Write(Notice notice) => notice.Cancelled is { } request
         ? GilmourEnvelope.Write(default, 0, request.ToString())

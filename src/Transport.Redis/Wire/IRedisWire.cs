@@ -46,6 +46,12 @@ internal interface IRedisWire
 
     bool TryReadAnswer(string channel, ReadOnlyMemory<byte> frame, out long request, [NotNullWhen(true)] out Answer? answer, [NotNullWhen(false)] out string? error);
 
+    /// <summary>The number of the request that a reply is for, without looking at the rest of it.</summary>
+    bool TryReadRequestNumber(string channel, ReadOnlyMemory<byte> frame, out long request);
+
+    /// <summary>The id of a request, without looking at the rest of it; false where it cannot be had so cheaply.</summary>
+    bool TryReadId(ReadOnlyMemory<byte> request, out MessageId id);
+
     byte[] Write(Notice notice);
 
     bool TryReadNotice(ReadOnlyMemory<byte> frame, [NotNullWhen(true)] out Notice? notice);

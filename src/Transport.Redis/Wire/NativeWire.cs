@@ -179,6 +179,21 @@ internal sealed class NativeWire(string prefix) : IRedisWire
         return true;
     }
 
+    public bool TryReadRequestNumber(string channel, ReadOnlyMemory<byte> bytes, out long request)
+    {
+        var frame = new FrameReader(bytes.Span);
+        request = TryBegin(ref frame, Kind.Reply, out _) ? frame.Int64() : 0;
+        return !frame.IsBroken && request > 0;
+    }
+
+    public bool TryReadId(ReadOnlyMemory<byte> bytes, out MessageId id)
+    {
+        var frame = new FrameReader(bytes.Span);
+        var number = TryBegin(ref frame, Kind.Request, out _) ? frame.Int64() : 0;
+        id = new(number > 0 ? frame.Text() : "", number);
+        return !frame.IsBroken && id.Node.Length > 0;
+    }
+
     public byte[] Write(Notice notice)
     {
         var output = new ArrayBufferWriter<byte>(256);

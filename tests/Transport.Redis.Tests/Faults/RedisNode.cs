@@ -67,6 +67,17 @@ internal sealed class RedisNode : IAsyncDisposable
         return new(node, transport!);
     }
 
+    public IErrorQueue ErrorQueue => _node.ErrorQueue;
+
+    /// <summary>Ends one of the node's two connections. The client names them after the node; the one that listens is marked P.</summary>
+    public async Task KillConnectionAsync(RedisServer redis, bool listening)
+    {
+        var connections = ((string)(await redis.CommandAsync("CLIENT", "LIST"))!).Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(line => line.Split(' ').Select(word => word.Split('=', 2)).ToDictionary(word => word[0], word => word[1]));
+        var connection = connections.Single(c => c["name"] == Id && c["flags"].Contains('P') == listening);
+        await redis.CommandAsync("CLIENT", "KILL", "ID", connection["id"]);
+    }
+
     public async ValueTask DisposeAsync() => await _node.DisposeAsync().AsTask().InTime();
 
     private static void Keep(IServiceMeshBuilder mesh, Action<RedisTransport> keep)

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text;
 using Microsoft.Extensions.DependencyInjection;
 using NUnit.Framework;
 using ServiceMesh.Support;
@@ -11,6 +12,7 @@ public sealed class ContestTests
 {
     private readonly ConcurrentDictionary<long, TaskCompletionSource<bool>> _claims = new();
     private readonly ConcurrentQueue<long> _claimed = new();
+    private readonly ConcurrentQueue<int> _handled = new();
     private TestNode? _node;
     private Contest _contest = null!;
 
@@ -22,8 +24,14 @@ public sealed class ContestTests
         var transport = new Catcher();
         _node = await TestNode.StartAsync(
             mesh => mesh.AddTransport(new("Catcher", [], _ => transport)).AddHandler(
-                new RequestTopic<int, int>("work"), (input, _) => input, options => (options.MaxConcurrency, options.MaxQueued) = (places, 0)),
-            [("Transport", "Catcher")]);
+                new RequestTopic<int, int>("work"),
+                (input, _) =>
+                {
+                    _handled.Enqueue(input);
+                    return input;
+                },
+                options => (options.Ordered, options.MaxQueued) = (true, places - 1)),
+            [("Transport", "Catcher"), ("DrainTimeout", "00:00:00")]);
         _contest = new(transport.Caught.Single(s => s.Pattern.ToString() == "work"), (message, _) =>
         {
             _claimed.Enqueue(message.Id.Number);
@@ -103,8 +111,10 @@ public sealed class ContestTests
         }
 
         Assert.That(await Task.WhenAll(losing), Is.All.Null);
-        Assert.That((await Task.WhenAll(waiting)).Select(d => d?.IsAccepted), Is.All.True);
-        Assert.That(_claimed, Is.EqualTo(Enumerable.Range(0, 40)));
+        var won = await Task.WhenAll(waiting);
+        Assert.That(won.Select(d => d?.IsAccepted), Is.All.True);
+        await Task.WhenAll(won.Reverse().Select(d => d!.RunAsync().AsTask()));
+        Assert.That(_handled, Is.EqualTo(Enumerable.Range(20, 20)), "the places were taken in this order");
     }
 
     private Task<Delivery?> Enter(long number) => _contest.EnterAsync(new()
@@ -113,7 +123,7 @@ public sealed class ContestTests
         Kind = MessageKind.Request,
         Topic = Topic.Parse("work"),
         ContentType = "application/json",
-        Body = "1"u8.ToArray(),
+        Body = Encoding.UTF8.GetBytes($"{number}"),
     });
 
     private TaskCompletionSource<bool> Claim(long number) =>
@@ -124,7 +134,7 @@ public sealed class ContestTests
     {
         public List<Subscription> Caught { get; } = [];
 
-        public TransportCapabilities Capabilities { get; } = new() { System = "catcher" };
+        public TransportCapabilities Capabilities { get; } = new() { System = "catcher", Features = TransportFeatures.OrderedDelivery };
 
         public Task StartAsync(TransportContext context, CancellationToken cancellationToken) => Task.CompletedTask;
 
