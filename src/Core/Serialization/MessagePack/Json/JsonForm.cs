@@ -1,0 +1,86 @@
+using System.Buffers;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+
+namespace ServiceMesh;
+
+/// <summary>
+/// How System.Text.Json itself writes and reads a type: for converters that the application wrote, and for types that have no
+/// way of their own here. What is in MessagePack is then what the JSON would be, value for value.
+/// </summary>
+internal abstract class JsonForm
+{
+    public abstract JsonElement ToJson(object? value);
+
+    public abstract object? FromJson(ReadOnlySpan<byte> json);
+
+    public static JsonForm Of(JsonTypeInfo contract) => new ByContract(contract);
+
+    public static JsonForm Of<T>(JsonConverter<T> converter, JsonSerializerOptions options) => new ByConverter<T>(converter, options);
+
+    private sealed class ByContract(JsonTypeInfo contract) : JsonForm
+    {
+        public override JsonElement ToJson(object? value) => JsonSerializer.SerializeToElement(value, contract);
+
+        public override object? FromJson(ReadOnlySpan<byte> json) => JsonSerializer.Deserialize(json, contract);
+    }
+
+    /// <summary>A converter that stands on a property, which no contract of a type knows of.</summary>
+    private sealed class ByConverter<T>(JsonConverter<T> converter, JsonSerializerOptions options) : JsonForm
+    {
+        public override JsonElement ToJson(object? value)
+        {
+            var buffer = new ArrayBufferWriter<byte>();
+            using (var writer = new Utf8JsonWriter(buffer))
+            {
+                if (value is null && !converter.HandleNull)
+                {
+                    writer.WriteNullValue();
+                }
+                else
+                {
+                    converter.Write(writer, (T)value!, options);
+                }
+            }
+
+            var reader = new Utf8JsonReader(buffer.WrittenSpan);
+            return JsonElement.ParseValue(ref reader);
+        }
+
+        public override object? FromJson(ReadOnlySpan<byte> json)
+        {
+            var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = options.MaxDepth });
+            reader.Read();
+            return reader.TokenType == JsonTokenType.Null && default(T) is null && !converter.HandleNull
+                ? null
+                : converter.Read(ref reader, typeof(T), options);
+        }
+    }
+}
+
+/// <summary>Values that go through <see cref="JsonForm"/>.</summary>
+internal sealed class JsonFormCodec<T>(JsonForm form) : Codec<T>
+{
+    public override void Write(ref MessagePackWriter writer, T value) => JsonText.Write(ref writer, form.ToJson(value));
+
+    public override T Read(ref MessagePackReader reader) => (T)form.Read(ref reader)!;
+}
+
+internal static class JsonFormReading
+{
+    /// <summary>Reads the next value as JSON, with JSON's complaints as those of this format.</summary>
+    public static object? Read(this JsonForm form, ref MessagePackReader reader)
+    {
+        var start = reader.Position;
+        var json = JsonText.Read(ref reader);
+        try
+        {
+            return form.FromJson(json.WrittenSpan);
+        }
+        catch (JsonException failure)
+        {
+            throw new MessagePackException($"The value does not fit its type at {failure.Path ?? "$"}", start, failure);
+        }
+    }
+}
