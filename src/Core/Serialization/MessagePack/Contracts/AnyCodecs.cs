@@ -5,8 +5,8 @@ using System.Text.Json.Serialization;
 namespace ServiceMesh;
 
 /// <summary>
-/// What is declared as <see cref="object"/>: written as what it is, and read as a <see cref="JsonElement"/>, or a
-/// <see cref="JsonNode"/> where the options say so, as in JSON.
+/// What is declared as <see cref="object"/>: written as the JSON of what it is, because it is read as a
+/// <see cref="JsonElement"/>, or a <see cref="JsonNode"/> where the options say so.
 /// </summary>
 internal sealed class AnyCodec(CodecSet codecs) : Codec<object?>
 {
@@ -22,7 +22,7 @@ internal sealed class AnyCodec(CodecSet codecs) : Codec<object?>
         }
         else
         {
-            codecs.For(value.GetType()).WriteBoxed(ref writer, value);
+            JsonText.Write(ref writer, JsonForm.Of(codecs.JsonContract(value.GetType())).ToJson(value));
         }
     }
 

@@ -61,6 +61,14 @@ internal sealed class CodecSet(JsonSerializerOptions options, bool isDynamic)
         return copy;
     });
 
+    private readonly Lazy<JsonSerializerOptions> _onTheWay = new(() =>
+    {
+        var copy = new JsonSerializerOptions(options) { MaxDepth = int.MaxValue };
+        copy.NumberHandling |= JsonNumberHandling.AllowNamedFloatingPointLiterals;
+        copy.MakeReadOnly();
+        return copy;
+    });
+
     public JsonSerializerOptions Options { get; } = options;
 
     public bool IsDynamic { get; } = isDynamic;
@@ -75,6 +83,12 @@ internal sealed class CodecSet(JsonSerializerOptions options, bool isDynamic)
     /// <inheritdoc cref="For{T}"/>
     public Codec For(Type type) => _codecs.TryGetValue(type, out var codec) ? codec : _codecs.GetOrAdd(type, Make(Contract(type)));
 
+    /// <summary>
+    /// The contract of what goes through JSON on its way. It has names for NaN and the infinities, which JSON otherwise lacks
+    /// and MessagePack has.
+    /// </summary>
+    public JsonTypeInfo JsonContract(Type type) => _onTheWay.Value.GetTypeInfo(type);
+
     public JsonTypeInfo Contract(Type type) => (IsValueTuple(type) ? _withFields.Value : Options).GetTypeInfo(type);
 
     /// <summary>The members of a type, whether or not it is polymorphic.</summary>
@@ -83,10 +97,10 @@ internal sealed class CodecSet(JsonSerializerOptions options, bool isDynamic)
     /// <inheritdoc cref="MembersOf(Type)"/>
     public IMemberCodec MembersOf(JsonTypeInfo contract) => (IMemberCodec)_members.GetOrAdd(contract.Type, _ => ObjectOf(contract));
 
-    public Member<TOwner> MemberOf<TOwner>(JsonPropertyInfo property) =>
+    public Member<TOwner> MemberOf<TOwner>(JsonTypeInfo owner, JsonPropertyInfo property) =>
         IsDynamic && RuntimeFeature.IsDynamicCodeSupported
-            ? (Member<TOwner>)Compose(typeof(Member<,>), [typeof(TOwner), property.PropertyType], this, property)
-            : new Member<TOwner, object?>(this, property);
+            ? (Member<TOwner>)Compose(typeof(Member<,>), [typeof(TOwner), property.PropertyType], this, owner, property)
+            : new Member<TOwner, object?>(this, owner, property);
 
     /// <summary>The codec of a member, which may have a converter that its type does not have.</summary>
     public Codec<TValue> ForMember<TValue>(JsonPropertyInfo property)
@@ -128,10 +142,14 @@ internal sealed class CodecSet(JsonSerializerOptions options, bool isDynamic)
         return (KeyCodec<TKey>)keys;
     }
 
-    /// <summary>Whether reading fills collections that an object has already, which is left to JSON.</summary>
-    public static bool Populates(JsonTypeInfo contract) => contract.Properties.Any(property =>
-        (property.ObjectCreationHandling ?? contract.PreferredPropertyObjectCreationHandling ?? contract.Options.PreferredObjectCreationHandling)
-        == JsonObjectCreationHandling.Populate);
+    /// <summary>
+    /// Whether JSON has to make an object, of the members that were read here: one whose collections are filled and not
+    /// replaced, and one of whose members has a converter that cannot be called without its type.
+    /// </summary>
+    public bool IsMadeByJson(JsonTypeInfo contract) => contract.Properties.Any(property =>
+        (property.ObjectCreationHandling ?? contract.PreferredPropertyObjectCreationHandling ?? Options.PreferredObjectCreationHandling)
+            == JsonObjectCreationHandling.Populate
+        || (!IsDynamic && property.CustomConverter is not null));
 
     /// <summary>Whether a converter is one of System.Text.Json: then the form is known, and need not go through JSON.</summary>
     public static bool IsBuiltIn(JsonConverter converter) => converter.GetType().Assembly == typeof(JsonSerializer).Assembly;
@@ -184,8 +202,7 @@ internal sealed class CodecSet(JsonSerializerOptions options, bool isDynamic)
             return (Codec)Compose(typeof(ObjectCodec<>), [contract.Type], this, contract);
         }
 
-        // A converter of a property cannot be called without its type.
-        return contract.Properties.Any(p => p.CustomConverter is not null) ? ByJson(contract) : new ObjectCodec<object>(this, contract);
+        return new ObjectCodec<object>(this, contract);
     }
 
     private Codec SequenceOf(JsonTypeInfo contract)
@@ -220,13 +237,13 @@ internal sealed class CodecSet(JsonSerializerOptions options, bool isDynamic)
             }
         }
 
-        return key == typeof(string) && type.IsAssignableTo(typeof(IDictionary)) ? new BoxedMapCodec(this, contract) : ByJson(contract);
+        return new BoxedMapCodec(this, contract);
     }
 
     private Codec Polymorphic(JsonTypeInfo contract)
     {
         var all = contract.PolymorphismOptions!.DerivedTypes.Select(d => Contract(d.DerivedType)).Prepend(contract).ToArray();
-        if (!all.All(c => c.Kind == JsonTypeInfoKind.Object && IsBuiltIn(c.Converter) && !Populates(c) && ObjectOf(c) is IMemberCodec))
+        if (!all.All(c => c.Kind == JsonTypeInfoKind.Object && IsBuiltIn(c.Converter) && !IsMadeByJson(c) && ObjectOf(c) is IMemberCodec))
         {
             return ByJson(contract);
         }

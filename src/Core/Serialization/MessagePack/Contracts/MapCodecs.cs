@@ -1,4 +1,6 @@
+using System.Buffers;
 using System.Collections;
+using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 
 namespace ServiceMesh;
@@ -40,7 +42,7 @@ internal sealed class MapCodec<TMap, TKey, TValue>(CodecSet codecs, JsonTypeInfo
     where TKey : notnull
 {
     private readonly Func<TMap>? _create = ((JsonTypeInfo<TMap>)contract).CreateObject;
-    private readonly JsonForm _form = JsonForm.Of(contract);
+    private readonly JsonForm _form = JsonForm.Of(codecs.JsonContract(contract.Type));
     private Pairs<TKey, TValue>? _pairs;
 
     private Pairs<TKey, TValue> Pairs => _pairs ??= new(codecs);
@@ -84,7 +86,7 @@ internal sealed class MapCodec<TMap, TKey, TValue>(CodecSet codecs, JsonTypeInfo
 
         return _create is not null && _create() is IDictionary<TKey, TValue> { IsReadOnly: false } made
             ? Fill(ref reader, made)
-            : (TMap)_form.Read(ref reader)!;
+            : (TMap)MapByJson.Read(ref reader, Pairs.Values, codecs.JsonContract(contract.ElementType!), _form)!;
     }
 
     private TMap Fill(ref MessagePackReader reader, IDictionary<TKey, TValue> made)
@@ -110,11 +112,12 @@ internal sealed class MapCodec<TMap, TKey, TValue>(CodecSet codecs, JsonTypeInfo
     }
 }
 
-/// <summary>Dictionaries of texts without generics, and every such dictionary where there is no dynamic code.</summary>
+/// <summary>Dictionaries without generics, and every dictionary where there is no dynamic code.</summary>
 internal sealed class BoxedMapCodec(CodecSet codecs, JsonTypeInfo contract) : Codec<object?>
 {
-    private readonly JsonForm _form = JsonForm.Of(contract);
-    private readonly StringKeys _keys = new(codecs.Options.DictionaryKeyPolicy);
+    private readonly JsonForm _form = JsonForm.Of(codecs.JsonContract(contract.Type));
+    private readonly StringKeys _texts = new(codecs.Options.DictionaryKeyPolicy);
+    private readonly Codec? _integers = contract.KeyType!.IsPrimitive && IsInteger(contract.KeyType) ? codecs.For(contract.KeyType) : null;
     private Codec? _value;
 
     private Codec Value => _value ??= codecs.For(contract.ElementType!);
@@ -127,18 +130,34 @@ internal sealed class BoxedMapCodec(CodecSet codecs, JsonTypeInfo contract) : Co
             return;
         }
 
-        var pairs = new List<(string Key, object? Value)>();
+        // Only JSON knows the text of a key that is neither a string nor an integer; it has the pairs in the same order.
+        var names = contract.KeyType == typeof(string) || _integers is not null
+            ? null
+            : _form.ToJson(value).EnumerateObject().Select(p => p.Name).ToArray();
+        var pairs = new List<(object Key, object? Value)>();
         foreach (DictionaryEntry entry in (IDictionary)value)
         {
-            pairs.Add((entry.Key as string ?? throw new NotSupportedException(
-                $"A key of type {entry.Key.GetType().Name} in a {contract.Type} cannot be written; keys there must be strings."), entry.Value));
+            pairs.Add((names is null ? entry.Key : names[pairs.Count], entry.Value));
         }
 
         writer.Enter();
         writer.WriteMapHeader(pairs.Count);
         foreach (var (key, item) in pairs)
         {
-            _keys.Write(ref writer, key);
+            if (_integers is not null)
+            {
+                _integers.WriteBoxed(ref writer, key);
+            }
+            else if (names is not null)
+            {
+                writer.WriteString((string)key);
+            }
+            else
+            {
+                _texts.Write(ref writer, key as string ?? throw new NotSupportedException(
+                    $"A key of type {key.GetType().Name} in a {contract.Type} cannot be written; keys there must be strings."));
+            }
+
             Value.WriteBoxed(ref writer, item);
         }
 
@@ -152,16 +171,18 @@ internal sealed class BoxedMapCodec(CodecSet codecs, JsonTypeInfo contract) : Co
             return null;
         }
 
-        if (contract.CreateObject?.Invoke() is not IDictionary { IsReadOnly: false } made)
-        {
-            return _form.Read(ref reader);
-        }
+        return contract.KeyType == typeof(string) && contract.CreateObject?.Invoke() is IDictionary { IsReadOnly: false } made
+            ? Fill(ref reader, made)
+            : MapByJson.Read(ref reader, Value, codecs.JsonContract(contract.ElementType!), _form);
+    }
 
+    private IDictionary Fill(ref MessagePackReader reader, IDictionary made)
+    {
         reader.Enter();
         for (var left = reader.ReadMapHeader(); left > 0; left--)
         {
             var start = reader.Position;
-            var key = _keys.Read(ref reader);
+            var key = _texts.Read(ref reader);
             if (!codecs.Options.AllowDuplicateProperties && made.Contains(key))
             {
                 throw new MessagePackException("A key occurs twice", start);
@@ -172,6 +193,34 @@ internal sealed class BoxedMapCodec(CodecSet codecs, JsonTypeInfo contract) : Co
 
         reader.Leave();
         return made;
+    }
+
+    private static bool IsInteger(Type type) => Type.GetTypeCode(type) is >= TypeCode.SByte and <= TypeCode.UInt64;
+}
+
+/// <summary>Dictionaries that JSON's own contract makes, of the values that were read here. Keys are what they are in JSON.</summary>
+internal static class MapByJson
+{
+    public static object? Read(ref MessagePackReader reader, Codec values, JsonTypeInfo value, JsonForm map)
+    {
+        var start = reader.Position;
+        reader.Enter();
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = JsonText.Into(buffer))
+        {
+            json.WriteStartObject();
+            var count = reader.ReadMapHeader();
+            for (; count > 0; count--)
+            {
+                json.WritePropertyName(JsonText.ReadKey(ref reader));
+                JsonSerializer.Serialize(json, values.ReadBoxed(ref reader), value);
+            }
+
+            json.WriteEndObject();
+        }
+
+        reader.Leave();
+        return map.Read(buffer, start);
     }
 }
 

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 
@@ -25,6 +26,9 @@ internal abstract class Member<TOwner>(JsonPropertyInfo property)
 
     public abstract void Read(ref MessagePackReader reader, ref TOwner owner);
 
+    /// <summary>Moves a value with its name into a JSON text.</summary>
+    public abstract void Copy(ref MessagePackReader reader, Utf8JsonWriter json);
+
     public abstract Slot MakeSlot();
 
     public abstract void Read(ref MessagePackReader reader, Slot slot);
@@ -44,14 +48,19 @@ internal sealed class Member<TOwner, TValue> : Member<TOwner>
     private readonly bool _skipsDefault;
     private readonly bool _refusesNullOnRead;
     private readonly bool _refusesNullOnWrite;
+    private readonly bool _isWrittenByJson;
+    private readonly Type _owner;
     private Codec<TValue>? _codec;
 
-    public Member(CodecSet codecs, JsonPropertyInfo property)
+    public Member(CodecSet codecs, JsonTypeInfo owner, JsonPropertyInfo property)
         : base(property)
     {
-        var options = property.Options;
+        var options = codecs.Options;
+        // A converter that cannot be called without its type is called by JSON with the whole object.
+        _isWrittenByJson = !codecs.IsDynamic && property.CustomConverter is not null;
         _property = property;
         _codecs = codecs;
+        _owner = owner.Type;
         _get = property.Get is null || IsReadOnlyAndIgnored(property) ? null : Accessors.Get<TOwner, TValue>(property, codecs.IsDynamic);
         _set = Accessors.Set<TOwner, TValue>(property, codecs.IsDynamic);
         _parameter = property.AssociatedParameter is { IsMemberInitializer: false } parameter ? parameter : null;
@@ -81,6 +90,12 @@ internal sealed class Member<TOwner, TValue> : Member<TOwner>
 
     public override void Write(ref MessagePackWriter writer, ref TOwner owner)
     {
+        if (_isWrittenByJson)
+        {
+            JsonText.Write(ref writer, JsonSerializer.SerializeToElement(owner, _codecs.Contract(_owner)).GetProperty(Name));
+            return;
+        }
+
         var value = _get!(ref owner);
         if (_refusesNullOnWrite && value is null)
         {
@@ -91,6 +106,19 @@ internal sealed class Member<TOwner, TValue> : Member<TOwner>
     }
 
     public override void Read(ref MessagePackReader reader, ref TOwner owner) => _set!(ref owner, ReadValue(ref reader));
+
+    public override void Copy(ref MessagePackReader reader, Utf8JsonWriter json)
+    {
+        json.WritePropertyName(Name);
+        if (_property.CustomConverter is not null)
+        {
+            JsonText.Copy(ref reader, json);
+        }
+        else
+        {
+            JsonSerializer.Serialize(json, Codec.Read(ref reader), _codecs.JsonContract(_property.PropertyType));
+        }
+    }
 
     public override Slot MakeSlot() =>
         new Slot<TValue>(_parameter is { HasDefaultValue: true, DefaultValue: TValue value } ? value : DefaultOfType!);

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Diagnostics;
 using System.Text.Json.Serialization.Metadata;
 
@@ -53,7 +54,7 @@ internal sealed class ObjectCodec<T>(CodecSet codecs, JsonTypeInfo contract) : C
 
         if (Layout.JsonForm is { } form)
         {
-            return (T)form.Read(ref reader)!;
+            return (T)ReadByJson(ref reader, form)!;
         }
 
         reader.Enter();
@@ -62,6 +63,41 @@ internal sealed class ObjectCodec<T>(CodecSet codecs, JsonTypeInfo contract) : C
             : ReadMembers(ref reader, reader.ReadMapHeader(), default);
         reader.Leave();
         return value;
+    }
+
+    private object? ReadByJson(ref MessagePackReader reader, JsonForm form)
+    {
+        var start = reader.Position;
+        var buffer = new ArrayBufferWriter<byte>();
+        reader.Enter();
+        using (var json = JsonText.Into(buffer))
+        {
+            json.WriteStartObject();
+            var expected = 0;
+            for (var left = reader.ReadMapHeader(); left > 0; left--)
+            {
+                var index = Layout.FindKey(ref reader, expected, out var name);
+                expected = index + 1;
+                if (index >= 0)
+                {
+                    Layout.Known[index].Copy(ref reader, json);
+                }
+                else if (name.IsEmpty)
+                {
+                    reader.Skip();
+                }
+                else
+                {
+                    json.WritePropertyName(name);
+                    JsonText.Copy(ref reader, json);
+                }
+            }
+
+            json.WriteEndObject();
+        }
+
+        reader.Leave();
+        return form.Read(buffer, start);
     }
 
     void IMemberCodec.WriteMembers(ref MessagePackWriter writer, object value, ReadOnlySpan<byte> discriminator) =>

@@ -19,7 +19,7 @@ internal sealed class ObjectLayout<T>
         var options = codecs.Options;
         IsTuple = contract.Type.IsAssignableTo(typeof(ITuple));
         var properties = contract.Properties.Where(p => !p.IsExtensionData).ToArray();
-        Known = [.. properties.Select(codecs.MemberOf<T>)];
+        Known = [.. properties.Select(p => codecs.MemberOf<T>(contract, p))];
         Written = [.. Known.Where(m => m.IsWritten)];
         Unknown = contract.Properties.FirstOrDefault(p => p.IsExtensionData) is { } extension ? new(codecs, extension) : null;
         IsConditional = Unknown is not null || Written.Any(m => m.IsConditional);
@@ -28,7 +28,7 @@ internal sealed class ObjectLayout<T>
         _ignoresCase = options.PropertyNameCaseInsensitive;
         _required = Marks(properties, p => p.IsRequired
             || (options.RespectRequiredConstructorParameters && p.AssociatedParameter is { HasDefaultValue: false, IsMemberInitializer: false }));
-        JsonForm = CodecSet.Populates(contract) ? JsonForm.Of(contract) : null;
+        JsonForm = codecs.IsMadeByJson(contract) ? JsonForm.Of(codecs.JsonContract(contract.Type)) : null;
         (Create, Construct) = Making(codecs, contract, properties);
         AssignedLater = [.. Enumerable.Range(0, Known.Length).Where(i => properties[i].AssociatedParameter is null or { IsMemberInitializer: true } && Known[i].IsRead)];
         OnSerializing = contract.OnSerializing;
@@ -56,7 +56,7 @@ internal sealed class ObjectLayout<T>
 
     public bool RefusesUnknown { get; }
 
-    /// <summary>Not null where an object is read as JSON does it: one whose collections are filled and not replaced.</summary>
+    /// <summary>Not null where JSON makes the object.</summary>
     public JsonForm? JsonForm { get; }
 
     public Func<T> Create { get; }
@@ -161,6 +161,11 @@ internal sealed class ObjectLayout<T>
             {
                 sources[parameter.Position] = (i, codecs.IsDynamic ? properties[i].PropertyType : typeof(object));
             }
+        }
+
+        if (sources.Any(s => s.Item2 is null))
+        {
+            return (() => throw new NotSupportedException($"{contract.Type} cannot be made: a parameter of its constructor is none of its members."), null);
         }
 
         var construct = Accessors.Construct<T>(constructor, sources, codecs.IsDynamic);

@@ -1,5 +1,7 @@
+using System.Buffers;
 using System.Collections;
 using System.Runtime.InteropServices;
+using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 
 namespace ServiceMesh;
@@ -72,13 +74,15 @@ internal sealed class ListCodec<T>(CodecSet codecs) : Codec<List<T>?>
 
 /// <summary>
 /// Every other sequence. What List or HashSet stand for is made as one; what has a constructor and Add is filled; what is
-/// left, such as immutable and concurrent collections, stacks and queues, is made by JSON's own contract.
+/// left, such as immutable and concurrent collections, stacks and queues, is made by JSON's own contract, of the
+/// elements that were read here.
 /// </summary>
 internal sealed class SequenceCodec<TSequence, T>(CodecSet codecs, JsonTypeInfo contract) : Codec<TSequence>
     where TSequence : IEnumerable<T>
 {
     private readonly Func<TSequence>? _create = ((JsonTypeInfo<TSequence>)contract).CreateObject;
-    private readonly JsonForm _form = JsonForm.Of(contract);
+    private readonly JsonTypeInfo _item = codecs.JsonContract(contract.ElementType!);
+    private readonly JsonForm _form = JsonForm.Of(codecs.JsonContract(contract.Type));
     private Codec<T>? _element;
 
     private Codec<T> Element => _element ??= codecs.For<T>();
@@ -120,7 +124,25 @@ internal sealed class SequenceCodec<TSequence, T>(CodecSet codecs, JsonTypeInfo 
 
         return _create is not null && _create() is ICollection<T> { IsReadOnly: false } made
             ? Fill(ref reader, made)
-            : (TSequence)_form.Read(ref reader)!;
+            : (TSequence)ReadByJson(ref reader)!;
+    }
+
+    private object? ReadByJson(ref MessagePackReader reader)
+    {
+        var start = reader.Position;
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = JsonText.Into(buffer))
+        {
+            json.WriteStartArray();
+            foreach (var item in Sequence.ReadList(ref reader, Element))
+            {
+                JsonSerializer.Serialize(json, item, _item);
+            }
+
+            json.WriteEndArray();
+        }
+
+        return _form.Read(buffer, start);
     }
 
     private HashSet<T> ReadSet(ref MessagePackReader reader)
@@ -159,7 +181,7 @@ internal sealed class SequenceCodec<TSequence, T>(CodecSet codecs, JsonTypeInfo 
 /// <summary>Sequences without generics: lists of objects, and every sequence where there is no dynamic code.</summary>
 internal sealed class BoxedSequenceCodec(CodecSet codecs, JsonTypeInfo contract) : Codec<object?>
 {
-    private readonly JsonForm _form = JsonForm.Of(contract);
+    private readonly JsonForm _form = JsonForm.Of(codecs.JsonContract(contract.Type));
     private Codec? _element;
 
     private Codec Element => _element ??= codecs.For(contract.ElementType!);
@@ -207,7 +229,28 @@ internal sealed class BoxedSequenceCodec(CodecSet codecs, JsonTypeInfo contract)
             return array;
         }
 
-        return contract.CreateObject?.Invoke() is IList { IsReadOnly: false } made ? ReadItems(ref reader, made) : _form.Read(ref reader);
+        return contract.CreateObject?.Invoke() is IList { IsReadOnly: false } made
+            ? ReadItems(ref reader, made)
+            : ReadByJson(ref reader);
+    }
+
+    private object? ReadByJson(ref MessagePackReader reader)
+    {
+        var start = reader.Position;
+        var item = codecs.JsonContract(contract.ElementType!);
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = JsonText.Into(buffer))
+        {
+            json.WriteStartArray();
+            foreach (var value in ReadItems(ref reader, new List<object?>()))
+            {
+                JsonSerializer.Serialize(json, value, item);
+            }
+
+            json.WriteEndArray();
+        }
+
+        return _form.Read(buffer, start);
     }
 
     private TList ReadItems<TList>(ref MessagePackReader reader, TList items)

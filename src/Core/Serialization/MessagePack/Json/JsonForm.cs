@@ -73,7 +73,15 @@ internal static class JsonFormReading
     public static object? Read(this JsonForm form, ref MessagePackReader reader)
     {
         var start = reader.Position;
-        var json = JsonText.Read(ref reader);
+        return form.Read(JsonText.Read(ref reader), start);
+    }
+
+    /// <summary>Makes a value of a JSON text that stands for what was read.</summary>
+    /// <param name="form">Its type.</param>
+    /// <param name="json">The text.</param>
+    /// <param name="start">Where it began in the body.</param>
+    public static object? Read(this JsonForm form, ArrayBufferWriter<byte> json, long start)
+    {
         try
         {
             return form.FromJson(json.WrittenSpan);

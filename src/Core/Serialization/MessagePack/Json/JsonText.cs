@@ -51,12 +51,14 @@ internal static class JsonText
         }
     }
 
+    /// <summary>A writer for what is read here. The reader has checked it, and counts the depth: it knows what is around.</summary>
+    public static Utf8JsonWriter Into(IBufferWriter<byte> buffer) => new(buffer, new JsonWriterOptions { SkipValidation = true, MaxDepth = int.MaxValue });
+
     /// <summary>The next value as a JSON text.</summary>
     public static ArrayBufferWriter<byte> Read(ref MessagePackReader reader)
     {
         var buffer = new ArrayBufferWriter<byte>();
-        // What is written here was checked as it was read. Depth is counted by the reader, which knows what is around.
-        using var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { SkipValidation = true, MaxDepth = int.MaxValue });
+        using var json = Into(buffer);
         Copy(ref reader, json);
         json.Flush();
         return buffer;
@@ -68,7 +70,8 @@ internal static class JsonText
         return JsonElement.ParseValue(ref json);
     }
 
-    private static void Copy(ref MessagePackReader reader, Utf8JsonWriter json)
+    /// <summary>Copies the next value.</summary>
+    public static void Copy(ref MessagePackReader reader, Utf8JsonWriter json)
     {
         switch (reader.NextKind)
         {
