@@ -25,11 +25,14 @@ public sealed class ForeignTests
     [Test]
     public async Task Both_write_the_same_bytes_and_read_the_same_values()
     {
+        var clock = Stopwatch.StartNew();
         var cases = Enumerable.Range(0, Cases).Select(Generate).ToArray();
+        TestContext.Out.WriteLine($"Made {cases.Sum(c => (long)c.Bytes.Length):N0} bytes in {clock.Elapsed}");
         var answers = await AskNodeAsync([.. cases.Select(c => new JsonObject
         {
             ["numbers"] = c.Numbers, ["value"] = c.Value.DeepClone(), ["bytes"] = Convert.ToHexStringLower(c.Bytes),
         }.ToJsonString())]);
+        TestContext.Out.WriteLine($"Node has answered after {clock.Elapsed}");
         Assert.That(answers, Has.Length.EqualTo(Cases));
         for (var i = 0; i < Cases; i++)
         {

@@ -86,7 +86,10 @@ internal sealed class PolymorphicCodec<T> : Codec<T>
                 : throw new MessagePackException($"The value is no known type discriminator of {_contract.Type.Name}", ahead.Position);
         }
 
-        return _base;
+        return _contract.Type.IsAbstract
+            ? throw new MessagePackException(
+                $"The value has no type discriminator '{_options.TypeDiscriminatorPropertyName}', and {_contract.Type.Name} is abstract", ahead.Position)
+            : _base;
     }
 
     private bool IsKey(ref MessagePackReader ahead)
