@@ -19,20 +19,18 @@ public sealed class ForeignTests
     // An integer that is written as a float would be another thing, so one case has integers or it has whole floats.
     private static readonly string[] s_numbers = ["any", "float64", "float32"];
 
+    private readonly MessagePackMessageSerializer _packed = new();
     private readonly Random _random = new(20260131);
     private string _numbers = "";
 
     [Test]
     public async Task Both_write_the_same_bytes_and_read_the_same_values()
     {
-        var clock = Stopwatch.StartNew();
         var cases = Enumerable.Range(0, Cases).Select(Generate).ToArray();
-        TestContext.Out.WriteLine($"Made {cases.Sum(c => (long)c.Bytes.Length):N0} bytes in {clock.Elapsed}");
         var answers = await AskNodeAsync([.. cases.Select(c => new JsonObject
         {
             ["numbers"] = c.Numbers, ["value"] = c.Value.DeepClone(), ["bytes"] = Convert.ToHexStringLower(c.Bytes),
         }.ToJsonString())]);
-        TestContext.Out.WriteLine($"Node has answered after {clock.Elapsed}");
         Assert.That(answers, Has.Length.EqualTo(Cases));
         for (var i = 0; i < Cases; i++)
         {
@@ -56,7 +54,7 @@ public sealed class ForeignTests
         if (_numbers == "any" && index % 4 == 0)
         {
             var (value, record) = GenerateRecord();
-            return (_numbers, value, new MessagePackMessageSerializer().Bytes(record));
+            return (_numbers, value, _packed.Bytes(record));
         }
 
         // The first of all are as large as their headers can be told apart by.

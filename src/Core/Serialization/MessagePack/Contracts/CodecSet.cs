@@ -63,7 +63,7 @@ internal sealed class CodecSet(JsonSerializerOptions options, bool isDynamic)
 
     private readonly Lazy<JsonSerializerOptions> _onTheWay = new(() =>
     {
-        var copy = new JsonSerializerOptions(options) { MaxDepth = int.MaxValue };
+        var copy = new JsonSerializerOptions(options);
         copy.NumberHandling |= JsonNumberHandling.AllowNamedFloatingPointLiterals;
         copy.MakeReadOnly();
         return copy;

@@ -11,25 +11,60 @@ namespace ServiceMesh;
 /// </summary>
 internal abstract class JsonForm
 {
-    public abstract JsonElement ToJson(object? value);
-
-    public abstract object? FromJson(ReadOnlySpan<byte> json);
-
     public static JsonForm Of(JsonTypeInfo contract) => new ByContract(contract);
 
     public static JsonForm Of<T>(JsonConverter<T> converter, JsonSerializerOptions options) => new ByConverter<T>(converter, options);
 
+    /// <exception cref="InvalidOperationException">JSON cannot write it: it is nested too deep, for instance.</exception>
+    public JsonElement ToJson(object? value)
+    {
+        try
+        {
+            return Serialize(value);
+        }
+        catch (JsonException failure)
+        {
+            throw new InvalidOperationException($"The value cannot be written. Does it contain itself? {failure.Message}", failure);
+        }
+    }
+
+    /// <summary>Reads the next value as JSON, with JSON's complaints as those of this format.</summary>
+    public object? Read(ref MessagePackReader reader)
+    {
+        var start = reader.Position;
+        return Read(JsonText.Read(ref reader), start);
+    }
+
+    /// <summary>Makes a value of a JSON text that stands for what was read.</summary>
+    /// <param name="json">The text.</param>
+    /// <param name="start">Where it began in the body.</param>
+    public object? Read(ArrayBufferWriter<byte> json, long start)
+    {
+        try
+        {
+            return Deserialize(json.WrittenSpan);
+        }
+        catch (JsonException failure)
+        {
+            throw new MessagePackException($"The value does not fit its type at {failure.Path ?? "$"}", start, failure);
+        }
+    }
+
+    protected abstract JsonElement Serialize(object? value);
+
+    protected abstract object? Deserialize(ReadOnlySpan<byte> json);
+
     private sealed class ByContract(JsonTypeInfo contract) : JsonForm
     {
-        public override JsonElement ToJson(object? value) => JsonSerializer.SerializeToElement(value, contract);
+        protected override JsonElement Serialize(object? value) => JsonSerializer.SerializeToElement(value, contract);
 
-        public override object? FromJson(ReadOnlySpan<byte> json) => JsonSerializer.Deserialize(json, contract);
+        protected override object? Deserialize(ReadOnlySpan<byte> json) => JsonSerializer.Deserialize(json, contract);
     }
 
     /// <summary>A converter that stands on a property, which no contract of a type knows of.</summary>
     private sealed class ByConverter<T>(JsonConverter<T> converter, JsonSerializerOptions options) : JsonForm
     {
-        public override JsonElement ToJson(object? value)
+        protected override JsonElement Serialize(object? value)
         {
             var buffer = new ArrayBufferWriter<byte>();
             using (var writer = new Utf8JsonWriter(buffer))
@@ -48,7 +83,7 @@ internal abstract class JsonForm
             return JsonElement.ParseValue(ref reader);
         }
 
-        public override object? FromJson(ReadOnlySpan<byte> json)
+        protected override object? Deserialize(ReadOnlySpan<byte> json)
         {
             var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = options.MaxDepth });
             reader.Read();
@@ -65,30 +100,4 @@ internal sealed class JsonFormCodec<T>(JsonForm form) : Codec<T>
     public override void Write(ref MessagePackWriter writer, T value) => JsonText.Write(ref writer, form.ToJson(value));
 
     public override T Read(ref MessagePackReader reader) => (T)form.Read(ref reader)!;
-}
-
-internal static class JsonFormReading
-{
-    /// <summary>Reads the next value as JSON, with JSON's complaints as those of this format.</summary>
-    public static object? Read(this JsonForm form, ref MessagePackReader reader)
-    {
-        var start = reader.Position;
-        return form.Read(JsonText.Read(ref reader), start);
-    }
-
-    /// <summary>Makes a value of a JSON text that stands for what was read.</summary>
-    /// <param name="form">Its type.</param>
-    /// <param name="json">The text.</param>
-    /// <param name="start">Where it began in the body.</param>
-    public static object? Read(this JsonForm form, ArrayBufferWriter<byte> json, long start)
-    {
-        try
-        {
-            return form.FromJson(json.WrittenSpan);
-        }
-        catch (JsonException failure)
-        {
-            throw new MessagePackException($"The value does not fit its type at {failure.Path ?? "$"}", start, failure);
-        }
-    }
 }
