@@ -8,23 +8,25 @@ using StackExchange.Redis;
 // One member of a group in a process of its own, which tests start, ask and kill. Its settings are arguments, as
 // --ServiceMesh:Redis:Configuration HOST:PORT. It counts every request that its handler sees in the hash "handled" of the
 // same Redis, and signs it in the hash "by": both know what this process did after it is gone. Then it works for --Work
-// TIME and answers with its name. With --Ask NUMBER it serves nothing, asks once and prints the answer.
+// TIME and answers with its name; a negative request it keeps for as long as it may. With --Ask NUMBER it serves nothing, asks once and prints the answer.
 var work = new RequestTopic<int, string>("replica.work");
 
 var app = Host.CreateApplicationBuilder(args);
 app.Logging.ClearProviders();
 var mesh = app.Services.AddServiceMesh(app.Configuration.GetSection("ServiceMesh")).AddRedisTransport();
 var number = app.Configuration.GetValue<int?>("Ask");
+
+// Connected after the bus: what keeps the bus from starting is what a test wants to hear.
+var counting = new TaskCompletionSource<IDatabase>(TaskCreationOptions.RunContinuationsAsynchronously);
 if (number is null)
 {
-    // Only when the bus has started: what keeps it from that is what a test wants to hear.
-    var counts = new Lazy<IDatabase>(() => ConnectionMultiplexer.Connect(app.Configuration["ServiceMesh:Redis:Configuration"]).GetDatabase());
     var name = app.Configuration["ServiceMesh:NodeName"]!;
     var time = app.Configuration.GetValue<TimeSpan>("Work");
     mesh.AddHandler(work, async (id, context) =>
     {
-        await Task.WhenAll(counts.Value.HashIncrementAsync("handled", id), counts.Value.HashSetAsync("by", id, name)).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        await Task.Delay(time, context.CancellationToken);
+        var counts = await counting.Task;
+        await Task.WhenAll(counts.HashIncrementAsync("handled", id), counts.HashSetAsync("by", id, name)).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        await Task.Delay(id < 0 ? Timeout.InfiniteTimeSpan : time, context.CancellationToken);
         return name;
     });
 }
@@ -47,6 +49,8 @@ if (number is { } toAsk)
     return 0;
 }
 
+using var connection = await ConnectionMultiplexer.ConnectAsync(app.Configuration["ServiceMesh:Redis:Configuration"]);
+counting.SetResult(connection.GetDatabase());
 Console.WriteLine("ready");
 await host.WaitForShutdownAsync();
 return 0;

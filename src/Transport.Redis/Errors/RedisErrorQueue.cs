@@ -122,7 +122,9 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
         var transaction = database.CreateTransaction(null);
         var length = transaction.ListLeftPushAsync(format.Key, entry, When.Always, CommandFlags.None);
         var trimmed = transaction.ListTrimAsync(format.Key, 0, Capacity - 1, CommandFlags.None);
-        await Task.WhenAll(transaction.ExecuteAsync(CommandFlags.None), length, trimmed).ConfigureAwait(false);
+        // First whether it went out: the client leaves the commands of a transaction that did not without an end.
+        await transaction.ExecuteAsync(CommandFlags.None).ConfigureAwait(false);
+        await Task.WhenAll(length, trimmed).ConfigureAwait(false);
         return await length.ConfigureAwait(false);
     }
 
@@ -131,7 +133,8 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
         var transaction = database.CreateTransaction(null);
         var tail = transaction.ListRangeAsync(format.Key, -entries, -1, CommandFlags.None);
         var trimmed = transaction.ListTrimAsync(format.Key, 0, -(entries + 1), CommandFlags.None);
-        await Task.WhenAll(transaction.ExecuteAsync(CommandFlags.None), tail, trimmed).ConfigureAwait(false);
+        await transaction.ExecuteAsync(CommandFlags.None).ConfigureAwait(false);
+        await Task.WhenAll(tail, trimmed).ConfigureAwait(false);
         return await tail.ConfigureAwait(false);
     }
 

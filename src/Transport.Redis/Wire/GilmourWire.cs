@@ -81,8 +81,7 @@ internal sealed class GilmourWire : IRedisWire
 
         message = new()
         {
-            // A foreign sender may well look like one of ours: without the mark all of it is the name.
-            Id = envelope.IsMarked ? OwnId(envelope.Sender) : new(envelope.Sender, -1),
+            Id = IdOf(envelope),
             Kind = kind,
             Topic = topic,
             Headers = headers,
@@ -230,6 +229,13 @@ internal sealed class GilmourWire : IRedisWire
 
     /// <summary>A topic that already begins with <c>gilmour.</c> is used as it stands.</summary>
     private static string? Own(string name) => name.StartsWith("gilmour.", StringComparison.Ordinal) ? name : null;
+
+    // A foreign sender may well look like one of ours: without the mark all of it is the name. A payload of no implementation
+    // may have none: members of a group cannot tell that they mean the same one, and rather all handle it than none.
+    private static MessageId IdOf(GilmourEnvelope envelope) =>
+        envelope.Sender.Length == 0 ? new($"nameless-{Guid.NewGuid():N}", -1)
+        : envelope.IsMarked ? OwnId(envelope.Sender)
+        : new(envelope.Sender, -1);
 
     // Ours end in a number after the last dot; of any other the whole is the name.
     private static MessageId OwnId(string sender)

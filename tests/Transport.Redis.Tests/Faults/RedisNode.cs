@@ -22,6 +22,8 @@ internal sealed class RedisNode : IAsyncDisposable
 
     public RecordedLog Log => _node.Log;
 
+    public RedisGaps Gaps => _node.Services.GetRequiredService<RedisGaps>();
+
     public TransportHealth Health => _transport.Health;
 
     /// <summary>How many requests of this node are in the table of those that wait for a reply.</summary>
@@ -30,7 +32,15 @@ internal sealed class RedisNode : IAsyncDisposable
     /// <param name="redis">As <c>Redis:Configuration</c> takes it.</param>
     /// <param name="configure">Adds handlers.</param>
     /// <param name="settings">Keys below <c>ServiceMesh</c>; the last one counts.</param>
-    public static async Task<RedisNode> StartAsync(string redis, Action<IServiceMeshBuilder>? configure = null, params (string Key, string Value)[] settings)
+    public static Task<RedisNode> StartAsync(string redis, Action<IServiceMeshBuilder>? configure = null, params (string Key, string Value)[] settings) =>
+        StartAsync(redis, _ => { }, configure, settings);
+
+    /// <param name="redis">As <c>Redis:Configuration</c> takes it.</param>
+    /// <param name="options">What cannot be said in the configuration.</param>
+    /// <param name="configure">Adds handlers.</param>
+    /// <param name="settings">Keys below <c>ServiceMesh</c>; the last one counts.</param>
+    public static async Task<RedisNode> StartAsync(
+        string redis, Action<RedisTransportOptions> options, Action<IServiceMeshBuilder>? configure = null, params (string Key, string Value)[] settings)
     {
         RedisTransport? transport = null;
         var all = new Dictionary<string, string>
@@ -50,7 +60,7 @@ internal sealed class RedisNode : IAsyncDisposable
         var node = await TestNode.StartAsync(
             mesh =>
             {
-                Keep(mesh.AddRedisTransport(), made => transport = made);
+                Keep(mesh.AddRedisTransport(options), made => transport = made);
                 configure?.Invoke(mesh);
             },
             all.Select(setting => (setting.Key, setting.Value))).InTime();
