@@ -71,7 +71,7 @@ public sealed class OptionsTests
     [TestCase("Transport", "InMemry", "Did you mean 'InMemory'?")]
     [TestCase("Transport", "Redis", "AddRedisTransport()")]
     [TestCase("Serializer", "Protobuf", "AddSerializer")]
-    [TestCase("Serializer", "MsgPack", "Did you mean 'MessagePack'?")]
+    [TestCase("Serializer", "MesagePack", "Did you mean 'MessagePack'?")]
     [TestCase("Serializer", "Jsn", "Did you mean 'Json'?")]
     public async Task An_unknown_name_is_refused_at_start_with_those_that_there_are(string key, string value, string said) =>
         Assert.That(

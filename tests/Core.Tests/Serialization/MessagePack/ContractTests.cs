@@ -167,6 +167,7 @@ public sealed class ContractTests(bool isDynamic)
         var objects = Read<OpenObject>("""{"b":[2],"A":1}""")!;
         Assert.That(objects.Rest!["b"]!.ToString(), Is.EqualTo("[2]"));
         AssertWritten(objects, """{"A":1,"b":[2]}""");
+        Assert.That(Read<OpenStruct>("""{"b":[2],"A":1}""").Rest!["b"].ToString(), Is.EqualTo("[2]"));
     }
 
     [Test]
@@ -418,6 +419,14 @@ public sealed class ContractTests(bool isDynamic)
     {
         [JsonExtensionData]
         public JsonObject? Rest { get; set; }
+    }
+
+    internal struct OpenStruct
+    {
+        public int A { get; set; }
+
+        [JsonExtensionData]
+        public Dictionary<string, JsonElement>? Rest { get; set; }
     }
 
     internal sealed class OpenObject

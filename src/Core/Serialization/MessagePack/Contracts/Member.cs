@@ -7,10 +7,15 @@ namespace ServiceMesh;
 /// <summary>One member of a contract, without its type.</summary>
 internal abstract class Member<TOwner>(JsonPropertyInfo property)
 {
+    private readonly int _nameAt = MessagePackText.HeaderOf(property.Name);
+
     public string Name { get; } = property.Name;
 
     /// <summary>The name as it stands in a body.</summary>
     public byte[] Key { get; } = MessagePackText.Encode(property.Name);
+
+    /// <summary>The name in UTF-8, without the header that it has in a body.</summary>
+    public ReadOnlySpan<byte> Utf8Name => Key.AsSpan(_nameAt);
 
     public abstract bool IsWritten { get; }
 

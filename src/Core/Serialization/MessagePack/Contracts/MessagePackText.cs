@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 
 namespace ServiceMesh;
 
@@ -23,6 +24,9 @@ internal static class MessagePackText
         writer.Flush();
         return buffer.WrittenSpan.ToArray();
     }
+
+    /// <summary>How many bytes of an encoded text are its header.</summary>
+    public static int HeaderOf(string text) => Encode(text).Length - Encoding.UTF8.GetByteCount(text);
 
     /// <summary>The text alone.</summary>
     public static ReadOnlySpan<byte> Utf8Of(byte[] encoded) =>

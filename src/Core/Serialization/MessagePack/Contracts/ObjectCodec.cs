@@ -229,7 +229,9 @@ internal sealed class ObjectCodec<T>(CodecSet codecs, JsonTypeInfo contract) : C
         var value = End(layout, ref building, seen, seenAbove);
         if (more is not null)
         {
-            layout.Unknown!.Store(value!, more);
+            object boxed = value!; // the object itself, or a copy of a struct
+            layout.Unknown!.Store(boxed, more);
+            value = (T)boxed;
         }
 
         return value;
@@ -309,7 +311,7 @@ internal sealed class ObjectCodec<T>(CodecSet codecs, JsonTypeInfo contract) : C
             }
 
             // After an exception the slots are simply not given back.
-            _spareSlots = slots;
+            Volatile.Write(ref _spareSlots, slots);
         }
 
         Debug.Assert(building.Owner is not null, "either made at the beginning or just now");

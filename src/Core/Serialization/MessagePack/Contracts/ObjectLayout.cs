@@ -126,7 +126,7 @@ internal sealed class ObjectLayout<T>
         for (var i = 0; i < Known.Length; i++)
         {
             var index = expected + i < Known.Length ? expected + i : expected + i - Known.Length;
-            if (MessagePackText.Utf8Of(Known[index].Key).SequenceEqual(name))
+            if (Known[index].Utf8Name.SequenceEqual(name))
             {
                 return index;
             }
@@ -151,6 +151,11 @@ internal sealed class ObjectLayout<T>
 
         if (contract.ConstructorAttributeProvider is not ConstructorInfo constructor)
         {
+            if (contract.Type.IsValueType)
+            {
+                return (() => typeof(T).IsValueType ? default! : (T)BoxedDefault.Of(contract.Type)!, null); // a struct need not have one
+            }
+
             return (() => throw new NotSupportedException($"{contract.Type} cannot be made: it is abstract, or has no constructor that its contract names."), null);
         }
 

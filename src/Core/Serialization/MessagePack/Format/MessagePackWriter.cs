@@ -358,10 +358,10 @@ internal ref struct MessagePackWriter(IBufferWriter<byte> output, int maxDepth, 
         _free = _output.GetSpan(size);
     }
 
-    // What is asked for may be three times what is used, so only what is certain counts.
+    // A short text asks for more than it uses, so that much beyond the limit is no fault yet.
     private readonly void CheckSize(int more)
     {
-        if (_flushed > _maxBytes || more > Math.Max(_maxBytes * 3L, 16))
+        if (_flushed > _maxBytes || more > _maxBytes + (LongestUncountedText * 3) + 5)
         {
             throw new InvalidOperationException($"The body is larger than {_maxBytes} bytes, the limit of this serializer.");
         }
