@@ -30,7 +30,8 @@ public sealed class RestartTests
         await using var caller = await RedisNode.StartAsync(redis.Address, null, ("Redis:Wire", wire));
 
         var callers = Callers.Start(caller.Bus, s_work, CallerCount);
-        for (var round = 0; round < TestLength.Of(wire == "Native" ? 10 : 3, 30); round++)
+        var rounds = TestLength.Of(wire == "Native" ? 10 : 3, 30);
+        for (var round = 0; round < rounds; round++)
         {
             var (succeeded, failed) = (callers.Succeeded, callers.Failed);
             await Failsafe.UntilAsync(() => callers.Succeeded >= succeeded + (CallerCount * 8));
@@ -51,6 +52,8 @@ public sealed class RestartTests
                 outcomes.Select(o => o.Status).Distinct(),
                 Is.SubsetOf([StatusCode.Ok, StatusCode.Unavailable, StatusCode.NotFound, StatusCode.DeadlinePassed]), "or with a typed failure");
             Assert.That(outcomes.Where(o => o.Took > s_timeout + s_late), Is.Empty, "in time");
+            Assert.That(
+                outcomes.Count(o => o.Status == StatusCode.DeadlinePassed), Is.LessThan(rounds * CallerCount / 4), "at once, not at the deadline, when its reply was lost");
             Assert.That(handled.Where(h => h.Value > 1), Is.Empty, "no request was handled twice");
             Assert.That((caller.Waiting, first.Waiting, second.Waiting), Is.EqualTo((0, 0, 0)), "the tables are empty");
         }
