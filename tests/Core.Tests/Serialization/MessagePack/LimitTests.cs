@@ -58,6 +58,11 @@ public sealed class LimitTests
         Assert.That(() => new MessagePackMessageSerializer(maxBytes: 0), Throws.TypeOf<ArgumentOutOfRangeException>());
     }
 
+    [TestCase("dd00ffffff c0")]
+    [TestCase("df00ffffff c0 c0")]
+    [TestCase("db00ffffff 61")]
+    [TestCase("c600ffffff 61")]
+    [TestCase("c900ffffff 01 61")]
     [TestCase("dd7fffffff c0")]
     [TestCase("ddffffffff c0")]
     [TestCase("df7fffffff c0 c0")]
@@ -97,7 +102,14 @@ public sealed class LimitTests
         }
 
         body[^1] = 0xc1;
+        // As far as a type goes, each level would take eight megabytes.
+        Attempt<long[][][][][][][][]>("90");
+        Attempt<List<List<List<List<long>>>>>("90");
         Attempt<Nest>("90");
+        var nothing = GC.GetAllocatedBytesForCurrentThread();
+        Assert.That(() => _packed.Deserialize<long[][][][][][][][]>(body), Throws.TypeOf<MalformedBodyException>());
+        Assert.That(() => _packed.Deserialize<List<List<List<List<long>>>>>(body), Throws.TypeOf<MalformedBodyException>());
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - nothing, Is.LessThan(1 << 20));
         var before = GC.GetAllocatedBytesForCurrentThread();
         Assert.That(() => _packed.Deserialize<Nest>(body), Throws.TypeOf<MalformedBodyException>());
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(64 << 20), "a few bytes for each byte of the body");
