@@ -47,7 +47,7 @@ public static class ServiceMeshServiceCollectionExtensions
         var options = services.AddOptions<ServiceMeshOptions>(name);
         if (section is not null)
         {
-            options.Configure(target => Bind(section, target));
+            options.Configure(target => SectionBinding.Explained(() => section.Bind(target), typeof(ErrorPolicy)));
         }
 
         options.ValidateOnStart();
@@ -67,22 +67,6 @@ public static class ServiceMeshServiceCollectionExtensions
         services.AddKeyedSingleton<IErrorQueue>(name, (provider, _) => new ErrorQueueOfNode(provider.GetRequiredKeyedService<NodeLifetime>(name)));
         services.AddSingleton<IHostedService>(provider => new MeshHostedService(provider.GetRequiredKeyedService<NodeLifetime>(name)));
         return new Builder(services, name, section);
-    }
-
-    private static void Bind(IConfiguration section, ServiceMeshOptions target)
-    {
-        try
-        {
-            section.Bind(target);
-        }
-        catch (InvalidOperationException failure)
-        {
-            // The binder names the key and the value; what it does not say is how such a value is written.
-            throw new InvalidOperationException(
-                $"{failure.Message} Times are written [days.]hours:minutes:seconds, as 00:00:30; counts and sizes are whole numbers; " +
-                $"ErrorPolicy is one of {string.Join(", ", Enum.GetNames<ErrorPolicy>())}.",
-                failure);
-        }
     }
 
     private static MeshParts Build(IServiceProvider provider, string name)

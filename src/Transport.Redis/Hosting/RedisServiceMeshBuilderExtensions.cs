@@ -26,7 +26,7 @@ public static class RedisServiceMeshBuilderExtensions
         var options = services.AddOptions<RedisTransportOptions>(name);
         if (builder.Configuration is { } section)
         {
-            options.Configure(target => section.GetSection("Redis").Bind(target));
+            options.Configure(target => SectionBinding.Explained(() => section.GetSection("Redis").Bind(target), typeof(RedisWire)));
         }
 
         if (configure is not null)

@@ -100,6 +100,20 @@ public sealed class StartTests
         await FailsAsync(redis.Address, "NOPERM");
     }
 
+    [TestCase("Wire", "Foo", "Native, Gilmour")]
+    [TestCase("Wire", "7", "Native, Gilmour")]
+    [TestCase("ConnectTimeout", "5s", "hours:minutes:seconds")]
+    [TestCase("ConnectTimeout", "00:00:00", "00:00:00.001 to 1.00:00:00")]
+    [TestCase("KeyPrefix", "a:b", "letters, digits")]
+    [TestCase("KeyPrefix", "", "letters, digits")]
+    [TestCase("KeepTrying", "perhaps", "KeepTrying")]
+    public async Task A_key_that_is_wrong_is_named_with_what_is_allowed(string key, string value, string says)
+    {
+        var refusal = await Assert.CatchAsync(() => RedisNode.StartAsync("127.0.0.1:1", null, ($"Redis:{key}", value)));
+
+        Assert.That(refusal!.Message, Does.Contain($"ServiceMesh:Redis:{key}").And.Contain(says));
+    }
+
     [TestCase("host:6379,unknown=1", "unknown")]
     [TestCase("", "ServiceMesh:Redis:Configuration")]
     public async Task A_configuration_that_cannot_be_read_names_the_key(string configuration, string says)
