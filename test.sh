@@ -18,11 +18,18 @@ need() { command -v "$1" >/dev/null || needed+=("$2"); }
 need sort coreutils
 need grep grep
 need redis-server redis-server
+need node nodejs
+need npm npm
 if [ ${#needed[@]} -gt 0 ]; then
   as_root=(); [ "$(id -u)" = 0 ] || as_root=(sudo)
   "${as_root[@]}" apt-get update -qq && "${as_root[@]}" apt-get install -y -qq "${needed[@]}" \
     || { echo "Could not install: ${needed[*]}" >&2; exit 1; }
 fi
+
+# What MessagePack is compared with: an npm package at the version of its lock file.
+foreign=tests/Core.Tests/Serialization/MessagePack/Foreign
+[ -d "$foreign/node_modules/@msgpack/msgpack" ] || npm ci --prefix "$foreign" --ignore-scripts --no-audit --no-fund --silent \
+  || { echo "Could not install the npm package of $foreign." >&2; exit 1; }
 
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT

@@ -16,4 +16,11 @@ compare.SetAction((arguments, cancellationToken) => Comparison.RunAsync(
     arguments.GetValue(rounds),
     Console.Out,
     cancellationToken));
-return await new RootCommand("ServiceMesh, measured.") { compare }.Parse(args).InvokeAsync();
+
+// dotnet run -c Release --project benchmarks -- serializers [--milliseconds 100] [--rounds 11]
+var milliseconds = new Option<double>("--milliseconds") { Description = "How long one measurement takes.", DefaultValueFactory = _ => 100 };
+var turns = new Option<int>("--rounds") { Description = "How often each serializer has its turn; medians are printed.", DefaultValueFactory = _ => 11 };
+var serializers = new Command("serializers", "JSON and MessagePack in turn: bytes of a body, time and allocations both ways.") { milliseconds, turns };
+serializers.SetAction((arguments, cancellationToken) => Serializers.RunAsync(
+    TimeSpan.FromMilliseconds(arguments.GetValue(milliseconds)), arguments.GetValue(turns), Console.Out, cancellationToken));
+return await new RootCommand("ServiceMesh, measured.") { compare, serializers }.Parse(args).InvokeAsync();

@@ -54,6 +54,33 @@ public abstract class ConformanceFixture<TFactory>
     protected IResolveConstraint IsCountOfNobody => Capabilities.ReceiverCount == ReceiverCount.Unknown ? Is.Null : Is.EqualTo(0);
 
 
+    /// <summary>A value as it travels.</summary>
+    protected byte[] BodyOf<T>(T value)
+    {
+        var buffer = new System.Buffers.ArrayBufferWriter<byte>();
+        _factory.Bodies.Serialize(value, buffer);
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    /// <summary>How many ASCII characters the longest text has whose body has at most so many bytes.</summary>
+    protected int LongestText(int bytes)
+    {
+        var length = bytes;
+        while (BodyOf(new string('a', length)).Length is var size && size > bytes)
+        {
+            length -= size - bytes;
+        }
+
+        return length;
+    }
+
+    /// <summary>The bytes of the message that a report carries.</summary>
+    protected static byte[] DataOf(ErrorReport report) =>
+        report.DataEncoding == "base64" ? Convert.FromBase64String(report.Data) : System.Text.Encoding.UTF8.GetBytes(report.Data);
+
+    /// <summary>The text that the message of a report was.</summary>
+    protected string? TextOf(ErrorReport report) => _factory.Bodies.Deserialize<string>(DataOf(report));
+
     /// <summary>Starts a node, and waits until all nodes know of each other.</summary>
     protected async Task<MeshNode> StartAsync(Action<IServiceMeshBuilder>? configure = null, params (string Key, string Value)[] settings)
     {
@@ -63,6 +90,7 @@ public abstract class ConformanceFixture<TFactory>
             // Longer than any test needs, shorter than the failsafe: a lost answer is then reported as what it is.
             ["Request:Timeout"] = "00:00:20",
             ["DrainTimeout"] = "00:00:05",
+            ["Serializer"] = _factory.Bodies.Name,
             ["Errors:QueueFile"] = Path.Combine(_directory, $"node{number}.jsonl"),
         };
         foreach (var (key, value) in (IEnumerable<(string, string)>)[.. _factory.SettingsOf(number), .. settings])

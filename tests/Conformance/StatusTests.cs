@@ -24,7 +24,7 @@ public abstract class StatusTests<TFactory> : ConformanceFixture<TFactory>
         using (Assert.EnterMultipleScope())
         {
             Assert.That(reply.Status, Is.EqualTo(StatusCode.BadRequest));
-            Assert.That(reply.Failure?.Message, Does.Match(@"\$.*line 1, byte \d+"), "where it fails");
+            Assert.That(reply.Failure?.Message, Does.Match(@"at .*byte \d+"), "where it fails");
             Assert.That(reply.Failure?.Kind, Is.EqualTo(FailureKind.Rejected));
             Assert.That(reply.Failure?.NotProcessed, Is.True);
             Assert.That(reply.Failure?.IsRetryable, Is.False, "the same body will fail again");
@@ -48,11 +48,11 @@ public abstract class StatusTests<TFactory> : ConformanceFixture<TFactory>
     [Test]
     public async Task A_reply_that_does_not_encode_is_500()
     {
-        var number = new RequestTopic<string, double>("conformance.number");
-        await StartAsync(mesh => mesh.AddHandler(number, (_, _) => double.NaN));
+        var endless = new RequestTopic<string, Endless>("conformance.endless");
+        await StartAsync(mesh => mesh.AddHandler(endless, (_, _) => new Endless()));
         var caller = await StartAsync();
 
-        var reply = await caller.Bus.TryRequestAsync(number, "");
+        var reply = await caller.Bus.TryRequestAsync(endless, "");
 
         Assert.That((reply.Status, reply.Failure?.NotProcessed), Is.EqualTo((StatusCode.HandlerFailed, (bool?)false)));
     }
@@ -173,5 +173,11 @@ public abstract class StatusTests<TFactory> : ConformanceFixture<TFactory>
     {
         await StartAsync(mesh => mesh.AddHandler(Ask, handler));
         return await StartAsync();
+    }
+
+    /// <summary>No serializer comes to the end of it.</summary>
+    private sealed class Endless
+    {
+        public Endless Self => this;
     }
 }

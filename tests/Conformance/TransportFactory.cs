@@ -23,6 +23,12 @@ public abstract class TransportFactory
     /// </summary>
     public virtual bool CarriesAnyBody => true;
 
+    /// <summary>
+    /// The serializer of all nodes, which they choose by its name. JSON unless it is overridden: a second factory runs the
+    /// suite with another one.
+    /// </summary>
+    public virtual IMessageSerializer Bodies { get; } = new JsonMessageSerializer();
+
     /// <summary>Makes the transport available to one node, connected to this factory's network.</summary>
     public abstract void AddTransport(IServiceMeshBuilder mesh);
 

@@ -36,6 +36,20 @@ public sealed class SnippetRunTests
     }
 
     [Test]
+    public async Task A_serializer_of_another_library_carries_bodies_and_refuses_what_is_none()
+    {
+        await using var node = await TestNode.StartAsync(
+            mesh => mesh.AddInMemoryTransport().AddBrotli().AddHandler<FetchHandler>(Weather.Fetch), [("Serializer", "Brotli")], AddStations);
+        Assert.That(await node.Bus.RequestAsync(Weather.Fetch, "pune", Token), Has.Length.EqualTo(4));
+        var brotli = new BrotliMessageSerializer(maxBytes: 100);
+        Assert.That(() => brotli.Deserialize<Reading>("no"u8.ToArray()), Throws.TypeOf<MalformedBodyException>());
+        Assert.That(brotli.Deserialize<string>(default), Is.Null);
+        var output = new System.Buffers.ArrayBufferWriter<byte>();
+        brotli.Serialize(new string('x', 1000), output);
+        Assert.That(() => brotli.Deserialize<string>(output.WrittenMemory), Throws.TypeOf<MalformedBodyException>(), "too large when unpacked");
+    }
+
+    [Test]
     public async Task Failures_are_told_apart_as_the_concepts_say()
     {
         await using var node = await TestNode.StartAsync(

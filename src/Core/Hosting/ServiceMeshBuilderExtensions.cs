@@ -141,14 +141,17 @@ public static class ServiceMeshBuilderExtensions
         return builder.With(serializer);
     }
 
-    /// <summary>Adds a source-generated context for JSON bodies; asked before reflection, in the order of adding.</summary>
+    /// <summary>Adds a source-generated context for bodies, JSON and MessagePack alike; asked before reflection, in the order of adding.</summary>
     public static IServiceMeshBuilder AddJsonContext(this IServiceMeshBuilder builder, JsonSerializerContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
         return builder.ConfigureJson(json => json.TypeInfoResolverChain.Add(context));
     }
 
-    /// <summary>Changes how JSON bodies are written and read: naming, converters, number handling.</summary>
+    /// <summary>
+    /// Changes how bodies are written and read: naming, converters, what is ignored. MessagePack follows it too; what is about the
+    /// text of JSON, number handling for instance, is for JSON alone.
+    /// </summary>
     public static IServiceMeshBuilder ConfigureJson(this IServiceMeshBuilder builder, Action<JsonSerializerOptions> configure)
     {
         ArgumentNullException.ThrowIfNull(builder);

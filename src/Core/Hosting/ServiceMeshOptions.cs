@@ -14,7 +14,10 @@ public sealed class ServiceMeshOptions
     /// </summary>
     public string? NodeName { get; set; }
 
-    /// <summary>Which serializer writes bodies. Default: <c>Json</c>.</summary>
+    /// <summary>
+    /// Which serializer writes bodies: <c>Json</c>, <c>MessagePack</c> or one that was added. The others still read.
+    /// Default: <c>Json</c>.
+    /// </summary>
     public string Serializer { get; set; } = "Json";
 
     /// <summary>What becomes of error reports. Default: <see cref="ErrorPolicy.Publish"/>.</summary>

@@ -59,6 +59,8 @@ public static class ServiceMeshServiceCollectionExtensions
             [.. provider.GetKeyedServices<IMessageSerializer>(name)]));
         services.AddKeyedSingleton<IMessageSerializer>(name, (provider, _) =>
             new JsonMessageSerializer(provider.GetRequiredService<IOptionsMonitor<JsonBodyOptions>>().Get(name).Json));
+        services.AddKeyedSingleton<IMessageSerializer>(name, (provider, _) =>
+            new MessagePackMessageSerializer(provider.GetRequiredService<IOptionsMonitor<JsonBodyOptions>>().Get(name).Json));
         services.AddKeyedSingleton(name, (provider, _) => Build(provider, name));
         services.AddKeyedSingleton(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Lifetime);
         services.AddKeyedSingleton<IServiceBus>(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Bus);

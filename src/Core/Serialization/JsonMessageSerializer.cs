@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 
@@ -28,14 +27,7 @@ public sealed class JsonMessageSerializer : IMessageSerializer
     /// </param>
     public JsonMessageSerializer(JsonSerializerOptions? options = null)
     {
-        _options = options is null ? new() : new(options);
-        _options.TypeInfoResolverChain.Add(MeshJsonContext.Default);
-        if (JsonSerializer.IsReflectionEnabledByDefault)
-        {
-            AddReflection(_options);
-        }
-
-        _options.MakeReadOnly();
+        _options = BodyContracts.Complete(options);
         _writerOptions = new()
         {
             Encoder = _options.Encoder,
@@ -82,7 +74,7 @@ public sealed class JsonMessageSerializer : IMessageSerializer
         {
             return default(T) is null
                 ? default
-                : throw new MalformedBodyException($"The body is empty, and a {Describe<T>()} is expected.");
+                : throw new MalformedBodyException($"The body is empty, and a {BodyContracts.Describe<T>()} is expected.");
         }
 
         var contract = Contract<T>();
@@ -93,14 +85,14 @@ public sealed class JsonMessageSerializer : IMessageSerializer
         catch (JsonException failure)
         {
             throw new MalformedBodyException(
-                $"The body is not JSON for {Describe<T>()}: it fails at {failure.Path ?? "$"}, " +
+                $"The body is not JSON for {BodyContracts.Describe<T>()}: it fails at {failure.Path ?? "$"}, " +
                 $"line {failure.LineNumber + 1 ?? 1}, byte {failure.BytePositionInLine + 1 ?? 1}.",
                 failure);
         }
         catch (Exception failure)
         {
             // A constructor, a setter or a converter that refuses the value, or an abstract type without a discriminator.
-            throw new MalformedBodyException($"The body is JSON, but it is refused as {Describe<T>()} with {failure.GetType().Name}.", failure);
+            throw new MalformedBodyException($"The body is JSON, but it is refused as {BodyContracts.Describe<T>()} with {failure.GetType().Name}.", failure);
         }
     }
 
@@ -120,17 +112,7 @@ public sealed class JsonMessageSerializer : IMessageSerializer
         }
         catch (NotSupportedException failure)
         {
-            throw new NotSupportedException(
-                $"There is no JSON contract for {Describe<T>()}. Add a source-generated context that has it with " +
-                "AddJsonContext(…), or enable reflection for System.Text.Json.",
-                failure);
+            throw BodyContracts.Missing<T>(failure);
         }
     }
-
-    private static string Describe<T>() => typeof(T).IsGenericType ? typeof(T).ToString() : typeof(T).Name;
-
-    [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Reached only where the application has enabled reflection for System.Text.Json.")]
-    [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "Reached only where the application has enabled reflection for System.Text.Json.")]
-    private static void AddReflection(JsonSerializerOptions options) =>
-        options.TypeInfoResolverChain.Add(new DefaultJsonTypeInfoResolver());
 }

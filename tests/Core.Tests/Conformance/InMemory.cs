@@ -6,7 +6,7 @@ namespace ServiceMesh.Core.Tests.Conformance;
 /// <summary>The in-memory transport passes the whole suite. One line per theme is all that a transport has to write.</summary>
 public static class InMemory
 {
-    public sealed class Factory : TransportFactory
+    public class Factory : TransportFactory
     {
         private readonly InMemoryNetwork _network = new();
 

@@ -1,0 +1,58 @@
+using ServiceMesh.Conformance;
+
+namespace ServiceMesh.Core.Tests.Conformance;
+
+/// <summary>The suite once more, with bodies as MessagePack. Another transport does the same with its own factory.</summary>
+public static class InMemoryWithMessagePack
+{
+    public sealed class Factory : InMemory.Factory
+    {
+        public override IMessageSerializer Bodies { get; } = new MessagePackMessageSerializer();
+    }
+
+    public sealed class Capability : CapabilityTests<Factory>;
+
+    public sealed class RequestReply : RequestReplyTests<Factory>;
+
+    public sealed class Body : BodyTests<Factory>;
+
+    public sealed class Header : HeaderTests<Factory>;
+
+    public sealed class Status : StatusTests<Factory>;
+
+    public sealed class NoHandler : NoHandlerTests<Factory>;
+
+    public sealed class Deadline : DeadlineTests<Factory>;
+
+    public sealed class Cancellation : CancellationTests<Factory>;
+
+    public sealed class RequestGroup : RequestGroupTests<Factory>;
+
+    public sealed class Signal : SignalTests<Factory>;
+
+    public sealed class Pattern : PatternTests<Factory>;
+
+    public sealed class SignalGroup : SignalGroupTests<Factory>;
+
+    public sealed class Limit : LimitTests<Factory>;
+
+    public sealed class Order : OrderTests<Factory>;
+
+    public sealed class Subscription : SubscriptionTests<Factory>;
+
+    public sealed class Drain : DrainTests<Factory>;
+
+    public sealed class Dispose : DisposeTests<Factory>;
+
+    public sealed class ErrorReporting : ErrorReportTests<Factory>;
+
+    public sealed class QueueOfErrors : ErrorQueueTests<Factory>;
+
+    public sealed class Presence : PresenceTests<Factory>;
+
+    public sealed class Trace : TraceTests<Factory>;
+
+    public sealed class Composition : CompositionTests<Factory>;
+
+    public sealed class Concurrency : ConcurrencyTests<Factory>;
+}
