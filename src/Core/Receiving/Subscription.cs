@@ -36,6 +36,12 @@ public sealed class Subscription
     /// <summary>The id of the node that it lives on.</summary>
     public string NodeId => _node.Id;
 
+    /// <summary>
+    /// How full its handler is at this moment, for transports that tell others: 0 is idle, 1 is all that it may run at
+    /// once, more is a queue.
+    /// </summary>
+    public double Load => _gate.Load;
+
     internal HandlerDefinition Definition { get; }
 
     /// <summary>True for what the bus itself answers: it does so to the end, also while it drains.</summary>
