@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using NUnit.Framework;
 using ServiceMesh.Conformance;
+using ServiceMesh.Support;
 
 // Each node of a test has a port of its own; the adapter also looks for tests only where NUnit itself is referenced.
 [assembly: NonParallelizable]
@@ -14,7 +15,7 @@ public abstract class HttpFactory : TransportFactory
     // One more than any test starts.
     private const int Nodes = 9;
 
-    private readonly int[] _ports = FreePort.Take(Nodes);
+    private readonly int[] _ports = [.. Enumerable.Repeat(0, 4 * Nodes).Select(_ => FreePort.Next()).Distinct().Take(Nodes)];
 
     protected abstract string Scheme { get; }
 
@@ -159,7 +160,7 @@ public static class Https
 {
     public sealed class Factory : HttpFactory
     {
-        private readonly TestCertificate _certificate = TestCertificate.For("127.0.0.1");
+        private readonly TestCertificates _certificates = new();
 
         protected override string Scheme => "https";
 
@@ -167,13 +168,14 @@ public static class Https
         [
             .. base.SettingsOf(node),
             ("Http:Services:mesh:Tls", "true"),
-            ("Http:Tls:Certificate", _certificate.Path),
-            ("Http:Tls:TrustedRoots", _certificate.Path),
+            ("Http:Tls:Certificate", _certificates.Server),
+            ("Http:Tls:CertificateKey", _certificates.ServerKey),
+            ("Http:Tls:TrustedRoots", _certificates.Authority),
         ];
 
         public override Task StopAsync()
         {
-            _certificate.Dispose();
+            _certificates.Dispose();
             return Task.CompletedTask;
         }
     }
