@@ -158,9 +158,9 @@ public static class CleartextHttp2
 
 public static class Https
 {
-    public sealed class Factory : HttpFactory
+    public sealed class Factory : HttpFactory, IDisposable
     {
-        private readonly TestCertificates _certificates = new();
+        private TestCertificates? _certificates;
 
         protected override string Scheme => "https";
 
@@ -168,16 +168,20 @@ public static class Https
         [
             .. base.SettingsOf(node),
             ("Http:Services:mesh:Tls", "true"),
-            ("Http:Tls:Certificate", _certificates.Server),
-            ("Http:Tls:CertificateKey", _certificates.ServerKey),
-            ("Http:Tls:TrustedRoots", _certificates.Authority),
+            ("Http:Tls:Certificate", Certificates.Server),
+            ("Http:Tls:CertificateKey", Certificates.ServerKey),
+            ("Http:Tls:TrustedRoots", Certificates.Authority),
         ];
+
+        private TestCertificates Certificates => _certificates ??= new();
 
         public override Task StopAsync()
         {
-            _certificates.Dispose();
+            Dispose();
             return Task.CompletedTask;
         }
+
+        public void Dispose() => _certificates?.Dispose();
     }
 
     public sealed class Capability : CapabilityTests<Factory>;

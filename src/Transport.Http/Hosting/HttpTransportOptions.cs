@@ -51,8 +51,8 @@ public sealed class HttpServiceSettings
     /// <summary>How one of its endpoints is chosen. Default: <c>PowerOfTwoChoices</c>.</summary>
     public string Balancer { get; set; } = "PowerOfTwoChoices";
 
-    /// <summary>The header of the message whose value <c>ConsistentHash</c> hashes. Default: <c>mesh-key</c>.</summary>
-    public string HashHeader { get; set; } = "mesh-key";
+    /// <summary>The header of the message whose value <c>ConsistentHash</c> hashes. Default: <c>partition-key</c>.</summary>
+    public string HashHeader { get; set; } = "partition-key";
 
     /// <summary>Whether it is called over TLS, where its addresses do not say so themselves. Default: false.</summary>
     public bool Tls { get; set; }
