@@ -11,6 +11,7 @@ needed=()
 need() { command -v "$1" >/dev/null || needed+=("$2"); }
 need sort coreutils
 need grep grep
+need dnsmasq dnsmasq-base
 if [ ${#needed[@]} -gt 0 ]; then
   as_root=(); [ "$(id -u)" = 0 ] || as_root=(sudo)
   "${as_root[@]}" apt-get update -qq && "${as_root[@]}" apt-get install -y -qq "${needed[@]}" \
