@@ -1,8 +1,14 @@
 #!/usr/bin/env bash
 # The test command: installs what the tests need and the machine lacks, restores, builds, runs everything, and closes
 # with one line "N passed, N failed, N skipped". Exits non-zero when anything failed or nothing ran.
+# With --long, tests that can run longer do (tests/Support/TestLength.cs).
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
+case "${1:-}" in
+  "") ;;
+  --long) export SERVICEMESH_LONG_TESTS=1 ;;
+  *) echo "'$1' is not known. There is --long." >&2; exit 2 ;;
+esac
 
 command -v dotnet >/dev/null || { echo "The .NET 10 SDK is needed (dotnet on PATH)." >&2; exit 1; }
 
@@ -12,6 +18,7 @@ need() { command -v "$1" >/dev/null || needed+=("$2"); }
 need sort coreutils
 need grep grep
 need dnsmasq dnsmasq-base
+need redis-server redis-server
 if [ ${#needed[@]} -gt 0 ]; then
   as_root=(); [ "$(id -u)" = 0 ] || as_root=(sudo)
   "${as_root[@]}" apt-get update -qq && "${as_root[@]}" apt-get install -y -qq "${needed[@]}" \

@@ -11,6 +11,7 @@ static void Configure(HostApplicationBuilder app, Role role)
 {
     var mesh = app.Services.AddServiceMesh(app.Configuration.GetSection("ServiceMesh"))
         .AddInMemoryTransport()
+        .AddRedisTransport()
         .AddJsonContext(WeatherJson.Default);
 
     if (role == Role.Client)

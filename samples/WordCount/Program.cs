@@ -11,7 +11,8 @@ return await SampleApp.RunAsync(args, "WordCount [FILE or URL]    without one: t
 static void Configure(HostApplicationBuilder app, Role role)
 {
     var mesh = app.Services.AddServiceMesh(app.Configuration.GetSection("ServiceMesh"))
-        .AddInMemoryTransport();   // which of the added transports runs is configuration
+        .AddInMemoryTransport()   // which of the added transports runs is configuration
+        .AddRedisTransport();
 
     if (role == Role.Client)
     {

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using ServiceMesh.Support;
 
 namespace ServiceMesh.Samples.Tests;
 
@@ -23,7 +24,7 @@ internal sealed class SampleProcess : IDisposable
 
     private SampleProcess(ProcessStartInfo start)
     {
-        _process = Process.Start(start)!;
+        _process = ChildProcesses.Start(start);
         _process.StandardInput.Close();
         _out = _process.StandardOutput.ReadToEndAsync(_failsafe.Token);
     }
@@ -96,12 +97,7 @@ internal sealed class SampleProcess : IDisposable
 
     public void Dispose()
     {
-        if (!_process.HasExited)
-        {
-            _process.Kill();
-        }
-
-        _process.Dispose();
+        ChildProcesses.End(_process);
         _failsafe.Dispose();
     }
 

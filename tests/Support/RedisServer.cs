@@ -1,9 +1,20 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
-using System.Text;
 
 namespace ServiceMesh.Support;
+
+/// <summary>What kind of redis-server a test wants.</summary>
+public sealed record RedisServerOptions
+{
+    /// <summary>What clients must know; null lets everybody in.</summary>
+    public string? Password { get; init; }
+
+    /// <summary>With certificates it speaks TLS, and nothing else.</summary>
+    public TestCertificates? Certificates { get; init; }
+
+    /// <summary>More of redis-server's own options, for instance <c>--maxmemory 1</c>.</summary>
+    public IReadOnlyList<string> Arguments { get; init; } = [];
+}
 
 /// <summary>
 /// A real redis-server on a free loopback port with nothing on disk, stopped by its process id. It can be killed and
@@ -11,77 +22,102 @@ namespace ServiceMesh.Support;
 /// </summary>
 public sealed class RedisServer : IAsyncDisposable
 {
-    private readonly string[] _arguments;
+    // A tenth of a second is usual; a machine that is busy may need a few.
+    private static readonly TimeSpan s_startLimit = TimeSpan.FromSeconds(20);
+
+    private readonly RedisServerOptions _options;
     private Process? _process;
 
-    private RedisServer(int port, string[] arguments)
+    private RedisServer(int port, RedisServerOptions options)
     {
         Port = port;
-        _arguments = arguments;
+        _options = options;
     }
 
     public int Port { get; }
 
     public string Address => $"127.0.0.1:{Port}";
 
-    /// <param name="arguments">More of redis-server's own options, for instance <c>--requirepass secret</c>.</param>
-    public static async Task<RedisServer> StartAsync(params string[] arguments)
+    /// <param name="arguments">More of redis-server's own options, for instance <c>--maxmemory 1</c>.</param>
+    public static Task<RedisServer> StartAsync(params string[] arguments) => StartAsync(new RedisServerOptions { Arguments = arguments });
+
+    public static async Task<RedisServer> StartAsync(RedisServerOptions options)
     {
-        var server = new RedisServer(FreePort(), arguments);
-        await server.StartAgainAsync();
-        return server;
+        for (var attempt = 1; ; attempt++)
+        {
+            var server = new RedisServer(FreePort.Next(), options);
+            try
+            {
+                await server.StartAgainAsync();
+                return server;
+            }
+            catch (InvalidOperationException) when (attempt < 3)
+            {
+                // Somebody else took the port meanwhile.
+            }
+        }
     }
 
     public async Task StartAgainAsync()
     {
-        var start = new ProcessStartInfo("redis-server")
+        var said = new ConcurrentQueue<string>();
+        var ready = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _process = ChildProcesses.Start(new ProcessStartInfo("redis-server", Arguments())
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
-        };
-        foreach (var argument in (string[])
-            ["--port", $"{Port}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no", .. _arguments])
-        {
-            start.ArgumentList.Add(argument);
-        }
-
-        _process = Process.Start(start)!;
-        _process.BeginErrorReadLine();
-        var ready = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        });
         _process.OutputDataReceived += (_, line) =>
         {
-            if (line.Data is null)
+            said.Enqueue(line.Data ?? "");
+            if (line.Data is null || line.Data.Contains("Ready to accept connections", StringComparison.Ordinal))
             {
-                ready.TrySetException(new InvalidOperationException($"redis-server did not start on port {Port}."));
-            }
-            else if (line.Data.Contains("Ready to accept connections", StringComparison.Ordinal))
-            {
-                ready.TrySetResult();
+                ready.TrySetResult(line.Data is not null);
             }
         };
         _process.BeginOutputReadLine();
-        await ready.Task;
+        _process.BeginErrorReadLine();
+        try
+        {
+            if (await ready.Task.WaitAsync(s_startLimit))
+            {
+                return;
+            }
+        }
+        catch (TimeoutException)
+        {
+            // Told below.
+        }
+
+        await KillAsync();
+        throw new InvalidOperationException($"redis-server did not start on port {Port}: {string.Join('\n', said)}");
     }
 
     /// <summary>Kills it as <c>kill -9</c> does, and waits until it is gone.</summary>
     public async Task KillAsync()
     {
-        _process!.Kill();
-        await _process.WaitForExitAsync();
-        _process.Dispose();
+        await ChildProcesses.EndAsync(_process!);
         _process = null;
     }
 
-    /// <summary>Sends one inline command over a connection of its own and returns what Redis answers within its first packet.</summary>
-    public async Task<string> CommandAsync(string command)
+    /// <summary>A connection for the test, with the password if there is one.</summary>
+    public async Task<RedisClient> ConnectAsync()
     {
-        using var client = new TcpClient();
-        await client.ConnectAsync(IPAddress.Loopback, Port);
-        var stream = client.GetStream();
-        await stream.WriteAsync(Encoding.UTF8.GetBytes(command + "\r\n"));
-        var buffer = new byte[1 << 16];
-        var read = await stream.ReadAsync(buffer);
-        return Encoding.UTF8.GetString(buffer, 0, read);
+        var client = await RedisClient.ConnectAsync(Port, _options.Certificates);
+        if (_options.Password is { } password)
+        {
+            await client.SendAsync("AUTH", password);
+        }
+
+        return client;
+    }
+
+    /// <summary>Sends one command over a connection of its own and returns what Redis answers.</summary>
+    /// <exception cref="InvalidOperationException">Redis answered with an error.</exception>
+    public async Task<object?> CommandAsync(params string[] words)
+    {
+        using var client = await ConnectAsync();
+        return await client.SendAsync(words);
     }
 
     public async ValueTask DisposeAsync()
@@ -92,10 +128,18 @@ public sealed class RedisServer : IAsyncDisposable
         }
     }
 
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
+    private IEnumerable<string> Arguments() =>
+    [
+        "--port", _options.Certificates is null ? $"{Port}" : "0",
+        "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no",
+        .. _options.Password is { } password ? (string[])["--requirepass", password] : [],
+        .. _options.Certificates is { } files
+            ? (string[])
+            [
+                "--tls-port", $"{Port}", "--tls-cert-file", files.Server, "--tls-key-file", files.ServerKey,
+                "--tls-ca-cert-file", files.Authority, "--tls-auth-clients", "no",
+            ]
+            : [],
+        .. _options.Arguments,
+    ];
 }

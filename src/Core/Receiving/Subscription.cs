@@ -36,6 +36,12 @@ public sealed class Subscription
     /// <summary>The id of the node that it lives on.</summary>
     public string NodeId => _node.Id;
 
+    /// <summary>
+    /// False while as many messages run and wait as may: an offer would be refused. A transport on which members compete
+    /// for messages may wait a moment for places that it holds itself, rather than offer and be refused.
+    /// </summary>
+    public bool HasPlace => !_gate.IsFull;
+
     internal HandlerDefinition Definition { get; }
 
     /// <summary>True for what the bus itself answers: it does so to the end, also while it drains.</summary>

@@ -1,139 +1,181 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using StackExchange.Redis;
 
 namespace ServiceMesh.Redis;
 
 /// <summary>
-/// The connection to Redis: made within a bounded time, watched for gaps. While the subscription is away, replies and
-/// messages may be lost, and whoever needs to know is told.
+/// The connection to Redis: made within a bounded time, watched for gaps, and repaired by one loop. A gap is over when
+/// Redis answers on both of the client's connections and has acknowledged every subscription again. Thread-safe.
 /// </summary>
-internal sealed class RedisConnection(RedisTransportOptions options)
+[SuppressMessage("Design", "CA1001", Justification = "CloseAsync ends the loop and disposes what it waits on.")]
+internal sealed class RedisConnection(RedisTransportOptions options, GapWatch gaps)
 {
-    private readonly Lock _lock = new();
-    private ConnectionMultiplexer? _multiplexer;
-    private TimeProvider _clock = TimeProvider.System;
-    private ILogger? _logger;
-    private DateTimeOffset? _gapSince;
-    private string? _gapReason;
-    private volatile bool _closing;
+    // The client raises an event when it has reconnected; this is for an event that never comes.
+    private static readonly TimeSpan s_betweenRepairs = TimeSpan.FromSeconds(1);
 
-    /// <summary>Raised when the subscription breaks. Handlers must be quick.</summary>
-    public event Action<string>? GapBegan;
+    private readonly CancellationTokenSource _closing = new();
 
-    public IDatabase Database => _multiplexer!.GetDatabase();
+    // Holds one mark at most: that there is something to look at.
+    private readonly Channel<bool> _changes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
-    public ISubscriber Subscriber => _multiplexer!.GetSubscriber();
+    private TransportContext _context = null!;
+    private ILogger _logger = null!;
+    private Func<CancellationToken, Task> _restore = null!;
+    private Task _loop = Task.CompletedTask;
+    private volatile IConnectionMultiplexer? _multiplexer;
+    private volatile IDatabase? _database;
 
-    public bool IsUp
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _multiplexer is not null && _gapSince is null && !_closing;
-            }
-        }
-    }
+    // Counts breaks: what was restored for an older number is not in force.
+    private int _breaks;
+    private int _restoredBreaks;
 
-    public TransportHealth Health
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _gapSince is { } since
-                    ? new(TransportState.Degraded, $"no subscription to Redis since {since:O}: {_gapReason}")
-                    : TransportHealth.Healthy;
-            }
-        }
-    }
+    /// <summary>The connection for commands.</summary>
+    /// <exception cref="TransportException">There has not been a connection yet.</exception>
+    public IDatabase Database => _database ?? throw new TransportException($"Redis is not connected yet: {gaps.Current?.Reason}");
 
+    /// <summary>The connection for publish and subscribe.</summary>
+    /// <exception cref="TransportException">There has not been a connection yet.</exception>
+    public ISubscriber Subscriber => _multiplexer?.GetSubscriber() ?? throw new TransportException($"Redis is not connected yet: {gaps.Current?.Reason}");
+
+    /// <summary>Every server that the client knows: one, or those of a cluster.</summary>
+    public IEnumerable<IServer> Servers => _multiplexer is { } multiplexer
+        ? multiplexer.GetEndPoints(false).Select(endpoint => multiplexer.GetServer(endpoint, null))
+        : [];
+
+    /// <summary>True when the servers form a cluster, where the receiver count of PUBLISH is that of one of them.</summary>
+    public bool IsCluster { get; private set; }
+
+    /// <summary>False while messages cannot be sent, or their replies could not be heard.</summary>
+    public bool IsUp => gaps.Current is null || Volatile.Read(ref _restoredBreaks) == Volatile.Read(ref _breaks);
+
+    public TransportHealth Health => gaps.Current is { } gap
+        ? new(IsUp ? TransportState.Degraded : TransportState.Unavailable, $"the connection to Redis is away since {gap.From:O}: {gap.Reason}")
+        : TransportHealth.Healthy;
+
+    /// <summary>Connects, or begins to try when that is configured.</summary>
+    /// <param name="context">Who the node is.</param>
+    /// <param name="restore">Puts every subscription in force again; called at the end of each gap.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
     /// <exception cref="TransportException">Redis cannot be reached or refuses; the message says which.</exception>
-    public async Task OpenAsync(TransportContext context, CancellationToken cancellationToken)
+    public async Task OpenAsync(TransportContext context, Func<CancellationToken, Task> restore, CancellationToken cancellationToken)
     {
-        _clock = context.Clock;
+        (_context, _restore) = (context, restore);
         _logger = context.LoggerFactory.CreateLogger("ServiceMesh.Redis");
-        var configuration = ConfigurationOptions.Parse(options.Configuration);
-        configuration.AbortOnConnectFail = true;
-        configuration.ConnectTimeout = (int)Math.Min(options.ConnectTimeout.TotalMilliseconds, int.MaxValue);
-        configuration.ClientName ??= context.NodeId;
-        var where = string.Join(", ", configuration.EndPoints);
         try
         {
-            // The client bounds each attempt and not the whole; what it makes too late is closed when it comes.
-            var connecting = ConnectionMultiplexer.ConnectAsync(configuration);
-            _ = connecting.ContinueWith(
-                late =>
-                {
-                    if (!ReferenceEquals(late.Result, _multiplexer) && _multiplexer is null && _closing)
-                    {
-                        late.Result.Dispose();
-                    }
-                },
-                CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
-            _multiplexer = await connecting.WaitAsync(options.ConnectTimeout, _clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            await ConnectAsync(cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception failure) when (failure is RedisException or TimeoutException)
+        catch (TransportException failure) when (options.KeepTrying)
         {
-            _closing = true;
-            throw new TransportException(
-                $"Redis at {where} (ServiceMesh:Redis:Configuration) could not be reached within {options.ConnectTimeout}: {failure.Message}", failure);
+            RedisLog.StartedWithoutRedis(_logger, failure.Message);
+            Broke(failure.Message, deaf: true);
         }
 
-        _multiplexer.ConnectionFailed += OnFailed;
-        _multiplexer.ConnectionRestored += OnRestored;
+        _loop = RepairAsync();
     }
 
     public async Task CloseAsync()
     {
-        _closing = true;
+        await _closing.CancelAsync().ConfigureAwait(false);
+        await _loop.ConfigureAwait(false);
         if (_multiplexer is { } multiplexer)
         {
-            await multiplexer.CloseAsync().ConfigureAwait(false);
-            multiplexer.Dispose();
-        }
-    }
-
-    private void OnFailed(object? sender, ConnectionFailedEventArgs failure)
-    {
-        if (_closing || failure.ConnectionType != ConnectionType.Subscription)
-        {
-            return;
-        }
-
-        lock (_lock)
-        {
-            _gapSince ??= _clock.GetUtcNow();
-            _gapReason = $"{failure.FailureType} at {failure.EndPoint}";
-        }
-
-        GapBegan?.Invoke(_gapReason);
-    }
-
-    private async void OnRestored(object? sender, ConnectionFailedEventArgs restored)
-    {
-        if (_closing || restored.ConnectionType != ConnectionType.Subscription)
-        {
-            return;
-        }
-
-        try
-        {
-            // The client has sent the subscriptions again by now; an answer on the same connection says they are in force.
-            await Subscriber.PingAsync().ConfigureAwait(false);
-        }
-        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
-        {
-            return; // gone again: the next restoration closes the gap
-        }
-
-        lock (_lock)
-        {
-            if (_gapSince is { } since)
+            multiplexer.ConnectionFailed -= OnFailed;
+            multiplexer.ConnectionRestored -= OnRestored;
+            if (options.Connect is null)
             {
-                RedisLog.GapEnded(_logger!, since, _clock.GetUtcNow());
-                _gapSince = null;
+                await multiplexer.CloseAsync(true).ConfigureAwait(false);
             }
         }
+
+        _closing.Dispose();
+    }
+
+    private async Task ConnectAsync(CancellationToken cancellationToken)
+    {
+        var multiplexer = await Connecting.OpenAsync(options, _context, cancellationToken).ConfigureAwait(false);
+        IsCluster = Connecting.Check(multiplexer);
+        multiplexer.ConnectionFailed += OnFailed;
+        multiplexer.ConnectionRestored += OnRestored;
+        (_multiplexer, _database) = (multiplexer, multiplexer.GetDatabase(-1, null));
+    }
+
+    private void OnFailed(object? sender, ConnectionFailedEventArgs failure) =>
+        Broke($"{failure.FailureType} at {failure.EndPoint}.", deaf: failure.ConnectionType == ConnectionType.Subscription);
+
+    private void OnRestored(object? sender, ConnectionFailedEventArgs restored) => _changes.Writer.TryWrite(true);
+
+    private void Broke(string reason, bool deaf)
+    {
+        if (!_closing.IsCancellationRequested)
+        {
+            Interlocked.Increment(ref _breaks);
+            gaps.Begin(reason, deaf);
+            _changes.Writer.TryWrite(true);
+        }
+    }
+
+    private async Task RepairAsync()
+    {
+        try
+        {
+            await foreach (var _ in _changes.Reader.ReadAllAsync(_closing.Token).ConfigureAwait(false))
+            {
+                while (gaps.Current is not null && !await TryRepairAsync().ConfigureAwait(false))
+                {
+                    await ChangeOrPauseAsync().ConfigureAwait(false);
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The end of the loop, as asked.
+        }
+    }
+
+    // True when the gap is over. What breaks in the middle is tried again from the start.
+    private async Task<bool> TryRepairAsync()
+    {
+        try
+        {
+            if (_multiplexer is null)
+            {
+                await ConnectAsync(_closing.Token).ConfigureAwait(false);
+            }
+
+            var breaks = Volatile.Read(ref _breaks);
+            if (breaks != Volatile.Read(ref _restoredBreaks))
+            {
+                await PingAndRestoreAsync().WaitAsync(options.ConnectTimeout, _context.Clock, _closing.Token).ConfigureAwait(false);
+                Volatile.Write(ref _restoredBreaks, breaks);
+            }
+
+            // Of a cluster some may still be away: messages move, and health says what is missing.
+            return Servers.All(server => server.IsConnected) && gaps.TryEnd(() => breaks == Volatile.Read(ref _breaks));
+        }
+        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)
+        {
+            RedisLog.StillAway(_logger, failure.Message);
+            return false;
+        }
+    }
+
+    private async Task PingAndRestoreAsync()
+    {
+        await Task.WhenAll(Subscriber.PingAsync(CommandFlags.None), Database.PingAsync(CommandFlags.None)).ConfigureAwait(false);
+        await _restore(_closing.Token).ConfigureAwait(false);
+    }
+
+    private async Task ChangeOrPauseAsync()
+    {
+        using var pause = CancellationTokenSource.CreateLinkedTokenSource(_closing.Token);
+        await Task.WhenAny(
+            _changes.Reader.WaitToReadAsync(pause.Token).AsTask(),
+            Task.Delay(s_betweenRepairs, _context.Clock, pause.Token)).ConfigureAwait(false);
+        await pause.CancelAsync().ConfigureAwait(false);
+        _closing.Token.ThrowIfCancellationRequested();
+        _changes.Reader.TryRead(out var _);
     }
 }

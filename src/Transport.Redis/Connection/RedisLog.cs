@@ -5,15 +5,27 @@ namespace ServiceMesh.Redis;
 /// <summary>Every log message of the Redis transport. None carries a body or a password.</summary>
 internal static partial class RedisLog
 {
-    [LoggerMessage(100, LogLevel.Warning, "The subscription to Redis is gone ({Reason}); {Pending} requests end with an unknown outcome")]
-    public static partial void GapBegan(ILogger logger, string reason, int pending);
+    [LoggerMessage(100, LogLevel.Warning, "The connection to Redis is gone: {Reason}")]
+    public static partial void GapBegan(ILogger logger, string reason);
 
-    [LoggerMessage(101, LogLevel.Warning, "The subscription to Redis is back; messages between {From:O} and {To:O} may be lost")]
-    public static partial void GapEnded(ILogger logger, DateTimeOffset from, DateTimeOffset to);
+    [LoggerMessage(101, LogLevel.Warning, "Redis and all subscriptions are back; it was away from {From:O} to {To:O}, and {Missed}")]
+    public static partial void GapEnded(ILogger logger, DateTimeOffset from, DateTimeOffset to, string missed);
 
-    [LoggerMessage(103, LogLevel.Warning, "A request on {Topic} could not be taken back from a node that left: {Reason}")]
+    [LoggerMessage(102, LogLevel.Warning, "{Pending} requests end with an unknown outcome, because their replies may be lost")]
+    public static partial void OutcomesUnknown(ILogger logger, int pending);
+
+    [LoggerMessage(103, LogLevel.Warning, "The claim of a request on {Topic} could not be taken by its caller: {Reason}")]
     public static partial void TakeBackFailed(ILogger logger, Topic topic, string reason);
 
-    [LoggerMessage(102, LogLevel.Warning, "A reply to {Sender} could not be published: {Reason}")]
-    public static partial void ReplyNotSent(ILogger logger, string sender, string reason);
+    [LoggerMessage(104, LogLevel.Warning, "The bus starts without Redis and keeps trying: {Reason}")]
+    public static partial void StartedWithoutRedis(ILogger logger, string reason);
+
+    [LoggerMessage(105, LogLevel.Information, "Redis is still away: {Reason}")]
+    public static partial void StillAway(ILogger logger, string reason);
+
+    [LoggerMessage(106, LogLevel.Error, "A handler of RedisGaps threw")]
+    public static partial void GapHandlerFailed(ILogger logger, Exception failure);
+
+    [LoggerMessage(107, LogLevel.Warning, "The receivers of {Topic} could not be counted on every server: {Reason}")]
+    public static partial void CountFailed(ILogger logger, Topic topic, string reason);
 }

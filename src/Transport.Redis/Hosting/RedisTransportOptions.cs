@@ -1,3 +1,5 @@
+using StackExchange.Redis;
+
 namespace ServiceMesh.Redis;
 
 /// <summary>Which bytes and channels the Redis transport speaks.</summary>
@@ -10,12 +12,15 @@ public enum RedisWire
     Gilmour,
 }
 
-/// <summary><c>ServiceMesh:Redis</c>: the Redis transport.</summary>
+/// <summary><c>ServiceMesh:Redis</c>: the Redis transport. Read once, when the bus is made.</summary>
 public sealed class RedisTransportOptions
 {
+    // What a frame may have besides the body: headers at their limit, names, numbers.
+    private const int FrameOverhead = 64 * 1024;
+
     /// <summary>
-    /// Where Redis is and how to get in, as StackExchange.Redis writes it: <c>host:port,password=…,ssl=true</c>.
-    /// Default: <c>localhost:6379</c>.
+    /// Where Redis is and how to get in, as StackExchange.Redis writes it: <c>host:port,password=…,ssl=true</c>; several
+    /// hosts for a cluster. Not used when <see cref="Connect"/> is set. Default: <c>localhost:6379</c>.
     /// </summary>
     public string Configuration { get; set; } = "localhost:6379";
 
@@ -24,10 +29,33 @@ public sealed class RedisTransportOptions
 
     /// <summary>
     /// What every channel and key of the native wire begins with: two meshes on one Redis have different ones.
-    /// Letters, digits, <c>-</c>, <c>_</c> and <c>.</c>. The Gilmour wire has fixed names. Default: <c>mesh</c>.
+    /// 1 to 64 letters, digits, <c>-</c>, <c>_</c> and <c>.</c>. The Gilmour wire has fixed names. Default: <c>mesh</c>.
     /// </summary>
     public string KeyPrefix { get; set; } = "mesh";
 
-    /// <summary>How long start waits for Redis. 1 ms to 1 day. Default: 5 seconds.</summary>
+    /// <summary>
+    /// How long start waits for Redis; finding out why it failed may take two seconds more. 1 ms to 1 day. Default: 5 seconds.
+    /// </summary>
     public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>
+    /// True to start without Redis and keep trying: until it is there, health is unavailable and sending ends with 503. False to
+    /// fail at start. Default: false.
+    /// </summary>
+    public bool KeepTrying { get; set; }
+
+    /// <summary>
+    /// Changes what <see cref="Configuration"/> cannot say about the bus's own connection, for instance how a certificate is
+    /// checked. Code only. Default: null.
+    /// </summary>
+    public Action<ConfigurationOptions>? ConfigureClient { get; set; }
+
+    /// <summary>
+    /// Hands in the application's own connection in place of one that the bus makes. The bus asks for it at start, and with
+    /// <see cref="KeepTrying"/> again until it is connected; it never closes it. Code only. Default: null.
+    /// </summary>
+    public Func<CancellationToken, Task<IConnectionMultiplexer>>? Connect { get; set; }
+
+    /// <summary>True for a frame that is too large to be looked at.</summary>
+    internal static bool Exceeds(int frameBytes, int maxBodyBytes) => frameBytes > maxBodyBytes + FrameOverhead;
 }

@@ -7,7 +7,7 @@ namespace ServiceMesh.Redis;
 /// Announces this node in Redis and lists the others: a key for each node that expires when it is not renewed, and a
 /// sorted set that knows which keys to ask for, by the time at which they expire.
 /// </summary>
-internal sealed class Presence(IDatabase database, TransportContext context, string prefix) : IAsyncDisposable
+internal sealed class Presence(RedisConnection connection, TransportContext context, string prefix) : IAsyncDisposable
 {
     /// <summary>A node that died is listed for at most so long.</summary>
     public static readonly TimeSpan Lifetime = TimeSpan.FromSeconds(15);
@@ -32,7 +32,7 @@ internal sealed class Presence(IDatabase database, TransportContext context, str
         {
             await AnnounceAsync().ConfigureAwait(false);
         }
-        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
+        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)
         {
             // The connection's own watch tells of the gap.
         }
@@ -40,6 +40,7 @@ internal sealed class Presence(IDatabase database, TransportContext context, str
 
     private async Task AnnounceAsync()
     {
+        var database = connection.Database;
         var now = context.Clock.GetUtcNow();
         var info = JsonSerializer.SerializeToUtf8Bytes(context.Describe(), RedisJson.Default.NodeInfo);
         await Task.WhenAll(
@@ -52,6 +53,7 @@ internal sealed class Presence(IDatabase database, TransportContext context, str
     /// <summary>The nodes whose keys are there now.</summary>
     public async Task<IReadOnlyList<NodeInfo>> ListAsync()
     {
+        var database = connection.Database;
         var ids = await database.SortedSetRangeByScoreAsync(_nodes, double.NegativeInfinity, double.PositiveInfinity, Exclude.None, Order.Ascending, 0, -1, CommandFlags.None)
             .ConfigureAwait(false);
         // One by one and not as one command, which on a cluster would need all keys on one server.
@@ -66,11 +68,12 @@ internal sealed class Presence(IDatabase database, TransportContext context, str
         await _loop.ConfigureAwait(false);
         try
         {
+            var database = connection.Database;
             await Task.WhenAll(
                 database.KeyDeleteAsync(KeyOf(context.NodeId), CommandFlags.None),
                 database.SortedSetRemoveAsync(_nodes, context.NodeId, CommandFlags.None)).ConfigureAwait(false);
         }
-        catch (Exception failure) when (failure is RedisException or TimeoutException)
+        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)
         {
             // Redis forgets the node by itself when the key expires.
         }

@@ -20,6 +20,8 @@ internal sealed class PendingReplies
     public IEnumerable<PendingReply> On(string topic) =>
         _waiting.Values.Where(p => p.Request.Topic.ToString().Equals(topic, StringComparison.Ordinal));
 
+    public PendingReply? Find(long request) => _waiting.GetValueOrDefault(request);
+
     public void Remove(long request) => _waiting.TryRemove(request, out _);
 
     /// <summary>Ends a request with its reply. False when nobody waits for it any more.</summary>

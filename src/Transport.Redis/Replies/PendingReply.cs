@@ -2,12 +2,34 @@ using System.Threading.Tasks.Sources;
 
 namespace ServiceMesh.Redis;
 
+/// <summary>What can be said of a request by those who heard it and will not answer.</summary>
+internal enum Standing
+{
+    /// <summary>Somebody may answer.</summary>
+    Open,
+
+    /// <summary>Somebody has refused or left, and nobody knows how many heard it.</summary>
+    Uncounted,
+
+    /// <summary>Every node that heard it has refused it.</summary>
+    RefusedByAll,
+
+    /// <summary>Every node that heard it has refused it or left, and one that left may have taken it before.</summary>
+    Deserted,
+}
+
 /// <summary>One request that waits for its reply: whoever ends it first wins, and it is awaited once.</summary>
 internal sealed class PendingReply(Message request) : IValueTaskSource<ReplyMessage>
 {
     private readonly Lock _lock = new();
-    private long _receivers = -1; // not known yet
-    private List<string>? _departed;
+    private readonly List<string> _groupsGone = [];
+
+    // Null until PUBLISH has returned, and on a cluster until somebody counts.
+    private long? _receivers;
+    private bool _isPublished;
+    private int _refusals;
+    private int _departures;
+    private ReplyMessage? _refusal;
 
     // Replies arrive on the one thread that reads the subscription: callers must not go on there.
     private ManualResetValueTaskSourceCore<ReplyMessage> _core = new() { RunContinuationsAsynchronously = true };
@@ -15,23 +37,54 @@ internal sealed class PendingReply(Message request) : IValueTaskSource<ReplyMess
 
     public Message Request => request;
 
-    /// <summary>PUBLISH has said how many heard the request. Returns the groups that departed meanwhile.</summary>
-    public IReadOnlyList<string> Published(long receivers)
+    /// <summary>The last refusal; null when no node refused.</summary>
+    public ReplyMessage? Refusal => _refusal;
+
+    /// <summary>The groups whose members refused or left, as far as they said so.</summary>
+    public IReadOnlyList<string> GroupsGone
     {
-        lock (_lock)
+        get
         {
-            _receivers = receivers;
-            return receivers == 1 && _departed is not null ? _departed : [];
+            lock (_lock)
+            {
+                return [.. _groupsGone.Distinct()];
+            }
         }
     }
 
-    /// <summary>A node left a group of this topic. True when it may have been the only one that was given the request.</summary>
-    public bool Departed(string group)
+    /// <summary>The nodes that have left since the request was published.</summary>
+    public int Departures => Volatile.Read(ref _departures);
+
+    /// <summary>The request is out, and so many nodes hear it; null when that is not known.</summary>
+    public Standing Published(long? receivers)
     {
         lock (_lock)
         {
-            (_departed ??= []).Add(group);
-            return _receivers == 1;
+            (_isPublished, _receivers) = (true, receivers);
+            return StandingNeedsLock();
+        }
+    }
+
+    /// <summary>A node that heard the request cannot take it.</summary>
+    public Standing Refused(Answer answer)
+    {
+        lock (_lock)
+        {
+            _refusals++;
+            _refusal = answer.Reply;
+            _groupsGone.AddRange(answer.RefusedGroups!);
+            return StandingNeedsLock();
+        }
+    }
+
+    /// <summary>A node left these groups of the topic, and may have been given the request before.</summary>
+    public Standing Departed(IEnumerable<string> groups)
+    {
+        lock (_lock)
+        {
+            _departures++;
+            _groupsGone.AddRange(groups);
+            return StandingNeedsLock();
         }
     }
 
@@ -55,6 +108,13 @@ internal sealed class PendingReply(Message request) : IValueTaskSource<ReplyMess
             _core.SetException(new OperationCanceledException(cancellationToken));
         }
     }
+
+    private Standing StandingNeedsLock() =>
+        !_isPublished || _refusals + _departures == 0 ? Standing.Open
+        : _receivers is null ? Standing.Uncounted
+        : _refusals >= _receivers ? Standing.RefusedByAll
+        : _refusals + _departures >= _receivers ? Standing.Deserted
+        : Standing.Open;
 
     ReplyMessage IValueTaskSource<ReplyMessage>.GetResult(short token) => _core.GetResult(token);
 

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 
@@ -38,7 +37,7 @@ internal sealed class GilmourWire : IRedisWire
         ? null
         : $"The Gilmour wire carries JSON, and this body is {(message.Body.IsEmpty ? "empty" : message.ContentType)}. Use the Native wire or the Json serializer.";
 
-    public byte[] Write(Message message) => Envelope(message.Body, 0, message.Id.ToString(), json =>
+    public byte[] Write(Message message) => GilmourEnvelope.Write(message.Body, 0, message.Id.ToString(), json =>
     {
         if (message.Deadline.RemainingMilliseconds is { } left)
         {
@@ -52,12 +51,12 @@ internal sealed class GilmourWire : IRedisWire
         MessageKind kind, Topic topic, ReadOnlyMemory<byte> frame, TimeProvider clock, [NotNullWhen(true)] out Message? message, [NotNullWhen(false)] out string? error)
     {
         message = null;
-        if (!TryParse(frame, out var envelope, out error))
+        if (!GilmourEnvelope.TryRead(frame, out var envelope, out error))
         {
             return false;
         }
 
-        if (!TryReadHeaders(envelope, out var headers))
+        if (!Headers.TryRead(envelope.Headers, out var headers))
         {
             error = "The envelope's headers are outside the limits.";
             return false;
@@ -65,7 +64,8 @@ internal sealed class GilmourWire : IRedisWire
 
         message = new()
         {
-            Id = Id(envelope.Sender),
+            // A foreign sender may well look like one of ours: without the mark all of it is the name.
+            Id = envelope.IsMarked ? OwnId(envelope.Sender) : new(envelope.Sender, -1),
             Kind = kind,
             Topic = topic,
             Headers = headers,
@@ -78,11 +78,14 @@ internal sealed class GilmourWire : IRedisWire
         return true;
     }
 
-    public byte[] Write(MessageId request, ReplyMessage reply)
+    public bool CountsRefusals(MessageId request) => request.Number >= 0;
+
+    public byte[] Write(MessageId request, Answer answer)
     {
+        var reply = answer.Reply;
         // Theirs: a failure's data is what the caller sees, so the sentence goes there when there is no other.
         var data = reply.Body.IsEmpty && reply.Error is not null ? JsonSerializer.SerializeToUtf8Bytes(reply.Error, RedisJson.Default.String) : reply.Body;
-        return Envelope(data, (int)reply.Status, ReplyChannel(request), json =>
+        return GilmourEnvelope.Write(data, (int)reply.Status, ReplyChannel(request), json =>
         {
             if (reply.Error is not null)
             {
@@ -95,27 +98,39 @@ internal sealed class GilmourWire : IRedisWire
                 json.WriteBoolean("not_processed", true);
             }
 
+            if (answer.RefusedGroups is { } refused)
+            {
+                json.WriteStartArray("refused_groups");
+                foreach (var group in refused)
+                {
+                    json.WriteStringValue(group);
+                }
+
+                json.WriteEndArray();
+            }
+
             WriteHeaders(json, reply.Headers);
         });
     }
 
-    public bool TryReadReply(
-        string channel, ReadOnlyMemory<byte> frame, out long request, [NotNullWhen(true)] out ReplyMessage? reply, [NotNullWhen(false)] out string? error)
+    public bool TryReadAnswer(
+        string channel, ReadOnlyMemory<byte> frame, out long request, [NotNullWhen(true)] out Answer? answer, [NotNullWhen(false)] out string? error)
     {
-        reply = null;
-        request = Id(channel).Number;
+        answer = null;
+        // We chose the name of this channel, so it is ours whoever answers.
+        request = OwnId(channel).Number;
         if (request < 0)
         {
             error = "The reply's channel does not end in the number of a request.";
             return false;
         }
 
-        if (!TryParse(frame, out var envelope, out error))
+        if (!GilmourEnvelope.TryRead(frame, out var envelope, out error))
         {
             return false;
         }
 
-        if (!TryReadHeaders(envelope, out var headers))
+        if (!Headers.TryRead(envelope.Headers, out var headers))
         {
             error = "The envelope's headers are outside the limits.";
             return false;
@@ -123,36 +138,37 @@ internal sealed class GilmourWire : IRedisWire
 
         var status = envelope.Code == 0 ? StatusCode.Ok : (StatusCode)envelope.Code;
         var isForeignFailure = status.IsFailure && envelope.Error is null;
-        reply = new()
-        {
-            Status = status,
-            Error = isForeignFailure ? Sentence(envelope.Data) : envelope.Error,
-            NotProcessed = envelope.NotProcessed,
-            Headers = headers,
-            ContentType = "application/json",
-            Body = envelope.Error is not null && !envelope.HasValue ? default : envelope.Data,
-        };
+        answer = new(
+            new()
+            {
+                Status = status,
+                Error = isForeignFailure ? Sentence(envelope.Data) : envelope.Error,
+                NotProcessed = envelope.NotProcessed,
+                Headers = headers,
+                ContentType = "application/json",
+                Body = envelope.Error is not null && !envelope.HasValue ? default : envelope.Data,
+            },
+            envelope.RefusedGroups);
         return true;
     }
 
     // Our own: the other implementations do not listen here.
     public byte[] Write(Notice notice) => notice.Cancelled is { } request
-        ? Envelope(default, 0, request.ToString(), _ => { })
-        : Envelope(
-            JsonSerializer.SerializeToUtf8Bytes([.. notice.Departed.Select(d => new[] { d.Topic, d.Group })], RedisJson.Default.StringArrayArray),
-            0, "", _ => { });
+        ? GilmourEnvelope.Write(default, 0, request.ToString())
+        : GilmourEnvelope.Write(
+            JsonSerializer.SerializeToUtf8Bytes([.. notice.Departed.Select(d => new[] { d.Topic, d.Group })], RedisJson.Default.StringArrayArray), 0, "");
 
     public bool TryReadNotice(ReadOnlyMemory<byte> frame, [NotNullWhen(true)] out Notice? notice)
     {
         notice = null;
-        if (!TryParse(frame, out var envelope, out _))
+        if (!GilmourEnvelope.TryRead(frame, out var envelope, out _))
         {
             return false;
         }
 
         if (envelope.Sender.Length > 0)
         {
-            notice = Notice.Cancel(Id(envelope.Sender));
+            notice = Notice.Cancel(OwnId(envelope.Sender));
             return true;
         }
 
@@ -172,37 +188,14 @@ internal sealed class GilmourWire : IRedisWire
     private static string? Own(string name) => name.StartsWith("gilmour.", StringComparison.Ordinal) ? name : null;
 
     // Ours end in a number after the last dot; of any other the whole is the name.
-    private static MessageId Id(string sender)
+    private static MessageId OwnId(string sender)
     {
         var name = sender.StartsWith(Replies, StringComparison.Ordinal) ? sender[Replies.Length..] : sender;
         var dot = name.LastIndexOf('.');
-        // A number written differently than we would write it back is a foreign id that happens to look like ours.
+        // A number written differently than we would write it back would not be the same key any more.
         return dot > 0 && name.AsSpan(dot + 1) is { Length: > 0 and < 19 } digits && !digits.ContainsAnyExceptInRange('0', '9') && (digits[0] != '0' || digits.Length == 1)
             ? new(name[..dot], long.Parse(digits, System.Globalization.CultureInfo.InvariantCulture))
             : new(name, -1);
-    }
-
-    private static byte[] Envelope(ReadOnlyMemory<byte> data, int code, string sender, Action<Utf8JsonWriter> more)
-    {
-        var output = new ArrayBufferWriter<byte>(data.Length + 128);
-        using var json = new Utf8JsonWriter(output, new JsonWriterOptions { SkipValidation = true });
-        json.WriteStartObject();
-        json.WritePropertyName("data");
-        if (data.IsEmpty)
-        {
-            json.WriteNullValue();
-        }
-        else
-        {
-            json.WriteRawValue(data.Span, skipInputValidation: true);
-        }
-
-        json.WriteNumber("code", code);
-        json.WriteString("sender", sender);
-        more(json);
-        json.WriteEndObject();
-        json.Flush();
-        return output.WrittenSpan.ToArray();
     }
 
     private static void WriteHeaders(Utf8JsonWriter json, Headers headers)
@@ -221,141 +214,9 @@ internal sealed class GilmourWire : IRedisWire
         json.WriteEndObject();
     }
 
-    private static bool TryReadHeaders(Parsed envelope, [NotNullWhen(true)] out Headers? headers) =>
-        Headers.TryRead(envelope.Headers ?? [], out headers);
-
     private static string Sentence(ReadOnlyMemory<byte> data)
     {
         var reader = new Utf8JsonReader(data.Span);
         return reader.Read() && reader.TokenType == JsonTokenType.String ? reader.GetString()! : "The handler failed.";
-    }
-
-    // Reads the members by hand, so that the data stays the bytes that arrived.
-    private static bool TryParse(ReadOnlyMemory<byte> frame, out Parsed envelope, [NotNullWhen(false)] out string? error)
-    {
-        envelope = new();
-        error = null;
-        try
-        {
-            var json = new Utf8JsonReader(frame.Span);
-            if (!json.Read())
-            {
-                error = "The payload is empty.";
-                return false;
-            }
-
-            if (json.TokenType != JsonTokenType.StartObject)
-            {
-                json.Skip();
-                return WholePayload(ref json, frame, envelope, out error);
-            }
-
-            var isEnvelope = false;
-            while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
-            {
-                isEnvelope |= ReadMember(ref json, frame, envelope);
-            }
-
-            return isEnvelope ? AtEnd(ref json, out error) : WholePayload(ref json, frame, envelope, out error);
-        }
-        catch (Exception failure) when (failure is JsonException or InvalidOperationException or FormatException)
-        {
-            error = $"The payload is not a Gilmour envelope: {failure.Message}";
-            return false;
-        }
-    }
-
-    // As in Ruby: a payload that is no envelope is all data.
-    private static bool WholePayload(ref Utf8JsonReader json, ReadOnlyMemory<byte> frame, Parsed envelope, [NotNullWhen(false)] out string? error)
-    {
-        envelope.Data = frame;
-        return AtEnd(ref json, out error);
-    }
-
-    private static bool AtEnd(ref Utf8JsonReader json, [NotNullWhen(false)] out string? error)
-    {
-        error = json.Read() ? "Something follows the payload." : null;
-        return error is null;
-    }
-
-    private static bool ReadMember(ref Utf8JsonReader json, ReadOnlyMemory<byte> frame, Parsed envelope)
-    {
-        var name = json.GetString();
-        json.Read();
-        switch (name)
-        {
-            case "data":
-                var start = (int)json.TokenStartIndex;
-                json.Skip();
-                envelope.Data = json.TokenType == JsonTokenType.Null ? "null"u8.ToArray() : frame[start..(int)json.BytesConsumed];
-                return true;
-            case "sender":
-                envelope.Sender = json.TokenType == JsonTokenType.Null ? "" : json.GetString()!;
-                return true;
-            case "code":
-                envelope.Code = json.TokenType == JsonTokenType.Null ? 0 : json.GetInt32();
-                return true;
-            case "error":
-                envelope.Error = json.GetString();
-                return false;
-            case "not_processed":
-                envelope.NotProcessed = json.GetBoolean();
-                return false;
-            case "has_value":
-                envelope.HasValue = json.GetBoolean();
-                return false;
-            case "remaining_ms":
-                envelope.RemainingMilliseconds = json.GetInt64();
-                return false;
-            case "headers":
-                ReadHeaders(ref json, envelope);
-                return false;
-            default:
-                json.Skip();
-                return false;
-        }
-    }
-
-    private static void ReadHeaders(ref Utf8JsonReader json, Parsed envelope)
-    {
-        if (json.TokenType != JsonTokenType.StartObject)
-        {
-            json.Skip();
-            return;
-        }
-
-        envelope.Headers = [];
-        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
-        {
-            var name = json.GetString()!;
-            json.Read();
-            if (json.TokenType == JsonTokenType.String)
-            {
-                envelope.Headers.Add((name, json.GetString()!));
-            }
-            else
-            {
-                json.Skip();
-            }
-        }
-    }
-
-    private sealed class Parsed
-    {
-        public ReadOnlyMemory<byte> Data { get; set; } = "null"u8.ToArray();
-
-        public int Code { get; set; }
-
-        public string Sender { get; set; } = "";
-
-        public string? Error { get; set; }
-
-        public bool HasValue { get; set; }
-
-        public bool NotProcessed { get; set; }
-
-        public long RemainingMilliseconds { get; set; }
-
-        public List<(string Name, string Value)>? Headers { get; set; }
     }
 }

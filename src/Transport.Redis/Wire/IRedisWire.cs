@@ -36,14 +36,28 @@ internal interface IRedisWire
     /// <summary>The channel on which a request is answered.</summary>
     string ReplyChannel(MessageId request);
 
-    byte[] Write(MessageId request, ReplyMessage reply);
+    /// <summary>
+    /// True when the sender of a request counts the refusals of the nodes that heard it. A foreign one does not, and
+    /// takes the first reply for the answer.
+    /// </summary>
+    bool CountsRefusals(MessageId request);
 
-    bool TryReadReply(string channel, ReadOnlyMemory<byte> frame, out long request, [NotNullWhen(true)] out ReplyMessage? reply, [NotNullWhen(false)] out string? error);
+    byte[] Write(MessageId request, Answer answer);
+
+    bool TryReadAnswer(string channel, ReadOnlyMemory<byte> frame, out long request, [NotNullWhen(true)] out Answer? answer, [NotNullWhen(false)] out string? error);
 
     byte[] Write(Notice notice);
 
     bool TryReadNotice(ReadOnlyMemory<byte> frame, [NotNullWhen(true)] out Notice? notice);
 }
+
+/// <summary>
+/// What travels back for a request: the reply of the member that took it, or that a node cannot take it in any of its
+/// groups. Only when all who heard the request refuse is a refusal the reply.
+/// </summary>
+/// <param name="Reply">The reply, or why the node refuses.</param>
+/// <param name="RefusedGroups">The groups that the node is in and refuses for; null for a reply.</param>
+internal sealed record Answer(ReplyMessage Reply, IReadOnlyList<string>? RefusedGroups = null);
 
 /// <summary>
 /// Either a caller waits no more for <see cref="Cancelled"/>, or a node has left the <see cref="Departed"/> groups of

@@ -36,6 +36,7 @@ internal sealed class NativeWire(string prefix) : IRedisWire
         None = 0,
         HasError = 1,
         NotProcessed = 2,
+        Refusal = 4,
     }
 
     public string NoticeChannel { get; } = $"{prefix}:notice";
@@ -107,16 +108,31 @@ internal sealed class NativeWire(string prefix) : IRedisWire
         return true;
     }
 
-    public byte[] Write(MessageId request, ReplyMessage reply)
+    public bool CountsRefusals(MessageId request) => true;
+
+    public byte[] Write(MessageId request, Answer answer)
     {
+        var (reply, refused) = (answer.Reply, answer.RefusedGroups);
         var output = new ArrayBufferWriter<byte>(reply.Body.Length + 64);
         var frame = Begin(output, Kind.Reply);
         frame.Int64(request.Number);
         frame.Varint((uint)reply.Status);
-        frame.Byte((byte)((reply.Error is null ? ReplyFlags.None : ReplyFlags.HasError) | (reply.NotProcessed ? ReplyFlags.NotProcessed : ReplyFlags.None)));
+        frame.Byte((byte)(
+            (reply.Error is null ? ReplyFlags.None : ReplyFlags.HasError)
+            | (reply.NotProcessed ? ReplyFlags.NotProcessed : ReplyFlags.None)
+            | (refused is null ? ReplyFlags.None : ReplyFlags.Refusal)));
         if (reply.Error is not null)
         {
             frame.Text(reply.Error);
+        }
+
+        if (refused is not null)
+        {
+            frame.Varint((uint)refused.Count);
+            foreach (var group in refused)
+            {
+                frame.Text(group);
+            }
         }
 
         frame.Headers(reply.Headers);
@@ -125,10 +141,10 @@ internal sealed class NativeWire(string prefix) : IRedisWire
         return output.WrittenSpan.ToArray();
     }
 
-    public bool TryReadReply(
-        string channel, ReadOnlyMemory<byte> bytes, out long request, [NotNullWhen(true)] out ReplyMessage? reply, [NotNullWhen(false)] out string? error)
+    public bool TryReadAnswer(
+        string channel, ReadOnlyMemory<byte> bytes, out long request, [NotNullWhen(true)] out Answer? answer, [NotNullWhen(false)] out string? error)
     {
-        reply = null;
+        answer = null;
         request = 0;
         var frame = new FrameReader(bytes.Span);
         if (!TryBegin(ref frame, Kind.Reply, out error))
@@ -140,6 +156,7 @@ internal sealed class NativeWire(string prefix) : IRedisWire
         var status = frame.Varint();
         var flags = (ReplyFlags)frame.Byte();
         var sentence = flags.HasFlag(ReplyFlags.HasError) ? frame.Text() : null;
+        var refused = flags.HasFlag(ReplyFlags.Refusal) ? ReadGroups(ref frame) : null;
         var headers = frame.Headers();
         var contentType = ReadContentType(ref frame);
         if (frame.IsBroken || status is < 100 or > 999)
@@ -148,15 +165,17 @@ internal sealed class NativeWire(string prefix) : IRedisWire
             return false;
         }
 
-        reply = new()
-        {
-            Status = (StatusCode)status,
-            Error = sentence,
-            NotProcessed = flags.HasFlag(ReplyFlags.NotProcessed),
-            Headers = headers,
-            ContentType = contentType,
-            Body = bytes[frame.Position..],
-        };
+        answer = new(
+            new()
+            {
+                Status = (StatusCode)status,
+                Error = sentence,
+                NotProcessed = flags.HasFlag(ReplyFlags.NotProcessed),
+                Headers = headers,
+                ContentType = contentType,
+                Body = bytes[frame.Position..],
+            },
+            refused);
         return true;
     }
 
@@ -230,6 +249,18 @@ internal sealed class NativeWire(string prefix) : IRedisWire
             : kind != (byte)expected ? $"The frame is of kind {kind}; {(byte)expected} belongs on this channel."
             : null;
         return error is null;
+    }
+
+    // Not allocated by the count, which a stranger may have written: the list grows with the bytes that are there.
+    private static List<string> ReadGroups(ref FrameReader frame)
+    {
+        var groups = new List<string>();
+        for (var left = frame.Varint(); left > 0 && !frame.IsBroken; left--)
+        {
+            groups.Add(frame.Text());
+        }
+
+        return groups;
     }
 
     private static void WriteContentType(FrameWriter frame, string contentType)

@@ -42,7 +42,45 @@ public class GilmourWireTests
     public void A_foreign_failure_keeps_its_code_and_its_sentence()
     {
         var payload = """{"data": "Execution timed out", "code": 499, "sender": "gilmour.response.n.4"}"""u8.ToArray();
-        Assert.That(s_wire.TryReadReply("gilmour.response.n.4", payload, out var request, out var reply, out _), Is.True);
-        Assert.That((request, reply!.Status, reply.Error), Is.EqualTo((4L, StatusCode.HandlerTimeout, "Execution timed out")));
+        Assert.That(s_wire.TryReadAnswer("gilmour.response.n.4", payload, out var request, out var answer, out _), Is.True);
+        var reply = answer!.Reply;
+        Assert.That((request, reply.Status, reply.Error), Is.EqualTo((4L, StatusCode.HandlerTimeout, "Execution timed out")));
+    }
+
+    [TestCase("""{"data": 1, "sender": "name.5"}""", "name.5", -1)]
+    [TestCase("""{"data": 1, "sender": "name.5", "mesh": 1}""", "name", 5)]
+    [TestCase("""{"data": 1, "sender": "name.5", "mesh": "1"}""", "name.5", -1)]
+    [TestCase("""{"data": 1, "sender": "name.05", "mesh": 1}""", "name.05", -1)]
+    public void A_sender_ends_in_a_number_only_when_it_is_marked_as_ours(string payload, string node, long number)
+    {
+        s_wire.TryReadMessage(MessageKind.Request, s_topic, Encoding.UTF8.GetBytes(payload), TimeProvider.System, out var read, out _);
+        Assert.That(read!.Id, Is.EqualTo(new MessageId(node, number)));
+        Assert.That(s_wire.ReplyChannel(read.Id), Is.EqualTo("gilmour.response." + read.Id));
+    }
+
+    [TestCase(", \"mesh\": 1", true)]
+    [TestCase("", false)]
+    public void What_only_we_know_is_read_from_those_who_know_it(string mark, bool isRead)
+    {
+        var payload = $$"""{"headers": {"k": "v"}, "remaining_ms": 300, "error": 7, "not_processed": [], "data": 1, "sender": "s"{{mark}}}""";
+        Assert.That(s_wire.TryReadMessage(MessageKind.Request, s_topic, Encoding.UTF8.GetBytes(payload), TimeProvider.System, out var read, out var error), Is.True, error);
+        Assert.That((read!.Headers["k"], read.Deadline.Exists), Is.EqualTo((isRead ? "v" : null, isRead)));
+    }
+
+    [Test]
+    public void Our_own_request_reads_back()
+    {
+        var request = new Message
+        {
+            Id = new("n1", 258),
+            Kind = MessageKind.Request,
+            Topic = s_topic,
+            Headers = Headers.Of(("k", "v")),
+            ContentType = "application/json",
+            Body = "7"u8.ToArray(),
+        };
+        Assert.That(Encoding.UTF8.GetString(s_wire.Write(request)), Is.EqualTo("""{"data":7,"code":0,"sender":"n1.258","mesh":1,"headers":{"k":"v"}}"""));
+        s_wire.TryReadMessage(MessageKind.Request, s_topic, s_wire.Write(request), TimeProvider.System, out var read, out _);
+        Assert.That((read!.Id, read.Headers["k"], Encoding.UTF8.GetString(read.Body.Span)), Is.EqualTo((request.Id, "v", "7")));
     }
 }

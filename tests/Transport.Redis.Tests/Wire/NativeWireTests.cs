@@ -49,9 +49,31 @@ public class NativeWireTests
     [Test]
     public void A_reply_reads_back_with_its_marks()
     {
-        var frame = s_wire.Write(new MessageId("n1", 7), ReplyMessage.Failure(StatusCode.Overloaded, "full", notProcessed: true));
-        Assert.That(s_wire.TryReadReply("mesh:reply:n1", frame, out var request, out var reply, out _), Is.True);
-        Assert.That((request, reply!.Status, reply.Error, reply.NotProcessed), Is.EqualTo((7L, StatusCode.Overloaded, "full", true)));
+        var frame = s_wire.Write(new MessageId("n1", 7), new Answer(ReplyMessage.Failure(StatusCode.Overloaded, "full", notProcessed: true)));
+        Assert.That(s_wire.TryReadAnswer("mesh:reply:n1", frame, out var request, out var answer, out _), Is.True);
+        var reply = answer!.Reply;
+        Assert.That((request, reply.Status, reply.Error, reply.NotProcessed), Is.EqualTo((7L, StatusCode.Overloaded, "full", true)));
+        Assert.That(answer.RefusedGroups, Is.Null);
+    }
+
+    [Test]
+    public void A_refusal_is_these_bytes_and_reads_back()
+    {
+        byte[] expected =
+        [
+            1, 3,                       // version, kind
+            7, 0, 0, 0, 0, 0, 0, 0,     // number
+            0xAD, 0x03,                 // 429
+            7,                          // an error follows, not processed, a refusal
+            4, (byte)'f', (byte)'u', (byte)'l', (byte)'l',
+            2, 1, (byte)'a', 1, (byte)'b',
+            0,                          // no headers
+            0, 0,                       // no media type
+        ];
+        var frame = s_wire.Write(new MessageId("n1", 7), new Answer(ReplyMessage.Failure(StatusCode.Overloaded, "full", notProcessed: true), ["a", "b"]));
+        Assert.That(frame, Is.EqualTo(expected));
+        Assert.That(s_wire.TryReadAnswer("mesh:reply:n1", frame, out _, out var answer, out _), Is.True);
+        Assert.That(answer!.RefusedGroups, Is.EqualTo(["a", "b"]));
     }
 
     [Test]
@@ -88,7 +110,7 @@ public class NativeWireTests
             }
 
             s_wire.TryReadMessage(MessageKind.Request, s_topic, frame, TimeProvider.System, out _, out _);
-            s_wire.TryReadReply("mesh:reply:n", frame, out _, out _, out _);
+            s_wire.TryReadAnswer("mesh:reply:n", frame, out _, out _, out _);
             s_wire.TryReadNotice(frame, out _);
         }
     }

@@ -1,0 +1,97 @@
+using StackExchange.Redis;
+
+namespace ServiceMesh.Redis;
+
+/// <summary>Gets a connection, the bus's own or the application's, in a bounded time, and says why when it cannot.</summary>
+internal static class Connecting
+{
+    // A connection that is dead without having been closed is noticed after so many seconds, unless the user says otherwise.
+    private const int KeepAliveSeconds = 10;
+
+    /// <exception cref="TransportException">Redis cannot be reached or refuses; the message says which.</exception>
+    public static async Task<IConnectionMultiplexer> OpenAsync(RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken) =>
+        options.Connect is null
+            ? await OpenOwnAsync(options, context, cancellationToken).ConfigureAwait(false)
+            : await TakeHandedInAsync(options, context, cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Refuses at start what could not work later. True for a cluster.</summary>
+    /// <exception cref="TransportException">These servers cannot carry a mesh.</exception>
+    public static bool Check(IConnectionMultiplexer multiplexer)
+    {
+        var isCluster = false;
+        foreach (var server in multiplexer.GetEndPoints(false).Select(endpoint => multiplexer.GetServer(endpoint, null)))
+        {
+            isCluster |= server.ServerType == ServerType.Cluster;
+            if (server.ServerType is ServerType.Sentinel or ServerType.Twemproxy)
+            {
+                throw new TransportException(
+                    $"{server.EndPoint} is a {server.ServerType}, which has no publish/subscribe for applications. Name the Redis servers themselves (ServiceMesh:Redis:Configuration).");
+            }
+        }
+
+        return isCluster && multiplexer.GetDatabase(-1, null).Database != 0
+            ? throw new TransportException("A Redis Cluster has database 0 and no other: take defaultDatabase out of ServiceMesh:Redis:Configuration.")
+            : isCluster;
+    }
+
+    private static async Task<IConnectionMultiplexer> OpenOwnAsync(RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken)
+    {
+        var configuration = ConfigurationOptions.Parse(options.Configuration);
+        configuration.AbortOnConnectFail = true;
+        configuration.ConnectTimeout = (int)Math.Min(options.ConnectTimeout.TotalMilliseconds, int.MaxValue);
+        configuration.ClientName ??= context.NodeId;
+        if (!options.Configuration.Contains("keepAlive", StringComparison.OrdinalIgnoreCase))
+        {
+            configuration.KeepAlive = KeepAliveSeconds;
+        }
+
+        options.ConfigureClient?.Invoke(configuration);
+        var connecting = ConnectionMultiplexer.ConnectAsync(configuration, null);
+        try
+        {
+            // The client bounds each attempt and not the whole.
+            return await connecting.WaitAsync(options.ConnectTimeout, context.Clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        }
+        catch (Exception failure) when (failure is RedisException or TimeoutException)
+        {
+            CloseLate(connecting);
+            var why = await Diagnosis.OfAsync(configuration, failure, cancellationToken).ConfigureAwait(false);
+            throw new TransportException($"Redis could not be used within {options.ConnectTimeout}: {why} (ServiceMesh:Redis:Configuration)", failure);
+        }
+        catch (OperationCanceledException)
+        {
+            CloseLate(connecting);
+            throw;
+        }
+    }
+
+    private static async Task<IConnectionMultiplexer> TakeHandedInAsync(RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var multiplexer = await options.Connect!(cancellationToken)
+                .WaitAsync(options.ConnectTimeout, context.Clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            return multiplexer.IsConnected
+                ? multiplexer
+                : throw new TransportException("The connection to Redis that the application handed in is not connected.");
+        }
+        catch (Exception failure) when (failure is not (OperationCanceledException or TransportException))
+        {
+            throw new TransportException($"The application handed in no connection to Redis within {options.ConnectTimeout}: {failure.Message}", failure);
+        }
+    }
+
+    // Nobody waits for it any more: what it makes too late is closed when it comes.
+    private static async void CloseLate(Task<ConnectionMultiplexer> connecting)
+    {
+        try
+        {
+            var late = await connecting.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            await late.CloseAsync(false).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
+        {
+            // It came to nothing, as its caller was told already.
+        }
+    }
+}

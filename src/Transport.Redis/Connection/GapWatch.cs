@@ -1,0 +1,88 @@
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Logging;
+
+namespace ServiceMesh.Redis;
+
+/// <summary>Knows whether there is a gap, and tells of its beginning and end: a log line, metrics, events. Thread-safe.</summary>
+internal sealed class GapWatch(RedisGaps events, IMeterFactory meters, TimeProvider clock, ILogger logger)
+{
+    private readonly Lock _lock = new();
+    private readonly Instruments _instruments = new(meters.Create("ServiceMesh"));
+
+    // Events are told in order, one after the other, and never on a thread of the client.
+    private Task _telling = Task.CompletedTask;
+    private volatile RedisGap? _current;
+
+    /// <summary>Called at once when a gap begins, or when one turns out to be deaf: whoever waits for a reply may wait in vain.</summary>
+    public Action<string>? OnDeaf { get; set; }
+
+    public RedisGap? Current => _current;
+
+    public void Begin(string reason, bool deaf)
+    {
+        RedisGap? begun = null;
+        lock (_lock)
+        {
+            if (_current is null)
+            {
+                _current = begun = new() { From = clock.GetUtcNow(), Reason = reason, MessagesMayBeMissed = deaf };
+                TellNeedsLock(begun);
+            }
+            else if (deaf && !_current.MessagesMayBeMissed)
+            {
+                _current = _current with { MessagesMayBeMissed = true };
+            }
+        }
+
+        if (begun is not null)
+        {
+            _instruments.Began();
+            RedisLog.GapBegan(logger, reason);
+        }
+
+        if (deaf)
+        {
+            OnDeaf?.Invoke(reason);
+        }
+    }
+
+    /// <summary>Ends the gap unless it broke again meanwhile; true when there is none any more.</summary>
+    public bool TryEnd(Func<bool> isWhole)
+    {
+        RedisGap ended;
+        lock (_lock)
+        {
+            if (_current is null || !isWhole())
+            {
+                return _current is null;
+            }
+
+            ended = _current with { To = clock.GetUtcNow() };
+            _current = null;
+            TellNeedsLock(ended);
+        }
+
+        _instruments.Ended(ended);
+        RedisLog.GapEnded(logger, ended.From, ended.To.Value, ended.MessagesMayBeMissed ? "messages for this node in between may be lost" : "nothing for this node was missed");
+        return true;
+    }
+
+    private void TellNeedsLock(RedisGap gap) => _telling = _telling.ContinueWith(
+        _ => events.Raise(gap, failure => RedisLog.GapHandlerFailed(logger, failure)),
+        CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+
+    private sealed class Instruments(Meter meter)
+    {
+        private readonly Counter<long> _gaps = meter.CreateCounter<long>(
+            "servicemesh.redis.gaps", "{gap}", "Times in which the connection to Redis was away, counted when they begin.");
+
+        private readonly Histogram<double> _duration = meter.CreateHistogram<double>(
+            "servicemesh.redis.gap.duration", "s", "How long the connection to Redis was away.");
+
+        public void Began() => _gaps.Add(1);
+
+        public void Ended(RedisGap gap) => _duration.Record(
+            (gap.To!.Value - gap.From).TotalSeconds,
+            new KeyValuePair<string, object?>("servicemesh.redis.messages_may_be_missed", gap.MessagesMayBeMissed));
+    }
+}

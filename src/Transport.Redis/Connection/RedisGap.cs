@@ -1,0 +1,49 @@
+namespace ServiceMesh.Redis;
+
+/// <summary>A time in which a node's connection to Redis was away.</summary>
+public sealed record RedisGap
+{
+    /// <summary>When the connection was seen to break, or when the bus started without one.</summary>
+    public required DateTimeOffset From { get; init; }
+
+    /// <summary>When everything was in force again: connected, and every subscription acknowledged. Null until then.</summary>
+    public DateTimeOffset? To { get; init; }
+
+    /// <summary>What broke first, in a sentence.</summary>
+    public required string Reason { get; init; }
+
+    /// <summary>
+    /// True when the connection that hears messages was away: signals and requests for this node may have been missed. False
+    /// when only the one that sends was.
+    /// </summary>
+    public required bool MessagesMayBeMissed { get; init; }
+}
+
+/// <summary>
+/// Tells of gaps in the connection of one bus. Resolve it from the container, by the bus's key where there are several.
+/// Handlers are called one after the other on a thread of the pool; one that throws is logged and changes nothing.
+/// Thread-safe.
+/// </summary>
+public sealed class RedisGaps
+{
+    /// <summary>A gap began; <see cref="RedisGap.To"/> is null.</summary>
+    public event Action<RedisGap>? Began;
+
+    /// <summary>A gap ended. Reload now what may have been missed.</summary>
+    public event Action<RedisGap>? Ended;
+
+    internal void Raise(RedisGap gap, Action<Exception> onFailure)
+    {
+        foreach (var handler in (gap.To is null ? Began : Ended)?.GetInvocationList() ?? [])
+        {
+            try
+            {
+                ((Action<RedisGap>)handler)(gap);
+            }
+            catch (Exception failure)
+            {
+                onFailure(failure);
+            }
+        }
+    }
+}

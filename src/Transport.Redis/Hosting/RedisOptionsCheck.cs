@@ -1,0 +1,49 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Options;
+using StackExchange.Redis;
+
+namespace ServiceMesh.Redis;
+
+/// <summary>Checks the options of one bus's Redis transport when the bus is made.</summary>
+internal sealed class RedisOptionsCheck(string busName, IConfiguration? section) : IValidateOptions<RedisTransportOptions>
+{
+    private const int MaxPrefix = 64;
+
+    public ValidateOptionsResult Validate(string? name, RedisTransportOptions options)
+    {
+        if (name != busName)
+        {
+            return ValidateOptionsResult.Skip;
+        }
+
+        var prefix = $"{(section is IConfigurationSection { Path: { Length: > 0 } path } ? path : "ServiceMesh")}:Redis";
+        string?[] complaints =
+        [
+            options.Connect is null ? ComplainAboutConfiguration(options.Configuration, $"{prefix}:Configuration") : null,
+            Enum.IsDefined(options.Wire) ? null : $"{prefix}:Wire is {options.Wire}; allowed are {string.Join(", ", Enum.GetNames<RedisWire>())}.",
+            options.KeyPrefix is { Length: > 0 and <= MaxPrefix } && options.KeyPrefix.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')
+                ? null
+                : $"{prefix}:KeyPrefix is '{options.KeyPrefix}'; allowed are 1 to {MaxPrefix} letters, digits, '-', '_' and '.'.",
+            options.ConnectTimeout >= TimeSpan.FromMilliseconds(1) && options.ConnectTimeout <= TimeSpan.FromDays(1)
+                ? null
+                : $"{prefix}:ConnectTimeout is {options.ConnectTimeout}; allowed are 00:00:00.001 to 1.00:00:00, written [days.]hours:minutes:seconds.",
+        ];
+        string[] said = [.. complaints.OfType<string>()];
+        return said.Length == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(said);
+    }
+
+    // Never with the value, which may hold a password.
+    private static string? ComplainAboutConfiguration(string configuration, string key)
+    {
+        try
+        {
+            return ConfigurationOptions.Parse(configuration).EndPoints.Count > 0
+                ? null
+                : $"{key} names no server; write host:port, and options behind it, separated by commas.";
+        }
+        catch (Exception failure) when (failure is ArgumentException or FormatException or OverflowException)
+        {
+            return $"{key} cannot be read: {failure.Message} Write host:port,option=value,… as StackExchange.Redis does.";
+        }
+    }
+}

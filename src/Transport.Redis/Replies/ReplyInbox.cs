@@ -1,0 +1,100 @@
+using Microsoft.Extensions.Logging;
+using StackExchange.Redis;
+
+namespace ServiceMesh.Redis;
+
+/// <summary>
+/// Ends this node's requests: with the reply of the member that took them, or, when all who heard one have refused it or
+/// left, with that. Called on the one thread that reads the subscription, and does nothing slow there.
+/// </summary>
+internal sealed class ReplyInbox(
+    TransportContext context, IRedisWire wire, PendingReplies pending, Claims claims, Receivers receivers, ILogger logger)
+{
+    // How long a member that has heard a request may take to claim it, before its caller takes it back.
+    private static readonly TimeSpan s_timeToClaim = TimeSpan.FromMilliseconds(250);
+
+    public void Hear(RedisChannel channel, RedisValue value)
+    {
+        byte[]? frame = value;
+        if (RedisTransportOptions.Exceeds(frame!.Length, context.MaxBodyBytes))
+        {
+            context.ReportLoss("reply-too-large", channel!, $"A reply has {frame.Length} bytes.", StatusCode.BodyTooLarge);
+        }
+        else if (!wire.TryReadAnswer(channel!, frame, out var request, out var answer, out var error))
+        {
+            context.ReportLoss("malformed-frame", channel!, error);
+        }
+        else if (answer.RefusedGroups is null)
+        {
+            // When nobody waits any more, the caller has had its 408 or its cancellation, or another group was faster.
+            pending.TryEnd(request, answer.Reply);
+        }
+        else if (pending.Find(request) is { } waiting)
+        {
+            Settle(waiting, waiting.Refused(answer));
+        }
+    }
+
+    /// <summary>The request is out, and so many nodes hear it; null when that is not known.</summary>
+    public void Published(PendingReply waiting, long? count) => Settle(waiting, waiting.Published(count));
+
+    /// <summary>A node left these groups of a topic.</summary>
+    public void Departed(string topic, IReadOnlyList<string> groups)
+    {
+        foreach (var waiting in pending.On(topic))
+        {
+            Settle(waiting, waiting.Departed(groups));
+        }
+    }
+
+    private void Settle(PendingReply waiting, Standing standing)
+    {
+        switch (standing)
+        {
+            case Standing.Uncounted:
+                _ = CountAsync(waiting);
+                break;
+            case Standing.RefusedByAll:
+                // The claims say to those who refused that their group's copy is accounted for.
+                _ = TryClaimAsync(waiting);
+                pending.TryEnd(waiting.Request.Id.Number, waiting.Refusal!);
+                break;
+            case Standing.Deserted:
+                _ = TakeBackAsync(waiting);
+                break;
+        }
+    }
+
+    private async Task CountAsync(PendingReply waiting)
+    {
+        var count = await receivers.CountAsync(waiting.Request.Topic).ConfigureAwait(false);
+        Settle(waiting, waiting.Published(count + waiting.Departures));
+    }
+
+    // Between its last message and Redis hearing that it left, a node was still counted as a receiver. The caller takes
+    // the claims itself: when it gets them, no member has the request and none ever will.
+    private async Task TakeBackAsync(PendingReply waiting)
+    {
+        await Task.Delay(s_timeToClaim, context.Clock).ConfigureAwait(false);
+        if (await TryClaimAsync(waiting).ConfigureAwait(false))
+        {
+            pending.TryEnd(waiting.Request.Id.Number, waiting.Refusal ?? ReplyMessage.Failure(
+                StatusCode.Unavailable, $"The node that handled '{waiting.Request.Topic}' has left before it took the request.", notProcessed: true));
+        }
+    }
+
+    private async Task<bool> TryClaimAsync(PendingReply waiting)
+    {
+        try
+        {
+            var taken = await Task.WhenAll(waiting.GroupsGone.Select(group => claims.TryTakeAsync(waiting.Request, group))).ConfigureAwait(false);
+            return taken.All(t => t);
+        }
+        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)
+        {
+            // A connection that is gone ends the request anyway.
+            RedisLog.TakeBackFailed(logger, waiting.Request.Topic, failure.Message);
+            return false;
+        }
+    }
+}

@@ -1,0 +1,189 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Json;
+
+namespace ServiceMesh.Redis;
+
+/// <summary>
+/// The JSON object around every Gilmour message: <c>{"data": …, "code": …, "sender": "…"}</c>. Ours carries the mark
+/// <c>"mesh": 1</c> and more members, which the other implementations ignore; only beside the mark are they read, so that a
+/// foreign member of the same name is never taken for ours.
+/// </summary>
+internal sealed class GilmourEnvelope
+{
+    private const int Mark = 1;
+
+    private static readonly byte[] s_null = "null"u8.ToArray();
+
+    /// <summary>The bytes of the data as they arrived; JSON's null when there is none.</summary>
+    public ReadOnlyMemory<byte> Data { get; private set; } = s_null;
+
+    /// <summary>0 for none, which means 200.</summary>
+    public int Code { get; private set; }
+
+    public string Sender { get; private set; } = "";
+
+    /// <summary>Whether the mark is there: the sender understands what is below, and ends in a number.</summary>
+    public bool IsMarked { get; private set; }
+
+    public string? Error { get; private set; }
+
+    /// <summary>Of a failure: whether the data is a value beside <see cref="Error"/> and not the same sentence again.</summary>
+    public bool HasValue { get; private set; }
+
+    public bool NotProcessed { get; private set; }
+
+    /// <summary>0 for no deadline.</summary>
+    public long RemainingMilliseconds { get; private set; }
+
+    /// <summary>Of a refusal: the groups that a node refuses for; null for a reply.</summary>
+    public List<string>? RefusedGroups { get; private set; }
+
+    public List<(string Name, string Value)> Headers { get; } = [];
+
+    /// <summary>Writes one with the mark. Empty data is written as null.</summary>
+    /// <param name="data">JSON that is valid already.</param>
+    /// <param name="code">The status; 0 for a request or a signal.</param>
+    /// <param name="sender">What names the message.</param>
+    /// <param name="more">Writes the members that only we know.</param>
+    public static byte[] Write(ReadOnlyMemory<byte> data, int code, string sender, Action<Utf8JsonWriter>? more = null)
+    {
+        var output = new ArrayBufferWriter<byte>(data.Length + 128);
+        using var json = new Utf8JsonWriter(output, new JsonWriterOptions { SkipValidation = true });
+        json.WriteStartObject();
+        json.WritePropertyName("data");
+        json.WriteRawValue(data.IsEmpty ? s_null : data.Span, skipInputValidation: true);
+        json.WriteNumber("code", code);
+        json.WriteString("sender", sender);
+        json.WriteNumber("mesh", Mark);
+        more?.Invoke(json);
+        json.WriteEndObject();
+        json.Flush();
+        return output.WrittenSpan.ToArray();
+    }
+
+    /// <summary>The members are read by hand, so that the data stays the bytes that arrived.</summary>
+    public static bool TryRead(
+        ReadOnlyMemory<byte> frame, [NotNullWhen(true)] out GilmourEnvelope? envelope, [NotNullWhen(false)] out string? error)
+    {
+        envelope = null;
+        try
+        {
+            var json = new Utf8JsonReader(frame.Span);
+            var read = new GilmourEnvelope();
+            if (!read.TryReadMembers(ref json, frame))
+            {
+                // As in Ruby: a payload that is no envelope is all data.
+                read = new() { Data = frame };
+            }
+
+            error = json.Read() ? "Something follows the payload." : null;
+            envelope = error is null ? read : null;
+            return error is null;
+        }
+        catch (Exception failure) when (failure is JsonException or InvalidOperationException or FormatException)
+        {
+            error = $"The payload is not a Gilmour envelope: {failure.Message}";
+            return false;
+        }
+    }
+
+    // False for what is JSON and has none of the three members.
+    private bool TryReadMembers(ref Utf8JsonReader json, ReadOnlyMemory<byte> frame)
+    {
+        json.Read(); // throws for an empty payload
+        if (json.TokenType != JsonTokenType.StartObject)
+        {
+            json.Skip();
+            return false;
+        }
+
+        var isEnvelope = false;
+        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+        {
+            isEnvelope |= ReadMember(ref json, frame);
+        }
+
+        if (!IsMarked)
+        {
+            (Error, HasValue, NotProcessed, RemainingMilliseconds, RefusedGroups) = (null, false, false, 0, null);
+            Headers.Clear();
+        }
+
+        return isEnvelope;
+    }
+
+    // True for one of the three that make an envelope.
+    private bool ReadMember(ref Utf8JsonReader json, ReadOnlyMemory<byte> frame)
+    {
+        var name = json.GetString();
+        json.Read();
+        switch (name)
+        {
+            case "data":
+                var start = (int)json.TokenStartIndex;
+                json.Skip();
+                Data = frame[start..(int)json.BytesConsumed];
+                return true;
+            case "sender":
+                Sender = json.TokenType == JsonTokenType.Null ? "" : json.GetString()!;
+                return true;
+            case "code":
+                Code = json.TokenType == JsonTokenType.Null ? 0 : json.GetInt32();
+                return true;
+            case "mesh":
+                IsMarked = json.TokenType == JsonTokenType.Number && json.TryGetInt32(out var mark) && mark == Mark;
+                break;
+            case "error" when json.TokenType == JsonTokenType.String:
+                Error = json.GetString();
+                break;
+            case "not_processed":
+                NotProcessed = json.TokenType == JsonTokenType.True;
+                break;
+            case "has_value":
+                HasValue = json.TokenType == JsonTokenType.True;
+                break;
+            case "remaining_ms" when json.TokenType == JsonTokenType.Number:
+                RemainingMilliseconds = json.TryGetInt64(out var left) ? left : 0;
+                break;
+            case "refused_groups" when json.TokenType == JsonTokenType.StartArray:
+                ReadRefusedGroups(ref json);
+                break;
+            case "headers" when json.TokenType == JsonTokenType.StartObject:
+                ReadHeaders(ref json);
+                break;
+        }
+
+        json.Skip();
+        return false;
+    }
+
+    private void ReadRefusedGroups(ref Utf8JsonReader json)
+    {
+        RefusedGroups = [];
+        while (json.Read() && json.TokenType != JsonTokenType.EndArray)
+        {
+            if (json.TokenType == JsonTokenType.String)
+            {
+                RefusedGroups.Add(json.GetString()!);
+            }
+
+            json.Skip();
+        }
+    }
+
+    private void ReadHeaders(ref Utf8JsonReader json)
+    {
+        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+        {
+            var name = json.GetString()!;
+            json.Read();
+            if (json.TokenType == JsonTokenType.String)
+            {
+                Headers.Add((name, json.GetString()!));
+            }
+
+            json.Skip();
+        }
+    }
+}

@@ -1,0 +1,60 @@
+using Microsoft.Extensions.DependencyInjection;
+using ServiceMesh.Conformance;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.Redis.Tests;
+
+/// <summary>What all Redis networks have in common.</summary>
+public abstract class RedisFactory : TransportFactory
+{
+    public override TransportCapabilities Capabilities { get; } = new()
+    {
+        System = "redis",
+        Features = TransportFeatures.Patterns | TransportFeatures.SignalGroups | TransportFeatures.OrderedDelivery
+            | TransportFeatures.Cancellation | TransportFeatures.RequestsReachEveryGroup,
+        ReceiverCount = ReceiverCount.Deliveries,
+        MaxBodyBytes = 500 * 1024 * 1024,
+    };
+
+    public override void AddTransport(IServiceMeshBuilder mesh) => mesh.AddRedisTransport();
+}
+
+/// <summary>A server of its own for each test, and the native wire.</summary>
+public class NativeFactory : RedisFactory
+{
+    private RedisServer _server = null!;
+
+    protected virtual string Wire => "Native";
+
+    public override async Task StartAsync() => _server = await RedisServer.StartAsync();
+
+    public override async Task StopAsync() => await _server.DisposeAsync();
+
+    public override IEnumerable<(string Key, string Value)> SettingsOf(int node) =>
+        [("Transport", "Redis"), ("Redis:Configuration", _server.Address), ("Redis:Wire", Wire)];
+}
+
+/// <summary>A server of its own for each test, and the wire of the Go and Ruby implementations.</summary>
+public sealed class GilmourFactory : NativeFactory
+{
+    public override bool CarriesAnyBody => false;
+
+    protected override string Wire => "Gilmour";
+}
+
+/// <summary>
+/// A real Redis Cluster. One serves the whole run; each test has channels and keys of its own by their prefix, so what a
+/// test leaves behind is nobody's.
+/// </summary>
+public sealed class ClusterFactory : RedisFactory
+{
+    private readonly string _prefix = $"test{Guid.NewGuid():N}";
+    private RedisCluster _cluster = null!;
+
+    public override async Task StartAsync() => _cluster = await SharedServers.ClusterAsync();
+
+    public override Task StopAsync() => _cluster.FlushAsync();
+
+    public override IEnumerable<(string Key, string Value)> SettingsOf(int node) =>
+        [("Transport", "Redis"), ("Redis:Configuration", _cluster.Configuration), ("Redis:KeyPrefix", _prefix)];
+}

@@ -1,0 +1,103 @@
+using NUnit.Framework;
+using ServiceMesh.Conformance;
+
+// Tests start servers of their own; the adapter also looks for tests only where NUnit itself is referenced.
+[assembly: NonParallelizable]
+
+namespace ServiceMesh.Redis.Tests;
+
+/// <summary>The whole suite over a real Redis: on each wire, and on a cluster.</summary>
+public static class Suite
+{
+    [OverRedis]
+    public sealed class Capability<T> : CapabilityTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class RequestReply<T> : RequestReplyTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class Body<T> : BodyTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class Header<T> : HeaderTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class Status<T> : StatusTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class NoHandler<T> : NoHandlerTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class Deadline<T> : DeadlineTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class Cancellation<T> : CancellationTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class RequestGroup<T> : RequestGroupTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class Signal<T> : SignalTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class Pattern<T> : PatternTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class SignalGroup<T> : SignalGroupTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class Limit<T> : LimitTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class Order<T> : OrderTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class Subscription<T> : SubscriptionTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class Drain<T> : DrainTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class Dispose<T> : DisposeTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class Composition<T> : CompositionTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class Concurrency<T> : ConcurrencyTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class QueueOfErrors<T> : ErrorQueueTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class ErrorReport<T> : ErrorReportTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class Presence<T> : PresenceTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class Trace<T> : TraceTests<T>
+        where T : TransportFactory, new();
+}
