@@ -17,6 +17,7 @@ needed=()
 need() { command -v "$1" >/dev/null || needed+=("$2"); }
 need sort coreutils
 need grep grep
+need dnsmasq dnsmasq-base
 need redis-server redis-server
 if [ ${#needed[@]} -gt 0 ]; then
   as_root=(); [ "$(id -u)" = 0 ] || as_root=(sudo)

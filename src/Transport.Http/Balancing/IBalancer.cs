@@ -12,6 +12,9 @@ namespace ServiceMesh.Http;
 /// null when none can. Updates come one at a time. All endpoints of a snapshot have one priority: the caller sees to
 /// priorities (<see cref="PriorityBalancer"/>).
 /// </remarks>
+/// <example>
+/// <code source="samples/Snippets/Discovery.cs" region="balancer" />
+/// </example>
 public interface IBalancer
 {
     /// <summary>These are the endpoints from now on; those that stay are the same objects as before.</summary>

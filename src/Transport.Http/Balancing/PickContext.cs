@@ -9,9 +9,10 @@ public readonly ref struct PickContext
     /// <summary>The endpoints that this request was already sent to: avoided while there is another.</summary>
     public ReadOnlySpan<Endpoint> Tried { get; init; }
 
-    /// <summary>Whether the endpoint can take a request and was not tried yet.</summary>
-    internal bool Allows(Endpoint endpoint)
+    /// <summary>Whether the endpoint can take a request and was not tried yet: the first choice of every balancer.</summary>
+    public bool Allows(Endpoint endpoint)
     {
+        ArgumentNullException.ThrowIfNull(endpoint);
         if (!endpoint.CanTake)
         {
             return false;

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -35,7 +34,7 @@ internal sealed class FileResolver(AddressGroup group, ResolverContext context) 
             }
 
             var text = await File.ReadAllBytesAsync(_path, cancellationToken).ConfigureAwait(false);
-            var entries = JsonSerializer.Deserialize(text, AddressFileContext.Default.ImmutableArrayAddressFileEntry);
+            var entries = JsonSerializer.Deserialize(text, AddressFileContext.Default.AddressFileEntryArray) ?? throw new FormatException("it is no list");
             return ResolverResult.Found([.. entries.Select((entry, index) => entry.ToAddress(index))], s_interval);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or JsonException or FormatException)
@@ -49,19 +48,19 @@ internal sealed class FileResolver(AddressGroup group, ResolverContext context) 
 }
 
 /// <summary>One server in the file.</summary>
-internal sealed record AddressFileEntry
+internal sealed class AddressFileEntry
 {
-    public string Host { get; init; } = "";
+    public string Host { get; set; } = "";
 
-    public int Port { get; init; }
+    public int Port { get; set; }
 
-    public int Weight { get; init; } = 1;
+    public int Weight { get; set; } = 1;
 
-    public int Priority { get; init; }
+    public int Priority { get; set; }
 
-    public string? Name { get; init; }
+    public string? Name { get; set; }
 
-    public bool? Tls { get; init; }
+    public bool? Tls { get; set; }
 
     public ResolvedAddress ToAddress(int index) =>
         Host.Length > 0 && Port is > 0 and < 65536 && Weight is > 0 and < 65536 && Priority is >= 0 and < 65536
@@ -76,5 +75,5 @@ internal sealed record AddressFileEntry
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
     ReadCommentHandling = JsonCommentHandling.Skip,
     AllowTrailingCommas = true)]
-[JsonSerializable(typeof(ImmutableArray<AddressFileEntry>))]
+[JsonSerializable(typeof(AddressFileEntry[]))]
 internal sealed partial class AddressFileContext : JsonSerializerContext;

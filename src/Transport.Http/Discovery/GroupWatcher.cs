@@ -9,6 +9,8 @@ namespace ServiceMesh.Http;
 /// </summary>
 internal sealed class GroupWatcher : IAsyncDisposable
 {
+    private const long Never = long.MinValue;
+
     private readonly IResolver _resolver;
     private readonly TimeProvider _clock;
     private readonly ILogger _logger;
@@ -17,7 +19,7 @@ internal sealed class GroupWatcher : IAsyncDisposable
     private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ImmutableArray<Endpoint> _endpoints = [];
     private string? _failure;
-    private long _goodAt;
+    private long _goodAt = Never;
     private Task _loop = Task.CompletedTask;
 
     /// <param name="name">The service's name, for logs and metrics.</param>
@@ -54,7 +56,7 @@ internal sealed class GroupWatcher : IAsyncDisposable
     public string? Failure => Volatile.Read(ref _failure);
 
     /// <summary>How old the set in use is: the time since the last answer; null before the first.</summary>
-    public TimeSpan? Age => Volatile.Read(ref _goodAt) is var at && at != 0 ? _clock.GetElapsedTime(at) : null;
+    public TimeSpan? Age => Volatile.Read(ref _goodAt) is var at && at != Never ? _clock.GetElapsedTime(at) : null;
 
     /// <summary>Begins to watch. Once.</summary>
     public void Start() => _loop = Task.Run(RunAsync);
@@ -110,37 +112,36 @@ internal sealed class GroupWatcher : IAsyncDisposable
                 DiscoveryLog.ResolveRecovered(_logger, Name);
             }
 
-            Replace(result.Addresses);
-            Volatile.Write(ref _goodAt, Math.Max(1, _clock.GetTimestamp()));
+            // What is there from the beginning is as warm as any; who comes later starts slowly.
+            var isFirst = Interlocked.Exchange(ref _goodAt, _clock.GetTimestamp()) == Never;
+            Replace(result.Addresses, isFirst);
         }
 
         _first.TrySetResult();
     }
 
-    private void Replace(ImmutableArray<ResolvedAddress> addresses)
+    private void Replace(ImmutableArray<ResolvedAddress> addresses, bool isFirst)
     {
-        // What is there from the beginning is as warm as any; who comes later starts slowly.
-        var isFirst = Age is null;
         var before = _endpoints.ToDictionary(e => Identity(e.Address));
         var next = ImmutableArray.CreateBuilder<Endpoint>(addresses.Length);
-        var isNew = false;
+        var isChanged = isFirst;
         foreach (var address in addresses.DistinctBy(Identity))
         {
             if (!before.Remove(Identity(address), out var endpoint))
             {
                 endpoint = new(address, _clock, warm: isFirst);
-                isNew = true;
+                isChanged = true;
             }
             else if (endpoint.Address != address)
             {
                 endpoint.Address = address;
-                isNew = true;
+                isChanged = true;
             }
 
             next.Add(endpoint);
         }
 
-        if (!isNew && before.Count == 0 && !isFirst)
+        if (!isChanged && before.Count == 0)
         {
             return;
         }

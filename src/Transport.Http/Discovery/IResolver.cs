@@ -1,6 +1,9 @@
 namespace ServiceMesh.Http;
 
 /// <summary>Finds the addresses of one group and keeps looking. Made by a <see cref="ResolverKind"/>, one for each group.</summary>
+/// <example>
+/// <code source="samples/Snippets/Discovery.cs" region="resolver" />
+/// </example>
 public interface IResolver
 {
     /// <summary>
