@@ -19,6 +19,7 @@ need sort coreutils
 need grep grep
 need dnsmasq dnsmasq-base
 need redis-server redis-server
+need curl curl
 if [ ${#needed[@]} -gt 0 ]; then
   as_root=(); [ "$(id -u)" = 0 ] || as_root=(sudo)
   "${as_root[@]}" apt-get update -qq && "${as_root[@]}" apt-get install -y -qq "${needed[@]}" \

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
@@ -54,7 +55,8 @@ public static class HttpServiceMeshBuilderExtensions
             provider.GetRequiredKeyedService<MeshEndpoints>(builder.Name),
             new(provider.GetServices<ResolverKind>()),
             new(provider.GetServices<BalancerKind>()),
-            provider.GetService<IDnsResolver>()))));
+            provider.GetService<IDnsResolver>(),
+            provider.GetService<IMeterFactory>()))));
     }
 
     /// <summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging;
 
 namespace ServiceMesh.Http;
@@ -10,11 +11,12 @@ internal sealed class HttpTransportParts
     private readonly ResolverKinds _resolvers;
     private readonly BalancerKinds _balancers;
     private readonly IDnsResolver? _dns;
+    private readonly IMeterFactory? _meters;
     private readonly IReadOnlyList<(Service Service, AddressGroup Group)> _services;
 
     /// <exception cref="InvalidOperationException">The configuration cannot work; the message names each offending key.</exception>
     public HttpTransportParts(
-        HttpTransportOptions options, MeshEndpoints endpoints, ResolverKinds resolvers, BalancerKinds balancers, IDnsResolver? dns)
+        HttpTransportOptions options, MeshEndpoints endpoints, ResolverKinds resolvers, BalancerKinds balancers, IDnsResolver? dns, IMeterFactory? meters)
     {
         HttpOptionsCheck.Check(options, resolvers, balancers);
         Options = options;
@@ -23,6 +25,7 @@ internal sealed class HttpTransportParts
         _resolvers = resolvers;
         _balancers = balancers;
         _dns = dns;
+        _meters = meters;
         _services = [.. options.Services.Select(s => (new Service(s.Key, s.Value), resolvers.Parse(s.Value.Address)))];
     }
 
@@ -42,6 +45,11 @@ internal sealed class HttpTransportParts
     public Task StartMeshAsync(Mesh mesh, TransportContext context, ILogger logger, CancellationToken cancellationToken)
     {
         var resolving = new ResolverContext { Clock = context.Clock, Dns = _dns ?? new StubResolver(new() { Servers = Options.Dns.ReadServers(), Clock = context.Clock }), Logger = logger };
+        if (_meters?.Create("ServiceMesh") is { } meter)
+        {
+            DiscoveryMetrics.Observe(meter, () => _services.Select(s => s.Service.Group));
+        }
+
         return mesh.StartAsync(
             (service, changed) =>
             {

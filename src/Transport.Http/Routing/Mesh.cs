@@ -192,22 +192,50 @@ internal sealed class Mesh : IAsyncDisposable
         lock (_lock)
         {
             var now = endpoints.ToHashSet();
-            foreach (var (endpoint, watch) in _watches.Where(w => w.Value.Member.Service == service && !now.Contains(w.Key)).ToArray())
-            {
-                _watches.Remove(endpoint);
-                _ending.RemoveAll(t => t.IsCompleted);
-                _ending.Add(watch.Ended);
-                watch.End();
-            }
-
+            MemberWatch[] leaving = [.. _watches.Values.Where(w => w.Member.Service == service && !now.Contains(w.Member.Endpoint))];
+            var coming = new List<Task>();
             foreach (var endpoint in endpoints.Where(e => !_watches.ContainsKey(e)))
             {
                 var watch = new MemberWatch(new(service, endpoint), this, _connections, _context, _health, _logger, _stopping.Token);
                 _watches[endpoint] = watch;
                 watch.Start();
+                coming.Add(watch.FirstAnswer);
+            }
+
+            if (coming.Count == 0)
+            {
+                RemoveNeedsLock(leaving);
+            }
+            else if (leaving.Length > 0)
+            {
+                // Those that left the list may well be there still, and what the new ones handle is not known yet: the old
+                // ones serve until it is.
+                _ending.RemoveAll(t => t.IsCompleted);
+                _ending.Add(RelieveAsync(leaving, Task.WhenAll(coming)));
             }
 
             RebuildNeedsLock();
+        }
+    }
+
+    private async Task RelieveAsync(MemberWatch[] leaving, Task successorsAnswered)
+    {
+        await successorsAnswered.WaitAsync(_health.Timeout, _context.Clock, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        lock (_lock)
+        {
+            RemoveNeedsLock(leaving);
+            RebuildNeedsLock();
+        }
+    }
+
+    private void RemoveNeedsLock(MemberWatch[] leaving)
+    {
+        foreach (var watch in leaving)
+        {
+            _watches.Remove(watch.Member.Endpoint);
+            _ending.RemoveAll(t => t.IsCompleted);
+            _ending.Add(watch.Ended);
+            watch.End();
         }
     }
 

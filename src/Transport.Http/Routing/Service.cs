@@ -24,6 +24,7 @@ internal sealed class Service : IAsyncDisposable
 
     public IEnumerable<string> StatedTopics => _paths.Keys;
 
+    /// <summary>Its addresses; once it has started.</summary>
     public GroupWatcher Group => _group!;
 
     /// <summary>What is posted to for a topic.</summary>

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Microsoft.AspNetCore.WebUtilities;
 
@@ -9,10 +10,13 @@ internal static class ProblemDetails
 {
     public const string ContentType = "application/problem+json";
 
+    // It is shown to people who call by curl, and by its content type never taken for a page: quotes may stay quotes.
+    private static readonly JsonWriterOptions s_readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     public static byte[] Write(int status, string detail, string topic, bool notProcessed)
     {
         var buffer = new ArrayBufferWriter<byte>(256);
-        using (var json = new Utf8JsonWriter(buffer))
+        using (var json = new Utf8JsonWriter(buffer, s_readable))
         {
             json.WriteStartObject();
             json.WriteString("type", "about:blank");

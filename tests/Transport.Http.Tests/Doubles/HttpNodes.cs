@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
@@ -29,7 +30,7 @@ internal static class HttpNodes
         {
             await using var node = await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input), settings);
         }
-        catch (InvalidOperationException refusal)
+        catch (Exception refusal) when (refusal is InvalidOperationException or OptionsValidationException)
         {
             return refusal.Message;
         }

@@ -36,7 +36,7 @@ internal sealed class Relay : IAsyncDisposable
         _listener.Stop();
         foreach (var client in _open)
         {
-            client.LingerState = new(true, 0);
+            client.Client?.Close(0); // a reset, as the end of a process makes it
             client.Dispose();
         }
 
