@@ -107,6 +107,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _mesh.DisposeAsync().ConfigureAwait(false);
         parts.Endpoints.Close();
+        _node.Watchers.Close();
         if (_server is not null)
         {
             await _server.StopAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -70,8 +70,9 @@ internal sealed class MemberWatch
                     pause = s_firstPause;
                     await BeforeNextAsync().ConfigureAwait(false);
                 }
-                catch (Exception failure) when (!_stop.IsCancellationRequested && failure is HttpRequestException or IOException or JsonException or OperationCanceledException)
+                catch (Exception failure) when (!_stop.IsCancellationRequested)
                 {
+                    // Whatever a server answers, it must stay watched.
                     Failed(failure);
                     await WaitAsync(pause).ConfigureAwait(false);
                     pause = pause * 2 < s_longestPause ? pause * 2 : s_longestPause;
@@ -97,7 +98,7 @@ internal sealed class MemberWatch
         var wait = known is null || (known.Draining && !isIdle) ? TimeSpan.Zero : _health.Interval;
         var path = known is null
             ? "/mesh/v1/node"
-            : string.Create(CultureInfo.InvariantCulture, $"/mesh/v1/node?of={known.Id}&version={known.Version}&wait={wait.TotalSeconds:0.###}{(isIdle ? "&idle=1" : "")}");
+            : string.Create(CultureInfo.InvariantCulture, $"/mesh/v1/node?of={Uri.EscapeDataString(known.Id)}&version={known.Version}&wait={wait.TotalSeconds:0.###}{(isIdle ? "&idle=1" : "")}");
         var response = await GetAsync(path, wait + _health.Timeout, known is not null).ConfigureAwait(false);
         if (response is not { Status: 200 } answer || !answer.Headers.Any(h => h.Name.Equals(MeshHeader.Status, StringComparison.OrdinalIgnoreCase)))
         {
@@ -107,7 +108,12 @@ internal sealed class MemberWatch
                     : "answered with a document that is too large");
         }
 
-        var document = JsonSerializer.Deserialize(answer.Body.Span, HttpJsonContext.Default.NodeDocument) ?? throw new JsonException("The node document is null.");
+        var document = JsonSerializer.Deserialize(answer.Body.Span, HttpJsonContext.Default.NodeDocument);
+        if (document is null || document.Requests.Contains(null!) || document.Signals.Contains(null!))
+        {
+            throw new JsonException("The node document is null, or something in it is.");
+        }
+
         Member.Endpoint.ReportedLoad = document.Load;
         Member.Endpoint.State = document.Draining ? EndpointState.Draining : EndpointState.Healthy;
         _drainPause = document.Draining ? _drainPause : TimeSpan.Zero;
@@ -153,11 +159,10 @@ internal sealed class MemberWatch
         {
             throw new HttpRequestException($"did not answer within {time.TotalSeconds:0.###} s");
         }
-        catch
+        finally
         {
             await linked.CancelAsync().ConfigureAwait(false);
             await ((Task)asking).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            throw;
         }
     }
 

@@ -44,7 +44,7 @@ internal sealed record NodeDocument
 }
 
 /// <summary>One topic or pattern, and its group; null for a subscriber of its own.</summary>
-internal sealed record Interest(string Topic, string? Group);
+internal sealed record Interest(string Topic, string? Group = null);
 
 /// <summary>What became of a signal at one node.</summary>
 internal sealed record SignalReceipt(int Receivers, IReadOnlyList<Refusal> Refused);
@@ -55,5 +55,6 @@ internal sealed record Refusal(string Group, int Status, string Detail);
 [JsonSerializable(typeof(NodeDocument))]
 [JsonSerializable(typeof(SignalReceipt))]
 [JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true)]
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true)]
 internal sealed partial class HttpJsonContext : JsonSerializerContext;

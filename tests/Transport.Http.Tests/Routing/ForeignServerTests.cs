@@ -84,6 +84,7 @@ public sealed class ForeignServerTests
     [TestCase("HTTP/1.1 200 OK\r\nContent-Length: 7\r\nmesh-status: 200\r\n\r\ngarbage")]
     [TestCase("HTTP/1.1 200 OK\r\nContent-Length: 4\r\nmesh-status: 200\r\n\r\nnull")]
     [TestCase("HTTP/1.1 200 OK\r\nContent-Length: 70000000\r\nmesh-status: 200\r\n\r\n{")]
+    [TestCase("HTTP/1.1 200 OK\r\nContent-Length: 135\r\nmesh-status: 200\r\n\r\n{\"id\":\"a b&c\",\"name\":\"\",\"host\":\"\",\"processId\":1,\"uptime\":1e300,\"draining\":false,\"version\":1,\"load\":1,\"requests\":[null],\"signals\":[]}   ")]
     [TestCase("")]
     public async Task Garbage_where_a_node_should_be_is_an_unreachable_node(string garbage)
     {
