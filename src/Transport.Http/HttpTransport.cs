@@ -13,7 +13,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     private readonly LocalNode _local = new();
     private readonly CancellationTokenSource _stopping = new();
     private HttpNode _node = null!;
-    private Mesh _mesh = null!;
+    private Mesh? _started; // null until the start
     private Connections _connections = null!;
     private ClientStack _client = null!;
     private FanOut _signals = null!;
@@ -27,15 +27,20 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         ReceiverCount = ReceiverCount.Subscriptions,
     };
 
+    /// <summary>Degraded while a whole service is silent; this node and the other services go on.</summary>
+    public TransportHealth Health => _started?.SilentServices() is { Count: > 0 } silent
+        ? new(TransportState.Degraded, $"no node answers of {string.Join("; ", silent)}")
+        : TransportHealth.Healthy;
+
     /// <summary>Listens, where the configuration says so, and learns who is there.</summary>
     public async Task StartAsync(TransportContext context, CancellationToken cancellationToken)
     {
         _logger = context.LoggerFactory.CreateLogger("ServiceMesh.Http");
         _connections = new(parts.Options, context.Clock);
-        _node = new(context, _local, new(parts.Options.Token, parts.Options.AllowUnprotected), watcher => _mesh!.Met(watcher));
-        _mesh = parts.MakeMesh(context, _local, _connections, _logger);
-        _client = new(_node, _connections, _mesh, _stopping.Token);
-        _signals = new(_node, _connections, _mesh);
+        _node = new(context, _local, new(parts.Options.Token, parts.Options.AllowUnprotected), watcher => _started?.Met(watcher));
+        _started = parts.MakeMesh(context, _local, _connections, _logger);
+        _client = new(_node, _connections, Mesh, _stopping.Token);
+        _signals = new(_node, _connections, Mesh);
         parts.Endpoints.Open(_node);
         try
         {
@@ -44,7 +49,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
                 await ListenAsync(cancellationToken).ConfigureAwait(false);
             }
 
-            await parts.StartMeshAsync(_mesh, context, _logger, cancellationToken).ConfigureAwait(false);
+            await parts.StartMeshAsync(Mesh, context, _logger, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -55,16 +60,16 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
 
     public ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken)
     {
-        var routes = _mesh.Routes;
+        var routes = Mesh.Routes;
         return routes.Find(request.Topic) is { } route
             ? _client.SendAsync(request, route, routes, cancellationToken)
-            : new(_mesh.NobodyHandles(request.Topic));
+            : new(Mesh.NobodyHandles(request.Topic));
     }
 
     public ValueTask<SignalResult> SignalAsync(Message signal, CancellationToken cancellationToken) => _signals.SendAsync(signal, cancellationToken);
 
     public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) =>
-        Task.FromResult<IReadOnlyList<NodeInfo>>([_node.Context.Describe(), .. _mesh.Others()]);
+        Task.FromResult<IReadOnlyList<NodeInfo>>([_node.Context.Describe(), .. Mesh.Others()]);
 
     public async Task SubscribeAsync(IReadOnlyCollection<Subscription> subscriptions, CancellationToken cancellationToken)
     {
@@ -75,14 +80,14 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         }
 
         _local.Add(subscriptions);
-        _mesh.Changed();
+        Mesh.Changed();
         await TellAsync("subscriptions were added", cancellationToken).ConfigureAwait(false);
     }
 
     public Task UnsubscribeAsync(Subscription subscription, CancellationToken cancellationToken)
     {
         _local.Remove([subscription]);
-        _mesh.Changed();
+        Mesh.Changed();
         return TellAsync("a subscription was removed", cancellationToken);
     }
 
@@ -97,7 +102,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
 
         // A signal has no caller to refuse it to, so it must not come any more.
         _local.Remove([.. _local.Subscriptions.Where(s => s.Kind == MessageKind.Signal)]);
-        _mesh.Changed();
+        Mesh.Changed();
     }
 
     /// <summary>Lets the others read their last answers, then ends every request, watch and connection.</summary>
@@ -105,7 +110,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     {
         await parts.Endpoints.FarewellAsync(_logger, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _stopping.CancelAsync().ConfigureAwait(false);
-        await _mesh.DisposeAsync().ConfigureAwait(false);
+        await Mesh.DisposeAsync().ConfigureAwait(false);
         parts.Endpoints.Close();
         _node.Watchers.Close();
         if (_server is not null)
@@ -116,6 +121,8 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
 
         _connections.Dispose();
     }
+
+    private Mesh Mesh => _started!;
 
     private async Task ListenAsync(CancellationToken cancellationToken)
     {

@@ -134,6 +134,20 @@ internal sealed class Mesh : IAsyncDisposable
     /// <summary>The answer about a topic that nobody is known to handle.</summary>
     public ReplyMessage NobodyHandles(Topic topic)
     {
+        var silent = SilentServices();
+        return silent.Count == 0
+            ? ReplyMessage.NoHandler(topic, _services.Count == 0
+                ? "This node knows no other: name services under ServiceMesh:Http:Services."
+                : $"None of the nodes of {string.Join(", ", _services.Select(s => s.Name))} does: start a service that does, or name it under ServiceMesh:Http:Services.")
+            : ReplyMessage.Failure(
+                StatusCode.Unavailable,
+                $"No reachable node handles '{topic}', and who would is not known while a service has no node that answers: {string.Join("; ", silent)}.",
+                notProcessed: true);
+    }
+
+    /// <summary>The services that have no node which answers, each with why.</summary>
+    public IReadOnlyList<string> SilentServices()
+    {
         var silent = new List<string>();
         lock (_lock)
         {
@@ -147,14 +161,7 @@ internal sealed class Mesh : IAsyncDisposable
             }
         }
 
-        return silent.Count == 0
-            ? ReplyMessage.NoHandler(topic, _services.Count == 0
-                ? "This node knows no other: name services under ServiceMesh:Http:Services."
-                : $"None of the nodes of {string.Join(", ", _services.Select(s => s.Name))} does: start a service that does, or name it under ServiceMesh:Http:Services.")
-            : ReplyMessage.Failure(
-                StatusCode.Unavailable,
-                $"No reachable node handles '{topic}', and who would is not known while a service has no node that answers: {string.Join("; ", silent)}.",
-                notProcessed: true);
+        return silent;
     }
 
     public async ValueTask DisposeAsync()

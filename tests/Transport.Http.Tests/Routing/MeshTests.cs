@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
 using NUnit.Framework;
 using ServiceMesh.Conformance;
@@ -136,7 +137,7 @@ public sealed class MeshTests
     {
         // A server that is not there answers nothing, and ICMP says so at once.
         await using var node = await StartAsync(
-            mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(FreePort.Next()),
+            mesh => mesh.AddHandler(Ask, (input, _) => input).Services.AddHealthChecks().AddServiceMesh(), Listen(FreePort.Next()),
             ("Http:Services:far:Address", "dns://nowhere.internal:5080"), ("Http:Dns:Servers", $"127.0.0.1:{FreePort.Next()}"), ("Http:Timeouts:Connect", "00:00:00.3"));
 
         var local = await node.Bus.RequestAsync(Ask, "lives").InTime();
@@ -146,6 +147,9 @@ public sealed class MeshTests
         Assert.That((far.Status, far.Failure!.NotProcessed), Is.EqualTo((StatusCode.Unavailable, true)));
         Assert.That(far.Failure!.Message, Does.Contain("far (dns://nowhere.internal:5080)"));
         Assert.That(node.Log.Has(LogLevel.Warning, "Service far (dns://nowhere.internal:5080) has no endpoint yet"), Is.True);
+        var health = await node.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync().InTime();
+        Assert.That(health.Status, Is.EqualTo(HealthStatus.Degraded));
+        Assert.That(health.Entries.Values.Single().Description, Does.Contain("far (dns://nowhere.internal:5080)"));
     }
 
     [Test]
