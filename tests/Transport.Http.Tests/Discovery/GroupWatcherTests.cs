@@ -24,6 +24,20 @@ public sealed class GroupWatcherTests
     }
 
     [Test]
+    public async Task Of_an_address_that_is_listed_twice_the_same_entry_counts_in_any_order()
+    {
+        var (resolver, clock) = (new ScriptedResolver(), new ManualTimeProvider());
+        await using var watched = Watched.Start(clock, resolver);
+        ResolvedAddress[] listed = [new("a", 1) { Priority = 1, Weight = 9 }, new("a", 1) { Weight = 2 }, new("a", 1) { Weight = 3 }];
+        resolver.Find(listed);
+        await watched.NextAsync();
+        Assert.That(watched.Group.Endpoints.Single().Address, Is.SameAs(listed[2]));
+        resolver.Find([.. listed.Reverse()]);
+        await resolver.ReadAsync();
+        Assert.That(watched.Group.Endpoints.Single().Address, Is.SameAs(listed[2]));
+    }
+
+    [Test]
     public async Task What_a_connection_depends_on_makes_another_endpoint()
     {
         var (resolver, clock) = (new ScriptedResolver(), new ManualTimeProvider());
