@@ -18,8 +18,8 @@ public sealed class GroupWatcherTests
         await watched.NextAsync();
         var before = watched.Group.Endpoints;
         resolver.Find(new ResolvedAddress("b", 2) { Weight = 7, Priority = 1 }, new ResolvedAddress("c", 3), new ResolvedAddress("c", 3));
-        Assert.That(await watched.NextAsync(), Is.EqualTo(["b:2", "c:3"]));
-        Assert.That(watched.Group.Endpoints[0], Is.SameAs(before[1]));
+        Assert.That(await watched.NextAsync(), Is.EqualTo(["c:3", "b:2"]), "by priority");
+        Assert.That(watched.Group.Endpoints[1], Is.SameAs(before[1]));
         Assert.That((before[1].Address.Weight, before[1].Address.Priority), Is.EqualTo((7, 1)));
     }
 
