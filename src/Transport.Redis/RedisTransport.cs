@@ -10,20 +10,9 @@ namespace ServiceMesh.Redis;
 /// there; the members of a group race for a claim; replies come through one subscription per node.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "StopAsync, which every transport has, ends and disposes all of it.")]
-internal sealed class RedisTransport(RedisTransportOptions options, RedisGaps gaps, IMeterFactory meters) : ITransport
+internal sealed class RedisTransport(RedisTransportOptions options, int queueCapacity, RedisGaps gaps, IMeterFactory meters) : ITransport
 {
-    private readonly IRedisWire _wire = options.Wire == RedisWire.Gilmour ? new GilmourWire() : new NativeWire(options.KeyPrefix);
-    private readonly PendingReplies _pending = new();
-    private TransportContext _context = null!;
-    private RedisConnection? _connection;
-    private Publisher _publisher = null!;
-    private Presence _presence = null!;
-    private Channels _channels = null!;
-    private Receivers _receivers = null!;
-    private ReplyInbox _inbox = null!;
-    private Deliverer _deliverer = null!;
-
-    public TransportCapabilities Capabilities { get; } = new()
+    private static readonly TransportCapabilities s_capabilities = new()
     {
         System = "redis",
         Features = TransportFeatures.Patterns | TransportFeatures.SignalGroups | TransportFeatures.Cancellation
@@ -32,7 +21,28 @@ internal sealed class RedisTransport(RedisTransportOptions options, RedisGaps ga
         MaxBodyBytes = 500 * 1024 * 1024, // Redis takes values of 512 MiB
     };
 
+    // Each server counts its own connections only.
+    private static readonly TransportCapabilities s_inCluster = s_capabilities with { ReceiverCount = ReceiverCount.Unknown };
+
+    private readonly IRedisWire _wire = options.Wire == RedisWire.Gilmour ? new GilmourWire() : new NativeWire(options.KeyPrefix);
+    private readonly PendingReplies _pending = new();
+    private readonly RedisErrorQueue _errors =
+        new(options.Wire == RedisWire.Gilmour ? new GilmourReports() : new NativeReports(options.KeyPrefix), queueCapacity);
+    private TransportContext _context = null!;
+    private RedisConnection? _connection;
+    private Publisher _publisher = null!;
+    private Presence _presence = null!;
+    private GilmourHealth? _gilmour;
+    private Channels _channels = null!;
+    private Receivers _receivers = null!;
+    private ReplyInbox _inbox = null!;
+    private Deliverer _deliverer = null!;
+
+    public TransportCapabilities Capabilities => _connection is { IsCluster: true } ? s_inCluster : s_capabilities;
+
     public TransportHealth Health => _connection?.Health ?? TransportHealth.Healthy;
+
+    public IErrorQueue ErrorQueue => _errors;
 
     /// <summary>The requests of this node that wait for their reply.</summary>
     public int Waiting => _pending.Count;
@@ -53,11 +63,14 @@ internal sealed class RedisTransport(RedisTransportOptions options, RedisGaps ga
         _inbox = new(context, _wire, _pending, claims, _receivers, logger);
         _deliverer = new(context, _wire, claims, _publisher);
         _channels = new(_connection, _wire, kind => new(kind, context, _wire, claims, _deliverer));
+        _gilmour = _wire is GilmourWire gilmour ? new(gilmour, _connection, _channels, _publisher, context) : null;
+        _errors.Open(_connection, context);
 
         await _connection.OpenAsync(context, RestoreAsync, cancellationToken).ConfigureAwait(false);
         await _channels.HearAsync(_wire.ReplySubscription(context.NodeId), _inbox.Hear, cancellationToken).ConfigureAwait(false);
         await _channels.HearAsync(_wire.NoticeChannel, OnNotice, cancellationToken).ConfigureAwait(false);
         await _presence.StartAsync().ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        await (_gilmour?.StartAsync(cancellationToken) ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
     }
 
     /// <summary>From here on PUBLISH does not count this node any more, so others get the messages.</summary>
@@ -67,6 +80,11 @@ internal sealed class RedisTransport(RedisTransportOptions options, RedisGaps ga
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         _pending.EndAll("The bus stopped before the reply came. Whether a handler ran is not known.");
+        if (_gilmour is not null)
+        {
+            await _gilmour.DisposeAsync().ConfigureAwait(false);
+        }
+
         await _presence.DisposeAsync().ConfigureAwait(false);
         await _channels.ClearAsync(cancellationToken).ConfigureAwait(false);
         await _connection!.CloseAsync().ConfigureAwait(false);
@@ -117,17 +135,17 @@ internal sealed class RedisTransport(RedisTransportOptions options, RedisGaps ga
             throw new TransportException(complaint);
         }
 
-        // The client goes on with whoever waits on the thread that reads for it; the application must not.
         var receivers = await _publisher.PublishAsync(_wire.SignalChannel(TopicPattern.From(signal.Topic)), _wire.Write(signal))
             .WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        return new((int)receivers);
+        return new(_connection.IsCluster ? null : (int)receivers);
     }
 
     public async Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken)
     {
         try
         {
-            return await _presence.ListAsync().WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            var ours = await _presence.ListAsync().WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            return _gilmour is null ? ours : [.. ours, .. await _gilmour.ListAsync(ours, RequestAsync, cancellationToken).ConfigureAwait(false)];
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException)
         {
@@ -155,15 +173,7 @@ internal sealed class RedisTransport(RedisTransportOptions options, RedisGaps ga
         try
         {
             var published = await _publisher.PublishAsync(_wire.RequestChannel(request.Topic), _wire.Write(request)).ConfigureAwait(false);
-            var receivers = await _receivers.JudgeAsync(request.Topic, published).ConfigureAwait(false);
-            if (receivers == 0)
-            {
-                waiting.TryEnd(ReplyMessage.NoHandler(request.Topic));
-            }
-            else
-            {
-                _inbox.Published(waiting, receivers);
-            }
+            await _inbox.PublishedAsync(waiting, published).ConfigureAwait(false);
         }
         catch (TransportException failure)
         {

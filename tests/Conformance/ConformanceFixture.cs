@@ -16,7 +16,7 @@ public abstract class ConformanceFixture<TFactory>
 
     protected TFactory Factory => _factory;
 
-    protected TransportCapabilities Capabilities => _factory.Capabilities;
+    protected TransportCapabilities Capabilities => _factory.CapabilitiesHere;
 
     [SetUp]
     public async Task StartNetworkAsync()

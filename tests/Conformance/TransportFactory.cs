@@ -13,6 +13,12 @@ public abstract class TransportFactory
     public abstract TransportCapabilities Capabilities { get; }
 
     /// <summary>
+    /// What is left of the capabilities on this network: the receiver count may turn out to be unknown once a transport sees
+    /// what it runs on.
+    /// </summary>
+    public virtual TransportCapabilities CapabilitiesHere => Capabilities;
+
+    /// <summary>
     /// False for a wire that can carry JSON only; such a transport must refuse other bodies with a typed failure.
     /// </summary>
     public virtual bool CarriesAnyBody => true;

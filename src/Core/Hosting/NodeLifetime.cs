@@ -66,9 +66,10 @@ internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
         }
 
         var subscriptions = _subscriber.Prepare([.. _handlers, PresenceHandler()], _required);
-        if (_node.Options.ErrorPolicy == ErrorPolicy.Queue)
+        if (_node.Options.ErrorPolicy == ErrorPolicy.Queue && _transport.ErrorQueue is null)
         {
-            // Opens it, so that a file which cannot be used is known now and not at the first failure.
+            // Opens the file, so that one which cannot be used is known now and not at the first failure. A queue of the
+            // transport is there when the transport is.
             await ErrorQueue.CountAsync(cancellationToken).ConfigureAwait(false);
         }
 

@@ -11,13 +11,19 @@ namespace ServiceMesh;
 /// </remarks>
 public interface ITransport
 {
-    /// <summary>What this transport can and cannot do. Constant; read before <see cref="StartAsync"/>.</summary>
+    /// <summary>
+    /// What this transport can and cannot do. Constant; read before <see cref="StartAsync"/>. Only the receiver count may turn
+    /// out to be <see cref="ReceiverCount.Unknown"/> when it has started and sees what it runs on.
+    /// </summary>
     TransportCapabilities Capabilities { get; }
 
     /// <summary>Whether it can move messages right now, with the reason when it cannot. Cheap: health checks ask often.</summary>
     TransportHealth Health => TransportHealth.Healthy;
 
-    /// <summary>A queue of error reports that all nodes of this transport share; null to use the file of each node.</summary>
+    /// <summary>
+    /// A queue of error reports that all nodes of this transport share; null to use the file of each node. Asked for before
+    /// <see cref="StartAsync"/>, used after it; what it cannot do then it says with <see cref="TransportException"/>.
+    /// </summary>
     IErrorQueue? ErrorQueue => null;
 
     /// <summary>

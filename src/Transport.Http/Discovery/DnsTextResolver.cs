@@ -27,7 +27,7 @@ internal sealed class DnsTextResolver(AddressGroup group, ResolverContext contex
             foreach (var address in found.GetValueOrDefault(server.Host, []))
             {
                 timeToLive = address.TimeToLive < timeToLive ? address.TimeToLive : timeToLive;
-                addresses.Add(server with { Host = address.Address.ToString(), Name = server.Name ?? server.Host });
+                addresses.Add(server with { Host = address.Address.ToString(), Name = server.Name ?? server.Host.TrimEnd('.') });
             }
         }
 

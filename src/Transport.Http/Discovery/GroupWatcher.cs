@@ -125,7 +125,9 @@ internal sealed class GroupWatcher : IAsyncDisposable
         var before = _endpoints.ToDictionary(e => Identity(e.Address));
         var next = ImmutableArray.CreateBuilder<Endpoint>(addresses.Length);
         var isChanged = isFirst;
-        foreach (var address in addresses.DistinctBy(Identity))
+
+        // Of an address that is listed twice one entry counts, the same one in whatever order they come.
+        foreach (var address in addresses.OrderBy(a => a.Priority).ThenByDescending(a => a.Weight).DistinctBy(Identity))
         {
             if (!before.Remove(Identity(address), out var endpoint))
             {

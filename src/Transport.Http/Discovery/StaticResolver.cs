@@ -11,7 +11,10 @@ internal sealed class StaticResolver(ImmutableArray<ResolvedAddress> addresses) 
     {
         try
         {
-            return new([.. group.Target.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(a => AddressText.Parse(a))]);
+            var listed = group.Target.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+            return listed.Length > 0
+                ? new([.. listed.Select(a => AddressText.Parse(a))])
+                : throw new FormatException("it lists no server; write static:host:port,host:port.");
         }
         catch (FormatException failure)
         {

@@ -73,7 +73,9 @@ internal static class Diagnosis
         }
         catch (OperationCanceledException)
         {
-            return $"{where} does not answer. Is it a Redis{(configuration.Ssl ? "" : ", and does it expect TLS (ssl=true)")}? Does a firewall stand between?";
+            return configuration.Ssl
+                ? $"{where} does not answer. Is this its TLS port? Without TLS, take ssl=true out. Does a firewall stand between?"
+                : $"{where} does not answer. Is it a Redis, and does it expect TLS (ssl=true)? Does a firewall stand between?";
         }
     }
 

@@ -5,13 +5,18 @@ namespace ServiceMesh.Redis;
 /// <summary>Publishes frames, and says in one way what went wrong. Thread-safe.</summary>
 internal sealed class Publisher(RedisConnection connection, TransportContext context)
 {
-    /// <summary>The receiver count of the server that took the frame. Resumes on a thread of the client: see the caller's part.</summary>
+    /// <summary>
+    /// The receiver count of the server that took the frame. The client goes on with whoever waits on the thread that reads
+    /// for it: the application must not.
+    /// </summary>
     /// <exception cref="TransportException">Redis did not take it, or its answer is lost.</exception>
     public async Task<long> PublishAsync(string channel, byte[] frame)
     {
         try
         {
-            return await connection.Subscriber.PublishAsync(Channel(channel), frame, CommandFlags.None).ConfigureAwait(false);
+            return connection.IsCluster
+                ? (long)await connection.Database.ExecuteAsync("PUBLISH", ByKey(channel, frame), CommandFlags.None).ConfigureAwait(false)
+                : await connection.Subscriber.PublishAsync(Channel(channel), frame, CommandFlags.None).ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
         {
@@ -34,6 +39,10 @@ internal sealed class Publisher(RedisConnection connection, TransportContext con
             context.ReportLoss("not-published", topic, failure.Message, StatusCode.Unavailable);
         }
     }
+
+    // In a cluster the client would publish on one master after the other, and messages on different ways overtake each other.
+    // A key has one master, so all messages of a channel go the same way.
+    private static object[] ByKey(string channel, byte[] frame) => [(RedisKey)channel, (RedisValue)frame];
 
     /// <summary>A name as the client wants it: one with <c>*</c> is a pattern.</summary>
     public static RedisChannel Channel(string name) =>

@@ -5,7 +5,9 @@ namespace ServiceMesh.Redis;
 /// also run. A place that is held for an open claim may come back, so a message that finds none waits for those claims:
 /// only a node that is truly full refuses. Thread-safe; messages enter in the order of calls.
 /// </summary>
-internal sealed class Contest(Subscription subscription, Claims claims)
+/// <param name="subscription">In a group.</param>
+/// <param name="tryClaimAsync">True for the one that may handle the message.</param>
+internal sealed class Contest(Subscription subscription, Func<Message, string, Task<bool>> tryClaimAsync)
 {
     private readonly Lock _lock = new();
 
@@ -44,7 +46,7 @@ internal sealed class Contest(Subscription subscription, Claims claims)
         var won = false;
         try
         {
-            won = await claims.TryTakeAsync(message, subscription.Group!).ConfigureAwait(false);
+            won = await tryClaimAsync(message, subscription.Group!).ConfigureAwait(false);
         }
         finally
         {

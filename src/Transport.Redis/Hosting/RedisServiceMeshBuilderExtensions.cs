@@ -43,6 +43,7 @@ public static class RedisServiceMeshBuilderExtensions
 
         return builder.AddTransport(new("Redis", s_keys, provider => new RedisTransport(
             provider.GetRequiredService<IOptionsMonitor<RedisTransportOptions>>().Get(name),
+            provider.GetRequiredService<IOptionsMonitor<ServiceMeshOptions>>().Get(name).Errors.QueueCapacity,
             provider.GetRequiredKeyedService<RedisGaps>(name),
             provider.GetRequiredService<IMeterFactory>())));
     }

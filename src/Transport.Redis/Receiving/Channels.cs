@@ -134,7 +134,9 @@ internal sealed class Channels(RedisConnection connection, IRedisWire wire, Func
             // When it has just gone away, the change comes into force at the end of the gap.
             if (connection.IsUp)
             {
-                throw new TransportException($"Redis refuses to change what this node hears: {failure.Message}", failure);
+                throw new TransportException(
+                    $"Redis does not let this node subscribe: {failure.Message}. Give its user (ServiceMesh:Redis:Configuration) the right to SUBSCRIBE and PSUBSCRIBE on the mesh's channels.",
+                    failure);
             }
         }
         finally

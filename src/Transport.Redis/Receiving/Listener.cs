@@ -15,7 +15,7 @@ internal sealed class Listener(
     {
         lock (_lock)
         {
-            _members = [.. _members, .. subscriptions.Select(s => new Member(s, s.Group is null ? null : new(s, claims)))];
+            _members = [.. _members, .. subscriptions.Select(s => new Member(s, s.Group is null ? null : new(s, claims.TryTakeAsync)))];
         }
     }
 

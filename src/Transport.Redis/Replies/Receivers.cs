@@ -9,11 +9,8 @@ namespace ServiceMesh.Redis;
 /// </summary>
 internal sealed class Receivers(RedisConnection connection, IRedisWire wire, Presence presence, ILogger logger)
 {
-    /// <summary>What a publication's receiver count says: 0 when nobody hears the topic, null when that many is not all.</summary>
-    public ValueTask<long?> JudgeAsync(Topic topic, long published) =>
-        !connection.IsCluster ? new(published)
-        : published > 0 ? new((long?)null)
-        : new(AnyAsync(topic));
+    /// <summary>True when the receiver count of PUBLISH is that of all.</summary>
+    public bool PublishCountsAll => !connection.IsCluster;
 
     /// <summary>How many hear the topic's requests now.</summary>
     public async Task<long> CountAsync(Topic topic)
@@ -24,23 +21,32 @@ internal sealed class Receivers(RedisConnection connection, IRedisWire wire, Pre
             var counts = await Task.WhenAll(connection.Servers.Select(s => s.SubscriptionSubscriberCountAsync(channel, CommandFlags.None))).ConfigureAwait(false);
             return counts.Sum();
         }
-        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
+        catch (Exception failure) when (failure is RedisException or TimeoutException)
         {
             RedisLog.CountFailed(logger, topic, failure.Message);
         }
 
-        try
-        {
-            return (await presence.ListAsync().ConfigureAwait(false)).Count(node => Handles(node, topic));
-        }
-        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
-        {
-            return long.MaxValue; // nobody can say that there is none
-        }
+        return (await ListAsync(topic).ConfigureAwait(false)).Count;
     }
 
-    private static bool Handles(NodeInfo node, Topic topic) => !node.IsDraining
-        && node.Subscriptions.Any(s => s.Kind == MessageKind.Request && s.Pattern.Equals(topic.ToString(), StringComparison.Ordinal));
+    /// <summary>
+    /// The groups in which nodes have announced that they handle the topic. Those that have just left or died are among them,
+    /// and may have taken a request before.
+    /// </summary>
+    public async Task<IReadOnlyList<string>> AnnouncedGroupsAsync(Topic topic) =>
+        [.. (await ListAsync(topic).ConfigureAwait(false)).SelectMany(groups => groups).Distinct()];
 
-    private async Task<long?> AnyAsync(Topic topic) => await CountAsync(topic).ConfigureAwait(false) == 0 ? 0 : null;
+    // By node, the groups in which it handles the topic.
+    private async Task<IReadOnlyList<string[]>> ListAsync(Topic topic)
+    {
+        var nodes = await presence.ListAsync().ConfigureAwait(false);
+        return [.. nodes.Select(node => GroupsOf(node, topic)).Where(groups => groups.Length > 0)];
+    }
+
+    private static string[] GroupsOf(NodeInfo node, Topic topic) =>
+    [
+        .. node.Subscriptions
+            .Where(s => s.Kind == MessageKind.Request && s.Pattern.Equals(topic.ToString(), StringComparison.Ordinal))
+            .Select(s => s.Group!),
+    ];
 }

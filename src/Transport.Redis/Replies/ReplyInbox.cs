@@ -35,8 +35,25 @@ internal sealed class ReplyInbox(
         }
     }
 
-    /// <summary>The request is out, and so many nodes hear it; null when that is not known.</summary>
-    public void Published(PendingReply waiting, long? count) => Settle(waiting, waiting.Published(count));
+    /// <summary>The request is out, and PUBLISH has said that so many nodes hear it.</summary>
+    public ValueTask PublishedAsync(PendingReply waiting, long count)
+    {
+        if (!receivers.PublishCountsAll)
+        {
+            return new(PublishedInClusterAsync(waiting, count));
+        }
+
+        if (count == 0)
+        {
+            waiting.TryEnd(ReplyMessage.NoHandler(waiting.Request.Topic));
+        }
+        else
+        {
+            Settle(waiting, waiting.Published(count));
+        }
+
+        return default;
+    }
 
     /// <summary>A node left these groups of a topic.</summary>
     public void Departed(string topic, IReadOnlyList<string> groups)
@@ -60,26 +77,60 @@ internal sealed class ReplyInbox(
                 pending.TryEnd(waiting.Request.Id.Number, waiting.Refusal!);
                 break;
             case Standing.Deserted:
-                _ = TakeBackAsync(waiting);
+                _ = TakeBackAsync(waiting, s_timeToClaim, waiting.Refusal ?? ReplyMessage.Failure(
+                    StatusCode.Unavailable, $"The node that handled '{waiting.Request.Topic}' has left before it took the request.", notProcessed: true));
                 break;
+        }
+    }
+
+    // A count above zero proves a receiver, and zero proves nothing.
+    private async Task PublishedInClusterAsync(PendingReply waiting, long count)
+    {
+        try
+        {
+            if (count > 0 || await receivers.CountAsync(waiting.Request.Topic).ConfigureAwait(false) > 0)
+            {
+                Settle(waiting, waiting.Published(null));
+            }
+            else if (await receivers.AnnouncedGroupsAsync(waiting.Request.Topic).ConfigureAwait(false) is { Count: > 0 } groups)
+            {
+                // Whoever announced that has gone, before the request or just after: the claims tell, and nobody else wants them.
+                waiting.Departed(groups);
+                await TakeBackAsync(waiting, TimeSpan.Zero, ReplyMessage.NoHandler(waiting.Request.Topic)).ConfigureAwait(false);
+            }
+            else
+            {
+                waiting.TryEnd(ReplyMessage.NoHandler(waiting.Request.Topic));
+            }
+        }
+        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)
+        {
+            // Nobody can say that there is none, so the request waits for its answer or its deadline.
+            RedisLog.CountFailed(logger, waiting.Request.Topic, failure.Message);
         }
     }
 
     private async Task CountAsync(PendingReply waiting)
     {
-        var count = await receivers.CountAsync(waiting.Request.Topic).ConfigureAwait(false);
-        Settle(waiting, waiting.Published(count + waiting.Departures));
+        try
+        {
+            var count = await receivers.CountAsync(waiting.Request.Topic).ConfigureAwait(false);
+            Settle(waiting, waiting.Published(count + waiting.Departures));
+        }
+        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)
+        {
+            RedisLog.CountFailed(logger, waiting.Request.Topic, failure.Message);
+        }
     }
 
     // Between its last message and Redis hearing that it left, a node was still counted as a receiver. The caller takes
     // the claims itself: when it gets them, no member has the request and none ever will.
-    private async Task TakeBackAsync(PendingReply waiting)
+    private async Task TakeBackAsync(PendingReply waiting, TimeSpan timeToClaim, ReplyMessage outcome)
     {
-        await Task.Delay(s_timeToClaim, context.Clock).ConfigureAwait(false);
+        await Task.Delay(timeToClaim, context.Clock).ConfigureAwait(false);
         if (await TryClaimAsync(waiting).ConfigureAwait(false))
         {
-            pending.TryEnd(waiting.Request.Id.Number, waiting.Refusal ?? ReplyMessage.Failure(
-                StatusCode.Unavailable, $"The node that handled '{waiting.Request.Topic}' has left before it took the request.", notProcessed: true));
+            pending.TryEnd(waiting.Request.Id.Number, outcome);
         }
     }
 

@@ -10,15 +10,19 @@ namespace ServiceMesh.Redis;
 /// </summary>
 internal sealed class GilmourWire : IRedisWire
 {
-    private const string Requests = "gilmour.request.";
-    private const string Signals = "gilmour.slot.";
+    public const string Requests = "gilmour.request.";
+    public const string Signals = "gilmour.slot.";
     private const string Replies = "gilmour.response.";
+
+    // Reports have a channel and a format of their own.
+    private static readonly Topic s_errors = MeshTopics.Errors.Topic;
 
     public string NoticeChannel => "gilmour.mesh.notice";
 
     public string RequestChannel(Topic topic) => Own(topic.ToString()) ?? Requests + topic;
 
-    public string SignalChannel(TopicPattern pattern) => Own(pattern.ToString()) ?? Signals + pattern;
+    public string SignalChannel(TopicPattern pattern) =>
+        pattern.ToString() == s_errors.ToString() ? GilmourReport.Channel : Own(pattern.ToString()) ?? Signals + pattern;
 
     public string ReplySubscription(string nodeId) => $"{Replies}{nodeId}.*";
 
@@ -29,6 +33,12 @@ internal sealed class GilmourWire : IRedisWire
 
     public bool TryReadTopic(string channel, MessageKind kind, out Topic topic)
     {
+        if (kind == MessageKind.Signal && channel == GilmourReport.Channel)
+        {
+            topic = s_errors;
+            return true;
+        }
+
         var start = kind == MessageKind.Request ? Requests : Signals;
         return Topic.TryParse(channel.StartsWith(start, StringComparison.Ordinal) ? channel[start.Length..] : channel, out topic);
     }
@@ -37,20 +47,27 @@ internal sealed class GilmourWire : IRedisWire
         ? null
         : $"The Gilmour wire carries JSON, and this body is {(message.Body.IsEmpty ? "empty" : message.ContentType)}. Use the Native wire or the Json serializer.";
 
-    public byte[] Write(Message message) => GilmourEnvelope.Write(message.Body, 0, message.Id.ToString(), json =>
-    {
-        if (message.Deadline.RemainingMilliseconds is { } left)
+    public byte[] Write(Message message) => message.Topic == s_errors
+        ? GilmourReport.Write(message.Body, message.Id.ToString(), message.Headers)
+        : GilmourEnvelope.Write(message.Body, 0, message.Id.ToString(), json =>
         {
-            json.WriteNumber("remaining_ms", Math.Max(left, 1));
-        }
+            if (message.Deadline.RemainingMilliseconds is { } left)
+            {
+                json.WriteNumber("remaining_ms", Math.Max(left, 1));
+            }
 
-        WriteHeaders(json, message.Headers);
-    });
+            WriteHeaders(json, message.Headers);
+        });
 
     public bool TryReadMessage(
         MessageKind kind, Topic topic, ReadOnlyMemory<byte> frame, TimeProvider clock, [NotNullWhen(true)] out Message? message, [NotNullWhen(false)] out string? error)
     {
         message = null;
+        if (topic == s_errors)
+        {
+            return TryReadReport(frame, clock, out message, out error);
+        }
+
         if (!GilmourEnvelope.TryRead(frame, out var envelope, out error))
         {
             return false;
@@ -64,8 +81,7 @@ internal sealed class GilmourWire : IRedisWire
 
         message = new()
         {
-            // A foreign sender may well look like one of ours: without the mark all of it is the name.
-            Id = envelope.IsMarked ? OwnId(envelope.Sender) : new(envelope.Sender, -1),
+            Id = IdOf(envelope),
             Kind = kind,
             Topic = topic,
             Headers = headers,
@@ -74,6 +90,33 @@ internal sealed class GilmourWire : IRedisWire
             Deadline = envelope.RemainingMilliseconds is > 0 and <= uint.MaxValue
                 ? Deadline.After(TimeSpan.FromMilliseconds(envelope.RemainingMilliseconds), clock)
                 : Deadline.None,
+        };
+        return true;
+    }
+
+    private static bool TryReadReport(
+        ReadOnlyMemory<byte> frame, TimeProvider clock, [NotNullWhen(true)] out Message? message, [NotNullWhen(false)] out string? error)
+    {
+        message = null;
+        if (!GilmourReport.TryRead(frame, clock.GetUtcNow(), out var report, out error))
+        {
+            return false;
+        }
+
+        if (!Headers.TryRead(report.Headers, out var headers))
+        {
+            error = "The report's headers are outside the limits.";
+            return false;
+        }
+
+        message = new()
+        {
+            Id = report.IsMarked ? OwnId(report.Id) : new(report.Id, -1),
+            Kind = MessageKind.Signal,
+            Topic = s_errors,
+            Headers = headers,
+            ContentType = "application/json",
+            Body = report.Body,
         };
         return true;
     }
@@ -186,6 +229,13 @@ internal sealed class GilmourWire : IRedisWire
 
     /// <summary>A topic that already begins with <c>gilmour.</c> is used as it stands.</summary>
     private static string? Own(string name) => name.StartsWith("gilmour.", StringComparison.Ordinal) ? name : null;
+
+    // A foreign sender may well look like one of ours: without the mark all of it is the name. A payload of no implementation
+    // may have none: members of a group cannot tell that they mean the same one, and rather all handle it than none.
+    private static MessageId IdOf(GilmourEnvelope envelope) =>
+        envelope.Sender.Length == 0 ? new($"nameless-{Guid.NewGuid():N}", -1)
+        : envelope.IsMarked ? OwnId(envelope.Sender)
+        : new(envelope.Sender, -1);
 
     // Ours end in a number after the last dot; of any other the whole is the name.
     private static MessageId OwnId(string sender)

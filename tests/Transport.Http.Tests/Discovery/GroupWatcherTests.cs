@@ -18,9 +18,23 @@ public sealed class GroupWatcherTests
         await watched.NextAsync();
         var before = watched.Group.Endpoints;
         resolver.Find(new ResolvedAddress("b", 2) { Weight = 7, Priority = 1 }, new ResolvedAddress("c", 3), new ResolvedAddress("c", 3));
-        Assert.That(await watched.NextAsync(), Is.EqualTo(["b:2", "c:3"]));
-        Assert.That(watched.Group.Endpoints[0], Is.SameAs(before[1]));
+        Assert.That(await watched.NextAsync(), Is.EqualTo(["c:3", "b:2"]), "by priority");
+        Assert.That(watched.Group.Endpoints[1], Is.SameAs(before[1]));
         Assert.That((before[1].Address.Weight, before[1].Address.Priority), Is.EqualTo((7, 1)));
+    }
+
+    [Test]
+    public async Task Of_an_address_that_is_listed_twice_the_same_entry_counts_in_any_order()
+    {
+        var (resolver, clock) = (new ScriptedResolver(), new ManualTimeProvider());
+        await using var watched = Watched.Start(clock, resolver);
+        ResolvedAddress[] listed = [new("a", 1) { Priority = 1, Weight = 9 }, new("a", 1) { Weight = 2 }, new("a", 1) { Weight = 3 }];
+        resolver.Find(listed);
+        await watched.NextAsync();
+        Assert.That(watched.Group.Endpoints.Single().Address, Is.SameAs(listed[2]));
+        resolver.Find([.. listed.Reverse()]);
+        await resolver.ReadAsync();
+        Assert.That(watched.Group.Endpoints.Single().Address, Is.SameAs(listed[2]));
     }
 
     [Test]

@@ -25,6 +25,7 @@ public sealed class ResolverTests
         Assert.That(await FindAsync(address), Is.EqualTo(expected));
     }
 
+    [TestCase("static:,", "it lists no server; write static:host:port,host:port.")]
     [TestCase("static:a", "'a' has no port (write a:5080)")]
     [TestCase("static:a:1;wieght=2", "'wieght=2' is nothing that an address can say")]
     [TestCase("static:a:1;weight=0", "'weight=0' must be a number from 1 to 65535")]
@@ -96,7 +97,7 @@ public sealed class ResolverTests
     [Test]
     public async Task Texts_name_servers_and_other_texts_are_left_out()
     {
-        var dns = new FakeDns().Txt(60, "10.0.0.1:5080;weight=2", "v=spf1 -all", "w.internal, 10.0.0.3:1;tls=true", "").Host("w.internal.", 60, "10.0.0.2");
+        var dns = new FakeDns().Txt(60, "10.0.0.1:5080;weight=2", "v=spf1 -all", "w.internal., 10.0.0.3:1;tls=true", "").Host("w.internal.", 60, "10.0.0.2");
         ResolvedAddress[] expected =
         [
             new("10.0.0.1", 5080) { Weight = 2, Name = "10.0.0.1" },

@@ -22,11 +22,26 @@ public class GilmourWireTests
     [TestCase("""{"data": {"a": 1}, "code": 0, "sender": "s1"}""", "s1", """{"a": 1}""")]
     [TestCase("""{"sender": "s1", "unknown": [1, {"x": 2}], "data": "t", "code": null}""", "s1", "\"t\"")]
     [TestCase("""{"code": 200, "sender": "s1"}""", "s1", "null")]
-    [TestCase("[1,2]", "", "[1,2]")]
     public void A_foreign_request_is_read(string payload, string sender, string data)
     {
         Assert.That(s_wire.TryReadMessage(MessageKind.Request, s_topic, Encoding.UTF8.GetBytes(payload), TimeProvider.System, out var read, out var error), Is.True, error);
         Assert.That((read!.Sender, Encoding.UTF8.GetString(read.Body.Span)), Is.EqualTo((sender, data)));
+    }
+
+    [TestCase("[1,2]", "[1,2]")]
+    [TestCase("""{"a": 1}""", """{"a": 1}""")]
+    [TestCase("""{"data": 1, "sender": ""}""", "1")]
+    [TestCase("""{"data": 1, "sender": null}""", "1")]
+    public void A_payload_without_a_sender_has_a_name_that_no_other_has(string payload, string data)
+    {
+        MessageId Read()
+        {
+            Assert.That(s_wire.TryReadMessage(MessageKind.Signal, s_topic, Encoding.UTF8.GetBytes(payload), TimeProvider.System, out var read, out var error), Is.True, error);
+            Assert.That(Encoding.UTF8.GetString(read!.Body.Span), Is.EqualTo(data));
+            return read.Id;
+        }
+
+        Assert.That(Read(), Is.Not.EqualTo(Read()), "else the first would be claimed, and so all that follow");
     }
 
     [TestCase("""{"data": 1""")]

@@ -100,9 +100,17 @@ public sealed class DnsMessageTests
     }
 
     [TestCase(0xC00C, TestName = "A_name_that_points_to_itself_is_refused")]
-    [TestCase(0xC00E, TestName = "A_name_that_points_forward_is_refused")]
+    [TestCase(0xC018, TestName = "A_name_that_points_forward_is_refused")]
     [TestCase(0xFFFF, TestName = "A_name_that_points_outside_is_refused")]
-    public void A_bad_jump_is_refused(int jump) => Refuse(new PacketWriter().Flags(Answer).Put(6, 1).Number(2, jump).Raw(0, 1, 0, 1).Raw(new byte[10]));
+    public void A_bad_jump_is_refused(int jump)
+    {
+        // All the rest is right: the jump forward is to byte 24, where an empty name is the record's data.
+        Refuse(Record(jump));
+        Assert.That(DnsMessage.Parse(Record(0xC003).ToArray()).Answers, Is.Empty, "backward, to the 0 in the header");
+
+        static PacketWriter Record(int jump) =>
+            new PacketWriter().Flags(0x8100).Put(6, 1).Number(2, jump).Number(2, 99).Number(2, 1).Number(4, 60).Number(2, 1).Raw(0);
+    }
 
     [Test]
     public void Two_names_that_point_to_each_other_are_refused()

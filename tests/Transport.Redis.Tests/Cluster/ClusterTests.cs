@@ -1,0 +1,82 @@
+using Microsoft.Extensions.DependencyInjection;
+using NUnit.Framework;
+using ServiceMesh.Conformance;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.Redis.Tests.Cluster;
+
+/// <summary>What a cluster of three masters changes, beside what the suite asks on it.</summary>
+public sealed class ClusterTests
+{
+    private static readonly RequestTopic<int, int> s_work = new("work");
+
+    private RedisCluster _cluster = null!;
+
+    [SetUp]
+    public async Task StartAsync() => _cluster = await SharedServers.ClusterAsync();
+
+    [TearDown]
+    public async Task FlushAsync() => await _cluster.FlushAsync();
+
+    [Test]
+    public async Task A_handler_of_any_topic_is_found_whatever_master_its_channel_is_on()
+    {
+        var topics = Enumerable.Range(0, 60).Select(i => new RequestTopic<int, int>($"topic{i}")).ToArray();
+        await using var server = await StartNodeAsync(mesh => Array.ForEach(topics, topic => mesh.AddHandler(topic, (input, _) => input + 1)));
+        await using var caller = await StartNodeAsync();
+
+        var answers = await Task.WhenAll(topics.Select((topic, i) => caller.Bus.RequestAsync(topic, i)));
+
+        Assert.That(answers, Is.EqualTo(Enumerable.Range(1, 60)));
+    }
+
+    [Test]
+    public async Task A_node_that_died_and_is_still_announced_is_nobody()
+    {
+        await using var caller = await StartNodeAsync();
+        var info = caller.Bus.Node with
+        {
+            Id = "dead",
+            Subscriptions = [new() { Kind = MessageKind.Request, Pattern = "work", Group = "_default" }],
+        };
+        foreach (var master in _cluster.Masters)
+        {
+            // The one that has the slot takes it; the others say where to go.
+            await TryAsync(master, "SET", "mesh:node:dead", System.Text.Json.JsonSerializer.Serialize(info, RedisJson.Default.NodeInfo));
+            await TryAsync(master, "ZADD", "mesh:nodes", $"{DateTimeOffset.UtcNow.AddSeconds(15).ToUnixTimeMilliseconds()}", "dead");
+        }
+
+        Assert.That((await caller.Bus.ListNodesAsync()).Select(n => n.Id), Does.Contain("dead"));
+        var reply = await caller.Bus.TryRequestAsync(s_work, 1);
+
+        Assert.That((reply.Status, reply.Failure?.NotProcessed), Is.EqualTo((StatusCode.NotFound, (bool?)true)));
+    }
+
+    [Test]
+    public async Task A_database_that_a_cluster_does_not_have_is_refused_at_start()
+    {
+        var refusal = await Assert.ThrowsAsync<TransportException>(() => StartNodeAsync(null, "defaultDatabase=3"));
+
+        Assert.That(refusal!.Message, Does.Contain("defaultDatabase").And.Contain("ServiceMesh:Redis:Configuration"));
+    }
+
+    private static async Task TryAsync(RedisServer master, params string[] command)
+    {
+        try
+        {
+            await master.CommandAsync(command);
+        }
+        catch (InvalidOperationException moved) when (moved.Message.Contains("MOVED", StringComparison.Ordinal))
+        {
+            // Another master's slot.
+        }
+    }
+
+    private Task<TestNode> StartNodeAsync(Action<IServiceMeshBuilder>? configure = null, string more = "") => TestNode.StartAsync(
+        mesh =>
+        {
+            mesh.AddRedisTransport();
+            configure?.Invoke(mesh);
+        },
+        [("Transport", "Redis"), ("Redis:Configuration", $"{_cluster.Configuration},{more}".TrimEnd(','))]).InTime();
+}

@@ -1,0 +1,75 @@
+using Microsoft.Extensions.DependencyInjection;
+using NUnit.Framework;
+using ServiceMesh.Conformance;
+using ServiceMesh.Redis.Tests.Faults;
+using ServiceMesh.Support;
+using StackExchange.Redis;
+
+namespace ServiceMesh.Redis.Tests.Connection;
+
+/// <summary>An application that has a connection already.</summary>
+public sealed class HandedInTests
+{
+    private static readonly RequestTopic<string, string> s_ask = new("handed.ask");
+    private static readonly string s_nowhere = "redis.nowhere.invalid:1";
+
+    [Test]
+    public async Task A_connection_that_is_handed_in_is_used_and_left_open()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        using var own = await ConnectionMultiplexer.ConnectAsync(redis.Address);
+        var heard = new TaskCompletionSource<string>();
+        await own.GetSubscriber().SubscribeAsync("application", (_, value) => heard.SetResult(value!));
+        await using var node = await RedisNode.StartAsync(
+            s_nowhere, options => options.Connect = _ => Task.FromResult<IConnectionMultiplexer>(own), mesh => mesh.AddHandler(s_ask, (word, _) => word));
+
+        var answer = await node.Bus.RequestAsync(s_ask, "through yours").InTime();
+        await node.DisposeAsync();
+        var channels = (object?[])(await redis.CommandAsync("PUBSUB", "CHANNELS", "mesh*"))!;
+        await redis.CommandAsync("PUBLISH", "application", "still yours");
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(answer, Is.EqualTo("through yours"));
+            Assert.That(own.IsConnected, Is.True);
+            Assert.That(channels, Is.Empty, "what the bus subscribed to is gone");
+            Assert.That(await heard.Task.InTime(), Is.EqualTo("still yours"), "what the application subscribed to is not");
+        }
+    }
+
+    [Test]
+    public async Task Two_buses_may_share_a_connection()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        using var own = await ConnectionMultiplexer.ConnectAsync(redis.Address);
+        await using var server = await StartAsync(mesh => mesh.AddHandler(s_ask, (word, _) => word));
+        await using var caller = await StartAsync(null);
+
+        Assert.That(await caller.Bus.RequestAsync(s_ask, "shared").InTime(), Is.EqualTo("shared"));
+        await caller.DisposeAsync();
+        Assert.That(await server.Bus.RequestAsync(s_ask, "by one left").InTime(), Is.EqualTo("by one left"));
+
+        Task<RedisNode> StartAsync(Action<IServiceMeshBuilder>? configure) =>
+            RedisNode.StartAsync(s_nowhere, options => options.Connect = _ => Task.FromResult<IConnectionMultiplexer>(own), configure);
+    }
+
+    [Test]
+    public async Task A_factory_that_fails_or_never_ends_is_named_in_bounded_time()
+    {
+        var failed = await FailsAsync(_ => throw new InvalidOperationException("no connection today"));
+        var late = await FailsAsync(async cancellationToken =>
+        {
+            await Task.Delay(Timeout.Infinite, cancellationToken);
+            throw new InvalidOperationException("never reached");
+        });
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(failed, Does.Contain("application").And.Contain("no connection today"));
+            Assert.That(late, Does.Contain("application").And.Contain("00:00:02"));
+        }
+
+        static async Task<string> FailsAsync(Func<CancellationToken, Task<IConnectionMultiplexer>> connect) =>
+            (await Assert.CatchAsync<TransportException>(() => RedisNode.StartAsync(s_nowhere, options => options.Connect = connect)))!.Message;
+    }
+}

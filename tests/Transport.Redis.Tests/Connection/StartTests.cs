@@ -1,0 +1,127 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.DependencyInjection;
+using NUnit.Framework;
+using ServiceMesh.Redis.Tests.Faults;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.Redis.Tests.Connection;
+
+/// <summary>What a user is told whose Redis cannot be reached or lets nobody in: which address, what is wrong, which key to look at.</summary>
+public sealed class StartTests
+{
+    // ConnectTimeout of the nodes here, what finding out the reason may take, and a machine that is busy.
+    private static readonly TimeSpan s_bound = TimeSpan.FromSeconds(2 + 2 + 4);
+
+    [Test]
+    public async Task Where_nothing_listens_is_named() =>
+        await FailsAsync($"127.0.0.1:{FreePort.Next()}", "nothing listens", "running");
+
+    [Test]
+    public async Task A_host_name_that_nobody_knows_is_named() =>
+        await FailsAsync("redis.nowhere.invalid:6379", "host name", "not known");
+
+    [Test]
+    public async Task A_server_that_never_answers_is_named()
+    {
+        using var silent = new TcpListener(IPAddress.Loopback, 0);
+        silent.Start();
+
+        await FailsAsync($"{silent.LocalEndpoint}", "does not answer");
+    }
+
+    [Test]
+    public async Task What_is_no_Redis_is_named()
+    {
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+        var served = ServeAsync();
+
+        await FailsAsync($"{other.LocalEndpoint}", "no Redis");
+
+        other.Stop();
+        await served;
+
+        async Task ServeAsync()
+        {
+            try
+            {
+                while (true)
+                {
+                    using var client = await other.AcceptTcpClientAsync();
+                    var request = new byte[1000];
+                    _ = await client.GetStream().ReadAsync(request);
+                    await client.GetStream().WriteAsync("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"u8.ToArray());
+                }
+            }
+            catch (Exception stopped) when (stopped is SocketException or ObjectDisposedException or IOException)
+            {
+                // The end of the test.
+            }
+        }
+    }
+
+    [Test]
+    public async Task A_password_that_is_missing_is_asked_for()
+    {
+        await using var redis = await RedisServer.StartAsync(new RedisServerOptions { Password = "secret" });
+
+        await FailsAsync(redis.Address, "password", "none is given");
+    }
+
+    [Test]
+    public async Task A_password_that_is_wrong_is_told_apart_and_not_repeated()
+    {
+        await using var redis = await RedisServer.StartAsync(new RedisServerOptions { Password = "secret" });
+
+        var message = await FailsAsync($"{redis.Address},password=letmein", "refuses the password");
+
+        Assert.That(message, Does.Not.Contain("letmein"));
+    }
+
+    [Test]
+    public async Task The_right_password_lets_it_in()
+    {
+        await using var redis = await RedisServer.StartAsync(new RedisServerOptions { Password = "secret" });
+        await using var node = await RedisNode.StartAsync(
+            $"{redis.Address},password=secret", mesh => mesh.AddHandler(new RequestTopic<string, string>("start.ask"), (word, _) => word));
+
+        Assert.That(await node.Bus.RequestAsync(new RequestTopic<string, string>("start.ask"), "in"), Is.EqualTo("in"));
+    }
+
+    [Test]
+    public async Task A_user_who_may_do_nothing_is_told_what_Redis_says()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        using var admin = await redis.ConnectAsync();
+        await admin.SendAsync("ACL", "SETUSER", "default", "-@all");
+
+        await FailsAsync(redis.Address, "NOPERM");
+    }
+
+    [TestCase("host:6379,unknown=1", "unknown")]
+    [TestCase("", "ServiceMesh:Redis:Configuration")]
+    public async Task A_configuration_that_cannot_be_read_names_the_key(string configuration, string says)
+    {
+        var failure = await Assert.CatchAsync(() => RedisNode.StartAsync(configuration));
+
+        Assert.That(failure!.Message, Does.Contain("ServiceMesh:Redis:Configuration").And.Contain(says));
+    }
+
+    internal static async Task<string> FailsAsync(string configuration, params string[] says)
+    {
+        var watch = Stopwatch.StartNew();
+        var failure = await Assert.CatchAsync<TransportException>(() => RedisNode.StartAsync(configuration));
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(failure!.Message, Does.Contain(configuration.Split(',')[0]), "the address");
+            Assert.That(failure.Message, Does.Contain("ServiceMesh:Redis:Configuration"), "the key");
+            Assert.That(says.Where(text => !failure.Message.Contains(text, StringComparison.OrdinalIgnoreCase)), Is.Empty, failure.Message);
+            Assert.That(watch.Elapsed, Is.LessThan(s_bound));
+        }
+
+        return failure!.Message;
+    }
+}

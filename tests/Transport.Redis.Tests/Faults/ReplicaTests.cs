@@ -1,0 +1,95 @@
+using System.Globalization;
+using NUnit.Framework;
+using ServiceMesh.Conformance;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.Redis.Tests.Faults;
+
+/// <summary>Three replicas of one service, each a process, and Redis counts what their handlers see.</summary>
+public sealed class ReplicaTests
+{
+    private const int CallerCount = 64;
+
+    private static readonly RequestTopic<int, string> s_work = new("replica.work");
+    private static readonly string[] s_names = ["one", "two", "three"];
+
+    private RedisServer _redis = null!;
+
+    [SetUp]
+    public async Task StartRedisAsync() => _redis = await RedisServer.StartAsync();
+
+    [TearDown]
+    public async Task StopRedisAsync() => await _redis.DisposeAsync();
+
+    [Test]
+    public async Task Three_replicas_handle_each_request_exactly_once()
+    {
+        await using var replicas = await Replicas.StartAsync(_redis);
+        await using var caller = await RedisNode.StartAsync(_redis.Address, null, ("Request:Timeout", "00:00:20"));
+        var requests = TestLength.Of(30_000, 300_000);
+
+        var outcomes = await Callers.Start(caller.Bus, s_work, CallerCount, requests).EndAsync();
+        var handled = await HandledAsync();
+        await TestContext.Out.WriteLineAsync(string.Join(", ", outcomes.CountBy(o => o.Value).Select(share => $"{share.Key}: {share.Value}")));
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(outcomes.Where(o => o.Status != StatusCode.Ok), Is.Empty);
+            Assert.That(handled.Keys.Order(), Is.EqualTo(Enumerable.Range(1, requests)), "each was handled");
+            Assert.That(handled.Where(h => h.Value != 1), Is.Empty, "and only once");
+            Assert.That(outcomes.Select(o => o.Value).Distinct(), Is.EquivalentTo(s_names), "and all three took part");
+            Assert.That(caller.Waiting, Is.Zero);
+        }
+    }
+
+    [Test]
+    public async Task When_one_replica_is_killed_nothing_fails_but_what_it_had_in_flight()
+    {
+        await using var replicas = await Replicas.StartAsync(_redis, "--Work", "00:00:00.010");
+        await using var caller = await RedisNode.StartAsync(_redis.Address, null, ("Request:Timeout", "00:00:04"));
+        var requests = TestLength.Of(10_000, 100_000);
+
+        var callers = Callers.Start(caller.Bus, s_work, CallerCount, requests);
+        await Failsafe.UntilAsync(() => callers.Succeeded >= 3_000);
+        var killed = callers.Answers.CountBy(name => name).MaxBy(share => share.Value).Key; // whoever is fast has most of the work
+        await replicas[Array.IndexOf(s_names, killed)].KillAsync();
+        var outcomes = await callers.EndAsync();
+        var handled = await HandledAsync();
+        var by = await HashAsync("by");
+
+        var lost = outcomes.Where(o => o.Status != StatusCode.Ok).ToArray();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(lost, Has.Length.InRange(1, CallerCount), "it had some in flight, or this shows nothing; and no more than there are callers");
+            Assert.That(lost.Select(o => by.GetValueOrDefault(o.Number, killed)).Distinct(), Is.EqualTo([killed]), "all lost ones were with it");
+            Assert.That(lost.Select(o => o.Status).Distinct(), Is.SubsetOf([StatusCode.Unavailable, StatusCode.DeadlinePassed]));
+            Assert.That(lost.Where(o => o.Took > TimeSpan.FromSeconds(6)), Is.Empty, "in time");
+            Assert.That(handled.Where(h => h.Value != 1), Is.Empty, "what was handled, was handled once");
+            Assert.That(outcomes.Where(o => o.Status == StatusCode.Ok && !handled.ContainsKey(o.Number)), Is.Empty, "what was answered, was handled");
+            Assert.That(outcomes.TakeLast(requests / 10).Select(o => o.Value).Distinct(), Has.None.EqualTo(killed), "the others do the work");
+            Assert.That(caller.Waiting, Is.Zero);
+        }
+    }
+
+    private async Task<Dictionary<int, int>> HandledAsync() =>
+        (await HashAsync("handled")).ToDictionary(pair => pair.Key, pair => int.Parse(pair.Value, CultureInfo.InvariantCulture));
+
+    private async Task<Dictionary<int, string>> HashAsync(string key) => ((object?[])(await _redis.CommandAsync("HGETALL", key))!)
+        .Cast<string>().Chunk(2).ToDictionary(pair => int.Parse(pair[0], CultureInfo.InvariantCulture), pair => pair[1]);
+
+    private sealed class Replicas(ReplicaProcess[] all) : IAsyncDisposable
+    {
+        public ReplicaProcess this[int index] => all[index];
+
+        public static async Task<Replicas> StartAsync(RedisServer redis, params string[] arguments) =>
+            new(await Task.WhenAll(s_names.Select(name => ReplicaProcess.ServeAsync(redis.Address, name, arguments))));
+
+        public async ValueTask DisposeAsync()
+        {
+            foreach (var replica in all)
+            {
+                await replica.DisposeAsync();
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.DependencyInjection;
+using NUnit.Framework;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.Redis.Tests.Groups;
+
+/// <summary>One member of a group with few places, whose claims end when the test says so.</summary>
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+public sealed class ContestTests
+{
+    private readonly ConcurrentDictionary<long, TaskCompletionSource<bool>> _claims = new();
+    private readonly ConcurrentQueue<long> _claimed = new();
+    private TestNode? _node;
+    private Contest _contest = null!;
+
+    [TearDown]
+    public async Task StopAsync() => await _node!.DisposeAsync();
+
+    private async Task StartAsync(int places = 1)
+    {
+        var transport = new Catcher();
+        _node = await TestNode.StartAsync(
+            mesh => mesh.AddTransport(new("Catcher", [], _ => transport)).AddHandler(
+                new RequestTopic<int, int>("work"), (input, _) => input, options => (options.MaxConcurrency, options.MaxQueued) = (places, 0)),
+            [("Transport", "Catcher")]);
+        _contest = new(transport.Caught.Single(s => s.Pattern.ToString() == "work"), (message, _) =>
+        {
+            _claimed.Enqueue(message.Id.Number);
+            return Claim(message.Id.Number).Task;
+        });
+    }
+
+    [Test]
+    public async Task A_place_that_comes_back_goes_to_the_one_that_waits_for_it()
+    {
+        await StartAsync();
+        var first = Enter(1);
+        var second = Enter(2);
+        Assert.That(second.IsCompleted, Is.False, "the first may still lose");
+
+        Claim(1).SetResult(false);
+        Claim(2).SetResult(true);
+
+        Assert.That(await first, Is.Null, "another member has it");
+        Assert.That((await second)?.IsAccepted, Is.True);
+    }
+
+    [Test]
+    public async Task A_node_that_wins_its_last_place_refuses_who_waited_for_it()
+    {
+        await StartAsync();
+        var first = Enter(1);
+        var second = Enter(2);
+
+        Claim(1).SetResult(true);
+
+        Assert.That((await first)?.IsAccepted, Is.True);
+        Assert.That((await second)?.Refusal?.Status, Is.EqualTo(StatusCode.Overloaded));
+        Assert.That(_claimed, Is.EqualTo([1]), "it claims only what it can run");
+    }
+
+    [Test]
+    public async Task No_more_wait_than_places_may_come_back()
+    {
+        await StartAsync();
+        var first = Enter(1);
+        var second = Enter(2);
+
+        var third = Enter(3);
+
+        Assert.That(third.IsCompleted, Is.True);
+        Assert.That((await third)?.Refusal?.Status, Is.EqualTo(StatusCode.Overloaded));
+        Claim(1).SetResult(false);
+        Claim(2).SetResult(false);
+        Assert.That((await first, await second), Is.EqualTo(((Delivery?)null, (Delivery?)null)));
+    }
+
+    [Test]
+    public async Task A_claim_that_fails_gives_its_place_back()
+    {
+        await StartAsync();
+        var first = Enter(1);
+        Claim(1).SetException(new TimeoutException("gone"));
+        Assert.That(async () => await first, Throws.InstanceOf<TimeoutException>());
+
+        Claim(2).SetResult(true);
+
+        Assert.That((await Enter(2))?.IsAccepted, Is.True);
+    }
+
+    [Test]
+    public async Task What_waits_has_its_turn_in_the_order_of_arrival()
+    {
+        await StartAsync(places: 20);
+        var losing = Enumerable.Range(0, 20).Select(i => Enter(i)).ToArray();
+        var waiting = Enumerable.Range(20, 20).Select(i => Enter(i)).ToArray();
+
+        for (var i = 0; i < 20; i++)
+        {
+            Claim(i).SetResult(false);
+            Claim(20 + i).SetResult(true);
+        }
+
+        Assert.That(await Task.WhenAll(losing), Is.All.Null);
+        Assert.That((await Task.WhenAll(waiting)).Select(d => d?.IsAccepted), Is.All.True);
+        Assert.That(_claimed, Is.EqualTo(Enumerable.Range(0, 40)));
+    }
+
+    private Task<Delivery?> Enter(long number) => _contest.EnterAsync(new()
+    {
+        Id = new("caller", number),
+        Kind = MessageKind.Request,
+        Topic = Topic.Parse("work"),
+        ContentType = "application/json",
+        Body = "1"u8.ToArray(),
+    });
+
+    private TaskCompletionSource<bool> Claim(long number) =>
+        _claims.GetOrAdd(number, _ => new(TaskCreationOptions.RunContinuationsAsynchronously));
+
+    /// <summary>Moves nothing, and shows what it was given to deliver to.</summary>
+    private sealed class Catcher : ITransport
+    {
+        public List<Subscription> Caught { get; } = [];
+
+        public TransportCapabilities Capabilities { get; } = new() { System = "catcher" };
+
+        public Task StartAsync(TransportContext context, CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken) => new(ReplyMessage.NoHandler(request.Topic));
+
+        public ValueTask<SignalResult> SignalAsync(Message signal, CancellationToken cancellationToken) => new(new SignalResult(0));
+
+        public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<NodeInfo>>([]);
+
+        public Task SubscribeAsync(IReadOnlyCollection<Subscription> subscriptions, CancellationToken cancellationToken)
+        {
+            Caught.AddRange(subscriptions);
+            return Task.CompletedTask;
+        }
+
+        public Task UnsubscribeAsync(Subscription subscription, CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}
