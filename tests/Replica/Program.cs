@@ -8,7 +8,7 @@ using StackExchange.Redis;
 // One member of a group in a process of its own, which tests start, ask and kill. Its settings are arguments, as
 // --ServiceMesh:Redis:Configuration HOST:PORT. It counts every request that its handler sees in the hash "handled" of the
 // same Redis, and signs it in the hash "by": both know what this process did after it is gone. Then it works for --Work
-// TIME and answers with its name. With --Ask NUMBER it serves nothing, asks once and prints the answer.
+// TIME and answers with its name; a negative request it keeps for as long as it may. With --Ask NUMBER it serves nothing, asks once and prints the answer.
 var work = new RequestTopic<int, string>("replica.work");
 
 var app = Host.CreateApplicationBuilder(args);
@@ -26,7 +26,7 @@ if (number is null)
     {
         var counts = await counting.Task;
         await Task.WhenAll(counts.HashIncrementAsync("handled", id), counts.HashSetAsync("by", id, name)).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        await Task.Delay(time, context.CancellationToken);
+        await Task.Delay(id < 0 ? Timeout.InfiniteTimeSpan : time, context.CancellationToken);
         return name;
     });
 }

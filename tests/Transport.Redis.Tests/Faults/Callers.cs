@@ -42,9 +42,6 @@ internal sealed class Callers
 
     public int Failed => Volatile.Read(ref _failed);
 
-    /// <summary>What has come back so far.</summary>
-    public IEnumerable<string> Answers => _outcomes.Select(outcome => outcome.Value).OfType<string>();
-
     public static Callers Start(IServiceBus bus, RequestTopic<int, string> topic, int callers, int most = int.MaxValue) => new(bus, topic, callers, most);
 
     /// <summary>Waits until all requests that were begun have ended.</summary>

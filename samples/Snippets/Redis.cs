@@ -1,0 +1,32 @@
+using Microsoft.Extensions.DependencyInjection;
+using ServiceMesh;
+using ServiceMesh.Redis;
+using StackExchange.Redis;
+
+namespace Snippets;
+
+#region gaps
+public sealed class Prices(RedisGaps gaps, IServiceBus bus)
+{
+    public void Watch() => gaps.Ended += gap =>
+    {
+        if (gap.MessagesMayBeMissed)
+        {
+            _ = ReloadAsync(gap.From);
+        }
+    };
+
+    #endregion
+    private async Task ReloadAsync(DateTimeOffset since) => await bus.SignalAsync(new SignalTopic<DateTimeOffset>("prices.reload"), since);
+}
+
+public static class Redis
+{
+    public static void HandIn(IServiceMeshBuilder mesh, IConnectionMultiplexer connection)
+    {
+        #region handed-in
+        mesh.AddRedisTransport(connection);
+        mesh.AddRedisTransport(async (services, cancellationToken) => await services.GetRequiredService<Lazy<Task<ConnectionMultiplexer>>>().Value);
+        #endregion
+    }
+}
