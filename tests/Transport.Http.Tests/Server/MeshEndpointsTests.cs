@@ -133,6 +133,25 @@ public sealed class MeshEndpointsTests : IDisposable
     }
 
     [Test]
+    public async Task Answers_and_the_node_document_say_how_full_the_handler_is()
+    {
+        var held = new Held();
+        await _node.Bus.SubscribeAsync(
+            Ask, (input, context) => input == "stay" ? held.HandleAsync(input, context) : Task.FromResult(input), new() { MaxConcurrency = 4 });
+        var staying = PostAsync("request/test.ask", "\"stay\"");
+        await held.EnteredAsync();
+
+        using var answer = await PostAsync("request/test.ask", "\"go\"");
+        using var document = JsonDocument.Parse(await _http.GetStringAsync(new Uri(Url("node"))));
+
+        // The place of the one that was answered may not be free again yet.
+        Assert.That(answer.Headers.GetValues("mesh-load").Single(), Is.AnyOf("0.25", "0.5"));
+        Assert.That(document.RootElement.GetProperty("load").GetDouble(), Is.AnyOf(0.25, 0.5));
+        held.Release();
+        (await staying).Dispose();
+    }
+
+    [Test]
     public async Task A_signal_by_curl_reaches_individuals_and_one_member_of_each_group()
     {
         var (own, group) = (new Inbox<string>(), new Inbox<string>());
