@@ -110,7 +110,6 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     {
         await parts.Endpoints.FarewellAsync(_logger, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _stopping.CancelAsync().ConfigureAwait(false);
-        await Mesh.DisposeAsync().ConfigureAwait(false);
         parts.Endpoints.Close();
         _node.Watchers.Close();
         if (_server is not null)
@@ -119,6 +118,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
             await _server.DisposeAsync().ConfigureAwait(false);
         }
 
+        await Mesh.DisposeAsync().ConfigureAwait(false);
         _connections.Dispose();
     }
 

@@ -19,6 +19,10 @@ internal sealed class Send(HttpNode node, Connections connections, Mesh mesh) : 
                     StatusCode.BodyTooLarge,
                     $"The reply has more than {node.Context.MaxBodyBytes} bytes, which this node accepts. Raise its ServiceMesh:Request:MaxBodyBytes.");
         }
+        catch (Exception failure) when (cancellationToken.IsCancellationRequested && failure is HttpRequestException or IOException)
+        {
+            throw new OperationCanceledException(failure.Message, failure, cancellationToken); // how it ended meanwhile is nobody's concern
+        }
         catch (Exception failure) when (!cancellationToken.IsCancellationRequested && failure is HttpRequestException or IOException or OperationCanceledException)
         {
             member.Endpoint.RecordFailure();

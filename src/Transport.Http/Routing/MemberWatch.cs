@@ -79,9 +79,9 @@ internal sealed class MemberWatch
                 }
             }
         }
-        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        catch (Exception) when (_stop.IsCancellationRequested)
         {
-            // The address is gone, or the node stops.
+            // The address is gone, or the node stops; a question that failed at the same moment changes nothing about that.
         }
         finally
         {

@@ -94,6 +94,10 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh)
             result.Count(receipt.Receivers);
             return [.. copy.Groups.Where(g => receipt.Refused.FirstOrDefault(r => r.Group == g.Name) is { } refusal && g.Refuse(refusal))];
         }
+        catch (Exception failure) when (cancellationToken.IsCancellationRequested && failure is HttpRequestException or IOException)
+        {
+            throw new OperationCanceledException(failure.Message, failure, cancellationToken);
+        }
         catch (Exception failure) when (!cancellationToken.IsCancellationRequested && failure is HttpRequestException or IOException or JsonException or OperationCanceledException)
         {
             endpoint.RecordFailure();
