@@ -24,6 +24,9 @@ internal sealed class Relay : IAsyncDisposable
 
     public int Port { get; }
 
+    /// <summary>Whether somebody has connected.</summary>
+    public bool WasCalled => !_open.IsEmpty;
+
     /// <summary>Keeps all connections and passes nothing on any more: a machine that vanished.</summary>
     public void Freeze() => _frozen = true;
 

@@ -185,10 +185,16 @@ public sealed class MeshTests
             await File.WriteAllTextAsync(file, $$"""[{ "host": "127.0.0.1", "port": {{before}} }]""");
             await using var old = await StartAsync(mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), Listen(before));
             await using var young = await StartAsync(mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), Listen(after));
-            await using var caller = await StartAsync(null, ("Http:Services:weather:Address", $"file:{file}"));
+            await using var relay = new Relay(after);
+            await using var caller = await StartAsync(null, ("Http:Services:weather:Address", $"file:{file}"), ("Http:Health:Timeout", "00:00:20"));
             Assert.That(await caller.Bus.RequestAsync(Ask, ""), Is.EqualTo(old.Bus.Node.Id));
 
-            await File.WriteAllTextAsync(file, $$"""[{ "host": "127.0.0.1", "port": {{after}} }]""");
+            // What the new one handles is not known before it has answered.
+            relay.Freeze();
+            await File.WriteAllTextAsync(file, $$"""[{ "host": "127.0.0.1", "port": {{relay.Port}} }]""");
+            await Failsafe.UntilAsync(() => relay.WasCalled);
+            Assert.That(await caller.Bus.RequestAsync(Ask, "").InTime(), Is.EqualTo(old.Bus.Node.Id));
+            relay.Thaw();
 
             var failed = new List<string>();
             await Failsafe.UntilAsync(async () =>
