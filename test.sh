@@ -17,9 +17,11 @@ needed=()
 need() { command -v "$1" >/dev/null || needed+=("$2"); }
 need sort coreutils
 need grep grep
+need dnsmasq dnsmasq-base
 need redis-server redis-server
 need node nodejs
 need npm npm
+need curl curl
 if [ ${#needed[@]} -gt 0 ]; then
   as_root=(); [ "$(id -u)" = 0 ] || as_root=(sudo)
   "${as_root[@]}" apt-get update -qq && "${as_root[@]}" apt-get install -y -qq "${needed[@]}" \

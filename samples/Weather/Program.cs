@@ -12,6 +12,7 @@ static void Configure(HostApplicationBuilder app, Role role)
     var mesh = app.Services.AddServiceMesh(app.Configuration.GetSection("ServiceMesh"))
         .AddInMemoryTransport()
         .AddRedisTransport()
+        .AddHttpTransport()
         .AddJsonContext(WeatherJson.Default);
 
     if (role == Role.Client)

@@ -12,7 +12,8 @@ static void Configure(HostApplicationBuilder app, Role role)
 {
     var mesh = app.Services.AddServiceMesh(app.Configuration.GetSection("ServiceMesh"))
         .AddInMemoryTransport()   // which of the added transports runs is configuration
-        .AddRedisTransport();
+        .AddRedisTransport()
+        .AddHttpTransport();
 
     if (role == Role.Client)
     {

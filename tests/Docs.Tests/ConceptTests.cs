@@ -91,7 +91,7 @@ public sealed partial class ConceptTests
     private static Dictionary<string, TransportCapabilities> Transports()
     {
         var services = new ServiceCollection();
-        services.AddServiceMesh().AddInMemoryTransport().AddRedisTransport();
+        services.AddServiceMesh().AddInMemoryTransport().AddRedisTransport().AddHttpTransport();
         using var provider = services.BuildServiceProvider();
         return provider.GetKeyedServices<TransportRegistration>("").ToDictionary(t => t.Name, t => t.Create(provider).Capabilities);
     }

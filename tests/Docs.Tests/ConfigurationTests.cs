@@ -181,9 +181,9 @@ public sealed partial class ConfigurationTests
     private static void Load(IConfiguration configuration)
     {
         var services = new ServiceCollection();
-        services.AddServiceMesh(configuration.GetSection("ServiceMesh")).AddInMemoryTransport();
+        services.AddServiceMesh(configuration.GetSection("ServiceMesh")).AddInMemoryTransport().AddRedisTransport().AddHttpTransport();
         using var provider = services.BuildServiceProvider();
-        _ = provider.GetRequiredService<IOptionsMonitor<ServiceMeshOptions>>().Get("");
+        _ = provider.GetRequiredService<IServiceBus>();
     }
 
     /// <summary>The keys below a class of options, with type and default, in the order in which they are written there.</summary>

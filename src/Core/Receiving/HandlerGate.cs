@@ -27,6 +27,9 @@ internal sealed class HandlerGate(int maxConcurrency, int maxQueued)
 
     public int InFlight => Running + Waiting;
 
+    /// <summary>0 is idle, 1 is full, more is a queue.</summary>
+    public double Load => (double)(Running is var running && running < maxConcurrency ? running : InFlight) / maxConcurrency;
+
     public bool IsFull
     {
         get

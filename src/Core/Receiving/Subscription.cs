@@ -37,6 +37,12 @@ public sealed class Subscription
     public string NodeId => _node.Id;
 
     /// <summary>
+    /// How full its handler is at this moment, for transports that tell others: 0 is idle, 1 is all that it may run at
+    /// once, more is a queue.
+    /// </summary>
+    public double Load => _gate.Load;
+
+    /// <summary>
     /// False while as many messages run and wait as may: an offer would be refused. A transport on which members compete
     /// for messages may wait a moment for places that it holds itself, rather than offer and be refused.
     /// </summary>

@@ -48,6 +48,21 @@ public sealed class SubscriptionGroup
     /// <summary>The group's name.</summary>
     public string Name { get; }
 
+    /// <summary>How full its least busy member is; see <see cref="Subscription.Load"/>.</summary>
+    public double Load
+    {
+        get
+        {
+            var least = double.MaxValue;
+            foreach (var member in _members)
+            {
+                least = Math.Min(least, member.Load);
+            }
+
+            return least;
+        }
+    }
+
     /// <summary>
     /// Offers a message to one member after the other, beginning with another one each time, until one accepts.
     /// When all refuse, returns the refusal that is most worth knowing: overloaded before draining.

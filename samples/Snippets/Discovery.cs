@@ -1,0 +1,97 @@
+using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.DependencyInjection;
+using ServiceMesh.Http;
+
+namespace Snippets;
+
+#region balancer
+/// <summary>The first endpoint of the list that can take the request: a main server, and others that stand by.</summary>
+public sealed class FirstOfList : IBalancer
+{
+    private ImmutableArray<Endpoint> _endpoints = [];
+
+    public void Update(ImmutableArray<Endpoint> endpoints) =>
+        ImmutableInterlocked.InterlockedExchange(ref _endpoints, endpoints);
+
+    public Endpoint? Pick(in PickContext context)
+    {
+        Endpoint? tried = null;
+        foreach (var endpoint in _endpoints)
+        {
+            if (context.Allows(endpoint))
+            {
+                return endpoint;
+            }
+
+            tried ??= endpoint.CanTake ? endpoint : null;
+        }
+
+        return tried;
+    }
+}
+#endregion
+
+/// <summary>Where an application keeps its list of servers.</summary>
+public interface IInventory
+{
+    Task<IReadOnlyList<(string Host, int Port)>> FindAsync(string service, CancellationToken cancellationToken);
+}
+
+#region resolver
+/// <summary>Finds servers in the application's own inventory: <c>inventory://weather</c>.</summary>
+public sealed class InventoryResolver(AddressGroup group, ResolverContext context, IInventory inventory) : IResolver
+{
+    private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(10);
+
+    public async IAsyncEnumerable<ResolverResult> WatchAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            yield return await AskAsync(cancellationToken);
+            await Task.Delay(s_interval, context.Clock, cancellationToken);
+        }
+    }
+
+    private async Task<ResolverResult> AskAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var servers = await inventory.FindAsync(group.Target, cancellationToken);
+            return ResolverResult.Found([.. servers.Select(s => new ResolvedAddress(s.Host, s.Port))], s_interval);
+        }
+        catch (IOException failure)
+        {
+            // Not an empty list: the servers that were known stay in use.
+            return ResolverResult.Failed($"The inventory did not answer about '{group}': {failure.Message}");
+        }
+    }
+}
+#endregion
+
+public static class Discovery
+{
+    #region register
+    public static IServiceCollection AddInventory(this IServiceCollection services) => services
+        .AddSingleton(new BalancerKind("FirstOfList", _ => new FirstOfList()))
+        .AddSingleton(provider => new ResolverKind(
+            "inventory", (group, context) => new InventoryResolver(group, context, provider.GetRequiredService<IInventory>())));
+    #endregion
+
+    #region dns
+    public static async Task<string> DescribeAsync(IDnsResolver dns, string host, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var answer = await dns.ResolveAddressesAsync(host, cancellationToken);
+            return answer.Records.IsEmpty
+                ? $"{host} has no address"
+                : $"{host} is {answer.Records[0].Address} for {answer.TimeToLive.TotalSeconds} seconds";
+        }
+        catch (DnsException nobodyCouldTell)
+        {
+            return nobodyCouldTell.Message;
+        }
+    }
+    #endregion
+}

@@ -1,0 +1,152 @@
+using System.Globalization;
+
+namespace ServiceMesh.Http;
+
+/// <summary>
+/// One address of a group with its live state. It stays the same object for as long as the address is in the group.
+/// Thread-safe without locks.
+/// </summary>
+/// <remarks>
+/// Who sends a request calls <see cref="Begin"/>, then <see cref="RecordSuccess"/> or <see cref="RecordFailure"/> when the
+/// headers are there, and <see cref="End"/> once when the body has been read or given up. A caller that cancels records
+/// nothing: that is no failure of the endpoint.
+/// </remarks>
+public sealed class Endpoint
+{
+    /// <summary>What a new endpoint is taken to need before its first answer.</summary>
+    private const float FirstLatency = 0.030f;
+
+    private static readonly TimeSpan s_leastPenalty = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_mostPenalty = TimeSpan.FromSeconds(300);
+    private static readonly TimeSpan s_slowStart = TimeSpan.FromSeconds(20);
+
+    private readonly TimeProvider _clock;
+    private readonly long _made;
+    private readonly PeakEwma _latency = new(FirstLatency);
+    private readonly DecayingSum _bytes = new();
+    private readonly DecayingMark _load = new();
+    private ResolvedAddress _address;
+    private int _inFlight;
+    private int _state;
+    private bool _lastFailed;
+    private long _lastSuccess;
+    private long _startedAt;
+
+    /// <summary>Makes an endpoint.</summary>
+    /// <param name="address">Where it is.</param>
+    /// <param name="clock">The clock.</param>
+    /// <param name="warm">Whether it takes its full share at once; otherwise it starts slowly.</param>
+    public Endpoint(ResolvedAddress address, TimeProvider clock, bool warm = true)
+    {
+        ArgumentNullException.ThrowIfNull(address);
+        ArgumentNullException.ThrowIfNull(clock);
+        _address = address;
+        _clock = clock;
+        _made = clock.GetTimestamp();
+        _startedAt = warm ? long.MinValue : _made;
+    }
+
+    /// <summary>Where it is. Weight and priority may change; host, port, name and TLS do not.</summary>
+    public ResolvedAddress Address
+    {
+        get => Volatile.Read(ref _address);
+        internal set => Volatile.Write(ref _address, value);
+    }
+
+    /// <summary>Whether it takes requests. Becoming healthy again is a slow start. Default: <see cref="EndpointState.Healthy"/>.</summary>
+    public EndpointState State
+    {
+        get => (EndpointState)Volatile.Read(ref _state);
+        set
+        {
+            if (Interlocked.Exchange(ref _state, (int)value) != (int)value && value == EndpointState.Healthy)
+            {
+                Volatile.Write(ref _startedAt, _clock.GetTimestamp());
+            }
+        }
+    }
+
+    /// <summary>Whether a balancer may choose it.</summary>
+    public bool CanTake => State == EndpointState.Healthy;
+
+    /// <summary>Attempts that have begun and not ended.</summary>
+    public int InFlight => Volatile.Read(ref _inFlight);
+
+    /// <summary>Whether the last answer was a failure.</summary>
+    public bool LastFailed => Volatile.Read(ref _lastFailed);
+
+    /// <summary>When it last succeeded, as a timestamp of the clock; 0 when it never did.</summary>
+    public long LastSuccess => Volatile.Read(ref _lastSuccess);
+
+    /// <summary>Bytes sent and received within about the last ten seconds.</summary>
+    public double RecentBytes => _bytes.Read(Now);
+
+    /// <summary>
+    /// What the server said of its own load in its last answers, fading over about ten seconds: 0 is idle, 1 is full, more
+    /// is a queue. 0 when it says nothing.
+    /// </summary>
+    public double ReportedLoad
+    {
+        get => _load.Read(Now);
+        set => _load.Set((float)Math.Clamp(value, 0, 1000), Now);
+    }
+
+    /// <summary>
+    /// The peak average of its latency. It fades while nothing is in flight, so that a slow or failing endpoint is tried
+    /// again some day; while an answer is awaited it does not, so that one trial is not followed by a thousand.
+    /// </summary>
+    public TimeSpan Latency => TimeSpan.FromSeconds(LatencySeconds);
+
+    /// <summary>Its weight, less while it starts slowly: from a tenth to the whole within 20 seconds.</summary>
+    public double EffectiveWeight => Address.Weight * Warmth;
+
+    internal float LatencySeconds => InFlight == 0 ? _latency.Read(Now) : _latency.Last;
+
+    /// <summary>0.1 to 1.</summary>
+    internal double Warmth
+    {
+        get
+        {
+            var startedAt = Volatile.Read(ref _startedAt);
+            return startedAt == long.MinValue ? 1 : Math.Clamp(_clock.GetElapsedTime(startedAt) / s_slowStart, 0.1, 1);
+        }
+    }
+
+    // Milliseconds since it was made, wrapping after 49 days.
+    private uint Now => unchecked((uint)(long)_clock.GetElapsedTime(_made).TotalMilliseconds);
+
+    /// <summary>An attempt begins.</summary>
+    public void Begin() => Interlocked.Increment(ref _inFlight);
+
+    /// <summary>An attempt ended: its body was read, or nobody wants it. Once for each <see cref="Begin"/>.</summary>
+    public void End() => Interlocked.Decrement(ref _inFlight);
+
+    /// <summary>Bytes went out or came in.</summary>
+    public void RecordBytes(long count) => _bytes.Add(count, Now);
+
+    /// <summary>It answered.</summary>
+    /// <param name="latency">From the beginning of the attempt to the headers of the answer.</param>
+    public void RecordSuccess(TimeSpan latency)
+    {
+        _latency.Record((float)latency.TotalSeconds, Now);
+        Volatile.Write(ref _lastFailed, false);
+        Volatile.Write(ref _lastSuccess, _clock.GetTimestamp());
+    }
+
+    /// <summary>
+    /// It failed: no connection, no answer in time, 429 or 5xx. However fast that was, it counts as 5 seconds at least, so
+    /// that failing fast does not attract traffic.
+    /// </summary>
+    /// <param name="retryAfter">How long the server asked to be left alone; at most 300 seconds count.</param>
+    public void RecordFailure(TimeSpan? retryAfter = null)
+    {
+        var penalty = retryAfter is { } asked && asked > s_leastPenalty ? asked : s_leastPenalty;
+        _latency.Record((float)(penalty < s_mostPenalty ? penalty : s_mostPenalty).TotalSeconds, Now);
+        Volatile.Write(ref _lastFailed, true);
+    }
+
+    /// <summary>Host and port.</summary>
+    public override string ToString() => Address.Host.Contains(':', StringComparison.Ordinal)
+        ? string.Create(CultureInfo.InvariantCulture, $"[{Address.Host}]:{Address.Port}")
+        : string.Create(CultureInfo.InvariantCulture, $"{Address.Host}:{Address.Port}");
+}

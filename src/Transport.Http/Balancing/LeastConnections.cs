@@ -1,0 +1,7 @@
+namespace ServiceMesh.Http;
+
+/// <summary><c>LeastConnections</c>: the fewest attempts in flight for its weight.</summary>
+internal sealed class LeastConnections(BalancerContext context) : LeastOf(context)
+{
+    protected override double Score(Endpoint endpoint) => (endpoint.InFlight + 1) / endpoint.EffectiveWeight;
+}

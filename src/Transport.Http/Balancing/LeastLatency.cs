@@ -1,0 +1,7 @@
+namespace ServiceMesh.Http;
+
+/// <summary><c>LeastLatency</c>: the lowest peak average of the latency. Weights do not count.</summary>
+internal sealed class LeastLatency(BalancerContext context) : LeastOf(context)
+{
+    protected override double Score(Endpoint endpoint) => endpoint.LatencySeconds;
+}

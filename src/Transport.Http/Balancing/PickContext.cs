@@ -1,0 +1,31 @@
+namespace ServiceMesh.Http;
+
+/// <summary>What a balancer may look at when it chooses. A default one is fine: no key, nothing tried.</summary>
+public readonly ref struct PickContext
+{
+    /// <summary>What <c>ConsistentHash</c> hashes, for instance a customer's id; null when the message has no key.</summary>
+    public string? Key { get; init; }
+
+    /// <summary>The endpoints that this request was already sent to: avoided while there is another.</summary>
+    public ReadOnlySpan<Endpoint> Tried { get; init; }
+
+    /// <summary>Whether the endpoint can take a request and was not tried yet: the first choice of every balancer.</summary>
+    public bool Allows(Endpoint endpoint)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        if (!endpoint.CanTake)
+        {
+            return false;
+        }
+
+        foreach (var tried in Tried)
+        {
+            if (ReferenceEquals(tried, endpoint))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,37 @@
+using System.Collections.Immutable;
+
+namespace ServiceMesh.Http;
+
+/// <summary>
+/// <c>PowerOfTwoChoices</c>, the default: the cheaper of two random endpoints. Cost is the peak average of the latency
+/// times what is in flight, per weight, and more for a server that reports load. Two choices come close to the best one, and
+/// clients that know the same do not all run to the same endpoint (Mitzenmacher; Finagle's "Power of Two Choices: Peak EWMA").
+/// </summary>
+internal sealed class PowerOfTwoChoices(BalancerContext context) : SnapshotBalancer<Endpoint[]>
+{
+    private readonly Random _random = context.Random;
+
+    protected override Endpoint[] Prepare(ImmutableArray<Endpoint> endpoints) => [.. endpoints];
+
+    protected override Endpoint? Choose(Endpoint[] plan, in PickContext context)
+    {
+        if (plan.Length > 1)
+        {
+            var first = _random.Next(plan.Length);
+            var second = _random.Next(plan.Length - 1);
+            second += second >= first ? 1 : 0;
+            var (a, b) = (plan[first], plan[second]);
+            switch (context.Allows(a), context.Allows(b))
+            {
+                case (true, true): return Cost(b) < Cost(a) ? b : a;
+                case (true, false): return a;
+                case (false, true): return b;
+            }
+        }
+
+        return Draw.Uniform(plan, context, _random);
+    }
+
+    private static double Cost(Endpoint endpoint) =>
+        endpoint.LatencySeconds * (endpoint.InFlight + 1) * (1 + endpoint.ReportedLoad) / endpoint.EffectiveWeight;
+}

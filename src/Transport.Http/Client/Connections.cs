@@ -1,0 +1,167 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
+
+namespace ServiceMesh.Http;
+
+/// <summary>
+/// The connections to all endpoints. The address in the URI chooses the pool, so each endpoint has its own; the name in
+/// <c>Host</c> is what its certificate must show. Thread-safe.
+/// </summary>
+internal sealed class Connections : IDisposable
+{
+    // Of a body that may be refused for its size, the headers go first (RFC 9110, 10.1.1).
+    private const int LargeBody = 1024 * 1024;
+
+    private const int MostHeaderKilobytes = 128;
+
+    private readonly HttpMessageInvoker _http;
+    private readonly TimeProvider _clock;
+    private readonly string? _authorization;
+
+    public Connections(HttpTransportOptions options, TimeProvider clock)
+    {
+        _clock = clock;
+        _authorization = options.Token is null ? null : $"Bearer {options.Token}";
+        var handler = new SocketsHttpHandler
+        {
+            ConnectTimeout = options.Timeouts.Connect,
+            PooledConnectionIdleTimeout = options.Timeouts.Idle,
+            // A name that an endpoint is written with may move; ± a fifth, so that not all connections renew at once.
+            PooledConnectionLifetime = TimeSpan.FromMinutes(5) * (0.8 + (0.4 * Random.Shared.NextDouble())),
+            EnableMultipleHttp2Connections = true,
+            KeepAlivePingDelay = TimeSpan.FromSeconds(30),
+            KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
+            MaxResponseHeadersLength = MostHeaderKilobytes,
+            AllowAutoRedirect = false,
+            UseCookies = false,
+            UseProxy = false,
+            ActivityHeadersPropagator = null, // the message has its trace already
+        };
+        if (options.Tls.LoadTrustedRoots() is { } roots)
+        {
+            var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+            policy.CustomTrustStore.AddRange(roots);
+            handler.SslOptions = new SslClientAuthenticationOptions { CertificateChainPolicy = policy };
+        }
+
+        _http = new(handler);
+    }
+
+    /// <summary>Sends one HTTP request and reads its whole answer; null when that is larger than the limit.</summary>
+    /// <param name="member">Where to.</param>
+    /// <param name="method">GET or POST.</param>
+    /// <param name="path">With its query.</param>
+    /// <param name="headers">Without HTTP's own.</param>
+    /// <param name="contentType">Of the body; empty for none.</param>
+    /// <param name="body">Sent with a POST.</param>
+    /// <param name="limit">The most bytes of the answer.</param>
+    /// <param name="cancellationToken">Ends it at once; the server hears of it.</param>
+    /// <param name="isMessage">Whether the endpoint's latency and load are learned from it.</param>
+    public async Task<HttpReply?> SendAsync(
+        Member member, HttpMethod method, string path, IEnumerable<(string Name, string Value)> headers, string contentType, ReadOnlyMemory<byte> body, int limit,
+        CancellationToken cancellationToken, bool isMessage = false)
+    {
+        using var request = Make(member, method, path, headers, contentType, body);
+        var began = _clock.GetTimestamp();
+        using var response = await _http.SendAsync(request, cancellationToken).ConfigureAwait(false);
+        var answered = new List<(string, string)>();
+        foreach (var (name, values) in response.Headers.NonValidated)
+        {
+            foreach (var value in values)
+            {
+                answered.Add((name, value));
+            }
+        }
+
+        if (isMessage)
+        {
+            Learn(member.Endpoint, response, _clock.GetElapsedTime(began));
+        }
+
+        var stream = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+        await using (stream.ConfigureAwait(false))
+        {
+            var read = await BoundedBody.ReadAsync(stream, response.Content.Headers.ContentLength, limit, cancellationToken).ConfigureAwait(false);
+            member.Endpoint.RecordBytes(body.Length + (read?.Length ?? 0));
+            var type = response.Content.Headers.NonValidated.TryGetValues("Content-Type", out var types) ? types.ToString() : "";
+            return read is null ? null : new HttpReply((int)response.StatusCode, type, answered, read);
+        }
+    }
+
+    /// <summary>True when a failure means that nothing was sent: there was no connection.</summary>
+    public static bool IsConnectFailure(Exception failure) => failure switch
+    {
+        HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError } => true,
+        OperationCanceledException { InnerException: TimeoutException } => true, // of the connect timeout
+        _ => false,
+    };
+
+    /// <summary>What went wrong, in a few words.</summary>
+    public static string ReasonOf(Exception failure) => failure.GetBaseException() switch
+    {
+        SocketException { SocketErrorCode: SocketError.ConnectionRefused } => "refuses connections",
+        TimeoutException => "did not accept a connection in time",
+        var other => other.Message,
+    };
+
+    public void Dispose() => _http.Dispose();
+
+    private HttpRequestMessage Make(
+        Member member, HttpMethod method, string path, IEnumerable<(string Name, string Value)> headers, string contentType, ReadOnlyMemory<byte> body)
+    {
+        var (endpoint, isTls) = (member.Endpoint, member.Service.IsTls(member.Endpoint));
+        var request = new HttpRequestMessage(method, $"{(isTls ? "https" : "http")}://{endpoint}{path}")
+        {
+            // Without TLS nothing negotiates, so it is known beforehand; with TLS it is the best that both have.
+            Version = isTls || member.Service.Settings.Http2 ? HttpVersion.Version20 : HttpVersion.Version11,
+            VersionPolicy = isTls ? HttpVersionPolicy.RequestVersionOrLower : HttpVersionPolicy.RequestVersionExact,
+        };
+        if (endpoint.Address.Name is { } name)
+        {
+            request.Headers.Host = string.Create(CultureInfo.InvariantCulture, $"{name}:{endpoint.Address.Port}");
+        }
+
+        if (_authorization is not null)
+        {
+            request.Headers.TryAddWithoutValidation("Authorization", _authorization);
+        }
+
+        foreach (var (header, value) in headers)
+        {
+            request.Headers.TryAddWithoutValidation(header, value);
+        }
+
+        if (method == HttpMethod.Post)
+        {
+            request.Content = new ReadOnlyMemoryContent(body);
+            request.Headers.ExpectContinue = body.Length >= LargeBody ? true : null;
+            if (contentType.Length > 0)
+            {
+                request.Content.Headers.TryAddWithoutValidation("Content-Type", contentType);
+            }
+        }
+
+        return request;
+    }
+
+    private static void Learn(Endpoint endpoint, HttpResponseMessage response, TimeSpan latency)
+    {
+        if ((int)response.StatusCode is 429 or >= 500)
+        {
+            endpoint.RecordFailure(response.Headers.RetryAfter?.Delta);
+        }
+        else
+        {
+            endpoint.RecordSuccess(latency);
+        }
+
+        if (response.Headers.NonValidated.TryGetValues(MeshHeader.Load, out var said)
+            && double.TryParse(said.ToString(), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var load))
+        {
+            endpoint.ReportedLoad = load;
+        }
+    }
+}

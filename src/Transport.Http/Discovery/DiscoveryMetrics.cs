@@ -1,0 +1,24 @@
+using System.Diagnostics.Metrics;
+
+namespace ServiceMesh.Http;
+
+/// <summary>What can be measured of discovery: how many endpoints each group has, and how old that knowledge is.</summary>
+internal static class DiscoveryMetrics
+{
+    /// <summary>Publishes the groups of one bus on its meter.</summary>
+    /// <param name="meter">The meter; it owns the instruments.</param>
+    /// <param name="groups">The groups at the moment of a measurement.</param>
+    public static void Observe(Meter meter, Func<IEnumerable<GroupWatcher>> groups)
+    {
+        meter.CreateObservableUpDownCounter(
+            "servicemesh.discovery.endpoints",
+            () => groups().Select(g => new Measurement<int>(g.Endpoints.Length, Tag(g))),
+            "{endpoint}", "Endpoints of the group.");
+        meter.CreateObservableGauge(
+            "servicemesh.discovery.age",
+            () => groups().SelectMany(g => g.Age is { } age ? [new Measurement<double>(age.TotalSeconds, Tag(g))] : Array.Empty<Measurement<double>>()),
+            "s", "Time since the last good answer about the group. It grows while resolution fails.");
+    }
+
+    private static KeyValuePair<string, object?> Tag(GroupWatcher group) => new("servicemesh.service", group.Name);
+}

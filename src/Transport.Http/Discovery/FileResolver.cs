@@ -1,0 +1,79 @@
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace ServiceMesh.Http;
+
+/// <summary>
+/// <c>file:path</c>: a JSON list of servers, <c>[{ "host": "10.0.0.1", "port": 5080, "weight": 2 }]</c>, looked at every
+/// second. Reading it each time is cheap, and sees every change on every file system, also one behind a symbolic link.
+/// </summary>
+internal sealed class FileResolver(AddressGroup group, ResolverContext context) : IResolver
+{
+    private const int LargestFile = 1 << 20;
+    private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(1);
+
+    private readonly string _path = Path.GetFullPath(Path.Combine(context.ContentRoot, group.Target));
+
+    public async IAsyncEnumerable<ResolverResult> WatchAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            yield return await ReadAsync(cancellationToken).ConfigureAwait(false);
+            await Task.Delay(s_interval, context.Clock, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<ResolverResult> ReadAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (new FileInfo(_path) is { Exists: true, Length: > LargestFile })
+            {
+                return Failed($"it is larger than {LargestFile} bytes");
+            }
+
+            var text = await File.ReadAllBytesAsync(_path, cancellationToken).ConfigureAwait(false);
+            var entries = JsonSerializer.Deserialize(text, AddressFileContext.Default.AddressFileEntryArray) ?? throw new FormatException("it is no list");
+            return ResolverResult.Found([.. entries.Select((entry, index) => entry.ToAddress(index))], s_interval);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or JsonException or FormatException)
+        {
+            return Failed(failure.Message);
+        }
+    }
+
+    private ResolverResult Failed(string reason) =>
+        ResolverResult.Failed($"The address '{group}' was not resolved: the file {_path} cannot be used: {reason.TrimEnd('.')}.");
+}
+
+/// <summary>One server in the file.</summary>
+internal sealed class AddressFileEntry
+{
+    public string Host { get; set; } = "";
+
+    public int Port { get; set; }
+
+    public int Weight { get; set; } = 1;
+
+    public int Priority { get; set; }
+
+    public string? Name { get; set; }
+
+    public bool? Tls { get; set; }
+
+    public ResolvedAddress ToAddress(int index) =>
+        Host.Length > 0 && Port is > 0 and < 65536 && Weight is > 0 and < 65536 && Priority is >= 0 and < 65536
+            ? new(Host, Port) { Weight = Weight, Priority = Priority, Name = Name, Tls = Tls }
+            : throw new FormatException(
+                $"entry {index} needs a host, a port and a weight from 1 to 65535, and a priority from 0 to 65535");
+}
+
+/// <summary>Reads the file without reflection; an unknown property is a mistake that should be seen.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    ReadCommentHandling = JsonCommentHandling.Skip,
+    AllowTrailingCommas = true)]
+[JsonSerializable(typeof(AddressFileEntry[]))]
+internal sealed partial class AddressFileContext : JsonSerializerContext;

@@ -1,0 +1,158 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
+
+namespace ServiceMesh.Http;
+
+/// <summary>
+/// Keeps one group fresh: reads what its resolver finds, keeps one <see cref="Endpoint"/> for each address, and passes
+/// each new set on. When the resolver fails, the last good set stays. Thread-safe.
+/// </summary>
+internal sealed class GroupWatcher : IAsyncDisposable
+{
+    private const long Never = long.MinValue;
+
+    private readonly IResolver _resolver;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _logger;
+    private readonly Action<ImmutableArray<Endpoint>> _changed;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private ImmutableArray<Endpoint> _endpoints = [];
+    private string? _failure;
+    private long _goodAt = Never;
+    private Task _loop = Task.CompletedTask;
+
+    /// <param name="name">The service's name, for logs and metrics.</param>
+    /// <param name="group">Where it is looked for.</param>
+    /// <param name="resolver">Finds the addresses.</param>
+    /// <param name="clock">The clock.</param>
+    /// <param name="logger">Where it logs.</param>
+    /// <param name="changed">
+    /// Takes each new set, one call at a time, on the watcher's own thread: this is where balancers are updated. It must
+    /// not throw and not wait long.
+    /// </param>
+    public GroupWatcher(
+        string name, AddressGroup group, IResolver resolver, TimeProvider clock, ILogger logger, Action<ImmutableArray<Endpoint>> changed)
+    {
+        Name = name;
+        Group = group;
+        _resolver = resolver;
+        _clock = clock;
+        _logger = logger;
+        _changed = changed;
+    }
+
+    public string Name { get; }
+
+    public AddressGroup Group { get; }
+
+    /// <summary>The set in use: the last good one.</summary>
+    public ImmutableArray<Endpoint> Endpoints => _endpoints;
+
+    /// <summary>Ends with the first answer or failure; from then on no request needs to wait. It does not throw.</summary>
+    public Task FirstResult => _first.Task;
+
+    /// <summary>Why the resolver failed, as long as it does.</summary>
+    public string? Failure => Volatile.Read(ref _failure);
+
+    /// <summary>How old the set in use is: the time since the last answer; null before the first.</summary>
+    public TimeSpan? Age => Volatile.Read(ref _goodAt) is var at && at != Never ? _clock.GetElapsedTime(at) : null;
+
+    /// <summary>Begins to watch. Once.</summary>
+    public void Start() => _loop = Task.Run(RunAsync);
+
+    /// <summary>Ends the watch and waits for its end; the set stays readable.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _loop.ConfigureAwait(false);
+        _stop.Dispose();
+    }
+
+    private async Task RunAsync()
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            try
+            {
+                await foreach (var result in _resolver.WatchAsync(_stop.Token).ConfigureAwait(false))
+                {
+                    Take(result);
+                }
+            }
+            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+            {
+                return;
+            }
+#pragma warning disable CA1031 // A resolver is user code: whatever it throws, the group must stay watched.
+            catch (Exception failure)
+#pragma warning restore CA1031
+            {
+                Take(ResolverResult.Failed($"The resolver of '{Group}' ended: {failure.Message}"));
+            }
+
+            // Neither throwing nor ending is what a resolver should do; it is asked again, without haste.
+            await Task.Delay(TimeSpan.FromSeconds(5), _clock, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private void Take(ResolverResult result)
+    {
+        if (result.Failure is { } failure)
+        {
+            if (Interlocked.Exchange(ref _failure, failure) != failure)
+            {
+                DiscoveryLog.ResolveFailed(_logger, Name, failure, _endpoints.Length);
+            }
+        }
+        else
+        {
+            if (Interlocked.Exchange(ref _failure, null) is not null)
+            {
+                DiscoveryLog.ResolveRecovered(_logger, Name);
+            }
+
+            // What is there from the beginning is as warm as any; who comes later starts slowly.
+            var isFirst = Interlocked.Exchange(ref _goodAt, _clock.GetTimestamp()) == Never;
+            Replace(result.Addresses, isFirst);
+        }
+
+        _first.TrySetResult();
+    }
+
+    private void Replace(ImmutableArray<ResolvedAddress> addresses, bool isFirst)
+    {
+        var before = _endpoints.ToDictionary(e => Identity(e.Address));
+        var next = ImmutableArray.CreateBuilder<Endpoint>(addresses.Length);
+        var isChanged = isFirst;
+
+        // Of an address that is listed twice one entry counts, the same one in whatever order they come.
+        foreach (var address in addresses.OrderBy(a => a.Priority).ThenByDescending(a => a.Weight).DistinctBy(Identity))
+        {
+            if (!before.Remove(Identity(address), out var endpoint))
+            {
+                endpoint = new(address, _clock, warm: isFirst);
+                isChanged = true;
+            }
+            else if (endpoint.Address != address)
+            {
+                endpoint.Address = address;
+                isChanged = true;
+            }
+
+            next.Add(endpoint);
+        }
+
+        if (!isChanged && before.Count == 0)
+        {
+            return;
+        }
+
+        ImmutableInterlocked.InterlockedExchange(ref _endpoints, next.ToImmutable());
+        DiscoveryLog.Resolved(_logger, Name, _endpoints.Length, before.Count);
+        _changed(_endpoints);
+    }
+
+    // What a connection depends on: a change of it is another endpoint.
+    private static (string, int, string?, bool?) Identity(ResolvedAddress address) => (address.Host, address.Port, address.Name, address.Tls);
+}

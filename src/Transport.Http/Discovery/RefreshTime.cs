@@ -1,0 +1,21 @@
+namespace ServiceMesh.Http;
+
+/// <summary>When to ask again. Pure.</summary>
+internal static class RefreshTime
+{
+    public static readonly TimeSpan Shortest = TimeSpan.FromSeconds(5);
+    public static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
+    private const int LongestRetrySeconds = 30;
+
+    /// <summary>After an answer: its time to live within 5 seconds and 5 minutes, less up to 10 % so that clients do not ask in step.</summary>
+    public static TimeSpan AfterAnswer(TimeSpan timeToLive, Random random) =>
+        Jitter(timeToLive < Shortest ? Shortest : timeToLive > Longest ? Longest : timeToLive, random);
+
+    /// <summary>After failures: 1 second, doubling to 30, less up to 10 %.</summary>
+    /// <param name="failures">How many there were in a row, from 1.</param>
+    /// <param name="random">The jitter.</param>
+    public static TimeSpan AfterFailure(int failures, Random random) =>
+        Jitter(TimeSpan.FromSeconds(failures > 5 ? LongestRetrySeconds : Math.Min(LongestRetrySeconds, 1 << (failures - 1))), random);
+
+    private static TimeSpan Jitter(TimeSpan time, Random random) => time * (1 - (0.1 * random.NextDouble()));
+}

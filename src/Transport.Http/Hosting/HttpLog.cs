@@ -1,0 +1,22 @@
+using Microsoft.Extensions.Logging;
+
+namespace ServiceMesh.Http;
+
+/// <summary>What the transport logs. Ids are stable.</summary>
+internal static partial class HttpLog
+{
+    [LoggerMessage(400, LogLevel.Information, "Node {NodeId} listens on {Addresses}")]
+    public static partial void Listening(ILogger logger, string nodeId, string addresses);
+
+    [LoggerMessage(401, LogLevel.Warning, "Service {Service} ({Address}) has no endpoint yet: {Reason}. The node runs on and keeps looking")]
+    public static partial void ServiceIsEmpty(ILogger logger, string service, string address, string reason);
+
+    [LoggerMessage(EventId = 402, Message = "Endpoint {Endpoint} of service {Service} is unreachable: {Reason}")]
+    public static partial void EndpointIsUnreachable(ILogger logger, string service, Endpoint endpoint, string reason, LogLevel level);
+
+    [LoggerMessage(403, LogLevel.Information, "Endpoint {Endpoint} of service {Service} answers again")]
+    public static partial void EndpointIsBack(ILogger logger, string service, Endpoint endpoint);
+
+    [LoggerMessage(404, LogLevel.Warning, "These nodes have not heard in time that {What}: {Watchers}")]
+    public static partial void NotHeard(ILogger logger, string what, string watchers);
+}

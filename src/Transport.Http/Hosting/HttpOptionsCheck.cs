@@ -1,0 +1,114 @@
+namespace ServiceMesh.Http;
+
+/// <summary>Checks the section at start: each complaint names the key, what it is, and what is allowed.</summary>
+internal static class HttpOptionsCheck
+{
+    private const string Section = "ServiceMesh:Http";
+    private const int ShortestToken = 16;
+
+    /// <exception cref="InvalidOperationException">Something is wrong; all of it is in the message.</exception>
+    public static void Check(HttpTransportOptions options, ResolverKinds resolvers, BalancerKinds balancers)
+    {
+        string[] complaints =
+        [
+            .. Listening(options),
+            .. Reading($"{Section}:Dns:Servers", () => options.Dns.ReadServers()),
+            .. options.Services.SelectMany(s => OfService($"{Section}:Services:{s.Key}", s.Value, resolvers, balancers)),
+            .. Time($"{Section}:Health:Interval", options.Health.Interval, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(1)),
+            .. Time($"{Section}:Health:Timeout", options.Health.Timeout, TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(1)),
+            .. Time($"{Section}:Timeouts:Connect", options.Timeouts.Connect, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1)),
+            .. Time($"{Section}:Timeouts:Idle", options.Timeouts.Idle, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(1)),
+        ];
+        if (complaints.Length > 0)
+        {
+            throw new InvalidOperationException(string.Join(' ', complaints));
+        }
+    }
+
+    private static IEnumerable<string> Listening(HttpTransportOptions options)
+    {
+        if (options.Token is { Length: < ShortestToken })
+        {
+            yield return $"{Section}:Token has {options.Token.Length} characters; at least {ShortestToken} are wanted, since whoever guesses it may call everything.";
+        }
+
+        if (options.Listen is null)
+        {
+            yield break;
+        }
+
+        IReadOnlyList<ListenAddress> addresses = [];
+        foreach (var malformed in Reading($"{Section}:Listen", () => addresses = ListenAddress.ParseAll(options.Listen)))
+        {
+            yield return malformed;
+        }
+
+        if (addresses.Any(a => a.IsTls) && string.IsNullOrEmpty(options.Tls.Certificate))
+        {
+            yield return $"{Section}:Tls:Certificate is missing: {Section}:Listen is '{options.Listen}', and https needs a certificate file.";
+        }
+
+        foreach (var open in addresses.Where(a => !a.IsLoopback && !options.AllowUnprotected && (!a.IsTls || options.Token is null)))
+        {
+            yield return $"{Section}:Listen is '{open}', which others can reach: that needs https and {Section}:Token. " +
+                $"Listen on 127.0.0.1, or set {Section}:AllowUnprotected to true if it is meant, for instance behind a proxy that does both.";
+        }
+    }
+
+    private static IEnumerable<string> OfService(string key, HttpServiceSettings service, ResolverKinds resolvers, BalancerKinds balancers)
+    {
+        foreach (var malformed in Reading($"{key}:Address", () => resolvers.Parse(service.Address)))
+        {
+            yield return malformed;
+        }
+
+        if (balancers.Find(service.Balancer) is null)
+        {
+            yield return $"{key}:Balancer is '{service.Balancer}'; allowed are: {string.Join(", ", BalancerKind.BuiltIn.Select(b => b.Name))}, and what the application adds.";
+        }
+
+        foreach (var (topic, path) in service.Topics)
+        {
+            if (!Topic.TryParse(topic, out _))
+            {
+                yield return $"{key}:Topics:{topic} is not a topic: segments of letters, digits, '-' and '_' joined by '.' are allowed.";
+            }
+
+            if (path is { Length: > 0 } && path[0] != '/')
+            {
+                yield return $"{key}:Topics:{topic} is '{path}'; a path begins with '/'.";
+            }
+        }
+
+        if (service.HealthPath is { } health && !health.StartsWith('/'))
+        {
+            yield return $"{key}:HealthPath is '{health}'; a path begins with '/'.";
+        }
+
+        if (service.HealthPath is not null && service.Topics.Count == 0)
+        {
+            yield return $"{key}:HealthPath is for servers that are not nodes, which state their {key}:Topics; a node is asked who it is.";
+        }
+    }
+
+    private static IEnumerable<string> Reading(string key, Action read)
+    {
+        try
+        {
+            read();
+            return [];
+        }
+        catch (FormatException failure)
+        {
+            return [$"{key}: {failure.Message}"];
+        }
+    }
+
+    private static IEnumerable<string> Time(string key, TimeSpan value, TimeSpan least, TimeSpan most)
+    {
+        if (value < least || value > most)
+        {
+            yield return $"{key} is {value}; allowed are {least} to {most}.";
+        }
+    }
+}

@@ -1,0 +1,61 @@
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Logging;
+
+namespace ServiceMesh.Http;
+
+/// <summary>
+/// What the HTTP transport of one bus is put together from, checked before anything starts. Made once, when the bus is.
+/// </summary>
+internal sealed class HttpTransportParts
+{
+    private readonly ResolverKinds _resolvers;
+    private readonly BalancerKinds _balancers;
+    private readonly IDnsResolver? _dns;
+    private readonly IMeterFactory? _meters;
+    private readonly IReadOnlyList<(Service Service, AddressGroup Group)> _services;
+
+    /// <exception cref="InvalidOperationException">The configuration cannot work; the message names each offending key.</exception>
+    public HttpTransportParts(
+        HttpTransportOptions options, MeshEndpoints endpoints, ResolverKinds resolvers, BalancerKinds balancers, IDnsResolver? dns, IMeterFactory? meters)
+    {
+        HttpOptionsCheck.Check(options, resolvers, balancers);
+        Options = options;
+        Endpoints = endpoints;
+        ListenOn = ListenAddress.ParseAll(options.Listen ?? "http://127.0.0.1:5080");
+        _resolvers = resolvers;
+        _balancers = balancers;
+        _dns = dns;
+        _meters = meters;
+        _services = [.. options.Services.Select(s => (new Service(s.Key, s.Value), resolvers.Parse(s.Value.Address)))];
+    }
+
+    public HttpTransportOptions Options { get; }
+
+    public MeshEndpoints Endpoints { get; }
+
+    public IReadOnlyList<ListenAddress> ListenOn { get; }
+
+    public Mesh MakeMesh(TransportContext context, LocalNode local, Connections connections, ILogger logger)
+    {
+        var balancing = new BalancerContext { Clock = context.Clock };
+        return new([.. _services.Select(s => s.Service)], context, local, connections, Options.Health, name => _balancers.Create(name, balancing), logger);
+    }
+
+    /// <summary>Begins to resolve and to ask. Whoever does not answer within the connect timeout is learned of later.</summary>
+    public Task StartMeshAsync(Mesh mesh, TransportContext context, ILogger logger, CancellationToken cancellationToken)
+    {
+        var resolving = new ResolverContext { Clock = context.Clock, Dns = _dns ?? new StubResolver(new() { Servers = Options.Dns.ReadServers(), Clock = context.Clock }), Logger = logger };
+        if (_meters?.Create("ServiceMesh") is { } meter)
+        {
+            DiscoveryMetrics.Observe(meter, () => _services.Select(s => s.Service.Group));
+        }
+
+        return mesh.StartAsync(
+            (service, changed) =>
+            {
+                var group = _services.First(s => s.Service == service).Group;
+                return new GroupWatcher(service.Name, group, _resolvers.Create(group, resolving), context.Clock, logger, changed);
+            },
+            Options.Timeouts.Connect, cancellationToken);
+    }
+}

@@ -1,0 +1,203 @@
+using System.Globalization;
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Logging;
+
+namespace ServiceMesh.Http;
+
+/// <summary>
+/// What a node serves: requests, signals, who it is, whether it is well. The same endpoints in the application's own
+/// server (<c>MapServiceMesh</c>) and in the transport's. One for each bus; it answers 503 until the transport has started.
+/// </summary>
+internal sealed class MeshEndpoints
+{
+    private const string Json = "application/json";
+
+    // Reports are bounded by ServiceMesh:Errors:MaxDataBytes; a small limit for bodies must not make them unsendable.
+    private const int MostBytesOfReport = 8 * 1024 * 1024;
+
+    private static readonly TimeSpan s_longestPoll = TimeSpan.FromMinutes(1);
+
+    private volatile HttpNode? _node;
+
+    /// <summary>True when the application serves these itself.</summary>
+    public bool IsMapped { get; private set; }
+
+    public void Open(HttpNode node) => _node = node;
+
+    public void Close() => _node = null;
+
+    /// <summary>
+    /// The node has drained: ends when the others have nothing under way to it, within a bounded time, and lets go of
+    /// their polls. May be called again.
+    /// </summary>
+    public async Task FarewellAsync(ILogger? logger, CancellationToken cancellationToken)
+    {
+        if (_node is not { IsDraining: true } node)
+        {
+            return;
+        }
+
+        var busy = await node.Watchers.UntilIdleAsync(cancellationToken).ConfigureAwait(false);
+        if (busy.Count > 0 && logger is not null)
+        {
+            HttpLog.NotHeard(logger, "nothing of theirs is left to answer", string.Join(", ", busy));
+        }
+
+        node.Watchers.Close();
+    }
+
+    /// <summary>Maps them in the application's own server.</summary>
+    public IEndpointConventionBuilder MapIn(IEndpointRouteBuilder application)
+    {
+        IsMapped = true;
+        return Map(application);
+    }
+
+    public IEndpointConventionBuilder Map(IEndpointRouteBuilder routes)
+    {
+        var mesh = routes.MapGroup("/mesh/v1");
+        mesh.MapPost("/request/{**topic}", Guarded(RequestAsync));
+        mesh.MapPost("/signal/{**topic}", Guarded(SignalAsync));
+        mesh.MapGet("/node", Guarded(DescribeAsync));
+        mesh.MapGet("/health", HealthAsync);
+        return mesh;
+    }
+
+    private RequestDelegate Guarded(Func<HttpContext, HttpNode, Task> handle) => async http =>
+    {
+        try
+        {
+            if (_node is not { } node)
+            {
+                await AnswerAsync(http, NotRunning(), "").ConfigureAwait(false);
+            }
+            else if (node.Protection.Refuse(http) is { } refusal)
+            {
+                await AnswerAsync(http, refusal, "").ConfigureAwait(false);
+            }
+            else
+            {
+                await handle(http, node).ConfigureAwait(false);
+            }
+        }
+        catch (BadHttpRequestException malformed) when (!http.Response.HasStarted)
+        {
+            // Too slow, cut off, no HTTP: Kestrel knows which, and its status says so.
+            await AnswerAsync(http, ReplyMessage.Failure((StatusCode)malformed.StatusCode, malformed.Message, notProcessed: true), "").ConfigureAwait(false);
+        }
+        catch (Exception failure) when (http.RequestAborted.IsCancellationRequested && failure is OperationCanceledException or IOException)
+        {
+            // The caller has hung up: nobody is there to answer.
+        }
+    };
+
+    private static async Task RequestAsync(HttpContext http, HttpNode node)
+    {
+        var (message, refusal) = await ReadAsync(http, node, MessageKind.Request).ConfigureAwait(false);
+        var reply = refusal ?? await node.AnswerAsync(message!, http.RequestAborted).ConfigureAwait(false);
+        if (message is not null)
+        {
+            http.Response.Headers[MeshHeader.Load] = node.Local.LoadOf(message.Topic).ToString("0.###", CultureInfo.InvariantCulture);
+        }
+
+        await AnswerAsync(http, reply, TopicOf(http)).ConfigureAwait(false);
+    }
+
+    private static async Task SignalAsync(HttpContext http, HttpNode node)
+    {
+        var (message, refusal) = await ReadAsync(http, node, MessageKind.Signal).ConfigureAwait(false);
+        if (refusal is not null)
+        {
+            await AnswerAsync(http, refusal, TopicOf(http)).ConfigureAwait(false);
+            return;
+        }
+
+        var groups = http.Request.Headers.TryGetValue(MeshHeader.Groups, out var named)
+            ? named.ToString().Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+            : null;
+        var receipt = node.Local.Deliver(message!, groups, http.Request.Headers[MeshHeader.Individuals] != "no");
+        http.Response.Headers[MeshHeader.Status] = "200";
+        await WriteAsync(http, 200, Json, JsonSerializer.SerializeToUtf8Bytes(receipt, HttpJsonContext.Default.SignalReceipt)).ConfigureAwait(false);
+    }
+
+    private static async Task DescribeAsync(HttpContext http, HttpNode node)
+    {
+        var query = http.Request.Query;
+        var known = query["of"] == node.Context.NodeId && long.TryParse(query["version"], NumberStyles.None, CultureInfo.InvariantCulture, out var version)
+            ? version
+            : (long?)null;
+        var wait = double.TryParse(query["wait"], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds) && seconds < s_longestPoll.TotalSeconds
+            ? TimeSpan.FromSeconds(seconds)
+            : known is null ? TimeSpan.Zero : s_longestPoll;
+        var watcher = node.Meet(http.Request.Headers[MeshHeader.Watcher].ToString());
+        await node.Watchers.PollAsync(watcher, known, query["idle"] == "1", wait, http.RequestAborted).ConfigureAwait(false);
+        http.Response.Headers[MeshHeader.Status] = "200";
+        await WriteAsync(http, 200, Json, JsonSerializer.SerializeToUtf8Bytes(node.Describe(), HttpJsonContext.Default.NodeDocument)).ConfigureAwait(false);
+    }
+
+    // Open to everybody: a load balancer asks it, and it says nothing but whether to send here.
+    private Task HealthAsync(HttpContext http) => _node switch
+    {
+        null => WriteAsync(http, 503, Json, """{"status":"Stopped"}"""u8.ToArray()),
+        { IsDraining: true } => WriteAsync(http, 503, Json, """{"status":"Draining"}"""u8.ToArray()),
+        _ => WriteAsync(http, 200, Json, """{"status":"Healthy"}"""u8.ToArray()),
+    };
+
+    private static async Task<(Message? Message, ReplyMessage? Refusal)> ReadAsync(HttpContext http, HttpNode node, MessageKind kind)
+    {
+        if (!Topic.TryParse(TopicOf(http), out var topic))
+        {
+            return (null, Refuse(
+                StatusCode.BadRequest,
+                $"'{TopicOf(http)}' is not a topic. A topic is one or more segments joined by '.'; a segment has letters, digits, '-' and '_' (ASCII); {Topic.MaxLength} characters at most."));
+        }
+
+        var headers = http.Request.Headers.SelectMany(header => header.Value, (header, value) => (header.Key, value ?? ""));
+        if (!MessageWire.TryRead(kind, topic, http.Request.ContentType, headers, node.Context.Clock, out var message, out var error))
+        {
+            return (null, Refuse(StatusCode.BadRequest, error));
+        }
+
+        var limit = topic == MeshTopics.Errors.Topic ? Math.Max(MostBytesOfReport, node.Context.MaxBodyBytes) : node.Context.MaxBodyBytes;
+        if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
+        {
+            size.MaxRequestBodySize = null; // the mesh's own limit counts
+        }
+
+        var body = await BoundedBody.ReadAsync(http.Request.Body, http.Request.ContentLength, limit, http.RequestAborted).ConfigureAwait(false);
+        return body is null
+            ? (null, Refuse(
+                StatusCode.BodyTooLarge,
+                $"The body has {(http.Request.ContentLength is { } length ? $"{length}" : $"more than {limit}")} bytes; node '{node.Context.NodeId}' accepts {limit}. Send less, or raise its ServiceMesh:Request:MaxBodyBytes."))
+            : (message with { Body = body }, null);
+    }
+
+    private static string TopicOf(HttpContext http) => http.Request.RouteValues["topic"] as string ?? "";
+
+    private static ReplyMessage Refuse(StatusCode status, string error) => ReplyMessage.Failure(status, error, notProcessed: true);
+
+    private static ReplyMessage NotRunning() => Refuse(StatusCode.Unavailable, "The bus of this node has not started yet, or has stopped.");
+
+    private static Task AnswerAsync(HttpContext http, ReplyMessage reply, string topic)
+    {
+        var (status, contentType, headers, body) = ReplyWire.Write(reply, topic);
+        foreach (var (name, value) in headers)
+        {
+            http.Response.Headers[name] = value;
+        }
+
+        return WriteAsync(http, status, contentType, body);
+    }
+
+    private static async Task WriteAsync(HttpContext http, int status, string contentType, ReadOnlyMemory<byte> body)
+    {
+        http.Response.StatusCode = status;
+        http.Response.ContentType = contentType.Length == 0 ? null : contentType;
+        http.Response.ContentLength = body.Length;
+        await http.Response.Body.WriteAsync(body, http.RequestAborted).ConfigureAwait(false);
+    }
+}

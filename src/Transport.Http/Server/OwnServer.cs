@@ -1,0 +1,101 @@
+using System.Security.Cryptography.X509Certificates;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace ServiceMesh.Http;
+
+/// <summary>The Kestrel of a node whose application has no web server: a worker, a console program.</summary>
+internal sealed class OwnServer : IAsyncDisposable
+{
+    // 8,192 characters may become nine bytes each when they are written as percent-encoded UTF-8.
+    private const int MostHeaderBytes = 128 * 1024;
+
+    private readonly WebApplication _app;
+
+    private OwnServer(WebApplication app) => _app = app;
+
+    /// <summary>Where it really listens: a port 0 has become one.</summary>
+    public IReadOnlyCollection<string> Addresses { get; private init; } = [];
+
+    /// <exception cref="InvalidOperationException">It cannot listen there, or the certificate cannot be read; the message names the key.</exception>
+    public static async Task<OwnServer> StartAsync(
+        IReadOnlyList<ListenAddress> addresses, MeshEndpoints endpoints, HttpTlsSettings tls, ILoggerFactory loggers, CancellationToken cancellationToken)
+    {
+        var certificate = addresses.Any(a => a.IsTls) ? tls.LoadCertificate() : null;
+        var builder = WebApplication.CreateEmptyBuilder(new());
+        builder.Services.AddSingleton(loggers);
+        builder.Services.AddRoutingCore();
+        builder.Services.AddSingleton<IHostLifetime, OfTheTransport>();
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = null; // the endpoints have the mesh's own limit
+            kestrel.Limits.MaxRequestHeadersTotalSize = MostHeaderBytes;
+            kestrel.Limits.MaxRequestHeaderCount = 2 * Headers.MaxCount;
+            foreach (var address in addresses)
+            {
+                Listen(kestrel, address, certificate);
+            }
+        });
+        var app = builder.Build();
+        endpoints.Map(app);
+        try
+        {
+            await app.StartAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is IOException or System.Net.Sockets.SocketException)
+        {
+            await app.DisposeAsync().ConfigureAwait(false);
+            throw new InvalidOperationException(
+                $"Cannot listen on {string.Join(';', addresses)} (ServiceMesh:Http:Listen): {failure.Message} Choose another port or stop what uses it.", failure);
+        }
+
+        var features = app.Services.GetRequiredService<IServer>().Features;
+        return new(app) { Addresses = [.. features.Get<IServerAddressesFeature>()?.Addresses ?? []] };
+    }
+
+    /// <summary>Listens no more and lets what is in flight end, until the token fires.</summary>
+    public Task StopAsync(CancellationToken cancellationToken) => _app.StopAsync(cancellationToken);
+
+    public ValueTask DisposeAsync() => _app.DisposeAsync();
+
+    private static void Listen(KestrelServerOptions kestrel, ListenAddress address, X509Certificate2? certificate)
+    {
+        void Configure(ListenOptions options)
+        {
+            options.Protocols = address.Scheme switch
+            {
+                "http" => HttpProtocols.Http1,
+                "h2c" => HttpProtocols.Http2,
+                _ => HttpProtocols.Http1AndHttp2,
+            };
+            if (address.IsTls)
+            {
+                options.UseHttps(certificate!);
+            }
+        }
+
+        if (address.Address is { } ip)
+        {
+            kestrel.Listen(ip, address.Port, Configure);
+        }
+        else
+        {
+            kestrel.ListenLocalhost(address.Port, Configure);
+        }
+    }
+
+    /// <summary>The application's host decides when this server ends, not a signal of its own.</summary>
+    private sealed class OfTheTransport : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

@@ -1,0 +1,46 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Http;
+
+namespace ServiceMesh.Http;
+
+/// <summary>
+/// Who may call. Loopback is open; everywhere else callers are authenticated, by the shared token or by the application
+/// that serves the endpoints, unless the configuration says that openness is meant.
+/// </summary>
+internal sealed class Protection(string? token, bool allowUnprotected)
+{
+    private const string Scheme = "Bearer ";
+
+    private readonly byte[]? _hash = token is null ? null : SHA256.HashData(Encoding.UTF8.GetBytes(token));
+
+    /// <summary>The refusal for a caller who may not; null for one who may.</summary>
+    public ReplyMessage? Refuse(HttpContext http)
+    {
+        if (_hash is not null)
+        {
+            var said = http.Request.Headers.Authorization.ToString();
+            var matches = said.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)
+                && CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(said[Scheme.Length..].Trim())), _hash);
+            if (matches)
+            {
+                return null;
+            }
+
+            http.Response.Headers.WWWAuthenticate = "Bearer";
+            return ReplyMessage.Failure(
+                StatusCode.Unauthorized, "This node wants the token of its ServiceMesh:Http:Token as 'Authorization: Bearer TOKEN'.", notProcessed: true);
+        }
+
+        var isExposed = http.Connection.LocalIpAddress is { } address && !IPAddress.IsLoopback(address);
+        return isExposed && !allowUnprotected && http.GetEndpoint()?.Metadata.GetMetadata<IAuthorizeData>() is null
+            ? ReplyMessage.Failure(
+                StatusCode.Forbidden,
+                "This node listens beyond loopback and authenticates nobody, so it answers nobody there. Set ServiceMesh:Http:Token, " +
+                "or call RequireAuthorization() on what MapServiceMesh() returns, or set ServiceMesh:Http:AllowUnprotected to true where it is meant.",
+                notProcessed: true)
+            : null;
+    }
+}

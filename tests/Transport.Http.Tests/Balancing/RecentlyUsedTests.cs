@@ -1,0 +1,40 @@
+using NUnit.Framework;
+
+namespace ServiceMesh.Http.Tests;
+
+public sealed class RecentlyUsedTests
+{
+    [Test]
+    public void It_stays_with_one_endpoint_while_that_works()
+    {
+        var endpoints = new Endpoints(1, 1, 1);
+        var letters = Endpoints.Letters(endpoints.Balancer("RecentlyUsed"), 50);
+        Assert.That(letters.Distinct().Count(), Is.EqualTo(1));
+    }
+
+    [Test]
+    public void After_a_failure_it_goes_to_the_one_that_worked_last()
+    {
+        var endpoints = new Endpoints(1, 1, 1);
+        var balancer = endpoints.Balancer("RecentlyUsed");
+        var first = balancer.Pick(default)!;
+        var others = endpoints.All.Remove(first);
+        others[0].RecordSuccess(TimeSpan.FromMilliseconds(1));
+        endpoints.Clock.Advance(TimeSpan.FromSeconds(1));
+        others[1].RecordSuccess(TimeSpan.FromMilliseconds(1));
+        first.RecordFailure();
+        Assert.That(balancer.Pick(default), Is.SameAs(others[1]));
+        first.RecordSuccess(TimeSpan.FromMilliseconds(1));
+        Assert.That(balancer.Pick(default), Is.SameAs(others[1]), "it stays where it is now");
+    }
+
+    [Test]
+    public void A_request_that_avoids_what_it_tried_moves_nobody_else()
+    {
+        var endpoints = new Endpoints(1, 1, 1);
+        var balancer = endpoints.Balancer("RecentlyUsed");
+        var first = balancer.Pick(default)!;
+        Assert.That(balancer.Pick(new() { Tried = [first] }), Is.Not.SameAs(first));
+        Assert.That(balancer.Pick(default), Is.SameAs(first));
+    }
+}

@@ -1,0 +1,52 @@
+using NUnit.Framework;
+
+namespace ServiceMesh.Http.Tests;
+
+public sealed class AddressGroupTests
+{
+    [TestCase("dns://weather.internal:5080", "dns", "weather.internal", 5080)]
+    [TestCase("DNS://weather.internal:5080", "dns", "weather.internal", 5080)]
+    [TestCase(" dns://weather.internal:5080 ", "dns", "weather.internal", 5080)]
+    [TestCase("dns:weather.internal.:1", "dns", "weather.internal.", 1)]
+    [TestCase("dns://txt:5080", "dns", "txt", 5080)]
+    [TestCase("dns://txt:weather.internal:5080", "dns+txt", "weather.internal", 5080)]
+    [TestCase("dns://txt:weather.internal", "dns+txt", "weather.internal", 0)]
+    [TestCase("dns+txt://weather.internal", "dns+txt", "weather.internal", 0)]
+    [TestCase("dns+srv://_mesh._tcp.weather.internal", "dns+srv", "_mesh._tcp.weather.internal", 0)]
+    [TestCase("http://localhost", "http", "localhost", 80)]
+    [TestCase("https://localhost/", "https", "localhost", 443)]
+    [TestCase("http://[::1]:5080", "http", "::1", 5080)]
+    [TestCase("static:a:1,b:2;weight=3", "static", "", 0)]
+    [TestCase("file:services/weather.json", "file", "", 0)]
+    public void An_address_is_read(string text, string scheme, string host, int port)
+    {
+        var group = AddressGroup.Parse(text);
+        Assert.That((group.Scheme, group.Host, group.Port), Is.EqualTo((scheme, host, port)));
+    }
+
+    [TestCase("weather", "has no scheme")]
+    [TestCase("", "has no scheme")]
+    [TestCase("consul://weather:1", "has the unknown scheme 'consul'. Allowed are static, http, https, dns, dns+srv, dns+txt, file")]
+    [TestCase("weather:5080", "has the unknown scheme 'weather'")]
+    [TestCase("dns://", "nothing follows 'dns:'")]
+    [TestCase("dns://weather", "has no port (write weather:5080)")]
+    [TestCase("dns://weather:0", "'0' is no port")]
+    [TestCase("dns://weather:65536", "'65536' is no port between 1 and 65535")]
+    [TestCase("dns://weather:+80", "'+80' is no port")]
+    [TestCase("dns://a b:80", "is no host:port")]
+    [TestCase("dns://::1:80", "write an IPv6 address in brackets")]
+    [TestCase("http://weather:80/path", "'80/path' is no port")]
+    [TestCase("dns+srv://_mesh._tcp.weather:80", "the ports of dns+srv come from the SRV records")]
+    public void A_bad_address_says_what_is_wrong_and_what_is_allowed(string text, string expected)
+    {
+        var failure = Assert.Throws<FormatException>(() => AddressGroup.Parse(text));
+        Assert.That(failure!.Message, Does.StartWith($"The address '{text}'").And.Contain(expected));
+    }
+
+    [Test]
+    public void A_scheme_of_ones_own_keeps_its_target()
+    {
+        var group = AddressGroup.Parse("etcd://10.0.0.1:2379/services/weather", ["etcd"]);
+        Assert.That((group.Scheme, group.Host, group.Port, group.Target), Is.EqualTo(("etcd", "10.0.0.1", 2379, "10.0.0.1:2379/services/weather")));
+    }
+}

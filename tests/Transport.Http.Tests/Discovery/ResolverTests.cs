@@ -1,0 +1,208 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Logging.Abstractions;
+using NUnit.Framework;
+
+namespace ServiceMesh.Http.Tests;
+
+/// <summary>What each scheme finds.</summary>
+[CancelAfter(30_000)]
+public sealed class ResolverTests
+{
+    private const string Srv = "dns+srv://_mesh._tcp.internal";
+
+    [Test]
+    public async Task A_list_is_found_as_it_is_written()
+    {
+        ResolvedAddress[] expected = [new("10.0.0.1", 5080) { Weight = 5 }, new("fd00::1", 5081) { Priority = 2, Name = "b.internal", Tls = true }, new("c", 1)];
+        Assert.That(await FindAsync("static:10.0.0.1:5080;weight=5, [fd00::1]:5081; priority=2; name=b.internal; tls=true,c:1,"), Is.EqualTo(expected));
+    }
+
+    [TestCase("http://weather:5080", false)]
+    [TestCase("https://weather:5080/", true)]
+    public async Task One_server_is_written_as_a_url(string address, bool tls)
+    {
+        ResolvedAddress[] expected = [new("weather", 5080) { Tls = tls }];
+        Assert.That(await FindAsync(address), Is.EqualTo(expected));
+    }
+
+    [TestCase("static:,", "it lists no server; write static:host:port,host:port.")]
+    [TestCase("static:a", "'a' has no port (write a:5080)")]
+    [TestCase("static:a:1;wieght=2", "'wieght=2' is nothing that an address can say")]
+    [TestCase("static:a:1;weight=0", "'weight=0' must be a number from 1 to 65535")]
+    [TestCase("static:a:1;weight=99999", "'weight=99999' must be a number from 1 to 65535")]
+    [TestCase("static:a:1;tls=maybe", "'tls=maybe' is nothing that an address can say")]
+    public void A_bad_list_says_what_is_wrong(string address, string expected) =>
+        Assert.That(() => Create(address, new FakeDns()), Throws.TypeOf<FormatException>().With.Message.Contains(expected).And.Message.Contains(address));
+
+    [Test]
+    public async Task Every_address_of_a_host_is_a_server_that_is_called_by_the_hosts_name()
+    {
+        ResolvedAddress[] expected = [new("10.0.0.1", 5080) { Name = "w.internal" }, new("fd00::1", 5080) { Name = "w.internal" }];
+        Assert.That(await FindAsync("dns://w.internal.:5080", new FakeDns().Host("w.internal.", 60, "10.0.0.1", "fd00::1")), Is.EqualTo(expected));
+    }
+
+    [Test]
+    public async Task Services_have_ports_priorities_and_weights_and_a_weight_of_zero_is_the_least()
+    {
+        var dns = new FakeDns().Srv(60, ("a.internal", 5080, 0, 10), ("b.internal", 5081, 3, 0))
+            .Host("a.internal.", 60, "10.0.0.1", "10.0.0.2").Host("b.internal.", 60, "10.0.0.3");
+        ResolvedAddress[] expected =
+        [
+            new("10.0.0.1", 5080) { Name = "a.internal", Weight = 10 },
+            new("10.0.0.2", 5080) { Name = "a.internal", Weight = 10 },
+            new("10.0.0.3", 5081) { Name = "b.internal", Weight = 1, Priority = 3 },
+        ];
+        Assert.That(await FindAsync(Srv, dns), Is.EqualTo(expected));
+    }
+
+    [Test]
+    public async Task Addresses_that_came_along_are_not_asked_for()
+    {
+        var dns = new FakeDns { Services = new([new("a.internal", 5080, 0, 1, FakeDns.Seconds(60), [FakeDns.Address("10.0.0.1")])], FakeDns.Seconds(60)) };
+        Assert.That((await FindAsync(Srv, dns)).Single().Host, Is.EqualTo("10.0.0.1"));
+    }
+
+    [Test]
+    public async Task The_root_as_a_target_says_that_there_is_no_such_service() =>
+        Assert.That(await FindAsync(Srv, new FakeDns().Srv(60, ("", 0, 0, 0))), Is.Empty);
+
+    [Test]
+    public async Task When_one_of_several_targets_cannot_be_told_what_was_known_of_it_stays()
+    {
+        var dns = new FakeDns().Srv(60, ("a.internal", 1, 0, 1), ("b.internal", 2, 0, 1)).Host("a.internal.", 60, "10.0.0.1").Host("b.internal.", 60, "10.0.0.2");
+        var clock = new Support.ManualTimeProvider();
+        await using var watched = Watched.Start(Srv, clock, dns);
+        Assert.That(await watched.NextAsync(), Is.EqualTo(["10.0.0.1:1", "10.0.0.2:2"]));
+        await watched.WaitsAsync();
+        dns.Addresses.Remove("b.internal.");
+        dns.Host("a.internal.", 60, "10.0.0.9");
+        clock.Advance(TimeSpan.FromSeconds(60));
+        Assert.That(await watched.NextAsync(), Is.EqualTo(["10.0.0.9:1", "10.0.0.2:2"]));
+        await watched.WaitsAsync();
+        dns.Addresses.Clear();
+        clock.Advance(TimeSpan.FromSeconds(60));
+        await watched.WaitsAsync();
+        Assert.That(watched.Group.Endpoints.Select(e => $"{e}"), Is.EqualTo(["10.0.0.9:1", "10.0.0.2:2"]));
+    }
+
+    [Test]
+    public async Task Of_new_targets_those_that_can_be_told_are_used_and_without_any_it_is_a_failure()
+    {
+        var dns = new FakeDns().Srv(60, ("a.internal", 1, 0, 1), ("b.internal", 2, 0, 1)).Host("a.internal.", 60, "10.0.0.1");
+        Assert.That((await FindAsync(Srv, dns)).Select(a => a.Host), Is.EqualTo(["10.0.0.1"]));
+        dns.Addresses.Clear();
+        Assert.That((await FirstAsync(Srv, dns)).Failure, Does.StartWith($"The address '{Srv}' was not resolved. Nobody could tell about"));
+    }
+
+    [Test]
+    public async Task Texts_name_servers_and_other_texts_are_left_out()
+    {
+        var dns = new FakeDns().Txt(60, "10.0.0.1:5080;weight=2", "v=spf1 -all", "w.internal., 10.0.0.3:1;tls=true", "").Host("w.internal.", 60, "10.0.0.2");
+        ResolvedAddress[] expected =
+        [
+            new("10.0.0.1", 5080) { Weight = 2, Name = "10.0.0.1" },
+            new("10.0.0.2", 5090) { Name = "w.internal" },
+            new("10.0.0.3", 1) { Tls = true, Name = "10.0.0.3" },
+        ];
+        Assert.That(await FindAsync("dns://txt:t.internal:5090", dns), Is.EqualTo(expected));
+        Assert.That((await FindAsync("dns+txt://t.internal", dns)).Select(a => a.Port), Is.EqualTo([5080, 1]), "without a port of its own only those that say one");
+    }
+
+    [Test]
+    public async Task Texts_of_which_none_names_a_server_are_a_failure()
+    {
+        var result = await FirstAsync("dns+txt://t.internal", new FakeDns().Txt(60, "v=spf1 -all"));
+        Assert.That(result.Failure, Does.Contain("None of its 1 TXT records is written as host:port;weight=1."));
+    }
+
+    [TestCase("dns://w.internal:1")]
+    [TestCase(Srv)]
+    [TestCase("dns+txt://w.internal")]
+    public async Task When_nobody_could_tell_it_is_a_failure_that_names_the_address(string address) =>
+        Assert.That((await FirstAsync(address, new FakeDns())).Failure, Does.StartWith($"The address '{address}' was not resolved. Nobody could tell about"));
+
+    [TestCase("dns://w.internal:1", 40)]
+    [TestCase(Srv, 30)]
+    [TestCase("dns+txt://w.internal", 20)]
+    public async Task The_shortest_time_to_live_of_all_records_counts(string address, int expected)
+    {
+        var dns = new FakeDns().Host("w.internal", 40, "10.0.0.1").Host("w.internal.", 30, "10.0.0.1").Srv(50, ("w.internal", 1, 0, 0)).Txt(20, "w.internal:1");
+        Assert.That((await FirstAsync(address, dns)).GoodFor, Is.EqualTo(TimeSpan.FromSeconds(expected)));
+    }
+
+    [Test]
+    public void Times_to_live_are_clamped_and_jittered_downward()
+    {
+        var random = new Random(1);
+        foreach (var (ttl, clamped) in new[] { (0, 5), (5, 5), (60, 60), (300, 300), (86_400, 300) })
+        {
+            var times = Enumerable.Range(0, 1000).Select(_ => RefreshTime.AfterAnswer(TimeSpan.FromSeconds(ttl), random).TotalSeconds / clamped).ToArray();
+            Assert.That(times.Min(), Is.InRange(0.9, 0.91));
+            Assert.That(times.Max(), Is.InRange(0.99, 1.0));
+        }
+    }
+
+    [Test]
+    public void After_failures_it_is_tried_again_soon_and_then_more_rarely()
+    {
+        var waits = Enumerable.Range(1, 8).Select(n => Math.Ceiling(RefreshTime.AfterFailure(n, new Random(3)).TotalSeconds / 0.98)).ToArray();
+        Assert.That(waits.Zip(waits.Skip(1)).All(p => p.First <= p.Second) && waits[0] <= 1 && waits[^1] is > 27 and <= 31, Is.True, string.Join(' ', waits));
+    }
+
+    [Test]
+    public async Task A_file_is_read_and_read_again_when_it_changes()
+    {
+        using var file = new TemporaryFile("""[ { "host": "10.0.0.1", "port": 5080, "weight": 2, "priority": 1, "name": "w", "tls": true }, ] // a list""");
+        ResolvedAddress[] expected = [new("10.0.0.1", 5080) { Weight = 2, Priority = 1, Name = "w", Tls = true }];
+        Assert.That(await FindAsync($"file:{file.Path}"), Is.EqualTo(expected));
+
+        var clock = new Support.ManualTimeProvider();
+        await using var watched = Watched.Start($"file://{file.Path}", clock, new FakeDns());
+        await watched.NextAsync();
+        await watched.WaitsAsync();
+        await File.WriteAllTextAsync(file.Path, """[ { "host": "10.0.0.2", "port": 5080 } ]""");
+        clock.Advance(TimeSpan.FromSeconds(1));
+        Assert.That(await watched.NextAsync(), Is.EqualTo(["10.0.0.2:5080"]));
+    }
+
+    [TestCase("[ { \"host\": \"a\" } ]", "entry 0 needs a host, a port and a weight from 1 to 65535")]
+    [TestCase("[ { \"host\": \"a\", \"prot\": 1 } ]", "prot")]
+    [TestCase("<html>", "invalid start of a value")]
+    [TestCase("", "JSON")]
+    [TestCase("null", "is no list")]
+    public async Task A_bad_file_is_a_failure_that_says_why(string text, string expected)
+    {
+        using var file = new TemporaryFile(text);
+        var result = await FirstAsync($"file:{file.Path}", new FakeDns());
+        Assert.That(result.Failure, Does.StartWith($"The address 'file:{file.Path}' was not resolved: the file {file.Path} cannot be used:").And.Contain(expected));
+    }
+
+    [Test]
+    public async Task A_file_that_is_not_there_is_a_failure() =>
+        Assert.That((await FirstAsync("file:no-such-file.json", new FakeDns())).Failure, Does.Contain("Could not find file"));
+
+    private static async Task<ImmutableArray<ResolvedAddress>> FindAsync(string address, IDnsResolver? dns = null)
+    {
+        var result = await FirstAsync(address, dns ?? new FakeDns());
+        Assert.That(result.Failure, Is.Null);
+        return result.Addresses;
+    }
+
+    private static async Task<ResolverResult> FirstAsync(string address, IDnsResolver dns)
+    {
+        await foreach (var result in Create(address, dns).WatchAsync(TestContext.CurrentContext.CancellationToken))
+        {
+            return result;
+        }
+
+        throw new InvalidOperationException("The watch ended.");
+    }
+
+    private static IResolver Create(string address, IDnsResolver dns) => new ResolverKinds([]).Create(
+        AddressGroup.Parse(address), new() { Dns = dns, Logger = NullLogger.Instance, Random = new NoJitter() });
+
+    private sealed class NoJitter : Random
+    {
+        public override double NextDouble() => 0;
+    }
+}

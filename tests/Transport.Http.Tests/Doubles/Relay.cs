@@ -1,0 +1,104 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+
+namespace ServiceMesh.Http.Tests;
+
+/// <summary>Stands between a client and a server: passes bytes on, and can stop doing so in the ways in which networks fail.</summary>
+internal sealed class Relay : IAsyncDisposable
+{
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly CancellationTokenSource _end = new();
+    private readonly ConcurrentBag<TcpClient> _open = [];
+    private readonly int _target;
+    private readonly Task _accepting;
+    private volatile bool _frozen;
+
+    public Relay(int target)
+    {
+        _target = target;
+        _listener.Start();
+        Port = ((IPEndPoint)_listener.LocalEndpoint).Port;
+        _accepting = AcceptAsync();
+    }
+
+    public int Port { get; }
+
+    /// <summary>Whether somebody has connected.</summary>
+    public bool WasCalled => !_open.IsEmpty;
+
+    /// <summary>Keeps all connections and passes nothing on any more: a machine that vanished.</summary>
+    public void Freeze() => _frozen = true;
+
+    public void Thaw() => _frozen = false;
+
+    /// <summary>Breaks all connections and refuses new ones: a process that was killed.</summary>
+    public async Task CutAsync()
+    {
+        await _end.CancelAsync();
+        _listener.Stop();
+        foreach (var client in _open)
+        {
+            client.Client?.Close(0); // a reset, as the end of a process makes it
+            client.Dispose();
+        }
+
+        await _accepting;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await CutAsync();
+        _end.Dispose();
+    }
+
+    private async Task AcceptAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                var near = await _listener.AcceptTcpClientAsync(_end.Token);
+                _open.Add(near);
+                _ = ConnectAsync(near);
+            }
+        }
+        catch (Exception failure) when (failure is OperationCanceledException or SocketException or ObjectDisposedException)
+        {
+            // The end.
+        }
+    }
+
+    private async Task ConnectAsync(TcpClient near)
+    {
+        var far = new TcpClient();
+        _open.Add(far);
+        try
+        {
+            await far.ConnectAsync(IPAddress.Loopback, _target, _end.Token);
+            await Task.WhenAny(PassAsync(near, far), PassAsync(far, near));
+        }
+        catch (Exception failure) when (failure is OperationCanceledException or SocketException or IOException or ObjectDisposedException or InvalidOperationException)
+        {
+            // One side is gone, and so will be the other.
+        }
+
+        near.Dispose();
+        far.Dispose();
+    }
+
+    private async Task PassAsync(TcpClient from, TcpClient to)
+    {
+        var buffer = new byte[16 * 1024];
+        int read;
+        while ((read = await from.GetStream().ReadAsync(buffer, _end.Token)) > 0)
+        {
+            while (_frozen)
+            {
+                await Task.Delay(5, _end.Token);
+            }
+
+            await to.GetStream().WriteAsync(buffer.AsMemory(0, read), _end.Token);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+using System.Net;
+using System.Security.Claims;
+using System.Text.Encodings.Web;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using NUnit.Framework;
+using ServiceMesh.Conformance;
+using ServiceMesh.Support;
+using static ServiceMesh.Http.Tests.HttpNodes;
+
+namespace ServiceMesh.Http.Tests;
+
+/// <summary>The endpoints in an ASP.NET Core application's own server, beside whatever else it serves.</summary>
+public sealed class MapServiceMeshTests
+{
+    [Test]
+    public async Task A_node_in_a_web_application_is_called_by_another_and_leaves_without_delay()
+    {
+        var port = FreePort.Next();
+        var app = await StartAsync($"http://127.0.0.1:{port}", mesh => mesh.AddHandler(Ask, (input, _) => $"web {input}"), a => a.MapServiceMesh());
+        await using var caller = await HttpNodes.StartAsync(null, Service("web", port), ("Http:Health:Interval", "00:00:30"));
+        await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Count == 2);
+
+        Assert.That(await caller.Bus.RequestAsync(Ask, "hello"), Is.EqualTo("web hello"));
+        using var http = new HttpClient();
+        Assert.That(await http.GetStringAsync(new Uri($"http://127.0.0.1:{port}/")), Is.EqualTo("home"));
+
+        // The caller's long poll lasts 30 seconds; the server does not wait for it.
+        await app.StopAsync().WaitAsync(TimeSpan.FromSeconds(10));
+        await app.DisposeAsync();
+        await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Count == 1);
+    }
+
+    [Test]
+    public async Task Conventions_of_the_application_apply()
+    {
+        var port = FreePort.Next();
+        await using var app = await StartAsync(
+            $"http://127.0.0.1:{port}", mesh => mesh.AddHandler(Ask, (input, _) => input), a => a.MapServiceMesh().RequireAuthorization(),
+            services => services.AddAuthorization().AddAuthentication("test").AddScheme<AuthenticationSchemeOptions, ByHeader>("test", null));
+        using var http = new HttpClient();
+        var url = new Uri($"http://127.0.0.1:{port}/mesh/v1/request/test.ask");
+
+        using var refused = await http.PostAsync(url, new StringContent("\"x\"", null, "application/json"));
+        http.DefaultRequestHeaders.Add("X-User", "ann");
+        using var answered = await http.PostAsync(url, new StringContent("\"x\"", null, "application/json"));
+
+        Assert.That((refused.StatusCode, answered.StatusCode), Is.EqualTo((HttpStatusCode.Unauthorized, HttpStatusCode.OK)));
+        Assert.That(await answered.Content.ReadAsStringAsync(), Is.EqualTo("\"x\""));
+        await app.StopAsync();
+    }
+
+    [Test]
+    public void Without_the_transport_it_says_what_is_missing()
+    {
+        var builder = WebApplication.CreateBuilder();
+        builder.Services.AddServiceMesh().AddInMemoryTransport();
+        var app = builder.Build();
+
+        Assert.That(() => app.MapServiceMesh(), Throws.InvalidOperationException.With.Message.Contains("AddHttpTransport()"));
+    }
+
+    private static async Task<WebApplication> StartAsync(
+        string url, Action<IServiceMeshBuilder> configure, Action<WebApplication> map, Action<IServiceCollection>? addServices = null)
+    {
+        var builder = WebApplication.CreateBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls(url);
+        builder.Configuration.AddInMemoryCollection([KeyValuePair.Create<string, string?>("ServiceMesh:Transport", "Http")]);
+        addServices?.Invoke(builder.Services);
+        configure(builder.Services.AddServiceMesh(builder.Configuration.GetSection("ServiceMesh")).AddHttpTransport());
+        var app = builder.Build();
+        app.MapGet("/", () => "home");
+        map(app);
+        await app.StartAsync();
+        return app;
+    }
+
+    private sealed class ByHeader(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory loggers, UrlEncoder encoder)
+        : AuthenticationHandler<AuthenticationSchemeOptions>(options, loggers, encoder)
+    {
+        protected override Task<AuthenticateResult> HandleAuthenticateAsync() => Task.FromResult(
+            Request.Headers.TryGetValue("X-User", out var user)
+                ? AuthenticateResult.Success(new(new(new ClaimsIdentity([new Claim(ClaimTypes.Name, user.ToString())], "test")), "test"))
+                : AuthenticateResult.NoResult());
+    }
+}

@@ -1,0 +1,80 @@
+using NUnit.Framework;
+using ServiceMesh.Support;
+using static ServiceMesh.Http.Tests.HttpNodes;
+
+namespace ServiceMesh.Http.Tests;
+
+/// <summary>What cannot work is refused at start, with the key, what it is, and what is allowed.</summary>
+public sealed class OptionsTests
+{
+    [TestCase("Http:Listen", "http://example.com:80", "Http:Listen", "localhost, an IP address or '*'")]
+    [TestCase("Http:Listen", "ftp://127.0.0.1:80", "Http:Listen", "http://, https:// or h2c://")]
+    [TestCase("Http:Listen", "http://127.0.0.1", "Http:Listen", "':' with a port")]
+    [TestCase("Http:Listen", "http://0.0.0.0:5080", "Http:Listen is 'http://0.0.0.0:5080'", "ServiceMesh:Http:AllowUnprotected")]
+    [TestCase("Http:Listen", "http://*:5080", "Http:Listen is 'http://*:5080'", "ServiceMesh:Http:Token")]
+    [TestCase("Http:Listen", "https://127.0.0.1:5443", "Http:Tls:Certificate is missing", "https")]
+    [TestCase("Http:Token", "short", "Http:Token has 5 characters", "16")]
+    [TestCase("Http:Services:weather:Address", "carrier-pigeon://loft", "Http:Services:weather:Address", "unknown scheme 'carrier-pigeon'")]
+    [TestCase("Http:Services:weather:Balancer", "Dice", "Http:Services:weather:Balancer is 'Dice'", "PowerOfTwoChoices")]
+    [TestCase("Http:Health:Interval", "00:00:00", "Http:Health:Interval is 00:00:00", "00:00:00.1000000")]
+    [TestCase("Http:Timeouts:Connect", "01:00:00", "Http:Timeouts:Connect is 01:00:00", "00:01:00")]
+    [TestCase("Http:Dns:Servers", "ns.internal", "Http:Dns:Servers", "'ns.internal' is no IP address")]
+    [TestCase("Http:Lisen", "x", "Http:Lisen is not a known key", "Did you mean 'Listen'?")]
+    [TestCase("Http:Services:weather:Adress", "x", "Http:Services:weather:Adress is not a known key", "Did you mean 'Address'?")]
+    public async Task A_setting_that_cannot_work_is_refused_with_its_key(string key, string value, string names, string says)
+    {
+        var service = key.StartsWith("Http:Services", StringComparison.Ordinal) && !key.EndsWith("Address", StringComparison.Ordinal)
+            ? [Service("weather", 5080)]
+            : Array.Empty<(string, string)>();
+
+        var refusal = await RefusalAsync([.. service, (key, value)]);
+
+        Assert.That(refusal, Does.Contain($"ServiceMesh:{names}").And.Contain(says));
+    }
+
+    [Test]
+    public async Task Foreign_topics_and_paths_are_checked()
+    {
+        var refusal = await RefusalAsync(
+            Service("weather", 5080), ("Http:Services:weather:Topics:a b", "/x"), ("Http:Services:weather:Topics:ok", "x"), ("Http:Services:weather:HealthPath", "well"));
+
+        Assert.That(refusal, Does.Contain("Topics:a b is not a topic").And.Contain("Topics:ok is 'x'; a path begins with '/'").And.Contain("HealthPath is 'well'"));
+    }
+
+    [Test]
+    public async Task A_port_that_is_taken_is_named_with_its_key()
+    {
+        var port = FreePort.Next();
+        await using var first = await StartAsync(null, Listen(port));
+
+        Assert.That(await RefusalAsync(Listen(port)), Does.Contain($"http://127.0.0.1:{port}").And.Contain("ServiceMesh:Http:Listen"));
+    }
+
+    [Test]
+    public async Task A_certificate_that_cannot_be_read_is_named_with_its_key() =>
+        Assert.That(
+            await RefusalAsync(("Http:Listen", $"https://127.0.0.1:{FreePort.Next()}"), ("Http:Tls:Certificate", "missing.pem")),
+            Does.Contain("ServiceMesh:Http:Tls:Certificate is 'missing.pem'"));
+
+    [Test]
+    public async Task Listening_beyond_loopback_is_allowed_where_it_is_meant_or_protected()
+    {
+        using var certificates = new TestCertificates();
+        await using var meant = await StartAsync(null, ("Http:Listen", $"http://*:{FreePort.Next()}"), ("Http:AllowUnprotected", "true"));
+        await using var safe = await StartAsync(
+            null,
+            ("Http:Listen", $"https://*:{FreePort.Next()}"), ("Http:Token", "a secret of 16 characters or more"),
+            ("Http:Tls:Certificate", certificates.Server), ("Http:Tls:CertificateKey", certificates.ServerKey));
+
+        Assert.That(meant.Bus.Node.Id, Is.Not.EqualTo(safe.Bus.Node.Id));
+    }
+
+    [Test]
+    public async Task A_node_that_only_asks_opens_no_port()
+    {
+        await using var first = await StartAsync();
+        await using var second = await StartAsync();
+
+        Assert.That(first.Log.Lines.Concat(second.Log.Lines).Where(l => l.Contains("listens on", StringComparison.Ordinal)), Is.Empty);
+    }
+}

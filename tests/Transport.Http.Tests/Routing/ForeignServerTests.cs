@@ -1,0 +1,136 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using NUnit.Framework;
+using ServiceMesh.Conformance;
+using ServiceMesh.Support;
+using static ServiceMesh.Http.Tests.HttpNodes;
+
+namespace ServiceMesh.Http.Tests;
+
+/// <summary>Servers that are not nodes: those that are called on purpose, and those that are there by mistake.</summary>
+public sealed class ForeignServerTests
+{
+    private static readonly RequestTopic<string, int[]> s_fetch = new("weather.fetch");
+    private static readonly int[] s_readings = [11, 29];
+    private static readonly int[] s_one = [1];
+    private static readonly int[] s_two = [2];
+
+    [Test]
+    public async Task Stated_topics_are_posted_to_their_paths()
+    {
+        var port = FreePort.Next();
+        await using var server = await StartServerAsync(port, app => app.MapPost("/api/fetch", async (HttpRequest request) =>
+        {
+            var city = await request.ReadFromJsonAsync<string>();
+            return city == "pune" ? Results.Json(s_readings) : Results.Problem($"No city '{city}'.", statusCode: 422);
+        }));
+        await using var caller = await StartAsync(null, Service("weather", port), ("Http:Services:weather:Topics:weather.fetch", "/api/fetch"));
+
+        var refused = await caller.Bus.TryRequestAsync(s_fetch, "atlantis").InTime();
+
+        Assert.That(await caller.Bus.RequestAsync(s_fetch, "pune").InTime(), Is.EqualTo([11, 29]));
+        Assert.That(((int)refused.Status, refused.Failure!.Message), Is.EqualTo((422, "No city 'atlantis'.")));
+    }
+
+    [Test]
+    public async Task A_foreign_server_that_is_not_well_leaves_the_candidates()
+    {
+        var (sick, well) = (FreePort.Next(), FreePort.Next());
+        var isWell = true;
+        await using var first = await StartServerAsync(sick, app =>
+        {
+            app.MapGet("/healthz", () => Volatile.Read(ref isWell) ? Results.Ok() : Results.StatusCode(503));
+            app.MapPost("/fetch", () => s_one);
+        });
+        await using var second = await StartServerAsync(well, app =>
+        {
+            app.MapGet("/healthz", () => Results.Ok());
+            app.MapPost("/fetch", () => s_two);
+        });
+        await using var caller = await StartAsync(
+            null, Service("weather", sick, well), ("Http:Services:weather:Topics:weather.fetch", "/fetch"), ("Http:Services:weather:HealthPath", "/healthz"),
+            ("Http:Services:weather:Balancer", "RoundRobin"), ("Http:Health:Interval", "00:00:00.1"));
+        Assert.That(new[] { await FetchAsync(), await FetchAsync() }, Is.EquivalentTo([1, 2]));
+
+        Volatile.Write(ref isWell, false);
+        await Failsafe.UntilAsync(async () => (await FetchAsync(), await FetchAsync(), await FetchAsync()) == (2, 2, 2));
+        Volatile.Write(ref isWell, true);
+        await Failsafe.UntilAsync(async () => await FetchAsync() == 1);
+
+        async Task<int> FetchAsync() => (await caller.Bus.RequestAsync(s_fetch, "").InTime())[0];
+    }
+
+    [Test]
+    public async Task A_web_page_where_a_node_should_be_is_said_to_be_one_and_the_node_lives_on()
+    {
+        var port = FreePort.Next();
+        await using var server = await StartServerAsync(port, app => app.MapFallback(() => Results.Text("<html>Welcome</html>", "text/html")));
+        await using var caller = await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(FreePort.Next()), Service("weather", port));
+
+        var reply = await caller.Bus.TryRequestAsync(s_fetch, "pune").InTime();
+
+        Assert.That((reply.Status, reply.Failure!.NotProcessed), Is.EqualTo((StatusCode.Unavailable, true)));
+        Assert.That(reply.Failure!.Message, Does.Contain($"http://127.0.0.1:{port} answered 200 with 'text/html").And.Contain("not how a ServiceMesh node answers"));
+        Assert.That(await caller.Bus.RequestAsync(Ask, "lives").InTime(), Is.EqualTo("lives"));
+    }
+
+    [TestCase("SSH-2.0-OpenSSH_9.2\r\n")]
+    [TestCase("HTTP/1.1 200 OK\r\nContent-Length: 7\r\nmesh-status: 200\r\n\r\ngarbage")]
+    [TestCase("HTTP/1.1 200 OK\r\nContent-Length: 4\r\nmesh-status: 200\r\n\r\nnull")]
+    [TestCase("HTTP/1.1 200 OK\r\nContent-Length: 70000000\r\nmesh-status: 200\r\n\r\n{")]
+    [TestCase("HTTP/1.1 200 OK\r\nContent-Length: 135\r\nmesh-status: 200\r\n\r\n{\"id\":\"a b&c\",\"name\":\"\",\"host\":\"\",\"processId\":1,\"uptime\":1e300,\"draining\":false,\"version\":1,\"load\":1,\"requests\":[null],\"signals\":[]}   ")]
+    [TestCase("")]
+    public async Task Garbage_where_a_node_should_be_is_an_unreachable_node(string garbage)
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var port = ((IPEndPoint)listener.LocalEndpoint).Port;
+        using var end = new CancellationTokenSource();
+        var serving = ServeAsync(listener, Encoding.ASCII.GetBytes(garbage), end.Token);
+        await using (var caller = await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(FreePort.Next()), Service("weather", port), ("Http:Health:Timeout", "00:00:00.5")))
+        {
+            var reply = await caller.Bus.TryRequestAsync(s_fetch, "pune").InTime();
+
+            Assert.That((reply.Status, reply.Failure!.NotProcessed), Is.EqualTo((StatusCode.Unavailable, true)), reply.Failure!.Message);
+            Assert.That(reply.Failure!.Message, Does.Contain($"http://127.0.0.1:{port}"));
+            Assert.That(await caller.Bus.RequestAsync(Ask, "lives").InTime(), Is.EqualTo("lives"));
+        }
+
+        await end.CancelAsync();
+        await serving;
+    }
+
+    private static async Task<WebApplication> StartServerAsync(int port, Action<WebApplication> map)
+    {
+        var builder = WebApplication.CreateBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls($"http://127.0.0.1:{port}");
+        var app = builder.Build();
+        map(app);
+        await app.StartAsync();
+        return app;
+    }
+
+    private static async Task ServeAsync(TcpListener listener, byte[] answer, CancellationToken end)
+    {
+        try
+        {
+            while (true)
+            {
+                using var client = await listener.AcceptTcpClientAsync(end);
+                await client.GetStream().ReadAtLeastAsync(new byte[4096], 1, throwOnEndOfStream: false, end);
+                await client.GetStream().WriteAsync(answer, end);
+            }
+        }
+        catch (Exception failure) when (failure is OperationCanceledException or IOException)
+        {
+            // The end, or the caller hung up first.
+        }
+    }
+}

@@ -1,0 +1,233 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
+using NUnit.Framework;
+using ServiceMesh.Conformance;
+using ServiceMesh.Support;
+using static ServiceMesh.Http.Tests.HttpNodes;
+
+namespace ServiceMesh.Http.Tests;
+
+/// <summary>Who is found, who is left out, and what is said when nobody is there.</summary>
+public sealed class MeshTests
+{
+    private static readonly (string, string)[] s_quickHealth = [("Http:Health:Interval", "00:00:00.2"), ("Http:Health:Timeout", "00:00:00.3")];
+
+    [Test]
+    public async Task The_local_node_is_a_member_of_its_own_mesh()
+    {
+        await using var node = await StartAsync(mesh => mesh.AddHandler(Ask, (input, context) => $"{input} from {context.Sender}"), Listen(FreePort.Next()));
+
+        Assert.That(await node.Bus.RequestAsync(Ask, "hello").InTime(), Is.EqualTo($"hello from {node.Bus.Node.Id}"));
+        Assert.That((await node.Bus.ListNodesAsync()).Single().Id, Is.EqualTo(node.Bus.Node.Id));
+    }
+
+    [Test]
+    public async Task Requests_are_shared_between_the_local_node_and_the_others()
+    {
+        var port = FreePort.Next();
+        await using var other = await StartAsync(mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), Listen(port));
+        await using var node = await StartAsync(
+            mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), Listen(FreePort.Next()), Service("other", port), ("Http:Services:other:Balancer", "RoundRobin"));
+
+        var answers = new List<string>();
+        for (var i = 0; i < 10; i++)
+        {
+            answers.Add(await node.Bus.RequestAsync(Ask, "").InTime());
+        }
+
+        Assert.That(answers.CountBy(a => a).ToDictionary(), Is.EquivalentTo(new Dictionary<string, int> { [node.Bus.Node.Id] = 5, [other.Bus.Node.Id] = 5 }));
+    }
+
+    [Test]
+    public async Task A_node_that_two_services_lead_to_hears_a_signal_once()
+    {
+        var port = FreePort.Next();
+        var inbox = new Inbox<string>();
+        await using var listener = await StartAsync(mesh => mesh.AddHandler(News, inbox.ReceiveAsync), Listen(port));
+        await using var sender = await StartAsync(null, Service("one", port), Service("two", port));
+
+        var sent = await sender.Bus.SignalAsync(News, "once").InTime();
+        await listener.StopAsync();
+
+        Assert.That((sent.Receivers, sent.Failures.Count), Is.EqualTo((1, 0)));
+        Assert.That(inbox.All, Is.EqualTo(["once"]));
+    }
+
+    [Test]
+    public async Task A_signal_names_the_endpoints_that_failed_and_the_others_have_it()
+    {
+        var (here, there) = (FreePort.Next(), FreePort.Next());
+        var inbox = new Inbox<string>();
+        await using var lives = await StartAsync(mesh => mesh.AddHandler(News, inbox.ReceiveAsync), Listen(here));
+        await using var dies = await StartAsync(mesh => mesh.AddHandler(News, (_, _) => { }), Listen(there));
+        await using var relay = new Relay(there);
+        await using var sender = await StartAsync(null, [Service("all", here, relay.Port), .. s_quickHealth]);
+        Assert.That((await sender.Bus.SignalAsync(News, "both").InTime()).Receivers, Is.EqualTo(2));
+
+        await relay.CutAsync();
+        var sent = await sender.Bus.SignalAsync(News, "one").InTime();
+
+        Assert.That(sent.Receivers, Is.EqualTo(1));
+        Assert.That(sent.Failures.Single(), Does.Contain($"127.0.0.1:{relay.Port}"));
+        Assert.That(await inbox.NextAsync(2), Is.EqualTo(["both", "one"]));
+    }
+
+    [Test]
+    public async Task A_node_that_stops_answering_leaves_the_candidates_and_comes_back()
+    {
+        var (here, there) = (FreePort.Next(), FreePort.Next());
+        await using var stays = await StartAsync(mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), Listen(here));
+        await using var freezes = await StartAsync(mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), Listen(there));
+        await using var relay = new Relay(there);
+        await using var caller = await StartAsync(null, [Service("all", here, relay.Port), ("Http:Services:all:Balancer", "RoundRobin"), .. s_quickHealth]);
+        Assert.That((await caller.Bus.ListNodesAsync()), Has.Count.EqualTo(3));
+
+        relay.Freeze();
+        await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Count == 2);
+        for (var i = 0; i < 20; i++)
+        {
+            Assert.That(await caller.Bus.RequestAsync(Ask, "", new RequestOptions { Timeout = TimeSpan.FromSeconds(5) }), Is.EqualTo(stays.Bus.Node.Id));
+        }
+
+        relay.Thaw();
+        await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Count == 3);
+        await Failsafe.UntilAsync(async () => await caller.Bus.RequestAsync(Ask, "") == freezes.Bus.Node.Id);
+    }
+
+    [Test]
+    public async Task A_node_that_was_killed_is_unavailable_and_not_a_topic_that_nobody_handles()
+    {
+        var port = FreePort.Next();
+        await using var server = await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(port));
+        await using var relay = new Relay(port);
+        await using var caller = await StartAsync(null, [Service("server", relay.Port), .. s_quickHealth]);
+        Assert.That(await caller.Bus.RequestAsync(Ask, "there"), Is.EqualTo("there"));
+
+        await relay.CutAsync();
+        await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Count == 1);
+        var reply = await caller.Bus.TryRequestAsync(Ask, "gone").InTime();
+
+        Assert.That((reply.Status, reply.Failure!.NotProcessed), Is.EqualTo((StatusCode.Unavailable, true)));
+        Assert.That(reply.Failure!.Message, Does.Contain($"http://127.0.0.1:{relay.Port}"));
+    }
+
+    [Test]
+    public async Task A_connection_that_breaks_while_waiting_is_an_unknown_outcome_and_is_not_tried_elsewhere()
+    {
+        var (first, second) = (FreePort.Next(), FreePort.Next());
+        var held = new Held();
+        await using var one = await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync), Listen(first));
+        await using var two = await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync), Listen(second));
+        await using var relays = new Relay(first);
+        await using var caller = await StartAsync(null, Service("only", relays.Port));
+        var asking = caller.Bus.TryRequestAsync(Ask, "");
+        await held.EnteredAsync();
+
+        await relays.CutAsync();
+        var reply = await asking.InTime();
+        held.Release();
+
+        Assert.That((reply.Status, reply.Failure!.NotProcessed, held.Calls), Is.EqualTo((StatusCode.Unavailable, false, 1)));
+        Assert.That(reply.Failure!.Message, Does.Contain("Whether a handler ran is not known"));
+    }
+
+    [Test]
+    public async Task A_name_that_does_not_resolve_at_start_is_said_and_the_node_lives_on()
+    {
+        // A server that is not there answers nothing, and ICMP says so at once.
+        await using var node = await StartAsync(
+            mesh => mesh.AddHandler(Ask, (input, _) => input).Services.AddHealthChecks().AddServiceMesh(), Listen(FreePort.Next()),
+            ("Http:Services:far:Address", "dns://nowhere.internal:5080"), ("Http:Dns:Servers", $"127.0.0.1:{FreePort.Next()}"), ("Http:Timeouts:Connect", "00:00:00.3"));
+
+        var local = await node.Bus.RequestAsync(Ask, "lives").InTime();
+        var far = await node.Bus.TryRequestAsync(new RequestTopic<string, string>("far.ask"), "").InTime();
+
+        Assert.That(local, Is.EqualTo("lives"));
+        Assert.That((far.Status, far.Failure!.NotProcessed), Is.EqualTo((StatusCode.Unavailable, true)));
+        Assert.That(far.Failure!.Message, Does.Contain("far (dns://nowhere.internal:5080)"));
+        Assert.That(node.Log.Has(LogLevel.Warning, "Service far (dns://nowhere.internal:5080) has no endpoint yet"), Is.True);
+        var health = await node.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync().InTime();
+        Assert.That(health.Status, Is.EqualTo(HealthStatus.Degraded));
+        Assert.That(health.Entries.Values.Single().Description, Does.Contain("far (dns://nowhere.internal:5080)"));
+    }
+
+    [Test]
+    public async Task An_empty_group_is_said_and_filled_later()
+    {
+        var port = FreePort.Next();
+        var file = Path.GetTempFileName();
+        try
+        {
+            await File.WriteAllTextAsync(file, "[]");
+            await using var server = await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(port));
+            await using var caller = await StartAsync(null, ("Http:Services:weather:Address", $"file:{file}"));
+
+            var empty = await caller.Bus.TryRequestAsync(Ask, "").InTime();
+            Assert.That((empty.Status, empty.Failure!.Message.Contains("weather (file:", StringComparison.Ordinal)), Is.EqualTo((StatusCode.Unavailable, true)));
+
+            await File.WriteAllTextAsync(file, $$"""[{ "host": "127.0.0.1", "port": {{port}} }]""");
+            await Failsafe.UntilAsync(async () => (await caller.Bus.TryRequestAsync(Ask, "filled")).IsSuccess);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Test]
+    public async Task An_address_list_that_changes_moves_the_traffic_without_a_failed_request()
+    {
+        var (before, after) = (FreePort.Next(), FreePort.Next());
+        var file = Path.GetTempFileName();
+        try
+        {
+            await File.WriteAllTextAsync(file, $$"""[{ "host": "127.0.0.1", "port": {{before}} }]""");
+            await using var old = await StartAsync(mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), Listen(before));
+            await using var young = await StartAsync(mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), Listen(after));
+            await using var relay = new Relay(after);
+            await using var caller = await StartAsync(null, ("Http:Services:weather:Address", $"file:{file}"), ("Http:Health:Timeout", "00:00:20"));
+            Assert.That(await caller.Bus.RequestAsync(Ask, ""), Is.EqualTo(old.Bus.Node.Id));
+
+            // What the new one handles is not known before it has answered.
+            relay.Freeze();
+            await File.WriteAllTextAsync(file, $$"""[{ "host": "127.0.0.1", "port": {{relay.Port}} }]""");
+            await Failsafe.UntilAsync(() => relay.WasCalled);
+            Assert.That(await caller.Bus.RequestAsync(Ask, "").InTime(), Is.EqualTo(old.Bus.Node.Id));
+            relay.Thaw();
+
+            var failed = new List<string>();
+            await Failsafe.UntilAsync(async () =>
+            {
+                var reply = await caller.Bus.TryRequestAsync(Ask, "");
+                failed.AddRange(reply.IsSuccess ? [] : [reply.Failure!.Message]);
+                return reply.Value == young.Bus.Node.Id;
+            });
+            Assert.That(failed, Is.Empty);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Test]
+    public async Task A_certificate_must_show_the_name_and_not_the_address_that_was_resolved()
+    {
+        using var certificates = new TestCertificates();
+        var port = FreePort.Next();
+        await using var server = await StartAsync(
+            mesh => mesh.AddHandler(Ask, (input, _) => input),
+            ("Http:Listen", $"https://127.0.0.1:{port}"), ("Http:Tls:Certificate", certificates.Server), ("Http:Tls:CertificateKey", certificates.ServerKey));
+        Task<TestNode> CallerAsync(string name) => StartAsync(
+            null, ("Http:Services:server:Address", $"static:127.0.0.1:{port};tls=true;name={name}"), ("Http:Tls:TrustedRoots", certificates.Authority));
+        await using var right = await CallerAsync("localhost");
+        await using var wrong = await CallerAsync("somebody.else");
+
+        var refused = await wrong.Bus.TryRequestAsync(Ask, "hello").InTime();
+
+        Assert.That(await right.Bus.RequestAsync(Ask, "hello").InTime(), Is.EqualTo("hello"));
+        Assert.That(refused.Status, Is.EqualTo(StatusCode.Unavailable));
+        Assert.That(refused.Failure!.Message, Does.Contain("RemoteCertificateNameMismatch"));
+    }
+}

@@ -1,0 +1,96 @@
+using NUnit.Framework;
+using ServiceMesh.Conformance;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.Http.Tests;
+
+/// <summary>Whoever changes something can wait until those who watch have heard, and waits for nobody who is gone.</summary>
+public sealed class WatchersTests
+{
+    private static readonly TimeSpan s_wait = TimeSpan.FromSeconds(30);
+
+    private readonly ManualTimeProvider _clock = new();
+
+    [Test]
+    public async Task A_change_is_heard_when_every_watcher_has_asked_for_what_comes_after_it()
+    {
+        var watchers = new Watchers(_clock);
+        var (first, second) = (PollAsync(watchers, "a.1", 1), PollAsync(watchers, "b.1", 1));
+
+        var told = watchers.TellAsync(CancellationToken.None);
+        await first.InTime();
+        await second.InTime();
+        _ = PollAsync(watchers, "a.1", 2);
+        Assert.That(told.IsCompleted, Is.False, "b has not heard");
+        _ = PollAsync(watchers, "b.1", 2);
+
+        Assert.That(await told.InTime(), Is.Empty);
+        watchers.Close();
+    }
+
+    [Test]
+    public async Task Nobody_watches_so_everybody_has_heard()
+    {
+        var watchers = new Watchers(_clock);
+        await PollAsync(watchers, null, null).InTime();
+
+        Assert.That(await watchers.TellAsync(CancellationToken.None).InTime(), Is.Empty);
+        Assert.That(watchers.Version, Is.EqualTo(2));
+    }
+
+    [Test]
+    public async Task A_watcher_that_hangs_up_is_not_waited_for()
+    {
+        var watchers = new Watchers(_clock);
+        using var gone = new CancellationTokenSource();
+        var polling = watchers.PollAsync("a.1", 1, false, s_wait, gone.Token);
+        await gone.CancelAsync();
+        await Assert.CatchAsync<OperationCanceledException>(() => polling);
+
+        Assert.That(await watchers.TellAsync(CancellationToken.None).InTime(), Is.Empty);
+    }
+
+    [Test]
+    public async Task A_watcher_that_says_nothing_is_named_after_two_seconds_and_then_forgotten()
+    {
+        var watchers = new Watchers(_clock);
+        await PollAsync(watchers, "a.1", null).InTime();
+
+        var told = watchers.TellAsync(CancellationToken.None);
+        _clock.Advance(TimeSpan.FromSeconds(1.9));
+        Assert.That(told.IsCompleted, Is.False);
+        _clock.Advance(TimeSpan.FromSeconds(0.2));
+
+        Assert.That(await told.InTime(), Is.EqualTo(["a.1"]));
+        Assert.That(await watchers.TellAsync(CancellationToken.None).InTime(), Is.Empty);
+    }
+
+    [Test]
+    public async Task A_poll_without_news_ends_after_its_wait()
+    {
+        var watchers = new Watchers(_clock);
+        var polling = PollAsync(watchers, "a.1", 1);
+        _clock.Advance(s_wait - TimeSpan.FromSeconds(1));
+        Assert.That(polling.IsCompleted, Is.False);
+        _clock.Advance(TimeSpan.FromSeconds(2));
+
+        await polling.InTime();
+        Assert.That(watchers.Version, Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task The_end_waits_until_nothing_is_under_way()
+    {
+        var watchers = new Watchers(_clock);
+        _ = PollAsync(watchers, "a.1", 1);
+        var idle = watchers.UntilIdleAsync(CancellationToken.None);
+        Assert.That(idle.IsCompleted, Is.False);
+        var last = watchers.PollAsync("a.1", 1, isIdle: true, s_wait, CancellationToken.None);
+
+        Assert.That(await idle.InTime(), Is.Empty);
+        watchers.Close();
+        await last.InTime();
+    }
+
+    private static Task PollAsync(Watchers watchers, string? name, long? known) => watchers.PollAsync(name, known, false, s_wait, CancellationToken.None);
+}

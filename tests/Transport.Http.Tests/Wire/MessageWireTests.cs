@@ -1,0 +1,122 @@
+using NUnit.Framework;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.Http.Tests;
+
+public sealed class MessageWireTests
+{
+    private static readonly Topic s_topic = Topic.Parse("weather.fetch");
+    private readonly ManualTimeProvider _clock = new();
+
+    [Test]
+    public void A_request_is_its_path_and_headers()
+    {
+        var request = Request(Headers.Of(("tenant", "acme"), ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"))) with
+        {
+            Deadline = Deadline.After(TimeSpan.FromMilliseconds(1499.2), _clock),
+        };
+
+        Assert.That(MessageWire.PathOf(MessageKind.Request, s_topic), Is.EqualTo("/mesh/v1/request/weather.fetch"));
+        Assert.That(MessageWire.PathOf(MessageKind.Signal, s_topic), Is.EqualTo("/mesh/v1/signal/weather.fetch"));
+        Assert.That(MessageWire.Write(request), Is.EqualTo(new[]
+        {
+            ("mesh-id", "node-1.7"),
+            ("mesh-timeout", "1500"),
+            ("mesh-header-tenant", "acme"),
+            ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        }));
+    }
+
+    [Test]
+    public void The_time_that_is_left_is_what_is_left_when_it_is_sent()
+    {
+        var request = Request(Headers.Empty) with { Deadline = Deadline.After(TimeSpan.FromSeconds(2), _clock) };
+        _clock.Advance(TimeSpan.FromMilliseconds(1250));
+
+        Assert.That(MessageWire.Write(request), Does.Contain(("mesh-timeout", "750")));
+    }
+
+    [TestCase("", "")]
+    [TestCase("plain/value=1;x", "plain/value=1;x")]
+    [TestCase(" edges ", "%20edges%20")]
+    [TestCase("50%", "50%25")]
+    [TestCase("Grüße", "Gr%C3%BC%C3%9Fe")]
+    [TestCase("a, b", "a%2C%20b")]
+    public void A_value_that_is_not_plain_is_percent_encoded(string value, string written)
+    {
+        Assert.That(HeaderText.Encode(value), Is.EqualTo(written));
+        Assert.That(HeaderText.Decode(written), Is.EqualTo(value));
+    }
+
+    [Test]
+    public void What_a_foreign_client_wrote_unencoded_stays_as_it_is() =>
+        Assert.That(HeaderText.Decode("100% of %zz"), Is.EqualTo("100% of %zz"));
+
+    [Test]
+    public void What_is_written_is_read_as_it_was()
+    {
+        var headers = Headers.Of(("Host", "mine"), ("content-type", "a\u00a0b"), ("mesh.deadline", "👩‍👩‍👧"), ("tracestate", "vendor=grün"), ("traceparent", "00-1"));
+        var request = Request(headers) with { Deadline = Deadline.After(TimeSpan.FromSeconds(3), _clock) };
+
+        var read = Read([.. MessageWire.Write(request)]);
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(read.Id, Is.EqualTo(request.Id));
+            Assert.That(read.Topic, Is.EqualTo(s_topic));
+            Assert.That(read.Headers, Is.EquivalentTo(headers));
+            Assert.That(read.ContentType, Is.EqualTo("application/json"));
+            Assert.That(read.Deadline.Remaining, Is.EqualTo(TimeSpan.FromSeconds(3)));
+        }
+    }
+
+    [Test]
+    public void Headers_of_HTTP_are_not_headers_of_the_message() =>
+        Assert.That(Read([("Host", "x"), ("User-Agent", "curl"), ("Accept", "*/*"), ("mesh-unknown", "later")]).Headers, Is.Empty);
+
+    [Test]
+    public void A_client_that_names_nothing_has_a_message_of_its_own_without_a_deadline()
+    {
+        var (first, second) = (Read([]), Read([]));
+
+        Assert.That(first.Id, Is.Not.EqualTo(second.Id));
+        Assert.That(first.Deadline.Exists, Is.False);
+        Assert.That(Read([("mesh-id", "my-own-id")]).Id, Is.EqualTo(new MessageId("my-own-id", -1)));
+    }
+
+    [Test]
+    public void The_content_type_of_curl_means_the_configured_serializer()
+    {
+        MessageWire.TryRead(MessageKind.Request, s_topic, "application/x-www-form-urlencoded", [], _clock, out var message, out _);
+        Assert.That(message!.ContentType, Is.Empty);
+    }
+
+    [TestCase("mesh-timeout", "-1", "mesh-timeout")]
+    [TestCase("mesh-timeout", "soon", "mesh-timeout is 'soon'")]
+    [TestCase("mesh-id", "", "mesh-id")]
+    [TestCase("mesh-header-", "x", "mesh-header-")]
+    [TestCase("mesh-header-a", "%0D%0Ab", "without control characters")]
+    public void What_is_no_message_is_said_to_be_none(string name, string value, string said)
+    {
+        Assert.That(MessageWire.TryRead(MessageKind.Request, s_topic, null, [(name, value)], _clock, out _, out var error), Is.False);
+        Assert.That(error, Does.Contain(said));
+    }
+
+    [Test]
+    public void A_time_beyond_all_clocks_is_a_long_time_and_none_is_none()
+    {
+        Assert.That(Read([("mesh-timeout", long.MaxValue.ToString(System.Globalization.CultureInfo.InvariantCulture))]).Deadline.Remaining, Is.EqualTo(TimeSpan.FromDays(1)));
+        Assert.That(Read([("mesh-timeout", "0")]).Deadline.HasPassed, Is.True);
+    }
+
+    private Message Read((string, string)[] headers)
+    {
+        Assert.That(MessageWire.TryRead(MessageKind.Request, s_topic, "application/json", headers, _clock, out var message, out var error), Is.True, error);
+        return message!;
+    }
+
+    private static Message Request(Headers headers) => new()
+    {
+        Id = new("node-1", 7), Kind = MessageKind.Request, Topic = s_topic, Headers = headers, ContentType = "application/json", Body = "\"pune\""u8.ToArray(),
+    };
+}
