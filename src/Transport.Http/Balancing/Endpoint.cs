@@ -46,7 +46,7 @@ public sealed class Endpoint
         _startedAt = warm ? long.MinValue : _made;
     }
 
-    /// <summary>Where it is. Weight and priority may change; host, port, name and TLS do not.</summary>
+    /// <summary>Where it is. Weight and priority may change; host, port, name and TLS of a remote one do not.</summary>
     public ResolvedAddress Address
     {
         get => Volatile.Read(ref _address);
@@ -88,7 +88,7 @@ public sealed class Endpoint
     public double ReportedLoad
     {
         get => _load.Read(Now);
-        set => _load.Set((float)Math.Clamp(value, 0, 1000), Now);
+        set => _load.Set(double.IsNaN(value) ? 0 : (float)Math.Clamp(value, 0, 1000), Now);
     }
 
     /// <summary>

@@ -19,4 +19,7 @@ internal static partial class HttpLog
 
     [LoggerMessage(404, LogLevel.Warning, "These nodes have not heard in time that {What}: {Watchers}")]
     public static partial void NotHeard(ILogger logger, string what, string watchers);
+
+    [LoggerMessage(405, LogLevel.Error, "The balancer {Balancer} of '{Topic}' refused its new endpoints and chooses among those that it has")]
+    public static partial void BalancerFailed(ILogger logger, string balancer, string topic, Exception failure);
 }

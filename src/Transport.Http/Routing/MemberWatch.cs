@@ -90,12 +90,13 @@ internal sealed class MemberWatch
         }
     }
 
-    // One long poll of the node document. With what is known already it ends when there is news, or after the interval.
+    // One long poll of the node document. With what is known already it ends when there is news, or after the interval. A
+    // node that was unreachable is asked without waiting: that it answers is the news.
     private async Task PollAsync()
     {
         var known = Member.Document;
         var isIdle = known is { Draining: true } && Member.Endpoint.InFlight == 0;
-        var wait = known is null || (known.Draining && !isIdle) ? TimeSpan.Zero : _health.Interval;
+        var wait = known is null || !Member.IsReachable || (known.Draining && !isIdle) ? TimeSpan.Zero : _health.Interval;
         var path = known is null
             ? "/mesh/v1/node"
             : string.Create(CultureInfo.InvariantCulture, $"/mesh/v1/node?of={Uri.EscapeDataString(known.Id)}&version={known.Version}&wait={wait.TotalSeconds:0.###}{(isIdle ? "&idle=1" : "")}");

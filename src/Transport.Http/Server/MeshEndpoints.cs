@@ -130,7 +130,7 @@ internal sealed class MeshEndpoints
         var known = query["of"] == node.Context.NodeId && long.TryParse(query["version"], NumberStyles.None, CultureInfo.InvariantCulture, out var version)
             ? version
             : (long?)null;
-        var wait = double.TryParse(query["wait"], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds) && seconds < s_longestPoll.TotalSeconds
+        var wait = double.TryParse(query["wait"], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds) && seconds >= 0 && seconds < s_longestPoll.TotalSeconds
             ? TimeSpan.FromSeconds(seconds)
             : known is null ? TimeSpan.Zero : s_longestPoll;
         var watcher = node.Meet(http.Request.Headers[MeshHeader.Watcher].ToString());

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -36,6 +37,25 @@ public sealed class ForeignServerTests
 
         Assert.That(await caller.Bus.RequestAsync(s_fetch, "pune").InTime(), Is.EqualTo([11, 29]));
         Assert.That(((int)refused.Status, refused.Failure!.Message), Is.EqualTo((422, "No city 'atlantis'.")));
+    }
+
+    [Test]
+    public async Task The_token_of_the_nodes_is_not_told_to_a_foreign_server()
+    {
+        var port = FreePort.Next();
+        var told = new ConcurrentBag<string>();
+        await using var server = await StartServerAsync(port, app => app.MapFallback((HttpRequest request) =>
+        {
+            told.Add($"{request.Path} {request.Headers.Authorization}");
+            return s_one;
+        }));
+        await using var caller = await StartAsync(
+            null, Service("weather", port), ("Http:Services:weather:Topics:weather.fetch", "/fetch"), ("Http:Services:weather:HealthPath", "/healthz"),
+            ("Http:Token", "a secret of 16 characters or more"));
+
+        await caller.Bus.RequestAsync(s_fetch, "pune").InTime();
+
+        Assert.That(told.Distinct(), Is.EquivalentTo(["/fetch ", "/healthz "]));
     }
 
     [Test]
