@@ -118,6 +118,22 @@ public sealed class Endpoint
     /// <summary>An attempt begins.</summary>
     public void Begin() => Interlocked.Increment(ref _inFlight);
 
+    /// <summary>
+    /// An attempt begins, if it still can take one. It may have begun to drain between the choice and the count; a node
+    /// that hears that nothing is under way to it goes, so either the attempt has been counted or this has been seen.
+    /// </summary>
+    internal bool TryBegin()
+    {
+        Begin();
+        if (CanTake)
+        {
+            return true;
+        }
+
+        End();
+        return false;
+    }
+
     /// <summary>An attempt ended: its body was read, or nobody wants it. Once for each <see cref="Begin"/>.</summary>
     public void End() => Interlocked.Decrement(ref _inFlight);
 

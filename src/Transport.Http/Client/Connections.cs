@@ -29,7 +29,7 @@ internal sealed class Connections : IDisposable
         {
             ConnectTimeout = options.Timeouts.Connect,
             PooledConnectionIdleTimeout = options.Timeouts.Idle,
-            // A name that an endpoint is written with may move; ± a fifth, so that not all connections renew at once.
+            // An endpoint may be a name, whose address may change, so connections are renewed: ± a fifth, not all at once.
             PooledConnectionLifetime = TimeSpan.FromMinutes(5) * (0.8 + (0.4 * Random.Shared.NextDouble())),
             EnableMultipleHttp2Connections = true,
             KeepAlivePingDelay = TimeSpan.FromSeconds(30),

@@ -139,7 +139,7 @@ internal sealed class MeshEndpoints
         await WriteAsync(http, 200, Json, JsonSerializer.SerializeToUtf8Bytes(node.Describe(), HttpJsonContext.Default.NodeDocument)).ConfigureAwait(false);
     }
 
-    // Open to everybody: a load balancer asks it, and it says nothing but whether to send here.
+    // Open to everybody, unless the application requires authorization for all of them: a load balancer asks it, and it says nothing but whether to send here.
     private Task HealthAsync(HttpContext http) => _node switch
     {
         null => WriteAsync(http, 503, Json, """{"status":"Stopped"}"""u8.ToArray()),

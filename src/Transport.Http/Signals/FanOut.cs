@@ -53,15 +53,11 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, 
     // A node that said that it is leaving wants no signals any more. One that has gone without a word should have had it.
     private static void Add(Endpoint endpoint, Routes routes, Dictionary<Endpoint, Copy> copies, Tally result)
     {
-        endpoint.Begin();
-        if (endpoint.CanTake)
+        if (endpoint.TryBegin())
         {
             copies[endpoint] = new() { ToIndividuals = true };
-            return;
         }
-
-        endpoint.End();
-        if (endpoint.State == EndpointState.Unreachable)
+        else if (endpoint.State == EndpointState.Unreachable)
         {
             result.Fail($"{routes.MemberOf(endpoint)} {routes.MemberOf(endpoint)?.Trouble}");
         }
@@ -189,13 +185,10 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, 
             while (route.Balancer.Pick(new PickContext { Tried = CollectionsMarshal.AsSpan(_tried) }) is { } endpoint && !_tried.Contains(endpoint))
             {
                 _tried.Add(endpoint);
-                endpoint.Begin();
-                if (endpoint.CanTake)
+                if (endpoint.TryBegin())
                 {
                     return endpoint;
                 }
-
-                endpoint.End();
             }
 
             return null;

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Security.Cryptography.X509Certificates;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
@@ -212,6 +213,45 @@ public sealed class MeshTests
             var sent = await sender.Bus.SignalAsync(News, $"longer than ten bytes {i}").InTime();
             Assert.That((sent.Receivers, sent.Failures.Count), Is.EqualTo((1, 0)), string.Join(' ', sent.Failures));
         }
+    }
+
+    [Test]
+    public async Task The_local_node_is_avoided_when_it_fails_as_another_would_be()
+    {
+        var port = FreePort.Next();
+        await using var other = await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(port));
+        await using var node = await StartAsync(
+            mesh => mesh.AddHandler(Ask, (input, _) => input == "" ? throw new InvalidOperationException("It is broken.") : input),
+            Listen(FreePort.Next()), Service("other", port), ("Http:Services:other:Balancer", "LeastLatency"));
+
+        var failed = 0;
+        for (var i = 0; i < 20; i++)
+        {
+            failed += (await node.Bus.TryRequestAsync(Ask, "").InTime()).IsSuccess ? 0 : 1;
+        }
+
+        Assert.That(failed, Is.LessThanOrEqualTo(1));
+    }
+
+    [TestCase("2.0")]
+    [TestCase("1.1")]
+    public async Task Over_TLS_the_best_version_that_both_have_is_negotiated(string version)
+    {
+        using var certificates = new TestCertificates();
+        var port = FreePort.Next();
+        await using var server = await StartAsync(
+            mesh => mesh.AddHandler(Ask, (input, _) => input),
+            ("Http:Listen", $"https://127.0.0.1:{port}"), ("Http:Tls:Certificate", certificates.Server), ("Http:Tls:CertificateKey", certificates.ServerKey));
+        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+        policy.CustomTrustStore.ImportFromPemFile(certificates.Authority);
+        using var http = new HttpClient(new SocketsHttpHandler { SslOptions = new() { CertificateChainPolicy = policy } })
+        {
+            DefaultRequestVersion = Version.Parse(version), DefaultVersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
+        };
+
+        using var response = await http.GetAsync(new Uri($"https://localhost:{port}/mesh/v1/health")).InTime();
+
+        Assert.That((response.IsSuccessStatusCode, response.Version), Is.EqualTo((true, Version.Parse(version))));
     }
 
     [Test]
