@@ -12,6 +12,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
 {
     private readonly LocalNode _local = new();
     private readonly CancellationTokenSource _stopping = new();
+    private readonly SemaphoreSlim _listening = new(1); // held while the server starts or stops
     private HttpNode _node = null!;
     private Mesh? _started; // null until the start
     private Connections _connections = null!;
@@ -40,7 +41,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         _node = new(context, _local, new(parts.Options.Token, parts.Options.AllowUnprotected), watcher => _started?.Met(watcher));
         _started = parts.MakeMesh(context, _local, _connections, _logger);
         _client = new(_node, _connections, Mesh, _stopping.Token);
-        _signals = new(_node, _connections, Mesh);
+        _signals = new(_node, _connections, Mesh, _stopping.Token);
         parts.Endpoints.Open(_node);
         try
         {
@@ -73,8 +74,8 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
 
     public async Task SubscribeAsync(IReadOnlyCollection<Subscription> subscriptions, CancellationToken cancellationToken)
     {
-        // A node that only asks opens no port: everything that it handles is the bus's own.
-        if (_server is null && !parts.Endpoints.IsMapped && subscriptions.Any(s => !s.Pattern.ToString().StartsWith("mesh.", StringComparison.Ordinal)))
+        // A node that only asks opens no port: all requests that it handles are the bus's own, and it wants no signals.
+        if (!parts.Endpoints.IsMapped && subscriptions.Any(s => s.Kind == MessageKind.Signal || !s.Pattern.ToString().StartsWith("mesh.", StringComparison.Ordinal)))
         {
             await ListenAsync(cancellationToken).ConfigureAwait(false);
         }
@@ -112,11 +113,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         await _stopping.CancelAsync().ConfigureAwait(false);
         parts.Endpoints.Close();
         _node.Watchers.Close();
-        if (_server is not null)
-        {
-            await _server.StopAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await _server.DisposeAsync().ConfigureAwait(false);
-        }
+        await StopListeningAsync(cancellationToken).ConfigureAwait(false);
 
         await Mesh.DisposeAsync().ConfigureAwait(false);
         _connections.Dispose();
@@ -124,11 +121,42 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
 
     private Mesh Mesh => _started!;
 
+    // Subscriptions come from any thread, and one may come while the node stops.
     private async Task ListenAsync(CancellationToken cancellationToken)
     {
-        _server = await OwnServer.StartAsync(
-            parts.ListenOn, parts.Endpoints, parts.Options.Tls, _node.Context.LoggerFactory, cancellationToken).ConfigureAwait(false);
-        HttpLog.Listening(_logger, _node.Context.NodeId, string.Join(", ", _server.Addresses));
+        await _listening.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            ObjectDisposedException.ThrowIf(_stopping.IsCancellationRequested, typeof(IServiceBus));
+            if (_server is null)
+            {
+                _server = await OwnServer.StartAsync(
+                    parts.ListenOn, parts.Endpoints, parts.Options.Tls, _node.Context.LoggerFactory, cancellationToken).ConfigureAwait(false);
+                HttpLog.Listening(_logger, _node.Context.NodeId, string.Join(", ", _server.Addresses));
+            }
+        }
+        finally
+        {
+            _listening.Release();
+        }
+    }
+
+    private async Task StopListeningAsync(CancellationToken cancellationToken)
+    {
+        await _listening.WaitAsync(CancellationToken.None).ConfigureAwait(false); // a start is short, and what it opened must be closed
+        try
+        {
+            if (_server is not null)
+            {
+                await _server.StopAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await _server.DisposeAsync().ConfigureAwait(false);
+                _server = null;
+            }
+        }
+        finally
+        {
+            _listening.Release();
+        }
     }
 
     private async Task TellAsync(string what, CancellationToken cancellationToken)

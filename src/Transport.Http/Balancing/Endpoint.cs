@@ -46,7 +46,7 @@ public sealed class Endpoint
         _startedAt = warm ? long.MinValue : _made;
     }
 
-    /// <summary>Where it is. Weight and priority may change; host, port, name and TLS do not.</summary>
+    /// <summary>Where it is. Weight and priority may change; host, port, name and TLS of a remote one do not.</summary>
     public ResolvedAddress Address
     {
         get => Volatile.Read(ref _address);
@@ -88,7 +88,7 @@ public sealed class Endpoint
     public double ReportedLoad
     {
         get => _load.Read(Now);
-        set => _load.Set((float)Math.Clamp(value, 0, 1000), Now);
+        set => _load.Set(double.IsNaN(value) ? 0 : (float)Math.Clamp(value, 0, 1000), Now);
     }
 
     /// <summary>
@@ -117,6 +117,22 @@ public sealed class Endpoint
 
     /// <summary>An attempt begins.</summary>
     public void Begin() => Interlocked.Increment(ref _inFlight);
+
+    /// <summary>
+    /// An attempt begins, if it still can take one. It may have begun to drain between the choice and the count; a node
+    /// that hears that nothing is under way to it goes, so either the attempt has been counted or this has been seen.
+    /// </summary>
+    internal bool TryBegin()
+    {
+        Begin();
+        if (CanTake)
+        {
+            return true;
+        }
+
+        End();
+        return false;
+    }
 
     /// <summary>An attempt ended: its body was read, or nobody wants it. Once for each <see cref="Begin"/>.</summary>
     public void End() => Interlocked.Decrement(ref _inFlight);

@@ -27,16 +27,11 @@ internal sealed class Call(Message message, RequestRoute route, Routes routes)
         while (route.Balancer.Pick(new PickContext { Key = key, Tried = CollectionsMarshal.AsSpan(_tried) }) is { } endpoint && !_tried.Contains(endpoint))
         {
             _tried.Add(endpoint);
-            endpoint.Begin();
-            if (endpoint.CanTake)
+            if (endpoint.TryBegin())
             {
                 Endpoint = endpoint;
                 return true;
             }
-
-            // It began to drain between the choice and the count. A node that hears that nothing is under way to it goes,
-            // so either it has been counted or this has been seen.
-            endpoint.End();
         }
 
         IsExhausted = true;

@@ -29,7 +29,7 @@ internal sealed class Connections : IDisposable
         {
             ConnectTimeout = options.Timeouts.Connect,
             PooledConnectionIdleTimeout = options.Timeouts.Idle,
-            // A name that an endpoint is written with may move; ± a fifth, so that not all connections renew at once.
+            // An endpoint may be a name, whose address may change, so connections are renewed: ± a fifth, not all at once.
             PooledConnectionLifetime = TimeSpan.FromMinutes(5) * (0.8 + (0.4 * Random.Shared.NextDouble())),
             EnableMultipleHttp2Connections = true,
             KeepAlivePingDelay = TimeSpan.FromSeconds(30),
@@ -99,6 +99,9 @@ internal sealed class Connections : IDisposable
         _ => false,
     };
 
+    /// <summary>True for a status that speaks against the endpoint and not against the request.</summary>
+    public static bool IsFailure(int status) => status is 429 or >= 500;
+
     /// <summary>What went wrong, in a few words.</summary>
     public static string ReasonOf(Exception failure) => failure.GetBaseException() switch
     {
@@ -121,10 +124,12 @@ internal sealed class Connections : IDisposable
         };
         if (endpoint.Address.Name is { } name)
         {
-            request.Headers.Host = string.Create(CultureInfo.InvariantCulture, $"{name}:{endpoint.Address.Port}");
+            var host = name.Contains(':', StringComparison.Ordinal) ? $"[{name}]" : name;
+            request.Headers.Host = string.Create(CultureInfo.InvariantCulture, $"{host}:{endpoint.Address.Port}");
         }
 
-        if (_authorization is not null)
+        // The secret of the nodes is none of a foreign server's business.
+        if (_authorization is not null && !member.Service.IsForeign)
         {
             request.Headers.TryAddWithoutValidation("Authorization", _authorization);
         }
@@ -149,7 +154,7 @@ internal sealed class Connections : IDisposable
 
     private static void Learn(Endpoint endpoint, HttpResponseMessage response, TimeSpan latency)
     {
-        if ((int)response.StatusCode is 429 or >= 500)
+        if (IsFailure((int)response.StatusCode))
         {
             endpoint.RecordFailure(response.Headers.RetryAfter?.Delta);
         }

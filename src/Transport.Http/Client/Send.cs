@@ -41,7 +41,7 @@ internal sealed class Send(HttpNode node, Connections connections, Mesh mesh) : 
         var began = node.Context.Clock.GetTimestamp();
         var reply = await Task.Run(() => node.AnswerAsync(request, cancellationToken).AsTask(), CancellationToken.None)
             .WaitAsync(cancellationToken).ConfigureAwait(false);
-        if (reply.Status is StatusCode.Overloaded or StatusCode.Unavailable)
+        if (Connections.IsFailure((int)reply.Status))
         {
             here.RecordFailure();
         }
@@ -50,6 +50,7 @@ internal sealed class Send(HttpNode node, Connections connections, Mesh mesh) : 
             here.RecordSuccess(node.Context.Clock.GetElapsedTime(began));
         }
 
+        here.RecordBytes(request.Body.Length + reply.Body.Length);
         here.ReportedLoad = node.Local.LoadOf(request.Topic);
         return reply;
     }

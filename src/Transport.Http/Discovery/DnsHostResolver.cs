@@ -8,7 +8,7 @@ internal sealed class DnsHostResolver(AddressGroup group, ResolverContext contex
     protected override async Task<(ImmutableArray<ResolvedAddress>, TimeSpan)> ResolveAsync(CancellationToken cancellationToken)
     {
         var answer = await Context.Dns.ResolveAddressesAsync(Group.Host, cancellationToken).ConfigureAwait(false);
-        var name = Group.Host.TrimEnd('.');
+        var name = ResolvedAddress.NameOf(Group.Host);
         return ([.. answer.Records.Select(r => new ResolvedAddress(r.Address.ToString(), Group.Port) { Name = name })], answer.TimeToLive);
     }
 }

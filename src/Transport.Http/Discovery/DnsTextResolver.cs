@@ -27,7 +27,7 @@ internal sealed class DnsTextResolver(AddressGroup group, ResolverContext contex
             foreach (var address in found.GetValueOrDefault(server.Host, []))
             {
                 timeToLive = address.TimeToLive < timeToLive ? address.TimeToLive : timeToLive;
-                addresses.Add(server with { Host = address.Address.ToString(), Name = server.Name ?? server.Host.TrimEnd('.') });
+                addresses.Add(server with { Host = address.Address.ToString(), Name = server.Name ?? ResolvedAddress.NameOf(server.Host) });
             }
         }
 
@@ -41,7 +41,9 @@ internal sealed class DnsTextResolver(AddressGroup group, ResolverContext contex
         {
             try
             {
-                addresses.Add(AddressText.Parse(part, Group.Port));
+                // Whoever can forge a record must not turn TLS off: without a word of it the service's own setting counts.
+                var address = AddressText.Parse(part, Group.Port);
+                addresses.Add(address with { Tls = address.Tls is true ? true : null });
             }
             catch (FormatException failure)
             {

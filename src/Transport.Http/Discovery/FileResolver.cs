@@ -35,7 +35,7 @@ internal sealed class FileResolver(AddressGroup group, ResolverContext context) 
 
             var text = await File.ReadAllBytesAsync(_path, cancellationToken).ConfigureAwait(false);
             var entries = JsonSerializer.Deserialize(text, AddressFileContext.Default.AddressFileEntryArray) ?? throw new FormatException("it is no list");
-            return ResolverResult.Found([.. entries.Select((entry, index) => entry.ToAddress(index))], s_interval);
+            return ResolverResult.Found([.. entries.Select((entry, index) => entry?.ToAddress(index) ?? throw new FormatException($"entry {index} is null"))], s_interval);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or JsonException or FormatException)
         {
@@ -63,10 +63,10 @@ internal sealed class AddressFileEntry
     public bool? Tls { get; set; }
 
     public ResolvedAddress ToAddress(int index) =>
-        Host.Length > 0 && Port is > 0 and < 65536 && Weight is > 0 and < 65536 && Priority is >= 0 and < 65536
+        ResolvedAddress.IsHost(Host) && (Name is null || ResolvedAddress.IsHost(Name)) && Port is > 0 and < 65536 && Weight is > 0 and < 65536 && Priority is >= 0 and < 65536
             ? new(Host, Port) { Weight = Weight, Priority = Priority, Name = Name, Tls = Tls }
             : throw new FormatException(
-                $"entry {index} needs a host, a port and a weight from 1 to 65535, and a priority from 0 to 65535");
+                $"entry {index} needs a host, a port and a weight from 1 to 65535, and a priority from 0 to 65535; a name is a host name");
 }
 
 /// <summary>Reads the file without reflection; an unknown property is a mistake that should be seen.</summary>

@@ -1,3 +1,5 @@
+using System.Net;
+
 namespace ServiceMesh.Http;
 
 /// <summary>One server that a resolver found. Immutable; compared by value.</summary>
@@ -16,6 +18,12 @@ public sealed record ResolvedAddress(string Host, int Port)
     /// Null, the default: <see cref="Host"/>.
     /// </summary>
     public string? Name { get; init; }
+
+    /// <summary>Whether a text can be a host or its name, and so be part of a URI and of a header.</summary>
+    internal static bool IsHost(string text) => Uri.CheckHostName(text) != UriHostNameType.Unknown;
+
+    /// <summary>The name that a host is called by; null for an IP address, which has none.</summary>
+    internal static string? NameOf(string host) => IPAddress.TryParse(host, out _) ? null : host.TrimEnd('.');
 
     /// <summary>Whether it speaks TLS. Null, the default: as the service is configured.</summary>
     public bool? Tls { get; init; }

@@ -4,9 +4,10 @@ namespace ServiceMesh.Http;
 /// <param name="own">The application's own; they go before the built-in ones of the same scheme.</param>
 internal sealed class ResolverKinds(IEnumerable<ResolverKind> own)
 {
+    private static readonly ResolverKind s_static = new("static", (group, _) => StaticResolver.OfList(group));
     private static readonly ResolverKind[] s_builtIn =
     [
-        new("static", (group, _) => StaticResolver.OfList(group)),
+        s_static,
         new("http", (group, _) => StaticResolver.OfOne(group)),
         new("https", (group, _) => StaticResolver.OfOne(group)),
         new("dns", (group, context) => new DnsHostResolver(group, context)),
@@ -21,7 +22,16 @@ internal sealed class ResolverKinds(IEnumerable<ResolverKind> own)
 
     /// <summary>Reads an address.</summary>
     /// <exception cref="FormatException">The text is none; the message says what is allowed.</exception>
-    public AddressGroup Parse(string text) => AddressGroup.Parse(text, Schemes);
+    public AddressGroup Parse(string text)
+    {
+        var group = AddressGroup.Parse(text, Schemes);
+        if (_kinds.First(k => k.Scheme == group.Scheme) == s_static)
+        {
+            _ = StaticResolver.OfList(group); // all of it stands here, so what is wrong with it is known now
+        }
+
+        return group;
+    }
 
     /// <summary>Makes the resolver of a group.</summary>
     /// <exception cref="FormatException">The resolver cannot use the group's target.</exception>

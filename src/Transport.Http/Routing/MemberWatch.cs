@@ -15,6 +15,7 @@ internal sealed class MemberWatch
     private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan s_firstDrainPause = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan s_longestDrainPause = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan s_quick = TimeSpan.FromMilliseconds(50);
     private static long s_watches;
 
     private readonly Mesh _mesh;
@@ -26,6 +27,7 @@ internal sealed class MemberWatch
     private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly string _name;
     private TimeSpan _drainPause = TimeSpan.Zero;
+    private int _quickAnswers; // in a row, to polls that should have waited
     private TaskCompletionSource _askNow = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public MemberWatch(
@@ -90,16 +92,19 @@ internal sealed class MemberWatch
         }
     }
 
-    // One long poll of the node document. With what is known already it ends when there is news, or after the interval.
+    // One long poll of the node document. With what is known already it ends when there is news, or after the interval. A
+    // node that was unreachable is asked without waiting: that it answers is the news.
     private async Task PollAsync()
     {
         var known = Member.Document;
         var isIdle = known is { Draining: true } && Member.Endpoint.InFlight == 0;
-        var wait = known is null || (known.Draining && !isIdle) ? TimeSpan.Zero : _health.Interval;
+        var wait = known is null || !Member.IsReachable || (known.Draining && !isIdle) ? TimeSpan.Zero : _health.Interval;
         var path = known is null
             ? "/mesh/v1/node"
             : string.Create(CultureInfo.InvariantCulture, $"/mesh/v1/node?of={Uri.EscapeDataString(known.Id)}&version={known.Version}&wait={wait.TotalSeconds:0.###}{(isIdle ? "&idle=1" : "")}");
+        var asked = _context.Clock.GetTimestamp();
         var response = await GetAsync(path, wait + _health.Timeout, known is not null).ConfigureAwait(false);
+        var took = _context.Clock.GetElapsedTime(asked);
         if (response is not { Status: 200 } answer || !answer.Headers.Any(h => h.Name.Equals(MeshHeader.Status, StringComparison.OrdinalIgnoreCase)))
         {
             throw new HttpRequestException(
@@ -112,6 +117,13 @@ internal sealed class MemberWatch
         if (document is null || document.Requests.Contains(null!) || document.Signals.Contains(null!))
         {
             throw new JsonException("The node document is null, or something in it is.");
+        }
+
+        var isQuick = known is not null && wait > TimeSpan.Zero && took < s_quick && (document.Id != known.Id || document.Version == known.Version);
+        _quickAnswers = isQuick ? _quickAnswers + 1 : 0;
+        if (_quickAnswers == 2 && document.Id != known!.Id)
+        {
+            HttpLog.EndpointIsMany(_logger, Member.Endpoint, Member.Service.Name, known.Id, document.Id);
         }
 
         Member.Endpoint.ReportedLoad = document.Load;
@@ -217,8 +229,15 @@ internal sealed class MemberWatch
         { Service.IsForeign: true } => WaitAsync(_health.Interval),
         { Document: { } self } when self.Id == _context.NodeId => WaitAsync(_health.Interval),
         { Document.Draining: true } => WaitAsync(NextDrainPause()),
-        _ => Task.CompletedTask,
+        _ => WaitAsync(PauseOfQuickAnswers()),
     };
+
+    // Something between that does not let a poll wait, or sends each to another node, must not make this a busy loop.
+    private TimeSpan PauseOfQuickAnswers()
+    {
+        var pause = s_firstPause * Math.Pow(2, Math.Min(_quickAnswers - 2, 10));
+        return _quickAnswers < 2 ? TimeSpan.Zero : pause < s_longestPause ? pause : s_longestPause;
+    }
 
     // The first poll after the news says that it was heard, so it follows at once; then the node is only asked until it goes.
     private TimeSpan NextDrainPause()

@@ -10,6 +10,8 @@ namespace ServiceMesh.Http;
 /// </summary>
 internal sealed class Mesh : IAsyncDisposable
 {
+    private static readonly ResolvedAddress s_unlisted = new("this-node", 0);
+
     private readonly Lock _lock = new();
     private readonly IReadOnlyList<Service> _services;
     private readonly TransportContext _context;
@@ -20,7 +22,7 @@ internal sealed class Mesh : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Dictionary<Endpoint, MemberWatch> _watches = [];
-    private readonly Dictionary<(string Topic, string Balancer), (IBalancer Balancer, ImmutableArray<Endpoint> Endpoints)> _balancers = [];
+    private readonly Dictionary<(string Topic, string Balancer), IBalancer> _balancers = [];
     private readonly List<Task> _ending = [];
     private volatile Routes _routes = Routes.None;
 
@@ -35,10 +37,13 @@ internal sealed class Mesh : IAsyncDisposable
         _health = health;
         _makeBalancer = makeBalancer;
         _logger = logger;
-        Here = new(new("this-node", 0), context.Clock);
+        Here = new(s_unlisted, context.Clock);
     }
 
-    /// <summary>This node as an endpoint among the others; nothing goes over the network to it.</summary>
+    /// <summary>
+    /// This node as an endpoint among the others; nothing goes over the network to it. It has the address under which the
+    /// others know it, so that all agree on whose a key is.
+    /// </summary>
     public Endpoint Here { get; }
 
     public Routes Routes => _routes;
@@ -178,7 +183,7 @@ internal sealed class Mesh : IAsyncDisposable
             loops = [.. _watches.Values.Select(w => w.Ended), .. _ending];
         }
 
-        await Task.WhenAll(loops).ConfigureAwait(false);
+        await Task.WhenAll(loops).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // how one ended must not keep the node from stopping
         _stopping.Dispose();
     }
 
@@ -255,6 +260,9 @@ internal sealed class Mesh : IAsyncDisposable
             .. members.Where(m => m.Document is { } d && d.Id != _context.NodeId)
                 .GroupBy(m => m.Document!.Id).Select(same => same.FirstOrDefault(m => m.IsReachable) ?? same.First()),
         ];
+
+        // Where this node is listed, it is chosen as the others choose it: by its own address, weight and priority.
+        Here.Address = members.FirstOrDefault(m => m.Document?.Id == _context.NodeId)?.Endpoint.Address ?? s_unlisted;
         var requests = new Dictionary<string, List<(Endpoint Endpoint, Service? Service)>>(StringComparer.Ordinal);
         void Add(string topic, Endpoint endpoint, Service? service)
         {
@@ -312,15 +320,24 @@ internal sealed class Mesh : IAsyncDisposable
     {
         var settings = handlers.Select(h => h.Service).FirstOrDefault(s => s is not null)?.Settings ?? new();
         ImmutableArray<Endpoint> endpoints = [.. handlers.Select(h => h.Endpoint)];
-        if (!_balancers.TryGetValue((topic, settings.Balancer), out var known))
+        if (!_balancers.TryGetValue((topic, settings.Balancer), out var balancer))
         {
-            known = (_makeBalancer(settings.Balancer), []);
+            _balancers[(topic, settings.Balancer)] = balancer = _makeBalancer(settings.Balancer);
         }
 
-        // Weights and priorities change without the endpoints becoming others, so it is told in any case.
-        known.Balancer.Update(endpoints);
-        _balancers[(topic, settings.Balancer)] = (known.Balancer, endpoints);
-        return new(known.Balancer, endpoints, settings.HashHeader);
+        try
+        {
+            // Weights and priorities change without the endpoints becoming others, so it is told in any case.
+            balancer.Update(endpoints);
+        }
+#pragma warning disable CA1031 // A balancer may be the application's own: whatever it throws, nodes must stay watched.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            HttpLog.BalancerFailed(_logger, settings.Balancer, topic, failure);
+        }
+
+        return new(balancer, endpoints, settings.HashHeader);
     }
 
     private static Listener? Read(Member node, Interest interest)

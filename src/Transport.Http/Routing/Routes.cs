@@ -91,11 +91,14 @@ internal sealed class GroupRoute
 {
     public GroupRoute(string name, ImmutableArray<Endpoint> endpoints, IBalancer balancer)
     {
-        (Name, Balancer) = (name, balancer);
+        (Name, Endpoints, Balancer) = (name, endpoints, balancer);
         balancer.Update(endpoints);
     }
 
     public string Name { get; }
+
+    /// <summary>All that have members, whether or not they can take a signal now.</summary>
+    public ImmutableArray<Endpoint> Endpoints { get; }
 
     public IBalancer Balancer { get; }
 }

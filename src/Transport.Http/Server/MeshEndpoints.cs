@@ -130,7 +130,7 @@ internal sealed class MeshEndpoints
         var known = query["of"] == node.Context.NodeId && long.TryParse(query["version"], NumberStyles.None, CultureInfo.InvariantCulture, out var version)
             ? version
             : (long?)null;
-        var wait = double.TryParse(query["wait"], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds) && seconds < s_longestPoll.TotalSeconds
+        var wait = double.TryParse(query["wait"], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds) && seconds >= 0 && seconds < s_longestPoll.TotalSeconds
             ? TimeSpan.FromSeconds(seconds)
             : known is null ? TimeSpan.Zero : s_longestPoll;
         var watcher = node.Meet(http.Request.Headers[MeshHeader.Watcher].ToString());
@@ -139,7 +139,7 @@ internal sealed class MeshEndpoints
         await WriteAsync(http, 200, Json, JsonSerializer.SerializeToUtf8Bytes(node.Describe(), HttpJsonContext.Default.NodeDocument)).ConfigureAwait(false);
     }
 
-    // Open to everybody: a load balancer asks it, and it says nothing but whether to send here.
+    // Open to everybody, unless the application requires authorization for all of them: a load balancer asks it, and it says nothing but whether to send here.
     private Task HealthAsync(HttpContext http) => _node switch
     {
         null => WriteAsync(http, 503, Json, """{"status":"Stopped"}"""u8.ToArray()),

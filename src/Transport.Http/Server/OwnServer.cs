@@ -37,6 +37,7 @@ internal sealed class OwnServer : IAsyncDisposable
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = null; // the endpoints have the mesh's own limit
             kestrel.Limits.MaxRequestHeadersTotalSize = MostHeaderBytes;
+            kestrel.Limits.Http2.MaxRequestHeaderFieldSize = MostHeaderBytes; // one header may be all of them
             kestrel.Limits.MaxRequestHeaderCount = 2 * Headers.MaxCount;
             foreach (var address in addresses)
             {

@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Http;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// Who may call. Loopback is open; everywhere else callers are authenticated, by the shared token or by the application
+/// Who may call. Loopback is open to all but web pages; everywhere else callers are authenticated, by the shared token or by the application
 /// that serves the endpoints, unless the configuration says that openness is meant.
 /// </summary>
 internal sealed class Protection(string? token, bool allowUnprotected)
@@ -34,8 +34,23 @@ internal sealed class Protection(string? token, bool allowUnprotected)
                 StatusCode.Unauthorized, "This node wants the token of its ServiceMesh:Http:Token as 'Authorization: Bearer TOKEN'.", notProcessed: true);
         }
 
+        if (allowUnprotected || http.GetEndpoint()?.Metadata.GetMetadata<IAuthorizeData>() is not null)
+        {
+            return null;
+        }
+
+        if (http.Request.Headers.Origin.Count > 0)
+        {
+            // Any page that somebody on this machine opens can post to loopback; a browser says that it was a page.
+            return ReplyMessage.Failure(
+                StatusCode.Forbidden,
+                "The request carries an Origin header, so a web page sent it, and this node authenticates nobody. Set ServiceMesh:Http:Token, " +
+                "or call RequireAuthorization() on what MapServiceMesh() returns, or set ServiceMesh:Http:AllowUnprotected to true where it is meant.",
+                notProcessed: true);
+        }
+
         var isExposed = http.Connection.LocalIpAddress is { } address && !IPAddress.IsLoopback(address);
-        return isExposed && !allowUnprotected && http.GetEndpoint()?.Metadata.GetMetadata<IAuthorizeData>() is null
+        return isExposed
             ? ReplyMessage.Failure(
                 StatusCode.Forbidden,
                 "This node listens beyond loopback and authenticates nobody, so it answers nobody there. Set ServiceMesh:Http:Token, " +

@@ -10,6 +10,10 @@ internal sealed class Watchers
     // A watcher that is there answers within a round trip. One that hangs must not hold up a start or a drain for longer.
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);
 
+    // Names come from outside, so what is remembered of them is bounded. Who watches asks at least once a minute.
+    private const int MostWatchers = 4096;
+    private static readonly TimeSpan s_stale = TimeSpan.FromMinutes(3);
+
     private readonly TimeProvider _clock;
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Watcher> _all = [];
@@ -60,9 +64,9 @@ internal sealed class Watchers
         object? poll = null;
         lock (_lock)
         {
-            if (name is not null)
+            if (name is not null && HasPlaceNeedsLock(name))
             {
-                var watcher = new Watcher(known ?? -1, isIdle);
+                var watcher = new Watcher(known ?? -1, isIdle, _clock.GetTimestamp());
                 poll = watcher;
                 _all[name] = watcher;
                 Renew(ref _heard);
@@ -144,6 +148,22 @@ internal sealed class Watchers
         }
     }
 
+    // One for whom there is no place is answered as any other, and not waited for.
+    private bool HasPlaceNeedsLock(string name)
+    {
+        if (_all.Count < MostWatchers || _all.ContainsKey(name))
+        {
+            return true;
+        }
+
+        foreach (var stale in _all.Where(w => _clock.GetElapsedTime(w.Value.Asked) > s_stale).Select(w => w.Key).ToArray())
+        {
+            _all.Remove(stale);
+        }
+
+        return _all.Count < MostWatchers;
+    }
+
     // Continuations run elsewhere, so completing under the lock calls nobody.
     private static void Renew(ref TaskCompletionSource signal)
     {
@@ -153,5 +173,5 @@ internal sealed class Watchers
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private sealed record Watcher(long Heard, bool IsIdle);
+    private sealed record Watcher(long Heard, bool IsIdle, long Asked);
 }

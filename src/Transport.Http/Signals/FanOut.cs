@@ -7,7 +7,7 @@ namespace ServiceMesh.Http;
 /// A signal to everybody who wants it: one copy to each node with subscribers of their own, one to a member of each group,
 /// and what one node gets travels as one copy. A group whose member refuses is offered to another.
 /// </summary>
-internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh)
+internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, CancellationToken stopping)
 {
     private const int MostBytesOfReceipt = 1024 * 1024;
 
@@ -34,9 +34,9 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh)
                 {
                     CopyTo(copies, endpoint).Groups.Add(group);
                 }
-                else if (group.Why is not null)
+                else if ((group.Why ?? group.WhyUnreachable(routes)) is { } why)
                 {
-                    result.Fail($"Group '{group.Name}': {group.Why}");
+                    result.Fail($"Group '{group.Name}': {why}");
                 }
             }
 
@@ -53,15 +53,11 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh)
     // A node that said that it is leaving wants no signals any more. One that has gone without a word should have had it.
     private static void Add(Endpoint endpoint, Routes routes, Dictionary<Endpoint, Copy> copies, Tally result)
     {
-        endpoint.Begin();
-        if (endpoint.CanTake)
+        if (endpoint.TryBegin())
         {
             copies[endpoint] = new() { ToIndividuals = true };
-            return;
         }
-
-        endpoint.End();
-        if (endpoint.State == EndpointState.Unreachable)
+        else if (endpoint.State == EndpointState.Unreachable)
         {
             result.Fail($"{routes.MemberOf(endpoint)} {routes.MemberOf(endpoint)?.Trouble}");
         }
@@ -100,10 +96,14 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh)
         }
         catch (Exception failure) when (!cancellationToken.IsCancellationRequested && failure is HttpRequestException or IOException or JsonException or OperationCanceledException)
         {
-            endpoint.RecordFailure();
-            mesh.Suspect(endpoint);
-            var reason = $"{routes.MemberOf(endpoint)} {(failure is OperationCanceledException ? $"did not take it within {s_timeOfCopy.TotalSeconds:0} s" : Connections.ReasonOf(failure))}";
-            var mayHaveIt = !Connections.IsConnectFailure(failure);
+            if (failure is not NotTakenException)
+            {
+                endpoint.RecordFailure();
+                mesh.Suspect(endpoint);
+            }
+
+            var reason = $"{routes.MemberOf(endpoint)} {WhyNot(failure)}";
+            var mayHaveIt = failure is not NotTakenException && !Connections.IsConnectFailure(failure);
             if (copy.ToIndividuals || mayHaveIt)
             {
                 result.Fail(reason);
@@ -118,10 +118,17 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh)
         }
     }
 
+    private string WhyNot(Exception failure) => failure switch
+    {
+        OperationCanceledException when stopping.IsCancellationRequested => "had not answered when the bus stopped",
+        OperationCanceledException when !Connections.IsConnectFailure(failure) => $"did not take it within {s_timeOfCopy.TotalSeconds:0} s",
+        _ => Connections.ReasonOf(failure),
+    };
+
     private async Task<SignalReceipt> PostAsync(Message signal, Member member, string[] groups, bool toIndividuals, CancellationToken cancellationToken)
     {
         using var limit = new CancellationTokenSource(s_timeOfCopy, node.Context.Clock);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopping, cancellationToken);
         var headers = MessageWire.Write(signal)
             .Append((MeshHeader.Groups, string.Join(',', groups)))
             .Append((MeshHeader.Individuals, toIndividuals ? "yes" : "no"));
@@ -130,11 +137,22 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh)
             MostBytesOfReceipt, either.Token, isMessage: true).ConfigureAwait(false);
         if (response is { Status: 200 } answer)
         {
-            return JsonSerializer.Deserialize(answer.Body.Span, HttpJsonContext.Default.SignalReceipt) ?? throw new JsonException("The receipt is null.");
+            return JsonSerializer.Deserialize(answer.Body.Span, HttpJsonContext.Default.SignalReceipt) is { } receipt && !receipt.Refused.Contains(null!)
+                ? receipt
+                : throw new JsonException("The receipt is null, or something in it is.");
         }
 
-        throw new HttpRequestException(response is { } refusal ? $"refused it: {ReplyWire.Read(refusal, member.ToString(), false).Error}" : "answered with too much");
+        if (response is not { } refused)
+        {
+            throw new HttpRequestException("answered with too much");
+        }
+
+        var refusal = ReplyWire.Read(refused, member.ToString(), false);
+        throw refusal.NotProcessed ? new NotTakenException($"refused it: {refusal.Error}") : new HttpRequestException($"refused it: {refusal.Error}");
     }
+
+    /// <summary>The node said that it has delivered nothing, so its groups may be offered to others.</summary>
+    private sealed class NotTakenException(string message) : HttpRequestException(message);
 
     /// <summary>What one endpoint gets at once.</summary>
     private sealed class Copy
@@ -151,8 +169,15 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh)
 
         public string Name => route.Name;
 
-        /// <summary>What the last member said, or why there was none to ask; null when all are leaving.</summary>
+        /// <summary>What the last member said that was asked; null when none was.</summary>
         public string? Why { get; private set; }
+
+        /// <summary>The members that have gone without a word and should have had it; null when there are none.</summary>
+        public string? WhyUnreachable(Routes routes)
+        {
+            var gone = route.Endpoints.Where(e => e.State == EndpointState.Unreachable).Select(routes.MemberOf).OfType<Member>().ToArray();
+            return gone.Length == 0 ? null : $"no member is reachable: {string.Join(", ", gone.Take(3).Select(m => $"{m} {m.Trouble}"))}";
+        }
 
         /// <summary>The next member, counted as in flight; null when all were tried.</summary>
         public Endpoint? TrySelect()
@@ -160,13 +185,10 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh)
             while (route.Balancer.Pick(new PickContext { Tried = CollectionsMarshal.AsSpan(_tried) }) is { } endpoint && !_tried.Contains(endpoint))
             {
                 _tried.Add(endpoint);
-                endpoint.Begin();
-                if (endpoint.CanTake)
+                if (endpoint.TryBegin())
                 {
                     return endpoint;
                 }
-
-                endpoint.End();
             }
 
             return null;

@@ -5,6 +5,10 @@ namespace ServiceMesh.Http.Tests;
 public sealed class EndpointTests
 {
     [Test]
+    public void A_reported_load_that_is_no_number_is_none() =>
+        Assert.That(new Endpoint(new("a", 1), TimeProvider.System) { ReportedLoad = double.NaN }.ReportedLoad, Is.Zero);
+
+    [Test]
     public void A_new_endpoint_is_taken_to_need_30_ms() =>
         Assert.That(new Endpoints(1)[0].Latency.TotalMilliseconds, Is.EqualTo(30).Within(0.01));
 

@@ -30,6 +30,7 @@ public sealed class ResolverTests
     [TestCase("static:a:1;wieght=2", "'wieght=2' is nothing that an address can say")]
     [TestCase("static:a:1;weight=0", "'weight=0' must be a number from 1 to 65535")]
     [TestCase("static:a:1;weight=99999", "'weight=99999' must be a number from 1 to 65535")]
+    [TestCase("static:a:1;name=a b", "'name=a b' is nothing that an address can say")]
     [TestCase("static:a:1;tls=maybe", "'tls=maybe' is nothing that an address can say")]
     public void A_bad_list_says_what_is_wrong(string address, string expected) =>
         Assert.That(() => Create(address, new FakeDns()), Throws.TypeOf<FormatException>().With.Message.Contains(expected).And.Message.Contains(address));
@@ -100,12 +101,27 @@ public sealed class ResolverTests
         var dns = new FakeDns().Txt(60, "10.0.0.1:5080;weight=2", "v=spf1 -all", "w.internal., 10.0.0.3:1;tls=true", "").Host("w.internal.", 60, "10.0.0.2");
         ResolvedAddress[] expected =
         [
-            new("10.0.0.1", 5080) { Weight = 2, Name = "10.0.0.1" },
+            new("10.0.0.1", 5080) { Weight = 2 },
             new("10.0.0.2", 5090) { Name = "w.internal" },
-            new("10.0.0.3", 1) { Tls = true, Name = "10.0.0.3" },
+            new("10.0.0.3", 1) { Tls = true },
         ];
         Assert.That(await FindAsync("dns://txt:t.internal:5090", dns), Is.EqualTo(expected));
         Assert.That((await FindAsync("dns+txt://t.internal", dns)).Select(a => a.Port), Is.EqualTo([5080, 1]), "without a port of its own only those that say one");
+    }
+
+    [TestCase("dns://[fd00::1]:5080")]
+    [TestCase("dns+txt://t.internal")]
+    public async Task An_address_that_is_no_name_is_called_by_no_name(string address)
+    {
+        var found = await FindAsync(address, new FakeDns().Txt(60, "[fd00::1]:5080"));
+        Assert.That(found, Is.EqualTo([new ResolvedAddress("fd00::1", 5080)]));
+    }
+
+    [Test]
+    public async Task A_text_can_turn_TLS_on_and_not_off()
+    {
+        var dns = new FakeDns().Txt(60, "10.0.0.1:1;tls=true", "10.0.0.2:1;tls=false");
+        Assert.That((await FindAsync("dns+txt://t.internal", dns)).Select(a => a.Tls), Is.EqualTo(new bool?[] { true, null }));
     }
 
     [Test]
@@ -165,6 +181,9 @@ public sealed class ResolverTests
         Assert.That(await watched.NextAsync(), Is.EqualTo(["10.0.0.2:5080"]));
     }
 
+    [TestCase("[ null ]", "entry 0 is null")]
+    [TestCase("[ { \"host\": \"a b\", \"port\": 1 } ]", "entry 0 needs a host")]
+    [TestCase("[ { \"host\": \"a\", \"port\": 1, \"name\": \"b/c\" } ]", "a name is a host name")]
     [TestCase("[ { \"host\": \"a\" } ]", "entry 0 needs a host, a port and a weight from 1 to 65535")]
     [TestCase("[ { \"host\": \"a\", \"prot\": 1 } ]", "prot")]
     [TestCase("<html>", "invalid start of a value")]

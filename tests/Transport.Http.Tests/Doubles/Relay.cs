@@ -13,6 +13,7 @@ internal sealed class Relay : IAsyncDisposable
     private readonly int _target;
     private readonly Task _accepting;
     private volatile bool _frozen;
+    private volatile bool _broken;
 
     public Relay(int target)
     {
@@ -31,6 +32,18 @@ internal sealed class Relay : IAsyncDisposable
     public void Freeze() => _frozen = true;
 
     public void Thaw() => _frozen = false;
+
+    /// <summary>Breaks all connections and every new one at once: the network is down.</summary>
+    public void Break()
+    {
+        _broken = true;
+        foreach (var client in _open)
+        {
+            client.Client?.Close(0);
+        }
+    }
+
+    public void Mend() => _broken = false;
 
     /// <summary>Breaks all connections and refuses new ones: a process that was killed.</summary>
     public async Task CutAsync()
@@ -60,6 +73,12 @@ internal sealed class Relay : IAsyncDisposable
             {
                 var near = await _listener.AcceptTcpClientAsync(_end.Token);
                 _open.Add(near);
+                if (_broken)
+                {
+                    near.Client.Close(0);
+                    continue;
+                }
+
                 _ = ConnectAsync(near);
             }
         }

@@ -1,4 +1,6 @@
+using Microsoft.Extensions.DependencyInjection;
 using NUnit.Framework;
+using ServiceMesh.Conformance;
 using ServiceMesh.Support;
 using static ServiceMesh.Http.Tests.HttpNodes;
 
@@ -15,6 +17,7 @@ public sealed class OptionsTests
     [TestCase("Http:Listen", "https://127.0.0.1:5443", "Http:Tls:Certificate is missing", "https")]
     [TestCase("Http:Token", "short", "Http:Token has 5 characters", "16")]
     [TestCase("Http:Services:weather:Address", "carrier-pigeon://loft", "Http:Services:weather:Address", "unknown scheme 'carrier-pigeon'")]
+    [TestCase("Http:Services:weather:Address", "static:10.0.0.1", "Http:Services:weather:Address", "'10.0.0.1' has no port")]
     [TestCase("Http:Services:weather:Balancer", "Dice", "Http:Services:weather:Balancer is 'Dice'", "PowerOfTwoChoices")]
     [TestCase("Http:Health:Interval", "00:00:00", "Http:Health:Interval is 00:00:00", "00:00:00.1000000")]
     [TestCase("Http:Timeouts:Connect", "01:00:00", "Http:Timeouts:Connect is 01:00:00", "00:01:00")]
@@ -67,6 +70,28 @@ public sealed class OptionsTests
             ("Http:Tls:Certificate", certificates.Server), ("Http:Tls:CertificateKey", certificates.ServerKey));
 
         Assert.That(meant.Bus.Node.Id, Is.Not.EqualTo(safe.Bus.Node.Id));
+    }
+
+    [Test]
+    public void Without_a_word_of_it_only_loopback_is_listened_on() =>
+        Assert.That(new HttpTransportParts(new(), new(), new([]), new([]), null, null).ListenOn.Select(a => (a.ToString(), a.IsLoopback)), Is.EqualTo([("http://127.0.0.1:5080", true)]));
+
+    [Test]
+    public async Task A_node_that_only_wants_error_reports_listens_for_them()
+    {
+        await using var node = await StartAsync(mesh => mesh.AddHandler(MeshTopics.Errors, (_, _) => { }));
+
+        Assert.That(node.Log.Lines.Count(l => l.Contains("listens on", StringComparison.Ordinal)), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task First_subscriptions_that_come_at_once_make_one_server()
+    {
+        await using var node = await StartAsync();
+
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(i => Task.Run(() => node.Bus.SubscribeAsync(new SignalTopic<string>($"test.news.{i}"), (_, _) => Task.CompletedTask)))).InTime();
+
+        Assert.That(node.Log.Lines.Count(l => l.Contains("listens on", StringComparison.Ordinal)), Is.EqualTo(1));
     }
 
     [Test]

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -36,6 +38,25 @@ public sealed class ForeignServerTests
 
         Assert.That(await caller.Bus.RequestAsync(s_fetch, "pune").InTime(), Is.EqualTo([11, 29]));
         Assert.That(((int)refused.Status, refused.Failure!.Message), Is.EqualTo((422, "No city 'atlantis'.")));
+    }
+
+    [Test]
+    public async Task The_token_of_the_nodes_is_not_told_to_a_foreign_server()
+    {
+        var port = FreePort.Next();
+        var told = new ConcurrentBag<string>();
+        await using var server = await StartServerAsync(port, app => app.MapFallback((HttpRequest request) =>
+        {
+            told.Add($"{request.Path} {request.Headers.Authorization}");
+            return s_one;
+        }));
+        await using var caller = await StartAsync(
+            null, Service("weather", port), ("Http:Services:weather:Topics:weather.fetch", "/fetch"), ("Http:Services:weather:HealthPath", "/healthz"),
+            ("Http:Token", "a secret of 16 characters or more"));
+
+        await caller.Bus.RequestAsync(s_fetch, "pune").InTime();
+
+        Assert.That(told.Distinct(), Is.EquivalentTo(["/fetch ", "/healthz "]));
     }
 
     [Test]
@@ -78,6 +99,32 @@ public sealed class ForeignServerTests
         Assert.That((reply.Status, reply.Failure!.NotProcessed), Is.EqualTo((StatusCode.Unavailable, true)));
         Assert.That(reply.Failure!.Message, Does.Contain($"http://127.0.0.1:{port} answered 200 with 'text/html").And.Contain("not how a ServiceMesh node answers"));
         Assert.That(await caller.Bus.RequestAsync(Ask, "lives").InTime(), Is.EqualTo("lives"));
+    }
+
+    [TestCase(false)]
+    [TestCase(true)]
+    public async Task A_server_that_does_not_let_polls_wait_is_asked_more_and_more_rarely(bool isLoadBalancer)
+    {
+        var port = FreePort.Next();
+        var polls = new ConcurrentQueue<long>();
+        await using var server = await StartServerAsync(port, app => app.MapGet("/mesh/v1/node", (HttpResponse response) =>
+        {
+            polls.Enqueue(Stopwatch.GetTimestamp());
+            response.Headers["mesh-status"] = "200";
+            return new NodeDocument
+            {
+                Id = isLoadBalancer ? $"node-{polls.Count % 2}" : "node", Name = "", Host = "", ProcessId = 1, Uptime = 1, Draining = false, Version = 1, Load = 0,
+                Requests = [], Signals = [],
+            };
+        }));
+        await using var caller = await StartAsync(null, Service("weather", port));
+
+        await Failsafe.UntilAsync(() => polls.Count >= 6);
+
+        // Pauses of 100, 200 and 400 ms follow the third poll; timers may be a little early.
+        var times = polls.ToArray();
+        Assert.That(Stopwatch.GetElapsedTime(times[2], times[5]).TotalMilliseconds, Is.GreaterThan(600));
+        Assert.That(caller.Log.Has(LogLevel.Warning, "is it a load balancer?"), Is.EqualTo(isLoadBalancer));
     }
 
     [TestCase("SSH-2.0-OpenSSH_9.2\r\n")]

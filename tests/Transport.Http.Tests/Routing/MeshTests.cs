@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+using System.Security.Cryptography.X509Certificates;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
@@ -96,6 +98,163 @@ public sealed class MeshTests
     }
 
     [Test]
+    public async Task A_node_that_is_back_is_used_at_once_and_not_after_the_interval()
+    {
+        var port = FreePort.Next();
+        await using var server = await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(port));
+        await using var relay = new Relay(port);
+        await using var caller = await StartAsync(null, Service("server", relay.Port), ("Http:Health:Interval", "00:01:00"));
+
+        relay.Break();
+        await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Count == 1);
+        relay.Mend();
+
+        await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Count == 2);
+        Assert.That(await caller.Bus.RequestAsync(Ask, "back").InTime(), Is.EqualTo("back"));
+    }
+
+    [Test]
+    public async Task Replicas_agree_on_whose_a_key_is()
+    {
+        var (first, second) = (FreePort.Next(), FreePort.Next());
+        Task<TestNode> ReplicaAsync(int port) => StartAsync(
+            mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), Listen(port), Service("all", first, second), ("Http:Services:all:Balancer", "ConsistentHash"));
+        await using var one = await ReplicaAsync(first);
+        await using var two = await ReplicaAsync(second);
+        foreach (var node in new[] { one, two })
+        {
+            await Failsafe.UntilAsync(async () => (await node.Bus.ListNodesAsync()).Count(n => n.Subscriptions.Any(s => s.Pattern == "test.ask")) == 2);
+        }
+
+        var owners = new HashSet<string>();
+        for (var key = 0; key < 100; key++)
+        {
+            var options = new RequestOptions { Headers = Headers.Empty.With("partition-key", $"{key}") };
+            var owner = await one.Bus.RequestAsync(Ask, "", options).InTime();
+            Assert.That(await two.Bus.RequestAsync(Ask, "", options).InTime(), Is.EqualTo(owner), $"key {key}");
+            owners.Add(owner);
+        }
+
+        Assert.That(owners, Has.Count.EqualTo(2));
+    }
+
+    [Test]
+    public async Task The_local_node_has_the_priority_that_it_is_listed_with()
+    {
+        var (main, standby) = (FreePort.Next(), FreePort.Next());
+        await using var other = await StartAsync(mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), Listen(main));
+        await using var node = await StartAsync(
+            mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), Listen(standby),
+            ("Http:Services:all:Address", $"static:127.0.0.1:{main},127.0.0.1:{standby};priority=10"));
+
+        for (var i = 0; i < 20; i++)
+        {
+            Assert.That(await node.Bus.RequestAsync(Ask, "").InTime(), Is.EqualTo(other.Bus.Node.Id));
+        }
+    }
+
+    [Test]
+    public async Task A_signal_names_the_group_whose_members_are_all_unreachable()
+    {
+        var port = FreePort.Next();
+        await using var worker = await StartAsync(mesh => mesh.AddHandler(News, (_, _) => { }, o => o.Group = "workers"), Listen(port));
+        await using var relay = new Relay(port);
+        await using var sender = await StartAsync(null, [Service("all", relay.Port), .. s_quickHealth]);
+        Assert.That((await sender.Bus.SignalAsync(News, "taken").InTime()).Receivers, Is.EqualTo(1));
+
+        await relay.CutAsync();
+        await Failsafe.UntilAsync(async () => (await sender.Bus.ListNodesAsync()).Count == 1);
+        var sent = await sender.Bus.SignalAsync(News, "lost").InTime();
+
+        Assert.That(sent.Receivers, Is.Zero);
+        Assert.That(sent.Failures.Single(), Does.Contain("Group 'workers'").And.Contain($"127.0.0.1:{relay.Port}"));
+    }
+
+    [Test]
+    public async Task A_header_of_the_greatest_length_in_any_script_arrives_over_HTTP_2()
+    {
+        var port = FreePort.Next();
+        var longest = new string('雨', Headers.MaxCharacters - "long".Length);
+        await using var server = await StartAsync(
+            mesh => mesh.AddHandler(Ask, (_, context) => $"{context.Headers["long"]!.Length}"), ("Http:Listen", $"h2c://127.0.0.1:{port}"));
+        await using var caller = await StartAsync(null, Service("server", port), ("Http:Services:server:Http2", "true"));
+
+        Assert.That(await caller.Bus.RequestAsync(Ask, "", new() { Headers = Headers.Empty.With("long", longest) }).InTime(), Is.EqualTo($"{longest.Length}"));
+    }
+
+    [Test]
+    public async Task A_balancer_that_throws_is_reported_and_the_nodes_stay_watched()
+    {
+        var port = FreePort.Next();
+        await using var server = await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(port));
+        await using var caller = await StartAsync(
+            mesh => mesh.Services.AddSingleton(new BalancerKind("Broken", _ => new Broken())), Service("server", port), ("Http:Services:server:Balancer", "Broken"));
+
+        await server.Bus.SubscribeAsync(new RequestTopic<string, string>("test.later"), (input, _) => Task.FromResult(input));
+
+        await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Any(n => n.Subscriptions.Any(s => s.Pattern == "test.later")));
+        Assert.That(caller.Log.Has(LogLevel.Error, "The balancer Broken of 'test.ask' refused its new endpoints"), Is.True);
+        Assert.That((await caller.Bus.TryRequestAsync(Ask, "").InTime()).Status, Is.EqualTo(StatusCode.Unavailable));
+    }
+
+    [Test]
+    public async Task A_signal_that_a_member_refuses_as_not_processed_goes_to_another_of_its_group()
+    {
+        var (strict, open) = (FreePort.Next(), FreePort.Next());
+        var inbox = new Inbox<string>();
+        Task<TestNode> WorkerAsync(int port, string most) => StartAsync(
+            mesh => mesh.AddHandler(News, inbox.ReceiveAsync, o => o.Group = "workers"), Listen(port), ("Request:MaxBodyBytes", most));
+        await using var refuses = await WorkerAsync(strict, "10");
+        await using var takes = await WorkerAsync(open, "1000");
+        await using var sender = await StartAsync(null, Service("all", strict, open), ("Http:Services:all:Balancer", "RoundRobin"));
+
+        for (var i = 0; i < 4; i++)
+        {
+            var sent = await sender.Bus.SignalAsync(News, $"longer than ten bytes {i}").InTime();
+            Assert.That((sent.Receivers, sent.Failures.Count), Is.EqualTo((1, 0)), string.Join(' ', sent.Failures));
+        }
+    }
+
+    [Test]
+    public async Task The_local_node_is_avoided_when_it_fails_as_another_would_be()
+    {
+        var port = FreePort.Next();
+        await using var other = await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(port));
+        await using var node = await StartAsync(
+            mesh => mesh.AddHandler(Ask, (input, _) => input == "" ? throw new InvalidOperationException("It is broken.") : input),
+            Listen(FreePort.Next()), Service("other", port), ("Http:Services:other:Balancer", "LeastLatency"));
+
+        var failed = 0;
+        for (var i = 0; i < 20; i++)
+        {
+            failed += (await node.Bus.TryRequestAsync(Ask, "").InTime()).IsSuccess ? 0 : 1;
+        }
+
+        Assert.That(failed, Is.LessThanOrEqualTo(1));
+    }
+
+    [TestCase("2.0")]
+    [TestCase("1.1")]
+    public async Task Over_TLS_the_best_version_that_both_have_is_negotiated(string version)
+    {
+        using var certificates = new TestCertificates();
+        var port = FreePort.Next();
+        await using var server = await StartAsync(
+            mesh => mesh.AddHandler(Ask, (input, _) => input),
+            ("Http:Listen", $"https://127.0.0.1:{port}"), ("Http:Tls:Certificate", certificates.Server), ("Http:Tls:CertificateKey", certificates.ServerKey));
+        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+        policy.CustomTrustStore.ImportFromPemFile(certificates.Authority);
+        using var http = new HttpClient(new SocketsHttpHandler { SslOptions = new() { CertificateChainPolicy = policy } })
+        {
+            DefaultRequestVersion = Version.Parse(version), DefaultVersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
+        };
+
+        using var response = await http.GetAsync(new Uri($"https://localhost:{port}/mesh/v1/health")).InTime();
+
+        Assert.That((response.IsSuccessStatusCode, response.Version), Is.EqualTo((true, Version.Parse(version))));
+    }
+
+    [Test]
     public async Task A_node_that_was_killed_is_unavailable_and_not_a_topic_that_nobody_handles()
     {
         var port = FreePort.Next();
@@ -117,14 +276,23 @@ public sealed class MeshTests
     {
         var (first, second) = (FreePort.Next(), FreePort.Next());
         var held = new Held();
-        await using var one = await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync), Listen(first));
-        await using var two = await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync), Listen(second));
-        await using var relays = new Relay(first);
-        await using var caller = await StartAsync(null, Service("only", relays.Port));
+        string? entered = null;
+        Task<string> HandleAsync(string input, HandlerContext context)
+        {
+            entered = context.NodeId;
+            return held.HandleAsync(input, context);
+        }
+
+        await using var one = await StartAsync(mesh => mesh.AddHandler(Ask, HandleAsync), Listen(first));
+        await using var two = await StartAsync(mesh => mesh.AddHandler(Ask, HandleAsync), Listen(second));
+        await using var toOne = new Relay(first);
+        await using var toTwo = new Relay(second);
+        await using var caller = await StartAsync(null, Service("both", toOne.Port, toTwo.Port));
         var asking = caller.Bus.TryRequestAsync(Ask, "");
         await held.EnteredAsync();
 
-        await relays.CutAsync();
+        // The other can be reached and would take it.
+        await (entered == one.Bus.Node.Id ? toOne : toTwo).CutAsync();
         var reply = await asking.InTime();
         held.Release();
 
@@ -229,5 +397,12 @@ public sealed class MeshTests
         Assert.That(await right.Bus.RequestAsync(Ask, "hello").InTime(), Is.EqualTo("hello"));
         Assert.That(refused.Status, Is.EqualTo(StatusCode.Unavailable));
         Assert.That(refused.Failure!.Message, Does.Contain("RemoteCertificateNameMismatch"));
+    }
+
+    private sealed class Broken : IBalancer
+    {
+        public void Update(ImmutableArray<Endpoint> endpoints) => throw new InvalidOperationException("It is broken.");
+
+        public Endpoint? Pick(in PickContext context) => null;
     }
 }

@@ -197,6 +197,18 @@ public sealed class MeshEndpointsTests : IDisposable
         Assert.That((await VersionAsync("node?of=another-node&version=1&wait=30")).Id, Is.EqualTo(id), "a version of another node is none");
     }
 
+    [TestCase("-Infinity")]
+    [TestCase("NaN")]
+    [TestCase("-1")]
+    public async Task A_wait_that_is_no_time_is_the_longest_one(string wait)
+    {
+        var (id, version) = await VersionAsync("node");
+        var polling = VersionAsync($"node?of={id}&version={version}&wait={wait}");
+        await _node.Bus.SubscribeAsync(Ask, (input, _) => Task.FromResult(input));
+
+        Assert.That((await polling.InTime()).Version, Is.GreaterThan(version));
+    }
+
     [Test]
     public async Task Health_says_when_to_send_elsewhere()
     {

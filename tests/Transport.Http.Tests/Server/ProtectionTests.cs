@@ -27,6 +27,19 @@ public sealed class ProtectionTests
         Assert.That(refused.Failure!.Message, Does.Contain("401").And.Contain("ServiceMesh:Http:Token"));
     }
 
+    [TestCase(false, false, 403)]
+    [TestCase(true, false, null)]
+    [TestCase(false, true, null)]
+    public void A_web_page_may_not_call_where_nobody_is_authenticated(bool allowUnprotected, bool hasAuthorization, int? status)
+    {
+        var http = new DefaultHttpContext();
+        http.Connection.LocalIpAddress = IPAddress.Loopback;
+        http.Request.Headers.Origin = "https://example.com";
+        http.SetEndpoint(new(null, hasAuthorization ? new(new AuthorizeAttribute()) : EndpointMetadataCollection.Empty, null));
+
+        Assert.That((int?)new Protection(null, allowUnprotected).Refuse(http)?.Status, Is.EqualTo(status));
+    }
+
     [TestCase("127.0.0.1", null, false, false, null)]
     [TestCase("::1", null, false, false, null)]
     [TestCase("10.0.0.1", null, false, false, 403)]

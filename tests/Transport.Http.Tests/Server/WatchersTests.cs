@@ -66,6 +66,23 @@ public sealed class WatchersTests
     }
 
     [Test]
+    public async Task Of_very_many_names_a_bounded_number_is_waited_for_and_those_of_old_make_room()
+    {
+        var watchers = new Watchers(_clock);
+        for (var i = 0; i < 5000; i++)
+        {
+            await PollAsync(watchers, $"a.{i}", null);
+        }
+
+        _clock.Advance(TimeSpan.FromMinutes(4));
+        await PollAsync(watchers, "b.1", null);
+        var told = watchers.TellAsync(CancellationToken.None);
+        _clock.Advance(TimeSpan.FromSeconds(3));
+
+        Assert.That(await told.InTime(), Is.EqualTo(["b.1"]));
+    }
+
+    [Test]
     public async Task A_poll_without_news_ends_after_its_wait()
     {
         var watchers = new Watchers(_clock);

@@ -23,20 +23,19 @@ internal sealed class ResolvConfFile(string path, ImmutableArray<IPEndPoint> ser
             return last.Conf;
         }
 
-        ResolvConf conf;
         try
         {
-            conf = file.Exists ? ResolvConf.Parse(File.ReadAllText(path)) : last?.Conf ?? OfInterfaces();
+            var conf = WithServers(file.Exists ? ResolvConf.Parse(File.ReadAllText(path)) : last?.Conf ?? OfInterfaces());
+            Volatile.Write(ref _last, new(stamp, conf));
+            return conf;
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            conf = last?.Conf ?? new();
+            return last?.Conf ?? WithServers(new()); // not remembered, so the next look tries again
         }
-
-        conf = servers.IsEmpty ? conf : conf with { Servers = servers };
-        Volatile.Write(ref _last, new(stamp, conf));
-        return conf;
     }
+
+    private ResolvConf WithServers(ResolvConf conf) => servers.IsEmpty ? conf : conf with { Servers = servers };
 
     // Systems without the file know their servers by interface.
     private static ResolvConf OfInterfaces()

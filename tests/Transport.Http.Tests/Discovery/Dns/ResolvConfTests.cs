@@ -68,6 +68,29 @@ public sealed class ResolvConfTests
     }
 
     [Test]
+    public void A_change_that_could_not_be_read_is_read_later()
+    {
+        var path = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(path, "nameserver 10.0.0.1");
+            var file = new ResolvConfFile(path, []);
+            Assert.That($"{file.Read().Servers[0]}", Is.EqualTo("10.0.0.1:53"));
+            File.WriteAllText(path, "nameserver 10.0.0.200");
+            using (File.Open(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None))
+            {
+                Assert.That($"{file.Read().Servers[0]}", Is.EqualTo("10.0.0.1:53"));
+            }
+
+            Assert.That($"{file.Read().Servers[0]}", Is.EqualTo("10.0.0.200:53"));
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    [Test]
     public void Servers_that_are_given_take_the_place_of_those_of_the_file()
     {
         var path = Path.GetTempFileName();
