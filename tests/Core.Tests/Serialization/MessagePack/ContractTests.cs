@@ -203,13 +203,17 @@ public sealed class ContractTests(bool isDynamic)
     }
 
     [Test]
+    public void A_float32_read_as_a_decimal_has_its_own_digits() =>
+        Assert.That(Packed.Serializer(isDynamic).FromHex<decimal>("ca3dcccccd"), Is.EqualTo(0.1m));
+
+    [Test]
     public void Unknown_members_keep_keys_that_are_integers_and_empty_ones()
     {
         var packed = Packed.Serializer(isDynamic);
         // 5: 1, 6: 2, "": 3
         Assert.That(packed.FromHex<Open>("83 05 01 06 02 a0 03")!.Rest!.Select(r => $"{r.Key}={r.Value}"), Is.EquivalentTo(["5=1", "6=2", "=3"]));
         Assert.That(() => packed.FromHex<Open>("81 c0 01"), Throws.TypeOf<MalformedBodyException>().With.Message.Contains("neither a string nor an integer"));
-        Assert.That(packed.FromHex<PopulatedOpen>("82 a0 03 a54974656d73 9102")!.Rest!.Keys, Is.EqualTo([""]));
+        Assert.That(packed.FromHex<PopulatedOpen>("83 c0 01 a0 03 a54974656d73 9102")!.Rest!.Keys, Is.EqualTo([""]));
     }
 
     [Test]

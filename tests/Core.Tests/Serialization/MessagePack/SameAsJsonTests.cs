@@ -103,6 +103,7 @@ public sealed class SameAsJsonTests(bool isDynamic)
     {
         Same(s_leaf);
         Same(s_leaf.Select(l => new Struct(l.Text, l.Long)));
+        Same(s_leaf.Select(l => l.Number % 2 == 0 ? (Struct?)null : new Struct(l.Text, l.Long)));
         Same(from leaf in s_leaf from more in s_leaf.ArrayOf() select new Branch { Leaf = leaf, Leaves = [.. more], Next = new() { Leaf = leaf } });
         Same(from leaf in s_leaf from id in s_guid from span in s_ticks from cost in s_decimal from at in s_offset
              select new Wide

@@ -159,6 +159,8 @@ internal sealed class CodecSet(JsonSerializerOptions options, bool isDynamic)
 
         return contract.Kind switch
         {
+            // System.Text.Json gives a nullable struct the kind of the struct, and none of its members.
+            _ when Nullable.GetUnderlyingType(contract.Type) is not null => ScalarOf(contract),
             _ when contract.PolymorphismOptions is not null => Polymorphic(contract),
             JsonTypeInfoKind.Object => ObjectOf(contract),
             JsonTypeInfoKind.Enumerable => SequenceOf(contract),

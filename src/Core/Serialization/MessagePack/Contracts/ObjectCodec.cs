@@ -77,7 +77,7 @@ internal sealed class ObjectCodec<T>(CodecSet codecs, JsonTypeInfo contract) : C
             for (var left = reader.ReadMapHeader(); left > 0; left--)
             {
                 var index = Layout.FindKey(ref reader, expected, out var name);
-                expected = index + 1;
+                expected = Math.Max(index, -1) + 1;
                 if (index >= 0)
                 {
                     Layout.Known[index].Copy(ref reader, json);
