@@ -100,6 +100,63 @@ public static class Http1
     public sealed class Concurrency : ConcurrencyTests<Factory>;
 }
 
+/// <summary>The suite once more, with bodies as MessagePack.</summary>
+public static class Http1WithMessagePack
+{
+    public sealed class Factory : HttpFactory
+    {
+        public override IMessageSerializer Bodies { get; } = new MessagePackMessageSerializer();
+
+        protected override string Scheme => "http";
+    }
+
+    public sealed class Capability : CapabilityTests<Factory>;
+
+    public sealed class RequestReply : RequestReplyTests<Factory>;
+
+    public sealed class Body : BodyTests<Factory>;
+
+    public sealed class Header : HeaderTests<Factory>;
+
+    public sealed class Status : StatusTests<Factory>;
+
+    public sealed class NoHandler : NoHandlerTests<Factory>;
+
+    public sealed class Deadline : DeadlineTests<Factory>;
+
+    public sealed class Cancellation : CancellationTests<Factory>;
+
+    public sealed class RequestGroup : RequestGroupTests<Factory>;
+
+    public sealed class Signal : SignalTests<Factory>;
+
+    public sealed class Pattern : PatternTests<Factory>;
+
+    public sealed class SignalGroup : SignalGroupTests<Factory>;
+
+    public sealed class Limit : LimitTests<Factory>;
+
+    public sealed class Order : OrderTests<Factory>;
+
+    public sealed class Subscription : SubscriptionTests<Factory>;
+
+    public sealed class Drain : DrainTests<Factory>;
+
+    public sealed class Dispose : DisposeTests<Factory>;
+
+    public sealed class ErrorReporting : ErrorReportTests<Factory>;
+
+    public sealed class QueueOfErrors : ErrorQueueTests<Factory>;
+
+    public sealed class Presence : PresenceTests<Factory>;
+
+    public sealed class Trace : TraceTests<Factory>;
+
+    public sealed class Composition : CompositionTests<Factory>;
+
+    public sealed class Concurrency : ConcurrencyTests<Factory>;
+}
+
 public static class CleartextHttp2
 {
     public sealed class Factory : HttpFactory

@@ -5,7 +5,7 @@ using StackExchange.Redis;
 namespace ServiceMesh.Redis;
 
 /// <summary>Checks the options of one bus's Redis transport when the bus is made.</summary>
-internal sealed class RedisOptionsCheck(string busName, IConfiguration? section) : IValidateOptions<RedisTransportOptions>
+internal sealed class RedisOptionsCheck(string busName, IConfiguration? section, IOptionsMonitor<ServiceMeshOptions> mesh) : IValidateOptions<RedisTransportOptions>
 {
     private const int MaxPrefix = 64;
 
@@ -16,11 +16,16 @@ internal sealed class RedisOptionsCheck(string busName, IConfiguration? section)
             return ValidateOptionsResult.Skip;
         }
 
-        var prefix = $"{(section is IConfigurationSection { Path: { Length: > 0 } path } ? path : "ServiceMesh")}:Redis";
+        var bus = section is IConfigurationSection { Path: { Length: > 0 } path } ? path : "ServiceMesh";
+        var prefix = $"{bus}:Redis";
+        var serializer = mesh.Get(busName).Serializer;
         string?[] complaints =
         [
             options.Connect is null ? ComplainAboutConfiguration(options.Configuration, $"{prefix}:Configuration") : null,
             Enum.IsDefined(options.Wire) ? null : $"{prefix}:Wire is {options.Wire}; allowed are {string.Join(", ", Enum.GetNames<RedisWire>())}.",
+            options.Wire != RedisWire.Gilmour || !serializer.Equals("MessagePack", StringComparison.OrdinalIgnoreCase)
+                ? null
+                : $"{prefix}:Wire is Gilmour, which carries JSON, and {bus}:Serializer is {serializer}. Set {bus}:Serializer to Json, or {prefix}:Wire to Native.",
             options.KeyPrefix is { Length: > 0 and <= MaxPrefix } && options.KeyPrefix.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')
                 ? null
                 : $"{prefix}:KeyPrefix is '{options.KeyPrefix}'; allowed are 1 to {MaxPrefix} letters, digits, '-', '_' and '.'.",

@@ -34,7 +34,8 @@ public static class RedisServiceMeshBuilderExtensions
             options.Configure(configure);
         }
 
-        services.AddSingleton<IValidateOptions<RedisTransportOptions>>(new RedisOptionsCheck(name, builder.Configuration));
+        services.AddSingleton<IValidateOptions<RedisTransportOptions>>(provider =>
+            new RedisOptionsCheck(name, builder.Configuration, provider.GetRequiredService<IOptionsMonitor<ServiceMeshOptions>>()));
         services.TryAddKeyedSingleton<RedisGaps>(name);
         if (name.Length == 0)
         {

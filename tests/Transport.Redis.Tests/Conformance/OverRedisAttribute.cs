@@ -8,7 +8,7 @@ namespace ServiceMesh.Redis.Tests;
 [AttributeUsage(AttributeTargets.Class)]
 public sealed class OverRedisAttribute : NUnitAttribute, IFixtureBuilder
 {
-    private static readonly Type[] s_networks = [typeof(NativeFactory), typeof(GilmourFactory), typeof(ClusterFactory)];
+    private static readonly Type[] s_networks = [typeof(NativeFactory), typeof(NativeWithMessagePackFactory), typeof(GilmourFactory), typeof(ClusterFactory)];
 
     public IEnumerable<TestSuite> BuildFrom(ITypeInfo typeInfo) => s_networks.SelectMany(network =>
         new TestFixtureAttribute { TypeArgs = [network], Category = network.Name }.BuildFrom(typeInfo));

@@ -34,6 +34,12 @@ public class NativeFactory : RedisFactory
         [("Transport", "Redis"), ("Redis:Configuration", _server.Address), ("Redis:Wire", Wire)];
 }
 
+/// <summary>The native wire, with bodies as MessagePack.</summary>
+public sealed class NativeWithMessagePackFactory : NativeFactory
+{
+    public override IMessageSerializer Bodies { get; } = new MessagePackMessageSerializer();
+}
+
 /// <summary>A server of its own for each test, and the wire of the Go and Ruby implementations.</summary>
 public sealed class GilmourFactory : NativeFactory
 {

@@ -114,6 +114,14 @@ public sealed class StartTests
         Assert.That(refusal!.Message, Does.Contain($"ServiceMesh:Redis:{key}").And.Contain(says));
     }
 
+    [Test]
+    public async Task A_wire_that_carries_JSON_and_a_serializer_that_writes_none_are_refused_with_both_keys()
+    {
+        var refusal = await Assert.CatchAsync(() => RedisNode.StartAsync("127.0.0.1:1", null, ("Redis:Wire", "Gilmour"), ("Serializer", "MessagePack")));
+
+        Assert.That(refusal!.Message, Does.Contain("ServiceMesh:Redis:Wire").And.Contain("ServiceMesh:Serializer is MessagePack"));
+    }
+
     [TestCase("host:6379,unknown=1", "unknown")]
     [TestCase("", "ServiceMesh:Redis:Configuration")]
     public async Task A_configuration_that_cannot_be_read_names_the_key(string configuration, string says)

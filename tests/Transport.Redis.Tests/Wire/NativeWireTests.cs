@@ -37,6 +37,26 @@ public class NativeWireTests
     }
 
     [Test]
+    public void A_body_in_MessagePack_has_the_mark_2()
+    {
+        byte[] expected =
+        [
+            1, 1,
+            2, 1, 0, 0, 0, 0, 0, 0,
+            2, (byte)'n', (byte)'1',
+            0xAC, 0x02,
+            1, 1, (byte)'k', 1, (byte)'v',
+            2,                          // MessagePack
+            0x07,
+        ];
+        var clock = new ManualTimeProvider();
+        var frame = s_wire.Write(Request(clock) with { ContentType = "application/msgpack", Body = new byte[] { 7 } });
+        Assert.That(frame, Is.EqualTo(expected));
+        Assert.That(s_wire.TryReadMessage(MessageKind.Request, s_topic, expected, clock, out var read, out _), Is.True);
+        Assert.That((read!.ContentType, read.Body.ToArray()), Is.EqualTo(("application/msgpack", new byte[] { 7 })).Using<(string, byte[])>((a, b) => a.Item1 == b.Item1 && a.Item2.SequenceEqual(b.Item2)));
+    }
+
+    [Test]
     public void A_request_reads_back()
     {
         var clock = new ManualTimeProvider();

@@ -77,7 +77,7 @@ public sealed class MessagePackMessageSerializer : IMessageSerializer
     /// <summary>Reads a value from a body that lies in pieces, as it came from a pipe.</summary>
     /// <exception cref="MalformedBodyException">As <see cref="Deserialize{T}(ReadOnlyMemory{byte})"/>.</exception>
     public T? Deserialize<T>(ReadOnlySequence<byte> body) =>
-        body.IsSingleSegment ? Deserialize<T>(body.First) : Read(CodecOf<T>(), new MessagePackReader(body, _maxDepth));
+        body.IsEmpty || body.IsSingleSegment ? Deserialize<T>(body.First) : Read(CodecOf<T>(), new MessagePackReader(body, _maxDepth));
 
     private T? Read<T>(Codec<T> codec, MessagePackReader reader)
     {

@@ -118,6 +118,105 @@ public sealed class ContractTests(bool isDynamic)
     }
 
     [Test]
+    public void A_discriminator_is_known_in_every_form_and_in_two_pieces()
+    {
+        var packed = Packed.Serializer(isDynamic);
+        // kind: 7 as an int32, "dog" as a str8, the key itself as a str16.
+        Assert.That(packed.FromHex<Animal>("82 a46b696e64 d200000007 a44e616d65 a163"), Is.EqualTo(new Cat { Name = "c" }));
+        Assert.That(packed.FromHex<Animal>("82 da00046b696e64 d903646f67 a44e616d65 a164"), Is.EqualTo(new Dog { Name = "d" }));
+        Assert.That(() => packed.FromHex<Animal>("81 a46b696e64 cf8000000000000007"), Throws.TypeOf<MalformedBodyException>());
+        foreach (var animal in new Animal[] { new Dog { Name = "d", Barks = 2 }, new Cat { Name = "c" } })
+        {
+            var body = packed.Bytes(animal);
+            for (var cut = 0; cut <= body.Length; cut++)
+            {
+                Assert.That(packed.Deserialize<Animal>(Packed.InPieces(body, cut)), Is.EqualTo(animal), $"cut at {cut}");
+            }
+        }
+    }
+
+    [Test]
+    public void Other_spellings_of_a_name_do_not_push_out_the_one_that_is_written()
+    {
+        var packed = Packed.Serializer(isDynamic, new() { Converters = { new JsonStringEnumConverter() } });
+        for (var i = 1; i < 256; i++)
+        {
+            var spelling = string.Concat("Wednesday".Select((c, at) => (i >> at & 1) == 0 ? c : char.IsUpper(c) ? char.ToLowerInvariant(c) : char.ToUpperInvariant(c)));
+            Assert.That(packed.Deserialize<DayOfWeek>(packed.Bytes(spelling)), Is.EqualTo(DayOfWeek.Wednesday));
+        }
+
+        if (isDynamic)
+        {
+            var body = packed.Bytes(DayOfWeek.Wednesday);
+            packed.Deserialize<DayOfWeek>(body);
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            packed.Deserialize<DayOfWeek>(body);
+            Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero, "it is remembered");
+        }
+    }
+
+    [Test]
+    public void A_member_with_a_converter_does_not_make_JSON_refuse_the_others()
+    {
+        var value = new Measured { Real = double.NaN, Cents = 5, Pair = (1, "one") };
+        var back = Packed.Serializer(isDynamic).Back(value)!;
+        Assert.That((back.Real, back.Cents, back.Pair), Is.EqualTo((double.NaN, 5, (1, "one"))));
+    }
+
+    [Test]
+    public void A_collection_is_made_as_the_contract_says()
+    {
+        var options = new JsonSerializerOptions
+        {
+            TypeInfoResolver = new DefaultJsonTypeInfoResolver
+            {
+                Modifiers =
+                {
+                    contract =>
+                    {
+                        if (contract.Kind == JsonTypeInfoKind.None)
+                        {
+                            return;
+                        }
+
+                        contract.CreateObject = contract.Type == typeof(Dictionary<string, int>) ? () => new Dictionary<string, int>(StringComparer.OrdinalIgnoreCase)
+                            : contract.Type == typeof(Dictionary<long, int>) ? () => new Dictionary<long, int>(100_003)
+                            : contract.Type == typeof(List<int>) ? () => new List<int>(1009)
+                            : contract.CreateObject;
+                    },
+                },
+            },
+        };
+        var packed = Packed.Serializer(isDynamic, options);
+        Assert.That(packed.Back(new Dictionary<string, int> { ["a"] = 1 })!["A"], Is.EqualTo(1));
+        Assert.That(packed.Back(new Dictionary<long, int> { [1] = 1 })!.Capacity, Is.GreaterThanOrEqualTo(100_003));
+        Assert.That(packed.Back(new List<int> { 1 })!.Capacity, Is.EqualTo(1009));
+    }
+
+    [Test]
+    public void A_dictionary_with_the_generic_interface_only_is_written()
+    {
+        AssertWritten<IReadOnlyDictionary<string, int>>(new GenericOnly(), """{"a":1}""");
+        System.Dynamic.ExpandoObject expando = new();
+        ((IDictionary<string, object?>)expando)["b"] = 2;
+        AssertWritten(expando, """{"b":2}""");
+    }
+
+    [Test]
+    public void A_float32_read_as_a_decimal_has_its_own_digits() =>
+        Assert.That(Packed.Serializer(isDynamic).FromHex<decimal>("ca3dcccccd"), Is.EqualTo(0.1m));
+
+    [Test]
+    public void Unknown_members_keep_keys_that_are_integers_and_empty_ones()
+    {
+        var packed = Packed.Serializer(isDynamic);
+        // 5: 1, 6: 2, "": 3
+        Assert.That(packed.FromHex<Open>("83 05 01 06 02 a0 03")!.Rest!.Select(r => $"{r.Key}={r.Value}"), Is.EquivalentTo(["5=1", "6=2", "=3"]));
+        Assert.That(() => packed.FromHex<Open>("81 c0 01"), Throws.TypeOf<MalformedBodyException>().With.Message.Contains("neither a string nor an integer"));
+        Assert.That(packed.FromHex<PopulatedOpen>("83 c0 01 a0 03 a54974656d73 9102")!.Rest!.Keys, Is.EqualTo([""]));
+    }
+
+    [Test]
     public void Enums_are_numbers_or_the_names_of_the_contract()
     {
         AssertWritten(DayOfWeek.Friday, "5");
@@ -277,6 +376,57 @@ public sealed class ContractTests(bool isDynamic)
         JsonText.Write(ref writer, JsonElement.Parse(json));
         writer.Flush();
         return buffer.WrittenSpan.ToArray();
+    }
+
+    internal sealed class Measured
+    {
+        public double Real { get; set; }
+
+        [JsonConverter(typeof(Hundredths))]
+        public int Cents { get; set; }
+
+        public (int, string) Pair { get; set; }
+
+        private sealed class Hundredths : JsonConverter<int>
+        {
+            public override int Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+                int.Parse(reader.GetString()!, System.Globalization.CultureInfo.InvariantCulture);
+
+            public override void Write(Utf8JsonWriter writer, int value, JsonSerializerOptions options) =>
+                writer.WriteStringValue(value.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        }
+    }
+
+    [JsonObjectCreationHandling(JsonObjectCreationHandling.Populate)]
+    internal sealed class PopulatedOpen
+    {
+        public List<int> Items { get; } = [];
+
+        [JsonExtensionData]
+        public Dictionary<string, JsonElement>? Rest { get; set; }
+    }
+
+    internal sealed class GenericOnly : IReadOnlyDictionary<string, int>
+    {
+        public int Count => 1;
+
+        public IEnumerable<string> Keys => ["a"];
+
+        public IEnumerable<int> Values => [1];
+
+        public int this[string key] => 1;
+
+        public bool ContainsKey(string key) => key == "a";
+
+        public bool TryGetValue(string key, out int value)
+        {
+            value = 1;
+            return key == "a";
+        }
+
+        public IEnumerator<KeyValuePair<string, int>> GetEnumerator() => Enumerable.Repeat(KeyValuePair.Create("a", 1), 1).GetEnumerator();
+
+        System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
     }
 
     internal sealed class Names

@@ -1,3 +1,6 @@
+using System.Collections.Concurrent;
+using System.Collections.Frozen;
+using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Text.Json;
 using NUnit.Framework;
@@ -131,6 +134,47 @@ public sealed class LimitTests
         Assert.That(clock.Elapsed, Is.LessThan(TimeSpan.FromSeconds(20)));
     }
 
+    [TestCase(true)]
+    [TestCase(false)]
+    public void Keys_of_a_table_that_others_fill_are_refused_when_they_have_one_hash(bool isDynamic)
+    {
+        var packed = Packed.Serializer(isDynamic);
+        var flood = Enumerable.Range(1, 100_000).Select(i => ((long)i << 32) | (uint)i).ToArray();
+        var set = _packed.Bytes(flood);
+        var map = _packed.Bytes(flood.ToDictionary(k => k, _ => true, new FloodFree()));
+        var byId = _packed.Bytes(Enumerable.Range(1, 20_000).ToDictionary(i => new Guid(i, 0, 0, [0, 0, 0, 0, .. BitConverter.GetBytes(i)]), _ => true));
+        Refuses<OwnMap>(map);
+        Refuses<OwnLongs>(set);
+        Refuses<ConcurrentDictionary<long, bool>>(map);
+        Refuses<ImmutableDictionary<long, bool>>(map);
+        Refuses<ImmutableHashSet<long>>(set);
+        Refuses<FrozenSet<long>>(set);
+        Refuses<ConcurrentDictionary<Guid, bool>>(byId);
+        // Made here and once more by System.Text.Json, because a queue is.
+        Refuses<Queue<Dictionary<long, bool>>>([0x91, .. map]);
+        Refuses<Queue<HashSet<long>>>([0x91, .. set]);
+        if (!isDynamic)
+        {
+            Refuses<Dictionary<long, bool>>(map);
+            Refuses<IReadOnlyDictionary<long, bool>>(map);
+            Refuses<HashSet<long>>(set);
+            Refuses<ISet<long>>(set);
+        }
+
+        var harmless = Enumerable.Range(1, 5_000).ToDictionary(i => (long)i, _ => true);
+        Assert.That(packed.Back(new OwnMap(harmless)), Has.Count.EqualTo(5_000));
+        Assert.That(packed.Back(harmless), Has.Count.EqualTo(5_000));
+        Assert.That(packed.Back(harmless.Keys.ToImmutableHashSet()), Has.Count.EqualTo(5_000));
+        Assert.That(packed.Back(new Queue<long>(flood[..5_000])), Has.Count.EqualTo(5_000), "a queue has no table");
+
+        void Refuses<T>(byte[] body)
+        {
+            var clock = Stopwatch.StartNew();
+            Assert.That(() => packed.Deserialize<T>(body), Throws.TypeOf<MalformedBodyException>().With.Message.Contains("same hash"), typeof(T).ToString());
+            Assert.That(clock.Elapsed, Is.LessThan(TimeSpan.FromSeconds(10)), typeof(T).ToString());
+        }
+    }
+
     [Test]
     public void Too_many_elements_whose_own_hash_is_the_same_are_refused()
     {
@@ -171,6 +215,16 @@ public sealed class LimitTests
     }
 
     private sealed class Nest : List<Nest?>;
+
+    private sealed class OwnMap : Dictionary<long, bool>
+    {
+        public OwnMap() { }
+
+        public OwnMap(Dictionary<long, bool> other)
+            : base(other) { }
+    }
+
+    private sealed class OwnLongs : HashSet<long>;
 
     private sealed class OwnSet : HashSet<Keyed>;
 

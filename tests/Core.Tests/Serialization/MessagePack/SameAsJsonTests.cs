@@ -103,6 +103,7 @@ public sealed class SameAsJsonTests(bool isDynamic)
     {
         Same(s_leaf);
         Same(s_leaf.Select(l => new Struct(l.Text, l.Long)));
+        Same(s_leaf.Select(l => l.Number % 2 == 0 ? (Struct?)null : new Struct(l.Text, l.Long)));
         Same(from leaf in s_leaf from more in s_leaf.ArrayOf() select new Branch { Leaf = leaf, Leaves = [.. more], Next = new() { Leaf = leaf } });
         Same(from leaf in s_leaf from id in s_guid from span in s_ticks from cost in s_decimal from at in s_offset
              select new Wide
@@ -186,11 +187,56 @@ public sealed class SameAsJsonTests(bool isDynamic)
         Same(s_node.ArrayOf().Select(n => new JsonArray([.. n.Select(i => i?.DeepClone())])));
     }
 
+    [Test]
+    public void Every_cut_of_a_body_reads_as_the_body()
+    {
+        var value = new Branch
+        {
+            Leaf = new("grüße", 300, 0.5, DateTime.UnixEpoch) { Long = 1L << 40, Level = Level.High },
+            Leaves = [new(new('x', 300), -1, -0.0, DateTime.UnixEpoch) { Long = -1, Maybe = 5 }],
+            Next = new() { Leaf = new("", 0, double.NaN, DateTime.MaxValue) { Long = 0 } },
+        };
+        var body = _packed.Bytes(value);
+        var expected = Text(value);
+        for (var cut = 0; cut <= body.Length; cut++)
+        {
+            Assert.That(Text(_packed.Deserialize<Branch>(Packed.InPieces(body, cut))), Is.EqualTo(expected), $"cut at {cut}");
+        }
+    }
+
+    [Test]
+    public void A_body_of_empty_pieces_is_empty()
+    {
+        Assert.That(_packed.Deserialize<Branch>(Packed.InPieces([], 0, 0)), Is.Null);
+        Assert.That(() => _packed.Deserialize<int>(Packed.InPieces([], 0, 0)), Throws.TypeOf<MalformedBodyException>());
+    }
+
+    [Test]
+    public void Value_tuples_keep_their_items_wherever_they_are()
+    {
+        Assert.That(_packed.Back(new Queue<(int, string)>([(1, "a")])), Is.EqualTo(new[] { (1, "a") }));
+        Assert.That(_packed.Back(new Stack<(int, (string, Level)?)>([(1, ("a", Level.High))])), Is.EqualTo(new[] { (1, ((string, Level)?)("a", Level.High)) }));
+        Assert.That(_packed.Back(ImmutableDictionary<string, (int, double)>.Empty.Add("k", (1, double.NaN)))!["k"], Is.EqualTo((1, double.NaN)));
+        Assert.That(_packed.Back(new Queue<List<(int, string)>>([[(1, "a")]]))!.Single(), Is.EqualTo(new[] { (1, "a") }));
+        Assert.That(_packed.Back(new Queue<(int, int, int, int, int, int, int, string)>([(1, 2, 3, 4, 5, 6, 7, "8")]))!.Single().Item8, Is.EqualTo("8"));
+        Assert.That(_packed.Back((Memory<(int, string)>)new[] { (1, "a") }).ToArray(), Is.EqualTo(new[] { (1, "a") }));
+        Assert.That(_packed.Back<object>((1, "a"))!.ToString(), Is.EqualTo("""{"Item1":1,"Item2":"a"}"""));
+    }
+
     private void Same<T>(Gen<T> values, bool ordered = true) =>
         Check.One(TopicGenerators.Seeded.WithMaxTest(60), Prop.ForAll(values.ToArbitrary(), value =>
         {
             var expected = Text(_json.Back(value));
-            var actual = Text(_packed.Back(value));
+            var body = _packed.Bytes(value);
+            var actual = Text(_packed.Deserialize<T>(body));
+            // In two pieces, at a place that another value has elsewhere, and in many.
+            var cut = body.Length * 7 % (body.Length + 1);
+            Assert.That(Text(_packed.Deserialize<T>(Packed.InPieces(body, cut))), Is.EqualTo(actual), $"{typeof(T)}, cut at {cut} of {body.Length}");
+            if (body.Length < 100)
+            {
+                Assert.That(Text(_packed.Deserialize<T>(Packed.InPieces(body, [.. Enumerable.Repeat(1, body.Length)]))), Is.EqualTo(actual), $"{typeof(T)}, byte by byte");
+            }
+
             var isSame = ordered
                 ? actual == expected
                 : JsonElement.DeepEquals(JsonElement.Parse(actual), JsonElement.Parse(expected));

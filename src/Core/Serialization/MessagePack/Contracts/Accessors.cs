@@ -81,6 +81,25 @@ internal static class Accessors
         };
     }
 
+    /// <summary>
+    /// Whether the application said in the contract how an empty collection is made: with a comparer of its own, for instance.
+    /// Only asked of classes, where the delegate is the very one that was given.
+    /// </summary>
+    public static bool IsMadeByApplication(JsonTypeInfo contract)
+    {
+        if (contract.CreateObject?.Method is not { } method)
+        {
+            return false;
+        }
+
+        var type = method.DeclaringType;
+        var isOwn = type is null
+            ? method.Name == ConstructorInfo.ConstructorName
+            : type.Assembly == typeof(JsonSerializer).Assembly
+                || (method.Name.StartsWith("<Create_", StringComparison.Ordinal) && typeof(JsonSerializerContext).IsAssignableFrom(type.DeclaringType ?? type));
+        return !isOwn;
+    }
+
     // Delegates that System.Text.Json made, in itself, in a dynamic method, or in a generated context.
     private static bool IsOwn(Delegate accessor)
     {

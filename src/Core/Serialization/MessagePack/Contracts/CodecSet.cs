@@ -2,7 +2,9 @@ using System.Collections;
 using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using System.Diagnostics.CodeAnalysis;
+using System.Reflection;
 using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
@@ -61,13 +63,7 @@ internal sealed class CodecSet(JsonSerializerOptions options, bool isDynamic)
         return copy;
     });
 
-    private readonly Lazy<JsonSerializerOptions> _onTheWay = new(() =>
-    {
-        var copy = new JsonSerializerOptions(options);
-        copy.NumberHandling |= JsonNumberHandling.AllowNamedFloatingPointLiterals;
-        copy.MakeReadOnly();
-        return copy;
-    });
+    private JsonSerializerOptions? _onTheWay;
 
     public JsonSerializerOptions Options { get; } = options;
 
@@ -85,9 +81,9 @@ internal sealed class CodecSet(JsonSerializerOptions options, bool isDynamic)
 
     /// <summary>
     /// The contract of what goes through JSON on its way. It has names for NaN and the infinities, which JSON otherwise lacks
-    /// and MessagePack has.
+    /// and MessagePack has, and value tuples have their fields wherever they are.
     /// </summary>
-    public JsonTypeInfo JsonContract(Type type) => _onTheWay.Value.GetTypeInfo(type);
+    public JsonTypeInfo JsonContract(Type type) => (_onTheWay ??= OnTheWay()).GetTypeInfo(type);
 
     public JsonTypeInfo Contract(Type type) => (IsValueTuple(type) ? _withFields.Value : Options).GetTypeInfo(type);
 
@@ -163,6 +159,8 @@ internal sealed class CodecSet(JsonSerializerOptions options, bool isDynamic)
 
         return contract.Kind switch
         {
+            // System.Text.Json gives a nullable struct the kind of the struct, and none of its members.
+            _ when Nullable.GetUnderlyingType(contract.Type) is not null => ScalarOf(contract),
             _ when contract.PolymorphismOptions is not null => Polymorphic(contract),
             JsonTypeInfoKind.Object => ObjectOf(contract),
             JsonTypeInfoKind.Enumerable => SequenceOf(contract),
@@ -218,8 +216,9 @@ internal sealed class CodecSet(JsonSerializerOptions options, bool isDynamic)
             return new BoxedSequenceCodec(this, contract);
         }
 
+        var isList = type.IsGenericType && type.GetGenericTypeDefinition() == typeof(List<>) && !Accessors.IsMadeByApplication(contract);
         return type.IsSZArray ? (Codec)Compose(typeof(ArrayCodec<>), [element], this)
-            : type.IsGenericType && type.GetGenericTypeDefinition() == typeof(List<>) ? (Codec)Compose(typeof(ListCodec<>), [element], this)
+            : isList ? (Codec)Compose(typeof(ListCodec<>), [element], this)
             : (Codec)Compose(typeof(SequenceCodec<,>), [type, element], this, contract);
     }
 
@@ -231,7 +230,7 @@ internal sealed class CodecSet(JsonSerializerOptions options, bool isDynamic)
             var pair = typeof(KeyValuePair<,>).MakeGenericType(key, value);
             if (type.IsAssignableTo(typeof(IEnumerable<>).MakeGenericType(pair)))
             {
-                return type.IsGenericType && type.GetGenericTypeDefinition() == typeof(Dictionary<,>)
+                return type.IsGenericType && type.GetGenericTypeDefinition() == typeof(Dictionary<,>) && !Accessors.IsMadeByApplication(contract)
                     ? (Codec)Compose(typeof(DictionaryCodec<,>), [key, value], this)
                     : (Codec)Compose(typeof(MapCodec<,,>), [type, key, value], this, contract);
             }
@@ -255,14 +254,34 @@ internal sealed class CodecSet(JsonSerializerOptions options, bool isDynamic)
 
     private Codec ByJson(JsonTypeInfo contract) =>
         IsDynamic && RuntimeFeature.IsDynamicCodeSupported
-            ? (Codec)Compose(typeof(JsonFormCodec<>), [contract.Type], JsonForm.Of(contract))
-            : new JsonFormCodec<object?>(JsonForm.Of(contract));
+            ? (Codec)Compose(typeof(JsonFormCodec<>), [contract.Type], JsonForm.Of(JsonContract(contract.Type)))
+            : new JsonFormCodec<object?>(JsonForm.Of(JsonContract(contract.Type)));
 
-    private static bool IsValueTuple(Type type) =>
+    // Two threads may make one each; either will do.
+    private JsonSerializerOptions OnTheWay()
+    {
+        var copy = new JsonSerializerOptions(Options);
+        copy.NumberHandling |= JsonNumberHandling.AllowNamedFloatingPointLiterals;
+        copy.Converters.Add(new TupleConverter(type => _withFields.Value.GetTypeInfo(type)));
+        copy.MakeReadOnly();
+        return copy;
+    }
+
+    public static bool IsValueTuple(Type type) =>
         type.IsValueType && type.IsAssignableTo(typeof(ITuple)) && type.FullName!.StartsWith("System.ValueTuple`", StringComparison.Ordinal);
 
     [UnconditionalSuppressMessage("Trimming", "IL2055", Justification = "The type parameters of codecs ask nothing of their types.")]
     [RequiresDynamicCode("Puts a codec together for a type that is known at run time only.")]
-    private static object Compose([DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] Type codec, Type[] types, params object[] arguments) =>
-        Activator.CreateInstance(codec.MakeGenericType(types), arguments)!;
+    private static object Compose([DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] Type codec, Type[] types, params object[] arguments)
+    {
+        try
+        {
+            return Activator.CreateInstance(codec.MakeGenericType(types), arguments)!;
+        }
+        catch (TargetInvocationException failure) when (failure.InnerException is { } inner)
+        {
+            ExceptionDispatchInfo.Throw(inner);
+            throw;
+        }
+    }
 }

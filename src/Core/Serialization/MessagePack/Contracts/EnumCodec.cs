@@ -17,6 +17,9 @@ internal sealed class EnumCodec<T>(JsonForm form) : Codec<T>
 
     private readonly ConcurrentDictionary<T, byte[]> _written = new();
     private ImmutableArray<(byte[] Encoded, T Value)> _read = [];
+
+    // Threads that meet here find the same answer. One that is seen half set says that it is no number, which only means the
+    // longer way through JSON, where numbers are numbers too.
     private bool? _isNumber;
 
     public override void Write(ref MessagePackWriter writer, T value)
@@ -71,9 +74,11 @@ internal sealed class EnumCodec<T>(JsonForm form) : Codec<T>
     {
         var ahead = reader;
         var value = (T)form.Read(ref reader)!;
-        if (_read.Length < MostRemembered && ahead.NextKind == MessagePackKind.String)
+        // Only the name that is also written: of other spellings there is no end, and strangers choose them.
+        if (_read.Length < MostRemembered && ahead.NextKind == MessagePackKind.String
+            && ahead.ReadString() is var name && form.ToJson(value) is { ValueKind: JsonValueKind.String } json && json.ValueEquals(name))
         {
-            var entry = (Encode(ahead.ReadString()), value);
+            var entry = (Encode(name), value);
             ImmutableInterlocked.Update(ref _read, (all, one) => all.Length < MostRemembered ? all.Add(one) : all, entry);
         }
 

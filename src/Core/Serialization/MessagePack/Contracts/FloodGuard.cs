@@ -23,17 +23,22 @@ internal sealed class FloodGuard<T> : IEqualityComparer<T>
 
     private readonly EqualityComparer<T> _comparer = EqualityComparer<T>.Default;
     private readonly long _position;
+    private readonly bool _countsOnly;
     private long _left;
 
-    private FloodGuard(int count, long position)
+    private FloodGuard(int count, long position, bool countsOnly)
     {
         _position = position;
+        _countsOnly = countsOnly;
         _left = (long)count * ComparisonsPerKey;
     }
 
     /// <summary>The guard for so many keys, or null when they need none.</summary>
     public static FloodGuard<T>? For(int count, ref MessagePackReader reader) =>
-        count <= Threshold || typeof(T) == typeof(string) ? null : new(count, reader.Position);
+        For(count, ref reader, countsOnly: reader.IsForJson);
+
+    /// <summary>The guard of keys that go into another table as well, which has their own hashes: those are what counts.</summary>
+    public static FloodGuard<T>? Counting(int count, ref MessagePackReader reader) => For(count, ref reader, countsOnly: true);
 
     /// <summary>The table is filled; what the application does with it is its own affair.</summary>
     public void Disarm() => _left = long.MaxValue;
@@ -43,7 +48,7 @@ internal sealed class FloodGuard<T> : IEqualityComparer<T>
 
     public int GetHashCode(T key)
     {
-        if (s_isHashedByBits)
+        if (s_isHashedByBits && !_countsOnly)
         {
             var bytes = MemoryMarshal.CreateReadOnlySpan(ref Unsafe.As<T, byte>(ref key), Unsafe.SizeOf<T>());
             return bytes.Length == 1 ? bytes[0] : string.GetHashCode(MemoryMarshal.Cast<byte, char>(bytes));
@@ -52,11 +57,14 @@ internal sealed class FloodGuard<T> : IEqualityComparer<T>
         var own = key is null ? 0 : _comparer.GetHashCode(key);
         return string.GetHashCode(MemoryMarshal.Cast<int, char>(new ReadOnlySpan<int>(ref own)));
     }
+
+    private static FloodGuard<T>? For(int count, ref MessagePackReader reader, bool countsOnly) =>
+        count <= Threshold || typeof(T) == typeof(string) ? null : new(count, reader.Position, countsOnly);
 }
 
 /// <summary>
-/// The same for a table that the application's own class makes, with its own comparer: the keys go through a guarded set
-/// beside it, which refuses a flood before the table has taken it in.
+/// The same for a table that somebody else fills, the application's own class or System.Text.Json: the keys go through a
+/// guarded set beside it, which refuses a flood of their own hashes before the table has taken it in.
 /// </summary>
 internal readonly struct FloodWatch<T>
 {
@@ -64,9 +72,11 @@ internal readonly struct FloodWatch<T>
 
     public FloodWatch(int count, ref MessagePackReader reader)
     {
-        var guard = FloodGuard<T>.For(count, ref reader);
+        var guard = FloodGuard<T>.Counting(count, ref reader);
         _seen = guard is null ? null : new(guard);
     }
+
+    public bool IsWatching => _seen is not null;
 
     public void See(T key) => _seen?.Add(key);
 }

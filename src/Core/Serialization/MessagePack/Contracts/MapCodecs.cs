@@ -42,7 +42,9 @@ internal sealed class MapCodec<TMap, TKey, TValue>(CodecSet codecs, JsonTypeInfo
     where TKey : notnull
 {
     private readonly Func<TMap>? _create = ((JsonTypeInfo<TMap>)contract).CreateObject;
+    private readonly bool _isMadeByApplication = Accessors.IsMadeByApplication(contract);
     private readonly JsonForm _form = JsonForm.Of(codecs.JsonContract(contract.Type));
+    private readonly Func<object, object?>? _keyOf = typeof(TKey) == typeof(string) ? null : map => ((TMap)map).First().Key;
     private Pairs<TKey, TValue>? _pairs;
 
     private Pairs<TKey, TValue> Pairs => _pairs ??= new(codecs);
@@ -79,14 +81,14 @@ internal sealed class MapCodec<TMap, TKey, TValue>(CodecSet codecs, JsonTypeInfo
             return default!;
         }
 
-        if (typeof(TMap).IsAssignableFrom(typeof(Dictionary<TKey, TValue>)))
+        if (!_isMadeByApplication && typeof(TMap).IsAssignableFrom(typeof(Dictionary<TKey, TValue>)))
         {
             return (TMap)(object)Pairs.ReadDictionary(ref reader);
         }
 
         return _create is not null && _create() is IDictionary<TKey, TValue> { IsReadOnly: false } made
             ? Fill(ref reader, made)
-            : (TMap)MapByJson.Read(ref reader, Pairs.Values, codecs.JsonContract(contract.ElementType!), _form)!;
+            : (TMap)MapByJson.Read(ref reader, Pairs.Values, codecs.JsonContract(contract.ElementType!), _form, _keyOf)!;
     }
 
     private TMap Fill(ref MessagePackReader reader, IDictionary<TKey, TValue> made)
@@ -118,6 +120,7 @@ internal sealed class BoxedMapCodec(CodecSet codecs, JsonTypeInfo contract) : Co
     private readonly JsonForm _form = JsonForm.Of(codecs.JsonContract(contract.Type));
     private readonly StringKeys _texts = new(codecs.Options.DictionaryKeyPolicy);
     private readonly Codec? _integers = contract.KeyType!.IsPrimitive && IsInteger(contract.KeyType) ? codecs.For(contract.KeyType) : null;
+    private readonly Func<object, object?>? _keyOf = contract.KeyType == typeof(string) ? null : map => (map as IDictionary)?.Keys.Cast<object>().First();
     private Codec? _value;
 
     private Codec Value => _value ??= codecs.For(contract.ElementType!);
@@ -130,12 +133,19 @@ internal sealed class BoxedMapCodec(CodecSet codecs, JsonTypeInfo contract) : Co
             return;
         }
 
+        // A dictionary of the application may have no other interface than the generic one, which cannot be called here.
+        if (value is not IDictionary map)
+        {
+            JsonText.Write(ref writer, _form.ToJson(value));
+            return;
+        }
+
         // Only JSON knows the text of a key that is neither a string nor an integer; it has the pairs in the same order.
         var names = contract.KeyType == typeof(string) || _integers is not null
             ? null
             : _form.ToJson(value).EnumerateObject().Select(p => p.Name).ToArray();
         var pairs = new List<(object Key, object? Value)>();
-        foreach (DictionaryEntry entry in (IDictionary)value)
+        foreach (DictionaryEntry entry in map)
         {
             pairs.Add((names is null ? entry.Key : names[pairs.Count], entry.Value));
         }
@@ -173,7 +183,7 @@ internal sealed class BoxedMapCodec(CodecSet codecs, JsonTypeInfo contract) : Co
 
         return contract.KeyType == typeof(string) && contract.CreateObject?.Invoke() is IDictionary { IsReadOnly: false } made
             ? Fill(ref reader, made)
-            : MapByJson.Read(ref reader, Value, codecs.JsonContract(contract.ElementType!), _form);
+            : MapByJson.Read(ref reader, Value, codecs.JsonContract(contract.ElementType!), _form, _keyOf);
     }
 
     private IDictionary Fill(ref MessagePackReader reader, IDictionary made)
@@ -201,26 +211,51 @@ internal sealed class BoxedMapCodec(CodecSet codecs, JsonTypeInfo contract) : Co
 /// <summary>Dictionaries that JSON's own contract makes, of the values that were read here. Keys are what they are in JSON.</summary>
 internal static class MapByJson
 {
-    public static object? Read(ref MessagePackReader reader, Codec values, JsonTypeInfo value, JsonForm map)
+    /// <param name="reader">Before the map.</param>
+    /// <param name="values">Reads the values.</param>
+    /// <param name="value">Their contract in JSON.</param>
+    /// <param name="map">Makes the map.</param>
+    /// <param name="keyOf">The key of a map of one pair, which JSON alone can make of its text; null where no key needs a guard.</param>
+    public static object? Read(ref MessagePackReader reader, Codec values, JsonTypeInfo value, JsonForm map, Func<object, object?>? keyOf)
     {
         var start = reader.Position;
-        reader.Enter();
+        reader.EnterForJson();
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = JsonText.Into(buffer))
         {
             json.WriteStartObject();
             var count = reader.ReadMapHeader();
+            var watch = new FloodWatch<object?>(keyOf is null ? 0 : count, ref reader);
             for (; count > 0; count--)
             {
-                json.WritePropertyName(JsonText.ReadKey(ref reader));
-                JsonSerializer.Serialize(json, values.ReadBoxed(ref reader), value);
+                var at = reader.Position;
+                var key = JsonText.ReadKey(ref reader);
+                var item = values.ReadBoxed(ref reader);
+                json.WritePropertyName(key);
+                JsonSerializer.Serialize(json, item, value);
+                if (watch.IsWatching)
+                {
+                    watch.See(keyOf!(map.Read(Pair(key, item, value), at)!));
+                }
             }
 
             json.WriteEndObject();
         }
 
-        reader.Leave();
+        reader.LeaveForJson();
         return map.Read(buffer, start);
+    }
+
+    private static ArrayBufferWriter<byte> Pair(string key, object? item, JsonTypeInfo value)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using var json = JsonText.Into(buffer);
+        json.WriteStartObject();
+        json.WritePropertyName(key);
+        JsonSerializer.Serialize(json, item, value);
+        json.WriteEndObject();
+        json.Flush();
+        return buffer;
     }
 }
 

@@ -97,7 +97,7 @@ internal sealed class Member<TOwner, TValue> : Member<TOwner>
     {
         if (_isWrittenByJson)
         {
-            JsonText.Write(ref writer, JsonSerializer.SerializeToElement(owner, _codecs.Contract(_owner)).GetProperty(Name));
+            JsonText.Write(ref writer, JsonForm.Of(_codecs.JsonContract(_owner)).ToJson(owner).GetProperty(Name));
             return;
         }
 

@@ -121,7 +121,11 @@ internal sealed class DecimalCodec : Codec<decimal>
                 var integer = reader.ReadInteger(out var isAbove);
                 return isAbove ? (ulong)integer : integer;
             case MessagePackKind.Float:
-                return Parse(reader.ReadDouble().ToString("R", CultureInfo.InvariantCulture), start);
+                // As few digits as a float32 has: 0.1 and not 0.10000000149011612.
+                var text = reader.TryReadFloat32(out var single)
+                    ? single.ToString("R", CultureInfo.InvariantCulture)
+                    : reader.ReadDouble().ToString("R", CultureInfo.InvariantCulture);
+                return Parse(text, start);
             case MessagePackKind.Extension:
                 return Parse(NumberText.Read(ref reader), start);
             default:

@@ -69,7 +69,7 @@ internal sealed class ObjectCodec<T>(CodecSet codecs, JsonTypeInfo contract) : C
     {
         var start = reader.Position;
         var buffer = new ArrayBufferWriter<byte>();
-        reader.Enter();
+        reader.EnterForJson();
         using (var json = JsonText.Into(buffer))
         {
             json.WriteStartObject();
@@ -77,12 +77,12 @@ internal sealed class ObjectCodec<T>(CodecSet codecs, JsonTypeInfo contract) : C
             for (var left = reader.ReadMapHeader(); left > 0; left--)
             {
                 var index = Layout.FindKey(ref reader, expected, out var name);
-                expected = index + 1;
+                expected = Math.Max(index, -1) + 1;
                 if (index >= 0)
                 {
                     Layout.Known[index].Copy(ref reader, json);
                 }
-                else if (name.IsEmpty)
+                else if (index == ObjectLayout<T>.NoName)
                 {
                     reader.Skip();
                 }
@@ -96,7 +96,7 @@ internal sealed class ObjectCodec<T>(CodecSet codecs, JsonTypeInfo contract) : C
             json.WriteEndObject();
         }
 
-        reader.Leave();
+        reader.LeaveForJson();
         return form.Read(buffer, start);
     }
 
@@ -206,7 +206,7 @@ internal sealed class ObjectCodec<T>(CodecSet codecs, JsonTypeInfo contract) : C
             var index = layout.FindKey(ref reader, expected, out var name);
             if (index < 0)
             {
-                ReadUnknown(ref reader, layout, name, ignored, ref more);
+                ReadUnknown(ref reader, layout, index != ObjectLayout<T>.NoName, name, ignored, ref more);
                 continue;
             }
 
@@ -255,14 +255,20 @@ internal sealed class ObjectCodec<T>(CodecSet codecs, JsonTypeInfo contract) : C
     }
 
     private static void ReadUnknown(
-        ref MessagePackReader reader, ObjectLayout<T> layout, scoped ReadOnlySpan<byte> name, scoped ReadOnlySpan<byte> ignored, ref List<KeyValuePair<string, object?>>? more)
+        ref MessagePackReader reader, ObjectLayout<T> layout, bool hasName, scoped ReadOnlySpan<byte> name, scoped ReadOnlySpan<byte> ignored,
+        ref List<KeyValuePair<string, object?>>? more)
     {
-        if (!ignored.IsEmpty && name.SequenceEqual(ignored))
+        if (hasName && !ignored.IsEmpty && name.SequenceEqual(ignored))
         {
             reader.Skip();
         }
         else if (layout.Unknown is not null)
         {
+            if (!hasName)
+            {
+                throw new MessagePackException($"A key of {layout.TypeName} is neither a string nor an integer, and cannot be kept", reader.Position);
+            }
+
             (more ??= []).Add(ExtensionData.Read(ref reader, name));
         }
         else if (layout.RefusesUnknown)

@@ -9,6 +9,9 @@ namespace ServiceMesh;
 /// <summary>A contract of an object, prepared: what is written, what is read, and how the object is made.</summary>
 internal sealed class ObjectLayout<T>
 {
+    /// <summary>What <see cref="FindKey"/> says of a key that is neither a string nor an integer.</summary>
+    public const int NoName = -2;
+
     private readonly JsonTypeInfo _contract;
     private readonly bool _ignoresCase;
     private readonly ulong[] _required;
@@ -78,7 +81,7 @@ internal sealed class ObjectLayout<T>
     public Slot[] MakeSlots() => [.. Known.Select(m => m.MakeSlot())];
 
     /// <summary>Reads a key. Bodies mostly have the members in the order of the contract, so the expected one is tried first.</summary>
-    /// <returns>Which member it is, or −1 with its name, which is empty for a key that is no string.</returns>
+    /// <returns>Which member it is, or −1 with its name, or <see cref="NoName"/>.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int FindKey(ref MessagePackReader reader, int expected, out ReadOnlySpan<byte> name)
     {
@@ -116,10 +119,16 @@ internal sealed class ObjectLayout<T>
     private int SearchKey(ref MessagePackReader reader, int expected, out ReadOnlySpan<byte> name)
     {
         name = default;
+        if (reader.NextKind == MessagePackKind.Integer)
+        {
+            name = Encoding.UTF8.GetBytes(JsonText.ReadKey(ref reader));
+            return -1;
+        }
+
         if (reader.NextKind != MessagePackKind.String)
         {
             reader.Skip();
-            return -1;
+            return NoName;
         }
 
         name = reader.ReadUtf8();

@@ -15,7 +15,7 @@ internal sealed class PolymorphicCodec<T> : Codec<T>
     private readonly JsonPolymorphismOptions _options;
     private readonly byte[] _key;
     private readonly IMemberCodec _base;
-    private readonly List<(Type Type, byte[] Discriminator)> _derived = [];
+    private readonly List<(Type Type, byte[] Discriminator, object? Value)> _derived = [];
     private readonly ConcurrentDictionary<Type, (IMemberCodec Codec, byte[] Member)> _written = new();
 
     public PolymorphicCodec(CodecSet codecs, JsonTypeInfo contract)
@@ -32,7 +32,7 @@ internal sealed class PolymorphicCodec<T> : Codec<T>
                 string name => MessagePackText.Encode(name),
                 int number => MessagePackText.Encode(number),
                 _ => [],
-            }));
+            }, derived.TypeDiscriminator));
         }
     }
 
@@ -73,23 +73,48 @@ internal sealed class PolymorphicCodec<T> : Codec<T>
                 continue;
             }
 
-            foreach (var (type, discriminator) in _derived)
-            {
-                if (discriminator.Length > 0 && ahead.TryReadRaw(discriminator))
-                {
-                    return _codecs.MembersOf(type);
-                }
-            }
-
-            return _options.IgnoreUnrecognizedTypeDiscriminators
-                ? _base
-                : throw new MessagePackException($"The value is no known type discriminator of {_contract.Type.Name}", ahead.Position);
+            var start = ahead.Position;
+            return FindDerived(ref ahead) is { } derived ? _codecs.MembersOf(derived)
+                : _options.IgnoreUnrecognizedTypeDiscriminators ? _base
+                : throw new MessagePackException($"The value is no known type discriminator of {_contract.Type.Name}", start);
         }
 
         return _contract.Type.IsAbstract
             ? throw new MessagePackException(
                 $"The value has no type discriminator '{_options.TypeDiscriminatorPropertyName}', and {_contract.Type.Name} is abstract", ahead.Position)
             : _base;
+    }
+
+    private Type? FindDerived(ref MessagePackReader ahead)
+    {
+        foreach (var (type, discriminator, _) in _derived)
+        {
+            if (discriminator.Length > 0 && ahead.TryReadRaw(discriminator))
+            {
+                return type;
+            }
+        }
+
+        // Another writer may not take the shortest form, and a body may be split within the value.
+        switch (ahead.NextKind)
+        {
+            case MessagePackKind.Integer:
+                var number = ahead.ReadInteger(out var isAbove);
+                return _derived.FirstOrDefault(d => d.Value is int known && known == number && !isAbove).Type;
+            case MessagePackKind.String:
+                var name = ahead.ReadUtf8();
+                foreach (var (type, discriminator, value) in _derived)
+                {
+                    if (value is string && MessagePackText.Utf8Of(discriminator).SequenceEqual(name))
+                    {
+                        return type;
+                    }
+                }
+
+                return null;
+            default:
+                return null;
+        }
     }
 
     private bool IsKey(ref MessagePackReader ahead)
@@ -146,7 +171,7 @@ internal sealed class PolymorphicCodec<T> : Codec<T>
 
     private (IMemberCodec, byte[])? Exactly(Type type)
     {
-        foreach (var (derived, discriminator) in _derived)
+        foreach (var (derived, discriminator, _) in _derived)
         {
             if (derived == type)
             {

@@ -1,5 +1,7 @@
 using System.Buffers;
 using System.Collections;
+using System.Collections.Frozen;
+using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
@@ -81,6 +83,7 @@ internal sealed class SequenceCodec<TSequence, T>(CodecSet codecs, JsonTypeInfo 
     where TSequence : IEnumerable<T>
 {
     private readonly Func<TSequence>? _create = ((JsonTypeInfo<TSequence>)contract).CreateObject;
+    private readonly bool _isMadeByApplication = Accessors.IsMadeByApplication(contract);
     private readonly JsonTypeInfo _item = codecs.JsonContract(contract.ElementType!);
     private readonly JsonForm _form = JsonForm.Of(codecs.JsonContract(contract.Type));
     private Codec<T>? _element;
@@ -112,12 +115,12 @@ internal sealed class SequenceCodec<TSequence, T>(CodecSet codecs, JsonTypeInfo 
             return default!;
         }
 
-        if (typeof(TSequence).IsAssignableFrom(typeof(List<T>)))
+        if (!_isMadeByApplication && typeof(TSequence).IsAssignableFrom(typeof(List<T>)))
         {
             return (TSequence)(object)Sequence.ReadList(ref reader, Element);
         }
 
-        if (typeof(TSequence).IsAssignableFrom(typeof(HashSet<T>)))
+        if (!_isMadeByApplication && typeof(TSequence).IsAssignableFrom(typeof(HashSet<T>)))
         {
             return (TSequence)(object)ReadSet(ref reader);
         }
@@ -133,13 +136,19 @@ internal sealed class SequenceCodec<TSequence, T>(CodecSet codecs, JsonTypeInfo 
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = JsonText.Into(buffer))
         {
+            reader.EnterForJson();
             json.WriteStartArray();
-            foreach (var item in Sequence.ReadList(ref reader, Element))
+            var count = reader.ReadArrayHeader();
+            var watch = new FloodWatch<T>(Sequence.IsTable(contract.Type) ? count : 0, ref reader);
+            for (; count > 0; count--)
             {
+                var item = Element.Read(ref reader);
+                watch.See(item);
                 JsonSerializer.Serialize(json, item, _item);
             }
 
             json.WriteEndArray();
+            reader.LeaveForJson();
         }
 
         return _form.Read(buffer, start);
@@ -241,13 +250,19 @@ internal sealed class BoxedSequenceCodec(CodecSet codecs, JsonTypeInfo contract)
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = JsonText.Into(buffer))
         {
+            reader.EnterForJson();
             json.WriteStartArray();
-            foreach (var value in ReadItems(ref reader, new List<object?>()))
+            var count = reader.ReadArrayHeader();
+            var watch = new FloodWatch<object?>(Sequence.IsTable(contract.Type) ? count : 0, ref reader);
+            for (; count > 0; count--)
             {
+                var value = Element.ReadBoxed(ref reader);
+                watch.See(value);
                 JsonSerializer.Serialize(json, value, item);
             }
 
             json.WriteEndArray();
+            reader.LeaveForJson();
         }
 
         return _form.Read(buffer, start);
@@ -269,6 +284,23 @@ internal sealed class BoxedSequenceCodec(CodecSet codecs, JsonTypeInfo contract)
 
 internal static class Sequence
 {
+    private static readonly Type[] s_tables =
+        [typeof(HashSet<>), typeof(ISet<>), typeof(IReadOnlySet<>), typeof(FrozenSet<>), typeof(ImmutableHashSet<>), typeof(IImmutableSet<>)];
+
+    /// <summary>Whether JSON makes a table of hashes of it. A class that is written from scratch cannot be told from a list.</summary>
+    public static bool IsTable(Type? type)
+    {
+        for (; type is not null; type = type.BaseType)
+        {
+            if (type.IsGenericType && s_tables.Contains(type.GetGenericTypeDefinition()))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     public static void Write<T>(ref MessagePackWriter writer, ReadOnlySpan<T> items, Codec<T> element)
     {
         writer.Enter();

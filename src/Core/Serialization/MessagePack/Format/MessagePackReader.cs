@@ -21,6 +21,7 @@ internal ref struct MessagePackReader
     private long _before; // bytes in front of _span
     private long _after;  // bytes behind _span
     private int _depth;
+    private int _jsonDepth;
 
     public MessagePackReader(ReadOnlySpan<byte> bytes, int maxDepth)
     {
@@ -41,6 +42,12 @@ internal ref struct MessagePackReader
 
     /// <summary>How many bytes are left.</summary>
     public readonly long Remaining => _span.Length - _at + _after;
+
+    /// <summary>
+    /// Whether what is read becomes JSON in memory, of which System.Text.Json then makes the value: its tables have none of
+    /// the guards that are here.
+    /// </summary>
+    public readonly bool IsForJson => _jsonDepth > 0;
 
     /// <summary>What comes next; nothing is read.</summary>
     public MessagePackKind NextKind => MessagePackCode.KindOf(Peek());
@@ -357,6 +364,19 @@ internal ref struct MessagePackReader
     }
 
     public void Leave() => _depth--;
+
+    /// <summary>As <see cref="Enter"/>, into an array or a map that becomes JSON in memory.</summary>
+    public void EnterForJson()
+    {
+        Enter();
+        _jsonDepth++;
+    }
+
+    public void LeaveForJson()
+    {
+        _jsonDepth--;
+        Leave();
+    }
 
     /// <summary>What to throw where the next value is not of the kind that is expected.</summary>
     public readonly MessagePackException Unexpected(string expected) => new(

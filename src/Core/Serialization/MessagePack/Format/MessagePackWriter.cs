@@ -6,8 +6,8 @@ using System.Text;
 namespace ServiceMesh;
 
 /// <summary>
-/// Writes MessagePack into a buffer, every value in its shortest form. Nothing is visible to the buffer's owner before
-/// <see cref="Flush"/>.
+/// Writes MessagePack into a buffer, every value in its shortest form. What was written is complete in the buffer after
+/// <see cref="Flush"/>; whole pieces of it are there before.
 /// </summary>
 internal ref struct MessagePackWriter(IBufferWriter<byte> output, int maxDepth, long maxBytes)
 {

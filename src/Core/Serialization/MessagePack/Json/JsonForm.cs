@@ -48,6 +48,11 @@ internal abstract class JsonForm
         {
             throw new MessagePackException($"The value does not fit its type at {failure.Path ?? "$"}", start, failure);
         }
+        catch (InvalidOperationException failure)
+        {
+            // So it calls null for a collection that is filled and cannot be replaced.
+            throw new MessagePackException($"The value does not fit its type: {failure.Message}", start, failure);
+        }
     }
 
     protected abstract JsonElement Serialize(object? value);

@@ -4,14 +4,13 @@ using System.Text;
 namespace ServiceMesh;
 
 /// <summary>
-/// JSON numbers in MessagePack. An integer of 64 bits is one; what a float64 gives back digit for digit is one; any other
+/// JSON numbers in MessagePack. An integer of 64 bits is one; what a float64 gives back, equal by value, is one; any other
 /// number is the extension <see cref="MessagePackCode.NumberTextType"/> with its text.
 /// </summary>
 internal static class NumberText
 {
     // Every decimal number of so many digits comes back from a float64 (DBL_DIG).
     private const int DigitsOfDouble = 15;
-    private const int LongestText = 1024;
 
     public static void Write(ref MessagePackWriter writer, ReadOnlySpan<byte> number)
     {
@@ -39,7 +38,7 @@ internal static class NumberText
     {
         var start = reader.Position;
         var text = reader.ReadExtension(out var type);
-        return type == MessagePackCode.NumberTextType && text.Length <= LongestText && IsNumber(text)
+        return type == MessagePackCode.NumberTextType && IsNumber(text)
             ? Encoding.ASCII.GetString(text)
             : throw MessagePackReader.OutOfRange($"a number: an extension of type {type}", start);
     }
