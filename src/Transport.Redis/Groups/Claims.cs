@@ -13,11 +13,26 @@ internal sealed class Claims(RedisConnection connection, IRedisWire wire, string
     // After the deadline everybody refuses the request anyway; a little more covers clocks that run apart.
     private static readonly TimeSpan s_slack = TimeSpan.FromSeconds(1);
 
-    /// <summary>True for the one that may handle the message, or that knows that nobody else will.</summary>
+    // What a claim says by which a message is closed. No node has this id.
+    private const string Nobody = "nobody";
+
+    /// <summary>True for the one member that may handle the message.</summary>
     /// <exception cref="RedisException">Redis could not be asked.</exception>
-    public Task<bool> TryTakeAsync(Message message, string group)
+    public Task<bool> TryTakeAsync(Message message, string group) => TrySetAsync(message, group, nodeId);
+
+    /// <summary>True for the one that finds out that no member has the message; none will from now on.</summary>
+    /// <exception cref="RedisException">Redis could not be asked.</exception>
+    public Task<bool> TryCloseAsync(Message message, string group) => TrySetAsync(message, group, Nobody);
+
+    /// <summary>True when no member has the message and none will, whoever found that out first.</summary>
+    /// <exception cref="RedisException">Redis could not be asked.</exception>
+    public async Task<bool> CloseAsync(Message message, string group) =>
+        await TryCloseAsync(message, group).ConfigureAwait(false)
+        || await connection.Database.StringGetAsync(wire.ClaimKey(message.Id, group), CommandFlags.None).ConfigureAwait(false) == Nobody;
+
+    private Task<bool> TrySetAsync(Message message, string group, string holder)
     {
         var lifetime = message.Deadline.Exists ? message.Deadline.Remaining + s_slack : s_signalsLifetime;
-        return connection.Database.StringSetAsync(wire.ClaimKey(message.Id, group), nodeId, lifetime, When.NotExists, CommandFlags.None);
+        return connection.Database.StringSetAsync(wire.ClaimKey(message.Id, group), holder, lifetime, When.NotExists, CommandFlags.None);
     }
 }

@@ -169,7 +169,7 @@ internal sealed class Deliverer(TransportContext context, IRedisWire wire, Claim
         try
         {
             await Task.Delay(time, context.Clock).ConfigureAwait(false);
-            return await claims.TryTakeAsync(message, group).ConfigureAwait(false);
+            return await claims.TryCloseAsync(message, group).ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
         {

@@ -160,7 +160,7 @@ internal sealed class ReplyInbox(
     {
         try
         {
-            var taken = await Task.WhenAll(groups.Select(group => claims.TryTakeAsync(waiting.Request, group))).ConfigureAwait(false);
+            var taken = await Task.WhenAll(groups.Select(group => claims.CloseAsync(waiting.Request, group))).ConfigureAwait(false);
             return taken.All(t => t);
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)

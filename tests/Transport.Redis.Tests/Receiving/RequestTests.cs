@@ -66,6 +66,27 @@ public sealed class RequestTests
         await held.Cancelled;
     }
 
+    // Those who refused look after a quarter of a second whether their group's copy is lost. Under load that is before the last one refuses.
+    [Test]
+    public async Task A_request_whose_claim_a_refusing_member_has_closed_is_refused_all_the_same()
+    {
+        await using var caller = await RedisNode.StartAsync(_redis.Address);
+        var wire = new NativeWire("mesh");
+        using var member = await StackExchange.Redis.ConnectionMultiplexer.ConnectAsync(_redis.Address);
+        var database = member.GetDatabase();
+        await member.GetSubscriber().SubscribeAsync(wire.RequestChannel(s_ask.Topic), (_, frame) =>
+        {
+            Assert.That(wire.TryReadMessage(MessageKind.Request, s_ask.Topic, (byte[])frame!, TimeProvider.System, out var request, out var error), Is.True, error);
+            database.StringSet(wire.ClaimKey(request!.Id, "_default"), "nobody", TimeSpan.FromMinutes(1));
+            var refusal = new Answer(ReplyMessage.Failure(StatusCode.Overloaded, "full", notProcessed: true), ["_default"]);
+            database.Publish(wire.ReplyChannel(request.Id), wire.Write(request.Id, refusal));
+        });
+
+        var reply = await caller.Bus.TryRequestAsync(s_ask, "word").InTime();
+
+        Assert.That((reply.Status, reply.Failure?.NotProcessed), Is.EqualTo((StatusCode.Overloaded, (bool?)true)), reply.Failure?.Message);
+    }
+
     [Test]
     public async Task What_is_no_node_is_not_listed()
     {
