@@ -1,21 +1,52 @@
 using System.CommandLine;
 using ServiceMesh.Benchmarks;
 
-// dotnet run -c Release --project benchmarks -- compare [--callers 1,64] [--seconds 3] [--rounds 3]
-var callers = new Option<string>("--callers")
+// dotnet run -c Release --project benchmarks -- compare [--transport inmemory,redis] [--callers 1,16,64,256] [--replicas 1,4,16]
+//   [--seconds 5] [--rounds 5] [--redis HOST:PORT] [--json FILE]
+var transport = new Option<string[]>("--transport")
+{
+    Description = "What to compare, with commas between: inmemory, redis, http, or how the names of contestants begin (redis/bare).",
+    DefaultValueFactory = _ => ["inmemory", "redis", "http"],
+    CustomParser = Values.Read(text => Contestant.All.Any(c => c.Name.StartsWith(text, StringComparison.OrdinalIgnoreCase))
+        ? text
+        : throw new FormatException($"'{text}' is no contestant. There are: {string.Join(", ", Contestant.All.Select(c => c.Name))}.")),
+};
+var callers = new Option<int[]>("--callers")
 {
     Description = "Numbers of concurrent callers, with commas between.",
-    DefaultValueFactory = _ => "1,64",
+    DefaultValueFactory = _ => [1, 16, 64, 256],
+    CustomParser = Values.Read(Values.Positive),
 };
-var seconds = new Option<double>("--seconds") { Description = "How long one measurement takes.", DefaultValueFactory = _ => 3 };
-var rounds = new Option<int>("--rounds") { Description = "How often each contestant has its turn; medians are printed.", DefaultValueFactory = _ => 3 };
-var compare = new Command("compare", "Contestants in turn, in one run: requests a second, latency, bytes allocated per request.") { callers, seconds, rounds };
-compare.SetAction((arguments, cancellationToken) => Comparison.RunAsync(
-    [.. arguments.GetValue(callers)!.Split(',').Select(int.Parse)],
-    TimeSpan.FromSeconds(arguments.GetValue(seconds)),
-    arguments.GetValue(rounds),
-    Console.Out,
-    cancellationToken));
+var replicas = new Option<int[]>("--replicas")
+{
+    Description = "Numbers of replicas that answer, with commas between.",
+    DefaultValueFactory = _ => [1, 4, 16],
+    CustomParser = Values.Read(Values.Positive),
+};
+var seconds = new Option<double>("--seconds") { Description = "How long each contestant is measured for one line of the table.", DefaultValueFactory = _ => 5, Validators = { Values.IsPositive<double> } };
+var rounds = new Option<int>("--rounds") { Description = "In how many turns; their medians are printed.", DefaultValueFactory = _ => 5, Validators = { Values.IsPositive<int> } };
+var redis = new Option<string?>("--redis") { Description = "HOST:PORT of a Redis server. Without it one is started on a free port, and stopped." };
+var json = new Option<FileInfo?>("--json") { Description = "A file for the table as JSON." };
+var compare = new Command("compare", "The bus beside others and beside the floor, in turns within one run.") { transport, callers, replicas, seconds, rounds, redis, json };
+compare.SetAction(async (arguments, cancellationToken) =>
+{
+    var rows = await Comparison.RunAsync(
+        new()
+        {
+            Contestants = arguments.GetValue(transport)!,
+            Callers = arguments.GetValue(callers)!,
+            Replicas = arguments.GetValue(replicas)!,
+            Time = TimeSpan.FromSeconds(arguments.GetValue(seconds)),
+            Rounds = arguments.GetValue(rounds),
+            Redis = arguments.GetValue(redis),
+        },
+        Console.Out,
+        cancellationToken);
+    if (arguments.GetValue(json) is { } file)
+    {
+        await File.WriteAllTextAsync(file.FullName, Row.ToJson(rows), cancellationToken);
+    }
+});
 
 // dotnet run -c Release --project benchmarks -- serializers [--milliseconds 100] [--rounds 11]
 var milliseconds = new Option<double>("--milliseconds") { Description = "How long one measurement takes.", DefaultValueFactory = _ => 100 };
