@@ -1,6 +1,12 @@
 using System.CommandLine;
 using ServiceMesh.Benchmarks;
 
+// Before the command line is read: that is no part of what is measured.
+if (args is [FirstReply.Command, var fresh, .. var settings])
+{
+    return await FirstReply.BeAsync(fresh, settings);
+}
+
 // dotnet run -c Release --project benchmarks -- compare [--transport inmemory,redis] [--callers 1,16,64,256] [--replicas 1,4,16]
 //   [--seconds 5] [--rounds 5] [--redis HOST:PORT] [--json FILE]
 var transport = new Option<string[]>("--transport")
@@ -54,4 +60,22 @@ var turns = new Option<int>("--rounds") { Description = "How often each serializ
 var serializers = new Command("serializers", "JSON and MessagePack in turn: bytes of a body, time and allocations both ways.") { milliseconds, turns };
 serializers.SetAction((arguments, cancellationToken) => Serializers.RunAsync(
     TimeSpan.FromMilliseconds(arguments.GetValue(milliseconds)), arguments.GetValue(turns), Console.Out, cancellationToken));
-return await new RootCommand("ServiceMesh, measured.") { compare, serializers }.Parse(args).InvokeAsync();
+
+// dotnet run -c Release --project benchmarks -- micro [--milliseconds 100] [--filter '*Topic*' and what else BenchmarkDotNet knows]
+var iteration = new Option<double>("--milliseconds") { Description = "How long one of its iterations takes.", DefaultValueFactory = _ => 100, Validators = { Values.IsPositive<double> } };
+var micro = new Command("micro", "The parts for themselves, by BenchmarkDotNet, whose arguments it takes: --filter '*Topic*'.") { iteration };
+micro.TreatUnmatchedTokensAsErrors = false;
+micro.SetAction(arguments => MicroConfig.Run([.. arguments.UnmatchedTokens], arguments.GetValue(iteration)));
+
+// dotnet run -c Release --project benchmarks -- startup [--transport inmemory,http-h1] [--rounds 7] [--redis HOST:PORT]
+var started = new Option<string[]>("--transport")
+{
+    Description = $"Which, with commas between: {string.Join(", ", FirstReply.Transports)}.",
+    DefaultValueFactory = _ => [.. FirstReply.Transports],
+    CustomParser = Values.Read(text => FirstReply.Transports.Contains(text) ? text : throw new FormatException($"'{text}' is none of {string.Join(", ", FirstReply.Transports)}.")),
+};
+var processes = new Option<int>("--rounds") { Description = "How many processes of each; medians are printed.", DefaultValueFactory = _ => 7, Validators = { Values.IsPositive<int> } };
+var startup = new Command("startup", "Time and memory of a fresh process from Main to the first reply.") { started, processes, redis };
+startup.SetAction((arguments, cancellationToken) => FirstReply.RunAsync(
+    arguments.GetValue(started)!, arguments.GetValue(processes), arguments.GetValue(redis), Console.Out, cancellationToken));
+return await new RootCommand("ServiceMesh, measured.") { compare, micro, startup, serializers }.Parse(args).InvokeAsync();

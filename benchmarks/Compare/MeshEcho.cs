@@ -11,12 +11,13 @@ namespace ServiceMesh.Benchmarks;
 /// </summary>
 internal sealed class MeshEcho : IEcho
 {
-    private static readonly RequestTopic<Reading, Reading> s_echo = new("bench.echo");
 
     private readonly List<IHost> _hosts = [];
     private IServiceBus _caller = null!;
 
-    public Task<Reading> EchoAsync(Reading reading, CancellationToken cancellationToken) => _caller.RequestAsync(s_echo, reading, cancellationToken);
+    public static RequestTopic<Reading, Reading> Topic { get; } = new("bench.echo");
+
+    public Task<Reading> EchoAsync(Reading reading, CancellationToken cancellationToken) => _caller.RequestAsync(Topic, reading, cancellationToken);
 
     public static Task<IEcho> InMemoryAsync(Ground ground, int replicas)
     {
@@ -81,7 +82,7 @@ internal sealed class MeshEcho : IEcho
         transport(mesh);
         if (answers)
         {
-            mesh.AddHandler(s_echo, (reading, _) => reading);
+            mesh.AddHandler(Topic, (reading, _) => reading);
         }
 
         return builder.Build();
