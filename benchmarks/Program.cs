@@ -23,4 +23,9 @@ var turns = new Option<int>("--rounds") { Description = "How often each serializ
 var serializers = new Command("serializers", "JSON and MessagePack in turn: bytes of a body, time and allocations both ways.") { milliseconds, turns };
 serializers.SetAction((arguments, cancellationToken) => Serializers.RunAsync(
     TimeSpan.FromMilliseconds(arguments.GetValue(milliseconds)), arguments.GetValue(turns), Console.Out, cancellationToken));
-return await new RootCommand("ServiceMesh, measured.") { compare, serializers }.Parse(args).InvokeAsync();
+
+// dotnet run -c Release --project benchmarks -- breaker [--seconds 1]
+var time = new Option<double>("--seconds") { Description = "How long each figure is measured, over all rounds.", DefaultValueFactory = _ => 1 };
+var breaker = new Command("breaker", "The closed circuit breaker and Polly's own in turn: nanoseconds on one and two threads, bytes per call.") { time };
+breaker.SetAction((arguments, cancellationToken) => Breakers.RunAsync(TimeSpan.FromSeconds(arguments.GetValue(time)), Console.Out, cancellationToken));
+return await new RootCommand("ServiceMesh, measured.") { compare, serializers, breaker }.Parse(args).InvokeAsync();
