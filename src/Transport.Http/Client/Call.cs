@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Polly;
 
 namespace ServiceMesh.Http;
@@ -95,7 +96,19 @@ internal abstract class Call<TReply>(CallSettings settings)
     }
 
     /// <summary>Whether an endpoint that was not tried can take it now.</summary>
-    public bool HasAnother() => Pick(new PickContext { Key = HashKey, Tried = _tried }) is { } endpoint && !_tried.Contains(endpoint);
+    public bool HasAnother()
+    {
+        var context = new PickContext { Tried = _tried };
+        foreach (var endpoint in Endpoints)
+        {
+            if (context.Allows(endpoint))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     /// <summary>Sends one attempt to an endpoint. Every outcome is an answer; the only exception is the cancellation of the token.</summary>
     public abstract ValueTask<Answer<TReply>> SendAsync(Endpoint endpoint, CancellationToken cancellationToken);
@@ -116,6 +129,9 @@ internal abstract class Call<TReply>(CallSettings settings)
 
     /// <summary>The attempt at an endpoint is over, as <see cref="Endpoint.End"/> wants to know.</summary>
     public virtual void End(Endpoint endpoint, Outcome<Answer<TReply>> outcome) => endpoint.End();
+
+    /// <summary>All that may take it, whether or not they can now.</summary>
+    protected abstract ImmutableArray<Endpoint> Endpoints { get; }
 
     protected abstract int StatusOf(TReply reply);
 

@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace ServiceMesh.Http;
 
 /// <summary>A request of the bus on its way to one of the nodes, or foreign servers, that handle its topic.</summary>
@@ -52,6 +54,8 @@ internal sealed class MessageCall(Message message, RequestRoute route, Routes ro
                     ? $"{timeout.Message}{often} Whether a handler ran is not known."
                     : $"The connection to {LastEndpoint} broke while waiting for the reply ({Connections.ReasonOf(answer.Failure)}).{often} Whether a handler ran is not known.");
     }
+
+    protected override ImmutableArray<Endpoint> Endpoints => route.Endpoints;
 
     protected override int StatusOf(ReplyMessage reply) => (int)reply.Status;
 

@@ -147,7 +147,6 @@ internal sealed class BodyStream : Stream
             return;
         }
 
-        GC.SuppressFinalize(this);
         _endpoint.RecordBytes(_read);
         if (HoldsAttempt)
         {

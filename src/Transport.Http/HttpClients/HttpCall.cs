@@ -106,7 +106,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
         var often = Attempts > 1 ? $" It was attempt {Attempts}." : "";
         throw answer.Failure switch
         {
-            _ when PhaseOf(answer.Failure) is { } timeout => new TaskCanceledException($"{timeout.Message}{often}", timeout),
+            _ when PhaseTimeoutException.In(answer.Failure) is { } timeout => new TaskCanceledException($"{timeout.Message}{often}", timeout),
             HttpRequestException { InnerException: RequestNotSentException } own => own,
             var failure => new HttpRequestException(
                 (failure as HttpRequestException)?.HttpRequestError ?? (failure as HttpIOException)?.HttpRequestError ?? HttpRequestError.Unknown,

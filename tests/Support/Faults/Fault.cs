@@ -18,6 +18,9 @@ public enum Fault
     /// <summary>The request is executed; then the connection is reset, without an answer.</summary>
     ResetBeforeAnswer,
 
+    /// <summary>The request is executed; then the connection is closed in good order, without an answer, as if it had been unused for too long.</summary>
+    CloseBeforeAnswer,
+
     /// <summary>The request is executed; the connection is reset after the headers and half of the body.</summary>
     ResetMidBody,
 

@@ -148,6 +148,10 @@ public sealed class FaultServer : IAsyncDisposable
             case Fault.ResetBeforeAnswer:
                 Reset(context);
                 break;
+            case Fault.CloseBeforeAnswer:
+                SocketOf(context).Shutdown(SocketShutdown.Both);
+                context.Abort();
+                break;
             case Fault.ResetMidBody:
                 await ResetMidBodyAsync(context, answer, gone);
                 break;
