@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Net;
 using Polly;
 
@@ -32,6 +33,8 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
     public override TimeSpan TotalLimit => _options.Total;
 
     public override TimeSpan Remaining => _options.Total - _service.Clock.GetElapsedTime(_began);
+
+    protected override ImmutableArray<Endpoint> Endpoints => _service.Group.Endpoints;
 
     protected override string? HashKey => _options.HashKey;
 

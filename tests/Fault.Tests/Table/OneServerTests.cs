@@ -10,7 +10,7 @@ public sealed class OneServerTests
 {
     private static readonly (string, string)[] s_oneAttempt =
     [
-        ("Retry:Attempts", "1"), ("Timeouts:Connect", "00:00:00.4"), ("Timeouts:ResponseHeaders", "00:00:00.4"), ("Timeouts:Attempt", "00:00:00.8"),
+        ("Retry:Attempts", "1"), ("Timeouts:Connect", "00:00:00.2"), ("Timeouts:ResponseHeaders", "00:00:00.4"), ("Timeouts:Attempt", "00:00:00.8"),
     ];
 
     [TestCase(Fault.Refused, null, 0)]
