@@ -44,9 +44,7 @@ internal sealed class Connections : IDisposable
     {
         using var request = Make(member, method, path, headers, contentType, body);
         var began = _clock.GetTimestamp();
-        using var response = headersLimit > TimeSpan.Zero
-            ? await SendWithinAsync(request, member, headersLimit, cancellationToken).ConfigureAwait(false)
-            : await _http.SendAsync(request, cancellationToken).ConfigureAwait(false);
+        using var response = await SendAsync(request, headersLimit, member.ToString(), cancellationToken).ConfigureAwait(false);
         var answered = new List<(string, string)>();
         foreach (var (name, values) in response.Headers.NonValidated)
         {
@@ -68,6 +66,34 @@ internal sealed class Connections : IDisposable
             member.Endpoint.RecordBytes(body.Length + (read?.Length ?? 0));
             var type = response.Content.Headers.NonValidated.TryGetValues("Content-Type", out var types) ? types.ToString() : "";
             return read is null ? null : new HttpReply((int)response.StatusCode, type, answered, read);
+        }
+    }
+
+    /// <summary>Sends one HTTP request; its answer's body is still to come.</summary>
+    /// <param name="request">Addressed to an endpoint.</param>
+    /// <param name="headersLimit">How long the headers of the answer may take; infinite for zero too.</param>
+    /// <param name="endpoint">Where to, as it is named to people.</param>
+    /// <param name="cancellationToken">Ends it at once; the server hears of it.</param>
+    /// <exception cref="PhaseTimeoutException">The headers took too long.</exception>
+    public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, TimeSpan headersLimit, string endpoint, CancellationToken cancellationToken) =>
+        headersLimit > TimeSpan.Zero ? SendWithinAsync(request, headersLimit, endpoint, cancellationToken) : _http.SendAsync(request, cancellationToken);
+
+    /// <summary>What an answer says of the endpoint: its latency, a failure, its load.</summary>
+    public static void Learn(Endpoint endpoint, HttpResponseMessage response, TimeSpan latency)
+    {
+        if (IsFailure((int)response.StatusCode))
+        {
+            endpoint.RecordFailure(response.Headers.RetryAfter?.Delta);
+        }
+        else
+        {
+            endpoint.RecordSuccess(latency);
+        }
+
+        if (response.Headers.NonValidated.TryGetValues(MeshHeader.Load, out var said)
+            && double.TryParse(said.ToString(), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var load))
+        {
+            endpoint.ReportedLoad = load;
         }
     }
 
@@ -93,7 +119,7 @@ internal sealed class Connections : IDisposable
 
     public void Dispose() => _http.Dispose();
 
-    private async Task<HttpResponseMessage> SendWithinAsync(HttpRequestMessage request, Member member, TimeSpan limit, CancellationToken cancellationToken)
+    private async Task<HttpResponseMessage> SendWithinAsync(HttpRequestMessage request, TimeSpan limit, string endpoint, CancellationToken cancellationToken)
     {
         using var timer = new CancellationTokenSource(limit, _clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellationToken);
@@ -103,7 +129,7 @@ internal sealed class Connections : IDisposable
         }
         catch (Exception failure) when (timer.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
-            throw new PhaseTimeoutException(TimeoutPhase.ResponseHeaders, limit, member.ToString(), failure);
+            throw new PhaseTimeoutException(TimeoutPhase.ResponseHeaders, limit, endpoint, failure);
         }
     }
 
@@ -145,23 +171,5 @@ internal sealed class Connections : IDisposable
         }
 
         return request;
-    }
-
-    private static void Learn(Endpoint endpoint, HttpResponseMessage response, TimeSpan latency)
-    {
-        if (IsFailure((int)response.StatusCode))
-        {
-            endpoint.RecordFailure(response.Headers.RetryAfter?.Delta);
-        }
-        else
-        {
-            endpoint.RecordSuccess(latency);
-        }
-
-        if (response.Headers.NonValidated.TryGetValues(MeshHeader.Load, out var said)
-            && double.TryParse(said.ToString(), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var load))
-        {
-            endpoint.ReportedLoad = load;
-        }
     }
 }

@@ -28,7 +28,7 @@ internal sealed class MessageSender(HttpNode node, Connections connections, Mesh
 
             member.Endpoint.RecordFailure();
             mesh.Suspect(member.Endpoint);
-            return new(null, Connections.WasNotSent(failure) ? Verdict.NotSent : Verdict.Broken, PhaseOf(failure) ?? failure);
+            return new(null, Connections.WasNotSent(failure) ? Verdict.NotSent : Verdict.Broken, PhaseTimeoutException.In(failure) ?? failure);
         }
     }
 
@@ -68,14 +68,4 @@ internal sealed class MessageSender(HttpNode node, Connections connections, Mesh
     private ReplyMessage TooLarge() => ReplyMessage.Failure(
         StatusCode.BodyTooLarge,
         $"The reply has more than {node.Context.MaxBodyBytes} bytes, which this node accepts. Raise its ServiceMesh:Request:MaxBodyBytes.");
-
-    private static PhaseTimeoutException? PhaseOf(Exception? failure)
-    {
-        while (failure is not (null or PhaseTimeoutException))
-        {
-            failure = failure.InnerException;
-        }
-
-        return (PhaseTimeoutException?)failure;
-    }
 }

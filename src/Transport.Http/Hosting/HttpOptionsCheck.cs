@@ -84,9 +84,14 @@ internal static class HttpOptionsCheck
             yield return $"{key}:HealthPath is '{health}'; a path begins with '/'.";
         }
 
-        if (service.HealthPath is not null && service.Topics.Count == 0)
+        if (service.HealthPath is not null && !(service.Foreign ?? service.Topics.Count > 0))
         {
-            yield return $"{key}:HealthPath is for servers that are not nodes, which state their {key}:Topics; a node is asked who it is.";
+            yield return $"{key}:HealthPath is for servers that are not nodes, which state their {key}:Topics or have {key}:Foreign; a node is asked who it is.";
+        }
+
+        if (service.Foreign is false && service.Topics.Count > 0)
+        {
+            yield return $"{key}:Foreign is false, and {key}:Topics are stated, which is for servers that are not nodes: leave one of them out.";
         }
     }
 

@@ -46,6 +46,9 @@ public sealed class HttpTransportOptions
 
     /// <summary>How much may be under way at once.</summary>
     public HttpLimitSettings Limits { get; set; } = new();
+
+    /// <summary>What holds for ordinary HttpClients only.</summary>
+    public HttpClientSettings HttpClients { get; set; } = new();
 }
 
 /// <summary><c>ServiceMesh:Http:Services:NAME</c>: where a service is, and how it is called.</summary>
@@ -68,6 +71,12 @@ public sealed class HttpServiceSettings
 
     /// <summary>Whether it is called over HTTP/2 without TLS too; with TLS it is used where the server has it. Default: false.</summary>
     public bool Http2 { get; set; }
+
+    /// <summary>
+    /// Whether its servers are no ServiceMesh nodes: the bus does not ask them who they are. Set it for a service that only
+    /// HttpClients call. Default: true where <see cref="Topics"/> are stated.
+    /// </summary>
+    public bool? Foreign { get; set; }
 
     /// <summary>
     /// For a server that is not a ServiceMesh node: the topics that it answers, each with the path to post to. An empty

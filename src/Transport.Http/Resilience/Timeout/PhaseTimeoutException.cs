@@ -47,6 +47,17 @@ public sealed class PhaseTimeoutException : TimeoutException
     /// <summary>The configuration key of the limit.</summary>
     public string Key => $"ServiceMesh:Http:Timeouts:{Phase}";
 
+    /// <summary>The one among a failure and what led to it; null when there is none.</summary>
+    internal static PhaseTimeoutException? In(Exception? failure)
+    {
+        while (failure is not (null or PhaseTimeoutException))
+        {
+            failure = failure.InnerException;
+        }
+
+        return (PhaseTimeoutException?)failure;
+    }
+
     private static string Describe(TimeoutPhase phase, TimeSpan limit, string? endpoint)
     {
         var (where, time) = (endpoint ?? "The request", string.Create(CultureInfo.InvariantCulture, $"{limit.TotalSeconds:0.###} s"));
