@@ -1,8 +1,6 @@
 using System.Globalization;
 using System.Net;
-using System.Net.Security;
 using System.Net.Sockets;
-using System.Security.Cryptography.X509Certificates;
 
 namespace ServiceMesh.Http;
 
@@ -15,39 +13,17 @@ internal sealed class Connections : IDisposable
     // Of a body that may be refused for its size, the headers go first (RFC 9110, 10.1.1).
     private const int LargeBody = 1024 * 1024;
 
-    private const int MostHeaderKilobytes = 128;
+    private const long RefusedStream = 7; // RFC 9113, 7: nothing was processed
 
     private readonly HttpMessageInvoker _http;
     private readonly TimeProvider _clock;
     private readonly string? _authorization;
 
-    public Connections(HttpTransportOptions options, TimeProvider clock)
+    public Connections(HttpTransportOptions options, TimeProvider clock, Random random)
     {
         _clock = clock;
         _authorization = options.Token is null ? null : $"Bearer {options.Token}";
-        var handler = new SocketsHttpHandler
-        {
-            ConnectTimeout = options.Timeouts.Connect,
-            PooledConnectionIdleTimeout = options.Timeouts.Idle,
-            // An endpoint may be a name, whose address may change, so connections are renewed: ± a fifth, not all at once.
-            PooledConnectionLifetime = TimeSpan.FromMinutes(5) * (0.8 + (0.4 * Random.Shared.NextDouble())),
-            EnableMultipleHttp2Connections = true,
-            KeepAlivePingDelay = TimeSpan.FromSeconds(30),
-            KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
-            MaxResponseHeadersLength = MostHeaderKilobytes,
-            AllowAutoRedirect = false,
-            UseCookies = false,
-            UseProxy = false,
-            ActivityHeadersPropagator = null, // the message has its trace already
-        };
-        if (options.Tls.LoadTrustedRoots() is { } roots)
-        {
-            var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-            policy.CustomTrustStore.AddRange(roots);
-            handler.SslOptions = new SslClientAuthenticationOptions { CertificateChainPolicy = policy };
-        }
-
-        _http = new(handler);
+        _http = new(new Dialer(options.Timeouts, options.Tls, clock).MakeHandler(random));
     }
 
     /// <summary>Sends one HTTP request and reads its whole answer; null when that is larger than the limit.</summary>
@@ -60,13 +36,17 @@ internal sealed class Connections : IDisposable
     /// <param name="limit">The most bytes of the answer.</param>
     /// <param name="cancellationToken">Ends it at once; the server hears of it.</param>
     /// <param name="isMessage">Whether the endpoint's latency and load are learned from it.</param>
+    /// <param name="headersLimit">How long the headers of the answer may take; infinite by default, as no time is.</param>
+    /// <exception cref="PhaseTimeoutException">The headers took too long.</exception>
     public async Task<HttpReply?> SendAsync(
         Member member, HttpMethod method, string path, IEnumerable<(string Name, string Value)> headers, string contentType, ReadOnlyMemory<byte> body, int limit,
-        CancellationToken cancellationToken, bool isMessage = false)
+        CancellationToken cancellationToken, bool isMessage = false, TimeSpan headersLimit = default)
     {
         using var request = Make(member, method, path, headers, contentType, body);
         var began = _clock.GetTimestamp();
-        using var response = await _http.SendAsync(request, cancellationToken).ConfigureAwait(false);
+        using var response = headersLimit > TimeSpan.Zero
+            ? await SendWithinAsync(request, member, headersLimit, cancellationToken).ConfigureAwait(false)
+            : await _http.SendAsync(request, cancellationToken).ConfigureAwait(false);
         var answered = new List<(string, string)>();
         foreach (var (name, values) in response.Headers.NonValidated)
         {
@@ -91,11 +71,12 @@ internal sealed class Connections : IDisposable
         }
     }
 
-    /// <summary>True when a failure means that nothing was sent: there was no connection.</summary>
-    public static bool IsConnectFailure(Exception failure) => failure switch
+    /// <summary>True when a failure means that nothing ran: there was no connection, or the server refused the stream.</summary>
+    public static bool WasNotSent(Exception failure) => failure switch
     {
         HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError } => true,
-        OperationCanceledException { InnerException: TimeoutException } => true, // of the connect timeout
+        PhaseTimeoutException { Phase: TimeoutPhase.Connect or TimeoutPhase.Tls } => true,
+        HttpRequestException { InnerException: HttpProtocolException { ErrorCode: RefusedStream } } => true,
         _ => false,
     };
 
@@ -106,11 +87,25 @@ internal sealed class Connections : IDisposable
     public static string ReasonOf(Exception failure) => failure.GetBaseException() switch
     {
         SocketException { SocketErrorCode: SocketError.ConnectionRefused } => "refuses connections",
-        TimeoutException => "did not accept a connection in time",
+        _ when failure is PhaseTimeoutException or { InnerException: PhaseTimeoutException } => (failure as PhaseTimeoutException ?? failure.InnerException!).Message.TrimEnd('.'),
         var other => other.Message,
     };
 
     public void Dispose() => _http.Dispose();
+
+    private async Task<HttpResponseMessage> SendWithinAsync(HttpRequestMessage request, Member member, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        using var timer = new CancellationTokenSource(limit, _clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellationToken);
+        try
+        {
+            return await _http.SendAsync(request, either.Token).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (timer.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new PhaseTimeoutException(TimeoutPhase.ResponseHeaders, limit, member.ToString(), failure);
+        }
+    }
 
     private HttpRequestMessage Make(
         Member member, HttpMethod method, string path, IEnumerable<(string Name, string Value)> headers, string contentType, ReadOnlyMemory<byte> body)

@@ -16,8 +16,7 @@ internal static class HttpOptionsCheck
             .. options.Services.SelectMany(s => OfService($"{Section}:Services:{s.Key}", s.Value, resolvers, balancers)),
             .. Time($"{Section}:Health:Interval", options.Health.Interval, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(1)),
             .. Time($"{Section}:Health:Timeout", options.Health.Timeout, TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(1)),
-            .. Time($"{Section}:Timeouts:Connect", options.Timeouts.Connect, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1)),
-            .. Time($"{Section}:Timeouts:Idle", options.Timeouts.Idle, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(1)),
+            .. ResilienceCheck.Complaints(Section, options),
         ];
         if (complaints.Length > 0)
         {
@@ -104,7 +103,7 @@ internal static class HttpOptionsCheck
         }
     }
 
-    private static IEnumerable<string> Time(string key, TimeSpan value, TimeSpan least, TimeSpan most)
+    internal static IEnumerable<string> Time(string key, TimeSpan value, TimeSpan least, TimeSpan most)
     {
         if (value < least || value > most)
         {

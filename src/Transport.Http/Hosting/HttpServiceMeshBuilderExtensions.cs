@@ -17,9 +17,13 @@ public static class HttpServiceMeshBuilderExtensions
         "Listen", "Token", "AllowUnprotected",
         "Tls:Certificate", "Tls:CertificateKey", "Tls:CertificatePassword", "Tls:TrustedRoots",
         "Services:*:Address", "Services:*:Balancer", "Services:*:HashHeader", "Services:*:Tls", "Services:*:Http2", "Services:*:Topics:*", "Services:*:HealthPath",
+        "Services:*:Retry:Attempts", "Services:*:Retry:Backoff", "Services:*:Retry:LongestBackoff", "Services:*:Retry:HedgeAfter",
         "Dns:Servers",
         "Health:Interval", "Health:Timeout",
-        "Timeouts:Connect", "Timeouts:Idle",
+        "Timeouts:Connect", "Timeouts:Tls", "Timeouts:ResponseHeaders", "Timeouts:Attempt", "Timeouts:Total", "Timeouts:Idle",
+        "Retry:Attempts", "Retry:Backoff", "Retry:LongestBackoff", "Retry:HedgeAfter",
+        "RetryBudget:Ratio", "RetryBudget:PerSecond", "RetryBudget:Window",
+        "Limits:Concurrency", "Limits:ConcurrencyPerEndpoint",
     ];
 
     /// <summary>

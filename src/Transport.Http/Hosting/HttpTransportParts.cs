@@ -26,7 +26,7 @@ internal sealed class HttpTransportParts
         _balancers = balancers;
         _dns = dns;
         _meters = meters;
-        _services = [.. options.Services.Select(s => (new Service(s.Key, s.Value), resolvers.Parse(s.Value.Address)))];
+        _services = [.. options.Services.Select(s => (new Service(s.Key, s.Value, CallSettings.Of(s.Value.Retry, options.Retry, options.Timeouts)), resolvers.Parse(s.Value.Address)))];
     }
 
     public HttpTransportOptions Options { get; }
@@ -35,9 +35,20 @@ internal sealed class HttpTransportParts
 
     public IReadOnlyList<ListenAddress> ListenOn { get; }
 
+    /// <summary>The source of randomness; must be thread-safe.</summary>
+    public Random Random { get; init; } = Random.Shared;
+
+    public ClientStack<ReplyMessage> MakeStack(TimeProvider clock)
+    {
+        var metrics = new ClientMetrics(_meters?.Create("ServiceMesh") ?? new Meter("ServiceMesh"));
+        var budget = new RetryBudget(Options.RetryBudget, clock);
+        metrics.Observe(budget);
+        return new(new(Options.Limits), budget, clock, Random, metrics);
+    }
+
     public Mesh MakeMesh(TransportContext context, LocalNode local, Connections connections, ILogger logger)
     {
-        var balancing = new BalancerContext { Clock = context.Clock };
+        var balancing = new BalancerContext { Clock = context.Clock, Random = Random };
         return new([.. _services.Select(s => s.Service)], context, local, connections, Options.Health, name => _balancers.Create(name, balancing), logger);
     }
 

@@ -37,7 +37,7 @@ internal static class MessageWire
     {
         foreach (var (name, value) in headers)
         {
-            var bare = MeshHeader.IsTrace(name) && !value.Any(c => c is < ' ' or > '~') && value.Trim() == value;
+            var bare = MeshHeader.IsCommon(name) && !value.Any(c => c is < ' ' or > '~') && value.Trim() == value;
             yield return bare ? (name, value) : (MeshHeader.OfMessage + name, HeaderText.Encode(value));
         }
     }
@@ -102,7 +102,7 @@ internal static class MessageWire
     /// <summary>A header of the message itself; null for one that is HTTP's or the wire's.</summary>
     public static (string Name, string Value)? TryReadOwn(string name, string value) =>
         name.StartsWith(MeshHeader.OfMessage, StringComparison.OrdinalIgnoreCase) ? (name[MeshHeader.OfMessage.Length..], HeaderText.Decode(value))
-        : MeshHeader.IsTrace(name) ? (name, value)
+        : MeshHeader.IsCommon(name) ? (name, value)
         : null;
 
     private static MessageId ReadId(string text)
