@@ -53,7 +53,7 @@ internal sealed class ClientStack<TReply>
             //    timeout, so that timeouts count as failures.
             layers.AddFastCircuitBreaker(new()
             {
-                BreakerOf = static context => (CircuitBreaker?)null,
+                BreakerOf = static context => Call<TReply>.EndpointOf(context).Breaker,
                 IsFailed = static (outcome, _) => outcome.Exception is not null || outcome.Result.Verdict.IsAgainstEndpoint,
             });
 

@@ -107,7 +107,8 @@ internal sealed class Connections : IDisposable
     {
         if (IsFailure((int)response.StatusCode))
         {
-            endpoint.RecordFailure(response.Headers.RetryAfter?.Delta);
+            // Who is full, or is a node that says so itself, is well.
+            endpoint.RecordFailure(response.Headers.RetryAfter?.Delta, isWell: (int)response.StatusCode == 429 || response.Headers.NonValidated.Contains(MeshHeader.Status));
         }
         else
         {
