@@ -70,5 +70,5 @@ public class HttpWire
     public int WriteReply() => ReplyWire.Write(_reply, "bench.echo").Status;
 
     [Benchmark(Description = "reply, read")]
-    public StatusCode ReadReply() => ReplyWire.Read(_httpReply, "peer", isForeign: false).Status;
+    public StatusCode ReadReply() => ReplyWire.Read(_httpReply, "peer", isForeign: false, out _).Status;
 }

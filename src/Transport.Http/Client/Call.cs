@@ -11,8 +11,8 @@ namespace ServiceMesh.Http;
 internal abstract class Call<TReply>(CallSettings settings)
     where TReply : class
 {
-    private static readonly ResiliencePropertyKey<Call<TReply>> s_key = new("servicemesh.call");
-    private static readonly ResiliencePropertyKey<Endpoint> s_endpoint = new("servicemesh.endpoint");
+    private static readonly ResiliencePropertyKey<Call<TReply>> s_key = new("mesh-call");
+    private static readonly ResiliencePropertyKey<Endpoint> s_endpoint = new("mesh-endpoint");
 
     private Endpoint[] _tried = [];
     private int _attempts;
