@@ -14,9 +14,18 @@ internal sealed class MessageSender(HttpNode node, Connections connections, Mesh
                 member, HttpMethod.Post, path, span.Inject(MessageWire.Write(request)), request.ContentType, request.Body, node.Context.MaxBodyBytes, cancellationToken,
                 isMessage: true, call.Settings.HeadersLimit(call.IsRepeatable, call.Remaining)).ConfigureAwait(false);
             span.End(response?.Status ?? 200);
-            return response is { } answer
-                ? Judge(ReplyWire.Read(answer, member.ToString(), member.Service.IsForeign, out var isFromNode), isFromNode)
-                : new(TooLarge(), Verdict.Answered);
+            if (response is not { } answer)
+            {
+                return new(TooLarge(), Verdict.Answered);
+            }
+
+            var judged = Judge(ReplyWire.Read(answer, member.ToString(), member.Service.IsForeign, out var isFromNode), isFromNode);
+            if (judged.Verdict.IsAgainstEndpoint && !Connections.IsFailure(answer.Status))
+            {
+                member.Endpoint.RecordFailure(); // a quick page with 200 must not attract traffic
+            }
+
+            return judged;
         }
         catch (Exception failure) when (failure is HttpRequestException or IOException or OperationCanceledException or PhaseTimeoutException)
         {

@@ -9,7 +9,7 @@ public sealed class ThreeServersTests
 {
     private const int Callers = 64;
 
-    private static readonly (string, string)[] s_short = [("Timeouts:Connect", "00:00:00.3"), ("Timeouts:Attempt", "00:00:00.5")];
+    private static readonly (string, string)[] s_short = [("Timeouts:Connect", "00:00:00.3"), ("Timeouts:Attempt", "00:00:00.5"), ("Timeouts:Idle", "00:00:00.5")];
 
     private static IEnumerable<object[]> Faults =>
         from kind in Enum.GetValues<CallerKind>()

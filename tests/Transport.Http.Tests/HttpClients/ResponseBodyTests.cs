@@ -109,6 +109,22 @@ public sealed class ResponseBodyTests
     }
 
     [Test]
+    public async Task A_caller_that_cancels_while_a_stream_is_buffered_does_not_wait_for_it(CancellationToken cancellationToken)
+    {
+        await using var server = await FaultServer.StartAsync(Fault.SlowBody);
+        using var services = Services([server], o => o.HttpClients.ReadAhead = 0);
+        using var http = new HttpClient(new ServiceMeshHandler(services, isOwner: false));
+        using var caller = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var asking = http.GetAsync(s_weather, caller.Token);
+        await ServiceMeshHandlerTests.UntilAsync(() => services.Find(s_weather)!.Group?.Endpoints is [{ InFlight: 1, LastSuccess: > 0 }], cancellationToken);
+
+        await caller.CancelAsync();
+
+        await Assert.CatchAsync<OperationCanceledException>(() => asking);
+        Assert.That(services.Find(s_weather)!.Group.Endpoints.Single() is { InFlight: 0, LastFailed: false });
+    }
+
+    [Test]
     public async Task A_stream_that_trickles_is_not_silent(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.SlowBody);
