@@ -135,7 +135,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             attempt, Settings.HeadersLimit(IsRepeatable, Remaining), Describe(endpoint), cancellationToken).ConfigureAwait(false);
         try
         {
-            Connections.Learn(endpoint, response, _service.Clock.GetElapsedTime(began));
+            var latency = _service.Clock.GetElapsedTime(began);
             endpoint.RecordBytes(_body.Length ?? 0);
             response.RequestMessage = _request;
             if (ReadAhead.HasBody(response, _request.Method))
@@ -143,6 +143,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
                 await ReadAsync(response, endpoint, cancellationToken).ConfigureAwait(false);
             }
 
+            Connections.Learn(endpoint, response, latency); // now, because an answer that breaks off is no success
             return response;
         }
         catch

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Net.Sockets;
-using System.Security.Cryptography;
 using NUnit.Framework;
 using ServiceMesh.Support;
 
@@ -26,7 +25,7 @@ public sealed class FaultServerTests : IDisposable
         var answer = await response.Content.ReadFromJsonAsync<FaultServerAnswer>(cancellationToken);
 
         Assert.That(answer, Is.EqualTo(new FaultServerAnswer(
-            server.Address, "one", "POST", "/orders?n=1", server.Address, body.Length, Convert.ToHexString(SHA256.HashData(body)))));
+            server.Address, "one", "POST", "/orders?n=1", server.Address, body.Length, true)));
         Assert.That((server.Attempts, server.Executions, server.Connections), Is.EqualTo((1, 1, 1)));
         Assert.That((server.Log.AttemptsOf("one"), server.Log.ExecutionsOf("one")), Is.EqualTo((1, 1)));
     }
@@ -87,6 +86,16 @@ public sealed class FaultServerTests : IDisposable
         server.Fault = Fault.None;
         using var again = await PostAsync(server, [], cancellationToken);
         Assert.That(again.StatusCode, Is.EqualTo(HttpStatusCode.OK));
+    }
+
+    [Test]
+    public async Task A_close_before_the_answer_comes_after_the_execution(CancellationToken cancellationToken)
+    {
+        await using var server = await FaultServer.StartAsync(Fault.CloseBeforeAnswer);
+
+        var failure = await Assert.ThrowsAsync<HttpRequestException>(() => PostAsync(server, [1, 2, 3], cancellationToken));
+
+        Assert.That((failure!.HttpRequestError, server.Executions), Is.EqualTo((HttpRequestError.ResponseEnded, 1)));
     }
 
     [Test]
