@@ -44,12 +44,18 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
     }
 
     /// <summary>What is wrong with it when no endpoint takes a request.</summary>
-    public string WhyNobodyCanTake()
+    public Exception WhyNobodyCanTake()
     {
         var endpoints = Group.Endpoints;
-        return endpoints.IsEmpty
-            ? $"Service '{Name}' has no endpoint: {Group.Failure ?? $"{Group.Group.Text} has no address"}."
-            : $"No endpoint of service '{Name}' takes a request now: {string.Join(", ", endpoints.Take(3).Select(Describe))}.";
+        if (endpoints.IsEmpty)
+        {
+            return new RequestNotSentException($"Service '{Name}' has no endpoint: {Group.Failure ?? $"{Group.Group.Text} has no address"}.");
+        }
+
+        var open = endpoints.Where(e => !e.Breaker.WouldAdmit).Select(e => e.Breaker.Refusal()).MinBy(r => r.RetryAfter ?? TimeSpan.MaxValue);
+        return endpoints.Any(e => e.IsFull) || open is null
+            ? new RequestNotSentException($"No endpoint of service '{Name}' takes a request now: {string.Join(", ", endpoints.Take(3).Select(Describe))}.")
+            : open;
     }
 
     public ValueTask DisposeAsync() => service.DisposeAsync();
