@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net.Http.Headers;
 
 namespace ServiceMesh.Http;
 
@@ -40,10 +41,15 @@ internal readonly struct AttemptSpan : IDisposable
         return new(span);
     }
 
-    /// <summary>Headers with this span as the parent of what the server does, in place of the one that they carry.</summary>
-    public IEnumerable<(string Name, string Value)> Inject(IEnumerable<(string Name, string Value)> headers) => _span is { Id: { } id }
-        ? headers.Where(h => !h.Name.Equals("traceparent", StringComparison.OrdinalIgnoreCase)).Append(("traceparent", id))
-        : headers;
+    /// <summary>Makes this span the parent of what the server does, in place of the one that the headers name.</summary>
+    public void Inject(HttpRequestHeaders headers)
+    {
+        if (_span is { Id: { } id })
+        {
+            headers.Remove("traceparent");
+            headers.TryAddWithoutValidation("traceparent", id);
+        }
+    }
 
     /// <summary>An answer came.</summary>
     public void End(int status)

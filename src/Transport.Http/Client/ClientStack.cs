@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Polly;
 using Polly.Hedging;
 using Polly.Timeout;
@@ -50,6 +51,11 @@ internal sealed class ClientStack<TReply>
 
             // 4. The endpoint's breaker. Below selection, which needs to know that it is open, and above the attempt's
             //    timeout, so that timeouts count as failures.
+            layers.AddFastCircuitBreaker(new()
+            {
+                BreakerOf = static context => Call<TReply>.EndpointOf(context).Breaker,
+                IsFailed = static (outcome, _) => outcome.Exception is not null || outcome.Result.Verdict.IsAgainstEndpoint,
+            });
 
             // 5. Attempt. It bounds one attempt, so that there is time for another.
             layers.AddTimeout(new TimeoutStrategyOptions { Name = "Attempt", TimeoutGenerator = static c => new(Call<TReply>.Of(c.Context).AttemptLimit) });
@@ -61,6 +67,7 @@ internal sealed class ClientStack<TReply>
 
     /// <summary>Sends a request through all layers.</summary>
     /// <exception cref="OperationCanceledException">The token fired.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<Answer<TReply>> SendAsync(Call<TReply> call, CancellationToken cancellationToken)
     {
         _budget.Count();
@@ -85,6 +92,7 @@ internal sealed class ClientStack<TReply>
     }
 
     // 6. Send. To this node in process, to every other over HTTP; only the call knows how.
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private static async ValueTask<Outcome<Answer<TReply>>> SendAttemptAsync(ResilienceContext context, Call<TReply> call)
     {
         try

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 
 namespace ServiceMesh.Http;
 
@@ -36,21 +37,44 @@ internal sealed class Connections : IDisposable
     /// <param name="limit">The most bytes of the answer.</param>
     /// <param name="cancellationToken">Ends it at once; the server hears of it.</param>
     /// <param name="isMessage">Whether the endpoint's latency and load are learned from it.</param>
-    /// <param name="headersLimit">How long the headers of the answer may take; infinite by default, as no time is.</param>
-    /// <exception cref="PhaseTimeoutException">The headers took too long.</exception>
     public async Task<HttpReply?> SendAsync(
         Member member, HttpMethod method, string path, IEnumerable<(string Name, string Value)> headers, string contentType, ReadOnlyMemory<byte> body, int limit,
-        CancellationToken cancellationToken, bool isMessage = false, TimeSpan headersLimit = default)
+        CancellationToken cancellationToken, bool isMessage = false)
     {
-        using var request = Make(member, method, path, headers, contentType, body);
+        using var request = Make(member, method, member.UriOf(path), contentType, body);
+        foreach (var (header, value) in headers)
+        {
+            request.Headers.TryAddWithoutValidation(header, value);
+        }
+
+        return await SendAsync(request, member, body.Length, limit, isMessage, TimeSpan.Zero, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Sends a request that was made here and reads its whole answer; null when that is larger than the limit.</summary>
+    /// <param name="request">From <see cref="Make"/>.</param>
+    /// <param name="member">Where to.</param>
+    /// <param name="sent">Bytes of its body.</param>
+    /// <param name="limit">The most bytes of the answer.</param>
+    /// <param name="isMessage">Whether the endpoint's latency and load are learned from it.</param>
+    /// <param name="headersLimit">How long the headers of the answer may take; infinite for zero too.</param>
+    /// <param name="cancellationToken">Ends it at once; the server hears of it.</param>
+    /// <exception cref="PhaseTimeoutException">The headers took too long.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<HttpReply?> SendAsync(
+        HttpRequestMessage request, Member member, int sent, int limit, bool isMessage, TimeSpan headersLimit, CancellationToken cancellationToken)
+    {
         var began = _clock.GetTimestamp();
-        using var response = await SendAsync(request, headersLimit, member.ToString(), cancellationToken).ConfigureAwait(false);
+        using var response = await SendAsync(request, headersLimit, member, cancellationToken).ConfigureAwait(false);
         var answered = new List<(string, string)>();
         foreach (var (name, values) in response.Headers.NonValidated)
         {
-            foreach (var value in values)
+            // The rest is between the platform and the server.
+            if (ReplyWire.Reads(name))
             {
-                answered.Add((name, value));
+                foreach (var value in values)
+                {
+                    answered.Add((name, value));
+                }
             }
         }
 
@@ -63,7 +87,7 @@ internal sealed class Connections : IDisposable
         await using (stream.ConfigureAwait(false))
         {
             var read = await BoundedBody.ReadAsync(stream, response.Content.Headers.ContentLength, limit, cancellationToken).ConfigureAwait(false);
-            member.Endpoint.RecordBytes(body.Length + (read?.Length ?? 0));
+            member.Endpoint.RecordBytes(sent + (read?.Length ?? 0));
             var type = response.Content.Headers.NonValidated.TryGetValues("Content-Type", out var types) ? types.ToString() : "";
             return read is null ? null : new HttpReply((int)response.StatusCode, type, answered, read);
         }
@@ -75,7 +99,7 @@ internal sealed class Connections : IDisposable
     /// <param name="endpoint">Where to, as it is named to people.</param>
     /// <param name="cancellationToken">Ends it at once; the server hears of it.</param>
     /// <exception cref="PhaseTimeoutException">The headers took too long.</exception>
-    public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, TimeSpan headersLimit, string endpoint, CancellationToken cancellationToken) =>
+    public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, TimeSpan headersLimit, object endpoint, CancellationToken cancellationToken) =>
         headersLimit > TimeSpan.Zero ? SendWithinAsync(request, headersLimit, endpoint, cancellationToken) : _http.SendAsync(request, cancellationToken);
 
     /// <summary>What an answer says of the endpoint: its latency, a failure, its load.</summary>
@@ -83,7 +107,8 @@ internal sealed class Connections : IDisposable
     {
         if (IsFailure((int)response.StatusCode))
         {
-            endpoint.RecordFailure(response.Headers.RetryAfter?.Delta);
+            // Who is full, or is a node that says so itself, is well.
+            endpoint.RecordFailure(response.Headers.RetryAfter?.Delta, isWell: (int)response.StatusCode == 429 || response.Headers.NonValidated.Contains(MeshHeader.Status));
         }
         else
         {
@@ -119,7 +144,7 @@ internal sealed class Connections : IDisposable
 
     public void Dispose() => _http.Dispose();
 
-    private async Task<HttpResponseMessage> SendWithinAsync(HttpRequestMessage request, TimeSpan limit, string endpoint, CancellationToken cancellationToken)
+    private async Task<HttpResponseMessage> SendWithinAsync(HttpRequestMessage request, TimeSpan limit, object endpoint, CancellationToken cancellationToken)
     {
         using var timer = new CancellationTokenSource(limit, _clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellationToken);
@@ -129,15 +154,20 @@ internal sealed class Connections : IDisposable
         }
         catch (Exception failure) when (timer.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
-            throw new PhaseTimeoutException(TimeoutPhase.ResponseHeaders, limit, endpoint, failure);
+            throw new PhaseTimeoutException(TimeoutPhase.ResponseHeaders, limit, endpoint.ToString(), failure);
         }
     }
 
-    private HttpRequestMessage Make(
-        Member member, HttpMethod method, string path, IEnumerable<(string Name, string Value)> headers, string contentType, ReadOnlyMemory<byte> body)
+    /// <summary>A request to a member, with what every one of them has.</summary>
+    /// <param name="member">Where to.</param>
+    /// <param name="method">GET or POST.</param>
+    /// <param name="uri">Of that member.</param>
+    /// <param name="contentType">Of the body; empty for none.</param>
+    /// <param name="body">Sent with a POST.</param>
+    public HttpRequestMessage Make(Member member, HttpMethod method, Uri uri, string contentType, ReadOnlyMemory<byte> body)
     {
         var (endpoint, isTls) = (member.Endpoint, member.Service.IsTls(member.Endpoint));
-        var request = new HttpRequestMessage(method, $"{(isTls ? "https" : "http")}://{endpoint}{path}")
+        var request = new HttpRequestMessage(method, uri)
         {
             // Without TLS nothing negotiates, so it is known beforehand; with TLS it is the best that both have.
             Version = isTls || member.Service.Settings.Http2 ? HttpVersion.Version20 : HttpVersion.Version11,
@@ -153,11 +183,6 @@ internal sealed class Connections : IDisposable
         if (_authorization is not null && !member.Service.IsForeign)
         {
             request.Headers.TryAddWithoutValidation("Authorization", _authorization);
-        }
-
-        foreach (var (header, value) in headers)
-        {
-            request.Headers.TryAddWithoutValidation(header, value);
         }
 
         if (method == HttpMethod.Post)

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace ServiceMesh.Http;
 
 /// <summary>Requests of the bus through the layers of the client, until their answer, their deadline or the end of this node.</summary>
@@ -5,6 +7,7 @@ internal sealed class MessageClient(ClientStack<ReplyMessage> layers, MessageSen
 {
     /// <summary>Sends a request to one of those who handle its topic.</summary>
     /// <exception cref="OperationCanceledException">The token fired, as it does at the deadline too.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<ReplyMessage> SendAsync(Message request, RequestRoute route, Routes routes, CancellationToken cancellationToken)
     {
         var call = new MessageCall(request, route, routes, sender);

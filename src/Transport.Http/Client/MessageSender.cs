@@ -1,18 +1,23 @@
+using System.Runtime.CompilerServices;
+
 namespace ServiceMesh.Http;
 
 /// <summary>The last step of a request of the bus: one attempt at one endpoint, and its answer with a judgement.</summary>
 internal sealed class MessageSender(HttpNode node, Connections connections, Mesh mesh)
 {
     /// <summary>To another node, or a foreign server.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<Answer<ReplyMessage>> OverHttpAsync(Message request, Member member, MessageCall call, CancellationToken cancellationToken)
     {
         using var span = AttemptSpan.Start("POST", member.Service.IsTls(member.Endpoint), member.Endpoint, call.Service, call.Attempts - 1);
         try
         {
-            var path = member.Service.PathOf(request.Kind, request.Topic);
+            using var attempt = connections.Make(member, HttpMethod.Post, member.UriOf(request.Kind, request.Topic), request.ContentType, request.Body);
+            MessageWire.Write(request, attempt.Headers, static (headers, name, value) => headers.TryAddWithoutValidation(name, value));
+            span.Inject(attempt.Headers);
             var response = await connections.SendAsync(
-                member, HttpMethod.Post, path, span.Inject(MessageWire.Write(request)), request.ContentType, request.Body, node.Context.MaxBodyBytes, cancellationToken,
-                isMessage: true, call.Settings.HeadersLimit(call.IsRepeatable, call.Remaining)).ConfigureAwait(false);
+                attempt, member, request.Body.Length, node.Context.MaxBodyBytes, isMessage: true, call.Settings.HeadersLimit(call.IsRepeatable, call.Remaining),
+                cancellationToken).ConfigureAwait(false);
             span.End(response?.Status ?? 200);
             if (response is not { } answer)
             {

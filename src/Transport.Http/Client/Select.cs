@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Polly;
 using Polly.Timeout;
 
@@ -10,6 +11,7 @@ namespace ServiceMesh.Http;
 internal sealed class Select<TReply>(ClientMetrics metrics) : ResilienceStrategy<Answer<TReply>>
     where TReply : class
 {
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     protected override async ValueTask<Outcome<Answer<TReply>>> ExecuteCore<TState>(
         Func<ResilienceContext, TState, ValueTask<Outcome<Answer<TReply>>>> callback, ResilienceContext context, TState state)
     {
@@ -27,6 +29,13 @@ internal sealed class Select<TReply>(ClientMetrics metrics) : ResilienceStrategy
             endpoint.RecordFailure();
             outcome = Outcome.FromResult(new Answer<TReply>(
                 null, Verdict.Broken, new PhaseTimeoutException(TimeoutPhase.Attempt, timeout.Timeout, call.Describe(endpoint), timeout)));
+        }
+
+        else if (outcome.Exception is CircuitOpenException open)
+        {
+            // It opened between the choice and the attempt.
+            metrics.Refused(call.Service, "circuit-open");
+            outcome = Outcome.FromResult(new Answer<TReply>(null, new(AttemptResult.NotSent), open));
         }
 
         call.End(endpoint, outcome);

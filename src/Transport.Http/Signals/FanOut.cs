@@ -126,9 +126,8 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, 
     {
         using var limit = new CancellationTokenSource(timeOfCopy, node.Context.Clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopping, cancellationToken);
-        var headers = MessageWire.Write(signal)
-            .Append((MeshHeader.Groups, string.Join(',', groups)))
-            .Append((MeshHeader.Individuals, toIndividuals ? "yes" : "no"));
+        var headers = new List<(string, string)> { (MeshHeader.Groups, string.Join(',', groups)), (MeshHeader.Individuals, toIndividuals ? "yes" : "no") };
+        MessageWire.Write(signal, headers, static (list, name, value) => list.Add((name, value)));
         var response = await connections.SendAsync(
             member, HttpMethod.Post, member.Service.PathOf(signal.Kind, signal.Topic), headers, signal.ContentType, signal.Body,
             MostBytesOfReceipt, either.Token, isMessage: true).ConfigureAwait(false);

@@ -34,7 +34,7 @@ internal static class ReplyWire
             headers.Add(("Retry-After", Math.Ceiling(pause.TotalSeconds).ToString("0", CultureInfo.InvariantCulture)));
         }
 
-        headers.AddRange(MessageWire.Write(reply.Headers));
+        MessageWire.Write(reply.Headers, headers, static (list, name, value) => list.Add((name, value)));
         var status = HttpStatusOf(reply.Status);
         if (reply.Status.IsFailure && reply.Body.IsEmpty && reply.ContentType.Length == 0)
         {
@@ -51,6 +51,10 @@ internal static class ReplyWire
         return new(status, reply.ContentType, headers, reply.Body);
     }
 
+    /// <summary>Whether a header of an answer is the wire's affair; all others are between HTTP's own parties.</summary>
+    public static bool Reads(string name) =>
+        MessageWire.Reads(name) || name.Equals("Retry-After", StringComparison.OrdinalIgnoreCase);
+
     /// <summary>Reads an answer, a foreign server's included: that has HTTP's status and headers only.</summary>
     /// <param name="response">What came.</param>
     /// <param name="from">Whom to name when it is no answer.</param>
@@ -62,7 +66,7 @@ internal static class ReplyWire
         string? error = null;
         var notProcessed = false;
         TimeSpan? retryAfter = null;
-        var own = new List<(string, string)>();
+        List<(string, string)>? own = null;
         foreach (var (name, value) in response.Headers)
         {
             if (name.Equals(MeshHeader.Status, StringComparison.OrdinalIgnoreCase) && int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var status))
@@ -83,7 +87,7 @@ internal static class ReplyWire
             }
             else if (MessageWire.TryReadOwn(name, value) is { } header)
             {
-                own.Add(header);
+                (own ??= []).Add(header);
             }
         }
 
@@ -97,7 +101,7 @@ internal static class ReplyWire
         return new ReplyMessage
         {
             Status = (StatusCode)(meshStatus ?? response.Status),
-            Headers = Headers.TryRead(own, out var headers) ? headers : Headers.Empty,
+            Headers = own is not null && Headers.TryRead(own, out var headers) ? headers : Headers.Empty,
             ContentType = isProblem ? "" : response.ContentType,
             Body = isProblem ? default : response.Body,
             Error = isProblem ? ProblemDetails.ReadDetail(response.Body.Span) : error,

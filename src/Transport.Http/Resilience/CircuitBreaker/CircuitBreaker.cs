@@ -74,7 +74,8 @@ public sealed class CircuitBreaker
 
     /// <summary>
     /// True while there is nothing better than what is behind it: then an opened circuit admits trials from one
-    /// <see cref="CircuitBreakerSettings.TrialRequestInterval"/> on, however long its window is. Not when opened by hand.
+    /// <see cref="CircuitBreakerSettings.TrialRequestInterval"/> on, however long its window is, and a trial that fails does
+    /// not make it longer, since all fail. Not when opened by hand.
     /// </summary>
     internal bool TriesEarly
     {
@@ -118,7 +119,7 @@ public sealed class CircuitBreaker
 
             case HalfOpenCircuit { Open: var open } halfOpen when failed:
                 var outage = open.Outage with { FailedTrials = open.Outage.FailedTrials + 1 };
-                TrySwap(halfOpen, MakeOpen(halfOpen, CircuitCause.TrialFailed, _terms.NextWindow(open.Window), Now, outage));
+                TrySwap(halfOpen, MakeOpen(halfOpen, CircuitCause.TrialFailed, _terms.NextWindow(open.Window, grows: !_triesEarly), Now, outage));
                 break;
 
             case HalfOpenCircuit halfOpen:

@@ -60,15 +60,15 @@ public sealed class CircuitBreakerSettings
         ArgumentNullException.ThrowIfNull(key);
         return
         [
-            .. Settings.Share($"{key}:{nameof(FailureRateThreshold)}", FailureRateThreshold),
-            .. Settings.AtLeast($"{key}:{nameof(MinimumRequestThreshold)}", MinimumRequestThreshold, 1),
-            .. Settings.Time($"{key}:{nameof(TrialRequestInterval)}", TrialRequestInterval, TimeSpan.FromHours(1)),
-            .. Settings.Time($"{key}:{nameof(CircuitOpenWindow)}", CircuitOpenWindow, TimeSpan.FromDays(1)),
-            .. Settings.Time($"{key}:{nameof(LongestCircuitOpenWindow)}", LongestCircuitOpenWindow, TimeSpan.FromDays(1)),
-            .. Settings.NotLonger($"{key}:{nameof(CircuitOpenWindow)}", CircuitOpenWindow, $"{key}:{nameof(LongestCircuitOpenWindow)}", LongestCircuitOpenWindow),
-            .. Settings.Time($"{key}:{nameof(CounterSlidingWindow)}", CounterSlidingWindow, TimeSpan.FromHours(1)),
-            .. Settings.Time($"{key}:{nameof(CounterUpdateInterval)}", CounterUpdateInterval, TimeSpan.FromHours(1)),
-            .. Settings.NotLonger($"{key}:{nameof(CounterUpdateInterval)}", CounterUpdateInterval, $"{key}:{nameof(CounterSlidingWindow)}", CounterSlidingWindow),
+            .. SettingRules.Share($"{key}:{nameof(FailureRateThreshold)}", FailureRateThreshold),
+            .. SettingRules.AtLeast($"{key}:{nameof(MinimumRequestThreshold)}", MinimumRequestThreshold, 1),
+            .. SettingRules.Time($"{key}:{nameof(TrialRequestInterval)}", TrialRequestInterval, TimeSpan.FromHours(1)),
+            .. SettingRules.Time($"{key}:{nameof(CircuitOpenWindow)}", CircuitOpenWindow, TimeSpan.FromDays(1)),
+            .. SettingRules.Time($"{key}:{nameof(LongestCircuitOpenWindow)}", LongestCircuitOpenWindow, TimeSpan.FromDays(1)),
+            .. SettingRules.NotLonger($"{key}:{nameof(CircuitOpenWindow)}", CircuitOpenWindow, $"{key}:{nameof(LongestCircuitOpenWindow)}", LongestCircuitOpenWindow),
+            .. SettingRules.Time($"{key}:{nameof(CounterSlidingWindow)}", CounterSlidingWindow, TimeSpan.FromHours(1)),
+            .. SettingRules.Time($"{key}:{nameof(CounterUpdateInterval)}", CounterUpdateInterval, TimeSpan.FromHours(1)),
+            .. SettingRules.NotLonger($"{key}:{nameof(CounterUpdateInterval)}", CounterUpdateInterval, $"{key}:{nameof(CounterSlidingWindow)}", CounterSlidingWindow),
             .. TooFine(key),
         ];
     }

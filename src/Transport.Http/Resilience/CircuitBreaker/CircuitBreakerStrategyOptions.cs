@@ -61,7 +61,7 @@ public sealed class CircuitBreakerStrategyOptions<TResult> : ResilienceStrategyO
         [
             .. Settings is null ? [$"{key}:{nameof(Settings)} is null."] : Settings.Complaints(key),
             .. IsFailed is null ? [$"{key}:{nameof(IsFailed)} is null; leave it out to count every exception."] : Array.Empty<string>(),
-            .. Http.Settings.AtLeast($"{key}:{nameof(MaximumKeys)}", MaximumKeys, 1),
+            .. SettingRules.AtLeast($"{key}:{nameof(MaximumKeys)}", MaximumKeys, 1),
             .. BreakerOf is not null && KeyBuilder is not null
                 ? [$"{key} has both {nameof(BreakerOf)} and {nameof(KeyBuilder)}; either the application keeps the breakers or the strategy does."]
                 : Array.Empty<string>(),

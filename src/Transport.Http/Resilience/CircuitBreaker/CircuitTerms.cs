@@ -42,9 +42,10 @@ internal sealed class CircuitTerms
     public bool SayOpen(Outcomes within) => within.Failures > 0 && within.Total >= _minimum && within.FailureRate >= _failureRate;
 
     /// <summary>How long a circuit is open whose trial failed.</summary>
-    public TimeSpan NextWindow(TimeSpan before)
+    public TimeSpan NextWindow(TimeSpan before, bool grows)
     {
-        var next = before * 2 > FirstWindow ? before * 2 : FirstWindow;
+        var next = grows ? before * 2 : before;
+        next = next > FirstWindow ? next : FirstWindow;
         return next < _longestWindow ? next : _longestWindow;
     }
 

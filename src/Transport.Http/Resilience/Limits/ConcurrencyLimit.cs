@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Polly;
 
 namespace ServiceMesh.Http;
@@ -8,6 +9,7 @@ internal sealed class ConcurrencyLimit<TReply>(int most, ClientMetrics metrics) 
 {
     private int _running;
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     protected override async ValueTask<Outcome<Answer<TReply>>> ExecuteCore<TState>(
         Func<ResilienceContext, TState, ValueTask<Outcome<Answer<TReply>>>> callback, ResilienceContext context, TState state)
     {

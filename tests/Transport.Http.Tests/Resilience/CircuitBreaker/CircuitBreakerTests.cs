@@ -173,6 +173,7 @@ public sealed class CircuitBreakerTests
         Assert.That((circuit.IsRefused(), circuit.Breaker.IsTrialDue), Is.EqualTo((true, false)));
         circuit.Pass(0.001);
         circuit.Call(failed: true);
+        Assert.That(circuit.Changes[^1].OpenFor!.Value.TotalSeconds, Is.InRange(8, 10), "nor does it grow");
         circuit.Pass(3);
         circuit.Call(failed: false);
         Assert.That(circuit.Breaker.State, Is.EqualTo(CircuitState.Closed));

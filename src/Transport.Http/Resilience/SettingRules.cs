@@ -3,7 +3,7 @@ using System.Globalization;
 namespace ServiceMesh.Http;
 
 /// <summary>The rules that several settings share. Each yields the complaint, or nothing.</summary>
-internal static class Settings
+internal static class SettingRules
 {
     private static readonly TimeSpan s_shortest = TimeSpan.FromMilliseconds(1);
 
@@ -23,11 +23,11 @@ internal static class Settings
         }
     }
 
-    public static IEnumerable<string> Time(string key, TimeSpan value, TimeSpan most)
+    public static IEnumerable<string> Time(string key, TimeSpan value, TimeSpan most, TimeSpan? least = null)
     {
-        if (value < s_shortest || value > most)
+        if (value < (least ?? s_shortest) || value > most)
         {
-            yield return $"{key} is {value}; allowed are {s_shortest} to {most}.";
+            yield return $"{key} is {value}; allowed are {least ?? s_shortest} to {most}.";
         }
     }
 
