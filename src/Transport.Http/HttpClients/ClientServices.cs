@@ -21,7 +21,8 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
         Options = options;
         Clock = clock;
         Connections = new(options, clock, Random.Shared);
-        _lookup = new(resolvers, dns, options.Dns, clock, loggers.CreateLogger("ServiceMesh.Http"));
+        Logger = loggers.CreateLogger("ServiceMesh.Http");
+        _lookup = new(resolvers, dns, options.Dns, clock, Logger);
         var metrics = new ClientMetrics(meters?.Create("ServiceMesh") ?? new Meter("ServiceMesh"));
         Layers = new(new(options.Limits), new RetryBudget(options.RetryBudget, clock), clock, Random.Shared, metrics);
         var balancing = new BalancerContext { Clock = clock };
@@ -39,6 +40,8 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
     public ClientStack<HttpResponseMessage> Layers { get; }
 
     public TimeProvider Clock { get; }
+
+    public ILogger Logger { get; }
 
     /// <summary>The service that a URI names: its host alone, without a port. Null for every other URI.</summary>
     public ClientService? Find(Uri? uri)
