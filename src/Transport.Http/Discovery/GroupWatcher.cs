@@ -139,7 +139,7 @@ internal sealed class GroupWatcher : IAsyncDisposable
         {
             if (!before.Remove(Identity(address), out var endpoint))
             {
-                endpoint = new(address, _clock, warm: isFirst, _settings.CircuitBreaker);
+                endpoint = new(address, _clock, warm: isFirst, _settings.CircuitBreaker) { MostInFlight = _settings.ConcurrencyPerEndpoint };
                 isChanged = true;
             }
             else if (endpoint.Address != address)

@@ -52,9 +52,10 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
             return new RequestNotSentException($"Service '{Name}' has no endpoint: {Group.Failure ?? $"{Group.Group.Text} has no address"}.");
         }
 
-        return endpoints.Where(e => !e.Breaker.WouldAdmit).MinBy(e => e.Breaker.OpenUntil ?? DateTimeOffset.MaxValue) is { } first
-            ? first.Breaker.Refusal()
-            : new RequestNotSentException($"No endpoint of service '{Name}' takes a request now: {string.Join(", ", endpoints.Take(3).Select(Describe))}.");
+        var open = endpoints.Where(e => !e.Breaker.WouldAdmit).Select(e => e.Breaker.Refusal()).MinBy(r => r.RetryAfter ?? TimeSpan.MaxValue);
+        return endpoints.Any(e => e.IsFull) || open is null
+            ? new RequestNotSentException($"No endpoint of service '{Name}' takes a request now: {string.Join(", ", endpoints.Take(3).Select(Describe))}.")
+            : open;
     }
 
     public ValueTask DisposeAsync() => service.DisposeAsync();
