@@ -21,10 +21,11 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
         Options = options;
         Clock = clock;
         Connections = new(options, clock, Random.Shared);
+        Logger = loggers.CreateLogger("ServiceMesh.Http");
         var metrics = new ClientMetrics(meters?.Create("ServiceMesh") ?? new Meter("ServiceMesh"));
         var budget = new RetryBudget(options.RetryBudget, clock);
         metrics.Observe(budget);
-        _lookup = new(options, resolvers, dns, clock, loggers.CreateLogger("ServiceMesh.Http"), metrics);
+        _lookup = new(options, resolvers, dns, clock, Logger, metrics);
         Layers = new(new(options.Limits), budget, clock, Random.Shared, metrics);
         var balancing = new BalancerContext { Clock = clock };
         _services = options.Services.ToDictionary(
@@ -45,6 +46,8 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
     public ClientStack<HttpResponseMessage> Layers { get; }
 
     public TimeProvider Clock { get; }
+
+    public ILogger Logger { get; }
 
     /// <summary>The service that a URI names: its host alone, without a port. Null for every other URI.</summary>
     public ClientService? Find(Uri? uri)

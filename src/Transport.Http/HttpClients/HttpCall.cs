@@ -87,7 +87,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
     public override Answer<HttpResponseMessage> NobodyCanTake()
     {
         var why = _service.WhyNobodyCanTake();
-        var error = _service.Group.Failure is null ? HttpRequestError.ConnectionError : HttpRequestError.NameResolutionError;
+        var error = _service.Group.Endpoints.IsEmpty ? HttpRequestError.NameResolutionError : HttpRequestError.ConnectionError;
         return new(null, Verdict.NotSent with { IsAgainstEndpoint = false }, new HttpRequestException(error, why.Message, why, _lastStatus));
     }
 
