@@ -10,7 +10,7 @@ internal sealed class ServiceBus(Node node, ITransport transport, Sender sender,
     public async Task<TOut> RequestAsync<TIn, TOut>(
         RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken)
     {
-        using var scope = Begin(topic, options, cancellationToken);
+        using var scope = Begin(topic, options, cancellationToken, isRequest: true);
         var reply = await sender.RequestAsync(topic, input, scope).ConfigureAwait(false);
         return reply.GetValueOrThrow();
     }
@@ -18,7 +18,7 @@ internal sealed class ServiceBus(Node node, ITransport transport, Sender sender,
     public async Task<Reply<TOut>> TryRequestAsync<TIn, TOut>(
         RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken)
     {
-        using var scope = Begin(topic, options, cancellationToken);
+        using var scope = Begin(topic, options, cancellationToken, isRequest: true);
         return await sender.RequestAsync(topic, input, scope).ConfigureAwait(false);
     }
 
@@ -79,7 +79,7 @@ internal sealed class ServiceBus(Node node, ITransport transport, Sender sender,
             HandlerDefinition.ForSignal(pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context))), options, cancellationToken);
     }
 
-    private CallScope Begin(object called, RequestOptions? options, CancellationToken cancellationToken)
+    private CallScope Begin(object called, RequestOptions? options, CancellationToken cancellationToken, bool isRequest = false)
     {
         ArgumentNullException.ThrowIfNull(called);
         if (options?.Timeout is { } timeout)
@@ -87,7 +87,7 @@ internal sealed class ServiceBus(Node node, ITransport transport, Sender sender,
             Limits.Time.Check(timeout, "RequestOptions.Timeout");
         }
 
-        return sender.Begin(options, cancellationToken);
+        return sender.Begin(options, cancellationToken, isRequest);
     }
 
     private Task<ISubscription> SubscribeAsync(HandlerDefinition handler, HandlerOptions? options, CancellationToken cancellationToken)

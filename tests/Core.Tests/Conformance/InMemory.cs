@@ -16,6 +16,7 @@ public static class InMemory
             Features = TransportFeatures.Patterns | TransportFeatures.SignalGroups | TransportFeatures.OrderedDelivery
                 | TransportFeatures.Cancellation | TransportFeatures.RequestsReachEveryGroup,
             ReceiverCount = ReceiverCount.Subscriptions,
+            ReleasesTokens = true,
         };
 
         public override void AddTransport(IServiceMeshBuilder mesh) => mesh.AddInMemoryTransport(_network);
