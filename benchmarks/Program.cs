@@ -78,4 +78,9 @@ var processes = new Option<int>("--rounds") { Description = "How many processes 
 var startup = new Command("startup", "Time and memory of a fresh process from Main to the first reply.") { started, processes, redis };
 startup.SetAction((arguments, cancellationToken) => FirstReply.RunAsync(
     arguments.GetValue(started)!, arguments.GetValue(processes), arguments.GetValue(redis), Console.Out, cancellationToken));
-return await new RootCommand("ServiceMesh, measured.") { compare, micro, startup, serializers }.Parse(args).InvokeAsync();
+
+// dotnet run -c Release --project benchmarks -- breaker [--seconds 1]
+var time = new Option<double>("--seconds") { Description = "How long each figure is measured, over all rounds.", DefaultValueFactory = _ => 1, Validators = { Values.IsPositive<double> } };
+var breaker = new Command("breaker", "The closed circuit breaker and Polly's own in turn: nanoseconds on one and two threads, bytes per call.") { time };
+breaker.SetAction((arguments, cancellationToken) => Breakers.RunAsync(TimeSpan.FromSeconds(arguments.GetValue(time)), Console.Out, cancellationToken));
+return await new RootCommand("ServiceMesh, measured.") { compare, micro, startup, serializers, breaker }.Parse(args).InvokeAsync();

@@ -14,6 +14,7 @@ internal sealed class CallScope : CancellationTokenSource
     private bool _servesAgain;
     private CancellationToken _caller;
     private CancellationTokenRegistration _link;
+    private RequestOptions? _options;
 
     private CallScope() { }
 
@@ -22,17 +23,22 @@ internal sealed class CallScope : CancellationTokenSource
 
     public TimeSpan Timeout { get; private set; }
 
-    public Headers Headers { get; private set; } = Headers.Empty;
+    public Headers Headers => _options?.Headers ?? Headers.Empty;
+
+    /// <summary>What the caller said about running twice; null to leave it to the contract.</summary>
+    public bool? IsIdempotent => _options?.IsIdempotent;
+
+    public RetryOptions? Retry => _options?.Retry;
 
     public Deadline Deadline { get; private set; }
 
     /// <summary>Begins a call. Disposed once, when it has ended.</summary>
     /// <param name="timeout">From now on.</param>
-    /// <param name="headers">Of every message of the call.</param>
+    /// <param name="options">The caller's; what they say of the timeout is known already.</param>
     /// <param name="clock">Measures the timeout.</param>
     /// <param name="servesAgain">True when nobody who is given the token looks at it after the call.</param>
     /// <param name="caller">The caller's own token.</param>
-    public static CallScope Begin(TimeSpan timeout, Headers headers, TimeProvider clock, bool servesAgain, CancellationToken caller)
+    public static CallScope Begin(TimeSpan timeout, RequestOptions? options, TimeProvider clock, bool servesAgain, CancellationToken caller)
     {
         CallScope scope;
         if (servesAgain && clock == TimeProvider.System)
@@ -50,7 +56,7 @@ internal sealed class CallScope : CancellationTokenSource
 
         scope._caller = caller;
         scope.Timeout = timeout;
-        scope.Headers = headers;
+        scope._options = options;
         scope.Deadline = Deadline.After(timeout, clock);
         scope._link = caller.UnsafeRegister(static scope => ((CallScope)scope!).Cancel(), scope);
         return scope;
@@ -79,7 +85,7 @@ internal sealed class CallScope : CancellationTokenSource
         // False once the token has fired or its timer has been queued. Otherwise whatever is still registered is let go of.
         if (_servesAgain && TryReset())
         {
-            (_servesAgain, _caller, _link, Headers) = (false, default, default, Headers.Empty);
+            (_servesAgain, _caller, _link, _options) = (false, default, default, null);
             t_free = this;
             return;
         }

@@ -31,12 +31,15 @@ public sealed class Endpoint
     private bool _lastFailed;
     private long _lastSuccess;
     private long _startedAt;
+    private Peer? _peer;
 
     /// <summary>Makes an endpoint.</summary>
     /// <param name="address">Where it is.</param>
     /// <param name="clock">The clock.</param>
     /// <param name="warm">Whether it takes its full share at once; otherwise it starts slowly.</param>
-    public Endpoint(ResolvedAddress address, TimeProvider clock, bool warm = true)
+    /// <param name="breaker">The settings of its circuit breaker. Default: all defaults.</param>
+    /// <exception cref="ArgumentException">The settings cannot work; the message says why.</exception>
+    public Endpoint(ResolvedAddress address, TimeProvider clock, bool warm = true, CircuitBreakerSettings? breaker = null)
     {
         ArgumentNullException.ThrowIfNull(address);
         ArgumentNullException.ThrowIfNull(clock);
@@ -44,6 +47,8 @@ public sealed class Endpoint
         _clock = clock;
         _made = clock.GetTimestamp();
         _startedAt = warm ? long.MinValue : _made;
+        Breaker = new(ToString(), breaker, clock);
+        Breaker.Changed += CircuitChanged;
     }
 
     /// <summary>Where it is. Weight and priority may change; host, port, name and TLS of a remote one do not.</summary>
@@ -59,15 +64,31 @@ public sealed class Endpoint
         get => (EndpointState)Volatile.Read(ref _state);
         set
         {
-            if (Interlocked.Exchange(ref _state, (int)value) != (int)value && value == EndpointState.Healthy)
+            if (Interlocked.Exchange(ref _state, (int)value) == (int)value)
+            {
+                return;
+            }
+
+            if (value == EndpointState.Healthy)
             {
                 Volatile.Write(ref _startedAt, _clock.GetTimestamp());
             }
+
+            Peer?.Group.Recount();
         }
     }
 
-    /// <summary>Whether a balancer may choose it.</summary>
-    public bool CanTake => State == EndpointState.Healthy;
+    /// <summary>
+    /// Whether a balancer may choose it: it is healthy, its circuit would admit a call now, and it is not ejected or its group
+    /// is in panic.
+    /// </summary>
+    public bool CanTake => CanTakeUnlessEjected && !(Peer is { IsEjected: true, Group.Panics: false });
+
+    /// <summary>Its circuit breaker. Whoever sends to it asks the breaker first, and reports to it what came of it.</summary>
+    public CircuitBreaker Breaker { get; }
+
+    /// <summary>Whether it is left out because it was worse than its peers.</summary>
+    public bool IsEjected => Peer is { IsEjected: true };
 
     /// <summary>Attempts that have begun and not ended.</summary>
     public int InFlight => Volatile.Read(ref _inFlight);
@@ -79,7 +100,7 @@ public sealed class Endpoint
     public long LastSuccess => Volatile.Read(ref _lastSuccess);
 
     /// <summary>Bytes sent and received within about the last ten seconds.</summary>
-    public double RecentBytes => _bytes.Read(Now);
+    public double RecentBytes => BytesAt(_clock.GetTimestamp());
 
     /// <summary>
     /// What the server said of its own load in its last answers, fading over about ten seconds: 0 is idle, 1 is full, more
@@ -87,7 +108,7 @@ public sealed class Endpoint
     /// </summary>
     public double ReportedLoad
     {
-        get => _load.Read(Now);
+        get => LoadAt(_clock.GetTimestamp());
         set => _load.Set(double.IsNaN(value) ? 0 : (float)Math.Clamp(value, 0, 1000), Now);
     }
 
@@ -95,12 +116,20 @@ public sealed class Endpoint
     /// The peak average of its latency. It fades while nothing is in flight, so that a slow or failing endpoint is tried
     /// again some day; while an answer is awaited it does not, so that one trial is not followed by a thousand.
     /// </summary>
-    public TimeSpan Latency => TimeSpan.FromSeconds(LatencySeconds);
+    public TimeSpan Latency => TimeSpan.FromSeconds(LatencyAt(_clock.GetTimestamp()));
 
     /// <summary>Its weight, less while it starts slowly: from a tenth to the whole within 20 seconds.</summary>
     public double EffectiveWeight => Address.Weight * Warmth;
 
-    internal float LatencySeconds => InFlight == 0 ? _latency.Read(Now) : _latency.Last;
+    /// <summary>What it is in its group; null outside of one.</summary>
+    internal Peer? Peer
+    {
+        get => Volatile.Read(ref _peer);
+        set => Volatile.Write(ref _peer, value);
+    }
+
+    internal bool CanTakeUnlessEjected => State == EndpointState.Healthy && Breaker.WouldAdmit;
+
 
     /// <summary>0.1 to 1.</summary>
     internal double Warmth
@@ -112,20 +141,34 @@ public sealed class Endpoint
         }
     }
 
-    // Milliseconds since it was made, wrapping after 49 days.
-    private uint Now => unchecked((uint)(long)_clock.GetElapsedTime(_made).TotalMilliseconds);
+    private uint Now => MillisecondsAt(_clock.GetTimestamp());
+
+    // Balancers read the clock once for all that they compare: reading it is most of what these would cost.
+
+    /// <summary>What <see cref="Latency"/> is, in seconds.</summary>
+    internal float LatencyAt(long timestamp) => InFlight == 0 ? _latency.Read(MillisecondsAt(timestamp)) : _latency.Last;
+
+    /// <summary>What <see cref="ReportedLoad"/> is.</summary>
+    internal float LoadAt(long timestamp) => _load.Read(MillisecondsAt(timestamp));
+
+    /// <summary>What <see cref="RecentBytes"/> is.</summary>
+    internal float BytesAt(long timestamp) => _bytes.Read(MillisecondsAt(timestamp));
+
+    // Since it was made, wrapping after 49 days.
+    private uint MillisecondsAt(long timestamp) => unchecked((uint)(long)_clock.GetElapsedTime(_made, timestamp).TotalMilliseconds);
 
     /// <summary>An attempt begins.</summary>
     public void Begin() => Interlocked.Increment(ref _inFlight);
 
     /// <summary>
-    /// An attempt begins, if it still can take one. It may have begun to drain between the choice and the count; a node
-    /// that hears that nothing is under way to it goes, so either the attempt has been counted or this has been seen.
+    /// An attempt begins, unless it has begun to drain between the choice and the count: a node that hears that nothing is
+    /// under way to it goes, so either the attempt has been counted or this has been seen. Nothing else is asked: a signal
+    /// goes to all who want it, whatever became of others.
     /// </summary>
     internal bool TryBegin()
     {
         Begin();
-        if (CanTake)
+        if (State == EndpointState.Healthy)
         {
             return true;
         }
@@ -147,6 +190,7 @@ public sealed class Endpoint
         _latency.Record((float)latency.TotalSeconds, Now);
         Volatile.Write(ref _lastFailed, false);
         Volatile.Write(ref _lastSuccess, _clock.GetTimestamp());
+        Peer?.Record(failed: false);
     }
 
     /// <summary>
@@ -154,15 +198,38 @@ public sealed class Endpoint
     /// that failing fast does not attract traffic.
     /// </summary>
     /// <param name="retryAfter">How long the server asked to be left alone; at most 300 seconds count.</param>
-    public void RecordFailure(TimeSpan? retryAfter = null)
+    /// <param name="isWell">
+    /// True when the endpoint itself is well: it said that it is full, or that a handler failed. Then it gets less, and is
+    /// not ejected for it.
+    /// </param>
+    public void RecordFailure(TimeSpan? retryAfter = null, bool isWell = false)
     {
         var penalty = retryAfter is { } asked && asked > s_leastPenalty ? asked : s_leastPenalty;
         _latency.Record((float)(penalty < s_mostPenalty ? penalty : s_mostPenalty).TotalSeconds, Now);
         Volatile.Write(ref _lastFailed, true);
+        Peer?.Record(failed: !isWell);
+    }
+
+    /// <summary>It is back after a time in which it got nothing: it counts as new, and its latency as unknown.</summary>
+    internal void StartSlowly()
+    {
+        _latency.Reset(FirstLatency, Now);
+        Volatile.Write(ref _lastFailed, false);
+        Volatile.Write(ref _startedAt, _clock.GetTimestamp());
     }
 
     /// <summary>Host and port.</summary>
     public override string ToString() => Address.Host.Contains(':', StringComparison.Ordinal)
         ? string.Create(CultureInfo.InvariantCulture, $"[{Address.Host}]:{Address.Port}")
         : string.Create(CultureInfo.InvariantCulture, $"{Address.Host}:{Address.Port}");
+
+    private void CircuitChanged(object? sender, CircuitChange change)
+    {
+        if (change.To == CircuitState.Closed)
+        {
+            StartSlowly();
+        }
+
+        Peer?.Group.Recount();
+    }
 }

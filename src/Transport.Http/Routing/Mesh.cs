@@ -12,6 +12,9 @@ internal sealed class Mesh : IAsyncDisposable
 {
     private static readonly ResolvedAddress s_unlisted = new("this-node", 0);
 
+    // Where nobody else handles a topic there is nobody to try instead.
+    private static readonly CallSettings s_alone = new();
+
     private readonly Lock _lock = new();
     private readonly IReadOnlyList<Service> _services;
     private readonly TransportContext _context;
@@ -318,7 +321,8 @@ internal sealed class Mesh : IAsyncDisposable
     // The balancer of a topic stays the same object, and with it what it remembers.
     private RequestRoute RouteNeedsLock(string topic, List<(Endpoint Endpoint, Service? Service)> handlers)
     {
-        var settings = handlers.Select(h => h.Service).FirstOrDefault(s => s is not null)?.Settings ?? new();
+        var service = handlers.Select(h => h.Service).FirstOrDefault(s => s is not null);
+        var settings = service?.Settings ?? new();
         ImmutableArray<Endpoint> endpoints = [.. handlers.Select(h => h.Endpoint)];
         if (!_balancers.TryGetValue((topic, settings.Balancer), out var balancer))
         {
@@ -337,7 +341,7 @@ internal sealed class Mesh : IAsyncDisposable
             HttpLog.BalancerFailed(_logger, settings.Balancer, topic, failure);
         }
 
-        return new(balancer, endpoints, settings.HashHeader);
+        return new(balancer, endpoints, service?.Name ?? "local", settings.HashHeader, service?.Calls ?? s_alone);
     }
 
     private static Listener? Read(Member node, Interest interest)

@@ -13,7 +13,7 @@ public sealed class CallScopeTests
     {
         var first = Begin(s_long);
         first.Dispose();
-        using var second = CallScope.Begin(TimeSpan.FromMinutes(7), Headers.Of(("tenant", "t")), TimeProvider.System, servesAgain: true, default);
+        using var second = CallScope.Begin(TimeSpan.FromMinutes(7), new() { Headers = Headers.Of(("tenant", "t")) }, TimeProvider.System, servesAgain: true, default);
         Assert.That(second, Is.SameAs(first));
         Assert.That(second.Token.IsCancellationRequested, Is.False);
         Assert.That(second.Timeout, Is.EqualTo(TimeSpan.FromMinutes(7)));
@@ -92,7 +92,7 @@ public sealed class CallScopeTests
     [Test]
     public void A_scope_whose_token_may_have_been_kept_serves_nobody_else()
     {
-        var first = CallScope.Begin(s_long, Headers.Empty, TimeProvider.System, servesAgain: false, default);
+        var first = CallScope.Begin(s_long, null, TimeProvider.System, servesAgain: false, default);
         first.Dispose();
         using var second = Begin(s_long);
         Assert.That(second, Is.Not.SameAs(first));
@@ -102,9 +102,9 @@ public sealed class CallScopeTests
     public void A_scope_with_a_timer_of_another_clock_serves_nobody_else()
     {
         var clock = new ManualTimeProvider();
-        var first = CallScope.Begin(s_long, Headers.Empty, clock, servesAgain: true, default);
+        var first = CallScope.Begin(s_long, null, clock, servesAgain: true, default);
         first.Dispose();
-        using var second = CallScope.Begin(s_long, Headers.Empty, clock, servesAgain: true, default);
+        using var second = CallScope.Begin(s_long, null, clock, servesAgain: true, default);
         Assert.That(second, Is.Not.SameAs(first));
         clock.Advance(s_long);
         Assert.That(second.IsCancellationRequested, Is.True);
@@ -137,5 +137,5 @@ public sealed class CallScopeTests
     }
 
     private static CallScope Begin(TimeSpan timeout, CancellationToken caller = default) =>
-        CallScope.Begin(timeout, Headers.Empty, TimeProvider.System, servesAgain: true, caller);
+        CallScope.Begin(timeout, null, TimeProvider.System, servesAgain: true, caller);
 }
