@@ -21,7 +21,7 @@ public sealed class Endpoint
     private static readonly TimeSpan s_slowStart = TimeSpan.FromSeconds(20);
 
     private readonly TimeProvider _clock;
-    private readonly long _made;
+    private readonly uint _made;
     private readonly PeakEwma _latency = new(FirstLatency);
     private readonly DecayingSum _bytes = new();
     private readonly DecayingMark _load = new();
@@ -45,8 +45,8 @@ public sealed class Endpoint
         ArgumentNullException.ThrowIfNull(clock);
         _address = address;
         _clock = clock;
-        _made = clock.GetTimestamp();
-        _startedAt = warm ? long.MinValue : _made;
+        _made = CoarseClock.Read(clock);
+        _startedAt = warm ? long.MinValue : clock.GetTimestamp();
         Breaker = new(ToString(), breaker, clock);
         Breaker.Changed += CircuitChanged;
     }
@@ -100,7 +100,7 @@ public sealed class Endpoint
     public long LastSuccess => Volatile.Read(ref _lastSuccess);
 
     /// <summary>Bytes sent and received within about the last ten seconds.</summary>
-    public double RecentBytes => BytesAt(_clock.GetTimestamp());
+    public double RecentBytes => BytesAt(CoarseClock.Read(_clock));
 
     /// <summary>
     /// What the server said of its own load in its last answers, fading over about ten seconds: 0 is idle, 1 is full, more
@@ -108,7 +108,7 @@ public sealed class Endpoint
     /// </summary>
     public double ReportedLoad
     {
-        get => LoadAt(_clock.GetTimestamp());
+        get => LoadAt(CoarseClock.Read(_clock));
         set => _load.Set(double.IsNaN(value) ? 0 : (float)Math.Clamp(value, 0, 1000), Now);
     }
 
@@ -116,7 +116,7 @@ public sealed class Endpoint
     /// The peak average of its latency. It fades while nothing is in flight, so that a slow or failing endpoint is tried
     /// again some day; while an answer is awaited it does not, so that one trial is not followed by a thousand.
     /// </summary>
-    public TimeSpan Latency => TimeSpan.FromSeconds(LatencyAt(_clock.GetTimestamp()));
+    public TimeSpan Latency => TimeSpan.FromSeconds(LatencyAt(CoarseClock.Read(_clock)));
 
     /// <summary>Its weight, less while it starts slowly: from a tenth to the whole within 20 seconds.</summary>
     public double EffectiveWeight => Address.Weight * Warmth;
@@ -141,21 +141,19 @@ public sealed class Endpoint
         }
     }
 
-    private uint Now => MillisecondsAt(_clock.GetTimestamp());
+    // Milliseconds since it was made, wrapping after 49 days.
+    private uint Now => unchecked(CoarseClock.Read(_clock) - _made);
 
-    // Balancers read the clock once for all that they compare: reading it is most of what these would cost.
+    // Balancers read the coarse clock once for all that they compare.
 
     /// <summary>What <see cref="Latency"/> is, in seconds.</summary>
-    internal float LatencyAt(long timestamp) => InFlight == 0 ? _latency.Read(MillisecondsAt(timestamp)) : _latency.Last;
+    internal float LatencyAt(uint now) => InFlight == 0 ? _latency.Read(unchecked(now - _made)) : _latency.Last;
 
     /// <summary>What <see cref="ReportedLoad"/> is.</summary>
-    internal float LoadAt(long timestamp) => _load.Read(MillisecondsAt(timestamp));
+    internal float LoadAt(uint now) => _load.Read(unchecked(now - _made));
 
     /// <summary>What <see cref="RecentBytes"/> is.</summary>
-    internal float BytesAt(long timestamp) => _bytes.Read(MillisecondsAt(timestamp));
-
-    // Since it was made, wrapping after 49 days.
-    private uint MillisecondsAt(long timestamp) => unchecked((uint)(long)_clock.GetElapsedTime(_made, timestamp).TotalMilliseconds);
+    internal float BytesAt(uint now) => _bytes.Read(unchecked(now - _made));
 
     /// <summary>An attempt begins.</summary>
     public void Begin() => Interlocked.Increment(ref _inFlight);

@@ -3,5 +3,5 @@ namespace ServiceMesh.Http;
 /// <summary><c>LeastLatency</c>: the lowest peak average of the latency. Weights do not count.</summary>
 internal sealed class LeastLatency(BalancerContext context) : LeastOf(context, changesWithTime: true)
 {
-    protected override double Score(Endpoint endpoint, long now) => endpoint.LatencyAt(now);
+    protected override double Score(Endpoint endpoint, uint now) => endpoint.LatencyAt(now);
 }

@@ -10,7 +10,7 @@ internal abstract class LeastOf(BalancerContext context, bool changesWithTime) :
     private readonly Random _random = context.Random;
     private readonly TimeProvider? _clock = changesWithTime ? context.Clock : null;
 
-    protected abstract double Score(Endpoint endpoint, long now);
+    protected abstract double Score(Endpoint endpoint, uint now);
 
     protected override Endpoint[] Prepare(ImmutableArray<Endpoint> endpoints) => [.. endpoints];
 
@@ -19,7 +19,7 @@ internal abstract class LeastOf(BalancerContext context, bool changesWithTime) :
         Endpoint? best = null;
         var lowest = double.PositiveInfinity;
         var equals = 0;
-        var now = _clock?.GetTimestamp() ?? 0;
+        var now = _clock is null ? 0 : CoarseClock.Read(_clock);
         foreach (var endpoint in plan)
         {
             if (!context.Allows(endpoint))

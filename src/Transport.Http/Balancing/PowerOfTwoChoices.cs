@@ -25,7 +25,7 @@ internal sealed class PowerOfTwoChoices(BalancerContext context) : SnapshotBalan
             switch (context.Allows(a), context.Allows(b))
             {
                 case (true, true):
-                    var now = _clock.GetTimestamp();
+                    var now = CoarseClock.Read(_clock);
                     return Cost(b, now) < Cost(a, now) ? b : a;
                 case (true, false): return a;
                 case (false, true): return b;
@@ -35,6 +35,6 @@ internal sealed class PowerOfTwoChoices(BalancerContext context) : SnapshotBalan
         return Draw.Uniform(plan, context, _random);
     }
 
-    private static double Cost(Endpoint endpoint, long now) =>
+    private static double Cost(Endpoint endpoint, uint now) =>
         endpoint.LatencyAt(now) * (endpoint.InFlight + 1) * (1 + endpoint.LoadAt(now)) / endpoint.EffectiveWeight;
 }
