@@ -84,11 +84,12 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
 
     public override void Discard(Answer<HttpResponseMessage> answer) => _lastStatus = answer.Reply?.StatusCode ?? _lastStatus;
 
-    public override Answer<HttpResponseMessage> NobodyCanTake() => new(
-        null, Verdict.NotSent with { IsAgainstEndpoint = false },
-        new HttpRequestException(
-            _service.Group.Failure is null ? HttpRequestError.ConnectionError : HttpRequestError.NameResolutionError,
-            _service.WhyNobodyCanTake(), new RequestNotSentException(_service.WhyNobodyCanTake()), _lastStatus));
+    public override Answer<HttpResponseMessage> NobodyCanTake()
+    {
+        var why = _service.WhyNobodyCanTake();
+        var error = _service.Group.Endpoints.IsEmpty ? HttpRequestError.NameResolutionError : HttpRequestError.ConnectionError;
+        return new(null, Verdict.NotSent with { IsAgainstEndpoint = false }, new HttpRequestException(error, why.Message, why, _lastStatus));
+    }
 
     public override Answer<HttpResponseMessage> TooMany(int most)
     {
@@ -110,7 +111,8 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
         throw answer.Failure switch
         {
             _ when PhaseTimeoutException.In(answer.Failure) is { } timeout => new TaskCanceledException($"{timeout.Message}{often}", timeout),
-            HttpRequestException { InnerException: RequestNotSentException } own => own,
+            HttpRequestException { InnerException: RequestNotSentException or CircuitOpenException } own => own,
+            CircuitOpenException open => new HttpRequestException(HttpRequestError.ConnectionError, open.Message, open),
             var failure => new HttpRequestException(
                 (failure as HttpRequestException)?.HttpRequestError ?? (failure as HttpIOException)?.HttpRequestError ?? HttpRequestError.Unknown,
                 answer.Verdict.Result == AttemptResult.NotSent

@@ -9,12 +9,13 @@ namespace ServiceMesh.Faults.Tests;
 /// One server that is broken in each way, and requests that may run twice: what the caller sees, in which time, and how many
 /// attempts reached the server. With one attempt, which is the timeouts alone; and with three.
 /// </summary>
-[CancelAfter(30_000)]
+[CancelAfter(60_000)]
+[Parallelizable(ParallelScope.Children)]
 public sealed class OneServerTests
 {
-    private static readonly TimeSpan s_connect = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan s_headers = TimeSpan.FromMilliseconds(400);
-    private static readonly TimeSpan s_attempt = TimeSpan.FromMilliseconds(600);
+    private static readonly TimeSpan s_connect = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan s_headers = TimeSpan.FromMilliseconds(600);
+    private static readonly TimeSpan s_attempt = TimeSpan.FromMilliseconds(1000);
 
     // What a busy machine may add.
     private static readonly TimeSpan s_slack = TimeSpan.FromSeconds(5);
@@ -38,7 +39,7 @@ public sealed class OneServerTests
             Assert.That((seen.Exception!.InnerException as PhaseTimeoutException)?.Phase, Is.EqualTo(phase), seen.Exception.ToString());
             Assert.That(seen.Said, Does.Contain(server.Address));
             AssertTime(seen, phase, attempts);
-            Assert.That(server.Attempts, Is.EqualTo(reached * attempts));
+            Assert.That(() => server.Attempts, Is.EqualTo(reached * attempts).After(5000, 5)); // it may be slower than the caller's patience
         });
 
     [TestCase(Fault.Refused, null, 0, "refuses connections")]
@@ -59,7 +60,7 @@ public sealed class OneServerTests
             Assert.That((seen.Status, seen.IsNotProcessed), Is.EqualTo((503, reached == 0)), seen.Said);
             Assert.That(seen.Said, Does.Contain(server.Address).And.Contain(why));
             AssertTime(seen, phase, attempts);
-            Assert.That(server.Attempts, Is.EqualTo(reached * attempts));
+            Assert.That(() => server.Attempts, Is.EqualTo(reached * attempts).After(5000, 5)); // it may be slower than the caller's patience
         });
 
     [TestCase(CallerKind.Bus, Fault.Status500, 500, "A fault of the test.")]
