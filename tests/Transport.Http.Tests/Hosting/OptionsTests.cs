@@ -87,7 +87,7 @@ public sealed class OptionsTests
 
     [Test]
     public void Without_a_word_of_it_only_loopback_is_listened_on() =>
-        Assert.That(new HttpTransportParts(new(), new(), new([]), new([]), null, null).ListenOn.Select(a => (a.ToString(), a.IsLoopback)), Is.EqualTo([("http://127.0.0.1:5080", true)]));
+        Assert.That(new HttpTransportParts(new(), new(), new([]), new([]), null, null, new()).ListenOn.Select(a => (a.ToString(), a.IsLoopback)), Is.EqualTo([("http://127.0.0.1:5080", true)]));
 
     [Test]
     public async Task A_node_that_only_wants_error_reports_listens_for_them()
