@@ -20,7 +20,7 @@ public sealed class OutageTests
         await using var caller = await Caller.StartAsync(
             kind, servers.All,
             ("Timeouts:Attempt", "00:00:00.3"), ("CircuitBreaker:TrialRequestInterval", "00:00:00.3"), ("CircuitBreaker:CircuitOpenWindow", "00:00:01"),
-            ("CircuitBreaker:CounterSlidingWindow", "00:00:05"), ("CircuitBreaker:CounterUpdateInterval", "00:00:00.05"));
+            ("CircuitBreaker:CounterSlidingWindow", "00:00:01"), ("CircuitBreaker:CounterUpdateInterval", "00:00:00.05"));
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var load = new Load();
         var running = Enumerable.Range(0, Callers).Select(_ => Task.Run(() => load.RunAsync(caller, end.Token), cancellationToken)).ToArray();
@@ -31,7 +31,7 @@ public sealed class OutageTests
             server.Fault = fault;
         }
 
-        await UntilAsync(() => load.SucceededBefore(TimeSpan.FromSeconds(1)), cancellationToken); // what was under way is through, and the circuits are open
+        await UntilAsync(() => load.SucceededBefore(TimeSpan.FromSeconds(1.5)), cancellationToken); // what was under way is through, and the circuits are open
         var (requests, attempts, began) = (load.Sent, servers.Log.Attempts, Stopwatch.GetTimestamp());
         await Task.Delay(TimeSpan.FromSeconds(TestLength.Of(2, 20)), cancellationToken);
         var took = Stopwatch.GetElapsedTime(began);
