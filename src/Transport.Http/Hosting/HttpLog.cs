@@ -23,6 +23,9 @@ internal static partial class HttpLog
     [LoggerMessage(405, LogLevel.Error, "The balancer {Balancer} of '{Topic}' refused its new endpoints and chooses among those that it has")]
     public static partial void BalancerFailed(ILogger logger, string balancer, string topic, Exception failure);
 
+    [LoggerMessage(408, LogLevel.Error, "The balancer {Balancer} of '{Topic}' failed to choose: the first endpoint that can take the message gets it")]
+    public static partial void PickFailed(ILogger logger, string balancer, string topic, Exception failure);
+
     [LoggerMessage(
         406, LogLevel.Warning, "Endpoint {Endpoint} of service {Service} is now node {First} and now node {Second}: is it a load balancer? List the nodes themselves, so that each is watched")]
     public static partial void EndpointIsMany(ILogger logger, Endpoint endpoint, string service, string first, string second);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
@@ -321,6 +322,21 @@ public sealed class MeshTests
     }
 
     [Test]
+    public async Task A_resolver_of_ones_own_that_finds_what_is_no_host_is_said_and_the_node_lives_on()
+    {
+        await using var node = await StartAsync(
+            mesh => mesh.AddHandler(Ask, (input, _) => input).Services.AddSingleton(new ResolverKind("own", (_, _) => new OneAddress(new("a b/../c", 80)))),
+            Listen(FreePort.Next()), ("Http:Services:far:Address", "own://x"), ("Http:Services:far:Topics:far.ask", "/ask"));
+
+        var far = await node.Bus.TryRequestAsync(new RequestTopic<string, string>("far.ask"), "").InTime();
+
+        Assert.That(await node.Bus.RequestAsync(Ask, "lives").InTime(), Is.EqualTo("lives"));
+        Assert.That((far.Status, far.Failure!.NotProcessed), Is.EqualTo((StatusCode.Unavailable, true)));
+        Assert.That(far.Failure.Message, Does.Contain("The resolver of 'own://x' found what cannot be called: 'a b/../c' is no IP address and no host name."));
+        Assert.That(node.Log.Has(LogLevel.Warning, "far could not be resolved: The resolver of 'own://x' found what cannot be called"), Is.True);
+    }
+
+    [Test]
     public async Task An_empty_group_is_said_and_filled_later()
     {
         var port = FreePort.Next();
@@ -397,6 +413,15 @@ public sealed class MeshTests
         Assert.That(await right.Bus.RequestAsync(Ask, "hello").InTime(), Is.EqualTo("hello"));
         Assert.That(refused.Status, Is.EqualTo(StatusCode.Unavailable));
         Assert.That(refused.Failure!.Message, Does.Contain("RemoteCertificateNameMismatch"));
+    }
+
+    private sealed class OneAddress(ResolvedAddress address) : IResolver
+    {
+        public async IAsyncEnumerable<ResolverResult> WatchAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+        {
+            yield return ResolverResult.Found([address]);
+            await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken);
+        }
     }
 
     private sealed class Broken : IBalancer
