@@ -1,21 +1,58 @@
 using System.CommandLine;
 using ServiceMesh.Benchmarks;
 
-// dotnet run -c Release --project benchmarks -- compare [--callers 1,64] [--seconds 3] [--rounds 3]
-var callers = new Option<string>("--callers")
+// Before the command line is read: that is no part of what is measured.
+if (args is [FirstReply.Command, var fresh, .. var settings])
+{
+    return await FirstReply.BeAsync(fresh, settings);
+}
+
+// dotnet run -c Release --project benchmarks -- compare [--transport inmemory,redis] [--callers 1,16,64,256] [--replicas 1,4,16]
+//   [--seconds 5] [--rounds 5] [--redis HOST:PORT] [--json FILE]
+var transport = new Option<string[]>("--transport")
+{
+    Description = "What to compare, with commas between: inmemory, redis, http, or how the names of contestants begin (redis/bare).",
+    DefaultValueFactory = _ => ["inmemory", "redis", "http"],
+    CustomParser = Values.Read(text => Contestant.All.Any(c => c.Name.StartsWith(text, StringComparison.OrdinalIgnoreCase))
+        ? text
+        : throw new FormatException($"'{text}' is no contestant. There are: {string.Join(", ", Contestant.All.Select(c => c.Name))}.")),
+};
+var callers = new Option<int[]>("--callers")
 {
     Description = "Numbers of concurrent callers, with commas between.",
-    DefaultValueFactory = _ => "1,64",
+    DefaultValueFactory = _ => [1, 16, 64, 256],
+    CustomParser = Values.Read(Values.Positive),
 };
-var seconds = new Option<double>("--seconds") { Description = "How long one measurement takes.", DefaultValueFactory = _ => 3 };
-var rounds = new Option<int>("--rounds") { Description = "How often each contestant has its turn; medians are printed.", DefaultValueFactory = _ => 3 };
-var compare = new Command("compare", "Contestants in turn, in one run: requests a second, latency, bytes allocated per request.") { callers, seconds, rounds };
-compare.SetAction((arguments, cancellationToken) => Comparison.RunAsync(
-    [.. arguments.GetValue(callers)!.Split(',').Select(int.Parse)],
-    TimeSpan.FromSeconds(arguments.GetValue(seconds)),
-    arguments.GetValue(rounds),
-    Console.Out,
-    cancellationToken));
+var replicas = new Option<int[]>("--replicas")
+{
+    Description = "Numbers of replicas that answer, with commas between.",
+    DefaultValueFactory = _ => [1, 4, 16],
+    CustomParser = Values.Read(Values.Positive),
+};
+var seconds = new Option<double>("--seconds") { Description = "How long each contestant is measured for one line of the table.", DefaultValueFactory = _ => 5, Validators = { Values.IsPositive<double> } };
+var rounds = new Option<int>("--rounds") { Description = "In how many turns; their medians are printed.", DefaultValueFactory = _ => 5, Validators = { Values.IsPositive<int> } };
+var redis = new Option<string?>("--redis") { Description = "HOST:PORT of a Redis server. Without it one is started on a free port, and stopped." };
+var json = new Option<FileInfo?>("--json") { Description = "A file for the table as JSON." };
+var compare = new Command("compare", "The bus beside others and beside the floor, in turns within one run.") { transport, callers, replicas, seconds, rounds, redis, json };
+compare.SetAction(async (arguments, cancellationToken) =>
+{
+    var rows = await Comparison.RunAsync(
+        new()
+        {
+            Contestants = arguments.GetValue(transport)!,
+            Callers = arguments.GetValue(callers)!,
+            Replicas = arguments.GetValue(replicas)!,
+            Time = TimeSpan.FromSeconds(arguments.GetValue(seconds)),
+            Rounds = arguments.GetValue(rounds),
+            Redis = arguments.GetValue(redis),
+        },
+        Console.Out,
+        cancellationToken);
+    if (arguments.GetValue(json) is { } file)
+    {
+        await File.WriteAllTextAsync(file.FullName, Row.ToJson(rows), cancellationToken);
+    }
+});
 
 // dotnet run -c Release --project benchmarks -- serializers [--milliseconds 100] [--rounds 11]
 var milliseconds = new Option<double>("--milliseconds") { Description = "How long one measurement takes.", DefaultValueFactory = _ => 100 };
@@ -23,4 +60,27 @@ var turns = new Option<int>("--rounds") { Description = "How often each serializ
 var serializers = new Command("serializers", "JSON and MessagePack in turn: bytes of a body, time and allocations both ways.") { milliseconds, turns };
 serializers.SetAction((arguments, cancellationToken) => Serializers.RunAsync(
     TimeSpan.FromMilliseconds(arguments.GetValue(milliseconds)), arguments.GetValue(turns), Console.Out, cancellationToken));
-return await new RootCommand("ServiceMesh, measured.") { compare, serializers }.Parse(args).InvokeAsync();
+
+// dotnet run -c Release --project benchmarks -- micro [--milliseconds 100] [--filter '*Topic*' and what else BenchmarkDotNet knows]
+var iteration = new Option<double>("--milliseconds") { Description = "How long one of its iterations takes.", DefaultValueFactory = _ => 100, Validators = { Values.IsPositive<double> } };
+var micro = new Command("micro", "The parts for themselves, by BenchmarkDotNet, whose arguments it takes: --filter '*Topic*'.") { iteration };
+micro.TreatUnmatchedTokensAsErrors = false;
+micro.SetAction(arguments => MicroConfig.Run([.. arguments.UnmatchedTokens], arguments.GetValue(iteration)));
+
+// dotnet run -c Release --project benchmarks -- startup [--transport inmemory,http-h1] [--rounds 7] [--redis HOST:PORT]
+var started = new Option<string[]>("--transport")
+{
+    Description = $"Which, with commas between: {string.Join(", ", FirstReply.Transports)}.",
+    DefaultValueFactory = _ => [.. FirstReply.Transports],
+    CustomParser = Values.Read(text => FirstReply.Transports.Contains(text) ? text : throw new FormatException($"'{text}' is none of {string.Join(", ", FirstReply.Transports)}.")),
+};
+var processes = new Option<int>("--rounds") { Description = "How many processes of each; medians are printed.", DefaultValueFactory = _ => 7, Validators = { Values.IsPositive<int> } };
+var startup = new Command("startup", "Time and memory of a fresh process from Main to the first reply.") { started, processes, redis };
+startup.SetAction((arguments, cancellationToken) => FirstReply.RunAsync(
+    arguments.GetValue(started)!, arguments.GetValue(processes), arguments.GetValue(redis), Console.Out, cancellationToken));
+
+// dotnet run -c Release --project benchmarks -- breaker [--seconds 1]
+var time = new Option<double>("--seconds") { Description = "How long each figure is measured, over all rounds.", DefaultValueFactory = _ => 1, Validators = { Values.IsPositive<double> } };
+var breaker = new Command("breaker", "The closed circuit breaker and Polly's own in turn: nanoseconds on one and two threads, bytes per call.") { time };
+breaker.SetAction((arguments, cancellationToken) => Breakers.RunAsync(TimeSpan.FromSeconds(arguments.GetValue(time)), Console.Out, cancellationToken));
+return await new RootCommand("ServiceMesh, measured.") { compare, micro, startup, serializers, breaker }.Parse(args).InvokeAsync();

@@ -16,7 +16,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     private HttpNode _node = null!;
     private Mesh? _started; // null until the start
     private Connections _connections = null!;
-    private ClientStack _client = null!;
+    private MessageClient _client = null!;
     private FanOut _signals = null!;
     private ILogger _logger = null!;
     private OwnServer? _server;
@@ -37,11 +37,11 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     public async Task StartAsync(TransportContext context, CancellationToken cancellationToken)
     {
         _logger = context.LoggerFactory.CreateLogger("ServiceMesh.Http");
-        _connections = new(parts.Options, context.Clock);
+        _connections = new(parts.Options, context.Clock, parts.Random);
         _node = new(context, _local, new(parts.Options.Token, parts.Options.AllowUnprotected), watcher => _started?.Met(watcher));
         _started = parts.MakeMesh(context, _local, _connections, _logger);
-        _client = new(_node, _connections, Mesh, _stopping.Token);
-        _signals = new(_node, _connections, Mesh, _stopping.Token);
+        _client = new(parts.MakeStack(context.Clock), new(_node, _connections, Mesh), _stopping.Token);
+        _signals = new(_node, _connections, Mesh, parts.Options.Timeouts.Attempt ?? HttpTimeoutSettings.DefaultOfAttempt, _stopping.Token);
         parts.Endpoints.Open(_node);
         try
         {

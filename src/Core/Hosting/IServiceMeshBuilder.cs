@@ -16,6 +16,18 @@ public interface IServiceMeshBuilder
     IConfiguration? Configuration { get; }
 }
 
+/// <summary>The section that a bus was given, as a keyed service by the bus's name, for what reads a part of it and is no transport.</summary>
+/// <param name="Section">Null when the bus has none.</param>
+public sealed record BusSection(IConfiguration? Section);
+
+/// <summary>
+/// A part of a bus's section that something beside its transports reads; registered as a keyed service by the bus's name,
+/// so that its keys are known there.
+/// </summary>
+/// <param name="Name">The name of the part.</param>
+/// <param name="Keys">The keys in it, <c>:</c> between levels, <c>*</c> for a name that the user chooses.</param>
+public sealed record SectionKeys(string Name, IReadOnlyList<string> Keys);
+
 /// <summary>One transport that the configuration may choose. For transport writers.</summary>
 /// <param name="Name">The value of <c>ServiceMesh:Transport</c> that chooses it, and the name of its own section.</param>
 /// <param name="Keys">The keys of that section, <c>:</c> between levels, <c>*</c> for a name that the user chooses.</param>

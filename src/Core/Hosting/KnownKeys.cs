@@ -13,12 +13,13 @@ internal static class KnownKeys
         "Errors:MaxDataBytes", "Errors:QueueCapacity", "Errors:QueueFile",
     ];
 
-    /// <summary>A complaint for each key below the section that neither Core nor an added transport knows.</summary>
-    public static IEnumerable<string> Unknown(IConfiguration? section, IReadOnlyList<TransportRegistration> transports)
-    {
-        string[][] known = [.. Core.Concat(transports.SelectMany(t => t.Keys.Select(k => $"{t.Name}:{k}"))).Select(k => k.Split(':'))];
-        return section is null ? [] : Walk(section, [], known);
-    }
+    /// <summary>A complaint for each key below the section that neither Core nor an added part knows.</summary>
+    public static IEnumerable<string> Unknown(IConfiguration? section, IEnumerable<SectionKeys> parts) =>
+        Unknown(section, [.. Core, .. parts.SelectMany(p => p.Keys.Select(k => $"{p.Name}:{k}"))]);
+
+    /// <summary>A complaint for each key below the section that is not among these.</summary>
+    public static IEnumerable<string> Unknown(IConfiguration? section, IEnumerable<string> known) =>
+        section is null ? [] : Walk(section, [], [.. known.Select(k => k.Split(':'))]);
 
     /// <summary>The candidate that differs least, when it differs little enough to be a slip.</summary>
     public static string? Nearest(string text, IEnumerable<string> candidates)

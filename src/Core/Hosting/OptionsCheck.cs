@@ -5,7 +5,7 @@ namespace ServiceMesh;
 
 /// <summary>Checks the options of one bus at start: ranges, names, and keys that nobody knows.</summary>
 internal sealed class OptionsCheck(
-    string busName, IConfiguration? section, IReadOnlyList<TransportRegistration> transports, IReadOnlyList<IMessageSerializer> serializers)
+    string busName, IConfiguration? section, IReadOnlyList<TransportRegistration> transports, IReadOnlyList<SectionKeys> sections, IReadOnlyList<IMessageSerializer> serializers)
     : IValidateOptions<ServiceMeshOptions>
 {
     public ValidateOptionsResult Validate(string? name, ServiceMeshOptions options)
@@ -32,7 +32,7 @@ internal sealed class OptionsCheck(
             Limits.Queued.Complain(options.Handler.MaxQueued, $"{prefix}:Handler:MaxQueued"),
             Limits.Data.Complain(options.Errors.MaxDataBytes, $"{prefix}:Errors:MaxDataBytes"),
             Limits.Concurrency.Complain(options.Errors.QueueCapacity, $"{prefix}:Errors:QueueCapacity"),
-            .. KnownKeys.Unknown(section, transports),
+            .. KnownKeys.Unknown(section, [.. transports.Select(t => new SectionKeys(t.Name, t.Keys)), .. sections]),
         ];
         string[] said = [.. complaints.OfType<string>()];
         return said.Length == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(said);

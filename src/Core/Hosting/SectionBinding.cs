@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Configuration;
+
 namespace ServiceMesh;
 
 /// <summary>Reads a section into options so that what cannot be read is explained. For transport writers.</summary>
@@ -22,5 +24,17 @@ public static class SectionBinding
                 $"{failure.Message} Times are written [days.]hours:minutes:seconds, as 00:00:30; counts and sizes are whole numbers{string.Concat(choices)}.",
                 failure);
         }
+    }
+
+    /// <summary>
+    /// What to complain about in a section that no bus reads: a sentence for each key that is not among the known ones, with the
+    /// nearest that is. A bus checks its own section by itself.
+    /// </summary>
+    /// <param name="section">The section; null for none.</param>
+    /// <param name="known">Its keys, <c>:</c> between levels, <c>*</c> for a name that the user chooses.</param>
+    public static IReadOnlyList<string> UnknownKeys(IConfiguration? section, IEnumerable<string> known)
+    {
+        ArgumentNullException.ThrowIfNull(known);
+        return [.. KnownKeys.Unknown(section, known)];
     }
 }

@@ -56,11 +56,13 @@ public static class ServiceMeshServiceCollectionExtensions
         services.AddSingleton<IValidateOptions<ServiceMeshOptions>>(provider => new OptionsCheck(
             name, section,
             [.. provider.GetKeyedServices<TransportRegistration>(name)],
+            [.. provider.GetKeyedServices<SectionKeys>(name)],
             [.. provider.GetKeyedServices<IMessageSerializer>(name)]));
         services.AddKeyedSingleton<IMessageSerializer>(name, (provider, _) =>
             new JsonMessageSerializer(provider.GetRequiredService<IOptionsMonitor<JsonBodyOptions>>().Get(name).Json));
         services.AddKeyedSingleton<IMessageSerializer>(name, (provider, _) =>
             new MessagePackMessageSerializer(provider.GetRequiredService<IOptionsMonitor<JsonBodyOptions>>().Get(name).Json));
+        services.AddKeyedSingleton(name, new BusSection(section));
         services.AddKeyedSingleton(name, (provider, _) => Build(provider, name));
         services.AddKeyedSingleton(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Lifetime);
         services.AddKeyedSingleton<IServiceBus>(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Bus);

@@ -20,6 +20,12 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
     /// <summary>The most characters that all names and values of one message have together: 8,192.</summary>
     public const int MaxCharacters = 8192;
 
+    /// <summary>
+    /// The header that makes a request repeatable: whoever handles it recognizes a second one with the same value. Over HTTP
+    /// it travels under this name, as <c>draft-ietf-httpapi-idempotency-key-header</c> has it.
+    /// </summary>
+    public const string IdempotencyKey = "idempotency-key";
+
     // traceparent and tracestate.
     private const int OwnHeaders = 2;
 

@@ -39,4 +39,13 @@ public sealed record Message
 
     /// <summary>When the caller stops caring; none for signals.</summary>
     public Deadline Deadline { get; init; }
+
+    /// <summary>
+    /// Whether it may run twice without harm: its contract or its caller says so, or it carries an idempotency key. Known to
+    /// the sender only; it does not travel.
+    /// </summary>
+    public bool IsRepeatable { get; init; }
+
+    /// <summary>How the caller wants it to be sent again; null for what is configured. It does not travel.</summary>
+    public RetryOptions? Retry { get; init; }
 }

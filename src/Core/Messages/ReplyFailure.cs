@@ -45,6 +45,9 @@ public sealed class ReplyFailure
     /// <summary>True when sending it again is safe and may succeed: refused for now, and not processed.</summary>
     public bool IsRetryable => NotProcessed && Status is StatusCode.Overloaded or StatusCode.Unavailable;
 
+    /// <summary>After how long another attempt may succeed: an open circuit, a server's <c>Retry-After</c>. Null when nobody said.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
     /// <summary>The exception of a local step (a lambda, a decoder); null when another node failed.</summary>
     public Exception? Exception { get; init; }
 

@@ -24,6 +24,12 @@ public sealed class ReplyMessage
     /// </summary>
     public bool NotProcessed { get; init; }
 
+    /// <summary>
+    /// After how long another attempt may succeed, when whoever refused said so: an open circuit, a server's
+    /// <c>Retry-After</c>. Null when it is not known. Over HTTP it travels; other transports need not carry it.
+    /// </summary>
+    public TimeSpan? RetryAfter { get; init; }
+
     /// <summary>The most characters that <see cref="Failure"/> keeps of an error; the rest is cut off.</summary>
     public const int MaxErrorCharacters = 4096;
 
@@ -39,8 +45,12 @@ public sealed class ReplyMessage
         || (NotProcessed && Status is StatusCode.NotFound or StatusCode.BodyTooLarge or StatusCode.Overloaded);
 
     /// <summary>An answer without a body that says what went wrong.</summary>
-    public static ReplyMessage Failure(StatusCode status, string error, bool notProcessed = false) =>
-        new() { Status = status, Error = ExceptionText.Cut(error, MaxErrorCharacters), NotProcessed = notProcessed };
+    /// <param name="status">300 or more.</param>
+    /// <param name="error">A sentence for the caller; what is beyond <see cref="MaxErrorCharacters"/> is cut off.</param>
+    /// <param name="notProcessed">Whether it is certain that no handler ran.</param>
+    /// <param name="retryAfter">After how long another attempt may succeed, when that is known.</param>
+    public static ReplyMessage Failure(StatusCode status, string error, bool notProcessed = false, TimeSpan? retryAfter = null) =>
+        new() { Status = status, Error = ExceptionText.Cut(error, MaxErrorCharacters), NotProcessed = notProcessed, RetryAfter = retryAfter };
 
     /// <summary>The answer of a transport that found nobody who handles the topic.</summary>
     public static ReplyMessage NoHandler(Topic topic, string? advice = null) => Failure(

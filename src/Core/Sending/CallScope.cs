@@ -8,20 +8,26 @@ internal sealed class CallScope : CancellationTokenSource
 {
     private readonly CancellationToken _caller;
     private readonly CancellationTokenRegistration _link;
+    private readonly RequestOptions? _options;
 
-    public CallScope(TimeSpan timeout, Headers headers, TimeProvider clock, CancellationToken caller)
+    public CallScope(TimeSpan timeout, RequestOptions? options, TimeProvider clock, CancellationToken caller)
         : base(timeout, clock)
     {
         _caller = caller;
         Timeout = timeout;
-        Headers = headers;
+        _options = options;
         Deadline = Deadline.After(timeout, clock);
         _link = caller.UnsafeRegister(static scope => ((CallScope)scope!).Cancel(), this);
     }
 
     public TimeSpan Timeout { get; }
 
-    public Headers Headers { get; }
+    public Headers Headers => _options?.Headers ?? Headers.Empty;
+
+    /// <summary>What the caller said about running twice; null to leave it to the contract.</summary>
+    public bool? IsIdempotent => _options?.IsIdempotent;
+
+    public RetryOptions? Retry => _options?.Retry;
 
     public Deadline Deadline { get; }
 

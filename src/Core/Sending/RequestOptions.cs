@@ -13,6 +13,15 @@ public sealed record RequestOptions
     public Headers Headers { get; init; } = Headers.Empty;
 
     /// <summary>
+    /// Whether a request may run twice without harm, so that a transport may send it again when it does not know what
+    /// became of it. Default: what the contract says (<see cref="RequestTopic{TIn, TOut}.IsIdempotent"/>).
+    /// </summary>
+    public bool? IsIdempotent { get; init; }
+
+    /// <summary>How it is sent again when an attempt fails, on transports that do. Default: as the configuration says.</summary>
+    public RetryOptions? Retry { get; init; }
+
+    /// <summary>
     /// For a handler that calls others in turn: whatever is left of its own time, so that nothing it asks for outlives
     /// the caller. Pass the context's token too.
     /// </summary>

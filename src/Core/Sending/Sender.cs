@@ -29,7 +29,7 @@ internal sealed class Sender
     }
 
     public CallScope Begin(RequestOptions? options, CancellationToken caller) =>
-        new(options?.Timeout ?? _node.Options.Request.Timeout, options?.Headers ?? Headers.Empty, _node.Clock, caller);
+        new(options?.Timeout ?? _node.Options.Request.Timeout, options, _node.Clock, caller);
 
     public void Open() => _closedBecause = null;
 
@@ -46,7 +46,7 @@ internal sealed class Sender
         var status = StatusCode.None;
         try
         {
-            var request = Make(MessageKind.Request, topic.Topic, body, scope, operation);
+            var request = Make(MessageKind.Request, topic.Topic, body, scope, operation, topic.IsIdempotent);
             var reply = await AnswerAsync(request, scope).ConfigureAwait(false);
             var result = Decode<TOut>(request, reply);
             status = result.Status;
@@ -94,7 +94,7 @@ internal sealed class Sender
         }
     }
 
-    private Message Make(MessageKind kind, Topic topic, byte[] body, CallScope scope, Telemetry.SendOperation operation)
+    private Message Make(MessageKind kind, Topic topic, byte[] body, CallScope scope, Telemetry.SendOperation operation, bool isIdempotent = false)
     {
         var message = new Message
         {
@@ -105,6 +105,8 @@ internal sealed class Sender
             ContentType = _node.Serializers.Configured.ContentType,
             Body = body,
             Deadline = kind == MessageKind.Request ? scope.Deadline : Deadline.None,
+            IsRepeatable = kind == MessageKind.Request && ((scope.IsIdempotent ?? isIdempotent) || scope.Headers[Headers.IdempotencyKey] is { Length: > 0 }),
+            Retry = scope.Retry,
         };
         operation.DescribeMessage(message);
         return message;
@@ -234,7 +236,7 @@ internal sealed class Sender
         ReplyFailure? failure = null;
         if (reply.Status.IsFailure)
         {
-            failure = new(reply.Status, topic, reply.Error ?? "No details were given.", reply.NotProcessed) { Exception = reply.Exception };
+            failure = new(reply.Status, topic, reply.Error ?? "No details were given.", reply.NotProcessed) { Exception = reply.Exception, RetryAfter = reply.RetryAfter };
             if (reply.Body.IsEmpty)
             {
                 return Reply<T>.Failed(failure, reply.Headers);

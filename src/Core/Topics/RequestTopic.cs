@@ -22,6 +22,12 @@ public sealed class RequestTopic<TIn, TOut> : Composition<TIn, TOut>, ITopicCont
     /// <summary>The topic.</summary>
     public Topic Topic { get; }
 
+    /// <summary>
+    /// Whether a request may run twice without harm: it only reads, or sets what it sets anyway. Then transports that try
+    /// several servers send it again after an attempt of which nobody knows whether it ran. Default: false.
+    /// </summary>
+    public bool IsIdempotent { get; init; }
+
     /// <inheritdoc/>
     public TopicPattern Pattern { get; }
 

@@ -31,12 +31,15 @@ public sealed class Endpoint
     private bool _lastFailed;
     private long _lastSuccess;
     private long _startedAt;
+    private Peer? _peer;
 
     /// <summary>Makes an endpoint.</summary>
     /// <param name="address">Where it is.</param>
     /// <param name="clock">The clock.</param>
     /// <param name="warm">Whether it takes its full share at once; otherwise it starts slowly.</param>
-    public Endpoint(ResolvedAddress address, TimeProvider clock, bool warm = true)
+    /// <param name="breaker">The settings of its circuit breaker. Default: all defaults.</param>
+    /// <exception cref="ArgumentException">The settings cannot work; the message says why.</exception>
+    public Endpoint(ResolvedAddress address, TimeProvider clock, bool warm = true, CircuitBreakerSettings? breaker = null)
     {
         ArgumentNullException.ThrowIfNull(address);
         ArgumentNullException.ThrowIfNull(clock);
@@ -44,6 +47,8 @@ public sealed class Endpoint
         _clock = clock;
         _made = clock.GetTimestamp();
         _startedAt = warm ? long.MinValue : _made;
+        Breaker = new(ToString(), breaker, clock);
+        Breaker.Changed += CircuitChanged;
     }
 
     /// <summary>Where it is. Weight and priority may change; host, port, name and TLS of a remote one do not.</summary>
@@ -59,15 +64,31 @@ public sealed class Endpoint
         get => (EndpointState)Volatile.Read(ref _state);
         set
         {
-            if (Interlocked.Exchange(ref _state, (int)value) != (int)value && value == EndpointState.Healthy)
+            if (Interlocked.Exchange(ref _state, (int)value) == (int)value)
+            {
+                return;
+            }
+
+            if (value == EndpointState.Healthy)
             {
                 Volatile.Write(ref _startedAt, _clock.GetTimestamp());
             }
+
+            Peer?.Group.Recount();
         }
     }
 
-    /// <summary>Whether a balancer may choose it.</summary>
-    public bool CanTake => State == EndpointState.Healthy;
+    /// <summary>
+    /// Whether a balancer may choose it: it is healthy, not full, its circuit would admit a call now, and it is not ejected or
+    /// its group is in panic.
+    /// </summary>
+    public bool CanTake => CanTakeUnlessEjected && !(Peer is { IsEjected: true, Group.Panics: false });
+
+    /// <summary>Its circuit breaker. Whoever sends to it asks the breaker first, and reports to it what came of it.</summary>
+    public CircuitBreaker Breaker { get; }
+
+    /// <summary>Whether it is left out because it was worse than its peers.</summary>
+    public bool IsEjected => Peer is { IsEjected: true };
 
     /// <summary>Attempts that have begun and not ended.</summary>
     public int InFlight => Volatile.Read(ref _inFlight);
@@ -100,6 +121,21 @@ public sealed class Endpoint
     /// <summary>Its weight, less while it starts slowly: from a tenth to the whole within 20 seconds.</summary>
     public double EffectiveWeight => Address.Weight * Warmth;
 
+    /// <summary>What it is in its group; null outside of one.</summary>
+    internal Peer? Peer
+    {
+        get => Volatile.Read(ref _peer);
+        set => Volatile.Write(ref _peer, value);
+    }
+
+    internal bool CanTakeUnlessEjected => State == EndpointState.Healthy && !IsFull && Breaker.WouldAdmit;
+
+    /// <summary>Whether as many attempts are under way as may be.</summary>
+    internal bool IsFull => InFlight >= MostInFlight;
+
+    /// <summary>How many attempts may be under way. A few that choose it at one moment may exceed it.</summary>
+    internal int MostInFlight { get; init; } = int.MaxValue;
+
     internal float LatencySeconds => InFlight == 0 ? _latency.Read(Now) : _latency.Last;
 
     /// <summary>0.1 to 1.</summary>
@@ -119,13 +155,14 @@ public sealed class Endpoint
     public void Begin() => Interlocked.Increment(ref _inFlight);
 
     /// <summary>
-    /// An attempt begins, if it still can take one. It may have begun to drain between the choice and the count; a node
-    /// that hears that nothing is under way to it goes, so either the attempt has been counted or this has been seen.
+    /// An attempt begins, unless it has begun to drain between the choice and the count: a node that hears that nothing is
+    /// under way to it goes, so either the attempt has been counted or this has been seen. Nothing else is asked: a signal
+    /// goes to all who want it, whatever became of others.
     /// </summary>
     internal bool TryBegin()
     {
         Begin();
-        if (CanTake)
+        if (State == EndpointState.Healthy)
         {
             return true;
         }
@@ -147,6 +184,7 @@ public sealed class Endpoint
         _latency.Record((float)latency.TotalSeconds, Now);
         Volatile.Write(ref _lastFailed, false);
         Volatile.Write(ref _lastSuccess, _clock.GetTimestamp());
+        Peer?.Record(failed: false);
     }
 
     /// <summary>
@@ -154,15 +192,38 @@ public sealed class Endpoint
     /// that failing fast does not attract traffic.
     /// </summary>
     /// <param name="retryAfter">How long the server asked to be left alone; at most 300 seconds count.</param>
-    public void RecordFailure(TimeSpan? retryAfter = null)
+    /// <param name="isWell">
+    /// True when the endpoint itself is well: it said that it is full, or that a handler failed. Then it gets less, and is
+    /// not ejected for it.
+    /// </param>
+    public void RecordFailure(TimeSpan? retryAfter = null, bool isWell = false)
     {
         var penalty = retryAfter is { } asked && asked > s_leastPenalty ? asked : s_leastPenalty;
         _latency.Record((float)(penalty < s_mostPenalty ? penalty : s_mostPenalty).TotalSeconds, Now);
         Volatile.Write(ref _lastFailed, true);
+        Peer?.Record(failed: !isWell);
+    }
+
+    /// <summary>It is back after a time in which it got nothing: it counts as new, and its latency as unknown.</summary>
+    internal void StartSlowly()
+    {
+        _latency.Reset(FirstLatency, Now);
+        Volatile.Write(ref _lastFailed, false);
+        Volatile.Write(ref _startedAt, _clock.GetTimestamp());
     }
 
     /// <summary>Host and port.</summary>
     public override string ToString() => Address.Host.Contains(':', StringComparison.Ordinal)
         ? string.Create(CultureInfo.InvariantCulture, $"[{Address.Host}]:{Address.Port}")
         : string.Create(CultureInfo.InvariantCulture, $"{Address.Host}:{Address.Port}");
+
+    private void CircuitChanged(object? sender, CircuitChange change)
+    {
+        if (change.To == CircuitState.Closed)
+        {
+            StartSlowly();
+        }
+
+        Peer?.Group.Recount(this, change);
+    }
 }

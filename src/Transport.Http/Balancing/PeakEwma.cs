@@ -28,6 +28,9 @@ internal sealed class PeakEwma(float start)
         }
     }
 
+    /// <summary>Forgets what was recorded. A sample that comes at this moment may be forgotten with it, which is no loss.</summary>
+    public void Reset(float value, uint nowMilliseconds) => Volatile.Write(ref _packed, Packed.Write(value, nowMilliseconds));
+
     /// <summary>The average as it has decayed by now, so that one that got a bad mark is tried again some day.</summary>
     public float Read(uint nowMilliseconds)
     {

@@ -9,11 +9,14 @@ public readonly ref struct PickContext
     /// <summary>The endpoints that this request was already sent to: avoided while there is another.</summary>
     public ReadOnlySpan<Endpoint> Tried { get; init; }
 
+    /// <summary>Whether ejected ones are allowed too: when there is nobody else.</summary>
+    internal bool IgnoresEjection { get; init; }
+
     /// <summary>Whether the endpoint can take a request and was not tried yet: the first choice of every balancer.</summary>
     public bool Allows(Endpoint endpoint)
     {
         ArgumentNullException.ThrowIfNull(endpoint);
-        if (!endpoint.CanTake)
+        if (!CanTake(endpoint))
         {
             return false;
         }
@@ -28,4 +31,6 @@ public readonly ref struct PickContext
 
         return true;
     }
+
+    internal bool CanTake(Endpoint endpoint) => IgnoresEjection ? endpoint.CanTakeUnlessEjected : endpoint.CanTake;
 }

@@ -4,7 +4,9 @@ namespace ServiceMesh.Http;
 
 /// <summary>
 /// One balancer for each priority of a set: the lowest number is used while one of its endpoints can take a request and
-/// was not tried, then the next. This is what the client asks; the balancers beneath see one priority each.
+/// was not tried, then the next. This is what the client asks; the balancers beneath see one priority each. An endpoint whose
+/// open circuit is to be tried goes before all others of its priority, or it would never get the trial; when nobody can take a
+/// request, ejected ones do.
 /// </summary>
 /// <param name="create">Makes the balancer of one priority.</param>
 public sealed class PriorityBalancer(Func<IBalancer> create) : IBalancer
@@ -22,7 +24,7 @@ public sealed class PriorityBalancer(Func<IBalancer> create) : IBalancer
             var balancer = before.FirstOrDefault(t => t.Priority == priority.Key)?.Balancer ?? create();
             ImmutableArray<Endpoint> members = [.. priority];
             balancer.Update(members);
-            tiers.Add(new(priority.Key, balancer, members));
+            tiers.Add(new(priority.Key, balancer, members, [.. members.Select(m => m.Peer?.Group).OfType<OutlierEjection>().Distinct()]));
         }
 
         ImmutableInterlocked.InterlockedExchange(ref _tiers, tiers.ToImmutable());
@@ -34,6 +36,11 @@ public sealed class PriorityBalancer(Func<IBalancer> create) : IBalancer
         Tier? tried = null;
         foreach (var tier in _tiers)
         {
+            if (DueForTrial(tier, context) is { } due)
+            {
+                return due;
+            }
+
             foreach (var endpoint in tier.Endpoints)
             {
                 if (context.Allows(endpoint) && tier.Balancer.Pick(context) is { } picked)
@@ -41,12 +48,34 @@ public sealed class PriorityBalancer(Func<IBalancer> create) : IBalancer
                     return picked;
                 }
 
-                tried = tried is null && endpoint.CanTake ? tier : tried;
+                tried = tried is null && context.CanTake(endpoint) ? tier : tried;
             }
         }
 
-        return tried?.Balancer.Pick(context);
+        return tried is not null ? tried.Balancer.Pick(context)
+            : context.IgnoresEjection ? null
+            : Pick(context with { IgnoresEjection = true });
     }
 
-    private sealed record Tier(int Priority, IBalancer Balancer, ImmutableArray<Endpoint> Endpoints);
+    // A first attempt is the trial, because it has others left. While all circuits are closed this reads one flag.
+    private static Endpoint? DueForTrial(Tier tier, in PickContext context)
+    {
+        foreach (var group in tier.Groups)
+        {
+            if (group.HasOpenCircuits && context.Tried.IsEmpty)
+            {
+                foreach (var endpoint in tier.Endpoints)
+                {
+                    if (endpoint.Breaker.IsTrialDue && context.Allows(endpoint))
+                    {
+                        return endpoint;
+                    }
+                }
+            }
+        }
+
+        return null;
+    }
+
+    private sealed record Tier(int Priority, IBalancer Balancer, ImmutableArray<Endpoint> Endpoints, ImmutableArray<OutlierEjection> Groups);
 }

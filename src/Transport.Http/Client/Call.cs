@@ -1,51 +1,142 @@
-using System.Runtime.InteropServices;
+using System.Collections.Immutable;
+using Polly;
 
 namespace ServiceMesh.Http;
 
-/// <summary>One request on its way through the layers. Used by one flow at a time.</summary>
-internal sealed class Call(Message message, RequestRoute route, Routes routes)
+/// <summary>
+/// One request on its way through the layers, whoever sends it: the bus, or an ordinary HttpClient. It knows how to choose
+/// an endpoint and how to send one attempt; what happens between is the same for all.
+/// </summary>
+/// <remarks>Several attempts may run beside each other when hedging is on; everything else happens one after the other.</remarks>
+internal abstract class Call<TReply>(CallSettings settings)
+    where TReply : class
 {
-    private readonly List<Endpoint> _tried = new(1);
+    private static readonly ResiliencePropertyKey<Call<TReply>> s_key = new("mesh-call");
+    private static readonly ResiliencePropertyKey<Endpoint> s_endpoint = new("mesh-endpoint");
 
-    public Message Message => message;
+    private Endpoint[] _tried = [];
+    private int _attempts;
 
-    public RequestRoute Route => route;
+    /// <summary>How it is retried and timed.</summary>
+    public CallSettings Settings => settings;
 
-    /// <summary>Where the present attempt goes; set by selection.</summary>
-    public Endpoint Endpoint { get; private set; } = null!;
+    /// <summary>Attempts that have begun.</summary>
+    public int Attempts => Volatile.Read(ref _attempts);
 
-    /// <summary>What is known of it; null for this node itself.</summary>
-    public Member? Member => routes.MemberOf(Endpoint);
+    /// <summary>The pause before the next attempt, which the rules of retrying have computed.</summary>
+    public TimeSpan NextPause { get; set; }
 
-    /// <summary>True when there was no endpoint left to try.</summary>
-    public bool IsExhausted { get; private set; }
+    /// <summary>Whether the next attempt may go to an endpoint again that was tried: when there is no other.</summary>
+    public bool MayReturn { get; set; }
 
-    /// <summary>Chooses an endpoint that was not tried yet and makes it the present one. False when there is none.</summary>
-    public bool TrySelect()
+    /// <summary>Whether running twice does no harm: an idempotent request, or one with a key.</summary>
+    public abstract bool IsRepeatable { get; }
+
+    /// <summary>Whether there still is a body that can be sent.</summary>
+    public virtual bool CanBeSentAgain => true;
+
+    /// <summary>What the request itself says about an answer; null to leave it to the rules.</summary>
+    public bool? WantsRetry(Answer<TReply> answer) => settings.RetryOn is { } wants && answer.Reply is { } reply ? wants(StatusOf(reply)) : null;
+
+    /// <summary>The service, for telemetry.</summary>
+    public abstract string Service { get; }
+
+    /// <summary>What is left until the caller stops caring.</summary>
+    public abstract TimeSpan Remaining { get; }
+
+    /// <summary>How long it may take in all, beyond what its token says; infinite for nothing.</summary>
+    public virtual TimeSpan TotalLimit => Timeout.InfiniteTimeSpan;
+
+    /// <summary>How long one attempt may take; infinite when only the total limits it.</summary>
+    public TimeSpan AttemptLimit => settings.AttemptLimit(IsRepeatable, Remaining);
+
+    /// <summary>The endpoint that was chosen last, as it is named to people; null when none was.</summary>
+    public string? LastEndpoint => _tried is [.., var last] ? Describe(last) : null;
+
+    /// <summary>The call of a context.</summary>
+    public static Call<TReply> Of(ResilienceContext context) => context.Properties.GetValue(s_key, null!);
+
+    /// <summary>The endpoint of the context's present attempt.</summary>
+    public static Endpoint EndpointOf(ResilienceContext context) => context.Properties.GetValue(s_endpoint, null!);
+
+    /// <summary>Puts the call into the context in which its layers run.</summary>
+    public void Enter(ResilienceContext context) => context.Properties.Set(s_key, this);
+
+    /// <summary>Chooses the endpoint of an attempt and counts the attempt as in flight there. False when there is none.</summary>
+    public bool TrySelect(ResilienceContext context)
     {
-        var key = message.Headers[route.HashHeader];
-        while (route.Balancer.Pick(new PickContext { Key = key, Tried = CollectionsMarshal.AsSpan(_tried) }) is { } endpoint && !_tried.Contains(endpoint))
+        while (true)
         {
-            _tried.Add(endpoint);
+            var tried = Volatile.Read(ref _tried);
+            if (Pick(new PickContext { Key = HashKey, Tried = tried }) is not { } endpoint)
+            {
+                return false;
+            }
+
+            if (!tried.Contains(endpoint))
+            {
+                // A hedge may have chosen meanwhile, perhaps the same one: then once more, knowing that.
+                if (Interlocked.CompareExchange(ref _tried, [.. tried, endpoint], tried) != tried)
+                {
+                    continue;
+                }
+            }
+            else if (!MayReturn)
+            {
+                return false;
+            }
+
             if (endpoint.TryBegin())
             {
-                Endpoint = endpoint;
+                Interlocked.Increment(ref _attempts);
+                context.Properties.Set(s_endpoint, endpoint);
+                return true;
+            }
+        }
+    }
+
+    /// <summary>Whether an endpoint that was not tried can take it now.</summary>
+    public bool HasAnother()
+    {
+        var context = new PickContext { Tried = _tried };
+        foreach (var endpoint in Endpoints)
+        {
+            if (context.Allows(endpoint))
+            {
                 return true;
             }
         }
 
-        IsExhausted = true;
         return false;
     }
 
-    /// <summary>Why nobody can take it.</summary>
-    public ReplyMessage NobodyCanTake()
+    /// <summary>Sends one attempt to an endpoint. Every outcome is an answer; the only exception is the cancellation of the token.</summary>
+    public abstract ValueTask<Answer<TReply>> SendAsync(Endpoint endpoint, CancellationToken cancellationToken);
+
+    /// <summary>An endpoint as it is named to people: with its scheme.</summary>
+    public abstract string Describe(Endpoint endpoint);
+
+    /// <summary>Why nobody can take it, after what attempts there were.</summary>
+    public abstract Answer<TReply> NobodyCanTake();
+
+    /// <summary>The answer when the client has <paramref name="most"/> requests under way already.</summary>
+    public abstract Answer<TReply> TooMany(int most);
+
+    /// <summary>An answer is about to be discarded for another attempt.</summary>
+    public virtual void Discard(Answer<TReply> answer)
     {
-        var others = route.Endpoints.Select(routes.MemberOf).OfType<Member>().ToArray();
-        var leaving = others.Where(m => m.Endpoint.State == EndpointState.Draining).ToArray();
-        var what = leaving.Length > 0
-            ? $"is shutting down: {string.Join(", ", leaving.Take(3).Select(m => m.ToString()))}"
-            : $"is unreachable: {string.Join(", ", others.Take(3).Select(m => $"{m} {m.Trouble}"))}";
-        return ReplyMessage.Failure(StatusCode.Unavailable, $"Every node that handles '{message.Topic}' {what}.", notProcessed: true);
     }
+
+    /// <summary>The attempt at an endpoint is over, as <see cref="Endpoint.End"/> wants to know.</summary>
+    public virtual void End(Endpoint endpoint, Outcome<Answer<TReply>> outcome) => endpoint.End();
+
+    /// <summary>All that may take it, whether or not they can now.</summary>
+    protected abstract ImmutableArray<Endpoint> Endpoints { get; }
+
+    protected abstract int StatusOf(TReply reply);
+
+    /// <summary>What <c>ConsistentHash</c> hashes; null for none.</summary>
+    protected abstract string? HashKey { get; }
+
+    protected abstract Endpoint? Pick(in PickContext context);
 }

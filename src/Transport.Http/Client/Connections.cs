@@ -1,8 +1,7 @@
 using System.Globalization;
 using System.Net;
-using System.Net.Security;
 using System.Net.Sockets;
-using System.Security.Cryptography.X509Certificates;
+using System.Runtime.CompilerServices;
 
 namespace ServiceMesh.Http;
 
@@ -15,39 +14,17 @@ internal sealed class Connections : IDisposable
     // Of a body that may be refused for its size, the headers go first (RFC 9110, 10.1.1).
     private const int LargeBody = 1024 * 1024;
 
-    private const int MostHeaderKilobytes = 128;
+    private const long RefusedStream = 7; // RFC 9113, 7: nothing was processed
 
     private readonly HttpMessageInvoker _http;
     private readonly TimeProvider _clock;
     private readonly string? _authorization;
 
-    public Connections(HttpTransportOptions options, TimeProvider clock)
+    public Connections(HttpTransportOptions options, TimeProvider clock, Random random)
     {
         _clock = clock;
         _authorization = options.Token is null ? null : $"Bearer {options.Token}";
-        var handler = new SocketsHttpHandler
-        {
-            ConnectTimeout = options.Timeouts.Connect,
-            PooledConnectionIdleTimeout = options.Timeouts.Idle,
-            // An endpoint may be a name, whose address may change, so connections are renewed: ± a fifth, not all at once.
-            PooledConnectionLifetime = TimeSpan.FromMinutes(5) * (0.8 + (0.4 * Random.Shared.NextDouble())),
-            EnableMultipleHttp2Connections = true,
-            KeepAlivePingDelay = TimeSpan.FromSeconds(30),
-            KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
-            MaxResponseHeadersLength = MostHeaderKilobytes,
-            AllowAutoRedirect = false,
-            UseCookies = false,
-            UseProxy = false,
-            ActivityHeadersPropagator = null, // the message has its trace already
-        };
-        if (options.Tls.LoadTrustedRoots() is { } roots)
-        {
-            var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-            policy.CustomTrustStore.AddRange(roots);
-            handler.SslOptions = new SslClientAuthenticationOptions { CertificateChainPolicy = policy };
-        }
-
-        _http = new(handler);
+        _http = new(new Dialer(options.Timeouts, options.Tls, clock).MakeHandler(random));
     }
 
     /// <summary>Sends one HTTP request and reads its whole answer; null when that is larger than the limit.</summary>
@@ -64,38 +41,94 @@ internal sealed class Connections : IDisposable
         Member member, HttpMethod method, string path, IEnumerable<(string Name, string Value)> headers, string contentType, ReadOnlyMemory<byte> body, int limit,
         CancellationToken cancellationToken, bool isMessage = false)
     {
-        using var request = Make(member, method, path, headers, contentType, body);
+        using var request = Make(member, method, member.UriOf(path), contentType, body);
+        foreach (var (header, value) in headers)
+        {
+            request.Headers.TryAddWithoutValidation(header, value);
+        }
+
+        return await SendAsync(request, member, body.Length, limit, isMessage, TimeSpan.Zero, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Sends a request that was made here and reads its whole answer; null when that is larger than the limit.</summary>
+    /// <param name="request">From <see cref="Make"/>.</param>
+    /// <param name="member">Where to.</param>
+    /// <param name="sent">Bytes of its body.</param>
+    /// <param name="limit">The most bytes of the answer.</param>
+    /// <param name="isMessage">Whether the endpoint's latency and load are learned from it.</param>
+    /// <param name="headersLimit">How long the headers of the answer may take; infinite for zero too.</param>
+    /// <param name="cancellationToken">Ends it at once; the server hears of it.</param>
+    /// <exception cref="PhaseTimeoutException">The headers took too long.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<HttpReply?> SendAsync(
+        HttpRequestMessage request, Member member, int sent, int limit, bool isMessage, TimeSpan headersLimit, CancellationToken cancellationToken)
+    {
         var began = _clock.GetTimestamp();
-        using var response = await _http.SendAsync(request, cancellationToken).ConfigureAwait(false);
+        using var response = await SendAsync(request, headersLimit, member, cancellationToken).ConfigureAwait(false);
         var answered = new List<(string, string)>();
         foreach (var (name, values) in response.Headers.NonValidated)
         {
-            foreach (var value in values)
+            // The rest is between the platform and the server.
+            if (ReplyWire.Reads(name))
             {
-                answered.Add((name, value));
+                foreach (var value in values)
+                {
+                    answered.Add((name, value));
+                }
             }
         }
 
-        if (isMessage)
-        {
-            Learn(member.Endpoint, response, _clock.GetElapsedTime(began));
-        }
-
+        var latency = _clock.GetElapsedTime(began);
         var stream = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
         await using (stream.ConfigureAwait(false))
         {
             var read = await BoundedBody.ReadAsync(stream, response.Content.Headers.ContentLength, limit, cancellationToken).ConfigureAwait(false);
-            member.Endpoint.RecordBytes(body.Length + (read?.Length ?? 0));
+            member.Endpoint.RecordBytes(sent + (read?.Length ?? 0));
+            if (isMessage)
+            {
+                Learn(member.Endpoint, response, latency); // now, because an answer that breaks off is no success
+            }
+
             var type = response.Content.Headers.NonValidated.TryGetValues("Content-Type", out var types) ? types.ToString() : "";
             return read is null ? null : new HttpReply((int)response.StatusCode, type, answered, read);
         }
     }
 
-    /// <summary>True when a failure means that nothing was sent: there was no connection.</summary>
-    public static bool IsConnectFailure(Exception failure) => failure switch
+    /// <summary>Sends one HTTP request; its answer's body is still to come.</summary>
+    /// <param name="request">Addressed to an endpoint.</param>
+    /// <param name="headersLimit">How long the headers of the answer may take; infinite for zero too.</param>
+    /// <param name="endpoint">Where to, as it is named to people.</param>
+    /// <param name="cancellationToken">Ends it at once; the server hears of it.</param>
+    /// <exception cref="PhaseTimeoutException">The headers took too long.</exception>
+    public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, TimeSpan headersLimit, object endpoint, CancellationToken cancellationToken) =>
+        headersLimit > TimeSpan.Zero ? SendWithinAsync(request, headersLimit, endpoint, cancellationToken) : _http.SendAsync(request, cancellationToken);
+
+    /// <summary>What an answer says of the endpoint: its latency, a failure, its load.</summary>
+    public static void Learn(Endpoint endpoint, HttpResponseMessage response, TimeSpan latency)
+    {
+        if (IsFailure((int)response.StatusCode))
+        {
+            // Who is full, or is a node that says so itself, is well.
+            endpoint.RecordFailure(response.Headers.RetryAfter?.Delta, isWell: (int)response.StatusCode == 429 || response.Headers.NonValidated.Contains(MeshHeader.Status));
+        }
+        else
+        {
+            endpoint.RecordSuccess(latency);
+        }
+
+        if (response.Headers.NonValidated.TryGetValues(MeshHeader.Load, out var said)
+            && double.TryParse(said.ToString(), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var load))
+        {
+            endpoint.ReportedLoad = load;
+        }
+    }
+
+    /// <summary>True when a failure means that nothing ran: there was no connection, or the server refused the stream.</summary>
+    public static bool WasNotSent(Exception failure) => failure switch
     {
         HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError } => true,
-        OperationCanceledException { InnerException: TimeoutException } => true, // of the connect timeout
+        PhaseTimeoutException { Phase: TimeoutPhase.Connect or TimeoutPhase.Tls } => true,
+        HttpRequestException { InnerException: HttpProtocolException { ErrorCode: RefusedStream } } => true,
         _ => false,
     };
 
@@ -106,17 +139,36 @@ internal sealed class Connections : IDisposable
     public static string ReasonOf(Exception failure) => failure.GetBaseException() switch
     {
         SocketException { SocketErrorCode: SocketError.ConnectionRefused } => "refuses connections",
-        TimeoutException => "did not accept a connection in time",
+        _ when failure is PhaseTimeoutException or { InnerException: PhaseTimeoutException } => (failure as PhaseTimeoutException ?? failure.InnerException!).Message.TrimEnd('.'),
         var other => other.Message,
     };
 
     public void Dispose() => _http.Dispose();
 
-    private HttpRequestMessage Make(
-        Member member, HttpMethod method, string path, IEnumerable<(string Name, string Value)> headers, string contentType, ReadOnlyMemory<byte> body)
+    private async Task<HttpResponseMessage> SendWithinAsync(HttpRequestMessage request, TimeSpan limit, object endpoint, CancellationToken cancellationToken)
+    {
+        using var timer = new CancellationTokenSource(limit, _clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellationToken);
+        try
+        {
+            return await _http.SendAsync(request, either.Token).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (timer.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new PhaseTimeoutException(TimeoutPhase.ResponseHeaders, limit, endpoint.ToString(), failure);
+        }
+    }
+
+    /// <summary>A request to a member, with what every one of them has.</summary>
+    /// <param name="member">Where to.</param>
+    /// <param name="method">GET or POST.</param>
+    /// <param name="uri">Of that member.</param>
+    /// <param name="contentType">Of the body; empty for none.</param>
+    /// <param name="body">Sent with a POST.</param>
+    public HttpRequestMessage Make(Member member, HttpMethod method, Uri uri, string contentType, ReadOnlyMemory<byte> body)
     {
         var (endpoint, isTls) = (member.Endpoint, member.Service.IsTls(member.Endpoint));
-        var request = new HttpRequestMessage(method, $"{(isTls ? "https" : "http")}://{endpoint}{path}")
+        var request = new HttpRequestMessage(method, uri)
         {
             // Without TLS nothing negotiates, so it is known beforehand; with TLS it is the best that both have.
             Version = isTls || member.Service.Settings.Http2 ? HttpVersion.Version20 : HttpVersion.Version11,
@@ -134,11 +186,6 @@ internal sealed class Connections : IDisposable
             request.Headers.TryAddWithoutValidation("Authorization", _authorization);
         }
 
-        foreach (var (header, value) in headers)
-        {
-            request.Headers.TryAddWithoutValidation(header, value);
-        }
-
         if (method == HttpMethod.Post)
         {
             request.Content = new ReadOnlyMemoryContent(body);
@@ -150,23 +197,5 @@ internal sealed class Connections : IDisposable
         }
 
         return request;
-    }
-
-    private static void Learn(Endpoint endpoint, HttpResponseMessage response, TimeSpan latency)
-    {
-        if (IsFailure((int)response.StatusCode))
-        {
-            endpoint.RecordFailure(response.Headers.RetryAfter?.Delta);
-        }
-        else
-        {
-            endpoint.RecordSuccess(latency);
-        }
-
-        if (response.Headers.NonValidated.TryGetValues(MeshHeader.Load, out var said)
-            && double.TryParse(said.ToString(), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var load))
-        {
-            endpoint.ReportedLoad = load;
-        }
     }
 }

@@ -1,23 +1,44 @@
+using System.Runtime.CompilerServices;
+using Polly;
+using Polly.Timeout;
+
 namespace ServiceMesh.Http;
 
-/// <summary>Chooses the endpoint of an attempt, and counts the attempt as in flight there until its answer has been read.</summary>
-internal sealed class Select(ILayer next) : ILayer
+/// <summary>
+/// Chooses the endpoint of an attempt, counts the attempt as in flight there until its answer has been read, and makes what
+/// the layers below threw an answer.
+/// </summary>
+internal sealed class Select<TReply>(ClientMetrics metrics) : ResilienceStrategy<Answer<TReply>>
+    where TReply : class
 {
-    public async ValueTask<ReplyMessage> SendAsync(Call call, CancellationToken cancellationToken)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    protected override async ValueTask<Outcome<Answer<TReply>>> ExecuteCore<TState>(
+        Func<ResilienceContext, TState, ValueTask<Outcome<Answer<TReply>>>> callback, ResilienceContext context, TState state)
     {
-        if (!call.TrySelect())
+        var call = Call<TReply>.Of(context);
+        if (!call.TrySelect(context))
         {
-            return call.NobodyCanTake();
+            return Outcome.FromResult(call.NobodyCanTake());
         }
 
-        var endpoint = call.Endpoint;
-        try
+        var endpoint = Call<TReply>.EndpointOf(context);
+        metrics.Picked(call.Service, endpoint);
+        var outcome = await callback(context, state).ConfigureAwait(context.ContinueOnCapturedContext);
+        if (outcome.Exception is TimeoutRejectedException timeout)
         {
-            return await next.SendAsync(call, cancellationToken).ConfigureAwait(false);
+            endpoint.RecordFailure();
+            outcome = Outcome.FromResult(new Answer<TReply>(
+                null, Verdict.Broken, new PhaseTimeoutException(TimeoutPhase.Attempt, timeout.Timeout, call.Describe(endpoint), timeout)));
         }
-        finally
+
+        else if (outcome.Exception is CircuitOpenException open)
         {
-            endpoint.End();
+            // It opened between the choice and the attempt.
+            metrics.Refused(call.Service, "circuit-open");
+            outcome = Outcome.FromResult(new Answer<TReply>(null, new(AttemptResult.NotSent), open));
         }
+
+        call.End(endpoint, outcome);
+        return outcome;
     }
 }

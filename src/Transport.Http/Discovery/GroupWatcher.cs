@@ -5,13 +5,14 @@ namespace ServiceMesh.Http;
 
 /// <summary>
 /// Keeps one group fresh: reads what its resolver finds, keeps one <see cref="Endpoint"/> for each address, and passes
-/// each new set on. When the resolver fails, the last good set stays. Thread-safe.
+/// each new set on; and which of them are ejected is known here. When the resolver fails, the last good set stays. Thread-safe.
 /// </summary>
 internal sealed class GroupWatcher : IAsyncDisposable
 {
     private const long Never = long.MinValue;
 
     private readonly IResolver _resolver;
+    private readonly GroupSettings _settings;
     private readonly TimeProvider _clock;
     private readonly ILogger _logger;
     private readonly Action<ImmutableArray<Endpoint>> _changed;
@@ -31,9 +32,12 @@ internal sealed class GroupWatcher : IAsyncDisposable
     /// Takes each new set, one call at a time, on the watcher's own thread: this is where balancers are updated. It must
     /// not throw and not wait long.
     /// </param>
+    /// <param name="settings">How its endpoints are broken and ejected. Default: all defaults.</param>
     public GroupWatcher(
-        string name, AddressGroup group, IResolver resolver, TimeProvider clock, ILogger logger, Action<ImmutableArray<Endpoint>> changed)
+        string name, AddressGroup group, IResolver resolver, TimeProvider clock, ILogger logger, Action<ImmutableArray<Endpoint>> changed, GroupSettings? settings = null)
     {
+        _settings = settings ?? new();
+        Ejection = new(_settings.Ejection, clock);
         Name = name;
         Group = group;
         _resolver = resolver;
@@ -45,6 +49,9 @@ internal sealed class GroupWatcher : IAsyncDisposable
     public string Name { get; }
 
     public AddressGroup Group { get; }
+
+    /// <summary>Who of them is left out for being worse than the others.</summary>
+    public OutlierEjection Ejection { get; }
 
     /// <summary>The set in use: the last good one.</summary>
     public ImmutableArray<Endpoint> Endpoints => _endpoints;
@@ -66,6 +73,7 @@ internal sealed class GroupWatcher : IAsyncDisposable
     {
         await _stop.CancelAsync().ConfigureAwait(false);
         await _loop.ConfigureAwait(false);
+        Ejection.Dispose();
         _stop.Dispose();
     }
 
@@ -137,7 +145,7 @@ internal sealed class GroupWatcher : IAsyncDisposable
         {
             if (!before.Remove(Identity(address), out var endpoint))
             {
-                endpoint = new(address, _clock, warm: isFirst);
+                endpoint = new(address, _clock, warm: isFirst, _settings.CircuitBreaker) { MostInFlight = _settings.ConcurrencyPerEndpoint };
                 isChanged = true;
             }
             else if (endpoint.Address != address)
@@ -155,6 +163,7 @@ internal sealed class GroupWatcher : IAsyncDisposable
         }
 
         ImmutableInterlocked.InterlockedExchange(ref _endpoints, next.ToImmutable());
+        Ejection.Update(_endpoints);
         DiscoveryLog.Resolved(_logger, Name, _endpoints.Length, before.Count);
         _changed(_endpoints);
     }

@@ -16,8 +16,7 @@ internal static class HttpOptionsCheck
             .. options.Services.SelectMany(s => OfService($"{Section}:Services:{s.Key}", s.Value, resolvers, balancers)),
             .. Time($"{Section}:Health:Interval", options.Health.Interval, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(1)),
             .. Time($"{Section}:Health:Timeout", options.Health.Timeout, TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(1)),
-            .. Time($"{Section}:Timeouts:Connect", options.Timeouts.Connect, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1)),
-            .. Time($"{Section}:Timeouts:Idle", options.Timeouts.Idle, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(1)),
+            .. ResilienceCheck.Complaints(Section, options),
         ];
         if (complaints.Length > 0)
         {
@@ -85,9 +84,14 @@ internal static class HttpOptionsCheck
             yield return $"{key}:HealthPath is '{health}'; a path begins with '/'.";
         }
 
-        if (service.HealthPath is not null && service.Topics.Count == 0)
+        if (service.HealthPath is not null && !(service.Foreign ?? service.Topics.Count > 0))
         {
-            yield return $"{key}:HealthPath is for servers that are not nodes, which state their {key}:Topics; a node is asked who it is.";
+            yield return $"{key}:HealthPath is for servers that are not nodes, which state their {key}:Topics or have {key}:Foreign; a node is asked who it is.";
+        }
+
+        if (service.Foreign is false && service.Topics.Count > 0)
+        {
+            yield return $"{key}:Foreign is false, and {key}:Topics are stated, which is for servers that are not nodes: leave one of them out.";
         }
     }
 
@@ -104,7 +108,7 @@ internal static class HttpOptionsCheck
         }
     }
 
-    private static IEnumerable<string> Time(string key, TimeSpan value, TimeSpan least, TimeSpan most)
+    internal static IEnumerable<string> Time(string key, TimeSpan value, TimeSpan least, TimeSpan most)
     {
         if (value < least || value > most)
         {

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 using ServiceMesh;
@@ -12,14 +13,23 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Adds the HTTP transport.</summary>
 public static class HttpServiceMeshBuilderExtensions
 {
-    private static readonly string[] s_keys =
+    internal static readonly IReadOnlyList<string> Keys =
     [
         "Listen", "Token", "AllowUnprotected",
         "Tls:Certificate", "Tls:CertificateKey", "Tls:CertificatePassword", "Tls:TrustedRoots",
-        "Services:*:Address", "Services:*:Balancer", "Services:*:HashHeader", "Services:*:Tls", "Services:*:Http2", "Services:*:Topics:*", "Services:*:HealthPath",
+        "Services:*:Address", "Services:*:Balancer", "Services:*:HashHeader", "Services:*:Tls", "Services:*:Http2", "Services:*:Foreign", "Services:*:Topics:*", "Services:*:HealthPath",
+        "Services:*:Retry:Attempts", "Services:*:Retry:Backoff", "Services:*:Retry:LongestBackoff", "Services:*:Retry:HedgeAfter",
         "Dns:Servers",
         "Health:Interval", "Health:Timeout",
-        "Timeouts:Connect", "Timeouts:Idle",
+        "Timeouts:Connect", "Timeouts:Tls", "Timeouts:ResponseHeaders", "Timeouts:Attempt", "Timeouts:Total", "Timeouts:Idle",
+        "Retry:Attempts", "Retry:Backoff", "Retry:LongestBackoff", "Retry:HedgeAfter",
+        "RetryBudget:Ratio", "RetryBudget:PerSecond", "RetryBudget:Window",
+        "CircuitBreaker:FailureRateThreshold", "CircuitBreaker:MinimumRequestThreshold", "CircuitBreaker:TrialRequestInterval",
+        "CircuitBreaker:CircuitOpenWindow", "CircuitBreaker:LongestCircuitOpenWindow", "CircuitBreaker:CounterSlidingWindow", "CircuitBreaker:CounterUpdateInterval",
+        "Ejection:ConsecutiveFailures", "Ejection:FailureRateMargin", "Ejection:MinimumRequests", "Ejection:Window", "Ejection:EjectionTime",
+        "Ejection:LongestEjectionTime", "Ejection:MostEjected", "Ejection:PanicThreshold",
+        "Limits:Concurrency", "Limits:ConcurrencyPerEndpoint",
+        "HttpClients:ReadAhead",
     ];
 
     /// <summary>
@@ -46,17 +56,28 @@ public static class HttpServiceMeshBuilderExtensions
         }
 
         builder.Services.AddKeyedSingleton<MeshEndpoints>(builder.Name);
+        AddServiceEndpoints(builder.Services, builder.Name);
 
         // Services are told in reverse order that the host stops: the first hears of it when the bus has drained.
         builder.Services.Insert(0, ServiceDescriptor.Singleton<IHostedService>(provider =>
             new Farewell(provider.GetRequiredKeyedService<MeshEndpoints>(builder.Name))));
-        return builder.AddTransport(new("Http", s_keys, provider => new HttpTransport(new(
+        return builder.AddTransport(new("Http", Keys, provider => new HttpTransport(new(
             provider.GetRequiredService<IOptionsMonitor<HttpTransportOptions>>().Get(builder.Name),
             provider.GetRequiredKeyedService<MeshEndpoints>(builder.Name),
             new(provider.GetServices<ResolverKind>()),
             new(provider.GetServices<BalancerKind>()),
             provider.GetService<IDnsResolver>(),
-            provider.GetService<IMeterFactory>()))));
+            provider.GetService<IMeterFactory>(),
+            provider.GetRequiredKeyedService<ServiceEndpoints>(builder.Name)))));
+    }
+
+    internal static void AddServiceEndpoints(IServiceCollection services, string busName)
+    {
+        services.TryAddKeyedSingleton(busName, (_, _) => new ServiceEndpoints());
+        if (busName.Length == 0)
+        {
+            services.TryAddSingleton(provider => provider.GetRequiredKeyedService<ServiceEndpoints>(busName));
+        }
     }
 
     /// <summary>

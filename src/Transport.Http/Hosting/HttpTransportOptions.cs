@@ -37,6 +37,24 @@ public sealed class HttpTransportOptions
 
     /// <summary>Timeouts of the phases of a request.</summary>
     public HttpTimeoutSettings Timeouts { get; set; } = new();
+
+    /// <summary>How requests are sent again; services may have their own.</summary>
+    public HttpRetrySettings Retry { get; set; } = new();
+
+    /// <summary>How much retries may add to the load.</summary>
+    public HttpRetryBudgetSettings RetryBudget { get; set; } = new();
+
+    /// <summary>When an endpoint's circuit opens, and how it is tried again.</summary>
+    public CircuitBreakerSettings CircuitBreaker { get; set; } = new();
+
+    /// <summary>When an endpoint that is worse than its peers is left out, and for how long.</summary>
+    public OutlierEjectionSettings Ejection { get; set; } = new();
+
+    /// <summary>How much may be under way at once.</summary>
+    public HttpLimitSettings Limits { get; set; } = new();
+
+    /// <summary>What holds for ordinary HttpClients only.</summary>
+    public HttpClientSettings HttpClients { get; set; } = new();
 }
 
 /// <summary><c>ServiceMesh:Http:Services:NAME</c>: where a service is, and how it is called.</summary>
@@ -61,6 +79,12 @@ public sealed class HttpServiceSettings
     public bool Http2 { get; set; }
 
     /// <summary>
+    /// Whether its servers are no ServiceMesh nodes: the bus does not ask them who they are. Set it for a service that only
+    /// HttpClients call. Default: true where <see cref="Topics"/> are stated.
+    /// </summary>
+    public bool? Foreign { get; set; }
+
+    /// <summary>
     /// For a server that is not a ServiceMesh node: the topics that it answers, each with the path to post to. An empty
     /// path is that of a node. Default: none; the topics are asked of the nodes.
     /// </summary>
@@ -71,6 +95,9 @@ public sealed class HttpServiceSettings
     /// Default: nothing is asked.
     /// </summary>
     public string? HealthPath { get; set; }
+
+    /// <summary>How its requests are sent again. Default: as <c>ServiceMesh:Http:Retry</c> says.</summary>
+    public HttpRetrySettings Retry { get; set; } = new();
 }
 
 /// <summary><c>ServiceMesh:Http:Dns</c>: how names are looked up.</summary>
@@ -96,14 +123,4 @@ public sealed class HttpHealthSettings
 
     /// <summary>How long its answer may take before it counts as unreachable. 10 ms to 1 minute. Default: 2 seconds.</summary>
     public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(2);
-}
-
-/// <summary><c>ServiceMesh:Http:Timeouts</c>: timeouts of the phases of a request.</summary>
-public sealed class HttpTimeoutSettings
-{
-    /// <summary>How long a connection may take, TLS included. 1 ms to 1 minute. Default: 3 seconds.</summary>
-    public TimeSpan Connect { get; set; } = TimeSpan.FromSeconds(3);
-
-    /// <summary>How long a connection is kept that nobody uses; keep it below what servers allow. 1 ms to 1 day. Default: 60 seconds.</summary>
-    public TimeSpan Idle { get; set; } = TimeSpan.FromSeconds(60);
 }

@@ -12,11 +12,12 @@ internal sealed class HttpTransportParts
     private readonly BalancerKinds _balancers;
     private readonly IDnsResolver? _dns;
     private readonly IMeterFactory? _meters;
-    private readonly IReadOnlyList<(Service Service, AddressGroup Group)> _services;
+    private readonly ClientMetrics _metrics;
+    private readonly IReadOnlyList<Service> _services;
 
     /// <exception cref="InvalidOperationException">The configuration cannot work; the message names each offending key.</exception>
     public HttpTransportParts(
-        HttpTransportOptions options, MeshEndpoints endpoints, ResolverKinds resolvers, BalancerKinds balancers, IDnsResolver? dns, IMeterFactory? meters)
+        HttpTransportOptions options, MeshEndpoints endpoints, ResolverKinds resolvers, BalancerKinds balancers, IDnsResolver? dns, IMeterFactory? meters, ServiceEndpoints known)
     {
         HttpOptionsCheck.Check(options, resolvers, balancers);
         Options = options;
@@ -26,7 +27,12 @@ internal sealed class HttpTransportParts
         _balancers = balancers;
         _dns = dns;
         _meters = meters;
-        _services = [.. options.Services.Select(s => (new Service(s.Key, s.Value), resolvers.Parse(s.Value.Address)))];
+        _metrics = new(meters?.Create("ServiceMesh") ?? new Meter("ServiceMesh"));
+        _services = [.. options.Services.Select(s => new Service(s.Key, s.Value, CallSettings.Of(s.Value.Retry, options.Retry, options.Timeouts)))];
+        foreach (var service in _services)
+        {
+            known.Add(service.Name, () => service.Addresses);
+        }
     }
 
     public HttpTransportOptions Options { get; }
@@ -35,27 +41,31 @@ internal sealed class HttpTransportParts
 
     public IReadOnlyList<ListenAddress> ListenOn { get; }
 
+    /// <summary>The source of randomness; must be thread-safe.</summary>
+    public Random Random { get; init; } = Random.Shared;
+
+    public ClientStack<ReplyMessage> MakeStack(TimeProvider clock)
+    {
+        var budget = new RetryBudget(Options.RetryBudget, clock);
+        _metrics.Observe(budget);
+        return new(new(Options.Limits), budget, clock, Random, _metrics);
+    }
+
     public Mesh MakeMesh(TransportContext context, LocalNode local, Connections connections, ILogger logger)
     {
-        var balancing = new BalancerContext { Clock = context.Clock };
-        return new([.. _services.Select(s => s.Service)], context, local, connections, Options.Health, name => _balancers.Create(name, balancing), logger);
+        var balancing = new BalancerContext { Clock = context.Clock, Random = Random };
+        return new(_services, context, local, connections, Options.Health, name => _balancers.Create(name, balancing), logger);
     }
 
     /// <summary>Begins to resolve and to ask. Whoever does not answer within the connect timeout is learned of later.</summary>
     public Task StartMeshAsync(Mesh mesh, TransportContext context, ILogger logger, CancellationToken cancellationToken)
     {
-        var resolving = new ResolverContext { Clock = context.Clock, Dns = _dns ?? new StubResolver(new() { Servers = Options.Dns.ReadServers(), Clock = context.Clock }), Logger = logger };
+        var lookup = new ServiceLookup(Options, _resolvers, _dns, context.Clock, logger, _metrics);
         if (_meters?.Create("ServiceMesh") is { } meter)
         {
-            DiscoveryMetrics.Observe(meter, () => _services.Select(s => s.Service.Group));
+            DiscoveryMetrics.Observe(meter, () => _services.Select(s => s.Group));
         }
 
-        return mesh.StartAsync(
-            (service, changed) =>
-            {
-                var group = _services.First(s => s.Service == service).Group;
-                return new GroupWatcher(service.Name, group, _resolvers.Create(group, resolving), context.Clock, logger, changed);
-            },
-            Options.Timeouts.Connect, cancellationToken);
+        return mesh.StartAsync(lookup.Watch, Options.Timeouts.Connect, cancellationToken);
     }
 }

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 namespace ServiceMesh.Http;
 
 /// <summary>
@@ -5,6 +7,10 @@ namespace ServiceMesh.Http;
 /// </summary>
 internal sealed class Member(Service service, Endpoint endpoint)
 {
+    // Topics come from the application and from nodes; what is remembered of them is bounded.
+    private const int MostRemembered = 1024;
+
+    private readonly ConcurrentDictionary<(MessageKind Kind, Topic Topic), Uri> _uris = new();
     private volatile NodeDocument? _document;
     private volatile string? _trouble;
 
@@ -27,6 +33,25 @@ internal sealed class Member(Service service, Endpoint endpoint)
     }
 
     public bool IsReachable => endpoint.State != EndpointState.Unreachable;
+
+    /// <summary>Where messages of a topic are posted to.</summary>
+    public Uri UriOf(MessageKind kind, Topic topic)
+    {
+        if (_uris.TryGetValue((kind, topic), out var known))
+        {
+            return known;
+        }
+
+        if (_uris.Count >= MostRemembered)
+        {
+            _uris.Clear();
+        }
+
+        return _uris[(kind, topic)] = UriOf(service.PathOf(kind, topic));
+    }
+
+    /// <summary>A path with its query at this endpoint.</summary>
+    public Uri UriOf(string path) => new($"{(service.IsTls(endpoint) ? "https" : "http")}://{endpoint}{path}");
 
     public override string ToString() => service.Describe(endpoint);
 }

@@ -13,6 +13,9 @@ namespace ServiceMesh.Http;
 /// <param name="logger">Where balancers that throw are reported.</param>
 internal sealed class RouteMaker(Func<string, IBalancer> makeBalancer, string balancerOfGroups, Func<Endpoint, Member?> memberOf, ILogger logger)
 {
+    // Where nobody else handles a topic there is nobody to try instead.
+    private static readonly CallSettings s_alone = new();
+
     private Dictionary<(string Topic, string Balancer), RouteBalancer> _balancers = [];
 
     public Routes Make(RoutePlan plan)
@@ -25,13 +28,13 @@ internal sealed class RouteMaker(Func<string, IBalancer> makeBalancer, string ba
 
     private RequestRoute RouteOf(string topic, PlannedRoute planned, Dictionary<(string Topic, string Balancer), RouteBalancer> balancers)
     {
-        var settings = planned.Settings ?? new();
+        var settings = planned.Service?.Settings ?? new();
         var key = (topic, settings.Balancer);
         var balancer = balancers[key] = _balancers.GetValueOrDefault(key) ?? BalancerOf(topic, settings.Balancer);
 
         // Weights and priorities change without the endpoints becoming others, so it is told in any case.
         balancer.Update(planned.Endpoints);
-        return new(balancer, planned.Endpoints, settings.HashHeader);
+        return new(balancer, planned.Endpoints, planned.Service?.Name ?? "local", settings.HashHeader, planned.Service?.Calls ?? s_alone);
     }
 
     private RouteBalancer BalancerOf(string of, string name) => new(name, of, () => makeBalancer(name), logger);

@@ -38,7 +38,7 @@ internal sealed record RoutePlan(IReadOnlyDictionary<string, PlannedRoute> Reque
     }
 
     private static PlannedRoute RouteOf(IEnumerable<Handles> handlers) => new(
-        [.. handlers.Select(h => h.Endpoint).Distinct()], handlers.Select(h => h.Service).FirstOrDefault(s => s is not null)?.Settings);
+        [.. handlers.Select(h => h.Endpoint).Distinct()], handlers.Select(h => h.Service).FirstOrDefault(s => s is not null));
 
     private static Listener? Read(Member node, Interest interest)
     {
@@ -57,5 +57,5 @@ internal sealed record RoutePlan(IReadOnlyDictionary<string, PlannedRoute> Reque
 
 /// <summary>The endpoints that handle one topic.</summary>
 /// <param name="Endpoints">Each once.</param>
-/// <param name="Settings">Of the first service that has one of them; null when only this node handles it.</param>
-internal sealed record PlannedRoute(ImmutableArray<Endpoint> Endpoints, HttpServiceSettings? Settings);
+/// <param name="Service">The first service that has one of them: its settings count. Null when only this node handles it.</param>
+internal sealed record PlannedRoute(ImmutableArray<Endpoint> Endpoints, Service? Service);

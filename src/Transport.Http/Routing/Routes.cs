@@ -81,8 +81,10 @@ internal sealed class Routes
 /// <summary>Where requests of one topic may go.</summary>
 /// <param name="Balancer">Chooses among the endpoints.</param>
 /// <param name="Endpoints">All that handle it, whether or not they can take a request now.</param>
+/// <param name="Service">The service that the settings are of, and telemetry; "local" when only this node handles it.</param>
 /// <param name="HashHeader">The header that a balancer may hash.</param>
-internal sealed record RequestRoute(RouteBalancer Balancer, ImmutableArray<Endpoint> Endpoints, string HashHeader);
+/// <param name="Settings">How its requests are retried and timed.</param>
+internal sealed record RequestRoute(RouteBalancer Balancer, ImmutableArray<Endpoint> Endpoints, string Service, string HashHeader, CallSettings Settings);
 
 /// <summary>One subscription of a signal on one node.</summary>
 internal sealed record Listener(Endpoint Endpoint, TopicPattern Pattern, string? Group);

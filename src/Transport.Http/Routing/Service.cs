@@ -8,8 +8,12 @@ internal sealed class Service : IAsyncDisposable
     private readonly Dictionary<string, string> _paths;
     private GroupWatcher? _group;
 
-    public Service(string name, HttpServiceSettings settings)
+    /// <param name="name">In the configuration.</param>
+    /// <param name="settings">Its own.</param>
+    /// <param name="calls">How its requests are retried and timed.</param>
+    public Service(string name, HttpServiceSettings settings, CallSettings calls)
     {
+        Calls = calls;
         Name = name;
         Settings = settings;
         _paths = new(settings.Topics, StringComparer.Ordinal);
@@ -19,13 +23,18 @@ internal sealed class Service : IAsyncDisposable
 
     public HttpServiceSettings Settings { get; }
 
-    /// <summary>True for servers that are not nodes: their topics are stated, and nobody asks them who they are.</summary>
-    public bool IsForeign => _paths.Count > 0;
+    public CallSettings Calls { get; }
+
+    /// <summary>True for servers that are not nodes: their topics are stated, if they have any, and nobody asks them who they are.</summary>
+    public bool IsForeign => Settings.Foreign ?? _paths.Count > 0;
 
     public IEnumerable<string> StatedTopics => _paths.Keys;
 
     /// <summary>Its addresses; once it has started.</summary>
     public GroupWatcher Group => _group!;
+
+    /// <summary>Its addresses now; none before it has started.</summary>
+    public ImmutableArray<Endpoint> Addresses => _group?.Endpoints ?? [];
 
     /// <summary>What is posted to for a topic.</summary>
     public string PathOf(MessageKind kind, Topic topic) =>

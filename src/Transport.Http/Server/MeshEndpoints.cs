@@ -101,7 +101,8 @@ internal sealed class MeshEndpoints
         var reply = refusal ?? await node.AnswerAsync(message!, http.RequestAborted).ConfigureAwait(false);
         if (message is not null)
         {
-            http.Response.Headers[MeshHeader.Load] = node.Local.LoadOf(message.Topic).ToString("0.###", CultureInfo.InvariantCulture);
+            var load = node.Local.LoadOf(message.Topic);
+            http.Response.Headers[MeshHeader.Load] = load == 0 ? "0" : load.ToString("0.###", CultureInfo.InvariantCulture);
         }
 
         await AnswerAsync(http, reply, TopicOf(http)).ConfigureAwait(false);
@@ -156,7 +157,19 @@ internal sealed class MeshEndpoints
                 $"'{TopicOf(http)}' is not a topic. A topic is one or more segments joined by '.'; a segment has letters, digits, '-' and '_' (ASCII); {Topic.MaxLength} characters at most."));
         }
 
-        var headers = http.Request.Headers.SelectMany(header => header.Value, (header, value) => (header.Key, value ?? ""));
+        var headers = new List<(string, string)>();
+        foreach (var (name, values) in http.Request.Headers)
+        {
+            // The rest is between HTTP's own parties.
+            if (MessageWire.Reads(name))
+            {
+                foreach (var value in values)
+                {
+                    headers.Add((name, value ?? ""));
+                }
+            }
+        }
+
         if (!MessageWire.TryRead(kind, topic, http.Request.ContentType, headers, node.Context.Clock, out var message, out var error))
         {
             return (null, Refuse(StatusCode.BadRequest, error));

@@ -7,12 +7,9 @@ namespace ServiceMesh.Http;
 /// A signal to everybody who wants it: one copy to each node with subscribers of their own, one to a member of each group,
 /// and what one node gets travels as one copy. A group whose member refuses is offered to another.
 /// </summary>
-internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, CancellationToken stopping)
+internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, TimeSpan timeOfCopy, CancellationToken stopping)
 {
     private const int MostBytesOfReceipt = 1024 * 1024;
-
-    // As long as one attempt of a request may take: a node that hangs must not hold up the sender for its whole time.
-    private static readonly TimeSpan s_timeOfCopy = TimeSpan.FromSeconds(10);
 
     public async ValueTask<SignalResult> SendAsync(Message signal, CancellationToken cancellationToken)
     {
@@ -94,7 +91,7 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, 
         {
             throw new OperationCanceledException(failure.Message, failure, cancellationToken);
         }
-        catch (Exception failure) when (!cancellationToken.IsCancellationRequested && failure is HttpRequestException or IOException or JsonException or OperationCanceledException)
+        catch (Exception failure) when (!cancellationToken.IsCancellationRequested && failure is HttpRequestException or IOException or JsonException or OperationCanceledException or PhaseTimeoutException)
         {
             if (failure is not NotTakenException)
             {
@@ -103,7 +100,7 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, 
             }
 
             var reason = $"{routes.MemberOf(endpoint)} {WhyNot(failure)}";
-            var mayHaveIt = failure is not NotTakenException && !Connections.IsConnectFailure(failure);
+            var mayHaveIt = failure is not NotTakenException && !Connections.WasNotSent(failure);
             if (copy.ToIndividuals || mayHaveIt)
             {
                 result.Fail(reason);
@@ -121,17 +118,16 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, 
     private string WhyNot(Exception failure) => failure switch
     {
         OperationCanceledException when stopping.IsCancellationRequested => "had not answered when the bus stopped",
-        OperationCanceledException when !Connections.IsConnectFailure(failure) => $"did not take it within {s_timeOfCopy.TotalSeconds:0} s",
+        OperationCanceledException when !Connections.WasNotSent(failure) => $"did not take it within {timeOfCopy.TotalSeconds:0} s",
         _ => Connections.ReasonOf(failure),
     };
 
     private async Task<SignalReceipt> PostAsync(Message signal, Member member, string[] groups, bool toIndividuals, CancellationToken cancellationToken)
     {
-        using var limit = new CancellationTokenSource(s_timeOfCopy, node.Context.Clock);
+        using var limit = new CancellationTokenSource(timeOfCopy, node.Context.Clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopping, cancellationToken);
-        var headers = MessageWire.Write(signal)
-            .Append((MeshHeader.Groups, string.Join(',', groups)))
-            .Append((MeshHeader.Individuals, toIndividuals ? "yes" : "no"));
+        var headers = new List<(string, string)> { (MeshHeader.Groups, string.Join(',', groups)), (MeshHeader.Individuals, toIndividuals ? "yes" : "no") };
+        MessageWire.Write(signal, headers, static (list, name, value) => list.Add((name, value)));
         var response = await connections.SendAsync(
             member, HttpMethod.Post, member.Service.PathOf(signal.Kind, signal.Topic), headers, signal.ContentType, signal.Body,
             MostBytesOfReceipt, either.Token, isMessage: true).ConfigureAwait(false);
@@ -147,7 +143,7 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, 
             throw new HttpRequestException("answered with too much");
         }
 
-        var refusal = ReplyWire.Read(refused, member.ToString(), false);
+        var refusal = ReplyWire.Read(refused, member.ToString(), false, out _);
         throw refusal.NotProcessed ? new NotTakenException($"refused it: {refusal.Error}") : new HttpRequestException($"refused it: {refusal.Error}");
     }
 

@@ -39,7 +39,8 @@ internal static class MeshHeader
     /// <summary>Before the name of a header of the message itself, so that no name is taken.</summary>
     public const string OfMessage = "mesh-header-";
 
-    /// <summary>Trace context travels under W3C's own names, so that proxies and foreign servers take part.</summary>
-    public static bool IsTrace(string name) =>
-        name.Equals("traceparent", StringComparison.OrdinalIgnoreCase) || name.Equals("tracestate", StringComparison.OrdinalIgnoreCase);
+    /// <summary>Trace context and the idempotency key travel under the names that others know, so that proxies and foreign servers take part.</summary>
+    public static bool IsCommon(string name) =>
+        name.Equals("traceparent", StringComparison.OrdinalIgnoreCase) || name.Equals("tracestate", StringComparison.OrdinalIgnoreCase)
+        || name.Equals(Headers.IdempotencyKey, StringComparison.OrdinalIgnoreCase);
 }

@@ -18,29 +18,43 @@ internal static class MessageWire
         $"/mesh/v1/{(kind == MessageKind.Request ? "request" : "signal")}/{topic}";
 
     /// <summary>Everything but the content type, the topic and the body. The deadline is what is left of it now.</summary>
-    public static IEnumerable<(string Name, string Value)> Write(Message message)
+    /// <param name="message">What is sent.</param>
+    /// <param name="to">Where the headers go.</param>
+    /// <param name="add">Adds one there; without a closure, since this is done for every message.</param>
+    public static void Write<T>(Message message, T to, Action<T, string, string> add)
     {
-        yield return (MeshHeader.Id, HeaderText.Encode(message.Id.ToString()));
+        add(to, MeshHeader.Id, HeaderText.Encode(message.Id.ToString()));
         if (message.Deadline.RemainingMilliseconds is { } left)
         {
-            yield return (MeshHeader.Timeout, left.ToString(CultureInfo.InvariantCulture));
+            add(to, MeshHeader.Timeout, left.ToString(CultureInfo.InvariantCulture));
         }
 
-        foreach (var header in Write(message.Headers))
-        {
-            yield return header;
-        }
+        Write(message.Headers, to, add);
     }
 
     /// <summary>Headers of a message or a reply, each under a name of its own.</summary>
-    public static IEnumerable<(string Name, string Value)> Write(Headers headers)
+    public static void Write<T>(Headers headers, T to, Action<T, string, string> add)
     {
+        if (headers.Count == 0)
+        {
+            return;
+        }
+
         foreach (var (name, value) in headers)
         {
-            var bare = MeshHeader.IsTrace(name) && !value.Any(c => c is < ' ' or > '~') && value.Trim() == value;
-            yield return bare ? (name, value) : (MeshHeader.OfMessage + name, HeaderText.Encode(value));
+            if (MeshHeader.IsCommon(name) && !value.Any(c => c is < ' ' or > '~') && value.Trim() == value)
+            {
+                add(to, name, value);
+            }
+            else
+            {
+                add(to, MeshHeader.OfMessage + name, HeaderText.Encode(value));
+            }
         }
     }
+
+    /// <summary>Whether a header of a message is the wire's affair; all others are between HTTP's own parties.</summary>
+    public static bool Reads(string name) => name.StartsWith("mesh-", StringComparison.OrdinalIgnoreCase) || MeshHeader.IsCommon(name);
 
     /// <summary>
     /// Reads what arrived for a topic. The body is added by whoever has read it; when it is no message, the error says what
@@ -50,7 +64,7 @@ internal static class MessageWire
         MessageKind kind,
         Topic topic,
         string? contentType,
-        IEnumerable<(string Name, string Value)> headers,
+        IReadOnlyList<(string Name, string Value)> headers,
         TimeProvider clock,
         [NotNullWhen(true)] out Message? message,
         [NotNullWhen(false)] out string? error)
@@ -59,9 +73,10 @@ internal static class MessageWire
         error = null;
         var id = new MessageId("nameless", Interlocked.Increment(ref s_nameless));
         var deadline = Deadline.None;
-        var own = new List<(string, string)>();
-        foreach (var (name, value) in headers)
+        List<(string, string)>? own = null;
+        for (var i = 0; i < headers.Count; i++)
         {
+            var (name, value) = headers[i];
             if (name.Equals(MeshHeader.Id, StringComparison.OrdinalIgnoreCase))
             {
                 id = ReadId(HeaderText.Decode(value));
@@ -75,11 +90,12 @@ internal static class MessageWire
             }
             else if (TryReadOwn(name, value) is { } header)
             {
-                own.Add(header);
+                (own ??= []).Add(header);
             }
         }
 
-        if (!Headers.TryRead(own, out var read))
+        var read = Headers.Empty;
+        if (own is not null && !Headers.TryRead(own, out read))
         {
             error ??= $"A header of the message ({MeshHeader.OfMessage}…) is outside the limits: at most {Headers.MaxCount}, " +
                 "names of 1 to 64 letters, digits, '-', '_' or '.', values without control characters.";
@@ -102,7 +118,7 @@ internal static class MessageWire
     /// <summary>A header of the message itself; null for one that is HTTP's or the wire's.</summary>
     public static (string Name, string Value)? TryReadOwn(string name, string value) =>
         name.StartsWith(MeshHeader.OfMessage, StringComparison.OrdinalIgnoreCase) ? (name[MeshHeader.OfMessage.Length..], HeaderText.Decode(value))
-        : MeshHeader.IsTrace(name) ? (name, value)
+        : MeshHeader.IsCommon(name) ? (name, value)
         : null;
 
     private static MessageId ReadId(string text)

@@ -10,6 +10,8 @@ internal static class ReplyWire
     // A sentence beside a body of the handler's own: long enough for any that the bus makes.
     private const int LongestErrorHeader = 1024;
 
+    private const StatusCode BadGateway = (StatusCode)502;
+
     // HTTP forbids a body with these, and has no others than three digits.
     private static int HttpStatusOf(StatusCode status) => (int)status switch
     {
@@ -27,7 +29,12 @@ internal static class ReplyWire
             headers.Add((MeshHeader.NotProcessed, "1"));
         }
 
-        headers.AddRange(MessageWire.Write(reply.Headers));
+        if (reply.RetryAfter is { } pause)
+        {
+            headers.Add(("Retry-After", Math.Ceiling(pause.TotalSeconds).ToString("0", CultureInfo.InvariantCulture)));
+        }
+
+        MessageWire.Write(reply.Headers, headers, static (list, name, value) => list.Add((name, value)));
         var status = HttpStatusOf(reply.Status);
         if (reply.Status.IsFailure && reply.Body.IsEmpty && reply.ContentType.Length == 0)
         {
@@ -44,16 +51,22 @@ internal static class ReplyWire
         return new(status, reply.ContentType, headers, reply.Body);
     }
 
+    /// <summary>Whether a header of an answer is the wire's affair; all others are between HTTP's own parties.</summary>
+    public static bool Reads(string name) =>
+        MessageWire.Reads(name) || name.Equals("Retry-After", StringComparison.OrdinalIgnoreCase);
+
     /// <summary>Reads an answer, a foreign server's included: that has HTTP's status and headers only.</summary>
     /// <param name="response">What came.</param>
     /// <param name="from">Whom to name when it is no answer.</param>
     /// <param name="isForeign">True when the server is not expected to be a node.</param>
-    public static ReplyMessage Read(HttpReply response, string from, bool isForeign)
+    /// <param name="isFromNode">Whether a node said it, and not a server or proxy that knows nothing of nodes.</param>
+    public static ReplyMessage Read(HttpReply response, string from, bool isForeign, out bool isFromNode)
     {
         int? meshStatus = null;
         string? error = null;
         var notProcessed = false;
-        var own = new List<(string, string)>();
+        TimeSpan? retryAfter = null;
+        List<(string, string)>? own = null;
         foreach (var (name, value) in response.Headers)
         {
             if (name.Equals(MeshHeader.Status, StringComparison.OrdinalIgnoreCase) && int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var status))
@@ -68,42 +81,60 @@ internal static class ReplyWire
             {
                 notProcessed = value == "1";
             }
+            else if (name.Equals("Retry-After", StringComparison.OrdinalIgnoreCase))
+            {
+                retryAfter = ReadSeconds(value);
+            }
             else if (MessageWire.TryReadOwn(name, value) is { } header)
             {
-                own.Add(header);
+                (own ??= []).Add(header);
             }
         }
 
-        if (meshStatus is null && !(isForeign && response.Status is >= 200 and < 300))
+        isFromNode = meshStatus is not null;
+        if (!isFromNode && !(isForeign && response.Status is >= 200 and < 300 && !IsPage(response)))
         {
-            return Stranger(response, from, notProcessed, isForeign);
+            return Stranger(response, from, notProcessed, isForeign, retryAfter);
         }
 
         var isProblem = response.ContentType.StartsWith(ProblemDetails.ContentType, StringComparison.OrdinalIgnoreCase);
         return new ReplyMessage
         {
             Status = (StatusCode)(meshStatus ?? response.Status),
-            Headers = Headers.TryRead(own, out var headers) ? headers : Headers.Empty,
+            Headers = own is not null && Headers.TryRead(own, out var headers) ? headers : Headers.Empty,
             ContentType = isProblem ? "" : response.ContentType,
             Body = isProblem ? default : response.Body,
             Error = isProblem ? ProblemDetails.ReadDetail(response.Body.Span) : error,
             NotProcessed = notProcessed,
+            RetryAfter = retryAfter,
         };
     }
 
+    // An HTTP date (the header's other form) would need the server's clock to agree with ours.
+    private static TimeSpan? ReadSeconds(string value) =>
+        int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) ? TimeSpan.FromSeconds(seconds) : null;
+
+    // Nobody answers a message with a page for people.
+    private static bool IsPage(HttpReply response) => response.ContentType.StartsWith("text/html", StringComparison.OrdinalIgnoreCase);
+
     // A proxy's error page, a web server behind the wrong port: said as what it is, and never taken for a node's answer.
-    private static ReplyMessage Stranger(HttpReply response, string from, bool notProcessed, bool isForeign)
+    private static ReplyMessage Stranger(HttpReply response, string from, bool notProcessed, bool isForeign, TimeSpan? retryAfter)
     {
         var isProblem = response.ContentType.StartsWith(ProblemDetails.ContentType, StringComparison.OrdinalIgnoreCase);
         if (isProblem && ProblemDetails.ReadDetail(response.Body.Span) is { } detail)
         {
-            return ReplyMessage.Failure((StatusCode)response.Status, detail, notProcessed);
+            return ReplyMessage.Failure((StatusCode)response.Status, detail, notProcessed, retryAfter);
         }
 
         var what = $"{from} answered {response.Status} with {(response.ContentType.Length == 0 ? "no content type" : $"'{response.ContentType}'")}";
-        return isForeign || response.Status is >= 400 and < 600
-            ? ReplyMessage.Failure((StatusCode)Math.Max(response.Status, 300), $"{what}{(isForeign ? "." : ", which is not how a ServiceMesh node answers. Is it a proxy, or another server at this address?")}", notProcessed)
-            : ReplyMessage.Failure(StatusCode.Unavailable, $"{what}, which is not how a ServiceMesh node answers. Is the address right?");
+        return (isForeign, response.Status) switch
+        {
+            (true, >= 200 and < 300) => ReplyMessage.Failure(BadGateway, $"{what}, which is a page for people. Is the path right?", notProcessed, retryAfter),
+            (true, var status) => ReplyMessage.Failure((StatusCode)Math.Max(status, 300), $"{what}.", notProcessed, retryAfter),
+            (_, >= 400 and < 600) => ReplyMessage.Failure(
+                (StatusCode)response.Status, $"{what}, which is not how a ServiceMesh node answers. Is it a proxy, or another server at this address?", notProcessed, retryAfter),
+            _ => ReplyMessage.Failure(StatusCode.Unavailable, $"{what}, which is not how a ServiceMesh node answers. Is the address right?"),
+        };
     }
 }
 

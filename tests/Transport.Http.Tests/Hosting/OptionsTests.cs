@@ -21,6 +21,19 @@ public sealed class OptionsTests
     [TestCase("Http:Services:weather:Balancer", "Dice", "Http:Services:weather:Balancer is 'Dice'", "PowerOfTwoChoices")]
     [TestCase("Http:Health:Interval", "00:00:00", "Http:Health:Interval is 00:00:00", "00:00:00.1000000")]
     [TestCase("Http:Timeouts:Connect", "01:00:00", "Http:Timeouts:Connect is 01:00:00", "00:01:00")]
+    [TestCase("Http:Timeouts:Tls", "00:00:00", "Http:Timeouts:Tls is 00:00:00", "00:01:00")]
+    [TestCase("Http:Timeouts:Idle", "2.00:00:00", "Http:Timeouts:Idle is 2.00:00:00", "1.00:00:00")]
+    [TestCase("Http:Timeouts:Attempt", "00:01:00", "Http:Timeouts:Attempt is 00:01:00", "at most ServiceMesh:Http:Timeouts:Total is allowed, which is 00:00:30")]
+    [TestCase("Http:Timeouts:ResponseHeaders", "00:01:00", "Http:Timeouts:ResponseHeaders is 00:01:00", "ServiceMesh:Http:Timeouts:Total")]
+    [TestCase("Http:Retry:Attempts", "0", "Http:Retry:Attempts is 0", "1 to 10")]
+    [TestCase("Http:Retry:Backoff", "00:00:02", "Http:Retry:Backoff is 00:00:02", "at most ServiceMesh:Http:Retry:LongestBackoff is allowed, which is 00:00:01")]
+    [TestCase("Http:Retry:HedgeAfter", "00:00:10", "Http:Retry:HedgeAfter is 00:00:10", "an attempt may take 00:00:10")]
+    [TestCase("Http:Services:weather:Retry:Attempts", "11", "Http:Services:weather:Retry:Attempts is 11", "1 to 10")]
+    [TestCase("Http:RetryBudget:Ratio", "1.5", "Http:RetryBudget:Ratio is 1.5", "0 to 1")]
+    [TestCase("Http:RetryBudget:PerSecond", "-1", "Http:RetryBudget:PerSecond is -1", "0 to 10000")]
+    [TestCase("Http:RetryBudget:Window", "00:00:00", "Http:RetryBudget:Window is 00:00:00", "00:00:01")]
+    [TestCase("Http:Limits:Concurrency", "0", "Http:Limits:Concurrency is 0", "1 to 1000000")]
+    [TestCase("Http:Limits:ConcurrencyPerEndpoint", "20000", "Http:Limits:ConcurrencyPerEndpoint is 20000", "1 to 16384 (ServiceMesh:Http:Limits:Concurrency)")]
     [TestCase("Http:Dns:Servers", "ns.internal", "Http:Dns:Servers", "'ns.internal' is no IP address")]
     [TestCase("Http:Lisen", "x", "Http:Lisen is not a known key", "Did you mean 'Listen'?")]
     [TestCase("Http:Services:weather:Adress", "x", "Http:Services:weather:Adress is not a known key", "Did you mean 'Address'?")]
@@ -74,7 +87,7 @@ public sealed class OptionsTests
 
     [Test]
     public void Without_a_word_of_it_only_loopback_is_listened_on() =>
-        Assert.That(new HttpTransportParts(new(), new(), new([]), new([]), null, null).ListenOn.Select(a => (a.ToString(), a.IsLoopback)), Is.EqualTo([("http://127.0.0.1:5080", true)]));
+        Assert.That(new HttpTransportParts(new(), new(), new([]), new([]), null, null, new()).ListenOn.Select(a => (a.ToString(), a.IsLoopback)), Is.EqualTo([("http://127.0.0.1:5080", true)]));
 
     [Test]
     public async Task A_node_that_only_wants_error_reports_listens_for_them()

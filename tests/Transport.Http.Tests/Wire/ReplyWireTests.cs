@@ -83,7 +83,7 @@ public sealed class ReplyWireTests
     [TestCase(404, "", "", 404)]
     public void What_no_node_said_is_a_failure_that_names_who_said_it(int status, string contentType, string body, int expected)
     {
-        var read = ReplyWire.Read(new(status, contentType, [("Server", "nginx")], Encoding.UTF8.GetBytes(body)), "http://10.0.0.1:80", isForeign: false);
+        var read = ReplyWire.Read(new(status, contentType, [("Server", "nginx")], Encoding.UTF8.GetBytes(body)), "http://10.0.0.1:80", isForeign: false, out _);
 
         Assert.That(((int)read.Status, read.NotProcessed), Is.EqualTo((expected, false)));
         Assert.That(read.Error, Does.Contain("http://10.0.0.1:80").And.Contain($"{status}").And.Contain(contentType));
@@ -92,9 +92,9 @@ public sealed class ReplyWireTests
     [Test]
     public void A_foreign_servers_answer_is_its_HTTP_status_and_body()
     {
-        var read = ReplyWire.Read(new(201, "application/json; charset=utf-8", [], "[1]"u8.ToArray()), "http://x", isForeign: true);
-        var refused = ReplyWire.Read(new(422, "application/problem+json", [], """{"title":"Unprocessable","detail":"No such city."}"""u8.ToArray()), "http://x", isForeign: true);
-        var page = ReplyWire.Read(new(500, "text/html", [], "<html>"u8.ToArray()), "http://x", isForeign: true);
+        var read = ReplyWire.Read(new(201, "application/json; charset=utf-8", [], "[1]"u8.ToArray()), "http://x", isForeign: true, out _);
+        var refused = ReplyWire.Read(new(422, "application/problem+json", [], """{"title":"Unprocessable","detail":"No such city."}"""u8.ToArray()), "http://x", isForeign: true, out _);
+        var page = ReplyWire.Read(new(500, "text/html", [], "<html>"u8.ToArray()), "http://x", isForeign: true, out _);
 
         Assert.That(((int)read.Status, read.ContentType, Encoding.UTF8.GetString(read.Body.Span)), Is.EqualTo((201, "application/json; charset=utf-8", "[1]")));
         Assert.That(((int)refused.Status, refused.Error), Is.EqualTo((422, "No such city.")));
@@ -109,5 +109,5 @@ public sealed class ReplyWireTests
     public void Problem_details_that_are_none_say_nothing(string body) =>
         Assert.That(ProblemDetails.ReadDetail(Encoding.UTF8.GetBytes(body)), Is.Null);
 
-    private static ReplyMessage Read(HttpReply written) => ReplyWire.Read(written, "http://node", isForeign: false);
+    private static ReplyMessage Read(HttpReply written) => ReplyWire.Read(written, "http://node", isForeign: false, out _);
 }

@@ -1,0 +1,156 @@
+using System.Diagnostics;
+using System.Globalization;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.Benchmarks;
+
+/// <summary>What is compared, and how long.</summary>
+internal sealed record ComparisonOptions
+{
+    /// <summary>Names of contestants, or what their names begin with: <c>redis</c>, <c>redis/bare</c>.</summary>
+    public IReadOnlyList<string> Contestants { get; init; } = ["inmemory", "redis", "http"];
+
+    public IReadOnlyList<int> Callers { get; init; } = [1, 16, 64, 256];
+
+    public IReadOnlyList<int> Replicas { get; init; } = [1, 4, 16];
+
+    /// <summary>For each contestant and number of callers and replicas, over all rounds.</summary>
+    public TimeSpan Time { get; init; } = TimeSpan.FromSeconds(5);
+
+    public int Rounds { get; init; } = 5;
+
+    /// <summary>Host and port; null starts a server for this run.</summary>
+    public string? Redis { get; init; }
+}
+
+/// <summary>
+/// Lets the contestants of a transport take turns in short rounds, so that a machine which grows faster or slower meanwhile
+/// does so for all, and reports the median of each. Both sides of a request run in this process, and the bytes are those of both.
+/// </summary>
+internal static class Comparison
+{
+    private static readonly TimeSpan s_warmUp = TimeSpan.FromSeconds(1);
+
+    public static async Task<IReadOnlyList<Row>> RunAsync(ComparisonOptions options, TextWriter output, CancellationToken cancellationToken)
+    {
+        var chosen = Contestant.All.Where(c => options.Contestants.Any(name => c.Name.StartsWith(name, StringComparison.OrdinalIgnoreCase))).ToArray();
+        await using var server = options.Redis is null && chosen.Any(c => c.Transport == "redis") ? await RedisServer.StartAsync() : null;
+        var ground = new Ground(options.Redis ?? server?.Address ?? "");
+        await output.WriteLineAsync(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Environment.ProcessorCount} processors, .NET {Environment.Version}, {options.Rounds} rounds of {options.Time.TotalSeconds / options.Rounds:N1} s, medians"));
+        await output.WriteLineAsync($"{"contestant",-26} {"callers",7} {"replicas",8} {"requests/s",11} {"p50 µs",9} {"p99 µs",9} {"B/request",10} {"CPU µs",7}  in relation to");
+        var rows = new List<Row>();
+        foreach (var transport in chosen.GroupBy(c => c.Transport))
+        {
+            foreach (var replicas in options.Replicas)
+            {
+                rows.AddRange(await CompareAsync([.. transport.Where(c => replicas == 1 || c.HasReplicas)], replicas, ground, options, output, cancellationToken));
+            }
+        }
+
+        return rows;
+    }
+
+    private static async Task<List<Row>> CompareAsync(
+        Contestant[] contestants, int replicas, Ground ground, ComparisonOptions options, TextWriter output, CancellationToken cancellationToken)
+    {
+        var rows = new List<Row>();
+        var echoes = new List<IEcho>();
+        try
+        {
+            foreach (var contestant in contestants)
+            {
+                echoes.Add(await contestant.StartAsync(ground, replicas));
+                await MeasureAsync(echoes[^1], 16, options.Time < s_warmUp ? options.Time : s_warmUp, cancellationToken); // tiered compilation has its say
+            }
+
+            foreach (var callers in options.Callers)
+            {
+                var results = contestants.Select(_ => new List<Measurement>()).ToArray();
+                for (var round = 0; round < options.Rounds; round++)
+                {
+                    for (var i = 0; i < contestants.Length; i++)
+                    {
+                        results[i].Add(await MeasureAsync(echoes[i], callers, options.Time / options.Rounds, cancellationToken));
+                    }
+                }
+
+                var those = contestants.Select((c, i) => new Row(
+                    c.Name, callers, replicas,
+                    Median(results[i], m => m.RequestsPerSecond), Median(results[i], m => m.P50), Median(results[i], m => m.P99), Median(results[i], m => m.BytesPerRequest))).ToList();
+                for (var i = 0; i < contestants.Length; i++)
+                {
+                    var peers = those.Where(r => contestants[i].Peers.Contains(r.Contestant));
+                    await output.WriteLineAsync(Line(those[i], Median(results[i], m => m.CpuMicroseconds), peers));
+                }
+
+                rows.AddRange(those);
+            }
+        }
+        finally
+        {
+            foreach (var echo in echoes)
+            {
+                await echo.DisposeAsync();
+            }
+        }
+
+        return rows;
+    }
+
+    private static async Task<Measurement> MeasureAsync(IEcho echo, int callers, TimeSpan time, CancellationToken cancellationToken)
+    {
+        GC.Collect();
+        var bytesBefore = GC.GetTotalAllocatedBytes(precise: true);
+        var cpuBefore = Environment.CpuUsage.TotalTime;
+        var started = Stopwatch.GetTimestamp();
+        var latencies = await Task.WhenAll(Enumerable.Range(0, callers).Select(caller => Task.Run(() => CallAsync(caller), cancellationToken)));
+        var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+        var cpu = Environment.CpuUsage.TotalTime - cpuBefore;
+        var bytes = GC.GetTotalAllocatedBytes(precise: true) - bytesBefore;
+        var requests = latencies.Sum(l => l.Count);
+        return new(
+            requests / seconds,
+            Histogram.Percentile(latencies, 0.50),
+            Histogram.Percentile(latencies, 0.99),
+            (double)bytes / requests,
+            cpu.TotalMicroseconds / requests);
+
+        async Task<Histogram> CallAsync(int caller)
+        {
+            // A token of its own, as the callers within a web application have it.
+            using var token = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            var reading = new Reading("jan", caller, -3.5);
+            var histogram = new Histogram();
+            do
+            {
+                var before = Stopwatch.GetTimestamp();
+                var echoed = await echo.EchoAsync(reading, token.Token);
+                histogram.Add(Stopwatch.GetElapsedTime(before));
+                if (echoed.Day != caller)
+                {
+                    throw new InvalidOperationException($"Caller {caller} was answered with what caller {echoed.Day} had sent.");
+                }
+            }
+            while (Stopwatch.GetElapsedTime(started) < time);
+
+            return histogram;
+        }
+    }
+
+    // Processor time is that of this process, both sides together and without Redis: it is what an application pays, and unlike
+    // the others hardly changes with what else runs on the machine.
+    private static string Line(Row row, double cpu, IEnumerable<Row> peers)
+    {
+        var relations = peers.Select(p => string.Create(CultureInfo.InvariantCulture, $"{row.RequestsPerSecond / p.RequestsPerSecond:0.00} × {p.Contestant}"));
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{row.Contestant,-26} {row.Callers,7} {row.Replicas,8} {row.RequestsPerSecond,11:N0} {row.P50Microseconds,9:N1} {row.P99Microseconds,9:N1} {row.BytesPerRequest,10:N0} {cpu,7:N1}  {string.Join(", ", relations)}").TrimEnd();
+    }
+
+    private static double Median(List<Measurement> measurements, Func<Measurement, double> figure) =>
+        measurements.Select(figure).Order().ElementAt(measurements.Count / 2);
+
+    private sealed record Measurement(double RequestsPerSecond, double P50, double P99, double BytesPerRequest, double CpuMicroseconds);
+}

@@ -1,0 +1,99 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.Benchmarks;
+
+/// <summary>
+/// The bus as an application runs it, with everything on: a node that asks, and nodes that answer, each a host of its own.
+/// </summary>
+internal sealed class MeshEcho : IEcho
+{
+
+    private readonly List<IHost> _hosts = [];
+    private IServiceBus _caller = null!;
+
+    public static RequestTopic<Reading, Reading> Topic { get; } = new("bench.echo");
+
+    public Task<Reading> EchoAsync(Reading reading, CancellationToken cancellationToken) => _caller.RequestAsync(Topic, reading, cancellationToken);
+
+    public static Task<IEcho> InMemoryAsync(Ground ground, int replicas)
+    {
+        var network = new InMemoryNetwork();
+        return StartAsync([("Transport", "InMemory")], mesh => mesh.AddInMemoryTransport(network), replicas);
+    }
+
+    public static Task<IEcho> RedisAsync(string wire, Ground ground, int replicas) => StartAsync(
+        [("Transport", "Redis"), ("Redis:Configuration", ground.Redis), ("Redis:Wire", wire), ("Redis:KeyPrefix", ground.Prefix)],
+        mesh => mesh.AddRedisTransport(),
+        replicas);
+
+    public static async Task<IEcho> HttpAsync(bool http2, int replicas)
+    {
+        var echo = new MeshEcho();
+        int[] ports = [.. Enumerable.Range(0, replicas).Select(_ => FreePort.Next())];
+        foreach (var port in ports)
+        {
+            await echo.AddAsync([("Transport", "Http"), ("Http:Listen", $"{(http2 ? "h2c" : "http")}://127.0.0.1:{port}")], WithHttp, answers: true);
+        }
+
+        await echo.AddAsync(
+            [
+                ("Transport", "Http"),
+                ("Http:Services:echo:Address", $"static:{string.Join(',', ports.Select(port => $"127.0.0.1:{port}"))}"),
+                ("Http:Services:echo:Http2", $"{http2}"),
+            ],
+            WithHttp,
+            answers: false);
+        return echo;
+
+        static void WithHttp(IServiceMeshBuilder mesh) => mesh.AddHttpTransport();
+    }
+
+    private static async Task<IEcho> StartAsync((string Key, string Value)[] settings, Action<IServiceMeshBuilder> transport, int replicas)
+    {
+        var echo = new MeshEcho();
+        for (var i = 0; i < replicas; i++)
+        {
+            await echo.AddAsync(settings, transport, answers: true);
+        }
+
+        await echo.AddAsync(settings, transport, answers: false);
+        return echo;
+    }
+
+    private async Task AddAsync((string Key, string Value)[] settings, Action<IServiceMeshBuilder> transport, bool answers)
+    {
+        var host = Build(settings, transport, answers);
+        _hosts.Insert(0, host); // stopped in the reverse order
+        await host.StartAsync();
+        _caller = host.Services.GetRequiredService<IServiceBus>();
+    }
+
+    /// <summary>One node: the caller, or one that answers the echo.</summary>
+    public static IHost Build((string Key, string Value)[] settings, Action<IServiceMeshBuilder> transport, bool answers)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create<string, string?>($"ServiceMesh:{s.Key}", s.Value)));
+        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        var mesh = builder.Services.AddServiceMesh(builder.Configuration.GetSection("ServiceMesh"));
+        transport(mesh);
+        if (answers)
+        {
+            mesh.AddHandler(Topic, (reading, _) => reading);
+        }
+
+        return builder.Build();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var host in _hosts)
+        {
+            await host.StopAsync();
+            await ((IAsyncDisposable)host).DisposeAsync();
+        }
+    }
+}

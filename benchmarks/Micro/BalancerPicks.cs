@@ -1,0 +1,59 @@
+using BenchmarkDotNet.Attributes;
+using ServiceMesh.Http;
+
+namespace ServiceMesh.Benchmarks;
+
+/// <summary>One endpoint out of so many, as the client asks for it: by priority, with latencies and loads that differ.</summary>
+public class BalancerPicks
+{
+    // So many that starting the second thread does not count.
+    private const int Picks = 20_000;
+
+    private static readonly string[] s_keys = [.. Enumerable.Range(0, 256).Select(i => $"customer-{i}")];
+
+    private IBalancer _balancer = null!;
+
+    public static IEnumerable<string> Names => BalancerKind.BuiltIn.Select(k => k.Name);
+
+    [ParamsSource(nameof(Names))]
+    public string Balancer { get; set; } = "";
+
+    [Params(3, 16)]
+    public int Endpoints { get; set; }
+
+    [GlobalSetup]
+    public void Setup()
+    {
+        Endpoint[] endpoints = [.. Enumerable.Range(1, Endpoints).Select(i => new Endpoint(new("10.0.0.1", i) { Weight = i }, TimeProvider.System))];
+        foreach (var (i, endpoint) in endpoints.Index())
+        {
+            endpoint.RecordSuccess(TimeSpan.FromMilliseconds(1 + (i % 3)));
+            endpoint.RecordBytes(1000 * i);
+            endpoint.ReportedLoad = i / 100.0;
+        }
+
+        _balancer = new BalancerKinds([]).Create(Balancer, new());
+        _balancer.Update([.. endpoints]);
+    }
+
+    [Benchmark(Description = "one thread", OperationsPerInvoke = Picks)]
+    public void OneThread() => Pick();
+
+    /// <summary>Nanoseconds are those of one pick while another thread picks too.</summary>
+    [Benchmark(Description = "two threads", OperationsPerInvoke = Picks)]
+    public void TwoThreads()
+    {
+        var other = new Thread(Pick);
+        other.Start();
+        Pick();
+        other.Join();
+    }
+
+    private void Pick()
+    {
+        for (var i = 0; i < Picks; i++)
+        {
+            _balancer.Pick(new() { Key = s_keys[i & 255] });
+        }
+    }
+}

@@ -1,0 +1,77 @@
+using System.Diagnostics;
+using System.Net.Http.Headers;
+
+namespace ServiceMesh.Http;
+
+/// <summary>
+/// The span of one attempt, after the OpenTelemetry conventions for HTTP clients. Costs nothing while nobody listens. Disposing it ends the span.
+/// </summary>
+internal readonly struct AttemptSpan : IDisposable
+{
+    // A source beside the bus's own: the bus tells what became of a request, this one of every attempt.
+    private static readonly ActivitySource s_source = new("ServiceMesh.Http");
+
+    private readonly Activity? _span;
+
+    private AttemptSpan(Activity? span) => _span = span;
+
+    /// <param name="method">HTTP's.</param>
+    /// <param name="isTls">Whether it goes over TLS.</param>
+    /// <param name="endpoint">Where to.</param>
+    /// <param name="service">The service.</param>
+    /// <param name="resends">How often it was sent before.</param>
+    public static AttemptSpan Start(string method, bool isTls, Endpoint endpoint, string service, int resends)
+    {
+        if (!s_source.HasListeners() || s_source.StartActivity(method, ActivityKind.Client) is not { } span)
+        {
+            return default;
+        }
+
+        span.SetTag("http.request.method", method);
+        span.SetTag("url.scheme", isTls ? "https" : "http");
+        span.SetTag("server.address", endpoint.Address.Name ?? endpoint.Address.Host);
+        span.SetTag("server.port", endpoint.Address.Port);
+        span.SetTag("network.peer.address", endpoint.Address.Host);
+        span.SetTag("servicemesh.service", service);
+        if (resends > 0)
+        {
+            span.SetTag("http.request.resend_count", resends);
+        }
+
+        return new(span);
+    }
+
+    /// <summary>Makes this span the parent of what the server does, in place of the one that the headers name.</summary>
+    public void Inject(HttpRequestHeaders headers)
+    {
+        if (_span is { Id: { } id })
+        {
+            headers.Remove("traceparent");
+            headers.TryAddWithoutValidation("traceparent", id);
+        }
+    }
+
+    /// <summary>An answer came.</summary>
+    public void End(int status)
+    {
+        if (_span is not null)
+        {
+            _span.SetTag("http.response.status_code", status);
+            if (status >= 400)
+            {
+                Fail(status.ToString(System.Globalization.CultureInfo.InvariantCulture));
+            }
+        }
+    }
+
+    /// <summary>No answer came.</summary>
+    public void Fail(Exception failure) => Fail(failure is PhaseTimeoutException or OperationCanceledException ? "timeout" : failure.GetType().FullName!);
+
+    public void Dispose() => _span?.Dispose();
+
+    private void Fail(string type)
+    {
+        _span?.SetTag("error.type", type);
+        _span?.SetStatus(ActivityStatusCode.Error);
+    }
+}

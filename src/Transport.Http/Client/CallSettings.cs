@@ -1,0 +1,57 @@
+namespace ServiceMesh.Http;
+
+/// <summary>How one request is retried and timed, put together from the request, its service and the client. Immutable.</summary>
+internal sealed record CallSettings
+{
+    public int Attempts { get; init; } = 3;
+
+    public TimeSpan Backoff { get; init; } = TimeSpan.FromMilliseconds(25);
+
+    public TimeSpan LongestBackoff { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Null: no hedging.</summary>
+    public TimeSpan? HedgeAfter { get; init; }
+
+    /// <summary>Null: as <see cref="HttpTimeoutSettings.Attempt"/> says.</summary>
+    public TimeSpan? AttemptTimeout { get; init; }
+
+    /// <summary>Null: as <see cref="HttpTimeoutSettings.ResponseHeaders"/> says.</summary>
+    public TimeSpan? HeadersTimeout { get; init; }
+
+    /// <summary>What is worth another attempt beyond the rules, or not, by the status of an answer; null for the rules.</summary>
+    public Func<int, bool>? RetryOn { get; init; }
+
+    /// <summary>The settings of a service: its own, and where it has none the client's.</summary>
+    public static CallSettings Of(HttpRetrySettings service, HttpRetrySettings client, HttpTimeoutSettings timeouts)
+    {
+        var rules = new CallSettings();
+        return rules with
+        {
+            Attempts = service.Attempts ?? client.Attempts ?? rules.Attempts,
+            Backoff = service.Backoff ?? client.Backoff ?? rules.Backoff,
+            LongestBackoff = service.LongestBackoff ?? client.LongestBackoff ?? rules.LongestBackoff,
+            HedgeAfter = service.HedgeAfter ?? client.HedgeAfter,
+            AttemptTimeout = timeouts.Attempt,
+            HeadersTimeout = timeouts.ResponseHeaders,
+        };
+    }
+
+    /// <summary>What the request itself says goes first.</summary>
+    public CallSettings With(RetryOptions? request) => request is null ? this : this with
+    {
+        Attempts = request.Attempts ?? Attempts,
+        AttemptTimeout = request.AttemptTimeout ?? AttemptTimeout,
+        HedgeAfter = request.HedgeAfter ?? HedgeAfter,
+        RetryOn = request.RetryOn is { } wants ? status => wants((StatusCode)status) : RetryOn,
+    };
+
+    /// <summary>How long one attempt may take; infinite when only the caller's own time limits it.</summary>
+    public TimeSpan AttemptLimit(bool isRepeatable, TimeSpan remaining) => Limit(AttemptTimeout, isRepeatable, remaining);
+
+    /// <summary>How long the headers of its answer may take; infinite when the attempt's own limit says it all.</summary>
+    public TimeSpan HeadersLimit(bool isRepeatable, TimeSpan remaining) => Limit(HeadersTimeout, isRepeatable, AttemptLimit(isRepeatable, remaining) is var attempt && attempt == Timeout.InfiniteTimeSpan ? remaining : attempt);
+
+    // A timer that cannot fire before the one above it is not worth having.
+    private static TimeSpan Limit(TimeSpan? set, bool isRepeatable, TimeSpan bound) =>
+        (set ?? (isRepeatable ? HttpTimeoutSettings.DefaultOfAttempt : bound)) is var limit && limit < bound ? limit : Timeout.InfiniteTimeSpan;
+}

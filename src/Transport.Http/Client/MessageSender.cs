@@ -1,0 +1,85 @@
+using System.Runtime.CompilerServices;
+
+namespace ServiceMesh.Http;
+
+/// <summary>The last step of a request of the bus: one attempt at one endpoint, and its answer with a judgement.</summary>
+internal sealed class MessageSender(HttpNode node, Connections connections, Mesh mesh)
+{
+    /// <summary>To another node, or a foreign server.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<Answer<ReplyMessage>> OverHttpAsync(Message request, Member member, MessageCall call, CancellationToken cancellationToken)
+    {
+        using var span = AttemptSpan.Start("POST", member.Service.IsTls(member.Endpoint), member.Endpoint, call.Service, call.Attempts - 1);
+        try
+        {
+            using var attempt = connections.Make(member, HttpMethod.Post, member.UriOf(request.Kind, request.Topic), request.ContentType, request.Body);
+            MessageWire.Write(request, attempt.Headers, static (headers, name, value) => headers.TryAddWithoutValidation(name, value));
+            span.Inject(attempt.Headers);
+            var response = await connections.SendAsync(
+                attempt, member, request.Body.Length, node.Context.MaxBodyBytes, isMessage: true, call.Settings.HeadersLimit(call.IsRepeatable, call.Remaining),
+                cancellationToken).ConfigureAwait(false);
+            span.End(response?.Status ?? 200);
+            if (response is not { } answer)
+            {
+                return new(TooLarge(), Verdict.Answered);
+            }
+
+            var judged = Judge(ReplyWire.Read(answer, member.ToString(), member.Service.IsForeign, out var isFromNode), isFromNode);
+            if (judged.Verdict.IsAgainstEndpoint && !Connections.IsFailure(answer.Status))
+            {
+                member.Endpoint.RecordFailure(); // a quick page with 200 must not attract traffic
+            }
+
+            return judged;
+        }
+        catch (Exception failure) when (failure is HttpRequestException or IOException or OperationCanceledException or PhaseTimeoutException)
+        {
+            span.Fail(failure);
+            if (cancellationToken.IsCancellationRequested)
+            {
+                throw new OperationCanceledException(failure.Message, failure, cancellationToken); // how it ended meanwhile is nobody's concern
+            }
+
+            member.Endpoint.RecordFailure();
+            mesh.Suspect(member.Endpoint);
+            return new(null, Connections.WasNotSent(failure) ? Verdict.NotSent : Verdict.Broken, PhaseTimeoutException.In(failure) ?? failure);
+        }
+    }
+
+    /// <summary>To a handler of this node.</summary>
+    // It may keep its thread and may ignore its token: the caller's thread goes on, and so does the caller.
+    public async ValueTask<Answer<ReplyMessage>> InProcessAsync(Message request, Endpoint here, CancellationToken cancellationToken)
+    {
+        var began = node.Context.Clock.GetTimestamp();
+        var reply = await Task.Run(() => node.AnswerAsync(request, cancellationToken).AsTask(), CancellationToken.None)
+            .WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (Connections.IsFailure((int)reply.Status))
+        {
+            here.RecordFailure();
+        }
+        else
+        {
+            here.RecordSuccess(node.Context.Clock.GetElapsedTime(began));
+        }
+
+        here.RecordBytes(request.Body.Length + reply.Body.Length);
+        here.ReportedLoad = node.Local.LoadOf(request.Topic);
+        return Judge(reply, isFromNode: true);
+    }
+
+    // A node that says that its handler failed is well. Of a server that is no node a failing status says the opposite.
+    private static Answer<ReplyMessage> Judge(ReplyMessage reply, bool isFromNode)
+    {
+        var status = (int)reply.Status;
+        var verdict = reply.NotProcessed
+            ? new Verdict(reply.Status is StatusCode.Overloaded or StatusCode.Unavailable or StatusCode.NotFound ? AttemptResult.Declined : AttemptResult.Answered)
+            : new Verdict(
+                status is 429 or 502 or 503 or 504 || (status >= 500 && !isFromNode) ? AttemptResult.Broken : AttemptResult.Answered,
+                IsAgainstEndpoint: status >= 500 && !isFromNode);
+        return new(reply, verdict with { RetryAfter = reply.RetryAfter });
+    }
+
+    private ReplyMessage TooLarge() => ReplyMessage.Failure(
+        StatusCode.BodyTooLarge,
+        $"The reply has more than {node.Context.MaxBodyBytes} bytes, which this node accepts. Raise its ServiceMesh:Request:MaxBodyBytes.");
+}

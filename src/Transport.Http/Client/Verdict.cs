@@ -1,0 +1,40 @@
+namespace ServiceMesh.Http;
+
+/// <summary>What one attempt came to, as the layers need to know it.</summary>
+internal enum AttemptResult
+{
+    /// <summary>It was answered, be it with success or failure: another attempt would change nothing.</summary>
+    Answered,
+
+    /// <summary>It was refused and nothing ran: the endpoint is full, leaving, or not who handles it. Another may take it at once.</summary>
+    Declined,
+
+    /// <summary>It did not get there: no connection, or the circuit is open. Sending it again does nothing twice.</summary>
+    NotSent,
+
+    /// <summary>It may have run: the answer is a failure that may pass, or there is none. Only what may be repeated is sent again.</summary>
+    Broken,
+}
+
+/// <summary>The judgement of one attempt, made once, where the answer was read.</summary>
+/// <param name="Result">What it came to.</param>
+/// <param name="IsAgainstEndpoint">Whether it counts as a failure of the endpoint, for its breaker and its ejection.</param>
+/// <param name="RetryAfter">How long the server asked to be left alone; null when it did not.</param>
+internal readonly record struct Verdict(AttemptResult Result, bool IsAgainstEndpoint = false, TimeSpan? RetryAfter = null)
+{
+    public static readonly Verdict Answered = new(AttemptResult.Answered);
+
+    public static readonly Verdict NotSent = new(AttemptResult.NotSent, IsAgainstEndpoint: true);
+
+    public static readonly Verdict Broken = new(AttemptResult.Broken, IsAgainstEndpoint: true);
+}
+
+/// <summary>
+/// What came of an attempt: a reply, or the failure that stands in its place, and the judgement. Discarding it, as a retry
+/// does, disposes the reply.
+/// </summary>
+internal readonly record struct Answer<TReply>(TReply? Reply, Verdict Verdict, Exception? Failure = null) : IDisposable
+    where TReply : class
+{
+    public void Dispose() => (Reply as IDisposable)?.Dispose();
+}

@@ -1,0 +1,156 @@
+namespace ServiceMesh.Http;
+
+/// <summary>
+/// The body of an answer on its way to the caller: what was read ahead, then the rest. Silence on the connection ends it,
+/// and its end, in whatever way, is the end of the attempt. Read by one reader, as every stream.
+/// </summary>
+internal sealed class BodyStream : Stream
+{
+    private readonly Stream _rest;
+    private readonly TimeSpan _idle;
+    private readonly string _name;
+    private readonly CancellationTokenSource _silence;
+    private readonly Endpoint _endpoint;
+    private ReadOnlyMemory<byte> _ahead;
+    private long _read;
+    private int _hasEnded;
+
+    /// <param name="rest">The connection's.</param>
+    /// <param name="idle">How long nothing may move.</param>
+    /// <param name="clock">The clock.</param>
+    /// <param name="endpoint">Whose answer it is.</param>
+    /// <param name="name">The endpoint as it is named to people.</param>
+    public BodyStream(Stream rest, TimeSpan idle, TimeProvider clock, Endpoint endpoint, string name)
+    {
+        _rest = rest;
+        _idle = idle;
+        _endpoint = endpoint;
+        _name = name;
+        _silence = new(Timeout.InfiniteTimeSpan, clock);
+    }
+
+    // Who drops a response without disposing it would leave its endpoint looking busy for ever.
+    ~BodyStream() => Dispose(false);
+
+    public override bool CanRead => true;
+
+    public override bool CanSeek => false;
+
+    public override bool CanWrite => false;
+
+    public override long Length => throw new NotSupportedException();
+
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
+
+    /// <summary>Whether the attempt at the endpoint lasts until the end of this.</summary>
+    public bool HoldsAttempt { get; set; }
+
+    /// <summary>Gives back what was read from it already.</summary>
+    public void PutBack(ReadOnlyMemory<byte> bytes) => _ahead = bytes;
+
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        if (_ahead.IsEmpty || buffer.IsEmpty)
+        {
+            return ReadRestAsync(buffer, cancellationToken);
+        }
+
+        var length = Math.Min(buffer.Length, _ahead.Length);
+        _ahead.Span[..length].CopyTo(buffer.Span);
+        _ahead = _ahead[length..];
+        return new(length);
+    }
+
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+    public override int Read(byte[] buffer, int offset, int count) => ReadAsync(buffer.AsMemory(offset, count)).AsTask().GetAwaiter().GetResult();
+
+    public override void Flush()
+    {
+    }
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    protected override void Dispose(bool disposing)
+    {
+        End();
+        if (disposing)
+        {
+            _rest.Dispose();
+            _silence.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    private async ValueTask<int> ReadRestAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var cancelled = cancellationToken.UnsafeRegister(static silence => ((CancellationTokenSource)silence!).Cancel(), _silence);
+            var reading = _rest.ReadAsync(buffer, _silence.Token);
+            if (!reading.IsCompleted)
+            {
+                _silence.CancelAfter(_idle);
+            }
+
+            var read = await reading.ConfigureAwait(false);
+            _silence.CancelAfter(Timeout.InfiniteTimeSpan);
+            _read += read;
+            if (read == 0 && !buffer.IsEmpty)
+            {
+                End();
+            }
+
+            return read;
+        }
+        catch (Exception failure) when (cancellationToken.IsCancellationRequested)
+        {
+            End();
+            throw new OperationCanceledException(failure.Message, failure, cancellationToken);
+        }
+        catch (Exception failure) when (_silence.IsCancellationRequested)
+        {
+            Fail();
+            throw new IOException(failure.Message, new PhaseTimeoutException(TimeoutPhase.Idle, _idle, _name, failure));
+        }
+        catch
+        {
+            Fail();
+            throw;
+        }
+    }
+
+    private void Fail()
+    {
+        if (HoldsAttempt && Volatile.Read(ref _hasEnded) == 0)
+        {
+            _endpoint.RecordFailure();
+        }
+
+        End();
+    }
+
+    private void End()
+    {
+        if (Interlocked.Exchange(ref _hasEnded, 1) != 0)
+        {
+            return;
+        }
+
+        _endpoint.RecordBytes(_read);
+        if (HoldsAttempt)
+        {
+            _endpoint.End();
+        }
+    }
+}

@@ -1,0 +1,105 @@
+using System.Net.Http.Json;
+
+namespace ServiceMesh.Http;
+
+/// <summary>
+/// The body of one request over all its attempts: knows whether it can be sent once more. Of most kinds of content nobody
+/// can tell what reading it twice gives, so those are sent again only while nothing has been read. Thread-safe.
+/// </summary>
+internal sealed class RequestBody
+{
+    private readonly HttpContent? _content;
+    private readonly bool? _said;
+    private readonly bool _isKnown;
+    private int _begun;
+    private int _running;
+
+    /// <param name="content">The caller's; it stays the caller's, and no attempt disposes it.</param>
+    /// <param name="said">What the caller says about sending it again; null to go by its kind.</param>
+    public RequestBody(HttpContent? content, bool? said)
+    {
+        _content = content;
+        _said = said;
+        _isKnown = IsKnown(content);
+    }
+
+    /// <summary>Whether attempts may read it beside each other.</summary>
+    public bool CanBeSentTwiceAtOnce => _content is null || (_isKnown && _said is not false);
+
+    /// <summary>
+    /// Whether another attempt can send it. Content that the caller vouches for may be a stream that is rewound, so the
+    /// attempt before must have ended: one that was answered early may still be reading.
+    /// </summary>
+    public bool CanBeSentAgain =>
+        CanBeSentTwiceAtOnce || (_said is true ? Volatile.Read(ref _running) == 0 : Volatile.Read(ref _begun) == 0);
+
+    /// <summary>Bytes of it, when that is known beforehand.</summary>
+    public long? Length => _content?.Headers.ContentLength;
+
+    /// <summary>The body as one attempt sends it; null when there is none.</summary>
+    public HttpContent? ForAttempt() => _content is null ? null : new AttemptContent(this, _content);
+
+    // Their bytes are in memory, or made anew from an object that is.
+    private static bool IsKnown(HttpContent? content) => content switch
+    {
+        null or ByteArrayContent or ReadOnlyMemoryContent or JsonContent => true,
+        MultipartContent parts => parts.All(IsKnown),
+        _ => false,
+    };
+
+    private bool TryBegin()
+    {
+        var isFirst = Interlocked.Exchange(ref _begun, 1) == 0;
+        var isAlone = Interlocked.Increment(ref _running) == 1;
+        if (CanBeSentTwiceAtOnce || (_said is true ? isAlone : isFirst))
+        {
+            return true;
+        }
+
+        End();
+        return false;
+    }
+
+    private void End() => Interlocked.Decrement(ref _running);
+
+    private sealed class AttemptContent : HttpContent
+    {
+        private readonly RequestBody _body;
+        private readonly HttpContent _content;
+
+        public AttemptContent(RequestBody body, HttpContent content)
+        {
+            _body = body;
+            _content = content;
+            foreach (var (name, values) in content.Headers.NonValidated)
+            {
+                Headers.TryAddWithoutValidation(name, values);
+            }
+        }
+
+        protected override Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context) => SerializeToStreamAsync(stream, context, CancellationToken.None);
+
+        protected override async Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context, CancellationToken cancellationToken)
+        {
+            if (!_body.TryBegin())
+            {
+                throw new InvalidOperationException("The body of the request was being sent by an earlier attempt and cannot be sent beside it.");
+            }
+
+            try
+            {
+                await _content.CopyToAsync(stream, context, cancellationToken).ConfigureAwait(false);
+            }
+            finally
+            {
+                _body.End();
+            }
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = _content.Headers.ContentLength ?? 0;
+            return _content.Headers.ContentLength is not null;
+        }
+    }
+}

@@ -1,0 +1,24 @@
+namespace ServiceMesh.Http;
+
+/// <summary>
+/// Time for windows that are counted in milliseconds and more. The system's clock is read by its ticks, which are some
+/// milliseconds coarse and cost a third of its timestamps: they would be half of what counting an outcome costs.
+/// </summary>
+/// <param name="clock">The clock.</param>
+internal sealed class QuickClock(TimeProvider clock)
+{
+    private readonly TimeProvider? _other = ReferenceEquals(clock, TimeProvider.System) ? null : clock;
+
+    /// <summary>A timestamp, to be compared with others of this clock.</summary>
+    public long Now => _other is null ? Environment.TickCount64 : _other.GetTimestamp();
+
+    /// <summary>The wall clock, for people.</summary>
+    public DateTimeOffset UtcNow => clock.GetUtcNow();
+
+    private long Frequency => _other?.TimestampFrequency ?? 1000;
+
+    /// <summary>A time as a number of timestamps; at least one.</summary>
+    public long Stamps(TimeSpan time) => Math.Max(1, (long)(time.TotalSeconds * Frequency));
+
+    public TimeSpan Between(long from, long to) => TimeSpan.FromSeconds((double)(to - from) / Frequency);
+}

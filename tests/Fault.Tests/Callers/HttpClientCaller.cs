@@ -1,0 +1,48 @@
+using System.Net.Http.Json;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.Faults.Tests;
+
+/// <summary>A program without a bus, whose HttpClient has the mesh's client.</summary>
+internal sealed class HttpClientCaller : Caller
+{
+    private readonly ServiceProvider _provider;
+    private int _number;
+
+    public HttpClientCaller(IEnumerable<(string Key, string Value)> settings)
+    {
+        var services = new ServiceCollection();
+        services.AddSingleton<IConfiguration>(new ConfigurationBuilder()
+            .AddInMemoryCollection(settings.Select(s => KeyValuePair.Create<string, string?>($"ServiceMesh:Http:{s.Key}", s.Value))).Build());
+        services.AddHttpClient("weather", http => http.BaseAddress = new("http://weather/")).AddServiceMesh();
+        _provider = services.BuildServiceProvider();
+        Client = _provider.GetRequiredService<IHttpClientFactory>().CreateClient("weather");
+    }
+
+    public HttpClient Client { get; }
+
+    public override ValueTask DisposeAsync() => _provider.DisposeAsync();
+
+    // As an application asks: GET, or POST of JSON.
+    protected override async Task<Seen> SeeAsync(bool isIdempotent, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(isIdempotent ? HttpMethod.Get : HttpMethod.Post, "ask");
+        request.Headers.Add("request-id", $"{Interlocked.Increment(ref _number)}");
+        request.Content = isIdempotent ? null : JsonContent.Create("pune");
+        try
+        {
+            using var response = await Client.SendAsync(request, cancellationToken);
+            var isAnswer = response.IsSuccessStatusCode && response.Content.Headers.ContentType?.MediaType == "application/json";
+            return new(
+                (int)response.StatusCode,
+                isAnswer ? "" : await response.Content.ReadAsStringAsync(cancellationToken),
+                isAnswer ? (await response.Content.ReadFromJsonAsync<FaultServerAnswer>(cancellationToken))!.Server : null);
+        }
+        catch (Exception failure) when (failure is HttpRequestException or TaskCanceledException)
+        {
+            return new((int?)(failure as HttpRequestException)?.StatusCode, failure.Message, Exception: failure);
+        }
+    }
+}

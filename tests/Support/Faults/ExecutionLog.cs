@@ -1,0 +1,37 @@
+using System.Collections.Concurrent;
+
+namespace ServiceMesh.Support;
+
+/// <summary>
+/// What servers saw of each request, by the name that its sender gave it: one log for all the servers of a test tells
+/// whether a request ran twice. Thread-safe.
+/// </summary>
+public sealed class ExecutionLog
+{
+    private readonly ConcurrentDictionary<string, Entry> _entries = new();
+
+    /// <summary>Attempts of all requests: those whose headers a server has read.</summary>
+    public int Attempts => _entries.Values.Sum(e => e.Attempts);
+
+    /// <summary>Executions of all requests: those whose body a server has read to its end.</summary>
+    public int Executions => _entries.Values.Sum(e => e.Executions);
+
+    /// <summary>The requests that were executed more than once.</summary>
+    public IEnumerable<string> ExecutedTwice => _entries.Where(e => e.Value.Executions > 1).Select(e => e.Key);
+
+    /// <summary>How often a server has read the headers of a request.</summary>
+    public int AttemptsOf(string request) => _entries.GetValueOrDefault(request)?.Attempts ?? 0;
+
+    /// <summary>How often a server has read all of a request.</summary>
+    public int ExecutionsOf(string request) => _entries.GetValueOrDefault(request)?.Executions ?? 0;
+
+    internal void Arrived(string request) => Interlocked.Increment(ref _entries.GetOrAdd(request, _ => new()).Attempts);
+
+    internal void Executed(string request) => Interlocked.Increment(ref _entries.GetOrAdd(request, _ => new()).Executions);
+
+    private sealed class Entry
+    {
+        public int Attempts;
+        public int Executions;
+    }
+}

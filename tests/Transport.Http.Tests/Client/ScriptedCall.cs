@@ -1,0 +1,88 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using System.Diagnostics.Metrics;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.Http.Tests;
+
+/// <summary>
+/// A call whose attempts end as a test says, by endpoint: <c>a</c>, <c>b</c>, … in turn. What was sent where stands in
+/// <see cref="Sent"/>.
+/// </summary>
+internal sealed class ScriptedCall(Endpoints endpoints, CallSettings settings, Func<string, CancellationToken, Task<Answer<string>>> server) : Call<string>(settings)
+{
+    private readonly IBalancer _balancer = endpoints.Balancer("RoundRobin");
+
+    public ConcurrentQueue<string> Sent { get; } = new();
+
+    public bool Repeatable { get; init; } = true;
+
+    public bool Consumed { get; set; }
+
+    public TimeSpan Left { get; init; } = TimeSpan.FromSeconds(30);
+
+    public TimeSpan Total { get; init; } = Timeout.InfiniteTimeSpan;
+
+    public override bool IsRepeatable => Repeatable;
+
+    public override bool CanBeSentAgain => !Consumed;
+
+    public override string Service => "letters";
+
+    public override TimeSpan Remaining => Left;
+
+    public override TimeSpan TotalLimit => Total;
+
+    public override async ValueTask<Answer<string>> SendAsync(Endpoint endpoint, CancellationToken cancellationToken)
+    {
+        var name = Http.Tests.Endpoints.NameOf(endpoint);
+        Sent.Enqueue(name);
+        return await server(name, cancellationToken).ConfigureAwait(false);
+    }
+
+    public override string Describe(Endpoint endpoint) => Http.Tests.Endpoints.NameOf(endpoint);
+
+    public override Answer<string> NobodyCanTake() => new("nobody", Verdict.NotSent);
+
+    public override Answer<string> TooMany(int most) => new($"more than {most}", Verdict.Answered);
+
+    protected override ImmutableArray<Endpoint> Endpoints => endpoints.All;
+
+    protected override int StatusOf(string reply) => int.TryParse(reply, out var status) ? status : 200;
+
+    protected override string? HashKey => null;
+
+    protected override Endpoint? Pick(in PickContext context) => _balancer.Pick(context);
+}
+
+/// <summary>A stack of layers over endpoints with a clock that stands still, and what a scripted server may answer.</summary>
+internal sealed class Layers
+{
+    public static readonly Answer<string> Ok = new("ok", Verdict.Answered);
+    public static readonly Answer<string> Refused = new(null, Verdict.NotSent, new IOException("refused"));
+    public static readonly Answer<string> Broken = new("503", Verdict.Broken);
+    public static readonly Answer<string> Full = new("429", new(AttemptResult.Declined));
+
+    public Layers(int endpoints = 3, HttpRetryBudgetSettings? budget = null, int concurrency = 1000)
+    {
+        Endpoints = new([.. Enumerable.Repeat(1, endpoints)]);
+        Budget = new(budget ?? new(), Endpoints.Clock);
+        Stack = new(new(new() { Concurrency = concurrency }), Budget, Endpoints.Clock, new Random(1), new(new Meter("tests")));
+    }
+
+    public Endpoints Endpoints { get; }
+
+    public ManualTimeProvider Clock => Endpoints.Clock;
+
+    public RetryBudget Budget { get; }
+
+    public ClientStack<string> Stack { get; }
+
+    /// <summary>No pause between attempts, so that a clock which stands still is enough.</summary>
+    public static CallSettings AtOnce { get; } = new() { Backoff = TimeSpan.Zero };
+
+    public ScriptedCall Call(Func<string, Answer<string>> server, CallSettings? settings = null) => new(Endpoints, settings ?? AtOnce, (name, _) => Task.FromResult(server(name)));
+
+    public async Task<Answer<string>> SendAsync(ScriptedCall call, CancellationToken cancellationToken = default) =>
+        await Stack.SendAsync(call, cancellationToken).ConfigureAwait(false);
+}

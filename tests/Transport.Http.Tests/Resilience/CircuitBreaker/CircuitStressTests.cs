@@ -1,0 +1,78 @@
+using NUnit.Framework;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.Http.Tests;
+
+public sealed class CircuitStressTests
+{
+    [Test]
+    public void No_outcome_is_lost_or_counted_twice_however_many_threads_count_while_the_window_moves()
+    {
+        var window = new OutcomeWindow(window: 1_000_000, interval: 10, now: 0);
+        var (now, looked) = (0L, 0);
+        Parallel.For(0, 8, seed =>
+        {
+            var random = new Random(seed);
+            for (var i = 0; i < 20_000; i++)
+            {
+                looked += window.Count(failed: random.Next(4) == 0, Interlocked.Increment(ref now), out _) ? 1 : 0;
+            }
+        });
+        Assert.That(window.TryRead(now, out var within), Is.True);
+        Assert.That(within.Total, Is.EqualTo(160_000));
+        Assert.That(within.FailureRate, Is.EqualTo(0.25).Within(0.01));
+        Assert.That(looked, Is.GreaterThan(100));
+    }
+
+    [Test]
+    public void Of_many_threads_exactly_one_gets_each_trial()
+    {
+        for (var seed = 0; seed < TestLength.Of(200, 5_000); seed++)
+        {
+            var circuit = new TestedCircuit(seed: seed).Trip().WaitForTrial();
+            for (var round = 0; round < 2; round++)
+            {
+                var admitted = 0;
+                Parallel.For(0, 8, _ => Interlocked.Add(ref admitted, circuit.Breaker.TryEnter(out var _) ? 1 : 0));
+                Assert.That(admitted, Is.EqualTo(1), $"seed {seed}, round {round}");
+                circuit.Pass(3);
+            }
+        }
+    }
+
+    [Test]
+    public void With_calls_of_many_threads_the_circuit_follows_what_is_behind_it([Range(1, 4)] int seed)
+    {
+        var circuit = new TestedCircuit(seed: seed);
+        var random = new Random(seed);
+        foreach (var works in Enumerable.Range(0, TestLength.Of(20, 500)).Select(_ => random.Next(2) == 0))
+        {
+            // Longer than the longest open window and the window of what is counted.
+            for (var second = 0; second < 400; second += random.Next(1, 20))
+            {
+                Parallel.For(0, 4, thread =>
+                {
+                    for (var i = 0; i < 10; i++)
+                    {
+                        // Some callers cancel, and some answers come late, when the state that admitted them may be over.
+                        if (circuit.Breaker.TryEnter(out var pass) && (thread + i) % 7 != 0)
+                        {
+                            circuit.Breaker.Report(pass, failed: !works);
+                        }
+                    }
+                });
+                circuit.Clock.Advance(TimeSpan.FromSeconds(random.Next(1, 4)));
+            }
+
+            circuit.Pass(works ? 300 : 0);
+            if (works && circuit.Breaker.TryEnter(out var last))
+            {
+                circuit.Breaker.Report(last, failed: false);
+            }
+
+            Assert.That(circuit.Breaker.State, works ? Is.EqualTo(CircuitState.Closed) : Is.Not.EqualTo(CircuitState.Closed), $"seed {seed}");
+        }
+
+        Assert.That(circuit.Changes.Zip(circuit.Changes.Skip(1)).Where(pair => pair.First.To != pair.Second.From), Is.Empty);
+    }
+}
