@@ -8,7 +8,7 @@ if (args is [FirstReply.Command, var fresh, .. var settings])
 }
 
 // dotnet run -c Release --project benchmarks -- compare [--transport inmemory,redis] [--callers 1,16,64,256] [--replicas 1,4,16]
-//   [--seconds 5] [--rounds 5] [--redis HOST:PORT] [--json FILE]
+//   [--characters 3] [--seconds 5] [--rounds 5] [--redis HOST:PORT] [--json FILE]
 var transport = new Option<string[]>("--transport")
 {
     Description = "What to compare, with commas between: inmemory, redis, http, or how the names of contestants begin (redis/bare).",
@@ -31,9 +31,15 @@ var replicas = new Option<int[]>("--replicas")
 };
 var seconds = new Option<double>("--seconds") { Description = "How long each contestant is measured for one line of the table.", DefaultValueFactory = _ => 5, Validators = { Values.IsPositive<double> } };
 var rounds = new Option<int>("--rounds") { Description = "In how many turns; their medians are printed.", DefaultValueFactory = _ => 5, Validators = { Values.IsPositive<int> } };
+var characters = new Option<int>("--characters")
+{
+    Description = "Characters of the record's text: the body is some 40 bytes more.",
+    DefaultValueFactory = _ => 3,
+    Validators = { Values.IsPositive<int> },
+};
 var redis = new Option<string?>("--redis") { Description = "HOST:PORT of a Redis server. Without it one is started on a free port, and stopped." };
 var json = new Option<FileInfo?>("--json") { Description = "A file for the table as JSON." };
-var compare = new Command("compare", "The bus beside others and beside the floor, in turns within one run.") { transport, callers, replicas, seconds, rounds, redis, json };
+var compare = new Command("compare", "The bus beside others and beside the floor, in turns within one run.") { transport, callers, replicas, characters, seconds, rounds, redis, json };
 compare.SetAction(async (arguments, cancellationToken) =>
 {
     var rows = await Comparison.RunAsync(
@@ -42,6 +48,7 @@ compare.SetAction(async (arguments, cancellationToken) =>
             Contestants = arguments.GetValue(transport)!,
             Callers = arguments.GetValue(callers)!,
             Replicas = arguments.GetValue(replicas)!,
+            Characters = arguments.GetValue(characters),
             Time = TimeSpan.FromSeconds(arguments.GetValue(seconds)),
             Rounds = arguments.GetValue(rounds),
             Redis = arguments.GetValue(redis),

@@ -14,6 +14,9 @@ internal sealed record ComparisonOptions
 
     public IReadOnlyList<int> Replicas { get; init; } = [1, 4, 16];
 
+    /// <summary>So many characters are in the record's text: the body is some 40 bytes more.</summary>
+    public int Characters { get; init; } = 3;
+
     /// <summary>For each contestant and number of callers and replicas, over all rounds.</summary>
     public TimeSpan Time { get; init; } = TimeSpan.FromSeconds(5);
 
@@ -62,7 +65,7 @@ internal static class Comparison
             foreach (var contestant in contestants)
             {
                 echoes.Add(await contestant.StartAsync(ground, replicas));
-                await MeasureAsync(echoes[^1], 16, options.Time < s_warmUp ? options.Time : s_warmUp, cancellationToken); // tiered compilation has its say
+                await MeasureAsync(echoes[^1], 16, options.Characters, options.Time < s_warmUp ? options.Time : s_warmUp, cancellationToken); // tiered compilation has its say
             }
 
             foreach (var callers in options.Callers)
@@ -72,7 +75,7 @@ internal static class Comparison
                 {
                     for (var i = 0; i < contestants.Length; i++)
                     {
-                        results[i].Add(await MeasureAsync(echoes[i], callers, options.Time / options.Rounds, cancellationToken));
+                        results[i].Add(await MeasureAsync(echoes[i], callers, options.Characters, options.Time / options.Rounds, cancellationToken));
                     }
                 }
 
@@ -99,8 +102,9 @@ internal static class Comparison
         return rows;
     }
 
-    private static async Task<Measurement> MeasureAsync(IEcho echo, int callers, TimeSpan time, CancellationToken cancellationToken)
+    private static async Task<Measurement> MeasureAsync(IEcho echo, int callers, int characters, TimeSpan time, CancellationToken cancellationToken)
     {
+        var text = new string('j', characters);
         GC.Collect();
         var bytesBefore = GC.GetTotalAllocatedBytes(precise: true);
         var cpuBefore = Environment.CpuUsage.TotalTime;
@@ -121,7 +125,7 @@ internal static class Comparison
         {
             // A token of its own, as the callers within a web application have it.
             using var token = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            var reading = new Reading("jan", caller, -3.5);
+            var reading = new Reading(text, caller, -3.5);
             var histogram = new Histogram();
             do
             {

@@ -7,20 +7,13 @@ internal sealed class ServiceBus(Node node, ITransport transport, Sender sender,
 
     public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) => transport.ListNodesAsync(cancellationToken);
 
-    public async Task<TOut> RequestAsync<TIn, TOut>(
-        RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken)
-    {
-        using var scope = Begin(topic, options, cancellationToken);
-        var reply = await sender.RequestAsync(topic, input, scope).ConfigureAwait(false);
-        return reply.GetValueOrThrow();
-    }
+    public Task<TOut> RequestAsync<TIn, TOut>(
+        RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken) =>
+        RequestAsync(topic, input, Begin(topic, options, cancellationToken, isRequest: true));
 
-    public async Task<Reply<TOut>> TryRequestAsync<TIn, TOut>(
-        RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken)
-    {
-        using var scope = Begin(topic, options, cancellationToken);
-        return await sender.RequestAsync(topic, input, scope).ConfigureAwait(false);
-    }
+    public Task<Reply<TOut>> TryRequestAsync<TIn, TOut>(
+        RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken) =>
+        TryRequestAsync(topic, input, Begin(topic, options, cancellationToken, isRequest: true));
 
     public async Task<SignalResult> SignalAsync<T>(
         SignalTopic<T> topic, T value, RequestOptions? options, CancellationToken cancellationToken)
@@ -79,7 +72,33 @@ internal sealed class ServiceBus(Node node, ITransport transport, Sender sender,
             HandlerDefinition.ForSignal(pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context))), options, cancellationToken);
     }
 
-    private CallScope Begin(object called, RequestOptions? options, CancellationToken cancellationToken)
+    // What an asynchronous method is given it keeps until it ends: these are given no more than they need.
+    private async Task<TOut> RequestAsync<TIn, TOut>(RequestTopic<TIn, TOut> topic, TIn input, CallScope scope)
+    {
+        try
+        {
+            var reply = await sender.RequestAsync(topic, input, scope).ConfigureAwait(false);
+            return reply.GetValueOrThrow();
+        }
+        finally
+        {
+            scope.Dispose();
+        }
+    }
+
+    private async Task<Reply<TOut>> TryRequestAsync<TIn, TOut>(RequestTopic<TIn, TOut> topic, TIn input, CallScope scope)
+    {
+        try
+        {
+            return await sender.RequestAsync(topic, input, scope).ConfigureAwait(false);
+        }
+        finally
+        {
+            scope.Dispose();
+        }
+    }
+
+    private CallScope Begin(object called, RequestOptions? options, CancellationToken cancellationToken, bool isRequest = false)
     {
         ArgumentNullException.ThrowIfNull(called);
         if (options?.Timeout is { } timeout)
@@ -87,7 +106,7 @@ internal sealed class ServiceBus(Node node, ITransport transport, Sender sender,
             Limits.Time.Check(timeout, "RequestOptions.Timeout");
         }
 
-        return sender.Begin(options, cancellationToken);
+        return sender.Begin(options, cancellationToken, isRequest);
     }
 
     private Task<ISubscription> SubscribeAsync(HandlerDefinition handler, HandlerOptions? options, CancellationToken cancellationToken)

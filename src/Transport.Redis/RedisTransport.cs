@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Diagnostics.Metrics;
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using StackExchange.Redis;
 
@@ -18,6 +19,7 @@ internal sealed class RedisTransport(RedisTransportOptions options, int queueCap
         Features = TransportFeatures.Patterns | TransportFeatures.SignalGroups | TransportFeatures.Cancellation
             | TransportFeatures.RequestsReachEveryGroup | (ClientKeepsOrder ? TransportFeatures.OrderedDelivery : TransportFeatures.None),
         ReceiverCount = ReceiverCount.Deliveries,
+        ReleasesTokens = true,
         MaxBodyBytes = 500 * 1024 * 1024, // Redis takes values of 512 MiB
     };
 
@@ -31,6 +33,7 @@ internal sealed class RedisTransport(RedisTransportOptions options, int queueCap
     private TransportContext _context = null!;
     private RedisConnection? _connection;
     private Publisher _publisher = null!;
+    private Publications<PendingReply> _requests = null!;
     private Presence _presence = null!;
     private GilmourHealth? _gilmour;
     private Channels _channels = null!;
@@ -61,8 +64,11 @@ internal sealed class RedisTransport(RedisTransportOptions options, int queueCap
         _presence = new(_connection, context, options.KeyPrefix);
         _receivers = new(_connection, _wire, _presence, logger);
         _inbox = new(context, _wire, _pending, claims, _receivers, logger);
+
+        // Tells a request what became of its publication. Nothing there is the application's code, so any thread will do.
+        _requests = new(_connection, _inbox.Published, static (waiting, failure) => waiting.TryEnd(ReplyMessage.Failure(StatusCode.Unavailable, failure.Message)));
         _deliverer = new(context, _wire, claims, _publisher);
-        _channels = new(_connection, _wire, kind => new(kind, context, _wire, claims, _deliverer), logger);
+        _channels = new(_connection, _wire, subscription => new(subscription, context, _wire, claims, _deliverer), logger);
         _gilmour = _wire is GilmourWire gilmour ? new(gilmour, _connection, _channels, _publisher, context) : null;
         _errors.Open(_connection, context);
 
@@ -101,6 +107,7 @@ internal sealed class RedisTransport(RedisTransportOptions options, int queueCap
         }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken)
     {
         if (_wire.Complain(request) is { } complaint)
@@ -119,12 +126,12 @@ internal sealed class RedisTransport(RedisTransportOptions options, int queueCap
             }
 
             using var registration = cancellationToken.UnsafeRegister(static (p, token) => ((PendingReply)p!).TryCancel(token), waiting);
-            _ = PublishAsync(request, waiting);
+            _requests.Publish(_wire.RequestChannel(request.Topic), _wire.Write(request), waiting);
             return await waiting.Reply.ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
-            _ = _publisher.PublishOrReportAsync(_wire.NoticeChannel, _wire.Write(Notice.Cancel(request.Id)), request.Topic.ToString());
+            _publisher.PublishOrReport(_wire.NoticeChannel, _wire.Write(Notice.Cancel(request.Id)), request.Topic.ToString());
             throw;
         }
         finally
@@ -197,23 +204,22 @@ internal sealed class RedisTransport(RedisTransportOptions options, int queueCap
         }
     }
 
-    // Tells the request what became of its publication. Nothing here is the application's code, so any thread will do.
-    private async Task PublishAsync(Message request, PendingReply waiting)
+    private async Task DepartAsync(IReadOnlyList<Subscription> subscriptions)
     {
+        if (subscriptions.Count == 0 || !_connection!.IsUp)
+        {
+            return;
+        }
+
         try
         {
-            var published = await _publisher.PublishAsync(_wire.RequestChannel(request.Topic), _wire.Write(request)).ConfigureAwait(false);
-            await _inbox.PublishedAsync(waiting, published).ConfigureAwait(false);
+            await _publisher.PublishAsync(_wire.NoticeChannel, _wire.Write(Notice.Depart(subscriptions))).ConfigureAwait(false);
         }
         catch (TransportException failure)
         {
-            waiting.TryEnd(ReplyMessage.Failure(StatusCode.Unavailable, failure.Message));
+            _context.ReportLoss("not-published", "departure", failure.Message, StatusCode.Unavailable);
         }
     }
-
-    private Task DepartAsync(IReadOnlyList<Subscription> subscriptions) => subscriptions.Count == 0 || !_connection!.IsUp
-        ? Task.CompletedTask
-        : _publisher.PublishOrReportAsync(_wire.NoticeChannel, _wire.Write(Notice.Depart(subscriptions)), "departure");
 
     private void OnNotice(RedisChannel channel, RedisValue value)
     {

@@ -10,6 +10,9 @@ namespace ServiceMesh;
 /// <param name="Number">Counts up within a node; -1 for an id that a foreign client made.</param>
 public readonly record struct MessageId(string Node, long Number)
 {
+    /// <summary>By the number, which hardly two messages under way share; the node's long name would cost more than it tells apart.</summary>
+    public override int GetHashCode() => Number < 0 ? Node.GetHashCode(StringComparison.Ordinal) : Number.GetHashCode();
+
     /// <inheritdoc/>
     public override string ToString() => Number < 0 ? Node : string.Create(CultureInfo.InvariantCulture, $"{Node}.{Number}");
 }

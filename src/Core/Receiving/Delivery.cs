@@ -12,24 +12,23 @@ public sealed class Delivery
     // A handler that takes longer than this to notice its cancellation token does not look at it.
     private static readonly TimeSpan s_timeToNotice = TimeSpan.FromSeconds(1);
 
-    private readonly Node _node;
     private readonly HandlerGate.Ticket? _ticket;
 
-    internal Delivery(Node node, Subscription subscription, Message message, HandlerGate.Ticket ticket)
+    internal Delivery(Subscription subscription, Message message, HandlerGate.Ticket ticket)
     {
-        _node = node;
         Subscription = subscription;
         Message = message;
         _ticket = ticket;
     }
 
-    internal Delivery(Node node, Subscription subscription, Message message, ReplyMessage refusal)
+    internal Delivery(Subscription subscription, Message message, ReplyMessage refusal)
     {
-        _node = node;
         Subscription = subscription;
         Message = message;
         Refusal = refusal;
     }
+
+    private Node Node => Subscription.Node;
 
     /// <summary>What it was offered to.</summary>
     public Subscription Subscription { get; }
@@ -52,13 +51,13 @@ public sealed class Delivery
     {
         try
         {
-            var context = new HandlerContext(_node, this, callerGone);
+            var context = new HandlerContext(this, callerGone);
             if (!_ticket!.Turn.IsCompleted && await WaitForTurnAsync(context).ConfigureAwait(false) is { } gaveUp)
             {
                 return gaveUp;
             }
 
-            using var operation = _node.Telemetry.StartProcess(this);
+            using var operation = Node.Telemetry.StartProcess(this);
             context.Start();
             var handling = Subscription.HandleAsync(context);
             var reply = handling.IsCompletedSuccessfully
@@ -72,7 +71,7 @@ public sealed class Delivery
         {
             // Only what listens to the bus can throw here: a logger, a span or metric listener. There is nobody left to
             // tell but the caller, and a transport must not be brought down by it.
-            return ReplyMessage.Failure(StatusCode.HandlerFailed, $"Logging or telemetry of node '{_node.Id}' threw {ExceptionText.Brief(failure)}");
+            return ReplyMessage.Failure(StatusCode.HandlerFailed, $"Logging or telemetry of node '{Node.Id}' threw {ExceptionText.Brief(failure)}");
         }
     }
 
@@ -91,8 +90,8 @@ public sealed class Delivery
     /// </summary>
     public void ReportLoss()
     {
-        _node.ReportLoss("refused", Message.Topic.ToString(), Refusal!.Error!, Message.Sender);
-        _node.Errors.Report(Message, Refusal.Status, Refusal.Error!, Subscription.Group, null);
+        Node.ReportLoss("refused", Message.Topic.ToString(), Refusal!.Error!, Message.Sender);
+        Node.Errors.Report(Message, Refusal.Status, Refusal.Error!, Subscription.Group, null);
     }
 
     // Null when the turn has come; otherwise how the wait ended.
@@ -112,10 +111,10 @@ public sealed class Delivery
             }
 
             var reply = context.GiveUpReply(notProcessed: true);
-            _node.Telemetry.Rejected(Subscription, "gave-up-queued");
+            Node.Telemetry.Rejected(Subscription, "gave-up-queued");
             if (Message.Kind == MessageKind.Signal)
             {
-                _node.ReportLoss("gave-up-queued", Message.Topic.ToString(), reply.Error!, Message.Sender);
+                Node.ReportLoss("gave-up-queued", Message.Topic.ToString(), reply.Error!, Message.Sender);
             }
 
             Settle(reply, null);
@@ -133,7 +132,7 @@ public sealed class Delivery
         }
         catch (OperationCanceledException)
         {
-            var gaveUp = _node.Clock.GetTimestamp();
+            var gaveUp = Node.Clock.GetTimestamp();
             _ = handling.ContinueWith(
                 _ => LogOverrun(gaveUp, context.Exception),
                 CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
@@ -143,10 +142,10 @@ public sealed class Delivery
 
     private void LogOverrun(long gaveUp, Exception? exception)
     {
-        var late = _node.Clock.GetElapsedTime(gaveUp);
+        var late = Node.Clock.GetElapsedTime(gaveUp);
         if (late > s_timeToNotice || exception is not null)
         {
-            Log.HandlerOverran(_node.Logger, Message.Topic, Message.Sender, late, exception);
+            Log.HandlerOverran(Node.Logger, Message.Topic, Message.Sender, late, exception);
         }
     }
 
@@ -164,10 +163,10 @@ public sealed class Delivery
             _ when exception is null => LogLevel.Information, // the handler meant it
             _ => LogLevel.Warning,
         };
-        Log.HandlingFailed(_node.Logger, level, Message.Topic, Message.Sender, (int)reply.Status, exception is MalformedBodyException ? null : exception); // it quotes the body
+        Log.HandlingFailed(Node.Logger, level, Message.Topic, Message.Sender, (int)reply.Status, exception is MalformedBodyException ? null : exception); // it quotes the body
         if (Message.Kind == MessageKind.Signal || !reply.IsReportedByCaller)
         {
-            _node.Errors.Report(Message, reply.Status, reply.Error ?? "", Subscription.Group, exception);
+            Node.Errors.Report(Message, reply.Status, reply.Error ?? "", Subscription.Group, exception);
         }
     }
 }

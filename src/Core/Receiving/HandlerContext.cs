@@ -10,7 +10,6 @@ namespace ServiceMesh;
 [SuppressMessage("Design", "CA1001", Justification = "The bus disposes what it owns in EndAsync; a handler must not be able to.")]
 public sealed class HandlerContext
 {
-    private readonly Node _node;
     private readonly Delivery _delivery;
     private readonly CancellationToken _callerGone;
 
@@ -21,13 +20,14 @@ public sealed class HandlerContext
     private long _started;
     private IServiceScope? _scope;
 
-    internal HandlerContext(Node node, Delivery delivery, CancellationToken callerGone)
+    internal HandlerContext(Delivery delivery, CancellationToken callerGone)
     {
-        _node = node;
         _delivery = delivery;
         _callerGone = callerGone;
-        _started = node.Clock.GetTimestamp();
+        _started = Node.Clock.GetTimestamp();
     }
+
+    private Node Node => _delivery.Subscription.Node;
 
     /// <summary>The message as it arrived, undecoded.</summary>
     public Message Message => _delivery.Message;
@@ -45,7 +45,7 @@ public sealed class HandlerContext
     public Headers Headers => Message.Headers;
 
     /// <summary>The id of the node that handles it.</summary>
-    public string NodeId => _node.Id;
+    public string NodeId => Node.Id;
 
     /// <summary>
     /// What is left of the caller's deadline or of the handler's own timeout, whichever ends first. Use it as the
@@ -82,20 +82,20 @@ public sealed class HandlerContext
         {
             lock (_delivery)
             {
-                return (_scope ??= _node.Scopes.CreateScope()).ServiceProvider;
+                return (_scope ??= Node.Scopes.CreateScope()).ServiceProvider;
             }
         }
     }
 
     /// <summary>The bus of this node, for what the handler asks or tells in turn. See <see cref="RequestOptions.Within"/>.</summary>
-    public IServiceBus Bus => _node.Bus;
+    public IServiceBus Bus => Node.Bus;
 
     internal Exception? Exception { get; set; }
 
     /// <summary>True once the message has passed the middleware and been decoded.</summary>
     internal bool HandlerRan { get; set; }
 
-    internal TimeSpan Elapsed => _node.Clock.GetElapsedTime(_started);
+    internal TimeSpan Elapsed => Node.Clock.GetElapsedTime(_started);
 
     // A handler that never looked at its token, and kept its thread, may be out of time all the same.
     internal bool HasGivenUp => _cancellation is { } cancellation
@@ -125,14 +125,14 @@ public sealed class HandlerContext
             whileQueued.Dispose();
         }
 
-        _started = _node.Clock.GetTimestamp();
+        _started = Node.Clock.GetTimestamp();
     }
 
     /// <summary>The answer when the token has fired.</summary>
     internal ReplyMessage GiveUpReply(bool notProcessed = false) => Reason switch
     {
         HandlerCancellation.Cause.Stopping => ReplyMessage.Failure(
-            StatusCode.Unavailable, $"Node '{_node.Id}' shut down before it had handled '{Topic}'.", notProcessed),
+            StatusCode.Unavailable, $"Node '{Node.Id}' shut down before it had handled '{Topic}'.", notProcessed),
         HandlerCancellation.Cause.CallerGone => ReplyMessage.Failure(
             StatusCode.DeadlinePassed, $"The caller of '{Topic}' waits no more.", notProcessed),
         HandlerCancellation.Cause.Deadline => ReplyMessage.Failure(
@@ -170,7 +170,7 @@ public sealed class HandlerContext
         catch (Exception failure)
         {
             // The answer stands; a dispose that throws is the application's defect and must be seen.
-            Log.ScopeDisposeFailed(_node.Logger, Topic.ToString(), Sender, failure);
+            Log.ScopeDisposeFailed(Node.Logger, Topic.ToString(), Sender, failure);
         }
     }
 
@@ -190,7 +190,7 @@ public sealed class HandlerContext
                 _cancellation = new(
                     Least(callers, own),
                     callers < own ? HandlerCancellation.Cause.Deadline : HandlerCancellation.Cause.HandlerTimeout,
-                    _node.Clock, _callerGone, _node.Stopping);
+                    Node.Clock, _callerGone, Node.Stopping);
             }
 
             return _cancellation.Token;

@@ -48,6 +48,8 @@ public sealed class Subscription
     /// </summary>
     public bool HasPlace => !_gate.IsFull;
 
+    internal Node Node => _node;
+
     internal HandlerDefinition Definition { get; }
 
     /// <summary>True for what the bus itself answers: it does so to the end, also while it drains.</summary>
@@ -84,7 +86,7 @@ public sealed class Subscription
         var ticket = _gate.TryEnter(out var closed);
         if (ticket is not null)
         {
-            return new(_node, this, message, ticket);
+            return new(this, message, ticket);
         }
 
         return closed
@@ -149,6 +151,6 @@ public sealed class Subscription
     private Delivery Refuse(Message message, StatusCode status, string reason, string error)
     {
         _node.Telemetry.Rejected(this, reason);
-        return new(_node, this, message, ReplyMessage.Failure(status, error, notProcessed: true));
+        return new(this, message, ReplyMessage.Failure(status, error, notProcessed: true));
     }
 }

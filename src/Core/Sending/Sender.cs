@@ -28,8 +28,18 @@ internal sealed class Sender
         }
     }
 
-    public CallScope Begin(RequestOptions? options, CancellationToken caller) =>
-        new(options?.Timeout ?? _node.Options.Request.Timeout, options, _node.Clock, caller);
+    /// <summary>Begins a call.</summary>
+    /// <param name="options">The caller's.</param>
+    /// <param name="caller">The caller's token.</param>
+    /// <param name="isRequest">
+    /// True for a single request, whose token only the transport sees: not the application, unless it has steps around sending.
+    /// </param>
+    public CallScope Begin(RequestOptions? options, CancellationToken caller, bool isRequest = false) => CallScope.Begin(
+        options?.Timeout ?? _node.Options.Request.Timeout,
+        options,
+        _node.Clock,
+        servesAgain: isRequest && !_hasMiddleware && _transport.Capabilities.ReleasesTokens,
+        caller);
 
     public void Open() => _closedBecause = null;
 

@@ -63,6 +63,12 @@ public sealed record TransportCapabilities
     /// <summary>The largest body in bytes that it can move. Default: no limit of its own.</summary>
     public int MaxBodyBytes { get; init; } = int.MaxValue;
 
+    /// <summary>
+    /// True when nothing of the transport looks at the token of a request any more once the request's task has ended, a handler
+    /// that runs on included: the bus then uses it for its next request. Default: false.
+    /// </summary>
+    public bool ReleasesTokens { get; init; }
+
     /// <summary>True when it has all of these.</summary>
     public bool Has(TransportFeatures features) => (Features & features) == features;
 }

@@ -11,6 +11,6 @@ internal sealed class DecayingMark
     public float Read(uint nowMilliseconds)
     {
         var seen = Volatile.Read(ref _packed);
-        return Packed.Value(seen) * Packed.Decay(seen, nowMilliseconds);
+        return seen == 0 ? 0 : Packed.Value(seen) * Packed.Decay(seen, nowMilliseconds);
     }
 }

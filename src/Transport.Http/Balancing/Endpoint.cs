@@ -21,7 +21,7 @@ public sealed class Endpoint
     private static readonly TimeSpan s_slowStart = TimeSpan.FromSeconds(20);
 
     private readonly TimeProvider _clock;
-    private readonly long _made;
+    private readonly uint _made;
     private readonly PeakEwma _latency = new(FirstLatency);
     private readonly DecayingSum _bytes = new();
     private readonly DecayingMark _load = new();
@@ -45,8 +45,8 @@ public sealed class Endpoint
         ArgumentNullException.ThrowIfNull(clock);
         _address = address;
         _clock = clock;
-        _made = clock.GetTimestamp();
-        _startedAt = warm ? long.MinValue : _made;
+        _made = CoarseClock.Read(clock);
+        _startedAt = warm ? long.MinValue : clock.GetTimestamp();
         Breaker = new(ToString(), breaker, clock);
         Breaker.Changed += CircuitChanged;
     }
@@ -100,7 +100,7 @@ public sealed class Endpoint
     public long LastSuccess => Volatile.Read(ref _lastSuccess);
 
     /// <summary>Bytes sent and received within about the last ten seconds.</summary>
-    public double RecentBytes => _bytes.Read(Now);
+    public double RecentBytes => BytesAt(CoarseClock.Read(_clock));
 
     /// <summary>
     /// What the server said of its own load in its last answers, fading over about ten seconds: 0 is idle, 1 is full, more
@@ -108,7 +108,7 @@ public sealed class Endpoint
     /// </summary>
     public double ReportedLoad
     {
-        get => _load.Read(Now);
+        get => LoadAt(CoarseClock.Read(_clock));
         set => _load.Set(double.IsNaN(value) ? 0 : (float)Math.Clamp(value, 0, 1000), Now);
     }
 
@@ -116,7 +116,7 @@ public sealed class Endpoint
     /// The peak average of its latency. It fades while nothing is in flight, so that a slow or failing endpoint is tried
     /// again some day; while an answer is awaited it does not, so that one trial is not followed by a thousand.
     /// </summary>
-    public TimeSpan Latency => TimeSpan.FromSeconds(LatencySeconds);
+    public TimeSpan Latency => TimeSpan.FromSeconds(LatencyAt(CoarseClock.Read(_clock)));
 
     /// <summary>Its weight, less while it starts slowly: from a tenth to the whole within 20 seconds.</summary>
     public double EffectiveWeight => Address.Weight * Warmth;
@@ -136,7 +136,6 @@ public sealed class Endpoint
     /// <summary>How many attempts may be under way. A few that choose it at one moment may exceed it.</summary>
     internal int MostInFlight { get; init; } = int.MaxValue;
 
-    internal float LatencySeconds => InFlight == 0 ? _latency.Read(Now) : _latency.Last;
 
     /// <summary>0.1 to 1.</summary>
     internal double Warmth
@@ -149,7 +148,18 @@ public sealed class Endpoint
     }
 
     // Milliseconds since it was made, wrapping after 49 days.
-    private uint Now => unchecked((uint)(long)_clock.GetElapsedTime(_made).TotalMilliseconds);
+    private uint Now => unchecked(CoarseClock.Read(_clock) - _made);
+
+    // Balancers read the coarse clock once for all that they compare.
+
+    /// <summary>What <see cref="Latency"/> is, in seconds.</summary>
+    internal float LatencyAt(uint now) => InFlight == 0 ? _latency.Read(unchecked(now - _made)) : _latency.Last;
+
+    /// <summary>What <see cref="ReportedLoad"/> is.</summary>
+    internal float LoadAt(uint now) => _load.Read(unchecked(now - _made));
+
+    /// <summary>What <see cref="RecentBytes"/> is.</summary>
+    internal float BytesAt(uint now) => _bytes.Read(unchecked(now - _made));
 
     /// <summary>An attempt begins.</summary>
     public void Begin() => Interlocked.Increment(ref _inFlight);

@@ -3,11 +3,14 @@ using System.Collections.Immutable;
 namespace ServiceMesh.Http;
 
 /// <summary>The endpoint with the lowest score; among equals a random one, so that clients that start alike spread.</summary>
-internal abstract class LeastOf(BalancerContext context) : SnapshotBalancer<Endpoint[]>
+/// <param name="context">What it may use.</param>
+/// <param name="changesWithTime">Whether scores depend on the time, which is then read once for all of them.</param>
+internal abstract class LeastOf(BalancerContext context, bool changesWithTime) : SnapshotBalancer<Endpoint[]>
 {
     private readonly Random _random = context.Random;
+    private readonly TimeProvider? _clock = changesWithTime ? context.Clock : null;
 
-    protected abstract double Score(Endpoint endpoint);
+    protected abstract double Score(Endpoint endpoint, uint now);
 
     protected override Endpoint[] Prepare(ImmutableArray<Endpoint> endpoints) => [.. endpoints];
 
@@ -16,6 +19,7 @@ internal abstract class LeastOf(BalancerContext context) : SnapshotBalancer<Endp
         Endpoint? best = null;
         var lowest = double.PositiveInfinity;
         var equals = 0;
+        var now = _clock is null ? 0 : CoarseClock.Read(_clock);
         foreach (var endpoint in plan)
         {
             if (!context.Allows(endpoint))
@@ -23,7 +27,7 @@ internal abstract class LeastOf(BalancerContext context) : SnapshotBalancer<Endp
                 continue;
             }
 
-            var score = Score(endpoint);
+            var score = Score(endpoint, now);
             if (best is null || score < lowest)
             {
                 (best, lowest, equals) = (endpoint, score, 1);

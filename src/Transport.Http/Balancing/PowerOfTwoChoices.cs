@@ -10,6 +10,7 @@ namespace ServiceMesh.Http;
 internal sealed class PowerOfTwoChoices(BalancerContext context) : SnapshotBalancer<Endpoint[]>
 {
     private readonly Random _random = context.Random;
+    private readonly TimeProvider _clock = context.Clock;
 
     protected override Endpoint[] Prepare(ImmutableArray<Endpoint> endpoints) => [.. endpoints];
 
@@ -23,7 +24,9 @@ internal sealed class PowerOfTwoChoices(BalancerContext context) : SnapshotBalan
             var (a, b) = (plan[first], plan[second]);
             switch (context.Allows(a), context.Allows(b))
             {
-                case (true, true): return Cost(b) < Cost(a) ? b : a;
+                case (true, true):
+                    var now = CoarseClock.Read(_clock);
+                    return Cost(b, now) < Cost(a, now) ? b : a;
                 case (true, false): return a;
                 case (false, true): return b;
             }
@@ -32,6 +35,6 @@ internal sealed class PowerOfTwoChoices(BalancerContext context) : SnapshotBalan
         return Draw.Uniform(plan, context, _random);
     }
 
-    private static double Cost(Endpoint endpoint) =>
-        endpoint.LatencySeconds * (endpoint.InFlight + 1) * (1 + endpoint.ReportedLoad) / endpoint.EffectiveWeight;
+    private static double Cost(Endpoint endpoint, uint now) =>
+        endpoint.LatencyAt(now) * (endpoint.InFlight + 1) * (1 + endpoint.LoadAt(now)) / endpoint.EffectiveWeight;
 }

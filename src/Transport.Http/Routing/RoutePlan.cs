@@ -57,5 +57,5 @@ internal sealed record RoutePlan(IReadOnlyDictionary<string, PlannedRoute> Reque
 
 /// <summary>The endpoints that handle one topic.</summary>
 /// <param name="Endpoints">Each once.</param>
-/// <param name="Service">The first service that has one of them: its settings count. Null when only this node handles it.</param>
+/// <param name="Service">The first that has one of them; null when only this node handles it.</param>
 internal sealed record PlannedRoute(ImmutableArray<Endpoint> Endpoints, Service? Service);

@@ -27,6 +27,7 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
     private Task _loop = Task.CompletedTask;
     private volatile IConnectionMultiplexer? _multiplexer;
     private volatile IDatabase? _database;
+    private volatile ISubscriber? _subscriber;
 
     // Counts breaks, and among them those after which this node heard nothing.
     private int _breaks;
@@ -39,7 +40,7 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
 
     /// <summary>The connection for publish and subscribe.</summary>
     /// <exception cref="TransportException">There has not been a connection yet.</exception>
-    public ISubscriber Subscriber => _multiplexer?.GetSubscriber() ?? throw new TransportException($"Redis is not connected yet: {gaps.Current?.Reason}");
+    public ISubscriber Subscriber => _subscriber ?? throw new TransportException($"Redis is not connected yet: {gaps.Current?.Reason}");
 
     /// <summary>Every server that the client knows: one, or those of a cluster.</summary>
     public IEnumerable<IServer> Servers => _multiplexer is { } multiplexer
@@ -118,7 +119,7 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
 
         multiplexer.ConnectionFailed += OnFailed;
         multiplexer.ConnectionRestored += OnRestored;
-        (_multiplexer, _database) = (multiplexer, multiplexer.GetDatabase(-1, null));
+        (_multiplexer, _subscriber, _database) = (multiplexer, multiplexer.GetSubscriber(null), multiplexer.GetDatabase(-1, null));
     }
 
     // One that was handed in is the application's to close.

@@ -1,3 +1,4 @@
+using System.Text;
 using StackExchange.Redis;
 
 namespace ServiceMesh.Redis;
@@ -14,23 +15,26 @@ internal sealed class Claims(RedisConnection connection, IRedisWire wire, string
     private static readonly TimeSpan s_slack = TimeSpan.FromSeconds(1);
 
     // What a claim says by which a message is closed. No node has this id.
-    private const string Nobody = "nobody";
+    private static readonly RedisValue s_nobody = "nobody";
+
+    // As bytes, which the client would make of it for each claim.
+    private readonly RedisValue _self = Encoding.UTF8.GetBytes(nodeId);
 
     /// <summary>True for the one member that may handle the message.</summary>
     /// <exception cref="RedisException">Redis could not be asked.</exception>
-    public Task<bool> TryTakeAsync(Message message, string group) => TrySetAsync(message, group, nodeId);
+    public Task<bool> TryTakeAsync(Message message, string group) => TrySetAsync(message, group, _self);
 
     /// <summary>True for the one that finds out that no member has the message; none will from now on.</summary>
     /// <exception cref="RedisException">Redis could not be asked.</exception>
-    public Task<bool> TryCloseAsync(Message message, string group) => TrySetAsync(message, group, Nobody);
+    public Task<bool> TryCloseAsync(Message message, string group) => TrySetAsync(message, group, s_nobody);
 
     /// <summary>True when no member has the message and none will, whoever found that out first.</summary>
     /// <exception cref="RedisException">Redis could not be asked.</exception>
     public async Task<bool> CloseAsync(Message message, string group) =>
         await TryCloseAsync(message, group).ConfigureAwait(false)
-        || await connection.Database.StringGetAsync(wire.ClaimKey(message.Id, group), CommandFlags.None).ConfigureAwait(false) == Nobody;
+        || await connection.Database.StringGetAsync(wire.ClaimKey(message.Id, group), CommandFlags.None).ConfigureAwait(false) == s_nobody;
 
-    private Task<bool> TrySetAsync(Message message, string group, string holder)
+    private Task<bool> TrySetAsync(Message message, string group, RedisValue holder)
     {
         var lifetime = message.Deadline.Exists ? message.Deadline.Remaining + s_slack : s_signalsLifetime;
         return connection.Database.StringSetAsync(wire.ClaimKey(message.Id, group), holder, lifetime, When.NotExists, CommandFlags.None);

@@ -1,3 +1,5 @@
+using StackExchange.Redis;
+
 namespace ServiceMesh.Redis;
 
 /// <summary>
@@ -25,12 +27,8 @@ internal sealed class Contest(Subscription subscription, Func<Message, string, T
 
     public Subscription Subscription => subscription;
 
-    /// <summary>
-    /// Accepted: this node has the message and must run it. Refused: it has no place, and has claimed nothing. Null:
-    /// another member has it.
-    /// </summary>
-    /// <exception cref="StackExchange.Redis.RedisException">Redis could not be asked for the claim; the place is given back.</exception>
-    public async Task<Delivery?> EnterAsync(Message message)
+    /// <summary>How it went for one message; when Redis could not be asked for the claim, that is a refusal and the place is given back.</summary>
+    public async ValueTask<Entry> EnterAsync(Message message)
     {
         // Synchronous up to here for nearly all, which keeps the order of arrival.
         var mayOffer = MayOffer();
@@ -51,13 +49,18 @@ internal sealed class Contest(Subscription subscription, Func<Message, string, T
 
         if (!delivery.IsAccepted)
         {
-            return delivery;
+            return new(delivery, delivery.Refusal);
         }
 
         var won = false;
         try
         {
             won = await tryClaimAsync(message, subscription.Group!).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)
+        {
+            return new(null, ReplyMessage.Failure(
+                StatusCode.Unavailable, $"Node '{subscription.NodeId}' could not ask Redis for the claim: {failure.Message}", notProcessed: true));
         }
         finally
         {
@@ -69,7 +72,7 @@ internal sealed class Contest(Subscription subscription, Func<Message, string, T
             Settled();
         }
 
-        return won ? delivery : null;
+        return new(won ? delivery : null, null);
     }
 
     private Task MayOffer()
@@ -92,37 +95,44 @@ internal sealed class Contest(Subscription subscription, Func<Message, string, T
 
     private void Offered(bool accepted, bool wasCalled)
     {
+        TaskCompletionSource? next;
         lock (_lock)
         {
             _open += accepted ? 1 : 0;
             _called &= !wasCalled;
-        }
-
-        CallNext();
-    }
-
-    private void Settled()
-    {
-        lock (_lock)
-        {
-            _open--;
-        }
-
-        CallNext();
-    }
-
-    private void CallNext()
-    {
-        TaskCompletionSource? next = null;
-        lock (_lock)
-        {
-            if (_waiting.Count > 0 && !_called && (_open == 0 || subscription.HasPlace))
-            {
-                next = _waiting.Dequeue();
-                _called = true;
-            }
+            next = NextNeedsLock();
         }
 
         next?.SetResult();
     }
+
+    private void Settled()
+    {
+        TaskCompletionSource? next;
+        lock (_lock)
+        {
+            _open--;
+            next = NextNeedsLock();
+        }
+
+        next?.SetResult();
+    }
+
+    // Who is to be called, outside the lock.
+    private TaskCompletionSource? NextNeedsLock()
+    {
+        if (_waiting.Count == 0 || _called || (_open > 0 && !subscription.HasPlace))
+        {
+            return null;
+        }
+
+        _called = true;
+        return _waiting.Dequeue();
+    }
 }
+
+/// <summary>
+/// How one contest went: the delivery, accepted or refused, and what to say when it is refused. Neither when another
+/// member has the message; no delivery and yet a refusal when Redis could not be asked.
+/// </summary>
+internal readonly record struct Entry(Delivery? Delivery, ReplyMessage? Refusal);

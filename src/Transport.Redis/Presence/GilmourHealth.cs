@@ -139,7 +139,7 @@ internal sealed class GilmourHealth : IAsyncDisposable
             ContentType = "application/json",
             Body = JsonSerializer.SerializeToUtf8Bytes(channels, RedisJson.Default.StringArray),
         };
-        await _publisher.PublishOrReportAsync(_wire.ReplyChannel(probe), _wire.Write(probe, new Answer(answer)), Probes + _ident).ConfigureAwait(false);
+        _publisher.PublishOrReport(_wire.ReplyChannel(probe), _wire.Write(probe, new Answer(answer)), Probes + _ident);
     }
 
     private string ChannelOf(SubscriptionInfo subscription) => subscription.Kind == MessageKind.Request

@@ -8,7 +8,7 @@ namespace ServiceMesh.Redis;
 /// The Redis channels and patterns that this node hears. While Redis is away a change is remembered and comes into force with
 /// everything else at the end of the gap. Thread-safe.
 /// </summary>
-internal sealed class Channels(RedisConnection connection, IRedisWire wire, Func<MessageKind, Listener> listen, ILogger logger) : IDisposable
+internal sealed class Channels(RedisConnection connection, IRedisWire wire, Func<Subscription, Listener> listen, ILogger logger) : IDisposable
 {
     // One change at a time, because a restoration subscribes everything again.
     private readonly SemaphoreSlim _changing = new(1);
@@ -109,7 +109,7 @@ internal sealed class Channels(RedisConnection connection, IRedisWire wire, Func
 
     private async Task AddAsync(string channel, Subscription[] subscriptions)
     {
-        var listener = listen(subscriptions[0].Kind);
+        var listener = listen(subscriptions[0]);
         if (_listeners.TryAdd(channel, listener))
         {
             listener.Add(subscriptions);

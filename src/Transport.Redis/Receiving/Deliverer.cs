@@ -37,7 +37,8 @@ internal sealed class Deliverer(TransportContext context, IRedisWire wire, Claim
         : CompeteForSignalAsync(signal, contest);
 
     /// <summary>A request for the groups that this node is in.</summary>
-    public void Request(Message request, IReadOnlyList<Contest> contests) => _ = CompeteForRequestAsync(request, contests);
+    public void Request(Message request, Contest[] contests) =>
+        _ = contests.Length == 1 ? CompeteForRequestAsync(request, contests[0], isOnly: true) : CompeteForRequestAsync(request, contests);
 
     /// <summary>A frame that must not be read. The sender of a request is told where its id can be had without.</summary>
     public void TooLarge(MessageKind kind, string channel, ReadOnlyMemory<byte> frame, string?[] groups)
@@ -45,7 +46,7 @@ internal sealed class Deliverer(TransportContext context, IRedisWire wire, Claim
         var error = $"The message has {frame.Length} bytes; node '{context.NodeId}' accepts {context.MaxBodyBytes}. Send less, or raise its ServiceMesh:Request:MaxBodyBytes.";
         if (kind == MessageKind.Request && wire.TryReadId(frame, out var id))
         {
-            _ = publisher.PublishOrReportAsync(
+            publisher.PublishOrReport(
                 wire.ReplyChannel(id), wire.Write(id, new(ReplyMessage.Failure(StatusCode.BodyTooLarge, error, notProcessed: true), [.. groups.OfType<string>()])), channel);
         }
         else
@@ -56,7 +57,7 @@ internal sealed class Deliverer(TransportContext context, IRedisWire wire, Claim
 
     private async Task CompeteForSignalAsync(Message signal, Contest contest)
     {
-        var (delivery, refusal) = await EnterAsync(signal, contest).ConfigureAwait(false);
+        var (delivery, refusal) = await contest.EnterAsync(signal).ConfigureAwait(false);
         if (delivery is { IsAccepted: true })
         {
             await RunSignalAsync(delivery).ConfigureAwait(false);
@@ -84,40 +85,21 @@ internal sealed class Deliverer(TransportContext context, IRedisWire wire, Claim
         await delivery.RunAsync().ConfigureAwait(false);
     }
 
-    private async Task CompeteForRequestAsync(Message request, IReadOnlyList<Contest> contests)
+    private async Task CompeteForRequestAsync(Message request, Contest[] contests)
     {
-        // One group is the rule, and then nothing is collected.
-        var entries = contests.Count == 1
-            ? [await EnterAndAnswerAsync(request, contests[0]).ConfigureAwait(false)]
-            : await Task.WhenAll(contests.Select(contest => EnterAndAnswerAsync(request, contest))).ConfigureAwait(false);
-        if (_running.TryRemove(request.Id, out var callerGone))
-        {
-            callerGone.Dispose();
-        }
-
+        var entries = await Task.WhenAll(contests.Select(contest => CompeteForRequestAsync(request, contest, isOnly: false))).ConfigureAwait(false);
+        End(request);
         var refused = Array.FindAll(entries, entry => entry.Refusal is not null);
-        if (refused.Length == 0)
+        if (refused.Length > 0)
         {
-            return;
+            await RefuseAsync(request, contests, refused).ConfigureAwait(false);
         }
-
-        if (!wire.CountsRefusals(request.Id))
-        {
-            await Task.WhenAll(refused.Select(entry => AnswerForeignAsync(request, entry))).ConfigureAwait(false);
-            return;
-        }
-
-        if (refused.Length == contests.Count)
-        {
-            await AnswerAsync(request, new(refused[0].Refusal!, [.. contests.Select(c => c.Subscription.Group!)])).ConfigureAwait(false);
-        }
-
-        await Task.WhenAll(refused.Where(entry => entry.Delivery is not null).Select(entry => ReportUnlessTakenAsync(entry.Delivery!))).ConfigureAwait(false);
     }
 
-    private async Task<Entry> EnterAndAnswerAsync(Message request, Contest contest)
+    // One method from the claim to the answer, because each that waits costs the request an object and a turn.
+    private async Task<Entry> CompeteForRequestAsync(Message request, Contest contest, bool isOnly)
     {
-        var entry = await EnterAsync(request, contest).ConfigureAwait(false);
+        var entry = await contest.EnterAsync(request).ConfigureAwait(false);
         if (entry.Delivery is { IsAccepted: true } delivery)
         {
             await Pool.HopAsync();
@@ -127,24 +109,44 @@ internal sealed class Deliverer(TransportContext context, IRedisWire wire, Claim
                 await callerGone.CancelAsync().ConfigureAwait(false);
             }
 
-            await AnswerAsync(request, new(await delivery.RunAsync(callerGone.Token).ConfigureAwait(false))).ConfigureAwait(false);
+            Answer(request, new(await delivery.RunAsync(callerGone.Token).ConfigureAwait(false)));
+        }
+
+        if (isOnly)
+        {
+            End(request);
+            if (entry.Refusal is not null)
+            {
+                await RefuseAsync(request, [contest], [entry]).ConfigureAwait(false);
+            }
         }
 
         return entry;
     }
 
-    private async Task<Entry> EnterAsync(Message message, Contest contest)
+    // All handlers of the request that run here have ended.
+    private void End(Message request)
     {
-        try
+        if (_running.TryRemove(request.Id, out var callerGone))
         {
-            var delivery = await contest.EnterAsync(message).ConfigureAwait(false);
-            return new(delivery, delivery?.Refusal);
+            callerGone.Dispose();
         }
-        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
+    }
+
+    private async Task RefuseAsync(Message request, Contest[] contests, Entry[] refused)
+    {
+        if (!wire.CountsRefusals(request.Id))
         {
-            return new(null, ReplyMessage.Failure(
-                StatusCode.Unavailable, $"Node '{context.NodeId}' could not ask Redis for the claim: {failure.Message}", notProcessed: true));
+            await Task.WhenAll(refused.Select(entry => AnswerForeignAsync(request, entry))).ConfigureAwait(false);
+            return;
         }
+
+        if (refused.Length == contests.Length)
+        {
+            Answer(request, new(refused[0].Refusal!, [.. contests.Select(c => c.Subscription.Group!)]));
+        }
+
+        await Task.WhenAll(refused.Where(entry => entry.Delivery is not null).Select(entry => ReportUnlessTakenAsync(entry.Delivery!))).ConfigureAwait(false);
     }
 
     // The caller takes the claims itself when all refused, and another member when it was free: this loss is nobody else's.
@@ -160,7 +162,7 @@ internal sealed class Deliverer(TransportContext context, IRedisWire wire, Claim
     {
         if (entry.Delivery is null || await IsUntakenAsync(request, entry.Delivery.Subscription.Group!, s_othersFirst).ConfigureAwait(false))
         {
-            await AnswerAsync(request, new(entry.Refusal!)).ConfigureAwait(false);
+            Answer(request, new(entry.Refusal!));
         }
     }
 
@@ -177,9 +179,6 @@ internal sealed class Deliverer(TransportContext context, IRedisWire wire, Claim
         }
     }
 
-    private Task AnswerAsync(Message request, Answer answer) =>
-        publisher.PublishOrReportAsync(wire.ReplyChannel(request.Id), wire.Write(request.Id, answer), request.Topic.ToString());
-
-    /// <summary>How one contest went: the delivery, accepted or refused; neither when another member has the message.</summary>
-    private readonly record struct Entry(Delivery? Delivery, ReplyMessage? Refusal);
+    private void Answer(Message request, Answer answer) =>
+        publisher.PublishOrReport(wire.ReplyChannel(request.Id), wire.Write(request.Id, answer), request.Topic.ToString());
 }

@@ -21,8 +21,9 @@ internal enum Standing
 /// <summary>One request that waits for its reply: whoever ends it first wins, and it is awaited once.</summary>
 internal sealed class PendingReply(Message request) : IValueTaskSource<ReplyMessage>
 {
-    private readonly Lock _lock = new();
-    private readonly List<string> _groupsGone = [];
+    // What follows is guarded by the lock of the request's own message, which is made for it and which nobody else locks:
+    // one more object for each request would be for nothing nearly always.
+    private List<string>? _groupsGone;
 
     // Null until PUBLISH has returned, and on a cluster until somebody counts.
     private long? _receivers;
@@ -45,9 +46,9 @@ internal sealed class PendingReply(Message request) : IValueTaskSource<ReplyMess
     {
         get
         {
-            lock (_lock)
+            lock (request)
             {
-                return [.. _groupsGone.Distinct()];
+                return [.. (_groupsGone ?? []).Distinct()];
             }
         }
     }
@@ -58,7 +59,7 @@ internal sealed class PendingReply(Message request) : IValueTaskSource<ReplyMess
     /// <summary>The request is out, and so many nodes hear it; null when that is not known.</summary>
     public Standing Published(long? receivers)
     {
-        lock (_lock)
+        lock (request)
         {
             (_isPublished, _receivers) = (true, receivers);
             return StandingNeedsLock();
@@ -68,11 +69,11 @@ internal sealed class PendingReply(Message request) : IValueTaskSource<ReplyMess
     /// <summary>A node that heard the request cannot take it.</summary>
     public Standing Refused(Answer answer)
     {
-        lock (_lock)
+        lock (request)
         {
             _refusals++;
             _refusal = answer.Reply;
-            _groupsGone.AddRange(answer.RefusedGroups!);
+            (_groupsGone ??= []).AddRange(answer.RefusedGroups!);
             return StandingNeedsLock();
         }
     }
@@ -80,10 +81,10 @@ internal sealed class PendingReply(Message request) : IValueTaskSource<ReplyMess
     /// <summary>A node left these groups of the topic, and may have been given the request before.</summary>
     public Standing Departed(IEnumerable<string> groups)
     {
-        lock (_lock)
+        lock (request)
         {
             _departures++;
-            _groupsGone.AddRange(groups);
+            (_groupsGone ??= []).AddRange(groups);
             return StandingNeedsLock();
         }
     }

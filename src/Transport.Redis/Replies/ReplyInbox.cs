@@ -24,7 +24,7 @@ internal sealed class ReplyInbox(
                 context.ReportLoss("reply-too-large", channel!, error, StatusCode.BodyTooLarge);
             }
         }
-        else if (!wire.TryReadAnswer(channel!, frame, out var request, out var answer, out var complaint))
+        else if (!wire.TryReadAnswer(channel, frame, out var request, out var answer, out var complaint))
         {
             context.ReportLoss("malformed-frame", channel!, complaint);
         }
@@ -40,14 +40,13 @@ internal sealed class ReplyInbox(
     }
 
     /// <summary>The request is out, and PUBLISH has said that so many nodes hear it.</summary>
-    public ValueTask PublishedAsync(PendingReply waiting, long count)
+    public void Published(PendingReply waiting, long count)
     {
         if (!receivers.PublishCountsAll)
         {
-            return new(PublishedInClusterAsync(waiting, count));
+            _ = PublishedInClusterAsync(waiting, count);
         }
-
-        if (count == 0)
+        else if (count == 0)
         {
             waiting.TryEnd(ReplyMessage.NoHandler(waiting.Request.Topic));
         }
@@ -55,8 +54,6 @@ internal sealed class ReplyInbox(
         {
             Settle(waiting, waiting.Published(count));
         }
-
-        return default;
     }
 
     /// <summary>A node left these groups of a topic.</summary>

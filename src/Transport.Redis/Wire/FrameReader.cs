@@ -59,6 +59,11 @@ internal ref struct FrameReader(ReadOnlySpan<byte> frame)
     public Headers Headers()
     {
         var count = Varint();
+        if (count == 0)
+        {
+            return ServiceMesh.Headers.Empty;
+        }
+
         var pairs = new List<(string, string)>();
         for (var i = 0; i < count && !IsBroken; i++)
         {

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 
@@ -14,6 +13,12 @@ internal sealed class GilmourEnvelope
     private const int Mark = 1;
 
     private static readonly byte[] s_null = "null"u8.ToArray();
+    private static readonly JsonEncodedText s_data = JsonEncodedText.Encode("data");
+    private static readonly JsonEncodedText s_code = JsonEncodedText.Encode("code");
+    private static readonly JsonEncodedText s_sender = JsonEncodedText.Encode("sender");
+    private static readonly JsonEncodedText s_mesh = JsonEncodedText.Encode("mesh");
+
+    private List<(string Name, string Value)>? _headers;
 
     /// <summary>The bytes of the data as they arrived; JSON's null when there is none.</summary>
     public ReadOnlyMemory<byte> Data { get; private set; } = s_null;
@@ -39,27 +44,34 @@ internal sealed class GilmourEnvelope
     /// <summary>Of a refusal: the groups that a node refuses for; null for a reply.</summary>
     public List<string>? RefusedGroups { get; private set; }
 
-    public List<(string Name, string Value)> Headers { get; } = [];
+    public IReadOnlyList<(string Name, string Value)> Headers => _headers ?? (IReadOnlyList<(string Name, string Value)>)[];
 
     /// <summary>Writes one with the mark. Empty data is written as null.</summary>
     /// <param name="data">JSON that is valid already.</param>
     /// <param name="code">The status; 0 for a request or a signal.</param>
     /// <param name="sender">What names the message.</param>
+    public static byte[] Write(ReadOnlyMemory<byte> data, int code, string sender) => Write<object?>(data, code, sender, null, static (_, _) => { });
+
+    /// <summary>The same with more members.</summary>
+    /// <param name="data">JSON that is valid already.</param>
+    /// <param name="code">The status; 0 for a request or a signal.</param>
+    /// <param name="sender">What names the message.</param>
+    /// <param name="about">What <paramref name="more"/> is given.</param>
     /// <param name="more">Writes the members that only we know.</param>
-    public static byte[] Write(ReadOnlyMemory<byte> data, int code, string sender, Action<Utf8JsonWriter>? more = null)
+    public static byte[] Write<T>(ReadOnlyMemory<byte> data, int code, string sender, T about, Action<Utf8JsonWriter, T> more)
     {
-        var output = new ArrayBufferWriter<byte>(data.Length + 128);
-        using var json = new Utf8JsonWriter(output, new JsonWriterOptions { SkipValidation = true });
+        var output = Scratch.Take();
+        var json = Scratch.JsonInto(output);
         json.WriteStartObject();
-        json.WritePropertyName("data");
+        json.WritePropertyName(s_data);
         json.WriteRawValue(data.IsEmpty ? s_null : data.Span, skipInputValidation: true);
-        json.WriteNumber("code", code);
-        json.WriteString("sender", sender);
-        json.WriteNumber("mesh", Mark);
-        more?.Invoke(json);
+        json.WriteNumber(s_code, code);
+        json.WriteString(s_sender, sender);
+        json.WriteNumber(s_mesh, Mark);
+        more(json, about);
         json.WriteEndObject();
         json.Flush();
-        return output.WrittenSpan.ToArray();
+        return Scratch.Return(output);
     }
 
     /// <summary>The members are read by hand, so that the data stays the bytes that arrived.</summary>
@@ -107,7 +119,7 @@ internal sealed class GilmourEnvelope
         if (!IsMarked)
         {
             (Error, HasValue, NotProcessed, RemainingMilliseconds, RefusedGroups) = (null, false, false, 0, null);
-            Headers.Clear();
+            _headers = null;
         }
 
         return isEnvelope;
@@ -116,24 +128,49 @@ internal sealed class GilmourEnvelope
     // True for one of the three that make an envelope.
     private bool ReadMember(ref Utf8JsonReader json, ReadOnlyMemory<byte> frame)
     {
+        // Compared as they stand in the frame: a name that is made a string is garbage a moment later.
+        if (json.ValueTextEquals("data"u8))
+        {
+            json.Read();
+            var start = (int)json.TokenStartIndex;
+            json.Skip();
+            Data = frame[start..(int)json.BytesConsumed];
+            return true;
+        }
+
+        if (json.ValueTextEquals("sender"u8))
+        {
+            json.Read();
+            Sender = json.TokenType == JsonTokenType.Null ? "" : json.GetString()!;
+            return true;
+        }
+
+        if (json.ValueTextEquals("code"u8))
+        {
+            json.Read();
+            Code = json.TokenType == JsonTokenType.Null ? 0 : json.GetInt32();
+            return true;
+        }
+
+        if (json.ValueTextEquals("mesh"u8))
+        {
+            json.Read();
+            IsMarked = json.TokenType == JsonTokenType.Number && json.TryGetInt32(out var mark) && mark == Mark;
+            json.Skip();
+            return false;
+        }
+
+        ReadOwnMember(ref json);
+        return false;
+    }
+
+    // What stands beside the mark.
+    private void ReadOwnMember(ref Utf8JsonReader json)
+    {
         var name = json.GetString();
         json.Read();
         switch (name)
         {
-            case "data":
-                var start = (int)json.TokenStartIndex;
-                json.Skip();
-                Data = frame[start..(int)json.BytesConsumed];
-                return true;
-            case "sender":
-                Sender = json.TokenType == JsonTokenType.Null ? "" : json.GetString()!;
-                return true;
-            case "code":
-                Code = json.TokenType == JsonTokenType.Null ? 0 : json.GetInt32();
-                return true;
-            case "mesh":
-                IsMarked = json.TokenType == JsonTokenType.Number && json.TryGetInt32(out var mark) && mark == Mark;
-                break;
             case "error" when json.TokenType == JsonTokenType.String:
                 Error = json.GetString();
                 break;
@@ -155,7 +192,6 @@ internal sealed class GilmourEnvelope
         }
 
         json.Skip();
-        return false;
     }
 
     private void ReadRefusedGroups(ref Utf8JsonReader json)
@@ -180,7 +216,7 @@ internal sealed class GilmourEnvelope
             json.Read();
             if (json.TokenType == JsonTokenType.String)
             {
-                Headers.Add((name, json.GetString()!));
+                (_headers ??= []).Add((name, json.GetString()!));
             }
 
             json.Skip();

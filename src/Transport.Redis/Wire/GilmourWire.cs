@@ -1,5 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Text.Json;
+using StackExchange.Redis;
 
 namespace ServiceMesh.Redis;
 
@@ -29,7 +31,9 @@ internal sealed class GilmourWire : IRedisWire
     public string ReplyChannel(MessageId request) => Replies + request;
 
     // Theirs: the sender and the group's name with nothing between.
-    public string ClaimKey(MessageId message, string group) => $"{message}{group}";
+    public string ClaimKey(MessageId message, string group) => message.Number < 0
+        ? message.Node + group
+        : string.Create(CultureInfo.InvariantCulture, $"{message.Node}.{message.Number}{group}");
 
     public bool TryReadTopic(string channel, MessageKind kind, out Topic topic)
     {
@@ -49,7 +53,7 @@ internal sealed class GilmourWire : IRedisWire
 
     public byte[] Write(Message message) => message.Topic == s_errors
         ? GilmourReport.Write(message.Body, message.Id.ToString(), message.Headers)
-        : GilmourEnvelope.Write(message.Body, 0, message.Id.ToString(), json =>
+        : GilmourEnvelope.Write(message.Body, 0, message.Id.ToString(), message, static (json, message) =>
         {
             if (message.Deadline.RemainingMilliseconds is { } left)
             {
@@ -128,8 +132,9 @@ internal sealed class GilmourWire : IRedisWire
         var reply = answer.Reply;
         // Theirs: a failure's data is what the caller sees, so the sentence goes there when there is no other.
         var data = reply.Body.IsEmpty && reply.Error is not null ? JsonSerializer.SerializeToUtf8Bytes(reply.Error, RedisJson.Default.String) : reply.Body;
-        return GilmourEnvelope.Write(data, (int)reply.Status, ReplyChannel(request), json =>
+        return GilmourEnvelope.Write(data, (int)reply.Status, ReplyChannel(request), answer, static (json, answer) =>
         {
+            var reply = answer.Reply;
             if (reply.Error is not null)
             {
                 json.WriteString("error", reply.Error);
@@ -157,11 +162,11 @@ internal sealed class GilmourWire : IRedisWire
     }
 
     public bool TryReadAnswer(
-        string channel, ReadOnlyMemory<byte> frame, out long request, [NotNullWhen(true)] out Answer? answer, [NotNullWhen(false)] out string? error)
+        RedisChannel channel, ReadOnlyMemory<byte> frame, out long request, [NotNullWhen(true)] out Answer? answer, [NotNullWhen(false)] out string? error)
     {
         answer = null;
         // We chose the name of this channel, so it is ours whoever answers.
-        request = OwnId(channel).Number;
+        request = OwnId(channel!).Number;
         if (request < 0)
         {
             error = "The reply's channel does not end in the number of a request.";
@@ -197,7 +202,7 @@ internal sealed class GilmourWire : IRedisWire
 
     public bool TryReadRequestNumber(string channel, ReadOnlyMemory<byte> frame, out long request)
     {
-        request = OwnId(channel).Number;
+        request = OwnId(channel!).Number;
         return request >= 0;
     }
 

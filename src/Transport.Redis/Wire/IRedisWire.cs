@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using StackExchange.Redis;
 
 namespace ServiceMesh.Redis;
 
@@ -44,7 +45,7 @@ internal interface IRedisWire
 
     byte[] Write(MessageId request, Answer answer);
 
-    bool TryReadAnswer(string channel, ReadOnlyMemory<byte> frame, out long request, [NotNullWhen(true)] out Answer? answer, [NotNullWhen(false)] out string? error);
+    bool TryReadAnswer(RedisChannel channel, ReadOnlyMemory<byte> frame, out long request, [NotNullWhen(true)] out Answer? answer, [NotNullWhen(false)] out string? error);
 
     /// <summary>The number of the request that a reply is for, without looking at the rest of it.</summary>
     bool TryReadRequestNumber(string channel, ReadOnlyMemory<byte> frame, out long request);

@@ -1,5 +1,7 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using StackExchange.Redis;
 
 namespace ServiceMesh.Redis;
 
@@ -49,7 +51,10 @@ internal sealed class NativeWire(string prefix) : IRedisWire
 
     public string ReplyChannel(MessageId request) => _replies + request.Node;
 
-    public string ClaimKey(MessageId message, string group) => $"{_claims}{message}:{group}";
+    // Written out, because one is made for each message and member: the text of the id would be made just for it.
+    public string ClaimKey(MessageId message, string group) => message.Number < 0
+        ? $"{_claims}{message.Node}:{group}"
+        : string.Create(CultureInfo.InvariantCulture, $"{_claims}{message.Node}.{message.Number}:{group}");
 
     public bool TryReadTopic(string channel, MessageKind kind, out Topic topic)
     {
@@ -62,7 +67,7 @@ internal sealed class NativeWire(string prefix) : IRedisWire
 
     public byte[] Write(Message message)
     {
-        var output = new ArrayBufferWriter<byte>(message.Body.Length + 128);
+        var output = Scratch.Take();
         var frame = Begin(output, message.Kind == MessageKind.Request ? Kind.Request : Kind.Signal);
         frame.Int64(message.Id.Number);
         frame.Text(message.Id.Node);
@@ -71,7 +76,7 @@ internal sealed class NativeWire(string prefix) : IRedisWire
         frame.Headers(message.Headers);
         WriteContentType(frame, message.ContentType);
         frame.Rest(message.Body);
-        return output.WrittenSpan.ToArray();
+        return Scratch.Return(output);
     }
 
     public bool TryReadMessage(
@@ -113,7 +118,7 @@ internal sealed class NativeWire(string prefix) : IRedisWire
     public byte[] Write(MessageId request, Answer answer)
     {
         var (reply, refused) = (answer.Reply, answer.RefusedGroups);
-        var output = new ArrayBufferWriter<byte>(reply.Body.Length + 64);
+        var output = Scratch.Take();
         var frame = Begin(output, Kind.Reply);
         frame.Int64(request.Number);
         frame.Varint((uint)reply.Status);
@@ -138,11 +143,11 @@ internal sealed class NativeWire(string prefix) : IRedisWire
         frame.Headers(reply.Headers);
         WriteContentType(frame, reply.ContentType);
         frame.Rest(reply.Body);
-        return output.WrittenSpan.ToArray();
+        return Scratch.Return(output);
     }
 
     public bool TryReadAnswer(
-        string channel, ReadOnlyMemory<byte> bytes, out long request, [NotNullWhen(true)] out Answer? answer, [NotNullWhen(false)] out string? error)
+        RedisChannel channel, ReadOnlyMemory<byte> bytes, out long request, [NotNullWhen(true)] out Answer? answer, [NotNullWhen(false)] out string? error)
     {
         answer = null;
         request = 0;
@@ -155,8 +160,8 @@ internal sealed class NativeWire(string prefix) : IRedisWire
         request = frame.Int64();
         var status = frame.Varint();
         var flags = (ReplyFlags)frame.Byte();
-        var sentence = flags.HasFlag(ReplyFlags.HasError) ? frame.Text() : null;
-        var refused = flags.HasFlag(ReplyFlags.Refusal) ? ReadGroups(ref frame) : null;
+        var sentence = (flags & ReplyFlags.HasError) != 0 ? frame.Text() : null;
+        var refused = (flags & ReplyFlags.Refusal) != 0 ? ReadGroups(ref frame) : null;
         var headers = frame.Headers();
         var contentType = ReadContentType(ref frame);
         if (frame.IsBroken || status is < 100 or > 999)
@@ -170,7 +175,7 @@ internal sealed class NativeWire(string prefix) : IRedisWire
             {
                 Status = (StatusCode)status,
                 Error = sentence,
-                NotProcessed = flags.HasFlag(ReplyFlags.NotProcessed),
+                NotProcessed = (flags & ReplyFlags.NotProcessed) != 0,
                 Headers = headers,
                 ContentType = contentType,
                 Body = bytes[frame.Position..],
@@ -196,13 +201,13 @@ internal sealed class NativeWire(string prefix) : IRedisWire
 
     public byte[] Write(Notice notice)
     {
-        var output = new ArrayBufferWriter<byte>(256);
+        var output = Scratch.Take();
         if (notice.Cancelled is { } request)
         {
             var cancel = Begin(output, Kind.Cancel);
             cancel.Int64(request.Number);
             cancel.Text(request.Node);
-            return output.WrittenSpan.ToArray();
+            return Scratch.Return(output);
         }
 
         var depart = Begin(output, Kind.Depart);
@@ -213,7 +218,7 @@ internal sealed class NativeWire(string prefix) : IRedisWire
             depart.Text(group);
         }
 
-        return output.WrittenSpan.ToArray();
+        return Scratch.Return(output);
     }
 
     public bool TryReadNotice(ReadOnlyMemory<byte> bytes, [NotNullWhen(true)] out Notice? notice)

@@ -13,6 +13,7 @@ public abstract class RedisFactory : TransportFactory
         Features = TransportFeatures.Patterns | TransportFeatures.SignalGroups | TransportFeatures.OrderedDelivery
             | TransportFeatures.Cancellation | TransportFeatures.RequestsReachEveryGroup,
         ReceiverCount = ReceiverCount.Deliveries,
+        ReleasesTokens = true,
         MaxBodyBytes = 500 * 1024 * 1024,
     };
 

@@ -6,14 +6,34 @@ namespace ServiceMesh;
 /// One request that waits for the first answer of its groups. It is its own awaitable, and the caller goes on right on
 /// the handler's thread: one hop to the pool for a request and none for its reply.
 /// </summary>
-internal sealed class InMemoryCall(int groups, CancellationToken cancellationToken) : IValueTaskSource<ReplyMessage>, IThreadPoolWorkItem
+internal sealed class InMemoryCall : IValueTaskSource<ReplyMessage>, IThreadPoolWorkItem
 {
+    // One for each thread is enough: the caller goes on, and asks again, where the handler ended.
+    [ThreadStatic]
+    private static InMemoryCall? t_free;
+
+    // The caller's token belongs to another request once the answer is there. One handler has ended by then; of several
+    // groups the others may still run, or have yet to begin, so these have a source that is let go of with the answer.
+    private CancellationTokenSource? _ofGroups;
+    private CancellationToken _callerGone;
     private ManualResetValueTaskSourceCore<ReplyMessage> _core;
     private CancellationTokenRegistration _onCancelled;
-    private int _left = groups;
+    private int _left;
     private int _done;
     private Delivery? _first;
     private List<Delivery>? _refused;
+
+    private InMemoryCall() { }
+
+    public static InMemoryCall To(int groups, CancellationToken cancellationToken)
+    {
+        var call = t_free ?? new();
+        t_free = null;
+        call._left = groups;
+        call._ofGroups = groups > 1 ? CancellationTokenSource.CreateLinkedTokenSource(cancellationToken) : null;
+        call._callerGone = call._ofGroups?.Token ?? cancellationToken;
+        return call;
+    }
 
     /// <summary>Runs an accepted delivery on the pool; a refusal is the answer when no group has a better one.</summary>
     public void Begin(Delivery delivery)
@@ -47,14 +67,26 @@ internal sealed class InMemoryCall(int groups, CancellationToken cancellationTok
         }
 
         // Last, because a token that has fired already calls back at once.
-        _onCancelled = cancellationToken.UnsafeRegister(static call => ((InMemoryCall)call!).Cancel(), this);
+        _onCancelled = _callerGone.UnsafeRegister(static call => ((InMemoryCall)call!).Cancel(), this);
         return new(this, _core.Version);
     }
 
     public ReplyMessage GetResult(short token)
     {
-        _onCancelled.Unregister();
-        return _core.GetResult(token);
+        // False when the token has fired: then that callback may still be running, and so may the handler.
+        var isUndisturbed = _onCancelled.Unregister();
+        if (_ofGroups is not null || !isUndisturbed)
+        {
+            _ofGroups?.Dispose();
+            return _core.GetResult(token);
+        }
+
+        // The only handler has ended, and nobody else knows the call: it may serve another request.
+        var reply = _core.GetResult(token);
+        _core.Reset();
+        (_callerGone, _onCancelled, _first, _refused, _done) = (default, default, null, null, 0);
+        t_free = this;
+        return reply;
     }
 
     public ValueTaskSourceStatus GetStatus(short token) => _core.GetStatus(token);
@@ -62,7 +94,7 @@ internal sealed class InMemoryCall(int groups, CancellationToken cancellationTok
     public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _core.OnCompleted(continuation, state, token, flags);
 
-    private async void Run(Delivery delivery) => Finish(await delivery.RunAsync(cancellationToken).ConfigureAwait(false));
+    private async void Run(Delivery delivery) => Finish(await delivery.RunAsync(_callerGone).ConfigureAwait(false));
 
     // The first group that ran a handler answers; a refusal only when all groups refused.
     private void Finish(ReplyMessage reply)
@@ -84,7 +116,7 @@ internal sealed class InMemoryCall(int groups, CancellationToken cancellationTok
         {
             // The thread that cancels is somebody else's: the caller goes on elsewhere.
             _core.RunContinuationsAsynchronously = true;
-            _core.SetException(new OperationCanceledException(cancellationToken));
+            _core.SetException(new OperationCanceledException(_callerGone));
         }
     }
 }

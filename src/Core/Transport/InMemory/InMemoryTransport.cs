@@ -16,6 +16,7 @@ internal sealed class InMemoryTransport(InMemoryNetwork network) : ITransport
         Features = TransportFeatures.Patterns | TransportFeatures.SignalGroups | TransportFeatures.OrderedDelivery
             | TransportFeatures.Cancellation | TransportFeatures.RequestsReachEveryGroup,
         ReceiverCount = ReceiverCount.Subscriptions,
+        ReleasesTokens = true,
     };
 
     public Task StartAsync(TransportContext context, CancellationToken cancellationToken)
@@ -94,7 +95,7 @@ internal sealed class InMemoryTransport(InMemoryNetwork network) : ITransport
             return new(ReplyMessage.NoHandler(request.Topic));
         }
 
-        var call = new InMemoryCall(groups.Length, cancellationToken);
+        var call = InMemoryCall.To(groups.Length, cancellationToken);
         foreach (var group in groups)
         {
             call.Begin(group.Offer(request));
