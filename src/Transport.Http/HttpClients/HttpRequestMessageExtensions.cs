@@ -9,10 +9,10 @@ namespace ServiceMesh.Http;
 /// </example>
 public static class HttpRequestMessageExtensions
 {
-    private static readonly HttpRequestOptionsKey<RetryOptions> s_retry = new("servicemesh.retry");
-    private static readonly HttpRequestOptionsKey<bool> s_idempotent = new("servicemesh.idempotent");
+    private static readonly HttpRequestOptionsKey<RetryOptions> s_retry = new("mesh-retry");
+    private static readonly HttpRequestOptionsKey<bool> s_idempotent = new("mesh-idempotent");
     private static readonly HttpRequestOptionsKey<bool> s_repeatableBody = new("servicemesh.repeatable-body");
-    private static readonly HttpRequestOptionsKey<TimeSpan> s_timeout = new("servicemesh.timeout");
+    private static readonly HttpRequestOptionsKey<TimeSpan> s_timeout = new("mesh-timeout");
     private static readonly HttpRequestOptionsKey<string> s_key = new("servicemesh.balancing-key");
     private static readonly HttpRequestOptionsKey<int> s_readAhead = new("servicemesh.read-ahead");
 
