@@ -20,6 +20,7 @@ internal static class Breakers
         Subject[] subjects =
         [
             Subject.OfPipeline("pipeline, no strategy", new ResiliencePipelineBuilder<int>().Build()),
+            Subject.OfPipeline("empty strategy", new ResiliencePipelineBuilder<int>().AddStrategy(_ => new PassOn()).Build()),
             Subject.OfBreaker("CircuitBreaker, bare", new("benchmark")),
             Subject.OfPipeline("AddFastCircuitBreaker", new ResiliencePipelineBuilder<int>().AddFastCircuitBreaker(new()).Build()),
             Subject.OfPipeline("Polly AddCircuitBreaker", new ResiliencePipelineBuilder<int>().AddCircuitBreaker(new()).Build()),
@@ -133,5 +134,11 @@ internal static class Breakers
 
             return new(elapsed.TotalNanoseconds / calls, 0, (double)(GC.GetAllocatedBytesForCurrentThread() - bytes) / calls);
         }
+    }
+
+    private sealed class PassOn : ResilienceStrategy<int>
+    {
+        protected override ValueTask<Outcome<int>> ExecuteCore<TState>(
+            Func<ResilienceContext, TState, ValueTask<Outcome<int>>> callback, ResilienceContext context, TState state) => callback(context, state);
     }
 }

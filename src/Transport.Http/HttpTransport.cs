@@ -62,9 +62,12 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     public ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken)
     {
         var routes = Mesh.Routes;
-        return routes.Find(request.Topic) is { } route
-            ? _client.SendAsync(request, route, routes, cancellationToken)
-            : new(Mesh.NobodyHandles(request.Topic));
+        return routes.Find(request.Topic) switch
+        {
+            null => new(Mesh.NobodyHandles(request.Topic)),
+            { Balancer.Trouble: { } trouble } => new(NobodyChooses(request.Topic, trouble)),
+            var route => _client.SendAsync(request, route, routes, cancellationToken),
+        };
     }
 
     public ValueTask<SignalResult> SignalAsync(Message signal, CancellationToken cancellationToken) => _signals.SendAsync(signal, cancellationToken);
@@ -81,15 +84,15 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         }
 
         _local.Add(subscriptions);
-        Mesh.Changed();
+        await Mesh.ChangedAsync(cancellationToken).ConfigureAwait(false);
         await TellAsync("subscriptions were added", cancellationToken).ConfigureAwait(false);
     }
 
-    public Task UnsubscribeAsync(Subscription subscription, CancellationToken cancellationToken)
+    public async Task UnsubscribeAsync(Subscription subscription, CancellationToken cancellationToken)
     {
         _local.Remove([subscription]);
-        Mesh.Changed();
-        return TellAsync("a subscription was removed", cancellationToken);
+        await Mesh.ChangedAsync(cancellationToken).ConfigureAwait(false);
+        await TellAsync("a subscription was removed", cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -103,7 +106,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
 
         // A signal has no caller to refuse it to, so it must not come any more.
         _local.Remove([.. _local.Subscriptions.Where(s => s.Kind == MessageKind.Signal)]);
-        Mesh.Changed();
+        await Mesh.ChangedAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Lets the others read their last answers, then ends every request, watch and connection.</summary>
@@ -120,6 +123,11 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     }
 
     private Mesh Mesh => _started!;
+
+    private static ReplyMessage NobodyChooses(Topic topic, string trouble) => ReplyMessage.Failure(
+        StatusCode.Unavailable,
+        $"No node was chosen for '{topic}': {trouble}. Mend that balancer, or name another under ServiceMesh:Http:Services:NAME:Balancer.",
+        notProcessed: true);
 
     // Subscriptions come from any thread, and one may come while the node stops.
     private async Task ListenAsync(CancellationToken cancellationToken)

@@ -79,8 +79,8 @@ public sealed class Endpoint
     }
 
     /// <summary>
-    /// Whether a balancer may choose it: it is healthy, its circuit would admit a call now, and it is not ejected or its group
-    /// is in panic.
+    /// Whether a balancer may choose it: it is healthy, not full, its circuit would admit a call now, and it is not ejected or
+    /// its group is in panic.
     /// </summary>
     public bool CanTake => CanTakeUnlessEjected && !(Peer is { IsEjected: true, Group.Panics: false });
 
@@ -128,7 +128,13 @@ public sealed class Endpoint
         set => Volatile.Write(ref _peer, value);
     }
 
-    internal bool CanTakeUnlessEjected => State == EndpointState.Healthy && Breaker.WouldAdmit;
+    internal bool CanTakeUnlessEjected => State == EndpointState.Healthy && !IsFull && Breaker.WouldAdmit;
+
+    /// <summary>Whether as many attempts are under way as may be.</summary>
+    internal bool IsFull => InFlight >= MostInFlight;
+
+    /// <summary>How many attempts may be under way. A few that choose it at one moment may exceed it.</summary>
+    internal int MostInFlight { get; init; } = int.MaxValue;
 
 
     /// <summary>0.1 to 1.</summary>
@@ -228,6 +234,6 @@ public sealed class Endpoint
             StartSlowly();
         }
 
-        Peer?.Group.Recount();
+        Peer?.Group.Recount(this, change);
     }
 }

@@ -9,6 +9,8 @@ internal sealed class ClientMetrics
     private readonly Counter<long> _picks;
     private readonly Counter<long> _refusals;
 
+    private readonly Counter<long> _transitions;
+    private readonly Counter<long> _ejections;
     private readonly Meter _meter;
 
     public ClientMetrics(Meter meter)
@@ -16,6 +18,8 @@ internal sealed class ClientMetrics
         _meter = meter;
         _retries = meter.CreateCounter<long>("servicemesh.http.retries", "{attempt}", "Further attempts, by reason; budget-empty are those that were not made.");
         _picks = meter.CreateCounter<long>("servicemesh.http.picks", "{attempt}", "Attempts, by the endpoint that was chosen.");
+        _transitions = meter.CreateCounter<long>("servicemesh.http.circuit_breaker.transitions", "{transition}", "Changes of endpoints' circuits, by the state they lead to.");
+        _ejections = meter.CreateCounter<long>("servicemesh.http.ejections", "{ejection}", "Endpoints that were left out for being worse than their peers, by reason.");
         _refusals = meter.CreateCounter<long>("servicemesh.http.refused", "{request}", "Requests refused before anything was sent, by reason.");
     }
 
@@ -44,6 +48,22 @@ internal sealed class ClientMetrics
         if (_refusals.Enabled)
         {
             _refusals.Add(1, new("servicemesh.service", service), new("servicemesh.reason", reason));
+        }
+    }
+
+    public void CircuitChanged(string service, Endpoint endpoint, CircuitChange change)
+    {
+        if (_transitions.Enabled)
+        {
+            _transitions.Add(1, new("servicemesh.service", service), new("server.address", endpoint.Address.Host), new("server.port", endpoint.Address.Port), new("servicemesh.circuit.state", change.To.ToString()));
+        }
+    }
+
+    public void Ejected(string service, Endpoint endpoint, EjectionCause cause)
+    {
+        if (_ejections.Enabled)
+        {
+            _ejections.Add(1, new("servicemesh.service", service), new("server.address", endpoint.Address.Host), new("server.port", endpoint.Address.Port), new("servicemesh.reason", cause.ToString()));
         }
     }
 }

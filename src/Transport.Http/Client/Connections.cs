@@ -78,16 +78,17 @@ internal sealed class Connections : IDisposable
             }
         }
 
-        if (isMessage)
-        {
-            Learn(member.Endpoint, response, _clock.GetElapsedTime(began));
-        }
-
+        var latency = _clock.GetElapsedTime(began);
         var stream = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
         await using (stream.ConfigureAwait(false))
         {
             var read = await BoundedBody.ReadAsync(stream, response.Content.Headers.ContentLength, limit, cancellationToken).ConfigureAwait(false);
             member.Endpoint.RecordBytes(sent + (read?.Length ?? 0));
+            if (isMessage)
+            {
+                Learn(member.Endpoint, response, latency); // now, because an answer that breaks off is no success
+            }
+
             var type = response.Content.Headers.NonValidated.TryGetValues("Content-Type", out var types) ? types.ToString() : "";
             return read is null ? null : new HttpReply((int)response.StatusCode, type, answered, read);
         }

@@ -45,6 +45,11 @@ internal sealed class MessageCall(Message message, RequestRoute route, Routes ro
             return answer.Reply!;
         }
 
+        if (answer.Failure is CircuitOpenException open)
+        {
+            return ReplyMessage.Failure(StatusCode.Unavailable, open.Message, notProcessed: true, open.RetryAfter);
+        }
+
         var often = Attempts > 1 ? $" It was attempt {Attempts}." : "";
         return answer.Verdict.Result == AttemptResult.NotSent
             ? ReplyMessage.Failure(StatusCode.Unavailable, $"{LastEndpoint} cannot be reached: {Connections.ReasonOf(answer.Failure)}.{often}", notProcessed: true)
@@ -74,10 +79,30 @@ internal sealed class MessageCall(Message message, RequestRoute route, Routes ro
     private ReplyMessage Unavailable()
     {
         var others = route.Endpoints.Select(routes.MemberOf).OfType<Member>().ToArray();
+        var full = others.Where(m => m.Endpoint is { State: EndpointState.Healthy, IsFull: true }).ToArray();
+        if (full.Length > 0)
+        {
+            return ReplyMessage.Failure(
+                StatusCode.Overloaded,
+                $"Every node that handles '{message.Topic}' has as many requests under way from here as ServiceMesh:Http:Limits:ConcurrencyPerEndpoint allows: {Listed(full)}.",
+                notProcessed: true);
+        }
+
+        var open = others.Where(m => m.Endpoint is { State: EndpointState.Healthy, Breaker.WouldAdmit: false }).ToArray();
+        if (open.Length > 0)
+        {
+            var refusal = open.Select(m => m.Endpoint.Breaker.Refusal()).MinBy(r => r.RetryAfter ?? TimeSpan.MaxValue)!;
+            return ReplyMessage.Failure(StatusCode.Unavailable, $"No node that handles '{message.Topic}' may be called now. {refusal.Message}", notProcessed: true, refusal.RetryAfter);
+        }
+
         var leaving = others.Where(m => m.Endpoint.State == EndpointState.Draining).ToArray();
-        var what = leaving.Length > 0
-            ? $"is shutting down: {string.Join(", ", leaving.Take(3).Select(m => m.ToString()))}"
-            : $"is unreachable: {string.Join(", ", others.Take(3).Select(m => $"{m} {m.Trouble}"))}";
-        return ReplyMessage.Failure(StatusCode.Unavailable, $"Every node that handles '{message.Topic}' {what}.", notProcessed: true);
+        return ReplyMessage.Failure(
+            StatusCode.Unavailable,
+            leaving.Length > 0
+                ? $"Every node that handles '{message.Topic}' is shutting down: {Listed(leaving)}."
+                : $"Every node that handles '{message.Topic}' is unreachable: {string.Join(", ", others.Take(3).Select(m => $"{m} {m.Trouble}"))}.",
+            notProcessed: true);
     }
+
+    private static string Listed(IEnumerable<Member> members) => string.Join(", ", members.Take(3).Select(m => m.ToString()));
 }

@@ -19,9 +19,18 @@ internal sealed class MessageSender(HttpNode node, Connections connections, Mesh
                 attempt, member, request.Body.Length, node.Context.MaxBodyBytes, isMessage: true, call.Settings.HeadersLimit(call.IsRepeatable, call.Remaining),
                 cancellationToken).ConfigureAwait(false);
             span.End(response?.Status ?? 200);
-            return response is { } answer
-                ? Judge(ReplyWire.Read(answer, member.ToString(), member.Service.IsForeign, out var isFromNode), isFromNode)
-                : new(TooLarge(), Verdict.Answered);
+            if (response is not { } answer)
+            {
+                return new(TooLarge(), Verdict.Answered);
+            }
+
+            var judged = Judge(ReplyWire.Read(answer, member.ToString(), member.Service.IsForeign, out var isFromNode), isFromNode);
+            if (judged.Verdict.IsAgainstEndpoint && !Connections.IsFailure(answer.Status))
+            {
+                member.Endpoint.RecordFailure(); // a quick page with 200 must not attract traffic
+            }
+
+            return judged;
         }
         catch (Exception failure) when (failure is HttpRequestException or IOException or OperationCanceledException or PhaseTimeoutException)
         {

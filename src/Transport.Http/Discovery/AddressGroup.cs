@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 
@@ -12,8 +11,6 @@ public sealed record AddressGroup
 {
     /// <summary>The schemes that are built in, in the order in which messages list them.</summary>
     public static IReadOnlyList<string> BuiltInSchemes { get; } = ["static", "http", "https", "dns", "dns+srv", "dns+txt", "file"];
-
-    private static readonly SearchValues<char> s_notInHosts = SearchValues.Create(" \t/\\?#@,;[]");
 
     private AddressGroup(string text, string scheme, string target, string host, int port)
     {
@@ -124,9 +121,9 @@ public sealed record AddressGroup
         var hasPort = colon >= 0 && colon > target.LastIndexOf(']');
         var host = hasPort ? target[..colon] : target;
         host = host.StartsWith('[') && host.EndsWith(']') ? host[1..^1] : host.Contains(':', StringComparison.Ordinal) ? "" : host;
-        if (host.Length is 0 or > 255 || host.AsSpan().ContainsAny(s_notInHosts))
+        if (!ResolvedAddress.IsHost(host))
         {
-            return ($"'{target}' is no host:port (write an IPv6 address in brackets)", "", 0);
+            return ($"'{target}' is no host:port: a host is an IP address or a name of letters, digits, '-', '_' and '.' (write an IPv6 address in brackets)", "", 0);
         }
 
         if (!hasPort)

@@ -15,7 +15,7 @@ internal sealed class DnsServiceResolver(AddressGroup group, ResolverContext con
         var answer = await Context.Dns.ResolveServicesAsync(Group.Host, cancellationToken).ConfigureAwait(false);
 
         // A target "." says that there is decidedly no such service; port 0 cannot be connected to.
-        var services = answer.Records.Where(r => r.Target.Length > 0 && r.Port > 0).ToArray();
+        var services = answer.Records.Where(r => r.Target.Length > 0 && r.Port > 0).Where(CanBeCalled).ToArray();
         var found = await _targets.FindAsync(services.Where(s => s.Addresses.IsEmpty).Select(s => s.Target), cancellationToken).ConfigureAwait(false);
         var addresses = ImmutableArray.CreateBuilder<ResolvedAddress>();
         var timeToLive = answer.TimeToLive;
@@ -34,6 +34,18 @@ internal sealed class DnsServiceResolver(AddressGroup group, ResolverContext con
         }
 
         return (addresses.ToImmutable(), timeToLive);
+    }
+
+    // Names in the DNS may have any byte in them; those of hosts may not.
+    private bool CanBeCalled(DnsService service)
+    {
+        var isHost = ResolvedAddress.IsHost(service.Target);
+        if (!isHost)
+        {
+            DiscoveryLog.RecordIgnored(Context.Logger, Group.Text, $"Its target '{service.Target}' is no host name.");
+        }
+
+        return isHost;
     }
 
     // RFC 2782 draws from [0, sum] and takes the first running sum that reaches it, zero weights first: one zero has a chance of

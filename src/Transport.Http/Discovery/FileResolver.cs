@@ -62,11 +62,11 @@ internal sealed class AddressFileEntry
 
     public bool? Tls { get; set; }
 
-    public ResolvedAddress ToAddress(int index) =>
-        ResolvedAddress.IsHost(Host) && (Name is null || ResolvedAddress.IsHost(Name)) && Port is > 0 and < 65536 && Weight is > 0 and < 65536 && Priority is >= 0 and < 65536
-            ? new(Host, Port) { Weight = Weight, Priority = Priority, Name = Name, Tls = Tls }
-            : throw new FormatException(
-                $"entry {index} needs a host, a port and a weight from 1 to 65535, and a priority from 0 to 65535; a name is a host name");
+    public ResolvedAddress ToAddress(int index)
+    {
+        var address = new ResolvedAddress(Host, Port) { Weight = Weight, Priority = Priority, Name = Name, Tls = Tls };
+        return address.Complaint is { } complaint ? throw new FormatException($"in entry {index} {complaint}") : address;
+    }
 }
 
 /// <summary>Reads the file without reflection; an unknown property is a mistake that should be seen.</summary>

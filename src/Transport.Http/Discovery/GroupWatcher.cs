@@ -106,7 +106,7 @@ internal sealed class GroupWatcher : IAsyncDisposable
 
     private void Take(ResolverResult result)
     {
-        if (result.Failure is { } failure)
+        if ((result.Failure ?? WhyUnusable(result.Addresses)) is { } failure)
         {
             if (Interlocked.Exchange(ref _failure, failure) != failure)
             {
@@ -128,6 +128,12 @@ internal sealed class GroupWatcher : IAsyncDisposable
         _first.TrySetResult();
     }
 
+    // An address becomes part of URIs and headers, and a resolver may be the application's own.
+    private string? WhyUnusable(ImmutableArray<ResolvedAddress> addresses) =>
+        addresses.IsDefault || addresses.Contains(null!) ? $"The resolver of '{Group}' found null instead of an address."
+        : addresses.Select(a => a.Complaint).FirstOrDefault(c => c is not null) is { } complaint ? $"The resolver of '{Group}' found what cannot be called: {complaint}."
+        : null;
+
     private void Replace(ImmutableArray<ResolvedAddress> addresses, bool isFirst)
     {
         var before = _endpoints.ToDictionary(e => Identity(e.Address));
@@ -139,7 +145,7 @@ internal sealed class GroupWatcher : IAsyncDisposable
         {
             if (!before.Remove(Identity(address), out var endpoint))
             {
-                endpoint = new(address, _clock, warm: isFirst, _settings.CircuitBreaker);
+                endpoint = new(address, _clock, warm: isFirst, _settings.CircuitBreaker) { MostInFlight = _settings.ConcurrencyPerEndpoint };
                 isChanged = true;
             }
             else if (endpoint.Address != address)

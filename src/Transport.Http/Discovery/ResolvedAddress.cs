@@ -19,12 +19,30 @@ public sealed record ResolvedAddress(string Host, int Port)
     /// </summary>
     public string? Name { get; init; }
 
-    /// <summary>Whether a text can be a host or its name, and so be part of a URI and of a header.</summary>
-    internal static bool IsHost(string text) => Uri.CheckHostName(text) != UriHostNameType.Unknown;
+    /// <summary>Whether it speaks TLS. Null, the default: as the service is configured.</summary>
+    public bool? Tls { get; init; }
+
+    /// <summary>What is wrong with it; null when it can be called.</summary>
+    internal string? Complaint =>
+        !IsHost(Host) ? $"'{Host}' is no IP address and no host name"
+        : Port is < 1 or > 65535 ? $"the port of '{Host}' is {Port}; a port is 1 to 65535"
+        : Weight is < 1 or > 65535 ? $"the weight of '{Host}:{Port}' is {Weight}; a weight is 1 to 65535"
+        : Priority is < 0 or > 65535 ? $"the priority of '{Host}:{Port}' is {Priority}; a priority is 0 to 65535"
+        : Name is not null && !IsHost(Name) ? $"the name of '{Host}:{Port}' is '{Name}', which is no host name"
+        : null;
+
+    /// <summary>
+    /// Whether a text can be a host or its name, and so be part of a URI and of a header. <see cref="Uri.CheckHostName"/> is
+    /// not enough: it takes whatever follows the <c>%</c> of an IPv6 zone, and refuses names that begin with <c>_</c>.
+    /// </summary>
+    internal static bool IsHost(string? text) => text switch
+    {
+        null or { Length: 0 or > 255 } => false,
+        _ when text.Contains(':', StringComparison.Ordinal) =>
+            text.All(c => char.IsAsciiLetterOrDigit(c) || c is ':' or '.' or '%') && IPAddress.TryParse(text, out _),
+        _ => text.All(c => char.IsLetterOrDigit(c) || c is '-' or '_' or '.') && Uri.TryCreate($"http://{text}:80/", UriKind.Absolute, out _),
+    };
 
     /// <summary>The name that a host is called by; null for an IP address, which has none.</summary>
     internal static string? NameOf(string host) => IPAddress.TryParse(host, out _) ? null : host.TrimEnd('.');
-
-    /// <summary>Whether it speaks TLS. Null, the default: as the service is configured.</summary>
-    public bool? Tls { get; init; }
 }

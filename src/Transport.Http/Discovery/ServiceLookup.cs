@@ -4,12 +4,13 @@ using Microsoft.Extensions.Logging;
 namespace ServiceMesh.Http;
 
 /// <summary>Makes the watches of services' addresses: for the nodes of a mesh and for HttpClients alike.</summary>
-internal sealed class ServiceLookup(ResolverKinds resolvers, IDnsResolver? dns, HttpDnsSettings settings, TimeProvider clock, ILogger logger)
+internal sealed class ServiceLookup(HttpTransportOptions options, ResolverKinds resolvers, IDnsResolver? dns, TimeProvider clock, ILogger logger, ClientMetrics metrics)
 {
+    private readonly GroupSettings _group = new(options.CircuitBreaker, options.Ejection, options.Limits.ConcurrencyPerEndpoint);
     private readonly ResolverContext _context = new()
     {
         Clock = clock,
-        Dns = dns ?? new StubResolver(new() { Servers = settings.ReadServers(), Clock = clock }),
+        Dns = dns ?? new StubResolver(new() { Servers = options.Dns.ReadServers(), Clock = clock }),
         Logger = logger,
     };
 
@@ -18,6 +19,35 @@ internal sealed class ServiceLookup(ResolverKinds resolvers, IDnsResolver? dns, 
     public GroupWatcher Watch(Service service, Action<ImmutableArray<Endpoint>> changed)
     {
         var group = resolvers.Parse(service.Settings.Address);
-        return new(service.Name, group, resolvers.Create(group, _context), clock, logger, changed);
+        var watcher = new GroupWatcher(service.Name, group, resolvers.Create(group, _context), clock, logger, changed, _group);
+        watcher.Ejection.Changed += (_, change) => Tell(service.Name, change);
+        watcher.Ejection.CircuitChanged += (endpoint, change) => Tell(service.Name, (Endpoint)endpoint!, change);
+        return watcher;
+    }
+
+    private void Tell(string service, EjectionChange change)
+    {
+        if (change.IsEjected)
+        {
+            metrics.Ejected(service, change.Endpoint, change.Cause);
+            HttpLog.EndpointIsEjected(logger, change.Endpoint, service, change.Cause, change.Time.TotalSeconds);
+        }
+        else
+        {
+            HttpLog.EndpointIsTakenBack(logger, change.Endpoint, service, change.Cause);
+        }
+    }
+
+    private void Tell(string service, Endpoint endpoint, CircuitChange change)
+    {
+        metrics.CircuitChanged(service, endpoint, change);
+        if (change.To == CircuitState.Open)
+        {
+            HttpLog.CircuitIsOpen(logger, endpoint, service, endpoint.Breaker.Refusal().Message);
+        }
+        else if (change.To == CircuitState.Closed)
+        {
+            HttpLog.CircuitIsClosed(logger, endpoint, service, change.Cause);
+        }
     }
 }

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 using ServiceMesh;
@@ -23,6 +24,10 @@ public static class HttpServiceMeshBuilderExtensions
         "Timeouts:Connect", "Timeouts:Tls", "Timeouts:ResponseHeaders", "Timeouts:Attempt", "Timeouts:Total", "Timeouts:Idle",
         "Retry:Attempts", "Retry:Backoff", "Retry:LongestBackoff", "Retry:HedgeAfter",
         "RetryBudget:Ratio", "RetryBudget:PerSecond", "RetryBudget:Window",
+        "CircuitBreaker:FailureRateThreshold", "CircuitBreaker:MinimumRequestThreshold", "CircuitBreaker:TrialRequestInterval",
+        "CircuitBreaker:CircuitOpenWindow", "CircuitBreaker:LongestCircuitOpenWindow", "CircuitBreaker:CounterSlidingWindow", "CircuitBreaker:CounterUpdateInterval",
+        "Ejection:ConsecutiveFailures", "Ejection:FailureRateMargin", "Ejection:MinimumRequests", "Ejection:Window", "Ejection:EjectionTime",
+        "Ejection:LongestEjectionTime", "Ejection:MostEjected", "Ejection:PanicThreshold",
         "Limits:Concurrency", "Limits:ConcurrencyPerEndpoint",
         "HttpClients:ReadAhead",
     ];
@@ -51,6 +56,7 @@ public static class HttpServiceMeshBuilderExtensions
         }
 
         builder.Services.AddKeyedSingleton<MeshEndpoints>(builder.Name);
+        AddServiceEndpoints(builder.Services, builder.Name);
 
         // Services are told in reverse order that the host stops: the first hears of it when the bus has drained.
         builder.Services.Insert(0, ServiceDescriptor.Singleton<IHostedService>(provider =>
@@ -61,7 +67,17 @@ public static class HttpServiceMeshBuilderExtensions
             new(provider.GetServices<ResolverKind>()),
             new(provider.GetServices<BalancerKind>()),
             provider.GetService<IDnsResolver>(),
-            provider.GetService<IMeterFactory>()))));
+            provider.GetService<IMeterFactory>(),
+            provider.GetRequiredKeyedService<ServiceEndpoints>(builder.Name)))));
+    }
+
+    internal static void AddServiceEndpoints(IServiceCollection services, string busName)
+    {
+        services.TryAddKeyedSingleton(busName, (_, _) => new ServiceEndpoints());
+        if (busName.Length == 0)
+        {
+            services.TryAddSingleton(provider => provider.GetRequiredKeyedService<ServiceEndpoints>(busName));
+        }
     }
 
     /// <summary>

@@ -44,6 +44,12 @@ public sealed class HttpTransportOptions
     /// <summary>How much retries may add to the load.</summary>
     public HttpRetryBudgetSettings RetryBudget { get; set; } = new();
 
+    /// <summary>When an endpoint's circuit opens, and how it is tried again.</summary>
+    public CircuitBreakerSettings CircuitBreaker { get; set; } = new();
+
+    /// <summary>When an endpoint that is worse than its peers is left out, and for how long.</summary>
+    public OutlierEjectionSettings Ejection { get; set; } = new();
+
     /// <summary>How much may be under way at once.</summary>
     public HttpLimitSettings Limits { get; set; } = new();
 

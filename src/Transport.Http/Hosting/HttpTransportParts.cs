@@ -12,11 +12,12 @@ internal sealed class HttpTransportParts
     private readonly BalancerKinds _balancers;
     private readonly IDnsResolver? _dns;
     private readonly IMeterFactory? _meters;
+    private readonly ClientMetrics _metrics;
     private readonly IReadOnlyList<Service> _services;
 
     /// <exception cref="InvalidOperationException">The configuration cannot work; the message names each offending key.</exception>
     public HttpTransportParts(
-        HttpTransportOptions options, MeshEndpoints endpoints, ResolverKinds resolvers, BalancerKinds balancers, IDnsResolver? dns, IMeterFactory? meters)
+        HttpTransportOptions options, MeshEndpoints endpoints, ResolverKinds resolvers, BalancerKinds balancers, IDnsResolver? dns, IMeterFactory? meters, ServiceEndpoints known)
     {
         HttpOptionsCheck.Check(options, resolvers, balancers);
         Options = options;
@@ -26,24 +27,28 @@ internal sealed class HttpTransportParts
         _balancers = balancers;
         _dns = dns;
         _meters = meters;
+        _metrics = new(meters?.Create("ServiceMesh") ?? new Meter("ServiceMesh"));
         _services = [.. options.Services.Select(s => new Service(s.Key, s.Value, CallSettings.Of(s.Value.Retry, options.Retry, options.Timeouts)))];
+        foreach (var service in _services)
+        {
+            known.Add(service.Name, () => service.Addresses);
+        }
     }
 
     public HttpTransportOptions Options { get; }
 
     public MeshEndpoints Endpoints { get; }
 
-    public IReadOnlyList<ListenAddress> ListenOn { get; }
+    public IReadOnlyList<ListenAddress> ListenOn { get; init; }
 
     /// <summary>The source of randomness; must be thread-safe.</summary>
     public Random Random { get; init; } = Random.Shared;
 
     public ClientStack<ReplyMessage> MakeStack(TimeProvider clock)
     {
-        var metrics = new ClientMetrics(_meters?.Create("ServiceMesh") ?? new Meter("ServiceMesh"));
         var budget = new RetryBudget(Options.RetryBudget, clock);
-        metrics.Observe(budget);
-        return new(new(Options.Limits), budget, clock, Random, metrics);
+        _metrics.Observe(budget);
+        return new(new(Options.Limits), budget, clock, Random, _metrics);
     }
 
     public Mesh MakeMesh(TransportContext context, LocalNode local, Connections connections, ILogger logger)
@@ -55,7 +60,7 @@ internal sealed class HttpTransportParts
     /// <summary>Begins to resolve and to ask. Whoever does not answer within the connect timeout is learned of later.</summary>
     public Task StartMeshAsync(Mesh mesh, TransportContext context, ILogger logger, CancellationToken cancellationToken)
     {
-        var lookup = new ServiceLookup(_resolvers, _dns, Options.Dns, context.Clock, logger);
+        var lookup = new ServiceLookup(Options, _resolvers, _dns, context.Clock, logger, _metrics);
         if (_meters?.Create("ServiceMesh") is { } meter)
         {
             DiscoveryMetrics.Observe(meter, () => _services.Select(s => s.Group));

@@ -43,13 +43,19 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
         return call.Complete(await owner.Layers.SendAsync(call, cancellationToken).ConfigureAwait(false));
     }
 
-    /// <summary>What is wrong with it when no endpoint takes a request.</summary>
-    public string WhyNobodyCanTake()
+    /// <summary>Why no endpoint takes a request; the circuit that admits a trial first, where all are open.</summary>
+    public Exception WhyNobodyCanTake()
     {
         var endpoints = Group.Endpoints;
-        return endpoints.IsEmpty
-            ? $"Service '{Name}' has no endpoint: {Group.Failure ?? $"{Group.Group.Text} has no address"}."
-            : $"No endpoint of service '{Name}' takes a request now: {string.Join(", ", endpoints.Take(3).Select(Describe))}.";
+        if (endpoints.IsEmpty)
+        {
+            return new RequestNotSentException($"Service '{Name}' has no endpoint: {Group.Failure ?? $"{Group.Group.Text} has no address"}.");
+        }
+
+        var open = endpoints.Where(e => !e.Breaker.WouldAdmit).Select(e => e.Breaker.Refusal()).MinBy(r => r.RetryAfter ?? TimeSpan.MaxValue);
+        return endpoints.Any(e => e.IsFull) || open is null
+            ? new RequestNotSentException($"No endpoint of service '{Name}' takes a request now: {string.Join(", ", endpoints.Take(3).Select(Describe))}.")
+            : open;
     }
 
     public ValueTask DisposeAsync() => service.DisposeAsync();
@@ -68,7 +74,19 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
         }
     }
 
-    private void Update(ImmutableArray<Endpoint> endpoints) => balancer.Update(endpoints);
+    private void Update(ImmutableArray<Endpoint> endpoints)
+    {
+        try
+        {
+            balancer.Update(endpoints);
+        }
+#pragma warning disable CA1031 // A balancer may be the application's own: whatever it throws, the addresses must stay watched.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            HttpLog.BalancerFailed(owner.Logger, service.Settings.Balancer, Name, failure);
+        }
+    }
 
     private async Task FirstAddressesAsync(GroupWatcher group, CancellationToken cancellationToken)
     {

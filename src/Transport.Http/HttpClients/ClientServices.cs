@@ -15,21 +15,28 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
 
     /// <exception cref="InvalidOperationException">The configuration cannot work; the message names each offending key.</exception>
     public ClientServices(
-        HttpTransportOptions options, ResolverKinds resolvers, BalancerKinds balancers, IDnsResolver? dns, IMeterFactory? meters, ILoggerFactory loggers, TimeProvider clock)
+        HttpTransportOptions options, ResolverKinds resolvers, BalancerKinds balancers, IDnsResolver? dns, IMeterFactory? meters, ILoggerFactory loggers, TimeProvider clock, ServiceEndpoints? known = null)
     {
         HttpOptionsCheck.Check(options, resolvers, balancers);
         Options = options;
         Clock = clock;
         Connections = new(options, clock, Random.Shared);
-        _lookup = new(resolvers, dns, options.Dns, clock, loggers.CreateLogger("ServiceMesh.Http"));
+        Logger = loggers.CreateLogger("ServiceMesh.Http");
         var metrics = new ClientMetrics(meters?.Create("ServiceMesh") ?? new Meter("ServiceMesh"));
-        Layers = new(new(options.Limits), new RetryBudget(options.RetryBudget, clock), clock, Random.Shared, metrics);
+        var budget = new RetryBudget(options.RetryBudget, clock);
+        metrics.Observe(budget);
+        _lookup = new(options, resolvers, dns, clock, Logger, metrics);
+        Layers = new(new(options.Limits), budget, clock, Random.Shared, metrics);
         var balancing = new BalancerContext { Clock = clock };
         _services = options.Services.ToDictionary(
             s => s.Key,
             s => new ClientService(
                 new(s.Key, s.Value, CallSettings.Of(s.Value.Retry, options.Retry, options.Timeouts)), balancers.Create(s.Value.Balancer, balancing), this),
             StringComparer.OrdinalIgnoreCase); // as hosts are compared
+        foreach (var service in _services.Values)
+        {
+            known?.Add(service.Name, () => service.Service.Addresses);
+        }
     }
 
     public HttpTransportOptions Options { get; }
@@ -39,6 +46,8 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
     public ClientStack<HttpResponseMessage> Layers { get; }
 
     public TimeProvider Clock { get; }
+
+    public ILogger Logger { get; }
 
     /// <summary>The service that a URI names: its host alone, without a port. Null for every other URI.</summary>
     public ClientService? Find(Uri? uri)

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using System.Runtime.ExceptionServices;
 using Polly;
 
 namespace ServiceMesh.Http;
@@ -71,6 +72,13 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             endpoint.RecordFailure();
             return new(null, Connections.WasNotSent(failure) ? Verdict.NotSent : Verdict.Broken, failure);
         }
+#pragma warning disable CA1031 // The caller's own content threw it, and gets it: no endpoint is to blame, and no other attempt would help.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            span.Fail(failure);
+            return new(null, Verdict.Answered, failure);
+        }
     }
 
     // A body that the caller still reads is under way: it ends the attempt itself.
@@ -84,11 +92,12 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
 
     public override void Discard(Answer<HttpResponseMessage> answer) => _lastStatus = answer.Reply?.StatusCode ?? _lastStatus;
 
-    public override Answer<HttpResponseMessage> NobodyCanTake() => new(
-        null, Verdict.NotSent with { IsAgainstEndpoint = false },
-        new HttpRequestException(
-            _service.Group.Failure is null ? HttpRequestError.ConnectionError : HttpRequestError.NameResolutionError,
-            _service.WhyNobodyCanTake(), new RequestNotSentException(_service.WhyNobodyCanTake()), _lastStatus));
+    public override Answer<HttpResponseMessage> NobodyCanTake()
+    {
+        var why = _service.WhyNobodyCanTake();
+        var error = _service.Group.Endpoints.IsEmpty ? HttpRequestError.NameResolutionError : HttpRequestError.ConnectionError;
+        return new(null, Verdict.NotSent with { IsAgainstEndpoint = false }, new HttpRequestException(error, why.Message, why, _lastStatus));
+    }
 
     public override Answer<HttpResponseMessage> TooMany(int most)
     {
@@ -106,11 +115,17 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             return response;
         }
 
+        if (answer.Failure is not (HttpRequestException or IOException or OperationCanceledException or PhaseTimeoutException or CircuitOpenException))
+        {
+            ExceptionDispatchInfo.Throw(answer.Failure!);
+        }
+
         var often = Attempts > 1 ? $" It was attempt {Attempts}." : "";
         throw answer.Failure switch
         {
             _ when PhaseTimeoutException.In(answer.Failure) is { } timeout => new TaskCanceledException($"{timeout.Message}{often}", timeout),
-            HttpRequestException { InnerException: RequestNotSentException } own => own,
+            HttpRequestException { InnerException: RequestNotSentException or CircuitOpenException } own => own,
+            CircuitOpenException open => new HttpRequestException(HttpRequestError.ConnectionError, open.Message, open),
             var failure => new HttpRequestException(
                 (failure as HttpRequestException)?.HttpRequestError ?? (failure as HttpIOException)?.HttpRequestError ?? HttpRequestError.Unknown,
                 answer.Verdict.Result == AttemptResult.NotSent
@@ -135,7 +150,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             attempt, Settings.HeadersLimit(IsRepeatable, Remaining), Describe(endpoint), cancellationToken).ConfigureAwait(false);
         try
         {
-            Connections.Learn(endpoint, response, _service.Clock.GetElapsedTime(began));
+            var latency = _service.Clock.GetElapsedTime(began);
             endpoint.RecordBytes(_body.Length ?? 0);
             response.RequestMessage = _request;
             if (ReadAhead.HasBody(response, _request.Method))
@@ -143,6 +158,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
                 await ReadAsync(response, endpoint, cancellationToken).ConfigureAwait(false);
             }
 
+            Connections.Learn(endpoint, response, latency); // now, because an answer that breaks off is no success
             return response;
         }
         catch

@@ -78,16 +78,3 @@ internal static class ReadAhead
     private static bool IsStream(HttpContent content) =>
         content.Headers.ContentType?.MediaType is { } type && (s_streams.Contains(type) || type.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase));
 }
-
-/// <summary>A body that the caller reads while it comes; the end of it ends the attempt.</summary>
-internal sealed class StreamedContent(BodyStream body, HttpContent original) : StreamContent(body)
-{
-    protected override void Dispose(bool disposing)
-    {
-        base.Dispose(disposing);
-        if (disposing)
-        {
-            original.Dispose();
-        }
-    }
-}

@@ -74,6 +74,8 @@ public static class ServiceMeshHttpClientBuilderExtensions
             provider.GetService<IDnsResolver>(),
             provider.GetService<IMeterFactory>(),
             provider.GetRequiredService<ILoggerFactory>(),
-            provider.GetService<TimeProvider>() ?? TimeProvider.System));
+            provider.GetService<TimeProvider>() ?? TimeProvider.System,
+            provider.GetRequiredKeyedService<ServiceEndpoints>(busName)));
+        HttpServiceMeshBuilderExtensions.AddServiceEndpoints(services, busName);
     }
 }

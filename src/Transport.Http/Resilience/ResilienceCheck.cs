@@ -21,6 +21,8 @@ internal static class ResilienceCheck
         .. Number($"{section}:RetryBudget:PerSecond", options.RetryBudget.PerSecond, 0, 10_000),
         .. HttpOptionsCheck.Time($"{section}:RetryBudget:Window", options.RetryBudget.Window, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10)),
         .. Number($"{section}:HttpClients:ReadAhead", options.HttpClients.ReadAhead, 0, 1 << 30),
+        .. options.CircuitBreaker.Complaints($"{section}:CircuitBreaker"),
+        .. options.Ejection.Complaints($"{section}:Ejection"),
         .. Number($"{section}:Limits:Concurrency", options.Limits.Concurrency, 1, 1_000_000),
         .. Number($"{section}:Limits:ConcurrencyPerEndpoint", options.Limits.ConcurrencyPerEndpoint, 1, options.Limits.Concurrency, $"{section}:Limits:Concurrency"),
     ];

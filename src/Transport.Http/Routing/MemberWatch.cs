@@ -68,14 +68,14 @@ internal sealed class MemberWatch
                 try
                 {
                     await (Member.Service.IsForeign ? ProbeAsync() : PollAsync()).ConfigureAwait(false);
-                    Succeeded();
+                    await SucceededAsync().ConfigureAwait(false);
                     pause = s_firstPause;
                     await BeforeNextAsync().ConfigureAwait(false);
                 }
                 catch (Exception failure) when (!_stop.IsCancellationRequested)
                 {
                     // Whatever a server answers, it must stay watched.
-                    Failed(failure);
+                    await FailedAsync(failure).ConfigureAwait(false);
                     await WaitAsync(pause).ConfigureAwait(false);
                     pause = pause * 2 < s_longestPause ? pause * 2 : s_longestPause;
                 }
@@ -129,7 +129,7 @@ internal sealed class MemberWatch
         Member.Endpoint.ReportedLoad = document.Load;
         Member.Endpoint.State = document.Draining ? EndpointState.Draining : EndpointState.Healthy;
         _drainPause = document.Draining ? _drainPause : TimeSpan.Zero;
-        _mesh.Learn(Member, document);
+        await _mesh.LearnAsync(Member, document, _stop.Token).ConfigureAwait(false);
     }
 
     private async Task ProbeAsync()
@@ -185,19 +185,19 @@ internal sealed class MemberWatch
         await _connections.SendAsync(Member, HttpMethod.Get, "/mesh/v1/health", [], "", default, MostBytesOfDocument, linked.Token).ConfigureAwait(false);
     }
 
-    private void Succeeded()
+    private async Task SucceededAsync()
     {
         if (Member.Trouble is not null)
         {
             Member.Trouble = null;
             HttpLog.EndpointIsBack(_logger, Member.Service.Name, Member.Endpoint);
-            _mesh.Changed();
+            await _mesh.ChangedAsync(_stop.Token).ConfigureAwait(false);
         }
 
         _first.TrySetResult();
     }
 
-    private void Failed(Exception failure)
+    private async Task FailedAsync(Exception failure)
     {
         var reason = Connections.ReasonOf(failure);
         var hadLeft = Member.Document is { Draining: true };
@@ -212,11 +212,11 @@ internal sealed class MemberWatch
         if (hadLeft)
         {
             // It said that it would go, and has gone: what it handled is nobody's any more.
-            _mesh.Learn(Member, null);
+            await _mesh.LearnAsync(Member, null, _stop.Token).ConfigureAwait(false);
         }
         else if (wasReachable && Member.Document is not null)
         {
-            _mesh.Changed(); // another address may lead to the same node
+            await _mesh.ChangedAsync(_stop.Token).ConfigureAwait(false); // another address may lead to the same node
         }
 
         _first.TrySetResult();

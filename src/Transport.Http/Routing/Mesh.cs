@@ -1,32 +1,21 @@
-using System.Collections.Frozen;
 using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
 
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// The services of the configuration and the nodes behind them: who is there, who handles what, who is unwell. Readers take
-/// <see cref="Routes"/>; whoever learns something changes it under a lock that no request waits for.
+/// The services of the configuration and what is known of the nodes behind them. Readers take <see cref="Routes"/> and wait
+/// for nobody; whoever learns something waits until the routes have it. Thread-safe.
 /// </summary>
 internal sealed class Mesh : IAsyncDisposable
 {
-    private static readonly ResolvedAddress s_unlisted = new("this-node", 0);
-
-    // Where nobody else handles a topic there is nobody to try instead.
-    private static readonly CallSettings s_alone = new();
-
-    private readonly Lock _lock = new();
     private readonly IReadOnlyList<Service> _services;
     private readonly TransportContext _context;
     private readonly LocalNode _local;
-    private readonly Connections _connections;
-    private readonly HttpHealthSettings _health;
-    private readonly Func<string, IBalancer> _makeBalancer;
     private readonly ILogger _logger;
-    private readonly CancellationTokenSource _stopping = new();
-    private readonly Dictionary<Endpoint, MemberWatch> _watches = [];
-    private readonly Dictionary<(string Topic, string Balancer), IBalancer> _balancers = [];
-    private readonly List<Task> _ending = [];
+    private readonly Roster _roster;
+    private readonly RouteMaker _maker;
+    private readonly Rebuilds _rebuilds;
     private volatile Routes _routes = Routes.None;
 
     public Mesh(
@@ -36,11 +25,12 @@ internal sealed class Mesh : IAsyncDisposable
         _services = services;
         _context = context;
         _local = local;
-        _connections = connections;
-        _health = health;
-        _makeBalancer = makeBalancer;
         _logger = logger;
-        Here = new(s_unlisted, context.Clock);
+        _roster = new(
+            (member, stopping) => new(member, this, connections, context, health, logger, stopping), () => ChangedAsync(CancellationToken.None), health.Timeout, context.Clock);
+        _maker = new(makeBalancer, services.Select(s => s.Settings.Balancer).FirstOrDefault() ?? BalancerKind.Usual, _roster.MemberOf, logger);
+        _rebuilds = new(Rebuild);
+        Here = new(RoutePlan.Unlisted, context.Clock);
     }
 
     /// <summary>
@@ -56,7 +46,7 @@ internal sealed class Mesh : IAsyncDisposable
     {
         foreach (var service in _services)
         {
-            service.Start(makeWatcher, endpoints => Replace(service, endpoints));
+            service.Start(makeWatcher, endpoints => _roster.Replace(service, endpoints));
         }
 
         try
@@ -74,70 +64,29 @@ internal sealed class Mesh : IAsyncDisposable
         }
     }
 
-    /// <summary>What this node handles has changed.</summary>
-    public void Changed()
-    {
-        lock (_lock)
-        {
-            RebuildNeedsLock();
-        }
-    }
+    /// <summary>What this node handles has changed, or who can be reached: ends when the routes have it.</summary>
+    public Task ChangedAsync(CancellationToken cancellationToken) => _rebuilds.AskAsync().WaitAsync(cancellationToken);
 
-    /// <summary>A member said who it is; null when it has left.</summary>
-    public void Learn(Member member, NodeDocument? document)
+    /// <summary>A member said who it is; null when it has left. Called by its own watch only; ends when the routes have it.</summary>
+    public Task LearnAsync(Member member, NodeDocument? document, CancellationToken cancellationToken)
     {
-        lock (_lock)
-        {
-            var before = member.Document;
-            member.Document = document;
-            if (before?.Id != document?.Id || !SameInterests(before, document))
-            {
-                RebuildNeedsLock();
-            }
-        }
+        var before = member.Document;
+        member.Document = document;
+        return before?.Id == document?.Id && SameInterests(before, document) ? Task.CompletedTask : ChangedAsync(cancellationToken);
     }
 
     /// <summary>Another node is there: those that were not reachable may be now.</summary>
-    public void Met(string watcher)
-    {
-        lock (_lock)
-        {
-            if (_watches.Keys.Select(e => _watches[e].Member).Any(m => m.IsReachable && m.Document is { } d && watcher.StartsWith(d.Id + ".", StringComparison.Ordinal)))
-            {
-                return;
-            }
-
-            foreach (var watch in _watches.Values.Where(w => w.Member.Document is null || !w.Member.IsReachable))
-            {
-                watch.AskNow();
-            }
-        }
-    }
+    public void Met(string watcher) => _roster.Met(watcher);
 
     /// <summary>A request could not connect there: it is asked at once how it is.</summary>
-    public void Suspect(Endpoint endpoint)
-    {
-        lock (_lock)
-        {
-            if (_watches.TryGetValue(endpoint, out var watch))
-            {
-                watch.AskNow();
-            }
-        }
-    }
+    public void Suspect(Endpoint endpoint) => _roster.Suspect(endpoint);
 
     /// <summary>The other nodes that answer, each once.</summary>
-    public IReadOnlyList<NodeInfo> Others()
-    {
-        lock (_lock)
-        {
-            return
-            [
-                .. _watches.Values.Select(w => w.Member).Where(m => m.IsReachable && m.Document is { } d && d.Id != _context.NodeId)
-                    .DistinctBy(m => m.Document!.Id).Select(m => m.Document!.ToNodeInfo()),
-            ];
-        }
-    }
+    public IReadOnlyList<NodeInfo> Others() =>
+    [
+        .. _roster.Look().Where(s => s.Member.IsReachable).Select(s => s.Document).OfType<NodeDocument>()
+            .Where(d => d.Id != _context.NodeId).DistinctBy(d => d.Id).Select(d => d.ToNodeInfo()),
+    ];
 
     /// <summary>The answer about a topic that nobody is known to handle.</summary>
     public ReplyMessage NobodyHandles(Topic topic)
@@ -157,15 +106,13 @@ internal sealed class Mesh : IAsyncDisposable
     public IReadOnlyList<string> SilentServices()
     {
         var silent = new List<string>();
-        lock (_lock)
+        var all = _roster.Look();
+        foreach (var service in _services)
         {
-            foreach (var service in _services)
+            Sighting[] members = [.. all.Where(s => s.Member.Service == service)];
+            if (!members.Any(s => s.Member.IsReachable && (s.Document is not null || service.IsForeign)))
             {
-                Member[] members = [.. _watches.Values.Select(w => w.Member).Where(m => m.Service == service)];
-                if (!members.Any(m => m.IsReachable && (m.Document is not null || service.IsForeign)))
-                {
-                    silent.Add($"{service.Name} ({service.Group.Group.Text}): {WhySilent(service, members)}");
-                }
+                silent.Add($"{service.Name} ({service.Group.Group.Text}): {WhySilent(service, members)}");
             }
         }
 
@@ -174,190 +121,32 @@ internal sealed class Mesh : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _stopping.CancelAsync().ConfigureAwait(false);
+        await _roster.EndAllAsync().ConfigureAwait(false);
         foreach (var service in _services)
         {
             await service.DisposeAsync().ConfigureAwait(false);
         }
 
-        Task[] loops;
-        lock (_lock)
-        {
-            loops = [.. _watches.Values.Select(w => w.Ended), .. _ending];
-        }
-
-        await Task.WhenAll(loops).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // how one ended must not keep the node from stopping
-        _stopping.Dispose();
+        await _roster.DisposeAsync().ConfigureAwait(false);
+        await _rebuilds.DisposeAsync().ConfigureAwait(false);
     }
 
     private async Task AskedAllAsync()
     {
         await Task.WhenAll(_services.Select(s => s.Group.FirstResult)).ConfigureAwait(false);
-        Task[] asked;
-        lock (_lock)
-        {
-            asked = [.. _watches.Values.Select(w => w.FirstAnswer)];
-        }
-
-        await Task.WhenAll(asked).ConfigureAwait(false);
+        await _roster.AskedAllAsync().ConfigureAwait(false);
+        await ChangedAsync(CancellationToken.None).ConfigureAwait(false); // what foreign servers handle is known without asking
     }
 
-    private void Replace(Service service, ImmutableArray<Endpoint> endpoints)
+    private void Rebuild()
     {
-        lock (_lock)
-        {
-            var now = endpoints.ToHashSet();
-            MemberWatch[] leaving = [.. _watches.Values.Where(w => w.Member.Service == service && !now.Contains(w.Member.Endpoint))];
-            var coming = new List<Task>();
-            foreach (var endpoint in endpoints.Where(e => !_watches.ContainsKey(e)))
-            {
-                var watch = new MemberWatch(new(service, endpoint), this, _connections, _context, _health, _logger, _stopping.Token);
-                _watches[endpoint] = watch;
-                watch.Start();
-                coming.Add(watch.FirstAnswer);
-            }
-
-            if (coming.Count == 0)
-            {
-                RemoveNeedsLock(leaving);
-            }
-            else if (leaving.Length > 0)
-            {
-                // Those that left the list may well be there still, and what the new ones handle is not known yet: the old
-                // ones serve until it is.
-                _ending.RemoveAll(t => t.IsCompleted);
-                _ending.Add(RelieveAsync(leaving, Task.WhenAll(coming)));
-            }
-
-            RebuildNeedsLock();
-        }
+        var plan = RoutePlan.Of(_roster.Look(), _local.Subscriptions, _context.NodeId, Here);
+        Here.Address = plan.AddressOfHere;
+        _routes = _maker.Make(plan);
     }
 
-    private async Task RelieveAsync(MemberWatch[] leaving, Task successorsAnswered)
-    {
-        await successorsAnswered.WaitAsync(_health.Timeout, _context.Clock, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        lock (_lock)
-        {
-            RemoveNeedsLock(leaving);
-            RebuildNeedsLock();
-        }
-    }
-
-    private void RemoveNeedsLock(MemberWatch[] leaving)
-    {
-        foreach (var watch in leaving)
-        {
-            _watches.Remove(watch.Member.Endpoint);
-            _ending.RemoveAll(t => t.IsCompleted);
-            _ending.Add(watch.Ended);
-            watch.End();
-        }
-    }
-
-    private void RebuildNeedsLock()
-    {
-        // A node that several addresses lead to counts once: a reachable one of them, and the first by service and address.
-        Member[] members = [.. _watches.Values.Select(w => w.Member).OrderBy(m => m.Service.Name, StringComparer.Ordinal).ThenBy(m => m.Endpoint.ToString(), StringComparer.Ordinal)];
-        Member[] nodes =
-        [
-            .. members.Where(m => m.Document is { } d && d.Id != _context.NodeId)
-                .GroupBy(m => m.Document!.Id).Select(same => same.FirstOrDefault(m => m.IsReachable) ?? same.First()),
-        ];
-
-        // Where this node is listed, it is chosen as the others choose it: by its own address, weight and priority.
-        Here.Address = members.FirstOrDefault(m => m.Document?.Id == _context.NodeId)?.Endpoint.Address ?? s_unlisted;
-        var requests = new Dictionary<string, List<(Endpoint Endpoint, Service? Service)>>(StringComparer.Ordinal);
-        void Add(string topic, Endpoint endpoint, Service? service)
-        {
-            if (!requests.TryGetValue(topic, out var route))
-            {
-                requests[topic] = route = [];
-            }
-
-            if (!route.Exists(r => r.Endpoint == endpoint))
-            {
-                route.Add((endpoint, service));
-            }
-        }
-
-        foreach (var node in nodes)
-        {
-            foreach (var interest in node.Document!.Requests)
-            {
-                Add(interest.Topic, node.Endpoint, node.Service);
-            }
-        }
-
-        foreach (var member in members.Where(m => m.Service.IsForeign))
-        {
-            foreach (var topic in member.Service.StatedTopics)
-            {
-                Add(topic, member.Endpoint, member.Service);
-            }
-        }
-
-        var mine = _local.Subscriptions;
-        foreach (var subscription in mine.Where(s => s.Kind == MessageKind.Request))
-        {
-            Add(subscription.Pattern.ToString(), Here, null);
-        }
-
-        var listeners = nodes.SelectMany(n => n.Document!.Signals, (n, s) => Read(n, s)).OfType<Listener>()
-            .Concat(mine.Where(s => s.Kind == MessageKind.Signal).Select(s => new Listener(Here, s.Pattern, s.Group)));
-        foreach (var gone in _balancers.Keys.Where(k => !requests.ContainsKey(k.Topic)).ToArray())
-        {
-            _balancers.Remove(gone);
-        }
-
-        _routes = new(
-            requests.ToFrozenDictionary(r => r.Key, r => RouteNeedsLock(r.Key, r.Value), StringComparer.Ordinal),
-            [.. listeners],
-            members.ToFrozenDictionary(m => m.Endpoint),
-            () => _makeBalancer(DefaultBalancer));
-    }
-
-    private string DefaultBalancer => _services.Select(s => s.Settings.Balancer).FirstOrDefault() ?? new HttpServiceSettings().Balancer;
-
-    // The balancer of a topic stays the same object, and with it what it remembers.
-    private RequestRoute RouteNeedsLock(string topic, List<(Endpoint Endpoint, Service? Service)> handlers)
-    {
-        var service = handlers.Select(h => h.Service).FirstOrDefault(s => s is not null);
-        var settings = service?.Settings ?? new();
-        ImmutableArray<Endpoint> endpoints = [.. handlers.Select(h => h.Endpoint)];
-        if (!_balancers.TryGetValue((topic, settings.Balancer), out var balancer))
-        {
-            _balancers[(topic, settings.Balancer)] = balancer = _makeBalancer(settings.Balancer);
-        }
-
-        try
-        {
-            // Weights and priorities change without the endpoints becoming others, so it is told in any case.
-            balancer.Update(endpoints);
-        }
-#pragma warning disable CA1031 // A balancer may be the application's own: whatever it throws, nodes must stay watched.
-        catch (Exception failure)
-#pragma warning restore CA1031
-        {
-            HttpLog.BalancerFailed(_logger, settings.Balancer, topic, failure);
-        }
-
-        return new(balancer, endpoints, service?.Name ?? "local", settings.HashHeader, service?.Calls ?? s_alone);
-    }
-
-    private static Listener? Read(Member node, Interest interest)
-    {
-        try
-        {
-            return new(node.Endpoint, TopicPattern.Parse(interest.Topic), interest.Group);
-        }
-        catch (FormatException)
-        {
-            return null; // of a later version perhaps; it hears all the others
-        }
-    }
-
-    private static string WhySilent(Service service, Member[] members) =>
-        service.Group.Failure ?? (members.Length == 0 ? "it has no address" : string.Join(", ", members.Take(3).Select(m => $"{m} {m.Trouble ?? "has not answered yet"}")));
+    private static string WhySilent(Service service, Sighting[] members) =>
+        service.Group.Failure ?? (members.Length == 0 ? "it has no address" : string.Join(", ", members.Take(3).Select(s => $"{s.Member} {s.Member.Trouble ?? "has not answered yet"}")));
 
     private static bool SameInterests(NodeDocument? a, NodeDocument? b) =>
         ReferenceEquals(a, b) || (a is not null && b is not null && a.Requests.SequenceEqual(b.Requests) && a.Signals.SequenceEqual(b.Signals));

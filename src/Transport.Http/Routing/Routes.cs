@@ -10,35 +10,35 @@ namespace ServiceMesh.Http;
 /// </summary>
 internal sealed class Routes
 {
-    public static readonly Routes None = new(FrozenDictionary<string, RequestRoute>.Empty, [], FrozenDictionary<Endpoint, Member>.Empty, () => throw new InvalidOperationException());
+    public static readonly Routes None = new(FrozenDictionary<string, RequestRoute>.Empty, [], _ => null, _ => throw new InvalidOperationException());
 
     // Topics come from the application and from outside; what is remembered of them is bounded.
     private const int MostRemembered = 4096;
 
     private readonly FrozenDictionary<string, RequestRoute> _requests;
     private readonly ImmutableArray<Listener> _listeners;
-    private readonly FrozenDictionary<Endpoint, Member> _members;
-    private readonly Func<IBalancer> _makeBalancer;
+    private readonly Func<Endpoint, Member?> _memberOf;
+    private readonly Func<string, RouteBalancer> _makeBalancer;
     private readonly ConcurrentDictionary<string, SignalRoute> _signals = new();
 
     /// <param name="requests">By topic.</param>
     /// <param name="listeners">Every subscription of a signal, of every node.</param>
-    /// <param name="members">By endpoint; this node itself is not among them.</param>
-    /// <param name="makeBalancer">For the groups of a signal.</param>
+    /// <param name="memberOf">What is known of an endpoint; null for this node itself.</param>
+    /// <param name="makeBalancer">Makes the balancer of a group of a signal, which it names.</param>
     public Routes(
-        FrozenDictionary<string, RequestRoute> requests, ImmutableArray<Listener> listeners, FrozenDictionary<Endpoint, Member> members, Func<IBalancer> makeBalancer)
+        FrozenDictionary<string, RequestRoute> requests, ImmutableArray<Listener> listeners, Func<Endpoint, Member?> memberOf, Func<string, RouteBalancer> makeBalancer)
     {
         _requests = requests;
         _listeners = listeners;
-        _members = members;
+        _memberOf = memberOf;
         _makeBalancer = makeBalancer;
     }
 
     /// <summary>Who handles a topic; null when nobody is known to.</summary>
     public RequestRoute? Find(Topic topic) => _requests.GetValueOrDefault(topic.ToString());
 
-    /// <summary>What is known of an endpoint; null for this node itself.</summary>
-    public Member? MemberOf(Endpoint endpoint) => _members.GetValueOrDefault(endpoint);
+    /// <summary>What is known of an endpoint, whether it is in these routes or in later ones; null for this node itself.</summary>
+    public Member? MemberOf(Endpoint endpoint) => _memberOf(endpoint);
 
     /// <summary>Who wants signals of a topic.</summary>
     public SignalRoute SignalsOf(Topic topic)
@@ -67,7 +67,14 @@ internal sealed class Routes
         var matching = _listeners.Where(l => l.Pattern.Matches(topic)).ToArray();
         return new(
             [.. matching.Where(l => l.Group is null).Select(l => l.Endpoint).Distinct()],
-            [.. matching.Where(l => l.Group is not null).GroupBy(l => l.Group!, l => l.Endpoint).Select(g => new GroupRoute(g.Key, [.. g.Distinct()], _makeBalancer()))]);
+            [.. matching.Where(l => l.Group is not null).GroupBy(l => l.Group!, l => l.Endpoint).Select(g => GroupOf(topic, g.Key, [.. g.Distinct()]))]);
+    }
+
+    private GroupRoute GroupOf(Topic topic, string name, ImmutableArray<Endpoint> endpoints)
+    {
+        var balancer = _makeBalancer($"{topic}, group {name}");
+        balancer.Update(endpoints);
+        return new(name, endpoints, balancer);
     }
 }
 
@@ -77,7 +84,7 @@ internal sealed class Routes
 /// <param name="Service">The service that the settings are of, and telemetry; "local" when only this node handles it.</param>
 /// <param name="HashHeader">The header that a balancer may hash.</param>
 /// <param name="Settings">How its requests are retried and timed.</param>
-internal sealed record RequestRoute(IBalancer Balancer, ImmutableArray<Endpoint> Endpoints, string Service, string HashHeader, CallSettings Settings);
+internal sealed record RequestRoute(RouteBalancer Balancer, ImmutableArray<Endpoint> Endpoints, string Service, string HashHeader, CallSettings Settings);
 
 /// <summary>One subscription of a signal on one node.</summary>
 internal sealed record Listener(Endpoint Endpoint, TopicPattern Pattern, string? Group);
@@ -89,18 +96,7 @@ internal sealed record SignalRoute(ImmutableArray<Endpoint> Individuals, Immutab
 }
 
 /// <summary>The nodes that have members of one group.</summary>
-internal sealed class GroupRoute
-{
-    public GroupRoute(string name, ImmutableArray<Endpoint> endpoints, IBalancer balancer)
-    {
-        (Name, Endpoints, Balancer) = (name, endpoints, balancer);
-        balancer.Update(endpoints);
-    }
-
-    public string Name { get; }
-
-    /// <summary>All that have members, whether or not they can take a signal now.</summary>
-    public ImmutableArray<Endpoint> Endpoints { get; }
-
-    public IBalancer Balancer { get; }
-}
+/// <param name="Name">The group.</param>
+/// <param name="Endpoints">All that have members, whether or not they can take a signal now.</param>
+/// <param name="Balancer">Chooses among them.</param>
+internal sealed record GroupRoute(string Name, ImmutableArray<Endpoint> Endpoints, RouteBalancer Balancer);

@@ -33,6 +33,9 @@ internal sealed class Service : IAsyncDisposable
     /// <summary>Its addresses; once it has started.</summary>
     public GroupWatcher Group => _group!;
 
+    /// <summary>Its addresses now; none before it has started.</summary>
+    public ImmutableArray<Endpoint> Addresses => _group?.Endpoints ?? [];
+
     /// <summary>What is posted to for a topic.</summary>
     public string PathOf(MessageKind kind, Topic topic) =>
         _paths.TryGetValue(topic.ToString(), out var path) && path.Length > 0 ? path : MessageWire.PathOf(kind, topic);

@@ -31,7 +31,7 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, 
                 {
                     CopyTo(copies, endpoint).Groups.Add(group);
                 }
-                else if ((group.Why ?? group.WhyUnreachable(routes)) is { } why)
+                else if ((group.Why ?? group.WhyNobody(routes)) is { } why)
                 {
                     result.Fail($"Group '{group.Name}': {why}");
                 }
@@ -168,9 +168,14 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, 
         /// <summary>What the last member said that was asked; null when none was.</summary>
         public string? Why { get; private set; }
 
-        /// <summary>The members that have gone without a word and should have had it; null when there are none.</summary>
-        public string? WhyUnreachable(Routes routes)
+        /// <summary>Why no member was chosen: the balancer, or those that have gone without a word and should have had it; null when there are none.</summary>
+        public string? WhyNobody(Routes routes)
         {
+            if (route.Balancer.Trouble is { } trouble)
+            {
+                return trouble;
+            }
+
             var gone = route.Endpoints.Where(e => e.State == EndpointState.Unreachable).Select(routes.MemberOf).OfType<Member>().ToArray();
             return gone.Length == 0 ? null : $"no member is reachable: {string.Join(", ", gone.Take(3).Select(m => $"{m} {m.Trouble}"))}";
         }

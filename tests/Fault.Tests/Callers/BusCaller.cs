@@ -22,6 +22,6 @@ internal sealed class BusCaller : Caller
     protected override async Task<Seen> SeeAsync(bool isIdempotent, CancellationToken cancellationToken)
     {
         var reply = await _node.Bus.TryRequestAsync(s_ask, "pune", isIdempotent ? s_idempotent : null, cancellationToken);
-        return new((int)reply.Status, reply.Failure?.Message ?? "", reply.IsSuccess ? reply.Value!.Server : null);
+        return new((int)reply.Status, reply.Failure?.Message ?? "", reply.IsSuccess ? reply.Value!.Server : null) { IsNotProcessed = reply.Failure?.NotProcessed ?? false };
     }
 }

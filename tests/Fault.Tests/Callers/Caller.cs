@@ -70,5 +70,8 @@ public sealed record Seen(int? Status, string Said, string? Server = null, Excep
 {
     public TimeSpan Took { get; init; }
 
+    /// <summary>Whether the bus says that it was certainly not processed.</summary>
+    public bool IsNotProcessed { get; init; }
+
     public bool IsSuccess => Status == 200 && Server is not null;
 }

@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
@@ -139,10 +138,10 @@ public sealed class FaultServer : IAsyncDisposable
             await Task.Delay(Timeout.InfiniteTimeSpan, gone);
         }
 
-        var (length, hash) = await ReadAsync(context.Request.Body, gone);
+        var (length, isPattern) = await ReadAsync(context.Request.Body, gone);
         Interlocked.Increment(ref _executions);
         Log.Executed(request);
-        var answer = BodyOf(context.Request, request, length, hash);
+        var answer = BodyOf(context.Request, request, length, isPattern);
         switch (fault)
         {
             case Fault.ResetBeforeAnswer:
@@ -184,30 +183,30 @@ public sealed class FaultServer : IAsyncDisposable
     private static string NameOf(HttpRequest request) =>
         request.Headers["request-id"] is [{ } own] ? own : request.Headers["mesh-id"] is [{ } message] ? message : "nameless";
 
-    private static async Task<(long Length, string Hash)> ReadAsync(Stream body, CancellationToken gone)
+    private static async Task<(long Length, bool IsPattern)> ReadAsync(Stream body, CancellationToken gone)
     {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var buffer = ArrayPool<byte>.Shared.Rent(Chunk);
         var length = 0L;
+        var isPattern = true;
         int read;
         while ((read = await body.ReadAsync(buffer, gone)) > 0)
         {
-            hash.AppendData(buffer.AsSpan(0, read));
+            isPattern = isPattern && BytePattern.Matches(buffer.AsSpan(0, read), length);
             length += read;
         }
 
         ArrayPool<byte>.Shared.Return(buffer);
-        return (length, Convert.ToHexString(hash.GetHashAndReset()));
+        return (length, isPattern);
     }
 
-    private Body BodyOf(HttpRequest request, string name, long length, string hash)
+    private Body BodyOf(HttpRequest request, string name, long length, bool isPattern)
     {
         if (request.Path.StartsWithSegments("/bytes", out var count))
         {
             return new("application/octet-stream", long.Parse(count.Value![1..], CultureInfo.InvariantCulture), BytePattern.Fill);
         }
 
-        var json = JsonSerializer.SerializeToUtf8Bytes(new FaultServerAnswer(Address, name, request.Method, $"{request.Path}{request.QueryString}", request.Host.Value ?? "", length, hash));
+        var json = JsonSerializer.SerializeToUtf8Bytes(new FaultServerAnswer(Address, name, request.Method, $"{request.Path}{request.QueryString}", request.Host.Value ?? "", length, isPattern));
         return new("application/json", json.Length, (target, offset) => json.AsSpan((int)offset, target.Length).CopyTo(target));
     }
 
@@ -305,5 +304,5 @@ public sealed class FaultServer : IAsyncDisposable
 /// <param name="Path">The path with its query.</param>
 /// <param name="Host">The header <c>Host</c>.</param>
 /// <param name="Length">Bytes of the request's body.</param>
-/// <param name="Sha256">Their hash, in capital hexadecimal.</param>
-public sealed record FaultServerAnswer(string Server, string Request, string Method, string Path, string Host, long Length, string Sha256);
+/// <param name="IsPattern">Whether they are those of <see cref="BytePattern"/>.</param>
+public sealed record FaultServerAnswer(string Server, string Request, string Method, string Path, string Host, long Length, bool IsPattern);

@@ -29,11 +29,17 @@ public sealed class AddressGroupTests
     [TestCase("consul://weather:1", "has the unknown scheme 'consul'. Allowed are static, http, https, dns, dns+srv, dns+txt, file")]
     [TestCase("weather:5080", "has the unknown scheme 'weather'")]
     [TestCase("dns://", "nothing follows 'dns:'")]
+    [TestCase("dns://[weather:80", "is no host:port")]
     [TestCase("dns://weather", "has no port (write weather:5080)")]
     [TestCase("dns://weather:0", "'0' is no port")]
     [TestCase("dns://weather:65536", "'65536' is no port between 1 and 65535")]
     [TestCase("dns://weather:+80", "'+80' is no port")]
-    [TestCase("dns://a b:80", "is no host:port")]
+    [TestCase("dns://a b:80", "is no host:port: a host is an IP address or a name of letters, digits, '-', '_' and '.'")]
+    [TestCase("http://user@weather:80", "'user@weather:80' is no host:port")]
+    [TestCase("dns://a..b:80", "'a..b:80' is no host:port")]
+    [TestCase("dns://{weather}:80", "is no host:port")]
+    [TestCase("dns://a%b:80", "is no host:port")]
+    [TestCase("dns://[::1%@]:80", "is no host:port")]
     [TestCase("dns://::1:80", "write an IPv6 address in brackets")]
     [TestCase("http://weather:80/path", "'80/path' is no port")]
     [TestCase("dns+srv://_mesh._tcp.weather:80", "the ports of dns+srv come from the SRV records")]
@@ -41,6 +47,28 @@ public sealed class AddressGroupTests
     {
         var failure = Assert.Throws<FormatException>(() => AddressGroup.Parse(text));
         Assert.That(failure!.Message, Does.StartWith($"The address '{text}'").And.Contain(expected));
+    }
+
+    [Test]
+    public void What_passes_for_a_host_can_be_part_of_a_URI_and_of_a_header()
+    {
+        var random = new Random(1);
+        const string Alphabet = "ab1.:-_%[]é\0\n /@#09f";
+        var hosts = 0;
+        for (var i = 0; i < 200_000; i++)
+        {
+            var text = new string(random.GetItems<char>(Alphabet, random.Next(1, 9)));
+            if (ResolvedAddress.IsHost(text))
+            {
+                hosts++;
+                var host = text.Contains(':', StringComparison.Ordinal) ? $"[{text}]" : text;
+                using var request = new HttpRequestMessage(HttpMethod.Get, $"http://{host}:80/x");
+                Assert.That(request.RequestUri!.AbsolutePath, Is.EqualTo("/x"), text);
+                Assert.That(() => request.Headers.Host = $"{host}:80", Throws.Nothing, text);
+            }
+        }
+
+        Assert.That(hosts, Is.GreaterThan(10_000));
     }
 
     [Test]

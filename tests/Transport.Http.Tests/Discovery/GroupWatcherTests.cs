@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using NUnit.Framework;
+using ServiceMesh.Conformance;
 using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
@@ -107,6 +108,33 @@ public sealed class GroupWatcherTests
         Assert.That((watched.Group.Failure, watched.Group.Age), Is.EqualTo(("No such name.", (TimeSpan?)null)));
     }
 
+    [TestCase("a b", 1, 1, 0, null, "'a b' is no IP address and no host name")]
+    [TestCase("a/b", 1, 1, 0, null, "'a/b' is no IP address and no host name")]
+    [TestCase("[::1]", 1, 1, 0, null, "'[::1]' is no IP address and no host name")]
+    [TestCase("", 1, 1, 0, null, "'' is no IP address and no host name")]
+    [TestCase(null, 1, 1, 0, null, "'' is no IP address and no host name")]
+    [TestCase("a", 0, 1, 0, null, "the port of 'a' is 0; a port is 1 to 65535")]
+    [TestCase("a", 65536, 1, 0, null, "the port of 'a' is 65536; a port is 1 to 65535")]
+    [TestCase("a", 1, 0, 0, null, "the weight of 'a:1' is 0; a weight is 1 to 65535")]
+    [TestCase("a", 1, 1, -1, null, "the priority of 'a:1' is -1; a priority is 0 to 65535")]
+    [TestCase("a", 1, 1, 0, "b:c", "the name of 'a:1' is 'b:c', which is no host name")]
+    public async Task What_a_resolver_finds_and_cannot_be_called_is_a_failure_that_says_why(string? host, int port, int weight, int priority, string? name, string complaint)
+    {
+        var (resolver, clock) = (new ScriptedResolver(), new ManualTimeProvider());
+        await using var watched = Watched.Start(clock, resolver);
+        resolver.Find(new ResolvedAddress("good", 1));
+        await watched.NextAsync();
+        resolver.Find(new("good", 2), new(host!, port) { Weight = weight, Priority = priority, Name = name });
+        await resolver.ReadAsync();
+        Assert.That(watched.Group.Failure, Is.EqualTo($"The resolver of 'test://x' found what cannot be called: {complaint}."));
+        Assert.That(watched.Group.Endpoints.Single().Address.Port, Is.EqualTo(1), "the last good set");
+        resolver.Find([null!]);
+        await resolver.ReadAsync();
+        Assert.That(watched.Group.Failure, Does.Contain("found null instead of an address"));
+        resolver.Find(new ResolvedAddress("good", 3));
+        Assert.That(await watched.NextAsync(), Is.EqualTo(["good:3"]));
+    }
+
     [Test]
     public async Task A_resolver_that_throws_or_ends_is_asked_again()
     {
@@ -188,7 +216,7 @@ public sealed class GroupWatcherTests
         {
             for (; _written > 0; _written--)
             {
-                await _taken.Reader.ReadAsync();
+                await _taken.Reader.ReadAsync().AsTask().InTime();
             }
         }
 

@@ -64,6 +64,13 @@ public sealed class ResolverTests
     }
 
     [Test]
+    public async Task A_target_that_is_no_host_name_is_left_out_and_the_others_are_used()
+    {
+        var dns = new FakeDns().Srv(60, ("a b/c", 5080, 0, 1), ("a.internal", 5080, 0, 1)).Host("a b/c.", 60, "10.0.0.1").Host("a.internal.", 60, "10.0.0.2");
+        Assert.That((await FindAsync(Srv, dns)).Select(a => a.Host), Is.EqualTo(["10.0.0.2"]));
+    }
+
+    [Test]
     public async Task The_root_as_a_target_says_that_there_is_no_such_service() =>
         Assert.That(await FindAsync(Srv, new FakeDns().Srv(60, ("", 0, 0, 0))), Is.Empty);
 
@@ -182,9 +189,9 @@ public sealed class ResolverTests
     }
 
     [TestCase("[ null ]", "entry 0 is null")]
-    [TestCase("[ { \"host\": \"a b\", \"port\": 1 } ]", "entry 0 needs a host")]
-    [TestCase("[ { \"host\": \"a\", \"port\": 1, \"name\": \"b/c\" } ]", "a name is a host name")]
-    [TestCase("[ { \"host\": \"a\" } ]", "entry 0 needs a host, a port and a weight from 1 to 65535")]
+    [TestCase("[ { \"host\": \"a b\", \"port\": 1 } ]", "in entry 0 'a b' is no IP address and no host name")]
+    [TestCase("[ { \"host\": \"a\", \"port\": 1, \"name\": \"b/c\" } ]", "the name of 'a:1' is 'b/c', which is no host name")]
+    [TestCase("[ { \"host\": \"a\" } ]", "in entry 0 the port of 'a' is 0; a port is 1 to 65535")]
     [TestCase("[ { \"host\": \"a\", \"prot\": 1 } ]", "prot")]
     [TestCase("<html>", "invalid start of a value")]
     [TestCase("", "JSON")]

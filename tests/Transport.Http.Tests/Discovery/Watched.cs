@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging.Abstractions;
+using ServiceMesh.Conformance;
 using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
@@ -28,7 +29,7 @@ internal sealed class Watched : IAsyncDisposable
     public static Watched Start(ManualTimeProvider clock, IResolver resolver) => new("test://x", clock, (_, _) => resolver);
 
     /// <summary>The next set that was passed on: host, port and what else is unusual.</summary>
-    public async Task<string[]> NextAsync() => await _sets.Reader.ReadAsync();
+    public async Task<string[]> NextAsync() => await _sets.Reader.ReadAsync().AsTask().InTime();
 
     /// <summary>Ends when the watch waits for the clock.</summary>
     public Task WaitsAsync() => _clock.WaitsAsync();
@@ -50,7 +51,7 @@ internal sealed class Watched : IAsyncDisposable
 
         public override long TimestampFrequency => clock.TimestampFrequency;
 
-        public async Task WaitsAsync() => await _waits.Reader.ReadAsync();
+        public async Task WaitsAsync() => await _waits.Reader.ReadAsync().AsTask().InTime();
 
         public override long GetTimestamp() => clock.GetTimestamp();
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
@@ -233,6 +234,44 @@ public sealed class MeshTests
         Assert.That(failed, Is.LessThanOrEqualTo(1));
     }
 
+    [Test]
+    public async Task The_local_nodes_traffic_counts_as_that_of_another_does()
+    {
+        var port = FreePort.Next();
+        await using var other = await StartAsync(mesh => mesh.AddHandler(Ask, (input, context) => context.NodeId + input), Listen(port));
+        await using var node = await StartAsync(
+            mesh => mesh.AddHandler(Ask, (input, context) => context.NodeId + input),
+            Listen(FreePort.Next()), Service("other", port), ("Http:Services:other:Balancer", "LeastTraffic"));
+
+        var text = new string('x', 10_000);
+        var here = 0;
+        for (var i = 0; i < 20; i++)
+        {
+            here += (await node.Bus.RequestAsync(Ask, text).InTime()).StartsWith(node.Bus.Node.Id, StringComparison.Ordinal) ? 1 : 0;
+        }
+
+        Assert.That(here, Is.InRange(8, 12));
+    }
+
+    [Test]
+    public async Task A_signal_that_waits_for_a_node_ends_when_its_sender_stops()
+    {
+        var port = FreePort.Next();
+        await using var listener = await StartAsync(mesh => mesh.AddHandler(News, (_, _) => { }), Listen(port));
+        await using var relay = new Relay(port);
+        var sender = await StartAsync(null, Service("all", relay.Port), ("Http:Health:Timeout", "00:00:30"), ("Http:Timeouts:Attempt", "00:00:30"));
+        Assert.That((await sender.Bus.SignalAsync(News, "there").InTime()).Receivers, Is.EqualTo(1));
+
+        relay.Freeze();
+        var sending = sender.Bus.SignalAsync(News, "on its way");
+        await relay.HeldAsync("on its way").InTime();
+        await sender.StopAsync().InTime();
+        var sent = await sending.InTime();
+        await sender.DisposeAsync();
+
+        Assert.That(sent.Failures, Is.EqualTo([$"http://127.0.0.1:{relay.Port} had not answered when the bus stopped"]));
+    }
+
     [TestCase("2.0")]
     [TestCase("1.1")]
     public async Task Over_TLS_the_best_version_that_both_have_is_negotiated(string version)
@@ -321,6 +360,21 @@ public sealed class MeshTests
     }
 
     [Test]
+    public async Task A_resolver_of_ones_own_that_finds_what_is_no_host_is_said_and_the_node_lives_on()
+    {
+        await using var node = await StartAsync(
+            mesh => mesh.AddHandler(Ask, (input, _) => input).Services.AddSingleton(new ResolverKind("own", (_, _) => new OneAddress(new("a b/../c", 80)))),
+            Listen(FreePort.Next()), ("Http:Services:far:Address", "own://x"), ("Http:Services:far:Topics:far.ask", "/ask"));
+
+        var far = await node.Bus.TryRequestAsync(new RequestTopic<string, string>("far.ask"), "").InTime();
+
+        Assert.That(await node.Bus.RequestAsync(Ask, "lives").InTime(), Is.EqualTo("lives"));
+        Assert.That((far.Status, far.Failure!.NotProcessed), Is.EqualTo((StatusCode.Unavailable, true)));
+        Assert.That(far.Failure.Message, Does.Contain("The resolver of 'own://x' found what cannot be called: 'a b/../c' is no IP address and no host name."));
+        Assert.That(node.Log.Has(LogLevel.Warning, "far could not be resolved: The resolver of 'own://x' found what cannot be called"), Is.True);
+    }
+
+    [Test]
     public async Task An_empty_group_is_said_and_filled_later()
     {
         var port = FreePort.Next();
@@ -397,6 +451,15 @@ public sealed class MeshTests
         Assert.That(await right.Bus.RequestAsync(Ask, "hello").InTime(), Is.EqualTo("hello"));
         Assert.That(refused.Status, Is.EqualTo(StatusCode.Unavailable));
         Assert.That(refused.Failure!.Message, Does.Contain("RemoteCertificateNameMismatch"));
+    }
+
+    private sealed class OneAddress(ResolvedAddress address) : IResolver
+    {
+        public async IAsyncEnumerable<ResolverResult> WatchAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+        {
+            yield return ResolverResult.Found([address]);
+            await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken);
+        }
     }
 
     private sealed class Broken : IBalancer

@@ -1,12 +1,13 @@
 namespace ServiceMesh.Http;
 
-/// <summary>How the endpoints of a group are broken and ejected. Not changed once a group uses it.</summary>
+/// <summary>How the endpoints of a group are limited, broken and ejected. Not changed once a group uses it.</summary>
 /// <param name="CircuitBreaker">Of each endpoint's breaker.</param>
 /// <param name="Ejection">Of the group.</param>
-internal sealed record GroupSettings(CircuitBreakerSettings CircuitBreaker, OutlierEjectionSettings Ejection)
+/// <param name="ConcurrencyPerEndpoint">Attempts under way at one endpoint.</param>
+internal sealed record GroupSettings(CircuitBreakerSettings CircuitBreaker, OutlierEjectionSettings Ejection, int ConcurrencyPerEndpoint)
 {
     public GroupSettings()
-        : this(new(), new())
+        : this(new(), new(), int.MaxValue)
     {
     }
 }

@@ -44,6 +44,9 @@ internal sealed class OutlierEjection : IDisposable
     /// <summary>Raised for each endpoint that is ejected or back, in order and one at a time, outside of the lock.</summary>
     public event EventHandler<EjectionChange>? Changed;
 
+    /// <summary>Raised for each change of an endpoint's circuit, which is the sender, in the order of that endpoint.</summary>
+    public event EventHandler<CircuitChange>? CircuitChanged;
+
     public OutlierEjectionSettings Settings { get; }
 
     public QuickClock Clock { get; }
@@ -94,7 +97,14 @@ internal sealed class OutlierEjection : IDisposable
         _teller.Tell();
     }
 
-    /// <summary>The state or the circuit of an endpoint has changed.</summary>
+    /// <summary>The circuit of an endpoint has changed.</summary>
+    public void Recount(Endpoint endpoint, CircuitChange change)
+    {
+        Recount();
+        Teller.Raise(CircuitChanged, endpoint, change);
+    }
+
+    /// <summary>The state of an endpoint has changed.</summary>
     public void Recount()
     {
         lock (_lock)

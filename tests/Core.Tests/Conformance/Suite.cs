@@ -1,0 +1,99 @@
+using ServiceMesh.Conformance;
+
+namespace ServiceMesh.Core.Tests.Conformance;
+
+/// <summary>The in-memory transport passes the whole suite. A line for each theme is all that a transport has to write.</summary>
+public static class Suite
+{
+    [OverMemory]
+    public sealed class Capability<T> : CapabilityTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class RequestReply<T> : RequestReplyTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Body<T> : BodyTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Header<T> : HeaderTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Status<T> : StatusTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class NoHandler<T> : NoHandlerTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Deadline<T> : DeadlineTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Cancellation<T> : CancellationTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class RequestGroup<T> : RequestGroupTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Signal<T> : SignalTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Pattern<T> : PatternTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class SignalGroup<T> : SignalGroupTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Limit<T> : LimitTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Order<T> : OrderTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Subscription<T> : SubscriptionTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Drain<T> : DrainTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Dispose<T> : DisposeTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class ErrorReporting<T> : ErrorReportTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class QueueOfErrors<T> : ErrorQueueTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Presence<T> : PresenceTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Trace<T> : TraceTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Composition<T> : CompositionTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Concurrency<T> : ConcurrencyTests<T>
+        where T : TransportFactory, new();
+}

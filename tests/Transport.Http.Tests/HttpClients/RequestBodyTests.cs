@@ -1,0 +1,122 @@
+using System.Net.Http.Json;
+using System.Text;
+using NUnit.Framework;
+
+namespace ServiceMesh.Http.Tests;
+
+/// <summary>Which bodies can be sent again, and until when.</summary>
+public sealed class RequestBodyTests
+{
+    private static IEnumerable<TestCaseData> InMemory =>
+    [
+        new TestCaseData(null, "") { TestName = "No_body_can_be_sent_again" },
+        new TestCaseData(new ByteArrayContent("bytes"u8.ToArray()), "bytes") { TestName = "Bytes_can_be_sent_again" },
+        new TestCaseData(new ReadOnlyMemoryContent("memory"u8.ToArray()), "memory") { TestName = "Memory_can_be_sent_again" },
+        new TestCaseData(new StringContent("text"), "text") { TestName = "A_text_can_be_sent_again" },
+        new TestCaseData(new FormUrlEncodedContent([new("a", "1")]), "a=1") { TestName = "A_form_can_be_sent_again" },
+        new TestCaseData(JsonContent.Create("pune"), "\"pune\"") { TestName = "Json_can_be_sent_again" },
+        new TestCaseData(new MultipartContent("mixed", "b") { new StringContent("part") }, "--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\npart\r\n--b--\r\n")
+        {
+            TestName = "Parts_that_can_be_sent_again_can_be_together",
+        },
+    ];
+
+    [TestCaseSource(nameof(InMemory))]
+    public async Task Sent_twice_at_once(HttpContent? content, string text)
+    {
+        var body = new RequestBody(content, said: null);
+
+        var both = await Task.WhenAll(SendAsync(body), SendAsync(body));
+
+        Assert.That((body.CanBeSentAgain, body.CanBeSentTwiceAtOnce), Is.EqualTo((true, true)));
+        Assert.That(both, Is.EqualTo([text, text]));
+    }
+
+    [Test]
+    public async Task A_stream_can_be_sent_until_its_serialization_has_begun()
+    {
+        var body = new RequestBody(new StreamContent(new MemoryStream("once"u8.ToArray())), said: null);
+
+        _ = body.ForAttempt(); // an attempt that found no connection
+        Assert.That((body.CanBeSentAgain, body.CanBeSentTwiceAtOnce), Is.EqualTo((true, false)));
+        Assert.That(await SendAsync(body), Is.EqualTo("once"));
+
+        Assert.That(body.CanBeSentAgain, Is.False);
+        await Assert.ThatAsync(() => SendAsync(body), Throws.InvalidOperationException.With.Message.Contains("earlier attempt"));
+    }
+
+    [Test]
+    public async Task A_part_that_is_a_stream_makes_the_whole_one()
+    {
+        using var parts = new MultipartContent { new StringContent("text"), new StreamContent(new MemoryStream()) };
+        var body = new RequestBody(parts, said: null);
+
+        await SendAsync(body);
+
+        Assert.That(body.CanBeSentAgain, Is.False);
+    }
+
+    [Test]
+    public async Task A_stream_that_the_caller_vouches_for_is_sent_again_but_not_beside_itself()
+    {
+        var gate = new TaskCompletionSource();
+        var body = new RequestBody(new StreamContent(new MemoryStream("again"u8.ToArray())), said: true);
+        var slow = new RequestBody(new Gated(gate.Task), said: true);
+
+        Assert.That(await SendAsync(body), Is.EqualTo("again"));
+        Assert.That(await SendAsync(body), Is.EqualTo("again"));
+
+        var first = SendAsync(slow);
+        Assert.That((slow.CanBeSentAgain, slow.CanBeSentTwiceAtOnce), Is.EqualTo((false, false)));
+        await Assert.ThatAsync(() => SendAsync(slow), Throws.InvalidOperationException);
+        gate.SetResult();
+        await first;
+        Assert.That(slow.CanBeSentAgain, Is.True);
+    }
+
+    [Test]
+    public async Task The_caller_may_forbid_what_would_be_possible()
+    {
+        var body = new RequestBody(new StringContent("once"), said: false);
+
+        await SendAsync(body);
+
+        Assert.That((body.CanBeSentAgain, body.CanBeSentTwiceAtOnce), Is.EqualTo((false, false)));
+    }
+
+    [Test]
+    public void Headers_and_length_of_the_content_are_those_of_each_attempt()
+    {
+        using var content = new StringContent("naïve", Encoding.UTF8, "text/x-test");
+        content.Headers.Add("x-own", ["a", "b"]);
+
+        using var attempt = new RequestBody(content, said: null).ForAttempt()!;
+
+        Assert.That(attempt.Headers.ContentType, Is.EqualTo(content.Headers.ContentType));
+        Assert.That(attempt.Headers.GetValues("x-own"), Is.EqualTo(["a", "b"]));
+        Assert.That(attempt.Headers.ContentLength, Is.EqualTo(6));
+        Assert.That(new RequestBody(new Gated(Task.CompletedTask), said: null).ForAttempt()!.Headers.ContentLength, Is.Null);
+    }
+
+    private static async Task<string> SendAsync(RequestBody body)
+    {
+        using var target = new MemoryStream();
+        if (body.ForAttempt() is { } content)
+        {
+            await content.CopyToAsync(target);
+        }
+
+        return Encoding.UTF8.GetString(target.ToArray());
+    }
+
+    private sealed class Gated(Task gate) : HttpContent
+    {
+        protected override Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context) => gate;
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 0;
+            return false;
+        }
+    }
+}
