@@ -41,4 +41,17 @@ public static class Resilience
         }
     }
     #endregion
+
+    #region endpoints
+    /// <summary>Takes an endpoint out by hand, and says how all of them are.</summary>
+    public static string[] TakeOut(ServiceEndpoints endpoints, string service, int port)
+    {
+        foreach (var endpoint in endpoints.Of(service).Where(e => e.Address.Port == port))
+        {
+            endpoint.Breaker.Open(TimeSpan.FromMinutes(10));
+        }
+
+        return [.. endpoints.Of(service).Select(e => $"{e}: {e.State}, circuit {e.Breaker.State}, ejected {e.IsEjected}, {e.InFlight} under way")];
+    }
+    #endregion
 }

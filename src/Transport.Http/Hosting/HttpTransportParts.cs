@@ -39,7 +39,7 @@ internal sealed class HttpTransportParts
 
     public MeshEndpoints Endpoints { get; }
 
-    public IReadOnlyList<ListenAddress> ListenOn { get; }
+    public IReadOnlyList<ListenAddress> ListenOn { get; init; }
 
     /// <summary>The source of randomness; must be thread-safe.</summary>
     public Random Random { get; init; } = Random.Shared;

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using System.Runtime.ExceptionServices;
 using Polly;
 
 namespace ServiceMesh.Http;
@@ -71,6 +72,13 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             endpoint.RecordFailure();
             return new(null, Connections.WasNotSent(failure) ? Verdict.NotSent : Verdict.Broken, failure);
         }
+#pragma warning disable CA1031 // The caller's own content threw it, and gets it: no endpoint is to blame, and no other attempt would help.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            span.Fail(failure);
+            return new(null, Verdict.Answered, failure);
+        }
     }
 
     // A body that the caller still reads is under way: it ends the attempt itself.
@@ -105,6 +113,11 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
         if (answer.Reply is { } response)
         {
             return response;
+        }
+
+        if (answer.Failure is not (HttpRequestException or IOException or OperationCanceledException or PhaseTimeoutException or CircuitOpenException))
+        {
+            ExceptionDispatchInfo.Throw(answer.Failure!);
         }
 
         var often = Attempts > 1 ? $" It was attempt {Attempts}." : "";

@@ -25,9 +25,11 @@ public sealed class ExecutionLog
     /// <summary>How often a server has read all of a request.</summary>
     public int ExecutionsOf(string request) => _entries.GetValueOrDefault(request)?.Executions ?? 0;
 
-    internal void Arrived(string request) => Interlocked.Increment(ref _entries.GetOrAdd(request, _ => new()).Attempts);
+    /// <summary>A server has read the headers of a request.</summary>
+    public void Arrived(string request) => Interlocked.Increment(ref _entries.GetOrAdd(request, _ => new()).Attempts);
 
-    internal void Executed(string request) => Interlocked.Increment(ref _entries.GetOrAdd(request, _ => new()).Executions);
+    /// <summary>A server has executed a request.</summary>
+    public void Executed(string request) => Interlocked.Increment(ref _entries.GetOrAdd(request, _ => new()).Executions);
 
     private sealed class Entry
     {

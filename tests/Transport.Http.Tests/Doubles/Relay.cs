@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
+using ServiceMesh.Conformance;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -12,6 +14,7 @@ internal sealed class Relay : IAsyncDisposable
     private readonly ConcurrentBag<TcpClient> _open = [];
     private readonly int _target;
     private readonly Task _accepting;
+    private readonly ConcurrentQueue<string> _held = new();
     private volatile bool _frozen;
     private volatile bool _broken;
 
@@ -32,6 +35,9 @@ internal sealed class Relay : IAsyncDisposable
     public void Freeze() => _frozen = true;
 
     public void Thaw() => _frozen = false;
+
+    /// <summary>Ends when the relay has got this text and keeps it, because it is frozen.</summary>
+    public Task HeldAsync(string text) => Failsafe.UntilAsync(() => _held.Any(h => h.Contains(text, StringComparison.Ordinal)));
 
     /// <summary>Breaks all connections and every new one at once: the network is down.</summary>
     public void Break()
@@ -112,6 +118,11 @@ internal sealed class Relay : IAsyncDisposable
         int read;
         while ((read = await from.GetStream().ReadAsync(buffer, _end.Token)) > 0)
         {
+            if (_frozen)
+            {
+                _held.Enqueue(Encoding.Latin1.GetString(buffer, 0, read));
+            }
+
             while (_frozen)
             {
                 await Task.Delay(5, _end.Token);

@@ -37,6 +37,41 @@ public sealed class MapServiceMeshTests
     }
 
     [Test]
+    public async Task Nodes_in_web_applications_restart_one_after_the_other_under_load_and_no_request_fails()
+    {
+        int[] ports = [FreePort.Next(), FreePort.Next()];
+        Task<WebApplication> ServerAsync(int port) => StartAsync(
+            $"http://127.0.0.1:{port}",
+            mesh => mesh.AddHandler(Ask, async (string input, HandlerContext context) =>
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(1), context.CancellationToken);
+                return input;
+            }),
+            a => a.MapServiceMesh());
+        var servers = await Task.WhenAll(ports.Select(ServerAsync));
+        await using var caller = await HttpNodes.StartAsync(null, Service("web", ports));
+        await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Count == 3);
+        await using var load = new Load(caller.Bus, callers: 32);
+
+        for (var i = 0; i < ports.Length; i++)
+        {
+            var before = load.Answered;
+            await servers[i].StopAsync().InTime();
+            await servers[i].DisposeAsync();
+            servers[i] = await ServerAsync(ports[i]);
+            var id = servers[i].Services.GetRequiredService<IServiceBus>().Node.Id;
+            await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Any(n => n.Id == id) && load.Answered > before + 200);
+        }
+
+        Assert.That(await load.EndAsync(), Is.Empty);
+        Assert.That(load.Answered, Is.GreaterThan(400));
+        foreach (var server in servers)
+        {
+            await server.DisposeAsync();
+        }
+    }
+
+    [Test]
     public async Task Conventions_of_the_application_apply()
     {
         var port = FreePort.Next();

@@ -1,6 +1,4 @@
-using Microsoft.Extensions.DependencyInjection;
 using NUnit.Framework;
-using ServiceMesh.Conformance;
 using ServiceMesh.Support;
 using static ServiceMesh.Http.Tests.HttpNodes;
 
@@ -88,31 +86,4 @@ public sealed class OptionsTests
     [Test]
     public void Without_a_word_of_it_only_loopback_is_listened_on() =>
         Assert.That(new HttpTransportParts(new(), new(), new([]), new([]), null, null, new()).ListenOn.Select(a => (a.ToString(), a.IsLoopback)), Is.EqualTo([("http://127.0.0.1:5080", true)]));
-
-    [Test]
-    public async Task A_node_that_only_wants_error_reports_listens_for_them()
-    {
-        await using var node = await StartAsync(mesh => mesh.AddHandler(MeshTopics.Errors, (_, _) => { }));
-
-        Assert.That(node.Log.Lines.Count(l => l.Contains("listens on", StringComparison.Ordinal)), Is.EqualTo(1));
-    }
-
-    [Test]
-    public async Task First_subscriptions_that_come_at_once_make_one_server()
-    {
-        await using var node = await StartAsync();
-
-        await Task.WhenAll(Enumerable.Range(0, 8).Select(i => Task.Run(() => node.Bus.SubscribeAsync(new SignalTopic<string>($"test.news.{i}"), (_, _) => Task.CompletedTask)))).InTime();
-
-        Assert.That(node.Log.Lines.Count(l => l.Contains("listens on", StringComparison.Ordinal)), Is.EqualTo(1));
-    }
-
-    [Test]
-    public async Task A_node_that_only_asks_opens_no_port()
-    {
-        await using var first = await StartAsync();
-        await using var second = await StartAsync();
-
-        Assert.That(first.Log.Lines.Concat(second.Log.Lines).Where(l => l.Contains("listens on", StringComparison.Ordinal)), Is.Empty);
-    }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -38,6 +39,54 @@ public sealed class ForeignServerTests
 
         Assert.That(await caller.Bus.RequestAsync(s_fetch, "pune").InTime(), Is.EqualTo([11, 29]));
         Assert.That(((int)refused.Status, refused.Failure!.Message), Is.EqualTo((422, "No city 'atlantis'.")));
+    }
+
+    [TestCase("static:127.0.0.1:{0};name=::1", "[::1]:{0}")]
+    [TestCase("static:127.0.0.1:{0};name=weather.internal", "weather.internal:{0}")]
+    [TestCase("static:127.0.0.1:{0}", "127.0.0.1:{0}")]
+    public async Task The_host_that_is_asked_for_is_the_name_and_of_IPv6_in_brackets(string address, string host)
+    {
+        var port = FreePort.Next();
+        await using var server = await StartServerAsync(port, app => app.MapPost("/ask", (HttpRequest request) => Results.Json(request.Headers.Host.ToString())));
+        await using var caller = await StartAsync(
+            null, ("Http:Services:web:Address", string.Format(CultureInfo.InvariantCulture, address, port)), ("Http:Services:web:Topics:test.ask", "/ask"));
+
+        Assert.That(await caller.Bus.RequestAsync(Ask, "").InTime(), Is.EqualTo(string.Format(CultureInfo.InvariantCulture, host, port)));
+    }
+
+    [TestCase("""{"receivers":1,"refused":[null]}""", "The receipt is null, or something in it is.")]
+    [TestCase("null", "The receipt is null, or something in it is.")]
+    [TestCase("""{"receivers":1,"refused":null}""", "refused")]
+    [TestCase("""{"receivers":1,"refused":[{"group":null,"status":1,"detail":""}]}""", "group")]
+    [TestCase("<html>", "'<' is an invalid start of a value")]
+    public async Task A_receipt_of_a_signal_that_is_none_is_a_failure_of_that_node_and_the_others_have_it(string receipt, string why)
+    {
+        var (bad, good) = (FreePort.Next(), FreePort.Next());
+        await using var server = await StartServerAsync(bad, app =>
+        {
+            app.MapGet("/mesh/v1/node", async (HttpRequest request, HttpResponse response) =>
+            {
+                if (request.Query.ContainsKey("wait"))
+                {
+                    await Task.Delay(Timeout.InfiniteTimeSpan, request.HttpContext.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                }
+
+                response.Headers["mesh-status"] = "200";
+                return new NodeDocument
+                {
+                    Id = "bad", Name = "", Host = "", ProcessId = 1, Uptime = 1, Draining = false, Version = 1, Load = 0, Requests = [],
+                    Signals = [new("test.news")],
+                };
+            });
+            app.MapPost("/mesh/v1/signal/test.news", () => Results.Text(receipt, "application/json"));
+        });
+        await using var listener = await StartAsync(mesh => mesh.AddHandler(News, (_, _) => { }), Listen(good));
+        await using var sender = await StartAsync(null, Service("all", bad, good));
+
+        var sent = await sender.Bus.SignalAsync(News, "news").InTime();
+
+        Assert.That(sent.Receivers, Is.EqualTo(1));
+        Assert.That(sent.Failures.Single(), Does.Contain($"http://127.0.0.1:{bad}").And.Contain(why));
     }
 
     [Test]

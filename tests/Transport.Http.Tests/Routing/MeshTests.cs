@@ -234,6 +234,44 @@ public sealed class MeshTests
         Assert.That(failed, Is.LessThanOrEqualTo(1));
     }
 
+    [Test]
+    public async Task The_local_nodes_traffic_counts_as_that_of_another_does()
+    {
+        var port = FreePort.Next();
+        await using var other = await StartAsync(mesh => mesh.AddHandler(Ask, (input, context) => context.NodeId + input), Listen(port));
+        await using var node = await StartAsync(
+            mesh => mesh.AddHandler(Ask, (input, context) => context.NodeId + input),
+            Listen(FreePort.Next()), Service("other", port), ("Http:Services:other:Balancer", "LeastTraffic"));
+
+        var text = new string('x', 10_000);
+        var here = 0;
+        for (var i = 0; i < 20; i++)
+        {
+            here += (await node.Bus.RequestAsync(Ask, text).InTime()).StartsWith(node.Bus.Node.Id, StringComparison.Ordinal) ? 1 : 0;
+        }
+
+        Assert.That(here, Is.InRange(8, 12));
+    }
+
+    [Test]
+    public async Task A_signal_that_waits_for_a_node_ends_when_its_sender_stops()
+    {
+        var port = FreePort.Next();
+        await using var listener = await StartAsync(mesh => mesh.AddHandler(News, (_, _) => { }), Listen(port));
+        await using var relay = new Relay(port);
+        var sender = await StartAsync(null, Service("all", relay.Port), ("Http:Health:Timeout", "00:00:30"), ("Http:Timeouts:Attempt", "00:00:30"));
+        Assert.That((await sender.Bus.SignalAsync(News, "there").InTime()).Receivers, Is.EqualTo(1));
+
+        relay.Freeze();
+        var sending = sender.Bus.SignalAsync(News, "on its way");
+        await relay.HeldAsync("on its way").InTime();
+        await sender.StopAsync().InTime();
+        var sent = await sending.InTime();
+        await sender.DisposeAsync();
+
+        Assert.That(sent.Failures, Is.EqualTo([$"http://127.0.0.1:{relay.Port} had not answered when the bus stopped"]));
+    }
+
     [TestCase("2.0")]
     [TestCase("1.1")]
     public async Task Over_TLS_the_best_version_that_both_have_is_negotiated(string version)

@@ -1,0 +1,64 @@
+using Microsoft.Extensions.DependencyInjection;
+using NUnit.Framework;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.Faults.Tests;
+
+/// <summary>Three nodes of the mesh of which one is full nearly always: it refuses as not processed, and that is free.</summary>
+[CancelAfter(60_000)]
+public sealed class FullNodeTests
+{
+    private static readonly RequestTopic<int, int> s_ask = new("weather.ask");
+
+    [Test]
+    public async Task Plain_requests_go_elsewhere_and_each_runs_once(CancellationToken cancellationToken)
+    {
+        var log = new ExecutionLog();
+        int[] ports = [FreePort.Next(), FreePort.Next(), FreePort.Next()];
+        await using var first = await NodeAsync(ports[0], ports, handler => (handler.MaxConcurrency, handler.MaxQueued) = (1, 0), async request =>
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(20), cancellationToken); // meanwhile it is full
+            Run(request);
+        });
+        await using var second = await NodeAsync(ports[1], ports, null, request => Task.Run(() => Run(request), cancellationToken));
+        await using var third = await NodeAsync(ports[2], ports, null, request => Task.Run(() => Run(request), cancellationToken));
+        await using var caller = await TestNode.StartAsync(mesh => mesh.AddHttpTransport(), Settings(null, ports));
+
+        var replies = await Task.WhenAll(Enumerable.Range(0, 64).Select(c => Task.Run(
+            async () =>
+            {
+                var own = new List<Reply<int>>();
+                for (var i = 0; i < TestLength.Of(20, 500); i++)
+                {
+                    own.Add(await caller.Bus.TryRequestAsync(s_ask, (c * 1000) + i, cancellationToken));
+                }
+
+                return own;
+            },
+            cancellationToken)));
+
+        Assert.That(replies.SelectMany(r => r).Where(r => !r.IsSuccess).Select(r => r.Failure!.Message), Is.Empty);
+        Assert.That(log.ExecutedTwice, Is.Empty);
+        Assert.That(log.Executions, Is.EqualTo(replies.Sum(r => r.Count)));
+
+        void Run(int request) => log.Executed($"{request}");
+    }
+
+    private static Task<TestNode> NodeAsync(int port, int[] all, Action<HandlerOptions>? options, Func<int, Task> run) => TestNode.StartAsync(
+        mesh => mesh.AddHttpTransport().AddHandler(
+            s_ask,
+            async (request, _) =>
+            {
+                await run(request);
+                return request;
+            },
+            options),
+        Settings(port, all));
+
+    private static (string, string)[] Settings(int? port, int[] all) =>
+    [
+        ("Transport", "Http"), ("ErrorPolicy", "Ignore"), ("DrainTimeout", "00:00:01"),
+        ("Http:Services:weather:Address", $"static:{string.Join(',', all.Select(p => $"127.0.0.1:{p}"))}"), ("Http:Services:weather:Balancer", "RoundRobin"),
+        .. port is null ? Array.Empty<(string, string)>() : [("Http:Listen", $"http://127.0.0.1:{port}")],
+    ];
+}

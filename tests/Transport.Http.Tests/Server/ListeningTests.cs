@@ -1,0 +1,120 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.DependencyInjection;
+using NUnit.Framework;
+using ServiceMesh.Conformance;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.Http.Tests;
+
+/// <summary>A node that says nothing of where it listens does so when it has something to hear, once, and never after its end.</summary>
+public sealed class ListeningTests
+{
+    [Test]
+    public async Task A_node_that_only_wants_error_reports_listens_for_them()
+    {
+        var port = FreePort.Next();
+        await using var node = await StartAsync(port, mesh => mesh.AddHandler(MeshTopics.Errors, (_, _) => { }));
+
+        Assert.That(node.Log.Lines.Count(l => l.Contains($"listens on http://127.0.0.1:{port}", StringComparison.Ordinal)), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task First_subscriptions_that_come_at_once_make_one_server()
+    {
+        var port = FreePort.Next();
+        await using var node = await StartAsync(port);
+
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(i => Task.Run(() => node.Bus.SubscribeAsync(new SignalTopic<string>($"test.news.{i}"), (_, _) => Task.CompletedTask)))).InTime();
+
+        Assert.That(node.Log.Lines.Count(l => l.Contains($"listens on http://127.0.0.1:{port}", StringComparison.Ordinal)), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task A_node_that_only_asks_opens_no_port()
+    {
+        var port = FreePort.Next();
+        await using var node = await StartAsync(port);
+
+        Assert.That((node.Log.Lines.Any(l => l.Contains("listens on", StringComparison.Ordinal)), await IsOpenAsync(port)), Is.EqualTo((false, false)));
+    }
+
+    [Test]
+    public async Task A_subscription_that_races_the_stop_leaves_no_server_behind()
+    {
+        var port = FreePort.Next();
+        Late? transport = null;
+        var node = await StartAsync(port, wrap: inner => transport = new(inner));
+        var subscribing = node.Bus.SubscribeAsync(HttpNodes.News, (_, _) => Task.CompletedTask);
+        await transport!.Entered.InTime();
+
+        await node.StopAsync().InTime();
+        transport.Go();
+
+        Assert.That(async () => await subscribing.InTime(), Throws.InstanceOf<ObjectDisposedException>());
+        Assert.That(await IsOpenAsync(port), Is.False);
+        await node.DisposeAsync();
+    }
+
+    private static Task<TestNode> StartAsync(int port, Action<IServiceMeshBuilder>? configure = null, Func<ITransport, ITransport>? wrap = null) => TestNode.StartAsync(
+        mesh =>
+        {
+            mesh.AddTransport(new("Http", [], _ => (wrap ?? (t => t))(new HttpTransport(
+                new(new(), new(), new([]), new([]), null, null, new()) { ListenOn = ListenAddress.ParseAll($"http://127.0.0.1:{port}") }))));
+            configure?.Invoke(mesh);
+        },
+        [("Transport", "Http"), ("DrainTimeout", "00:00:05"), ("ErrorPolicy", "Ignore")]);
+
+    private static async Task<bool> IsOpenAsync(int port)
+    {
+        using var client = new TcpClient();
+        try
+        {
+            await client.ConnectAsync(IPAddress.Loopback, port).InTime();
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Holds what is subscribed at run time until the test lets it go.</summary>
+    private sealed class Late(ITransport inner) : ITransport
+    {
+        private readonly TaskCompletionSource _entered = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource _go = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private int _calls;
+
+        public Task Entered => _entered.Task;
+
+        public TransportCapabilities Capabilities => inner.Capabilities;
+
+        public void Go() => _go.SetResult();
+
+        public Task StartAsync(TransportContext context, CancellationToken cancellationToken) => inner.StartAsync(context, cancellationToken);
+
+        public Task DrainAsync(CancellationToken cancellationToken) => inner.DrainAsync(cancellationToken);
+
+        public Task StopAsync(CancellationToken cancellationToken) => inner.StopAsync(cancellationToken);
+
+        public ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken) => inner.RequestAsync(request, cancellationToken);
+
+        public ValueTask<SignalResult> SignalAsync(Message signal, CancellationToken cancellationToken) => inner.SignalAsync(signal, cancellationToken);
+
+        public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) => inner.ListNodesAsync(cancellationToken);
+
+        public Task UnsubscribeAsync(Subscription subscription, CancellationToken cancellationToken) => inner.UnsubscribeAsync(subscription, cancellationToken);
+
+        public async Task SubscribeAsync(IReadOnlyCollection<Subscription> subscriptions, CancellationToken cancellationToken)
+        {
+            if (Interlocked.Increment(ref _calls) > 1)
+            {
+                _entered.SetResult();
+                await _go.Task;
+            }
+
+            await inner.SubscribeAsync(subscriptions, cancellationToken);
+        }
+    }
+}
