@@ -33,7 +33,7 @@ public sealed class OutageTests
 
         await UntilAsync(() => load.SucceededBefore(TimeSpan.FromSeconds(1.5)), cancellationToken); // what was under way is through, and the circuits are open
         var (requests, attempts, began) = (load.Sent, servers.Log.Attempts, Stopwatch.GetTimestamp());
-        await Task.Delay(TimeSpan.FromSeconds(TestLength.Of(2, 20)), cancellationToken);
+        await Task.Delay(TimeSpan.FromSeconds(TestLength.Of(1, 20)), cancellationToken);
         var took = Stopwatch.GetElapsedTime(began);
         (requests, attempts) = (load.Sent - requests, servers.Log.Attempts - attempts);
 
