@@ -23,7 +23,7 @@ internal sealed class OutcomeWindow
     private const int MostCells = 32;
     private const long Busy = long.MaxValue;
 
-    private readonly Cell[] _cells = new Cell[(int)BitOperations.RoundUpToPowerOf2((uint)Math.Min(Environment.ProcessorCount, MostCells))];
+    private readonly Cell[] _cells;
     private readonly Bucket[] _buckets; // a ring; touched only by who made _rollAt busy
     private readonly long _window;
     private readonly long _interval;
@@ -33,8 +33,10 @@ internal sealed class OutcomeWindow
     /// <param name="window">In the unit of <paramref name="now"/>.</param>
     /// <param name="interval">At most the window.</param>
     /// <param name="now">A timestamp; all later ones are of the same clock.</param>
-    public OutcomeWindow(long window, long interval, long now)
+    /// <param name="cells">How many; a power of two is made of it. Default: one for each processor.</param>
+    public OutcomeWindow(long window, long interval, long now, int? cells = null)
     {
+        _cells = new Cell[(int)BitOperations.RoundUpToPowerOf2((uint)(cells ?? Math.Min(Environment.ProcessorCount, MostCells)))];
         _window = window;
         _interval = interval;
         _buckets = new Bucket[(window / interval) + 2];

@@ -150,6 +150,26 @@ public sealed class CircuitBreakerTests
         Assert.That(circuit.Breaker.State, Is.EqualTo(opens ? CircuitState.Open : CircuitState.Closed));
     }
 
+    [Test]
+    public void Old_calls_leave_the_window_so_that_new_failures_are_not_lost_in_old_successes()
+    {
+        var circuit = new TestedCircuit();
+        for (var i = 0; i < 1000; i++)
+        {
+            circuit.Call(failed: false);
+            circuit.Pass(0.1);
+        }
+
+        var seconds = 0.0;
+        for (; circuit.Breaker.State == CircuitState.Closed && seconds < 100; seconds += 0.1)
+        {
+            circuit.Call(failed: true);
+            circuit.Pass(0.1);
+        }
+
+        Assert.That(seconds, Is.InRange(9, 12), "when half of 20 seconds have failed");
+    }
+
     [TestCase(1000)]
     [TestCase(250)]
     public void CounterUpdateInterval_is_how_often_it_looks(int milliseconds)

@@ -6,10 +6,12 @@ namespace ServiceMesh.Http.Tests;
 
 public sealed class CircuitStressTests
 {
-    [Test]
-    public void No_outcome_is_lost_or_counted_twice_however_many_threads_count_while_the_window_moves()
+    [TestCase(null)]
+    [TestCase(1)]
+    public void No_outcome_is_lost_or_counted_twice_however_many_threads_count_while_the_window_moves(int? cells)
     {
-        var window = new OutcomeWindow(window: 1_000_000, interval: 10, now: 0);
+        // With one cell the threads of all processors meet in it.
+        var window = new OutcomeWindow(window: 1_000_000, interval: 10, now: 0, cells);
         var (now, looked) = (0L, 0);
         Parallel.For(0, 8, seed =>
         {
@@ -39,6 +41,22 @@ public sealed class CircuitStressTests
                 circuit.Pass(3);
             }
         }
+    }
+
+    [Test]
+    public void However_many_threads_ask_one_trial_is_taken_in_an_interval()
+    {
+        const int Interval = 10;
+        var circuit = new HalfOpenCircuit(null!, null!, nextTrial: 0);
+        var (now, taken) = (0L, 0);
+        Parallel.For(0, 8, _ =>
+        {
+            for (var i = 0; i < 200_000; i++)
+            {
+                Interlocked.Add(ref taken, circuit.TryTakeTrial(Interlocked.Increment(ref now), Interval) ? 1 : 0);
+            }
+        });
+        Assert.That(taken, Is.InRange(1, (now / Interval) + 1));
     }
 
     [Test]

@@ -78,6 +78,17 @@ public sealed class FailureRateTests
     }
 
     [Test]
+    public void What_made_it_an_outlier_is_forgotten_when_it_is_back()
+    {
+        using var group = new TestedGroup(3);
+        group.Run(3, 0.5, 0, 0);
+        Assert.That(group.Out, Is.EqualTo("a"));
+        group.Run(10, 0, 0, 0);
+        group.Run(3, 0.01, 0, 0);
+        Assert.That(group.Told, Is.EqualTo(["a out: FailureRate, 1, 10 s", "a back: TimePassed, 1, 10 s"]));
+    }
+
+    [Test]
     public void While_all_are_alike_hardly_one_is_ejected_by_chance([Range(1, 5)] int seed)
     {
         using var group = new TestedGroup(5, s => (s.ConsecutiveFailures, s.FailureRateMargin) = (1000, 0));
