@@ -40,7 +40,7 @@ internal sealed class BareRedisEcho : IEcho
 
     public static async Task<IEcho> StartAsync(Ground ground, int replicas, bool claims)
     {
-        var echo = new BareRedisEcho($"{ground.Prefix}:{claims}");
+        var echo = new BareRedisEcho(Ground.NextPrefix());
         for (var i = 0; i < replicas; i++)
         {
             var connection = await echo.ConnectAsync(ground.Redis);

@@ -40,8 +40,11 @@ internal interface IEcho : IAsyncDisposable
 /// <param name="Redis">Host and port of the server; empty when no contestant needs one.</param>
 internal sealed record Ground(string Redis)
 {
-    /// <summary>Begins the names of channels and keys of this run, so that nothing else on the server disturbs it.</summary>
-    public string Prefix { get; } = $"bench-{Guid.NewGuid().ToString("N")[..8]}";
+    /// <summary>
+    /// Begins the names of channels and keys of one contestant, another one each time: what else is on the server does not
+    /// disturb it, nor do the claims that one before it has left.
+    /// </summary>
+    public static string NextPrefix() => $"bench-{Guid.NewGuid().ToString("N")[..8]}";
 }
 
 /// <summary>The small record that is sent and comes back: 43 bytes of JSON.</summary>

@@ -26,7 +26,7 @@ internal sealed class GilmourProtocolEcho : IEcho
 
     public static async Task<IEcho> StartAsync(Ground ground, int replicas)
     {
-        var echo = new GilmourProtocolEcho($"{ground.Prefix}.protocol");
+        var echo = new GilmourProtocolEcho($"{Ground.NextPrefix()}.protocol");
         for (var i = 0; i < replicas; i++)
         {
             var connection = await echo.ConnectAsync(ground.Redis);

@@ -26,7 +26,7 @@ internal sealed class MeshEcho : IEcho
     }
 
     public static Task<IEcho> RedisAsync(string wire, Ground ground, int replicas) => StartAsync(
-        [("Transport", "Redis"), ("Redis:Configuration", ground.Redis), ("Redis:Wire", wire), ("Redis:KeyPrefix", ground.Prefix)],
+        [("Transport", "Redis"), ("Redis:Configuration", ground.Redis), ("Redis:Wire", wire), ("Redis:KeyPrefix", Ground.NextPrefix())],
         mesh => mesh.AddRedisTransport(),
         replicas);
 

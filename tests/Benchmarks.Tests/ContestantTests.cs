@@ -31,6 +31,13 @@ public sealed class ContestantTests
     [TestCaseSource(nameof(WithReplicas))]
     public Task Every_caller_gets_its_own_record_back_from_several_replicas(string name) => EchoAsync(name, replicas: 3);
 
+    [TestCaseSource(nameof(WithReplicas))]
+    public async Task One_that_is_started_again_on_the_same_server_answers_too(string name)
+    {
+        await EchoAsync(name, replicas: 1);
+        await EchoAsync(name, replicas: 2);
+    }
+
     [Test]
     public void The_contestants_are_those_of_the_table() => Assert.That(Names, Is.EquivalentTo(s_table));
 

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace ServiceMesh;
 
 /// <summary><c>a | b</c>: the output of one is the input of the next; stops at the first failure.</summary>
@@ -9,6 +11,7 @@ internal sealed class Pipe<TIn, TMiddle, TOut>(Composition<TIn, TMiddle> first, 
 
     internal override bool RunsLocalCode => first.RunsLocalCode || second.RunsLocalCode;
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     internal override async ValueTask<Reply<TOut>> RunAsync(TIn input, CompositionRun run)
     {
         var middle = await first.RunAsync(input, run).ConfigureAwait(false);

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace ServiceMesh;
 
 /// <summary>
@@ -47,6 +49,7 @@ internal sealed class Resumption<TIn, TOut>(Composition<TIn, TOut> rest, TIn inp
         _ => throw new ArgumentException($"'{Step}' takes a {typeof(TIn).Name}, and this is a {input?.GetType().Name ?? "null"}.", nameof(input)),
     };
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     internal override async ValueTask<Reply<TOut>> RunAsync(CompositionRun run)
     {
         var reply = await rest.RunAsync(input, run).ConfigureAwait(false);

@@ -55,6 +55,9 @@ public sealed class SubscriptionTable
         private const int MostRemembered = 4096;
         private const int MostRememberedSubscriptions = 1_000_000;
         private int _rememberedSubscriptions;
+
+        // Counted here, because a concurrent dictionary takes all of its locks to say how many it holds.
+        private int _remembered;
         private readonly ConcurrentDictionary<string, SubscriptionMatch> _withPatterns = new();
 
         public int Count => count;
@@ -87,9 +90,10 @@ public sealed class SubscriptionTable
             }
 
             var size = Interlocked.Add(ref _rememberedSubscriptions, match.Count);
-            if (_withPatterns.Count >= MostRemembered || size > MostRememberedSubscriptions)
+            if (Interlocked.Increment(ref _remembered) > MostRemembered || size > MostRememberedSubscriptions)
             {
                 Interlocked.Exchange(ref _rememberedSubscriptions, match.Count);
+                Interlocked.Exchange(ref _remembered, 1);
                 _withPatterns.Clear();
             }
 
