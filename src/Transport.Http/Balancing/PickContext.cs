@@ -12,6 +12,12 @@ public readonly ref struct PickContext
     /// <summary>Whether ejected ones are allowed too: when there is nobody else.</summary>
     internal bool IgnoresEjection { get; init; }
 
+    /// <summary>
+    /// Whether no other attempt can follow one that fails: then it is not the trial of an open circuit while somebody else can
+    /// take it, unless that trial has waited for a whole interval and nobody who can afford it came.
+    /// </summary>
+    internal bool IsLastAttempt { get; init; }
+
     /// <summary>Whether the endpoint can take a request and was not tried yet: the first choice of every balancer.</summary>
     public bool Allows(Endpoint endpoint)
     {
@@ -32,5 +38,6 @@ public readonly ref struct PickContext
         return true;
     }
 
-    internal bool CanTake(Endpoint endpoint) => IgnoresEjection ? endpoint.CanTakeUnlessEjected : endpoint.CanTake;
+    internal bool CanTake(Endpoint endpoint) =>
+        (IgnoresEjection ? endpoint.CanTakeUnlessEjected : endpoint.CanTake) && !(IsLastAttempt && endpoint.Breaker.SparesLastAttempts);
 }

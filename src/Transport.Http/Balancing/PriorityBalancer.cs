@@ -5,8 +5,9 @@ namespace ServiceMesh.Http;
 /// <summary>
 /// One balancer for each priority of a set: the lowest number is used while one of its endpoints can take a request and
 /// was not tried, then the next. This is what the client asks; the balancers beneath see one priority each. An endpoint whose
-/// open circuit is to be tried goes before all others of its priority, or it would never get the trial; when nobody can take a
-/// request, ejected ones do.
+/// open circuit is to be tried goes before all others of its priority, or it would never get the trial; an attempt that no other
+/// can follow is the trial only where nobody else is left, or nobody else has come for it. When nobody can take a request,
+/// ejected ones do.
 /// </summary>
 /// <param name="create">Makes the balancer of one priority.</param>
 public sealed class PriorityBalancer(Func<IBalancer> create) : IBalancer
@@ -52,12 +53,13 @@ public sealed class PriorityBalancer(Func<IBalancer> create) : IBalancer
             }
         }
 
-        return tried is not null ? tried.Balancer.Pick(context)
+        return context.IsLastAttempt ? Pick(context with { IsLastAttempt = false })
+            : tried is not null ? tried.Balancer.Pick(context)
             : context.IgnoresEjection ? null
             : Pick(context with { IgnoresEjection = true });
     }
 
-    // A first attempt is the trial, because it has others left. While all circuits are closed this reads one flag.
+    // A first attempt is the trial, as long as it has others left. While all circuits are closed this reads one flag.
     private static Endpoint? DueForTrial(Tier tier, in PickContext context)
     {
         foreach (var group in tier.Groups)

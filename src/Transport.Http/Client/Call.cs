@@ -74,7 +74,7 @@ internal abstract class Call<TReply>(CallSettings settings)
         while (true)
         {
             var tried = Volatile.Read(ref _tried);
-            if (Pick(new PickContext { Key = HashKey, Tried = tried }) is not { } endpoint)
+            if (Pick(new PickContext { Key = HashKey, Tried = tried, IsLastAttempt = IsLastAttempt }) is not { } endpoint)
             {
                 return false;
             }
@@ -135,6 +135,12 @@ internal abstract class Call<TReply>(CallSettings settings)
 
     /// <summary>The attempt at an endpoint is over, as <see cref="Endpoint.End"/> wants to know.</summary>
     public virtual void End(Endpoint endpoint, Outcome<Answer<TReply>> outcome) => endpoint.End();
+
+    /// <summary>Whether the body is still there after an attempt that has sent it.</summary>
+    protected virtual bool BodySurvivesAttempts => true;
+
+    // What has no other attempt left is not spent on a server that is known to be bad.
+    private bool IsLastAttempt => !IsRepeatable || Attempts + 1 >= settings.Attempts || !BodySurvivesAttempts;
 
     /// <summary>All that may take it, whether or not they can now.</summary>
     protected abstract ImmutableArray<Endpoint> Endpoints { get; }

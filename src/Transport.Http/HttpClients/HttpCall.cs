@@ -37,6 +37,8 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
 
     public override TimeSpan Remaining => _options.Total - _service.Clock.GetElapsedTime(_began);
 
+    protected override bool BodySurvivesAttempts => _body.SurvivesAttempts;
+
     protected override ImmutableArray<Endpoint> Endpoints => _service.Group.Endpoints;
 
     protected override string? HashKey => _options.HashKey;

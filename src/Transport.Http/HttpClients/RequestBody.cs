@@ -26,6 +26,9 @@ internal sealed class RequestBody
     /// <summary>Whether attempts may read it beside each other.</summary>
     public bool CanBeSentTwiceAtOnce => _content is null || (_isKnown && _said is not false);
 
+    /// <summary>Whether it can still be sent when an attempt has sent it.</summary>
+    public bool SurvivesAttempts => CanBeSentTwiceAtOnce || _said is true;
+
     /// <summary>
     /// Whether another attempt can send it. Content that the caller vouches for may be a stream that is rewound, so the
     /// attempt before must have ended: one that was answered early may still be reading.

@@ -9,15 +9,18 @@ namespace ServiceMesh.Http.Tests;
 /// A call whose attempts end as a test says, by endpoint: <c>a</c>, <c>b</c>, … in turn. What was sent where stands in
 /// <see cref="Sent"/>.
 /// </summary>
-internal sealed class ScriptedCall(Endpoints endpoints, CallSettings settings, Func<string, CancellationToken, Task<Answer<string>>> server) : Call<string>(settings)
+internal sealed class ScriptedCall(
+    Endpoints endpoints, CallSettings settings, Func<string, CancellationToken, Task<Answer<string>>> server, IBalancer? balancer = null) : Call<string>(settings)
 {
-    private readonly IBalancer _balancer = endpoints.Balancer("RoundRobin");
+    private readonly IBalancer _balancer = balancer ?? endpoints.Balancer("RoundRobin");
 
     public ConcurrentQueue<string> Sent { get; } = new();
 
     public bool Repeatable { get; init; } = true;
 
     public bool Consumed { get; set; }
+
+    public bool BodySurvives { get; init; } = true;
 
     public TimeSpan Left { get; init; } = TimeSpan.FromSeconds(30);
 
@@ -45,6 +48,8 @@ internal sealed class ScriptedCall(Endpoints endpoints, CallSettings settings, F
     public override Answer<string> NobodyCanTake() => new("nobody", Verdict.NotSent);
 
     public override Answer<string> TooMany(int most) => new($"more than {most}", Verdict.Answered);
+
+    protected override bool BodySurvivesAttempts => BodySurvives;
 
     protected override ImmutableArray<Endpoint> Endpoints => endpoints.All;
 

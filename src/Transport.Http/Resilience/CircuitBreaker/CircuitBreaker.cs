@@ -73,6 +73,12 @@ public sealed class CircuitBreaker
     public bool IsTrialDue => TrialAt(Current) is { } at && Now >= at;
 
     /// <summary>
+    /// Whether it is not closed and its trial has not been due for a whole interval yet: until then it is left to calls that
+    /// can afford to fail. After it any call is the trial, or what is called only by those who cannot would never be back.
+    /// </summary>
+    internal bool SparesLastAttempts => TrialAt(Current) is { } at && Now - at < _terms.TrialInterval;
+
+    /// <summary>
     /// True while there is nothing better than what is behind it: then an opened circuit admits trials from one
     /// <see cref="CircuitBreakerSettings.TrialRequestInterval"/> on, however long its window is, and a trial that fails does
     /// not make it longer, since all fail. Not when opened by hand.

@@ -38,6 +38,67 @@ public sealed class SelectionTests
         Assert.That((trial.CanTake, trial.EffectiveWeight, trial.Latency.TotalMilliseconds), Is.EqualTo((true, 0.1, 30.0)).Using<(bool C, double W, double L)>((x, y) => x.C == y.C && Math.Abs(x.W - y.W) < 0.01 && Math.Abs(x.L - y.L) < 0.1), "it starts slowly");
     }
 
+    [TestCaseSource(nameof(Names))]
+    public void What_has_no_other_attempt_is_the_trial_only_when_nobody_who_can_afford_it_came_for_an_interval(string balancer)
+    {
+        using var group = new TestedGroup(4, balancer: balancer);
+        group.Break(1);
+        group.Pass(10);
+        Assert.That(group[1].Breaker.IsTrialDue, Is.True);
+        Assert.That(PickedForLastAttempts(group), Does.Not.Contain("b").And.Not.Empty);
+        Assert.That(group.Balancer.Pick(new() { IsLastAttempt = true, Tried = [group[0], group[2], group[3]] }), Is.SameAs(group[1]), "all others were tried");
+        group.Pass(3);
+        Assert.That(group.Balancer.Pick(new() { IsLastAttempt = true }), Is.SameAs(group[1]));
+        Assert.That(group[1].Breaker.TryEnter(out _), Is.True);
+        Assert.That(PickedForLastAttempts(group), Does.Not.Contain("b"), "one trial at a time");
+    }
+
+    [Test]
+    public void What_has_no_other_attempt_is_the_trial_at_once_when_no_closed_circuit_is_left()
+    {
+        using var group = new TestedGroup(2);
+        group.Break(0);
+        group.Break(1);
+        Assert.That(group.Balancer.Pick(new() { IsLastAttempt = true }), Is.Null);
+        group.Pass(10);
+        Assert.That(group.Balancer.Pick(new() { IsLastAttempt = true }), Is.Not.Null);
+    }
+
+    [Test]
+    public void The_next_priority_spares_what_has_no_other_attempt_the_trial()
+    {
+        using var group = new TestedGroup(0);
+        group.Replace(group.Make(0), group.Make(1, priority: 1));
+        group.Break(0);
+        group.Pass(10);
+        Assert.That((group.Balancer.Pick(new() { IsLastAttempt = true }), group.Balancer.Pick(default)), Is.EqualTo((group[1], group[0])));
+    }
+
+    [Test]
+    public void A_service_that_gets_nothing_but_plain_requests_is_back_within_an_interval_of_its_window()
+    {
+        using var group = new TestedGroup(3);
+        group.Break(0);
+        var left = group[0].Breaker.OpenUntil!.Value - group.Clock.GetUtcNow();
+        for (var passed = TimeSpan.Zero; group[0].Breaker.State != CircuitState.Closed; passed += TimeSpan.FromSeconds(0.1))
+        {
+            Assert.That(passed, Is.LessThanOrEqualTo(left + TimeSpan.FromSeconds(3.2)));
+            var endpoint = group.Balancer.Pick(new() { IsLastAttempt = true })!;
+            Assert.That(endpoint.Breaker.TryEnter(out var pass), Is.True);
+            endpoint.Breaker.Report(pass, failed: false);
+            group.Pass(0.1);
+        }
+    }
+
+    [Test]
+    public void A_circuit_that_was_opened_by_hand_is_nobodys_trial()
+    {
+        using var group = new TestedGroup(2);
+        group[0].Breaker.Open();
+        group.Pass(100_000);
+        Assert.That((PickedForLastAttempts(group), group.Picked()), Is.EqualTo(("b", "b")));
+    }
+
     [Test]
     public void In_a_total_outage_each_is_tried_once_in_a_trial_interval_and_most_are_back_within_one()
     {
@@ -115,6 +176,9 @@ public sealed class SelectionTests
         group.Fail(0);
         Assert.That(group.Picked(), Is.EqualTo("bcd"));
     }
+
+    private static string PickedForLastAttempts(TestedGroup group) => string.Concat(
+        Enumerable.Range(0, 300).Select(i => TestedGroup.NameOf(group.Balancer.Pick(new() { IsLastAttempt = true, Key = $"{i}" })!)).Distinct().Order());
 
     [Test]
     public void Signals_go_to_ejected_ones_too()

@@ -222,6 +222,38 @@ public sealed class RetryTests
         Assert.That(before - _layers.Budget.Available, Is.LessThanOrEqualTo(1));
     }
 
+    [TestCase(false, 3, "bc")]
+    [TestCase(true, 1, "bc")]
+    [TestCase(true, 2, "abc")]
+    public async Task What_has_one_attempt_is_not_spent_on_the_trial_of_an_open_circuit(bool isRepeatable, int attempts, string reached)
+    {
+        _layers.Endpoints[0].Breaker.Open(TimeSpan.FromSeconds(1));
+        _layers.Clock.Advance(TimeSpan.FromSeconds(1.1));
+        var balancer = _layers.Endpoints.Balancer("RoundRobin");
+        var sent = new List<string>();
+        for (var i = 0; i < 6; i++)
+        {
+            var call = new ScriptedCall(_layers.Endpoints, AtOnce with { Attempts = attempts }, (_, _) => Task.FromResult(Ok), balancer) { Repeatable = isRepeatable };
+            await _layers.SendAsync(call);
+            sent.AddRange(call.Sent);
+        }
+
+        Assert.That(string.Concat(sent.Distinct().Order()), Is.EqualTo(reached));
+    }
+
+    [TestCase(true)]
+    [TestCase(false)]
+    public async Task What_cannot_be_sent_again_once_it_was_has_one_attempt(bool survives)
+    {
+        _layers.Endpoints[0].Breaker.Open(TimeSpan.FromSeconds(1));
+        _layers.Clock.Advance(TimeSpan.FromSeconds(1.1));
+        var call = new ScriptedCall(_layers.Endpoints, AtOnce, (_, _) => Task.FromResult(Ok)) { BodySurvives = survives };
+
+        await _layers.SendAsync(call);
+
+        Assert.That(string.Concat(call.Sent), Is.EqualTo(survives ? "a" : "b"));
+    }
+
     [Test]
     public void An_endpoint_takes_no_more_attempts_at_once_than_it_may()
     {
