@@ -54,7 +54,7 @@ internal sealed class ClientStack<TReply>
             layers.AddFastCircuitBreaker(new()
             {
                 BreakerOf = static context => Call<TReply>.EndpointOf(context).Breaker,
-                IsFailed = static (outcome, _) => outcome.Exception is not null || outcome.Result.Verdict.IsAgainstEndpoint,
+                IsFailed = static (outcome, _) => outcome.Exception is not null ? true : outcome.Result.Verdict.SpeaksAgainstEndpoint,
             });
 
             // 5. Attempt. It bounds one attempt, so that there is time for another.
@@ -79,7 +79,7 @@ internal sealed class ClientStack<TReply>
             var outcome = await layers.ExecuteOutcomeAsync(static (context, call) => SendAttemptAsync(context, call), context, call).ConfigureAwait(false);
             if (outcome.Exception is TimeoutRejectedException timeout)
             {
-                return new(null, Verdict.Broken, new PhaseTimeoutException(TimeoutPhase.Total, timeout.Timeout, call.LastEndpoint, timeout));
+                return new(null, Verdict.Broken, new PhaseTimeoutException(TimeoutPhase.Total, timeout.Timeout, call.LastEndpoint, timeout, NothingSentException.UnderWayIn(timeout)));
             }
 
             outcome.ThrowIfException();

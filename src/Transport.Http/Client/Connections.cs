@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 
@@ -16,6 +15,7 @@ internal sealed class Connections : IDisposable
 
     private const long RefusedStream = 7; // RFC 9113, 7: nothing was processed
 
+    private readonly Dialer _dialer;
     private readonly HttpMessageInvoker _http;
     private readonly TimeProvider _clock;
     private readonly string? _authorization;
@@ -24,7 +24,8 @@ internal sealed class Connections : IDisposable
     {
         _clock = clock;
         _authorization = options.Token is null ? null : $"Bearer {options.Token}";
-        _http = new(new Dialer(options.Timeouts, options.Tls, clock).MakeHandler(random));
+        _dialer = new(options.Timeouts, options.Tls, clock);
+        _http = new(_dialer.MakeHandler(random));
     }
 
     /// <summary>Sends one HTTP request and reads its whole answer; null when that is larger than the limit.</summary>
@@ -56,12 +57,12 @@ internal sealed class Connections : IDisposable
     /// <param name="sent">Bytes of its body.</param>
     /// <param name="limit">The most bytes of the answer.</param>
     /// <param name="isMessage">Whether the endpoint's latency and load are learned from it.</param>
-    /// <param name="headersLimit">How long the headers of the answer may take; infinite for zero too.</param>
+    /// <param name="headersLimit">How long the headers of the answer may take once there is a connection; infinite for zero too.</param>
     /// <param name="cancellationToken">Ends it at once; the server hears of it.</param>
     /// <exception cref="PhaseTimeoutException">The headers took too long.</exception>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<HttpReply?> SendAsync(
-        HttpRequestMessage request, Member member, int sent, int limit, bool isMessage, TimeSpan headersLimit, CancellationToken cancellationToken)
+        AttemptRequest request, Member member, int sent, int limit, bool isMessage, TimeSpan headersLimit, CancellationToken cancellationToken)
     {
         var began = _clock.GetTimestamp();
         using var response = await SendAsync(request, headersLimit, member, cancellationToken).ConfigureAwait(false);
@@ -94,13 +95,42 @@ internal sealed class Connections : IDisposable
         }
     }
 
+    /// <summary>A request to a member, with what every one of them has.</summary>
+    /// <param name="member">Where to.</param>
+    /// <param name="method">GET or POST.</param>
+    /// <param name="uri">Of that member.</param>
+    /// <param name="contentType">Of the body; empty for none.</param>
+    /// <param name="body">Sent with a POST.</param>
+    public AttemptRequest Make(Member member, HttpMethod method, Uri uri, string contentType, ReadOnlyMemory<byte> body)
+    {
+        var request = new AttemptRequest(method, uri, member.Endpoint, member.Service.IsTls(member.Endpoint), member.Service.Settings.Http2);
+
+        // The secret of the nodes is none of a foreign server's business.
+        if (_authorization is not null && !member.Service.IsForeign)
+        {
+            request.Headers.TryAddWithoutValidation("Authorization", _authorization);
+        }
+
+        if (method == HttpMethod.Post)
+        {
+            request.Content = new ReadOnlyMemoryContent(body);
+            request.Headers.ExpectContinue = body.Length >= LargeBody ? true : null;
+            if (contentType.Length > 0)
+            {
+                request.Content.Headers.TryAddWithoutValidation("Content-Type", contentType);
+            }
+        }
+
+        return request;
+    }
+
     /// <summary>Sends one HTTP request; its answer's body is still to come.</summary>
     /// <param name="request">Addressed to an endpoint.</param>
-    /// <param name="headersLimit">How long the headers of the answer may take; infinite for zero too.</param>
+    /// <param name="headersLimit">How long the headers of the answer may take once there is a connection; infinite for zero too.</param>
     /// <param name="endpoint">Where to, as it is named to people.</param>
     /// <param name="cancellationToken">Ends it at once; the server hears of it.</param>
     /// <exception cref="PhaseTimeoutException">The headers took too long.</exception>
-    public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, TimeSpan headersLimit, object endpoint, CancellationToken cancellationToken) =>
+    public Task<HttpResponseMessage> SendAsync(AttemptRequest request, TimeSpan headersLimit, object endpoint, CancellationToken cancellationToken) =>
         headersLimit > TimeSpan.Zero ? SendWithinAsync(request, headersLimit, endpoint, cancellationToken) : _http.SendAsync(request, cancellationToken);
 
     /// <summary>What an answer says of the endpoint: its latency, a failure, its load.</summary>
@@ -123,11 +153,18 @@ internal sealed class Connections : IDisposable
         }
     }
 
+    /// <summary>What the cancellation of an attempt carries: how it ended, and that nothing of it was sent, if so.</summary>
+    public OperationCanceledException Cancelled(AttemptRequest request, Exception failure, CancellationToken cancellationToken) =>
+        new(failure.Message, request.HasBegun ? failure : new NothingSentException(_dialer.PhaseAt(request.RequestUri!), failure), cancellationToken);
+
     /// <summary>True when a failure means that nothing ran: there was no connection, or the server refused the stream.</summary>
+    public static bool WasNotSent(AttemptRequest request, Exception failure) => !request.HasBegun || WasNotSent(failure);
+
+    /// <summary>The same, where it is only known how it failed.</summary>
     public static bool WasNotSent(Exception failure) => failure switch
     {
         HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError } => true,
-        PhaseTimeoutException { Phase: TimeoutPhase.Connect or TimeoutPhase.Tls } => true,
+        PhaseTimeoutException { UnderWay: TimeoutPhase.Connect or TimeoutPhase.Tls } => true,
         HttpRequestException { InnerException: HttpProtocolException { ErrorCode: RefusedStream } } => true,
         _ => false,
     };
@@ -145,10 +182,12 @@ internal sealed class Connections : IDisposable
 
     public void Dispose() => _http.Dispose();
 
-    private async Task<HttpResponseMessage> SendWithinAsync(HttpRequestMessage request, TimeSpan limit, object endpoint, CancellationToken cancellationToken)
+    // The timer runs from the first byte of the request: how long the connection may take is the affair of other timers.
+    private async Task<HttpResponseMessage> SendWithinAsync(AttemptRequest request, TimeSpan limit, object endpoint, CancellationToken cancellationToken)
     {
-        using var timer = new CancellationTokenSource(limit, _clock);
+        using var timer = new CancellationTokenSource(Timeout.InfiniteTimeSpan, _clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellationToken);
+        request.TimeAnswer(timer, limit);
         try
         {
             return await _http.SendAsync(request, either.Token).ConfigureAwait(false);
@@ -157,45 +196,9 @@ internal sealed class Connections : IDisposable
         {
             throw new PhaseTimeoutException(TimeoutPhase.ResponseHeaders, limit, endpoint.ToString(), failure);
         }
-    }
-
-    /// <summary>A request to a member, with what every one of them has.</summary>
-    /// <param name="member">Where to.</param>
-    /// <param name="method">GET or POST.</param>
-    /// <param name="uri">Of that member.</param>
-    /// <param name="contentType">Of the body; empty for none.</param>
-    /// <param name="body">Sent with a POST.</param>
-    public HttpRequestMessage Make(Member member, HttpMethod method, Uri uri, string contentType, ReadOnlyMemory<byte> body)
-    {
-        var (endpoint, isTls) = (member.Endpoint, member.Service.IsTls(member.Endpoint));
-        var request = new HttpRequestMessage(method, uri)
+        finally
         {
-            // Without TLS nothing negotiates, so it is known beforehand; with TLS it is the best that both have.
-            Version = isTls || member.Service.Settings.Http2 ? HttpVersion.Version20 : HttpVersion.Version11,
-            VersionPolicy = isTls ? HttpVersionPolicy.RequestVersionOrLower : HttpVersionPolicy.RequestVersionExact,
-        };
-        if (endpoint.Address.Name is { } name)
-        {
-            var host = name.Contains(':', StringComparison.Ordinal) ? $"[{name}]" : name;
-            request.Headers.Host = string.Create(CultureInfo.InvariantCulture, $"{host}:{endpoint.Address.Port}");
+            request.TimeAnswer(null, limit);
         }
-
-        // The secret of the nodes is none of a foreign server's business.
-        if (_authorization is not null && !member.Service.IsForeign)
-        {
-            request.Headers.TryAddWithoutValidation("Authorization", _authorization);
-        }
-
-        if (method == HttpMethod.Post)
-        {
-            request.Content = new ReadOnlyMemoryContent(body);
-            request.Headers.ExpectContinue = body.Length >= LargeBody ? true : null;
-            if (contentType.Length > 0)
-            {
-                request.Content.Headers.TryAddWithoutValidation("Content-Type", contentType);
-            }
-        }
-
-        return request;
     }
 }

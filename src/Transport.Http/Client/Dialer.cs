@@ -16,6 +16,8 @@ internal sealed class Dialer
     private readonly HttpTimeoutSettings _timeouts;
     private readonly X509ChainPolicy? _trust;
     private readonly TimeProvider _clock;
+    private readonly Lock _lock = new();
+    private readonly Dictionary<(string Host, int Port), (int Connecting, int Handshaking)> _underWay = [];
 
     /// <exception cref="InvalidOperationException">The trusted roots cannot be read.</exception>
     public Dialer(HttpTimeoutSettings timeouts, HttpTlsSettings tls, TimeProvider clock)
@@ -33,6 +35,7 @@ internal sealed class Dialer
     public SocketsHttpHandler MakeHandler(Random random) => new()
     {
         ConnectCallback = ConnectAsync,
+        RequestHeaderEncodingSelector = AttemptRequest.Beginning,
         ConnectTimeout = Timeout.InfiniteTimeSpan, // each phase has its own
         PooledConnectionIdleTimeout = _timeouts.Idle,
         // An endpoint may be a name, whose address may change, so connections are renewed: ± a fifth, not all at once.
@@ -46,6 +49,15 @@ internal sealed class Dialer
         UseProxy = false,
         ActivityHeadersPropagator = null, // each attempt has its own span, and carries it
     };
+
+    /// <summary>What those wait for who have no connection to an endpoint: that it accepts one, or the end of a handshake.</summary>
+    public TimeoutPhase PhaseAt(Uri uri)
+    {
+        lock (_lock)
+        {
+            return _underWay.TryGetValue((uri.IdnHost, uri.Port), out var counts) && counts.Handshaking > 0 ? TimeoutPhase.Tls : TimeoutPhase.Connect;
+        }
+    }
 
     private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
     {
@@ -93,6 +105,7 @@ internal sealed class Dialer
     {
         using var timer = new CancellationTokenSource(limit, _clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellationToken);
+        Count(phase, host, port, 1);
         try
         {
             await work(either.Token).ConfigureAwait(false);
@@ -100,6 +113,27 @@ internal sealed class Dialer
         catch (Exception failure) when (timer.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
             throw new PhaseTimeoutException(phase, limit, string.Create(CultureInfo.InvariantCulture, $"{(host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host)}:{port}"), failure);
+        }
+        finally
+        {
+            Count(phase, host, port, -1);
+        }
+    }
+
+    private void Count(TimeoutPhase phase, string host, int port, int change)
+    {
+        lock (_lock)
+        {
+            var (connecting, handshaking) = _underWay.GetValueOrDefault((host, port));
+            (int, int) counts = phase == TimeoutPhase.Tls ? (connecting, handshaking + change) : (connecting + change, handshaking);
+            if (counts == (0, 0))
+            {
+                _underWay.Remove((host, port));
+            }
+            else
+            {
+                _underWay[(host, port)] = counts;
+            }
         }
     }
 

@@ -10,9 +10,9 @@ internal sealed class MessageSender(HttpNode node, Connections connections, Mesh
     public async ValueTask<Answer<ReplyMessage>> OverHttpAsync(Message request, Member member, MessageCall call, CancellationToken cancellationToken)
     {
         using var span = AttemptSpan.Start("POST", member.Service.IsTls(member.Endpoint), member.Endpoint, call.Service, call.Attempts - 1);
+        using var attempt = connections.Make(member, HttpMethod.Post, member.UriOf(request.Kind, request.Topic), request.ContentType, request.Body);
         try
         {
-            using var attempt = connections.Make(member, HttpMethod.Post, member.UriOf(request.Kind, request.Topic), request.ContentType, request.Body);
             MessageWire.Write(request, attempt.Headers, static (headers, name, value) => headers.TryAddWithoutValidation(name, value));
             span.Inject(attempt.Headers);
             var response = await connections.SendAsync(
@@ -37,12 +37,12 @@ internal sealed class MessageSender(HttpNode node, Connections connections, Mesh
             span.Fail(failure, cancellationToken.IsCancellationRequested);
             if (cancellationToken.IsCancellationRequested)
             {
-                throw new OperationCanceledException(failure.Message, failure, cancellationToken); // how it ended meanwhile is nobody's concern
+                throw connections.Cancelled(attempt, failure, cancellationToken); // how it ended meanwhile is nobody's concern
             }
 
             member.Endpoint.RecordFailure();
             mesh.Suspect(member.Endpoint);
-            return new(null, Connections.WasNotSent(failure) ? Verdict.NotSent : Verdict.Broken, PhaseTimeoutException.In(failure) ?? failure);
+            return new(null, Connections.WasNotSent(attempt, failure) ? Verdict.NotSent : Verdict.Broken, PhaseTimeoutException.In(failure) ?? failure);
         }
     }
 

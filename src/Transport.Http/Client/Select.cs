@@ -29,10 +29,12 @@ internal sealed class Select<TReply>(ClientMetrics metrics) : ResilienceStrategy
         if (outcome.Exception is TimeoutRejectedException timeout)
         {
             endpoint.RecordFailure();
+            var unsent = NothingSentException.UnderWayIn(timeout);
             outcome = Outcome.FromResult(new Answer<TReply>(
-                null, Verdict.Broken, new PhaseTimeoutException(TimeoutPhase.Attempt, timeout.Timeout, call.Describe(endpoint), timeout)));
+                null,
+                unsent is null ? Verdict.Broken : Verdict.NotSent,
+                new PhaseTimeoutException(TimeoutPhase.Attempt, timeout.Timeout, call.Describe(endpoint), timeout, unsent)));
         }
-
         else if (outcome.Exception is CircuitOpenException open)
         {
             // It opened between the choice and the attempt.

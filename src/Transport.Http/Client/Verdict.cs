@@ -14,6 +14,12 @@ internal enum AttemptResult
 
     /// <summary>It may have run: the answer is a failure that may pass, or there is none. Only what may be repeated is sent again.</summary>
     Broken,
+
+    /// <summary>
+    /// The caller's own part of it failed: its content threw while it was sent. That says nothing of the endpoint, neither good
+    /// nor bad, and the caller gets what it threw.
+    /// </summary>
+    Withdrawn,
 }
 
 /// <summary>The judgement of one attempt, made once, where the answer was read.</summary>
@@ -22,9 +28,14 @@ internal enum AttemptResult
 /// <param name="RetryAfter">How long the server asked to be left alone; null when it did not.</param>
 internal readonly record struct Verdict(AttemptResult Result, bool IsAgainstEndpoint = false, TimeSpan? RetryAfter = null)
 {
+    /// <summary>The same for the breaker: null when it says nothing of the endpoint.</summary>
+    public bool? SpeaksAgainstEndpoint => Result == AttemptResult.Withdrawn ? null : IsAgainstEndpoint;
+
     public static readonly Verdict Answered = new(AttemptResult.Answered);
 
     public static readonly Verdict NotSent = new(AttemptResult.NotSent, IsAgainstEndpoint: true);
+
+    public static readonly Verdict Withdrawn = new(AttemptResult.Withdrawn);
 
     public static readonly Verdict Broken = new(AttemptResult.Broken, IsAgainstEndpoint: true);
 }

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Net;
 
 namespace ServiceMesh.Http;
@@ -13,43 +12,35 @@ internal static class AttemptMessage
     /// <param name="endpoint">Where to.</param>
     /// <param name="isTls">Whether over TLS.</param>
     /// <param name="isHttp2">Whether over HTTP/2 where nothing negotiates, unless the caller asked for a version.</param>
-    public static HttpRequestMessage Make(HttpRequestMessage request, HttpContent? content, Endpoint endpoint, bool isTls, bool isHttp2)
+    public static AttemptRequest Make(HttpRequestMessage request, HttpContent? content, Endpoint endpoint, bool isTls, bool isHttp2)
     {
-        var attempt = new HttpRequestMessage(request.Method, $"{(isTls ? "https" : "http")}://{endpoint}{request.RequestUri!.PathAndQuery}")
+        var authority = endpoint.ToString();
+        var uri = new Uri($"{(isTls ? "https" : "http")}://{authority}{request.RequestUri!.PathAndQuery}");
+        var attempt = new AttemptRequest(request.Method, uri, endpoint, isTls, isHttp2) { Content = content };
+        var name = attempt.Headers.Host ?? authority;
+        if (request.Version != HttpVersion.Version11 || request.VersionPolicy != HttpVersionPolicy.RequestVersionOrLower)
         {
-            Content = content,
-            Version = request.Version,
-            VersionPolicy = request.VersionPolicy,
-        };
-        if (request.Version == HttpVersion.Version11 && request.VersionPolicy == HttpVersionPolicy.RequestVersionOrLower && (isTls || isHttp2))
-        {
-            // The caller said nothing: with TLS it is the best that both have; without, what the service is configured to speak.
-            attempt.Version = HttpVersion.Version20;
-            attempt.VersionPolicy = isTls ? HttpVersionPolicy.RequestVersionOrLower : HttpVersionPolicy.RequestVersionExact;
+            // The caller said something else than what a message says by itself.
+            (attempt.Version, attempt.VersionPolicy) = (request.Version, request.VersionPolicy);
         }
 
-        foreach (var (name, values) in request.Headers.NonValidated)
+        attempt.Headers.Host = request.Headers.Host ?? name;
+        foreach (var (header, values) in request.Headers.NonValidated)
         {
-            attempt.Headers.TryAddWithoutValidation(name, values);
+            if (!header.Equals("Host", StringComparison.OrdinalIgnoreCase))
+            {
+                attempt.Headers.TryAddWithoutValidation(header, values);
+            }
         }
 
-        foreach (var (name, value) in (IEnumerable<KeyValuePair<string, object?>>)request.Options)
+        foreach (var (option, value) in (IEnumerable<KeyValuePair<string, object?>>)request.Options)
         {
-            ((IDictionary<string, object?>)attempt.Options)[name] = value;
+            ((IDictionary<string, object?>)attempt.Options)[option] = value;
         }
 
-        attempt.Headers.Host ??= NameOf(endpoint.Address);
         Trace(attempt);
         return attempt;
     }
-
-    // What a server is called by goes into Host, and is what its certificate must show.
-    private static string? NameOf(ResolvedAddress address) => address.Name switch
-    {
-        null => null,
-        var name when name.Contains(':', StringComparison.Ordinal) => string.Create(CultureInfo.InvariantCulture, $"[{name}]:{address.Port}"),
-        var name => string.Create(CultureInfo.InvariantCulture, $"{name}:{address.Port}"),
-    };
 
     private static void Trace(HttpRequestMessage attempt) => DistributedContextPropagator.Current.Inject(Activity.Current, attempt.Headers, static (carrier, name, value) =>
     {

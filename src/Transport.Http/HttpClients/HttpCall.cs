@@ -59,29 +59,41 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
     {
         var isTls = _service.Service.IsTls(endpoint) || _request.RequestUri!.Scheme == Uri.UriSchemeHttps;
         using var span = AttemptSpan.Start(_request.Method.Method, isTls, endpoint, Service, Attempts - 1);
+        AttemptContent? upload = null;
+        AttemptRequest? attempt = null;
         try
         {
-            var response = await ExchangeAsync(endpoint, isTls, cancellationToken).ConfigureAwait(false);
+            // Without content the platform sends a request once more by itself when a connection that was used before ends without
+            // an answer; what may not be repeated has some therefore, if only an empty one.
+            upload = _body.ForAttempt();
+            var content = upload ?? (IsRepeatable ? null : (HttpContent)new ByteArrayContent([]));
+            attempt = AttemptMessage.Make(_request, content, endpoint, isTls, _service.Service.Settings.Http2);
+            var response = await ExchangeAsync(attempt, endpoint, cancellationToken).ConfigureAwait(false);
             span.End((int)response.StatusCode);
             return new(response, VerdictOn(response));
         }
-        catch (Exception failure) when (failure is HttpRequestException or IOException or OperationCanceledException or PhaseTimeoutException)
-        {
-            span.Fail(failure, cancellationToken.IsCancellationRequested);
-            if (cancellationToken.IsCancellationRequested)
-            {
-                throw new OperationCanceledException(failure.Message, failure, cancellationToken); // how it ended meanwhile is nobody's concern
-            }
-
-            endpoint.RecordFailure();
-            return new(null, Connections.WasNotSent(failure) ? Verdict.NotSent : Verdict.Broken, failure);
-        }
-#pragma warning disable CA1031 // The caller's own content threw it, and gets it: no endpoint is to blame, and no other attempt would help.
+#pragma warning disable CA1031 // Whatever the caller's own content throws, the caller gets.
         catch (Exception failure)
 #pragma warning restore CA1031
         {
             span.Fail(failure, cancellationToken.IsCancellationRequested);
-            return new(null, Verdict.Answered, failure);
+            if (failure is not (HttpRequestException or IOException or OperationCanceledException or PhaseTimeoutException) || attempt is null)
+            {
+                return new(null, Verdict.Withdrawn, failure);
+            }
+
+            if (cancellationToken.IsCancellationRequested)
+            {
+                throw _service.Connections.Cancelled(attempt, failure, cancellationToken); // how it ended meanwhile is nobody's concern
+            }
+
+            if (upload?.OwnFailure is { } own)
+            {
+                return new(null, Verdict.Withdrawn, own);
+            }
+
+            endpoint.RecordFailure();
+            return new(null, Connections.WasNotSent(attempt, failure) ? Verdict.NotSent : Verdict.Broken, failure);
         }
     }
 
@@ -119,7 +131,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             return response;
         }
 
-        if (answer.Failure is not (HttpRequestException or IOException or OperationCanceledException or PhaseTimeoutException or CircuitOpenException))
+        if (answer.Verdict.Result == AttemptResult.Withdrawn)
         {
             ExceptionDispatchInfo.Throw(answer.Failure!);
         }
@@ -147,12 +159,8 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
 
     protected override Endpoint? Pick(in PickContext context) => _service.Balancer.Pick(context);
 
-    private async Task<HttpResponseMessage> ExchangeAsync(Endpoint endpoint, bool isTls, CancellationToken cancellationToken)
+    private async Task<HttpResponseMessage> ExchangeAsync(AttemptRequest attempt, Endpoint endpoint, CancellationToken cancellationToken)
     {
-        // Without content the platform sends a request once more by itself when a connection that was used before ends without
-        // an answer; what may not be repeated has some therefore, if only an empty one.
-        var content = _body.ForAttempt() ?? (IsRepeatable ? null : new ByteArrayContent([]));
-        var attempt = AttemptMessage.Make(_request, content, endpoint, isTls, _service.Service.Settings.Http2);
         var began = _service.Clock.GetTimestamp();
         var response = await _service.Connections.SendAsync(
             attempt, Settings.HeadersLimit(IsRepeatable, Remaining), Describe(endpoint), cancellationToken).ConfigureAwait(false);

@@ -40,17 +40,10 @@ internal sealed class RequestBody
     public long? Length => _content?.Headers.ContentLength;
 
     /// <summary>The body as one attempt sends it; null when there is none.</summary>
-    public HttpContent? ForAttempt() => _content is null ? null : new AttemptContent(this, _content);
+    public AttemptContent? ForAttempt() => _content is null ? null : new(this, _content);
 
-    // Their bytes are in memory, or made anew from an object that is.
-    private static bool IsKnown(HttpContent? content) => content switch
-    {
-        null or ByteArrayContent or ReadOnlyMemoryContent or JsonContent => true,
-        MultipartContent parts => parts.All(IsKnown),
-        _ => false,
-    };
-
-    private bool TryBegin()
+    /// <summary>An attempt begins to send it. False when it must not, beside or after another; else <see cref="End"/> must follow.</summary>
+    public bool TryBegin()
     {
         var isFirst = Interlocked.Exchange(ref _begun, 1) == 0;
         var isAlone = Interlocked.Increment(ref _running) == 1;
@@ -63,46 +56,14 @@ internal sealed class RequestBody
         return false;
     }
 
-    private void End() => Interlocked.Decrement(ref _running);
+    /// <summary>It has been sent, or not, in one attempt.</summary>
+    public void End() => Interlocked.Decrement(ref _running);
 
-    private sealed class AttemptContent : HttpContent
+    // Their bytes are in memory, or made anew from an object that is.
+    private static bool IsKnown(HttpContent? content) => content switch
     {
-        private readonly RequestBody _body;
-        private readonly HttpContent _content;
-
-        public AttemptContent(RequestBody body, HttpContent content)
-        {
-            _body = body;
-            _content = content;
-            foreach (var (name, values) in content.Headers.NonValidated)
-            {
-                Headers.TryAddWithoutValidation(name, values);
-            }
-        }
-
-        protected override Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context) => SerializeToStreamAsync(stream, context, CancellationToken.None);
-
-        protected override async Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context, CancellationToken cancellationToken)
-        {
-            if (!_body.TryBegin())
-            {
-                throw new InvalidOperationException("The body of the request was being sent by an earlier attempt and cannot be sent beside it.");
-            }
-
-            try
-            {
-                await _content.CopyToAsync(stream, context, cancellationToken).ConfigureAwait(false);
-            }
-            finally
-            {
-                _body.End();
-            }
-        }
-
-        protected override bool TryComputeLength(out long length)
-        {
-            length = _content.Headers.ContentLength ?? 0;
-            return _content.Headers.ContentLength is not null;
-        }
-    }
+        null or ByteArrayContent or ReadOnlyMemoryContent or JsonContent => true,
+        MultipartContent parts => parts.All(IsKnown),
+        _ => false,
+    };
 }

@@ -18,7 +18,7 @@ public sealed class AttemptMessageTests
         using var attempt = AttemptMessage.Make(request, null, s_endpoint, isTls: false, isHttp2: false);
         using var secured = AttemptMessage.Make(request, null, s_named, isTls: true, isHttp2: false);
 
-        Assert.That((attempt.RequestUri!.AbsoluteUri, attempt.Headers.Host), Is.EqualTo(("http://10.0.0.1:5080/a%20b/c?d=%2F&e=%C3%BC", (string?)null)));
+        Assert.That((attempt.RequestUri!.AbsoluteUri, attempt.Headers.Host), Is.EqualTo(("http://10.0.0.1:5080/a%20b/c?d=%2F&e=%C3%BC", "10.0.0.1:5080")));
         Assert.That((secured.RequestUri!.AbsoluteUri, secured.Headers.Host), Is.EqualTo(("https://10.0.0.1:5443/a%20b/c?d=%2F&e=%C3%BC", "weather.internal:5443")));
         Assert.That(request.RequestUri!.Host, Is.EqualTo("weather"));
     }
@@ -40,7 +40,7 @@ public sealed class AttemptMessageTests
         Assert.That(attempt.Options.TryGetValue(new HttpRequestOptionsKey<string>("own"), out var own) ? own : null, Is.EqualTo("value"));
     }
 
-    [TestCase(false, false, "1.1", HttpVersionPolicy.RequestVersionOrLower)]
+    [TestCase(false, false, "1.1", HttpVersionPolicy.RequestVersionExact)]
     [TestCase(false, true, "2.0", HttpVersionPolicy.RequestVersionExact)]
     [TestCase(true, false, "2.0", HttpVersionPolicy.RequestVersionOrLower)]
     public void The_version_is_the_services_when_the_caller_says_nothing(bool isTls, bool isHttp2, string version, HttpVersionPolicy policy)

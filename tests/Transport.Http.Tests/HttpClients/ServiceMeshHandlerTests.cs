@@ -202,19 +202,6 @@ public sealed class ServiceMeshHandlerTests
     }
 
     [Test]
-    public async Task What_the_content_of_the_caller_throws_the_caller_gets(CancellationToken cancellationToken)
-    {
-        await using var server = await FaultServer.StartAsync();
-        using var services = Services([server]);
-        using var http = new HttpClient(new ServiceMeshHandler(services, isOwner: false));
-
-        await Assert.ThatAsync(
-            () => http.PutAsync(new Uri("http://weather/"), new Failing(), cancellationToken), Throws.TypeOf<NotSupportedException>().With.Message.EqualTo("not today"));
-
-        Assert.That(services.Find(new("http://weather/"))!.Group.Endpoints.Single() is { InFlight: 0, LastFailed: false });
-    }
-
-    [Test]
     public async Task Each_request_may_have_rules_of_its_own(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.Status503);
@@ -337,17 +324,6 @@ public sealed class ServiceMeshHandlerTests
         {
             Seen = request;
             return Task.FromResult(new HttpResponseMessage());
-        }
-    }
-
-    private sealed class Failing : HttpContent
-    {
-        protected override Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context) => throw new NotSupportedException("not today");
-
-        protected override bool TryComputeLength(out long length)
-        {
-            length = 0;
-            return false;
         }
     }
 

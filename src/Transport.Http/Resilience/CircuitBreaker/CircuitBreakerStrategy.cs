@@ -14,7 +14,7 @@ public sealed class CircuitBreakerStrategy<TResult> : ResilienceStrategy<TResult
 {
     private readonly Func<ResilienceContext, CircuitBreaker?>? _breakerOf;
     private readonly CircuitBreaker? _only;
-    private readonly Func<Outcome<TResult>, ResilienceContext, bool> _isFailed;
+    private readonly Func<Outcome<TResult>, ResilienceContext, bool?> _isFailed;
 
     /// <summary>Makes the strategy.</summary>
     /// <param name="options">Read once.</param>
@@ -90,9 +90,10 @@ public sealed class CircuitBreakerStrategy<TResult> : ResilienceStrategy<TResult
     private void Settle(Outcome<TResult> outcome, CircuitBreaker breaker, CircuitPass pass, ResilienceContext context)
     {
         // What fails after its caller has gone says nothing of what is behind the breaker. A timeout does: it was waited for.
-        if (outcome.Exception is null or TimeoutRejectedException || !context.CancellationToken.IsCancellationRequested)
+        if ((outcome.Exception is null or TimeoutRejectedException || !context.CancellationToken.IsCancellationRequested)
+            && _isFailed(outcome, context) is { } failed)
         {
-            breaker.Report(pass, _isFailed(outcome, context));
+            breaker.Report(pass, failed);
         }
     }
 }

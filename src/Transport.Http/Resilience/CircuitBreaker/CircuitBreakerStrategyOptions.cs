@@ -19,11 +19,12 @@ public sealed class CircuitBreakerStrategyOptions<TResult> : ResilienceStrategyO
     public CircuitBreakerSettings Settings { get; set; } = new();
 
     /// <summary>
-    /// Whether an outcome is a failure of what is behind the breaker. It is called on the thread of the call and must be
+    /// Whether an outcome is a failure of what is behind the breaker; null when it says nothing of that, neither for nor against,
+    /// such as an exception that is the caller's own fault. It is called on the thread of the call and must be
     /// quick. An exception that comes after the call's own token was cancelled is not asked about: it speaks neither for nor
     /// against (a <see cref="Polly.Timeout.TimeoutRejectedException"/> is asked about all the same). Default: every exception.
     /// </summary>
-    public Func<Outcome<TResult>, ResilienceContext, bool> IsFailed { get; set; } = static (outcome, _) => outcome.Exception is not null;
+    public Func<Outcome<TResult>, ResilienceContext, bool?> IsFailed { get; set; } = static (outcome, _) => outcome.Exception is not null;
 
     /// <summary>
     /// The key of a call: calls with equal keys share a breaker, which is made when the key comes first. Null as a key: no

@@ -10,7 +10,7 @@ public sealed class HttpTimeoutSettings
     public TimeSpan Tls { get; set; } = TimeSpan.FromSeconds(3);
 
     /// <summary>
-    /// How long a server may take from the request to the headers of its answer; at most <see cref="Attempt"/>. Default: as
+    /// How long a server may take from the first byte of the request to the headers of its answer; at most <see cref="Attempt"/>. Default: as
     /// <see cref="Attempt"/>.
     /// </summary>
     public TimeSpan? ResponseHeaders { get; set; }

@@ -11,7 +11,7 @@ public enum TimeoutPhase
     /// <summary>The TLS handshake.</summary>
     Tls,
 
-    /// <summary>From the end of the connecting to the headers of the answer.</summary>
+    /// <summary>From the first byte of the request, when there is a connection, to the headers of the answer.</summary>
     ResponseHeaders,
 
     /// <summary>One attempt at one endpoint, its answer's body included.</summary>
@@ -32,11 +32,18 @@ public sealed class PhaseTimeoutException : TimeoutException
     /// <param name="limit">How long it may take.</param>
     /// <param name="endpoint">Where; for <see cref="TimeoutPhase.Total"/> the last one tried, or null.</param>
     /// <param name="innerException">What the platform threw.</param>
-    public PhaseTimeoutException(TimeoutPhase phase, TimeSpan limit, string? endpoint, Exception? innerException = null)
-        : base(Describe(phase, limit, endpoint), innerException) => (Phase, Limit, Endpoint) = (phase, limit, endpoint);
+    /// <param name="underWay">What was under way within it. Default: the phase itself.</param>
+    public PhaseTimeoutException(TimeoutPhase phase, TimeSpan limit, string? endpoint, Exception? innerException = null, TimeoutPhase? underWay = null)
+        : base(Describe(phase, limit, endpoint, underWay ?? phase), innerException) => (Phase, Limit, Endpoint, UnderWay) = (phase, limit, endpoint, underWay ?? phase);
 
-    /// <summary>What took too long.</summary>
+    /// <summary>What took too long: the timeout that fired.</summary>
     public TimeoutPhase Phase { get; }
+
+    /// <summary>
+    /// What was under way when it fired: <see cref="TimeoutPhase.Connect"/> or <see cref="TimeoutPhase.Tls"/> when there was no
+    /// connection yet, so that nothing was sent, whichever timeout that was. Otherwise as <see cref="Phase"/>.
+    /// </summary>
+    public TimeoutPhase UnderWay { get; }
 
     /// <summary>How long it may take.</summary>
     public TimeSpan Limit { get; }
@@ -58,17 +65,20 @@ public sealed class PhaseTimeoutException : TimeoutException
         return (PhaseTimeoutException?)failure;
     }
 
-    private static string Describe(TimeoutPhase phase, TimeSpan limit, string? endpoint)
+    private static string Describe(TimeoutPhase phase, TimeSpan limit, string? endpoint, TimeoutPhase underWay)
     {
         var (where, time) = (endpoint ?? "The request", string.Create(CultureInfo.InvariantCulture, $"{limit.TotalSeconds:0.###} s"));
-        return phase switch
+        return (phase, underWay) switch
         {
-            TimeoutPhase.Connect => $"{where} did not accept a connection within {time} (timeout: Connect).",
-            TimeoutPhase.Tls => $"{where} did not finish the TLS handshake within {time} (timeout: Tls).",
-            TimeoutPhase.ResponseHeaders => $"{where} sent no response headers within {time} (timeout: ResponseHeaders).",
-            TimeoutPhase.Attempt => $"{where} had not answered completely within {time} (timeout: Attempt).",
-            TimeoutPhase.Idle => $"{where} moved no byte of a body for {time} (timeout: Idle).",
-            _ => endpoint is null ? $"The request had not ended within {time} (timeout: Total)." : $"The request had not ended within {time}; the last endpoint was {endpoint} (timeout: Total).",
+            (TimeoutPhase.Total, _) when endpoint is null => $"The request had not ended within {time} (timeout: Total).",
+            (TimeoutPhase.Total, TimeoutPhase.Connect) => $"The request had not ended within {time}; the last endpoint was {endpoint}, which had not accepted a connection (timeout: Total).",
+            (TimeoutPhase.Total, TimeoutPhase.Tls) => $"The request had not ended within {time}; the last endpoint was {endpoint}, which had not finished the TLS handshake (timeout: Total).",
+            (TimeoutPhase.Total, _) => $"The request had not ended within {time}; the last endpoint was {endpoint} (timeout: Total).",
+            (_, TimeoutPhase.Connect) => $"{where} did not accept a connection within {time} (timeout: {phase}).",
+            (_, TimeoutPhase.Tls) => $"{where} did not finish the TLS handshake within {time} (timeout: {phase}).",
+            (TimeoutPhase.ResponseHeaders, _) => $"{where} sent no response headers within {time} (timeout: ResponseHeaders).",
+            (TimeoutPhase.Attempt, _) => $"{where} had not answered completely within {time} (timeout: Attempt).",
+            _ => $"{where} moved no byte of a body for {time} (timeout: Idle).",
         };
     }
 }

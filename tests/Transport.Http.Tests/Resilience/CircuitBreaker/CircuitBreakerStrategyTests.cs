@@ -42,6 +42,15 @@ public sealed class CircuitBreakerStrategyTests
     }
 
     [Test]
+    public async Task What_IsFailed_says_nothing_of_counts_neither_for_nor_against()
+    {
+        var pipeline = Pipeline(new() { IsFailed = (outcome, _) => outcome.Result == 0 ? null : outcome.Result == 500 });
+        var turn = 0;
+        await CallAsync(pipeline, () => ++turn % 3 == 0 ? 500 : 0, times: 100);
+        Assert.That(await IsOpenAsync(pipeline), Is.True, "a third is not half, but nothing else says anything");
+    }
+
+    [Test]
     public async Task IsFailed_sees_the_context()
     {
         var forgiven = new ResiliencePropertyKey<bool>("forgiven");

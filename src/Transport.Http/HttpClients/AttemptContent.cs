@@ -1,0 +1,57 @@
+namespace ServiceMesh.Http;
+
+/// <summary>The body of a request in one attempt. It knows when the caller's content failed, and not the connection.</summary>
+internal sealed class AttemptContent : HttpContent
+{
+    private readonly RequestBody _body;
+    private readonly HttpContent _content;
+
+    public AttemptContent(RequestBody body, HttpContent content)
+    {
+        _body = body;
+        _content = content;
+        foreach (var (name, values) in content.Headers.NonValidated)
+        {
+            Headers.TryAddWithoutValidation(name, values);
+        }
+    }
+
+    /// <summary>What the content threw while it was sent; null when it did not, or when the connection or the end of the attempt was the cause.</summary>
+    public Exception? OwnFailure { get; private set; }
+
+    protected override Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context) => SerializeToStreamAsync(stream, context, CancellationToken.None);
+
+    protected override async Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context, CancellationToken cancellationToken)
+    {
+        if (!_body.TryBegin())
+        {
+            throw new InvalidOperationException("The body of the request was being sent by an earlier attempt and cannot be sent beside it.");
+        }
+
+        // Bytes in memory do not fail.
+        var watched = _content is ByteArrayContent or ReadOnlyMemoryContent ? null : new UploadStream(stream);
+        try
+        {
+            await _content.CopyToAsync(watched ?? stream, context, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (watched is { HasFailed: false } && !cancellationToken.IsCancellationRequested)
+        {
+            OwnFailure = failure;
+            throw;
+        }
+        finally
+        {
+            _body.End();
+            if (watched is not null)
+            {
+                await watched.DisposeAsync().ConfigureAwait(false); // which leaves the connection open
+            }
+        }
+    }
+
+    protected override bool TryComputeLength(out long length)
+    {
+        length = _content.Headers.ContentLength ?? 0;
+        return _content.Headers.ContentLength is not null;
+    }
+}
