@@ -215,6 +215,15 @@ public sealed class Endpoint
         Peer?.Record(failed: !isWell);
     }
 
+    /// <summary>An attempt was given up before it answered, because another one had: its latency is this at least. No failure, and no success.</summary>
+    internal void RecordSlow(TimeSpan atLeast)
+    {
+        if (atLeast > Latency)
+        {
+            _latency.Record((float)atLeast.TotalSeconds, Now);
+        }
+    }
+
     /// <summary>It is back after a time in which it got nothing: it counts as new, and its latency as unknown.</summary>
     internal void StartSlowly()
     {

@@ -16,6 +16,8 @@ internal abstract class Call<TReply>(CallSettings settings)
 
     private Endpoint[] _tried = [];
     private int _attempts;
+    private int _running;
+    private bool _hasAnswer;
 
     /// <summary>How it is retried and timed.</summary>
     public CallSettings Settings => settings;
@@ -34,6 +36,22 @@ internal abstract class Call<TReply>(CallSettings settings)
 
     /// <summary>Whether an attempt ended of which nobody knows if it ran: then nothing later makes the request "not processed".</summary>
     public bool MayHaveRun { get; set; }
+
+    /// <summary>Whether attempts of it may run beside each other.</summary>
+    public bool IsHedged => settings.HedgeAfter is not null && IsRepeatable;
+
+    /// <summary>Whether one of the attempts beside each other has the answer: the others are cancelled, and lost.</summary>
+    public bool HasAnswer
+    {
+        get => Volatile.Read(ref _hasAnswer);
+        set => Volatile.Write(ref _hasAnswer, value);
+    }
+
+    /// <summary>Attempts beside each other that are under way. Counted only where there may be several.</summary>
+    public int Running => Volatile.Read(ref _running);
+
+    /// <summary>What follows the answer that was passed over last; <see cref="NextAttempt.None"/> when that has been seen to.</summary>
+    public NextAttempt PassedOver { get; set; }
 
     /// <summary>Whether running twice does no harm: an idempotent request, or one with a key.</summary>
     public abstract bool IsRepeatable { get; }
@@ -67,6 +85,12 @@ internal abstract class Call<TReply>(CallSettings settings)
 
     /// <summary>Puts the call into the context in which its layers run.</summary>
     public void Enter(ResilienceContext context) => context.Properties.Set(s_key, this);
+
+    /// <summary>One of the attempts beside each other begins, or has ended.</summary>
+    public void CountRunning(int change) => Interlocked.Add(ref _running, change);
+
+    /// <summary>Ends when it is known where it can go. Only a cancellation is an exception.</summary>
+    public virtual ValueTask ReadyAsync(CancellationToken cancellationToken) => default;
 
     /// <summary>Chooses the endpoint of an attempt and counts the attempt as in flight there. False when there is none.</summary>
     public bool TrySelect(ResilienceContext context)

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Polly;
-using Polly.Hedging;
 using Polly.Timeout;
 
 namespace ServiceMesh.Http;
@@ -18,11 +17,11 @@ internal sealed class ClientStack<TReply>
     private readonly ResiliencePipeline<Answer<TReply>> _layers;
     private readonly ResiliencePipeline<Answer<TReply>> _hedgedLayers;
 
-    public ClientStack(ClientStackSettings settings, RetryBudget budget, TimeProvider clock, Random random, ClientMetrics metrics)
+    public ClientStack(HttpLimitSettings limits, RetryBudget budget, TimeProvider clock, Random random, ClientMetrics metrics)
     {
         _budget = budget;
         _rules = new(budget, random, metrics);
-        var limit = new ConcurrencyLimit<TReply>(settings.Limits.Concurrency, metrics);
+        var limit = new ConcurrencyLimit<TReply>(limits.Concurrency, metrics);
         _layers = Stack(hedged: false);
         _hedgedLayers = Stack(hedged: true);
 
@@ -43,11 +42,12 @@ internal sealed class ClientStack<TReply>
             // 2b. Hedge, for those who ask for it. Below retry, so that both draw on the same attempts and the same budget.
             if (hedged)
             {
-                layers.AddHedging(HedgingOf(_rules));
+                layers.AddHedging(_rules.ToHedgingOptions());
             }
 
-            // 3. Select. Only endpoints that are healthy, not ejected, not open and not full.
-            layers.AddStrategy(_ => new Select<TReply>(metrics));
+            // 3. Select. Only endpoints that are healthy, not ejected, not open and not full. Whoever has no addresses yet waits for
+            //    them here, within the limit and the total.
+            layers.AddStrategy(_ => new Select<TReply>(clock, metrics));
 
             // 4. The endpoint's breaker. Below selection, which needs to know that it is open, and above the attempt's
             //    timeout, so that timeouts count as failures.
@@ -75,7 +75,7 @@ internal sealed class ClientStack<TReply>
         try
         {
             call.Enter(context);
-            var layers = call is { Settings.HedgeAfter: not null, IsRepeatable: true } ? _hedgedLayers : _layers;
+            var layers = call.IsHedged ? _hedgedLayers : _layers;
             var outcome = await layers.ExecuteOutcomeAsync(static (context, call) => SendAttemptAsync(context, call), context, call).ConfigureAwait(false);
             if (outcome.Exception is TimeoutRejectedException timeout)
             {
@@ -104,17 +104,4 @@ internal sealed class ClientStack<TReply>
             return Outcome.FromException<Answer<TReply>>(cancelled);
         }
     }
-
-    // The first answer that is not worth another attempt counts; a failure waits for those that are still under way.
-    private static HedgingStrategyOptions<Answer<TReply>> HedgingOf(RetryRules<TReply> rules) => new()
-    {
-        Name = "Hedge",
-        MaxHedgedAttempts = 9,
-        ShouldHandle = static c => new(c.Outcome.Exception is null && c.Outcome.Result.Verdict.Result != AttemptResult.Answered),
-        DelayGenerator = static c => new(Call<TReply>.Of(c.Context).Settings.HedgeAfter ?? Timeout.InfiniteTimeSpan),
-        ActionGenerator = c => rules.MayHedge(Call<TReply>.Of(c.PrimaryContext)) ? () => c.Callback(c.ActionContext) : null,
-    };
 }
-
-/// <summary>What the layers of one client are set to, beyond what each request and service says.</summary>
-internal sealed record ClientStackSettings(HttpLimitSettings Limits);

@@ -8,7 +8,7 @@ namespace ServiceMesh.Http;
 /// Chooses the endpoint of an attempt, counts the attempt as in flight there until its answer has been read, and makes what
 /// the layers below threw an answer.
 /// </summary>
-internal sealed class Select<TReply>(ClientMetrics metrics) : ResilienceStrategy<Answer<TReply>>
+internal sealed class Select<TReply>(TimeProvider clock, ClientMetrics metrics) : ResilienceStrategy<Answer<TReply>>
     where TReply : class
 {
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -16,6 +16,19 @@ internal sealed class Select<TReply>(ClientMetrics metrics) : ResilienceStrategy
         Func<ResilienceContext, TState, ValueTask<Outcome<Answer<TReply>>>> callback, ResilienceContext context, TState state)
     {
         var call = Call<TReply>.Of(context);
+        var ready = call.ReadyAsync(context.CancellationToken);
+        if (!ready.IsCompletedSuccessfully)
+        {
+            try
+            {
+                await ready.ConfigureAwait(context.ContinueOnCapturedContext);
+            }
+            catch (OperationCanceledException cancelled)
+            {
+                return Outcome.FromException<Answer<TReply>>(cancelled);
+            }
+        }
+
         if (!call.TrySelect(context))
         {
             call.IsExhausted = true;
@@ -25,7 +38,19 @@ internal sealed class Select<TReply>(ClientMetrics metrics) : ResilienceStrategy
 
         var endpoint = Call<TReply>.EndpointOf(context);
         metrics.Picked(call.Service, endpoint);
+        var began = 0L;
+        if (call.IsHedged)
+        {
+            call.CountRunning(1);
+            began = clock.GetTimestamp();
+        }
+
         var outcome = await callback(context, state).ConfigureAwait(context.ContinueOnCapturedContext);
+        if (call.IsHedged)
+        {
+            call.CountRunning(-1);
+        }
+
         if (outcome.Exception is TimeoutRejectedException timeout)
         {
             endpoint.RecordFailure();
@@ -40,6 +65,12 @@ internal sealed class Select<TReply>(ClientMetrics metrics) : ResilienceStrategy
             // It opened between the choice and the attempt.
             metrics.Refused(call.Service, "circuit-open");
             outcome = Outcome.FromResult(new Answer<TReply>(null, new(AttemptResult.NotSent), open));
+        }
+
+        else if (outcome.Exception is OperationCanceledException && call.HasAnswer)
+        {
+            // Another was quicker. That is no failure, but an endpoint that hangs must not look as quick as before.
+            endpoint.RecordSlow(clock.GetElapsedTime(began));
         }
 
         call.MayHaveRun |= outcome.Exception is null && outcome.Result.Verdict.Result == AttemptResult.Broken;

@@ -48,7 +48,7 @@ internal sealed class HttpTransportParts
     {
         var budget = new RetryBudget(Options.RetryBudget, clock);
         _metrics.Observe(budget);
-        return new(new(Options.Limits), budget, clock, Random, _metrics);
+        return new(Options.Limits, budget, clock, Random, _metrics);
     }
 
     public Mesh MakeMesh(TransportContext context, LocalNode local, Connections connections, ILogger logger)

@@ -12,6 +12,7 @@ internal sealed class BodyStream : Stream
     private readonly CancellationTokenSource _silence;
     private readonly Endpoint _endpoint;
     private ReadOnlyMemory<byte> _ahead;
+    private CircuitPass? _pass;
     private long _read;
     private int _hasEnded;
 
@@ -96,6 +97,8 @@ internal sealed class BodyStream : Stream
     {
         try
         {
+            // The headers counted as a success, which may have closed the circuit: from now on it is that circuit which a break speaks against.
+            _pass ??= HoldsAttempt ? _endpoint.Breaker.PassWhileClosed : null;
             using var cancelled = cancellationToken.UnsafeRegister(static silence => ((CancellationTokenSource)silence!).Cancel(), _silence);
             var reading = _rest.ReadAsync(buffer, _silence.Token);
             if (!reading.IsCompleted)
@@ -130,11 +133,16 @@ internal sealed class BodyStream : Stream
         }
     }
 
+    // Only the first end counts: what fails after the caller has disposed it is nobody's fault.
     private void Fail()
     {
         if (HoldsAttempt && Volatile.Read(ref _hasEnded) == 0)
         {
             _endpoint.RecordFailure();
+            if (_pass is { } pass)
+            {
+                _endpoint.Breaker.Report(pass, failed: true);
+            }
         }
 
         End();

@@ -33,15 +33,17 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
     /// <exception cref="OperationCanceledException">The token fired, or a timeout did: then the inner exception says which.</exception>
     public async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
-        var group = Volatile.Read(ref _group) ?? Start();
-        if (!group.FirstResult.IsCompleted)
+        if (Volatile.Read(ref _group) is null)
         {
-            await FirstAddressesAsync(group, cancellationToken).ConfigureAwait(false);
+            Start();
         }
 
         var call = HttpCall.Of(request, this);
         return call.Complete(await owner.Layers.SendAsync(call, cancellationToken).ConfigureAwait(false));
     }
+
+    /// <summary>Ends when its first addresses are known, or are not within the time for a connection.</summary>
+    public ValueTask ReadyAsync(CancellationToken cancellationToken) => Group.FirstResult.IsCompleted ? default : new(FirstAddressesAsync(cancellationToken));
 
     /// <summary>Why no endpoint takes a request; the circuit that admits a trial first, where all are open.</summary>
     public Exception WhyNobodyCanTake()
@@ -60,7 +62,7 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
 
     public ValueTask DisposeAsync() => service.DisposeAsync();
 
-    private GroupWatcher Start()
+    private void Start()
     {
         lock (_lock)
         {
@@ -69,8 +71,6 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
                 service.Start(owner.Watch, Update);
                 Volatile.Write(ref _group, service.Group);
             }
-
-            return _group;
         }
     }
 
@@ -88,11 +88,11 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
         }
     }
 
-    private async Task FirstAddressesAsync(GroupWatcher group, CancellationToken cancellationToken)
+    private async Task FirstAddressesAsync(CancellationToken cancellationToken)
     {
         try
         {
-            await group.FirstResult.WaitAsync(Client.Timeouts.Connect, Clock, cancellationToken).ConfigureAwait(false);
+            await Group.FirstResult.WaitAsync(Client.Timeouts.Connect, Clock, cancellationToken).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {

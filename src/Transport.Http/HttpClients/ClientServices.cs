@@ -26,7 +26,7 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
         var budget = new RetryBudget(options.RetryBudget, clock);
         metrics.Observe(budget);
         _lookup = new(options, resolvers, dns, clock, Logger, metrics);
-        Layers = new(new(options.Limits), budget, clock, Random.Shared, metrics);
+        Layers = new(options.Limits, budget, clock, Random.Shared, metrics);
         var balancing = new BalancerContext { Clock = clock };
         _services = options.Services.ToDictionary(
             s => s.Key,

@@ -53,6 +53,8 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
         return new(request, body, service, HttpCallOptions.Of(request, service.Service.Settings, service.Client), settings);
     }
 
+    public override ValueTask ReadyAsync(CancellationToken cancellationToken) => _service.ReadyAsync(cancellationToken);
+
     public override string Describe(Endpoint endpoint) => _service.Service.Describe(endpoint);
 
     public override async ValueTask<Answer<HttpResponseMessage>> SendAsync(Endpoint endpoint, CancellationToken cancellationToken)

@@ -16,6 +16,8 @@ internal sealed class ScriptedCall(
 
     public ConcurrentQueue<string> Sent { get; } = new();
 
+    public ConcurrentQueue<Answer<string>> Discarded { get; } = new();
+
     public bool Repeatable { get; init; } = true;
 
     public bool Consumed { get; set; }
@@ -49,6 +51,8 @@ internal sealed class ScriptedCall(
 
     public override Answer<string> TooMany(int most) => new($"more than {most}", Verdict.Answered);
 
+    public override void Discard(Answer<string> answer) => Discarded.Enqueue(answer);
+
     protected override bool BodySurvivesAttempts => BodySurvives;
 
     protected override ImmutableArray<Endpoint> Endpoints => endpoints.All;
@@ -72,7 +76,7 @@ internal sealed class Layers
     {
         Endpoints = new([.. Enumerable.Repeat(1, endpoints)]);
         Budget = new(budget ?? new(), Endpoints.Clock);
-        Stack = new(new(new() { Concurrency = concurrency }), Budget, Endpoints.Clock, new Random(1), new(new Meter("tests")));
+        Stack = new(new() { Concurrency = concurrency }, Budget, Endpoints.Clock, new Random(1), new(new Meter("tests")));
     }
 
     public Endpoints Endpoints { get; }

@@ -109,6 +109,34 @@ public sealed class ResponseBodyTests
     }
 
     [Test]
+    public async Task Streams_that_break_off_open_the_circuit(CancellationToken cancellationToken)
+    {
+        await using var server = await FaultServer.StartAsync(Fault.ResetMidBody);
+        using var services = Services([server], o =>
+        {
+            o.HttpClients.ReadAhead = 0;
+            (o.CircuitBreaker.MinimumRequestThreshold, o.CircuitBreaker.FailureRateThreshold) = (1, 0); // any failure, at the next count
+            (o.CircuitBreaker.CounterSlidingWindow, o.CircuitBreaker.CounterUpdateInterval) = (TimeSpan.FromMilliseconds(900), TimeSpan.FromMilliseconds(1));
+        });
+        using var http = new HttpClient(new ServiceMeshHandler(services, isOwner: false));
+        HttpRequestException? refusal = null;
+        while (refusal?.InnerException is not CircuitOpenException)
+        {
+            try
+            {
+                using var response = await http.GetAsync(new Uri(s_weather, "bytes/500000"), HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+                await Assert.CatchAsync<Exception>(() => response.Content.ReadAsByteArrayAsync(cancellationToken));
+            }
+            catch (HttpRequestException failure)
+            {
+                refusal = failure;
+            }
+        }
+
+        Assert.That(services.Find(s_weather)!.Group.Endpoints.Single() is { LastFailed: true, InFlight: 0 });
+    }
+
+    [Test]
     public async Task A_caller_that_cancels_while_a_stream_is_buffered_does_not_wait_for_it(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.SlowBody);

@@ -236,6 +236,35 @@ public sealed class ServiceMeshHandlerTests
     }
 
     [Test]
+    public async Task The_total_of_a_request_includes_the_wait_for_the_first_addresses(CancellationToken cancellationToken)
+    {
+        using var services = Services([], o => (o.Services["weather"].Address, o.Timeouts.Connect) = ("dns://weather.internal:80", TimeSpan.FromSeconds(60)), new SilentDns());
+        using var http = new HttpClient(new ServiceMeshHandler(services, isOwner: false));
+        using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
+
+        var failure = await Assert.ThrowsAsync<TaskCanceledException>(() => http.SendAsync(request.SetTotalTimeout(TimeSpan.FromMilliseconds(100)), cancellationToken));
+
+        Assert.That(failure!.InnerException, Is.TypeOf<PhaseTimeoutException>().With.Property("Phase").EqualTo(TimeoutPhase.Total));
+    }
+
+    [Test]
+    public async Task Requests_that_wait_for_the_first_addresses_count_for_the_limit_of_the_client(CancellationToken cancellationToken)
+    {
+        var dns = new SilentDns();
+        using var services = Services(
+            [], o => (o.Services["weather"].Address, o.Timeouts.Connect, o.Limits.Concurrency) = ("dns://weather.internal:80", TimeSpan.FromSeconds(60), 1), dns);
+        using var http = new HttpClient(new ServiceMeshHandler(services, isOwner: false));
+        using var caller = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var waiting = http.GetAsync(new Uri("http://weather/"), caller.Token);
+
+        var refused = await Assert.ThrowsAsync<HttpRequestException>(() => http.GetAsync(new Uri("http://weather/"), cancellationToken));
+        await caller.CancelAsync();
+
+        Assert.That(refused!.InnerException, Is.TypeOf<RequestNotSentException>().With.Message.Contains("ServiceMesh:Http:Limits:Concurrency"));
+        await Assert.CatchAsync<OperationCanceledException>(() => waiting);
+    }
+
+    [Test]
     public async Task The_key_of_a_request_chooses_its_server(CancellationToken cancellationToken)
     {
         await using var first = await FaultServer.StartAsync();
@@ -281,11 +310,11 @@ public sealed class ServiceMeshHandlerTests
     internal static HttpTransportOptions Options(IEnumerable<FaultServer> servers) =>
         new() { Services = { ["weather"] = new() { Address = $"static:{string.Join(',', servers.Select(s => s.Address).DefaultIfEmpty("127.0.0.1:1"))}" } } };
 
-    internal static ClientServices Services(IEnumerable<FaultServer> servers, Action<HttpTransportOptions>? configure = null)
+    internal static ClientServices Services(IEnumerable<FaultServer> servers, Action<HttpTransportOptions>? configure = null, IDnsResolver? dns = null)
     {
         var options = Options(servers);
         configure?.Invoke(options);
-        return new(options, new([]), new([]), null, null, Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance, TimeProvider.System);
+        return new(options, new([]), new([]), dns, null, Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance, TimeProvider.System);
     }
 
     internal static async Task UntilAsync(Func<bool> condition, CancellationToken cancellationToken)
@@ -313,6 +342,22 @@ public sealed class ServiceMeshHandlerTests
         catch (HttpRequestException failure)
         {
             return failure.GetType().Name;
+        }
+    }
+
+    // A DNS that never answers.
+    private sealed class SilentDns : IDnsResolver
+    {
+        public Task<DnsAnswer<DnsAddress>> ResolveAddressesAsync(string name, CancellationToken cancellationToken = default) => NeverAsync<DnsAddress>(cancellationToken);
+
+        public Task<DnsAnswer<DnsService>> ResolveServicesAsync(string name, CancellationToken cancellationToken = default) => NeverAsync<DnsService>(cancellationToken);
+
+        public Task<DnsAnswer<DnsText>> ResolveTextsAsync(string name, CancellationToken cancellationToken = default) => NeverAsync<DnsText>(cancellationToken);
+
+        private static async Task<DnsAnswer<T>> NeverAsync<T>(CancellationToken cancellationToken)
+        {
+            await Task.Delay(Timeout.Infinite, cancellationToken);
+            throw new DnsException("never");
         }
     }
 

@@ -79,6 +79,12 @@ public sealed class CircuitBreaker
     internal bool SparesLastAttempts => TrialAt(Current) is { } at && Now - at < _terms.TrialInterval;
 
     /// <summary>
+    /// For a second outcome of a call that has had its first, as when a stream breaks off: counts while the circuit is closed
+    /// that is closed now. Null when none is.
+    /// </summary>
+    internal CircuitPass? PassWhileClosed => Current is ClosedCircuit closed ? new(closed) : null;
+
+    /// <summary>
     /// True while there is nothing better than what is behind it: then an opened circuit admits trials from one
     /// <see cref="CircuitBreakerSettings.TrialRequestInterval"/> on, however long its window is, and a trial that fails does
     /// not make it longer, since all fail. Not when opened by hand.

@@ -1,4 +1,5 @@
 using Polly;
+using Polly.Hedging;
 using Polly.Retry;
 
 namespace ServiceMesh.Http;
@@ -16,9 +17,19 @@ internal sealed class RetryRules<TReply>(RetryBudget budget, Random random, Clie
         DelayGenerator = static arguments => new(Call<TReply>.Of(arguments.Context).NextPause),
     };
 
-    /// <summary>Whether a hedge may join the attempts that are under way.</summary>
-    public bool MayHedge(Call<TReply> call) =>
-        call.IsRepeatable && call.CanBeSentAgain && call.Attempts < call.Settings.Attempts && call.HasAnother() && TakeToken(call, "hedge");
+    /// <summary>
+    /// The same rules for attempts that run beside each other, as Polly's hedging strategy wants them. It starts another one
+    /// while an answer is awaited for too long. A failure waits for those that are still under way, and when there is none it is
+    /// handed up to be retried like any other, with its pause.
+    /// </summary>
+    public HedgingStrategyOptions<Answer<TReply>> ToHedgingOptions() => new()
+    {
+        Name = "Hedge",
+        MaxHedgedAttempts = 9,
+        ShouldHandle = static arguments => new(IsPassedOver(Call<TReply>.Of(arguments.Context), arguments.Outcome)),
+        DelayGenerator = static arguments => new(Call<TReply>.Of(arguments.Context).Settings.HedgeAfter ?? Timeout.InfiniteTimeSpan),
+        ActionGenerator = arguments => MayJoin(Call<TReply>.Of(arguments.PrimaryContext)) ? () => arguments.Callback(arguments.ActionContext) : null,
+    };
 
     private bool ShouldRetry(Call<TReply> call, Outcome<Answer<TReply>> outcome)
     {
@@ -29,14 +40,11 @@ internal sealed class RetryRules<TReply>(RetryBudget budget, Random random, Clie
         }
 
         var answer = outcome.Result;
-        var isRetried = answer.Verdict.Result switch
+        var isRetried = After(call, answer) switch
         {
-            AttemptResult.Declined => Moves(call),
-
-            // Another request took the trial of the circuit in between: choosing somebody else is no retry.
-            AttemptResult.NotSent when answer.Failure is CircuitOpenException && call.HasAnother() => Moves(call),
-            AttemptResult.NotSent => Retries(call, answer.Verdict, "not-sent"),
-            var result => call.IsRepeatable && (call.WantsRetry(answer) ?? result == AttemptResult.Broken) && Retries(call, answer.Verdict, "broken"),
+            NextAttempt.Moves => Moves(call),
+            NextAttempt.Retries => Retries(call, answer.Verdict, answer.Verdict.Result == AttemptResult.NotSent ? "not-sent" : "broken"),
+            _ => false,
         };
         if (isRetried)
         {
@@ -45,6 +53,49 @@ internal sealed class RetryRules<TReply>(RetryBudget budget, Random random, Clie
 
         return isRetried;
     }
+
+    // Whether the answer of one of several attempts does not count, because there may be a better one.
+    private static bool IsPassedOver(Call<TReply> call, Outcome<Answer<TReply>> outcome)
+    {
+        if (outcome.Exception is not null)
+        {
+            return false;
+        }
+
+        var next = After(call, outcome.Result);
+        if (next == NextAttempt.None)
+        {
+            call.HasAnswer = true;
+            return false;
+        }
+
+        call.Discard(outcome.Result);
+        call.PassedOver = next;
+        return true;
+    }
+
+    // Asked when there was no answer for too long, and when one was passed over. When both happen at one moment they are taken for
+    // one: a hedge then starts a little earlier or later.
+    private bool MayJoin(Call<TReply> call)
+    {
+        if (call.PassedOver is not NextAttempt.None and var next)
+        {
+            call.PassedOver = NextAttempt.None;
+            return next == NextAttempt.Moves && Moves(call);
+        }
+
+        return call is { Running: > 0, IsRepeatable: true, CanBeSentAgain: true } && call.Attempts < call.Settings.Attempts && Moves(call) && TakeToken(call, "hedge");
+    }
+
+    private static NextAttempt After(Call<TReply> call, Answer<TReply> answer) => answer.Verdict.Result switch
+    {
+        AttemptResult.Declined => NextAttempt.Moves,
+
+        // Another request took the trial of the circuit in between: choosing somebody else is no retry.
+        AttemptResult.NotSent when answer.Failure is CircuitOpenException && call.HasAnother() => NextAttempt.Moves,
+        AttemptResult.NotSent => NextAttempt.Retries,
+        var result => call.IsRepeatable && (call.WantsRetry(answer) ?? result == AttemptResult.Broken) ? NextAttempt.Retries : NextAttempt.None,
+    };
 
     // The endpoint said that it does not take it: our picture of it was old. It goes to another that was not asked, at once
     // and for nothing; each is asked once at most, so this cannot multiply the load as retries do.
@@ -87,4 +138,17 @@ internal sealed class RetryRules<TReply>(RetryBudget budget, Random random, Clie
         metrics.Retried(call.Service, isTaken ? reason : "budget-empty");
         return isTaken;
     }
+}
+
+/// <summary>What follows an answer.</summary>
+internal enum NextAttempt
+{
+    /// <summary>It counts.</summary>
+    None,
+
+    /// <summary>Nothing ran: somebody else is asked, at once and for no token.</summary>
+    Moves,
+
+    /// <summary>It is sent again, after a pause and for a token.</summary>
+    Retries,
 }

@@ -4,6 +4,7 @@ using static ServiceMesh.Http.Tests.Layers;
 
 namespace ServiceMesh.Http.Tests;
 
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class HedgingTests
 {
     private static readonly CallSettings s_hedged = AtOnce with { HedgeAfter = TimeSpan.FromMilliseconds(50) };
@@ -70,6 +71,156 @@ public sealed class HedgingTests
         await sending.InTime();
 
         Assert.That(string.Concat(call.Sent), Is.EqualTo("a"));
+    }
+
+    [Test]
+    public async Task The_loser_counts_as_slow_and_not_as_failed()
+    {
+        var given = new TaskCompletionSource();
+        var call = Slow("a", s_hedged, given);
+        var loser = _layers.Endpoints[0];
+
+        var sending = _layers.SendAsync(call);
+        _layers.Clock.Advance(TimeSpan.FromMilliseconds(50));
+        await sending.InTime();
+        await given.Task.InTime();
+
+        Assert.That(() => loser.InFlight, Is.Zero.After(5000, 5));
+        Assert.That((loser.Latency.TotalMilliseconds, loser.LastFailed, loser.LastSuccess), Is.EqualTo((50.0, false, 0L)).Using<(double L, bool F, long S)>((x, y) => Math.Abs(x.L - y.L) < 1 && x.F == y.F && x.S == y.S));
+        Assert.That(_layers.Endpoints[1].LastFailed, Is.False);
+    }
+
+    [Test]
+    public async Task A_loser_that_was_quicker_than_usual_does_not_look_quicker_for_it()
+    {
+        var given = new TaskCompletionSource();
+        var loser = _layers.Endpoints[0];
+        loser.RecordSuccess(TimeSpan.FromSeconds(3));
+
+        var sending = _layers.SendAsync(Slow("a", s_hedged, given));
+        _layers.Clock.Advance(TimeSpan.FromMilliseconds(50));
+        await sending.InTime();
+        await given.Task.InTime();
+
+        Assert.That(() => loser.InFlight, Is.Zero.After(5000, 5));
+        Assert.That(loser.Latency.TotalSeconds, Is.InRange(2.9, 3));
+    }
+
+    [Test]
+    public async Task A_caller_that_cancels_makes_no_attempt_slow()
+    {
+        using var cancel = new CancellationTokenSource();
+        var sending = _layers.SendAsync(Slow("abc", s_hedged, new()), cancel.Token);
+        _layers.Clock.Advance(TimeSpan.FromMilliseconds(40));
+        await cancel.CancelAsync();
+
+        await Assert.CatchAsync<OperationCanceledException>(() => sending.InTime());
+        Assert.That(_layers.Endpoints[0].Latency.TotalMilliseconds, Is.EqualTo(30).Within(1), "as a new one");
+    }
+
+    [Test]
+    public async Task An_attempt_that_hangs_beyond_its_own_timeout_has_failed_though_another_answers()
+    {
+        var last = new TaskCompletionSource<Answer<string>>();
+        var call = new ScriptedCall(_layers.Endpoints, s_hedged with { AttemptTimeout = TimeSpan.FromMilliseconds(100) }, async (name, token) =>
+        {
+            if (name == "a")
+            {
+                await Task.Delay(Timeout.Infinite, token);
+            }
+
+            return await last.Task.WaitAsync(token);
+        });
+
+        var sending = _layers.SendAsync(call);
+        _layers.Clock.Advance(TimeSpan.FromMilliseconds(50));
+        await Failsafe.UntilAsync(() => call.Sent.Count == 2);
+        _layers.Clock.Advance(TimeSpan.FromMilliseconds(50));
+        await Failsafe.UntilAsync(() => _layers.Endpoints[0].LastFailed);
+        last.SetResult(Ok);
+
+        Assert.That((await sending.InTime()).Reply, Is.EqualTo("ok"));
+        Assert.That(_layers.Endpoints[0].Latency.TotalSeconds, Is.EqualTo(5).Within(0.1), "as any failure");
+    }
+
+    [Test]
+    public async Task A_hedge_that_is_declined_goes_on_to_another_endpoint_for_no_token()
+    {
+        var layers = new Layers(budget: new() { Ratio = 0, PerSecond = 0.1, Window = TimeSpan.FromSeconds(10) }); // one token
+        var call = new ScriptedCall(layers.Endpoints, s_hedged, async (name, token) =>
+        {
+            if (name == "a")
+            {
+                await Task.Delay(Timeout.Infinite, token);
+            }
+
+            return name == "b" ? Full : Ok;
+        });
+
+        var sending = layers.SendAsync(call);
+        layers.Clock.Advance(TimeSpan.FromMilliseconds(50));
+
+        Assert.That(((await sending.InTime()).Reply, string.Concat(call.Sent), layers.Budget.Available), Is.EqualTo(("ok", "abc", 0.0)));
+    }
+
+    [Test]
+    public async Task A_request_that_may_be_hedged_pauses_like_any_other_when_an_attempt_fails()
+    {
+        var call = _layers.Call(name => name == "a" ? Broken : Ok, s_hedged with { Backoff = TimeSpan.FromSeconds(1) });
+
+        var sending = _layers.SendAsync(call);
+        var atOnce = string.Concat(call.Sent);
+        _layers.Clock.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.That(((await sending.InTime()).Reply, atOnce, string.Concat(call.Sent)), Is.EqualTo(("ok", "a", "ab")));
+    }
+
+    [Test]
+    public async Task A_hedge_that_fails_waits_for_the_attempt_that_is_under_way()
+    {
+        var slow = new TaskCompletionSource<Answer<string>>();
+        var call = new ScriptedCall(_layers.Endpoints, s_hedged with { Attempts = 2 }, (name, _) => name == "a" ? slow.Task : Task.FromResult(Broken));
+
+        var sending = _layers.SendAsync(call);
+        _layers.Clock.Advance(TimeSpan.FromMilliseconds(50));
+        await Failsafe.UntilAsync(() => call.MayHaveRun);
+        slow.SetResult(Ok);
+
+        Assert.That(((await sending.InTime()).Reply, string.Concat(call.Sent)), Is.EqualTo(("ok", "ab")));
+    }
+
+    [TestCase(true, "ok")]
+    [TestCase(false, "503")]
+    public async Task What_the_request_says_of_answers_holds_for_hedges_too(bool isWorthAnother, string expected)
+    {
+        var slow = new TaskCompletionSource<Answer<string>>();
+        var call = new ScriptedCall(
+            _layers.Endpoints, s_hedged with { Attempts = 2, RetryOn = status => isWorthAnother && status == 503 }, (name, token) => name == "a" ? slow.Task.WaitAsync(token) : Task.FromResult(Broken));
+
+        var sending = _layers.SendAsync(call);
+        _layers.Clock.Advance(TimeSpan.FromMilliseconds(50));
+        await Failsafe.UntilAsync(() => call.MayHaveRun);
+        if (isWorthAnother)
+        {
+            slow.SetResult(Ok);
+        }
+
+        Assert.That((await sending.InTime()).Reply, Is.EqualTo(expected));
+    }
+
+    [Test]
+    public async Task What_is_passed_over_in_a_hedge_is_known_to_the_call()
+    {
+        var slow = new TaskCompletionSource<Answer<string>>();
+        var call = new ScriptedCall(_layers.Endpoints, s_hedged with { Attempts = 2 }, (name, _) => name == "a" ? slow.Task : Task.FromResult(Broken));
+
+        var sending = _layers.SendAsync(call);
+        _layers.Clock.Advance(TimeSpan.FromMilliseconds(50));
+        await Failsafe.UntilAsync(() => call.MayHaveRun);
+        slow.SetResult(Ok);
+        await sending.InTime();
+
+        Assert.That(call.Discarded.Select(a => a.Reply), Is.EqualTo(["503"]));
     }
 
     private ScriptedCall Slow(string names, CallSettings settings, TaskCompletionSource givenUp) => new(_layers.Endpoints, settings, async (name, token) =>

@@ -4,6 +4,7 @@ using static ServiceMesh.Http.Tests.Layers;
 
 namespace ServiceMesh.Http.Tests;
 
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class RetryTests
 {
     private readonly Layers _layers = new();
