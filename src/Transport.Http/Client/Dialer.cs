@@ -66,7 +66,7 @@ internal sealed class Dialer
         try
         {
             await WithinAsync(
-                token => socket.ConnectAsync(context.DnsEndPoint, token).AsTask(), TimeoutPhase.Connect, _timeouts.Connect, host, port, cancellationToken).ConfigureAwait(false);
+                token => socket.ConnectAsync(context.DnsEndPoint, token).AsTask(), TimeoutPhase.Connect, _timeouts.ConnectLimit, host, port, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -91,7 +91,7 @@ internal sealed class Dialer
                 ApplicationProtocols = context.InitialRequestMessage.Version.Major >= 2 ? [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11] : [SslApplicationProtocol.Http11],
             };
             await WithinAsync(
-                token => secured.AuthenticateAsClientAsync(options, token), TimeoutPhase.Tls, _timeouts.Tls, host, port, cancellationToken).ConfigureAwait(false);
+                token => secured.AuthenticateAsClientAsync(options, token), TimeoutPhase.Tls, _timeouts.TlsLimit, host, port, cancellationToken).ConfigureAwait(false);
             return secured;
         }
         catch

@@ -14,8 +14,8 @@ internal static class HttpOptionsCheck
             .. Listening(options),
             .. Reading($"{Section}:Dns:Servers", () => options.Dns.ReadServers()),
             .. options.Services.SelectMany(s => OfService($"{Section}:Services:{s.Key}", s.Value, resolvers, balancers)),
-            .. Time($"{Section}:Health:Interval", options.Health.Interval, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(1)),
-            .. Time($"{Section}:Health:Timeout", options.Health.Timeout, TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(1)),
+            .. SettingRules.Time($"{Section}:Health:Interval", options.Health.Interval, SettingRules.Minute, TimeSpan.FromMilliseconds(100)),
+            .. SettingRules.Time($"{Section}:Health:Timeout", options.Health.Timeout, SettingRules.Minute, TimeSpan.FromMilliseconds(10)),
             .. ResilienceCheck.Complaints(Section, options),
         ];
         if (complaints.Length > 0)
@@ -105,14 +105,6 @@ internal static class HttpOptionsCheck
         catch (FormatException failure)
         {
             return [$"{key}: {failure.Message}"];
-        }
-    }
-
-    internal static IEnumerable<string> Time(string key, TimeSpan value, TimeSpan least, TimeSpan most)
-    {
-        if (value < least || value > most)
-        {
-            yield return $"{key} is {value}; allowed are {least} to {most}.";
         }
     }
 }

@@ -66,6 +66,6 @@ internal sealed class HttpTransportParts
             DiscoveryMetrics.Observe(meter, () => _services.Select(s => s.Group));
         }
 
-        return mesh.StartAsync(lookup.Watch, Options.Timeouts.Connect, cancellationToken);
+        return mesh.StartAsync(lookup.Watch, Options.Timeouts.ConnectLimit, cancellationToken);
     }
 }

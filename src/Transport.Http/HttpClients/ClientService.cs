@@ -92,7 +92,7 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
     {
         try
         {
-            await Group.FirstResult.WaitAsync(Client.Timeouts.Connect, Clock, cancellationToken).ConfigureAwait(false);
+            await Group.FirstResult.WaitAsync(Client.Timeouts.ConnectLimit, Clock, cancellationToken).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {

@@ -1,73 +1,86 @@
-using System.Globalization;
+using static ServiceMesh.Http.SettingRules;
 
 namespace ServiceMesh.Http;
 
 /// <summary>Checks what the layers of the client are set to: each value, and those that contradict each other.</summary>
 internal static class ResilienceCheck
 {
-    private static readonly TimeSpan s_tick = TimeSpan.FromMilliseconds(1);
-    private static readonly TimeSpan s_minute = TimeSpan.FromMinutes(1);
-    private static readonly TimeSpan s_day = TimeSpan.FromDays(1);
-
     /// <summary>What is wrong, each with its key and the rule; none when nothing is.</summary>
     /// <param name="section">Where the options stand, for instance <c>ServiceMesh:Http</c>.</param>
     /// <param name="options">What is checked.</param>
-    public static IEnumerable<string> Complaints(string section, HttpTransportOptions options) =>
-    [
-        .. OfTimeouts($"{section}:Timeouts", options.Timeouts),
-        .. OfRetry($"{section}:Retry", options.Retry, new(), options.Timeouts),
-        .. options.Services.SelectMany(s => OfRetry($"{section}:Services:{s.Key}:Retry", s.Value.Retry, options.Retry, options.Timeouts)),
-        .. Number($"{section}:RetryBudget:Ratio", options.RetryBudget.Ratio, 0, 1),
-        .. Number($"{section}:RetryBudget:PerSecond", options.RetryBudget.PerSecond, 0, 10_000),
-        .. HttpOptionsCheck.Time($"{section}:RetryBudget:Window", options.RetryBudget.Window, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10)),
-        .. Number($"{section}:HttpClients:ReadAhead", options.HttpClients.ReadAhead, 0, 1 << 30),
-        .. options.CircuitBreaker.Complaints($"{section}:CircuitBreaker"),
-        .. options.Ejection.Complaints($"{section}:Ejection"),
-        .. Number($"{section}:Limits:Concurrency", options.Limits.Concurrency, 1, 1_000_000),
-        .. Number($"{section}:Limits:ConcurrencyPerEndpoint", options.Limits.MostPerEndpoint, 1, options.Limits.Concurrency, $"{section}:Limits:Concurrency"),
-    ];
+    public static IEnumerable<string> Complaints(string section, HttpTransportOptions options)
+    {
+        var timeouts = $"{section}:Timeouts";
+        return
+        [
+            .. OfTimeouts(timeouts, options.Timeouts),
+            .. OfRetry($"{section}:Retry", options.Retry, new(), options.Timeouts, timeouts),
+            .. options.Services.SelectMany(s => OfRetry($"{section}:Services:{s.Key}:Retry", s.Value.Retry, options.Retry, options.Timeouts, timeouts)),
+            .. Share($"{section}:RetryBudget:Ratio", options.RetryBudget.Ratio),
+            .. Number($"{section}:RetryBudget:PerSecond", options.RetryBudget.PerSecond, 0, 10_000),
+            .. Time($"{section}:RetryBudget:Window", options.RetryBudget.Window, TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(1)),
+            .. Number($"{section}:HttpClients:ReadAhead", options.HttpClients.ReadAhead, 0, 1 << 30),
+            .. options.CircuitBreaker.Complaints($"{section}:CircuitBreaker"),
+            .. options.Ejection.Complaints($"{section}:Ejection"),
+            .. Number($"{section}:Limits:Concurrency", options.Limits.Concurrency, 1, 1_000_000),
+            .. Number($"{section}:Limits:ConcurrencyPerEndpoint", options.Limits.MostPerEndpoint, 1, options.Limits.Concurrency, $"{section}:Limits:Concurrency"),
+        ];
+    }
 
     private static IEnumerable<string> OfTimeouts(string key, HttpTimeoutSettings timeouts) =>
     [
-        .. HttpOptionsCheck.Time($"{key}:Connect", timeouts.Connect, s_tick, s_minute),
-        .. HttpOptionsCheck.Time($"{key}:Tls", timeouts.Tls, s_tick, s_minute),
-        .. HttpOptionsCheck.Time($"{key}:Total", timeouts.Total, s_tick, s_day),
-        .. HttpOptionsCheck.Time($"{key}:Idle", timeouts.Idle, s_tick, s_day),
-        .. timeouts.Attempt is { } attempt ? HttpOptionsCheck.Time($"{key}:Attempt", attempt, s_tick, s_day) : [],
-        .. timeouts.ResponseHeaders is { } headers ? HttpOptionsCheck.Time($"{key}:ResponseHeaders", headers, s_tick, s_day) : [],
-        .. AtMost($"{key}:Attempt", timeouts.Attempt, $"{key}:Total", timeouts.Total),
-        .. AtMost($"{key}:ResponseHeaders", timeouts.ResponseHeaders, timeouts.Attempt is null ? $"{key}:Total" : $"{key}:Attempt", timeouts.Attempt ?? timeouts.Total),
+        .. timeouts.Connect is { } connect ? Time($"{key}:Connect", connect, Minute) : [],
+        .. timeouts.Tls is { } tls ? Time($"{key}:Tls", tls, Minute) : [],
+        .. Time($"{key}:Total", timeouts.Total, Day),
+        .. Time($"{key}:Idle", timeouts.Idle, Day),
+        .. timeouts.Attempt is { } attempt ? Time($"{key}:Attempt", attempt, Day).Concat(NotLonger($"{key}:Attempt", attempt, $"{key}:Total", timeouts.Total)) : [],
+        .. timeouts.ResponseHeaders is { } headers
+            ? Time($"{key}:ResponseHeaders", headers, Day)
+                .Concat(NotLonger($"{key}:ResponseHeaders", headers, $"{key}:{(timeouts.Attempt is null ? "Total" : "Attempt")}", timeouts.Attempt ?? timeouts.Total))
+            : [],
+        .. timeouts.Attempt is { } whole ? Connecting(key, timeouts, whole) : [],
     ];
 
-    private static IEnumerable<string> OfRetry(string key, HttpRetrySettings retry, HttpRetrySettings inherited, HttpTimeoutSettings timeouts)
+    // What is not set gives way: its default is less where an attempt has less time.
+    private static IEnumerable<string> Connecting(string key, HttpTimeoutSettings timeouts, TimeSpan attempt) => (timeouts.Connect, timeouts.Tls) switch
+    {
+        ({ } connect, { } tls) when connect <= attempt && tls <= attempt => NotLonger($"{key}:Connect and {key}:Tls together", connect + tls, $"{key}:Attempt", attempt),
+        var (connect, tls) => NotLonger($"{key}:Connect", connect ?? TimeSpan.Zero, $"{key}:Attempt", attempt).Concat(NotLonger($"{key}:Tls", tls ?? TimeSpan.Zero, $"{key}:Attempt", attempt)),
+    };
+
+    private static IEnumerable<string> OfRetry(string key, HttpRetrySettings retry, HttpRetrySettings inherited, HttpTimeoutSettings timeouts, string timeoutsKey)
     {
         var rules = CallSettings.Of(retry, inherited, timeouts);
         return
         [
             .. retry.Attempts is { } attempts ? Number($"{key}:Attempts", attempts, 1, 10) : [],
-            .. retry.Backoff is { } backoff ? HttpOptionsCheck.Time($"{key}:Backoff", backoff, TimeSpan.Zero, s_minute) : [],
-            .. retry.LongestBackoff is { } longest ? HttpOptionsCheck.Time($"{key}:LongestBackoff", longest, TimeSpan.Zero, s_minute) : [],
-            .. retry.Backoff is null && retry.LongestBackoff is null ? [] : AtMost($"{key}:Backoff", rules.Backoff, $"{key}:LongestBackoff", rules.LongestBackoff),
-            .. retry.HedgeAfter is { } hedge ? HttpOptionsCheck.Time($"{key}:HedgeAfter", hedge, s_tick, s_day) : [],
-            .. retry.HedgeAfter is { } after && after >= (rules.AttemptTimeout ?? HttpTimeoutSettings.DefaultOfAttempt)
-                ? [$"{key}:HedgeAfter is {after}, and an attempt may take {rules.AttemptTimeout ?? HttpTimeoutSettings.DefaultOfAttempt} (ServiceMesh:Http:Timeouts:Attempt): hedge before that."]
-                : Array.Empty<string>(),
+            .. retry.Backoff is { } backoff ? Time($"{key}:Backoff", backoff, Minute, TimeSpan.Zero) : [],
+            .. retry.LongestBackoff is { } longest ? Time($"{key}:LongestBackoff", longest, Minute, TimeSpan.Zero) : [],
+            .. retry.Backoff is null && retry.LongestBackoff is null ? [] : NotLonger($"{key}:Backoff", rules.Backoff, $"{key}:LongestBackoff", rules.LongestBackoff, TimeSpan.Zero),
+            .. retry.HedgeAfter is { } hedge ? OfHedge(key, hedge, rules, timeoutsKey) : [],
         ];
     }
 
-    private static IEnumerable<string> AtMost(string key, TimeSpan? value, string otherKey, TimeSpan bound)
+    private static IEnumerable<string> OfHedge(string key, TimeSpan hedge, CallSettings rules, string timeoutsKey)
     {
-        if (value > bound)
+        foreach (var complaint in Time($"{key}:HedgeAfter", hedge, Day))
         {
-            yield return $"{key} is {value}; at most {otherKey} is allowed, which is {bound}.";
+            yield return complaint;
         }
-    }
 
-    private static IEnumerable<string> Number(string key, double value, double least, double most, string? mostKey = null)
-    {
-        if (!(value >= least && value <= most))
+        var attempt = rules.AttemptTimeout ?? HttpTimeoutSettings.DefaultOfAttempt;
+        if (hedge >= attempt)
         {
-            yield return string.Create(CultureInfo.InvariantCulture, $"{key} is {value}; allowed are {least} to {most}{(mostKey is null ? "" : $" ({mostKey})")}.");
+            yield return $"{key}:HedgeAfter is {hedge}, and an attempt may take {attempt} ({timeoutsKey}:Attempt): hedge before that.";
+        }
+        else if (hedge >= rules.HeadersTimeout)
+        {
+            yield return $"{key}:HedgeAfter is {hedge}, and the headers of an answer may take {rules.HeadersTimeout} ({timeoutsKey}:ResponseHeaders): hedge before that.";
+        }
+
+        if (rules.Attempts == 1)
+        {
+            yield return $"{key}:HedgeAfter is {hedge}, and {key}:Attempts is 1; a hedge is an attempt: allow 2 or more, or leave {key}:HedgeAfter out.";
         }
     }
 }

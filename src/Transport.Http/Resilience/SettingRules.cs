@@ -5,6 +5,9 @@ namespace ServiceMesh.Http;
 /// <summary>The rules that several settings share. Each yields the complaint, or nothing.</summary>
 internal static class SettingRules
 {
+    public static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+    public static readonly TimeSpan Day = TimeSpan.FromDays(1);
+
     private static readonly TimeSpan s_shortest = TimeSpan.FromMilliseconds(1);
 
     public static IEnumerable<string> Share(string key, double value)
@@ -23,6 +26,19 @@ internal static class SettingRules
         }
     }
 
+    /// <param name="key">The key.</param>
+    /// <param name="value">What it is set to.</param>
+    /// <param name="least">Allowed.</param>
+    /// <param name="most">Allowed.</param>
+    /// <param name="mostKey">The key that says what is the most; null when the rule does.</param>
+    public static IEnumerable<string> Number(string key, double value, double least, double most, string? mostKey = null)
+    {
+        if (!(value >= least && value <= most))
+        {
+            yield return string.Create(CultureInfo.InvariantCulture, $"{key} is {value}; allowed are {least} to {most}{(mostKey is null ? "" : $" ({mostKey})")}.");
+        }
+    }
+
     public static IEnumerable<string> Time(string key, TimeSpan value, TimeSpan most, TimeSpan? least = null)
     {
         if (value < (least ?? s_shortest) || value > most)
@@ -32,9 +48,9 @@ internal static class SettingRules
     }
 
     /// <summary>One time that lies within another. What is out of its own range has been complained about already.</summary>
-    public static IEnumerable<string> NotLonger(string key, TimeSpan value, string otherKey, TimeSpan other)
+    public static IEnumerable<string> NotLonger(string key, TimeSpan value, string otherKey, TimeSpan other, TimeSpan? least = null)
     {
-        if (value > other && other >= s_shortest)
+        if (value > other && other >= (least ?? s_shortest))
         {
             yield return $"{key} is {value}, and {otherKey} is {other}; the first must not be longer.";
         }

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Configuration;
 using NUnit.Framework;
 using ServiceMesh.Support;
 using static ServiceMesh.Http.Tests.HttpNodes;
@@ -21,10 +22,14 @@ public sealed class OptionsTests
     [TestCase("Http:Timeouts:Connect", "01:00:00", "Http:Timeouts:Connect is 01:00:00", "00:01:00")]
     [TestCase("Http:Timeouts:Tls", "00:00:00", "Http:Timeouts:Tls is 00:00:00", "00:01:00")]
     [TestCase("Http:Timeouts:Idle", "2.00:00:00", "Http:Timeouts:Idle is 2.00:00:00", "1.00:00:00")]
-    [TestCase("Http:Timeouts:Attempt", "00:01:00", "Http:Timeouts:Attempt is 00:01:00", "at most ServiceMesh:Http:Timeouts:Total is allowed, which is 00:00:30")]
+    [TestCase("Http:Timeouts:Attempt", "00:01:00", "Http:Timeouts:Attempt is 00:01:00", "ServiceMesh:Http:Timeouts:Total is 00:00:30; the first must not be longer")]
     [TestCase("Http:Timeouts:ResponseHeaders", "00:01:00", "Http:Timeouts:ResponseHeaders is 00:01:00", "ServiceMesh:Http:Timeouts:Total")]
+    [TestCase("Http:Timeouts:Idle", "00:00:00", "Http:Timeouts:Idle is 00:00:00", "00:00:00.0010000")]
+    [TestCase("Http:Timeouts:Idle", "-00:00:01", "Http:Timeouts:Idle is -00:00:01", "00:00:00.0010000")]
+    [TestCase("Http:Timeouts:Attempt", "-00:00:01", "Http:Timeouts:Attempt is -00:00:01", "00:00:00.0010000")]
     [TestCase("Http:Retry:Attempts", "0", "Http:Retry:Attempts is 0", "1 to 10")]
-    [TestCase("Http:Retry:Backoff", "00:00:02", "Http:Retry:Backoff is 00:00:02", "at most ServiceMesh:Http:Retry:LongestBackoff is allowed, which is 00:00:01")]
+    [TestCase("Http:Retry:Backoff", "00:00:02", "Http:Retry:Backoff is 00:00:02", "ServiceMesh:Http:Retry:LongestBackoff is 00:00:01; the first must not be longer")]
+    [TestCase("Http:Retry:LongestBackoff", "00:00:00", "Http:Retry:Backoff is 00:00:00.0250000", "ServiceMesh:Http:Retry:LongestBackoff is 00:00:00; the first must not be longer")]
     [TestCase("Http:Retry:HedgeAfter", "00:00:10", "Http:Retry:HedgeAfter is 00:00:10", "an attempt may take 00:00:10")]
     [TestCase("Http:Services:weather:Retry:Attempts", "11", "Http:Services:weather:Retry:Attempts is 11", "1 to 10")]
     [TestCase("Http:RetryBudget:Ratio", "1.5", "Http:RetryBudget:Ratio is 1.5", "0 to 1")]
@@ -44,6 +49,39 @@ public sealed class OptionsTests
         var refusal = await RefusalAsync([.. service, (key, value)]);
 
         Assert.That(refusal, Does.Contain($"ServiceMesh:{names}").And.Contain(says));
+    }
+
+    [TestCase("Timeouts:Connect and ServiceMesh:Http:Timeouts:Tls together is 00:00:03", "Timeouts:Attempt is 00:00:02;", "Timeouts:Connect=00:00:01", "Timeouts:Tls=00:00:02", "Timeouts:Attempt=00:00:02")]
+    [TestCase("Timeouts:Connect is 00:00:03", "Timeouts:Attempt is 00:00:02; the first must not be longer", "Timeouts:Connect=00:00:03", "Timeouts:Attempt=00:00:02")]
+    [TestCase("Timeouts:Tls is 00:00:03", "Timeouts:Attempt is 00:00:02; the first must not be longer", "Timeouts:Tls=00:00:03", "Timeouts:Attempt=00:00:02")]
+    [TestCase("Retry:HedgeAfter is 00:00:01", "Retry:Attempts is 1; a hedge is an attempt", "Retry:HedgeAfter=00:00:01", "Retry:Attempts=1")]
+    [TestCase("Services:weather:Retry:HedgeAfter is 00:00:01", "a hedge is an attempt", "Services:weather:Retry:HedgeAfter=00:00:01", "Retry:Attempts=1")]
+    [TestCase("Retry:HedgeAfter is 00:00:02", "may take 00:00:01 (ServiceMesh:Http:Timeouts:ResponseHeaders)", "Retry:HedgeAfter=00:00:02", "Timeouts:ResponseHeaders=00:00:01")]
+    public async Task Settings_that_contradict_each_other_are_refused_with_both_keys(string names, string says, params string[] settings)
+    {
+        var refusal = await RefusalAsync([Service("weather", 5080), .. settings.Select(s => ($"Http:{s.Split('=')[0]}", s.Split('=')[1]))]);
+
+        Assert.That(refusal, Does.Contain($"ServiceMesh:Http:{names}").And.Contain(says));
+    }
+
+    [TestCase("Timeouts:Attempt=00:00:01")]
+    [TestCase("Timeouts:Attempt=00:00:01", "Timeouts:Connect=00:00:00.5")]
+    [TestCase("Timeouts:Attempt=00:00:01", "Timeouts:Connect=00:00:00.5", "Timeouts:Tls=00:00:00.5")]
+    [TestCase("Retry:HedgeAfter=00:00:01", "Services:weather:Retry:Attempts=1")]
+    public void Settings_that_give_way_to_each_other_are_not(params string[] settings)
+    {
+        var options = new HttpTransportOptions { Services = { ["weather"] = new() { Address = "static:127.0.0.1:1" } } };
+        new ConfigurationBuilder().AddInMemoryCollection(settings.Select(s => KeyValuePair.Create<string, string?>(s.Split('=')[0], s.Split('=')[1]))).Build().Bind(options);
+
+        Assert.That(ResilienceCheck.Complaints("S", options), Is.Empty);
+    }
+
+    [Test]
+    public void A_complaint_names_the_section_that_it_was_given()
+    {
+        var options = new HttpTransportOptions { Retry = { HedgeAfter = TimeSpan.FromSeconds(10), Attempts = 1 }, Timeouts = { ResponseHeaders = TimeSpan.FromMinutes(1) } };
+
+        Assert.That(ResilienceCheck.Complaints("Other:Http", options), Has.Exactly(3).Items.And.All.StartsWith("Other:Http:").And.All.Not.Contain("ServiceMesh"));
     }
 
     [Test]

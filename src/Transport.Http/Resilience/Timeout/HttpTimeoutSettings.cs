@@ -3,11 +3,14 @@ namespace ServiceMesh.Http;
 /// <summary><c>ServiceMesh:Http:Timeouts</c>: timeouts of the phases of a request. Each is 1 ms to 1 day.</summary>
 public sealed class HttpTimeoutSettings
 {
-    /// <summary>How long a TCP connection may take. Default: 3 seconds.</summary>
-    public TimeSpan Connect { get; set; } = TimeSpan.FromSeconds(3);
+    /// <summary>
+    /// How long a TCP connection may take; at most 1 minute, and together with <see cref="Tls"/> at most <see cref="Attempt"/>
+    /// where those are set. Default: 3 seconds; an attempt that has less time ends it sooner.
+    /// </summary>
+    public TimeSpan? Connect { get; set; }
 
-    /// <summary>How long the TLS handshake may take. Default: 3 seconds.</summary>
-    public TimeSpan Tls { get; set; } = TimeSpan.FromSeconds(3);
+    /// <summary>How long the TLS handshake may take; as <see cref="Connect"/>. Default: 3 seconds, as there.</summary>
+    public TimeSpan? Tls { get; set; }
 
     /// <summary>
     /// How long a server may take from the first byte of the request to the headers of its answer; at most <see cref="Attempt"/>. Default: as
@@ -33,6 +36,10 @@ public sealed class HttpTimeoutSettings
     /// closed after it. Keep it below what servers allow. Default: 60 seconds.
     /// </summary>
     public TimeSpan Idle { get; set; } = TimeSpan.FromSeconds(60);
+
+    internal TimeSpan ConnectLimit => Connect ?? TimeSpan.FromSeconds(3);
+
+    internal TimeSpan TlsLimit => Tls ?? TimeSpan.FromSeconds(3);
 
     /// <summary>What <see cref="Attempt"/> and <see cref="ResponseHeaders"/> are for what may be repeated, when nothing else is said.</summary>
     internal static readonly TimeSpan DefaultOfAttempt = TimeSpan.FromSeconds(10);
