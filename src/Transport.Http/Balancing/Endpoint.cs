@@ -133,7 +133,7 @@ public sealed class Endpoint
     /// <summary>Whether as many attempts are under way as may be.</summary>
     internal bool IsFull => InFlight >= MostInFlight;
 
-    /// <summary>How many attempts may be under way. A few that choose it at one moment may exceed it.</summary>
+    /// <summary>How many attempts may be under way.</summary>
     internal int MostInFlight { get; init; } = int.MaxValue;
 
 
@@ -169,10 +169,11 @@ public sealed class Endpoint
     /// under way to it goes, so either the attempt has been counted or this has been seen. Nothing else is asked: a signal
     /// goes to all who want it, whatever became of others.
     /// </summary>
-    internal bool TryBegin()
+    /// <param name="limited">Whether it counts that as many as may be are under way: for requests, of which somebody hears the refusal.</param>
+    internal bool TryBegin(bool limited = false)
     {
-        Begin();
-        if (State == EndpointState.Healthy)
+        var now = Interlocked.Increment(ref _inFlight);
+        if (State == EndpointState.Healthy && (!limited || now <= MostInFlight))
         {
             return true;
         }

@@ -65,7 +65,10 @@ internal readonly struct AttemptSpan : IDisposable
     }
 
     /// <summary>No answer came.</summary>
-    public void Fail(Exception failure) => Fail(failure is PhaseTimeoutException or OperationCanceledException ? "timeout" : failure.GetType().FullName!);
+    /// <param name="failure">Why.</param>
+    /// <param name="cancelled">Whether nobody wants an answer any more: the caller, or because another attempt has one.</param>
+    public void Fail(Exception failure, bool cancelled) =>
+        Fail(cancelled ? "cancelled" : PhaseTimeoutException.In(failure) is not null ? "timeout" : failure.GetType().FullName!);
 
     public void Dispose() => _span?.Dispose();
 

@@ -29,6 +29,12 @@ internal abstract class Call<TReply>(CallSettings settings)
     /// <summary>Whether the next attempt may go to an endpoint again that was tried: when there is no other.</summary>
     public bool MayReturn { get; set; }
 
+    /// <summary>Whether selection found nobody left: then no other attempt can follow, and none is counted or paid for.</summary>
+    public bool IsExhausted { get; set; }
+
+    /// <summary>Whether an attempt ended of which nobody knows if it ran: then nothing later makes the request "not processed".</summary>
+    public bool MayHaveRun { get; set; }
+
     /// <summary>Whether running twice does no harm: an idempotent request, or one with a key.</summary>
     public abstract bool IsRepeatable { get; }
 
@@ -86,7 +92,7 @@ internal abstract class Call<TReply>(CallSettings settings)
                 return false;
             }
 
-            if (endpoint.TryBegin())
+            if (endpoint.TryBegin(limited: true))
             {
                 Interlocked.Increment(ref _attempts);
                 context.Properties.Set(s_endpoint, endpoint);

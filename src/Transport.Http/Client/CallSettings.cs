@@ -49,7 +49,9 @@ internal sealed record CallSettings
     public TimeSpan AttemptLimit(bool isRepeatable, TimeSpan remaining) => Limit(AttemptTimeout, isRepeatable, remaining);
 
     /// <summary>How long the headers of its answer may take; infinite when the attempt's own limit says it all.</summary>
-    public TimeSpan HeadersLimit(bool isRepeatable, TimeSpan remaining) => Limit(HeadersTimeout, isRepeatable, AttemptLimit(isRepeatable, remaining) is var attempt && attempt == Timeout.InfiniteTimeSpan ? remaining : attempt);
+    public TimeSpan HeadersLimit(bool isRepeatable, TimeSpan remaining) => HeadersTimeout is null
+        ? Timeout.InfiniteTimeSpan
+        : Limit(HeadersTimeout, isRepeatable, AttemptLimit(isRepeatable, remaining) is var attempt && attempt == Timeout.InfiniteTimeSpan ? remaining : attempt);
 
     // A timer that cannot fire before the one above it is not worth having.
     private static TimeSpan Limit(TimeSpan? set, bool isRepeatable, TimeSpan bound) =>

@@ -40,6 +40,12 @@ internal sealed class MessageCall(Message message, RequestRoute route, Routes ro
     /// <summary>What the caller gets.</summary>
     public ReplyMessage Complete(Answer<ReplyMessage> answer)
     {
+        // What is not known to have run is worth more than who refused it last.
+        if (MayHaveRun && answer.Verdict.Result is AttemptResult.NotSent or AttemptResult.Declined && _best is { Verdict.Result: AttemptResult.Broken } best)
+        {
+            answer = best;
+        }
+
         if (answer.Failure is null)
         {
             return answer.Reply!;
@@ -47,12 +53,12 @@ internal sealed class MessageCall(Message message, RequestRoute route, Routes ro
 
         if (answer.Failure is CircuitOpenException open)
         {
-            return ReplyMessage.Failure(StatusCode.Unavailable, open.Message, notProcessed: true, open.RetryAfter);
+            return ReplyMessage.Failure(StatusCode.Unavailable, open.Message, notProcessed: !MayHaveRun, open.RetryAfter);
         }
 
         var often = Attempts > 1 ? $" It was attempt {Attempts}." : "";
         return answer.Verdict.Result == AttemptResult.NotSent
-            ? ReplyMessage.Failure(StatusCode.Unavailable, $"{LastEndpoint} cannot be reached: {Connections.ReasonOf(answer.Failure)}.{often}", notProcessed: true)
+            ? ReplyMessage.Failure(StatusCode.Unavailable, $"{LastEndpoint} cannot be reached: {Connections.ReasonOf(answer.Failure)}.{often}", notProcessed: !MayHaveRun)
             : ReplyMessage.Failure(
                 StatusCode.Unavailable,
                 answer.Failure is PhaseTimeoutException timeout

@@ -34,7 +34,7 @@ internal sealed class MessageSender(HttpNode node, Connections connections, Mesh
         }
         catch (Exception failure) when (failure is HttpRequestException or IOException or OperationCanceledException or PhaseTimeoutException)
         {
-            span.Fail(failure);
+            span.Fail(failure, cancellationToken.IsCancellationRequested);
             if (cancellationToken.IsCancellationRequested)
             {
                 throw new OperationCanceledException(failure.Message, failure, cancellationToken); // how it ended meanwhile is nobody's concern

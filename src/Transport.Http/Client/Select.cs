@@ -18,6 +18,8 @@ internal sealed class Select<TReply>(ClientMetrics metrics) : ResilienceStrategy
         var call = Call<TReply>.Of(context);
         if (!call.TrySelect(context))
         {
+            call.IsExhausted = true;
+            metrics.Refused(call.Service, "no-endpoint");
             return Outcome.FromResult(call.NobodyCanTake());
         }
 
@@ -38,6 +40,7 @@ internal sealed class Select<TReply>(ClientMetrics metrics) : ResilienceStrategy
             outcome = Outcome.FromResult(new Answer<TReply>(null, new(AttemptResult.NotSent), open));
         }
 
+        call.MayHaveRun |= outcome.Exception is null && outcome.Result.Verdict.Result == AttemptResult.Broken;
         call.End(endpoint, outcome);
         return outcome;
     }

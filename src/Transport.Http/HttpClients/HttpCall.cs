@@ -8,6 +8,8 @@ namespace ServiceMesh.Http;
 /// <summary>A request of an ordinary HttpClient on its way to one of the servers of its service.</summary>
 internal sealed class HttpCall : Call<HttpResponseMessage>
 {
+    private const string Doubt = " An attempt before had failed, and whether it was processed is not known.";
+
     private readonly HttpRequestMessage _request;
     private readonly RequestBody _body;
     private readonly ClientService _service;
@@ -63,7 +65,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
         }
         catch (Exception failure) when (failure is HttpRequestException or IOException or OperationCanceledException or PhaseTimeoutException)
         {
-            span.Fail(failure);
+            span.Fail(failure, cancellationToken.IsCancellationRequested);
             if (cancellationToken.IsCancellationRequested)
             {
                 throw new OperationCanceledException(failure.Message, failure, cancellationToken); // how it ended meanwhile is nobody's concern
@@ -76,7 +78,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
         catch (Exception failure)
 #pragma warning restore CA1031
         {
-            span.Fail(failure);
+            span.Fail(failure, cancellationToken.IsCancellationRequested);
             return new(null, Verdict.Answered, failure);
         }
     }
@@ -124,6 +126,10 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
         throw answer.Failure switch
         {
             _ when PhaseTimeoutException.In(answer.Failure) is { } timeout => new TaskCanceledException($"{timeout.Message}{often}", timeout),
+            // An attempt before it may have been processed, so nothing here may say that the request was not.
+            HttpRequestException { InnerException: RequestNotSentException or CircuitOpenException } own when MayHaveRun =>
+                new HttpRequestException(own.HttpRequestError, $"{own.Message}{Doubt}", null, own.StatusCode),
+            CircuitOpenException open when MayHaveRun => new HttpRequestException(HttpRequestError.ConnectionError, $"{open.Message}{Doubt}", null, _lastStatus),
             HttpRequestException { InnerException: RequestNotSentException or CircuitOpenException } own => own,
             CircuitOpenException open => new HttpRequestException(HttpRequestError.ConnectionError, open.Message, open),
             var failure => new HttpRequestException(

@@ -9,12 +9,12 @@ namespace ServiceMesh.Http;
 /// </example>
 public static class HttpRequestMessageExtensions
 {
-    private static readonly HttpRequestOptionsKey<RetryOptions> s_retry = new("ServiceMesh:Retry");
-    private static readonly HttpRequestOptionsKey<bool> s_idempotent = new("ServiceMesh:Idempotent");
-    private static readonly HttpRequestOptionsKey<bool> s_repeatableBody = new("ServiceMesh:RepeatableBody");
-    private static readonly HttpRequestOptionsKey<TimeSpan> s_timeout = new("ServiceMesh:TotalTimeout");
-    private static readonly HttpRequestOptionsKey<string> s_key = new("ServiceMesh:BalancingKey");
-    private static readonly HttpRequestOptionsKey<int> s_readAhead = new("ServiceMesh:ReadAhead");
+    private static readonly HttpRequestOptionsKey<RetryOptions> s_retry = new("mesh-retry");
+    private static readonly HttpRequestOptionsKey<bool> s_idempotent = new("mesh-idempotent");
+    private static readonly HttpRequestOptionsKey<bool> s_repeatableBody = new("mesh-repeatable-body");
+    private static readonly HttpRequestOptionsKey<TimeSpan> s_timeout = new("mesh-timeout");
+    private static readonly HttpRequestOptionsKey<string> s_key = new("mesh-balancing-key");
+    private static readonly HttpRequestOptionsKey<int> s_readAhead = new("mesh-read-ahead");
 
     /// <summary>
     /// How it is sent again when an attempt fails: attempts, on which statuses, the time of each, hedging. What is null there,

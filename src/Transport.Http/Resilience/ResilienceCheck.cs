@@ -24,7 +24,7 @@ internal static class ResilienceCheck
         .. options.CircuitBreaker.Complaints($"{section}:CircuitBreaker"),
         .. options.Ejection.Complaints($"{section}:Ejection"),
         .. Number($"{section}:Limits:Concurrency", options.Limits.Concurrency, 1, 1_000_000),
-        .. Number($"{section}:Limits:ConcurrencyPerEndpoint", options.Limits.ConcurrencyPerEndpoint, 1, options.Limits.Concurrency, $"{section}:Limits:Concurrency"),
+        .. Number($"{section}:Limits:ConcurrencyPerEndpoint", options.Limits.MostPerEndpoint, 1, options.Limits.Concurrency, $"{section}:Limits:Concurrency"),
     ];
 
     private static IEnumerable<string> OfTimeouts(string key, HttpTimeoutSettings timeouts) =>

@@ -13,11 +13,12 @@ public sealed class FullNodeTests
     [Test]
     public async Task Plain_requests_go_elsewhere_and_each_runs_once(CancellationToken cancellationToken)
     {
-        var log = new ExecutionLog();
+        var (log, byTheFull) = (new ExecutionLog(), 0);
         int[] ports = [FreePort.Next(), FreePort.Next(), FreePort.Next()];
         await using var first = await NodeAsync(ports[0], ports, handler => (handler.MaxConcurrency, handler.MaxQueued) = (1, 0), async request =>
         {
             await Task.Delay(TimeSpan.FromMilliseconds(20), cancellationToken); // meanwhile it is full
+            Interlocked.Increment(ref byTheFull);
             Run(request);
         });
         await using var second = await NodeAsync(ports[1], ports, null, request => Task.Run(() => Run(request), cancellationToken));
@@ -40,6 +41,7 @@ public sealed class FullNodeTests
         Assert.That(replies.SelectMany(r => r).Where(r => !r.IsSuccess).Select(r => r.Failure!.Message), Is.Empty);
         Assert.That(log.ExecutedTwice, Is.Empty);
         Assert.That(log.Executions, Is.EqualTo(replies.Sum(r => r.Count)));
+        Assert.That(byTheFull, Is.GreaterThan(0).And.LessThan(log.Executions / 4), "in turn it would be a third, had it not refused");
 
         void Run(int request) => log.Executed($"{request}");
     }

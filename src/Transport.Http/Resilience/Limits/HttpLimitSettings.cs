@@ -1,11 +1,16 @@
 namespace ServiceMesh.Http;
 
-/// <summary><c>ServiceMesh:Http:Limits</c>: how much may be under way at once. What is more is refused at once with 429, marked "not processed".</summary>
+/// <summary><c>ServiceMesh:Http:Limits</c>: how much may be under way at once. What is more is refused at once, marked "not processed": with 429, an HttpClient's with an exception.</summary>
 public sealed class HttpLimitSettings
 {
     /// <summary>Requests of this client, over all services. 1 to 1,000,000. Default: 16,384.</summary>
     public int Concurrency { get; set; } = 16_384;
 
-    /// <summary>Attempts at one endpoint; at most <see cref="Concurrency"/>. An endpoint that has as many is not chosen. Default: 4,096.</summary>
-    public int ConcurrencyPerEndpoint { get; set; } = 4_096;
+    /// <summary>
+    /// Attempts at one endpoint; at most <see cref="Concurrency"/>. An endpoint that has as many is not chosen. Default: 4,096, or
+    /// <see cref="Concurrency"/> where that is less.
+    /// </summary>
+    public int? ConcurrencyPerEndpoint { get; set; }
+
+    internal int MostPerEndpoint => ConcurrencyPerEndpoint ?? Math.Min(4_096, Concurrency);
 }

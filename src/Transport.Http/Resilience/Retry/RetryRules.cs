@@ -23,7 +23,7 @@ internal sealed class RetryRules<TReply>(RetryBudget budget, Random random, Clie
     private bool ShouldRetry(Call<TReply> call, Outcome<Answer<TReply>> outcome)
     {
         // Without an answer it was cancelled, by the caller or by the end of its time.
-        if (outcome.Exception is not null || !call.CanBeSentAgain)
+        if (outcome.Exception is not null || call.IsExhausted || !call.CanBeSentAgain)
         {
             return false;
         }
@@ -32,6 +32,9 @@ internal sealed class RetryRules<TReply>(RetryBudget budget, Random random, Clie
         var isRetried = answer.Verdict.Result switch
         {
             AttemptResult.Declined => Moves(call),
+
+            // Another request took the trial of the circuit in between: choosing somebody else is no retry.
+            AttemptResult.NotSent when answer.Failure is CircuitOpenException && call.HasAnother() => Moves(call),
             AttemptResult.NotSent => Retries(call, answer.Verdict, "not-sent"),
             var result => call.IsRepeatable && (call.WantsRetry(answer) ?? result == AttemptResult.Broken) && Retries(call, answer.Verdict, "broken"),
         };

@@ -11,20 +11,22 @@ public sealed class CircuitStressTests
     public void No_outcome_is_lost_or_counted_twice_however_many_threads_count_while_the_window_moves(int? cells)
     {
         // With one cell the threads of all processors meet in it.
-        var window = new OutcomeWindow(window: 1_000_000, interval: 10, now: 0, cells);
+        const int Calls = 1_000_000;
+        var window = new OutcomeWindow(window: 1_000_000_000, interval: 10_000, now: 0, cells);
         var (now, looked) = (0L, 0);
-        Parallel.For(0, 8, seed =>
+        Race(4, seed =>
         {
-            var random = new Random(seed);
-            for (var i = 0; i < 20_000; i++)
+            for (var i = 0; i < Calls; i++)
             {
-                looked += window.Count(failed: random.Next(4) == 0, Interlocked.Increment(ref now), out _) ? 1 : 0;
+                if (window.Count(failed: (i + seed) % 4 == 0, (i & 63) == 0 ? Interlocked.Add(ref now, 64) : Volatile.Read(ref now), out _))
+                {
+                    Interlocked.Increment(ref looked);
+                }
             }
         });
         Assert.That(window.TryRead(now, out var within), Is.True);
-        Assert.That(within.Total, Is.EqualTo(160_000));
-        Assert.That(within.FailureRate, Is.EqualTo(0.25).Within(0.01));
-        Assert.That(looked, Is.GreaterThan(100));
+        Assert.That(within, Is.EqualTo(new Outcomes(3 * Calls, Calls)));
+        Assert.That(looked, Is.InRange(10, 4 * Calls / 10_000));
     }
 
     [Test]
@@ -46,17 +48,25 @@ public sealed class CircuitStressTests
     [Test]
     public void However_many_threads_ask_one_trial_is_taken_in_an_interval()
     {
-        const int Interval = 10;
+        const int Interval = 2;
         var circuit = new HalfOpenCircuit(null!, null!, nextTrial: 0);
-        var (now, taken) = (0L, 0);
-        Parallel.For(0, 8, _ =>
+        var now = 0L;
+        var taken = new List<long>[4];
+        Race(taken.Length, thread =>
         {
-            for (var i = 0; i < 200_000; i++)
+            taken[thread] = new(1_000_000);
+            for (var i = 0; i < 1_000_000; i++)
             {
-                Interlocked.Add(ref taken, circuit.TryTakeTrial(Interlocked.Increment(ref now), Interval) ? 1 : 0);
+                var mine = Interlocked.Increment(ref now);
+                if (circuit.TryTakeTrial(mine, Interval))
+                {
+                    taken[thread].Add(mine);
+                }
             }
         });
-        Assert.That(taken, Is.InRange(1, (now / Interval) + 1));
+        long[] all = [.. taken.SelectMany(t => t).Order()];
+        Assert.That(all, Has.Length.GreaterThan(1000));
+        Assert.That(all.Zip(all.Skip(1)).Count(pair => pair.Second - pair.First < Interval), Is.Zero);
     }
 
     [Test]
@@ -100,5 +110,17 @@ public sealed class CircuitStressTests
         }
 
         Assert.That(circuit.Changes.Zip(circuit.Changes.Skip(1)).Where(pair => pair.First.To != pair.Second.From), Is.Empty);
+    }
+
+    private static void Race(int threads, Action<int> run)
+    {
+        using var start = new Barrier(threads);
+        Thread[] running = [.. Enumerable.Range(0, threads).Select(i => new Thread(() =>
+        {
+            start.SignalAndWait();
+            run(i);
+        }))];
+        Array.ForEach(running, t => t.Start());
+        Array.ForEach(running, t => t.Join());
     }
 }

@@ -131,17 +131,14 @@ public sealed class SelectionTests
         using var group = new TestedGroup(5, balancer: balancer);
         group.Fail(0);
         group.Break(1);
-        Run();
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        Run();
-        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
-
-        void Run()
-        {
-            for (var i = 0; i < 1000; i++)
+        Assert.That(
+            Allocated.By(() =>
             {
-                group.Balancer.Pick(default);
-            }
-        }
+                for (var i = 0; i < 1000; i++)
+                {
+                    group.Balancer.Pick(default);
+                }
+            }),
+            Is.Zero);
     }
 }

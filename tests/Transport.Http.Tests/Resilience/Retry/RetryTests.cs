@@ -201,4 +201,32 @@ public sealed class RetryTests
 
         Assert.That(_layers.Endpoints.All.Select(e => e.InFlight), Is.All.Zero);
     }
+
+    [Test]
+    public async Task When_nobody_is_left_it_ends_at_once_and_takes_no_token()
+    {
+        var call = _layers.Call(_ =>
+        {
+            foreach (var endpoint in _layers.Endpoints.All)
+            {
+                endpoint.Breaker.Open();
+            }
+
+            return Broken;
+        });
+        var before = _layers.Budget.Available;
+
+        var answer = await _layers.SendAsync(call).InTime();
+
+        Assert.That((answer.Reply, string.Concat(call.Sent), call.MayHaveRun), Is.EqualTo(("nobody", "a", true)));
+        Assert.That(before - _layers.Budget.Available, Is.LessThanOrEqualTo(1));
+    }
+
+    [Test]
+    public void An_endpoint_takes_no_more_attempts_at_once_than_it_may()
+    {
+        var limited = new Endpoint(new("10.0.0.9", 1), _layers.Clock) { MostInFlight = 1 };
+
+        Assert.That((limited.TryBegin(limited: true), limited.TryBegin(limited: true), limited.InFlight), Is.EqualTo((true, false, 1)));
+    }
 }

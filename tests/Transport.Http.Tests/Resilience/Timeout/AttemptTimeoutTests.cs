@@ -42,6 +42,13 @@ public sealed class AttemptTimeoutTests
         Assert.That((AtOnce with { AttemptTimeout = TimeSpan.FromSeconds(5) }).AttemptLimit(isRepeatable: false, TimeSpan.FromSeconds(30)), Is.EqualTo(TimeSpan.FromSeconds(5)));
 
     [Test]
+    public void The_headers_have_as_long_as_the_attempt_unless_something_else_is_said() =>
+        Assert.That(
+            ((AtOnce with { AttemptTimeout = TimeSpan.FromSeconds(20) }).HeadersLimit(isRepeatable: true, TimeSpan.FromSeconds(30)),
+                (AtOnce with { HeadersTimeout = TimeSpan.FromSeconds(5) }).HeadersLimit(isRepeatable: false, TimeSpan.FromSeconds(30))),
+            Is.EqualTo((Timeout.InfiniteTimeSpan, TimeSpan.FromSeconds(5))));
+
+    [Test]
     public void No_timer_runs_that_the_deadline_precedes() =>
         Assert.That(AtOnce.AttemptLimit(isRepeatable: true, TimeSpan.FromSeconds(10)), Is.EqualTo(Timeout.InfiniteTimeSpan));
 
