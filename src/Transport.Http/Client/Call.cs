@@ -140,8 +140,11 @@ internal abstract class Call<TReply>(CallSettings settings)
         return false;
     }
 
-    /// <summary>Sends one attempt to an endpoint. Every outcome is an answer; the only exception is the cancellation of the token.</summary>
-    public abstract ValueTask<Answer<TReply>> SendAsync(Endpoint endpoint, CancellationToken cancellationToken);
+    /// <summary>
+    /// Sends one attempt to an endpoint. Every outcome is an answer; the only exception is the cancellation of the token, and it
+    /// is returned, not thrown.
+    /// </summary>
+    public abstract ValueTask<Outcome<Answer<TReply>>> SendAsync(Endpoint endpoint, CancellationToken cancellationToken);
 
     /// <summary>An endpoint as it is named to people: with its scheme.</summary>
     public abstract string Describe(Endpoint endpoint);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Polly;
 
 namespace ServiceMesh.Http;
 
@@ -13,7 +14,7 @@ internal sealed class MessageCall(Message message, RequestRoute route, Routes ro
 
     public override TimeSpan Remaining => message.Deadline.Remaining;
 
-    public override ValueTask<Answer<ReplyMessage>> SendAsync(Endpoint endpoint, CancellationToken cancellationToken) => routes.MemberOf(endpoint) is { } member
+    public override ValueTask<Outcome<Answer<ReplyMessage>>> SendAsync(Endpoint endpoint, CancellationToken cancellationToken) => routes.MemberOf(endpoint) is { } member
         ? sender.OverHttpAsync(message, member, this, cancellationToken)
         : sender.InProcessAsync(message, endpoint, cancellationToken);
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Polly;
 
 namespace ServiceMesh.Http;
 
@@ -7,7 +8,7 @@ internal sealed class MessageSender(HttpNode node, Connections connections, Mesh
 {
     /// <summary>To another node, or a foreign server.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<Answer<ReplyMessage>> OverHttpAsync(Message request, Member member, MessageCall call, CancellationToken cancellationToken)
+    public async ValueTask<Outcome<Answer<ReplyMessage>>> OverHttpAsync(Message request, Member member, MessageCall call, CancellationToken cancellationToken)
     {
         using var span = AttemptSpan.Start("POST", member.Service.IsTls(member.Endpoint), member.Endpoint, call.Service, call.Attempts - 1);
         using var attempt = connections.Make(member, HttpMethod.Post, member.UriOf(request.Kind, request.Topic), request.ContentType, request.Body);
@@ -21,7 +22,7 @@ internal sealed class MessageSender(HttpNode node, Connections connections, Mesh
             span.End(response?.Status ?? 200);
             if (response is not { } answer)
             {
-                return new(TooLarge(), Verdict.Answered);
+                return Outcome.FromResult(new Answer<ReplyMessage>(TooLarge(), Verdict.Answered));
             }
 
             var judged = Judge(ReplyWire.Read(answer, member.ToString(), member.Service.IsForeign, out var isFromNode), isFromNode);
@@ -30,29 +31,39 @@ internal sealed class MessageSender(HttpNode node, Connections connections, Mesh
                 member.Endpoint.RecordFailure(); // a quick page with 200 must not attract traffic
             }
 
-            return judged;
+            return Outcome.FromResult(judged);
         }
         catch (Exception failure) when (failure is HttpRequestException or IOException or OperationCanceledException or PhaseTimeoutException)
         {
             span.Fail(failure, cancellationToken.IsCancellationRequested);
             if (cancellationToken.IsCancellationRequested)
             {
-                throw connections.Cancelled(attempt, failure, cancellationToken); // how it ended meanwhile is nobody's concern
+                return Outcome.FromException<Answer<ReplyMessage>>(connections.Cancelled(attempt, failure, cancellationToken)); // how it ended meanwhile is nobody's concern
             }
 
             member.Endpoint.RecordFailure();
             mesh.Suspect(member.Endpoint);
-            return new(null, Connections.WasNotSent(attempt, failure) ? Verdict.NotSent : Verdict.Broken, PhaseTimeoutException.In(failure) ?? failure);
+            return Outcome.FromResult(new Answer<ReplyMessage>(
+                null, Connections.WasNotSent(attempt, failure) ? Verdict.NotSent : Verdict.Broken, PhaseTimeoutException.In(failure) ?? failure));
         }
     }
 
     /// <summary>To a handler of this node.</summary>
     // It may keep its thread and may ignore its token: the caller's thread goes on, and so does the caller.
-    public async ValueTask<Answer<ReplyMessage>> InProcessAsync(Message request, Endpoint here, CancellationToken cancellationToken)
+    public async ValueTask<Outcome<Answer<ReplyMessage>>> InProcessAsync(Message request, Endpoint here, CancellationToken cancellationToken)
     {
         var began = node.Context.Clock.GetTimestamp();
-        var reply = await Task.Run(() => node.AnswerAsync(request, cancellationToken).AsTask(), CancellationToken.None)
-            .WaitAsync(cancellationToken).ConfigureAwait(false);
+        ReplyMessage reply;
+        try
+        {
+            reply = await Task.Run(() => node.AnswerAsync(request, cancellationToken).AsTask(), CancellationToken.None)
+                .WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException cancelled)
+        {
+            return Outcome.FromException<Answer<ReplyMessage>>(cancelled);
+        }
+
         if (Connections.IsFailure((int)reply.Status))
         {
             here.RecordFailure();
@@ -64,7 +75,7 @@ internal sealed class MessageSender(HttpNode node, Connections connections, Mesh
 
         here.RecordBytes(request.Body.Length + reply.Body.Length);
         here.ReportedLoad = node.Local.LoadOf(request.Topic);
-        return Judge(reply, isFromNode: true);
+        return Outcome.FromResult(Judge(reply, isFromNode: true));
     }
 
     // A node that says that its handler failed is well. Of a server that is no node a failing status says the opposite.

@@ -57,7 +57,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
 
     public override string Describe(Endpoint endpoint) => _service.Service.Describe(endpoint);
 
-    public override async ValueTask<Answer<HttpResponseMessage>> SendAsync(Endpoint endpoint, CancellationToken cancellationToken)
+    public override async ValueTask<Outcome<Answer<HttpResponseMessage>>> SendAsync(Endpoint endpoint, CancellationToken cancellationToken)
     {
         var isTls = _service.Service.IsTls(endpoint) || _request.RequestUri!.Scheme == Uri.UriSchemeHttps;
         using var span = AttemptSpan.Start(_request.Method.Method, isTls, endpoint, Service, Attempts - 1);
@@ -72,7 +72,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             attempt = AttemptMessage.Make(_request, content, endpoint, isTls, _service.Service.Settings.Http2);
             var response = await ExchangeAsync(attempt, endpoint, cancellationToken).ConfigureAwait(false);
             span.End((int)response.StatusCode);
-            return new(response, VerdictOn(response));
+            return Ended(response, VerdictOn(response));
         }
 #pragma warning disable CA1031 // Whatever the caller's own content throws, the caller gets.
         catch (Exception failure)
@@ -81,22 +81,26 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             span.Fail(failure, cancellationToken.IsCancellationRequested);
             if (failure is not (HttpRequestException or IOException or OperationCanceledException or PhaseTimeoutException) || attempt is null)
             {
-                return new(null, Verdict.Withdrawn, failure);
+                return Ended(null, Verdict.Withdrawn, failure);
             }
 
             if (cancellationToken.IsCancellationRequested)
             {
-                throw _service.Connections.Cancelled(attempt, failure, cancellationToken); // how it ended meanwhile is nobody's concern
+                return Outcome.FromException<Answer<HttpResponseMessage>>(
+                    _service.Connections.Cancelled(attempt, failure, cancellationToken)); // how it ended meanwhile is nobody's concern
             }
 
             if (upload?.OwnFailure is { } own)
             {
-                return new(null, Verdict.Withdrawn, own);
+                return Ended(null, Verdict.Withdrawn, own);
             }
 
             endpoint.RecordFailure();
-            return new(null, Connections.WasNotSent(attempt, failure) ? Verdict.NotSent : Verdict.Broken, failure);
+            return Ended(null, Connections.WasNotSent(attempt, failure) ? Verdict.NotSent : Verdict.Broken, failure);
         }
+
+        static Outcome<Answer<HttpResponseMessage>> Ended(HttpResponseMessage? response, Verdict verdict, Exception? failure = null) =>
+            Outcome.FromResult(new Answer<HttpResponseMessage>(response, verdict, failure));
     }
 
     // A body that the caller still reads is under way: it ends the attempt itself.

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Diagnostics.Metrics;
+using Polly;
 using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
@@ -38,11 +39,18 @@ internal sealed class ScriptedCall(
 
     public override TimeSpan TotalLimit => Total;
 
-    public override async ValueTask<Answer<string>> SendAsync(Endpoint endpoint, CancellationToken cancellationToken)
+    public override async ValueTask<Outcome<Answer<string>>> SendAsync(Endpoint endpoint, CancellationToken cancellationToken)
     {
         var name = Http.Tests.Endpoints.NameOf(endpoint);
         Sent.Enqueue(name);
-        return await server(name, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return Outcome.FromResult(await server(name, cancellationToken).ConfigureAwait(false));
+        }
+        catch (OperationCanceledException cancelled)
+        {
+            return Outcome.FromException<Answer<string>>(cancelled);
+        }
     }
 
     public override string Describe(Endpoint endpoint) => Http.Tests.Endpoints.NameOf(endpoint);
