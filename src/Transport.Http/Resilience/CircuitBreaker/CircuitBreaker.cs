@@ -18,7 +18,7 @@ namespace ServiceMesh.Http;
 public sealed class CircuitBreaker
 {
     private readonly CircuitTerms _terms;
-    private readonly QuickClock _clock;
+    private readonly CoarseClock _clock;
     private readonly Teller _teller;
     private readonly ulong _seed;
     private Circuit _circuit;

@@ -70,6 +70,29 @@ public sealed class CircuitStressTests
     }
 
     [Test]
+    public void Of_threads_that_come_for_the_same_trial_at_once_one_gets_it()
+    {
+        // They run over the same circuits side by side: who is behind finds the trials taken and is quicker, so they meet again and again.
+        const int Circuits = 20_000;
+        for (var round = 0; round < 20; round++)
+        {
+            HalfOpenCircuit[] circuits = [.. Enumerable.Range(0, Circuits).Select(_ => new HalfOpenCircuit(null!, null!, nextTrial: 0))];
+            var admitted = new int[Circuits];
+            Race(4, _ =>
+            {
+                for (var i = 0; i < Circuits; i++)
+                {
+                    if (circuits[i].TryTakeTrial(now: 1, interval: 10))
+                    {
+                        Interlocked.Increment(ref admitted[i]);
+                    }
+                }
+            });
+            Assert.That(admitted, Is.All.EqualTo(1), $"round {round}");
+        }
+    }
+
+    [Test]
     public void With_calls_of_many_threads_the_circuit_follows_what_is_behind_it([Range(1, 4)] int seed)
     {
         var circuit = new TestedCircuit(seed: seed);
