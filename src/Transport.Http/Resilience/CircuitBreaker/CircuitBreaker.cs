@@ -213,7 +213,7 @@ public sealed class CircuitBreaker
 
                     break;
 
-                case HalfOpenCircuit trying when trying.TryTakeTrial(now, _terms.TrialInterval):
+                case HalfOpenCircuit trying when trying.TryTakeTrial(_clock, _terms.TrialInterval):
                     pass = new(trying);
                     return true;
 
