@@ -70,7 +70,7 @@ public class HttpWire
     public int WriteReply() => ReplyWire.Write(_reply, "bench.echo").Status;
 
     [Benchmark(Description = "reply, read")]
-    public StatusCode ReadReply() => ReplyWire.Read(_httpReply, "peer", isForeign: false, out _).Status;
+    public StatusCode ReadReply() => ReplyWire.Read(_httpReply, "peer", isForeign: false, TimeProvider.System, out _).Status;
 
     private static (string Name, string Value)[] WrittenAs(Message message)
     {

@@ -134,12 +134,12 @@ internal sealed class Connections : IDisposable
         headersLimit > TimeSpan.Zero ? SendWithinAsync(request, headersLimit, endpoint, cancellationToken) : _http.SendAsync(request, cancellationToken);
 
     /// <summary>What an answer says of the endpoint: its latency, a failure, its load.</summary>
-    public static void Learn(Endpoint endpoint, HttpResponseMessage response, TimeSpan latency)
+    public void Learn(Endpoint endpoint, HttpResponseMessage response, TimeSpan latency)
     {
         if (IsFailure((int)response.StatusCode))
         {
             // Who is full, or is a node that says so itself, is well.
-            endpoint.RecordFailure(response.Headers.RetryAfter?.Delta, isWell: (int)response.StatusCode == 429 || response.Headers.NonValidated.Contains(MeshHeader.Status));
+            endpoint.RecordFailure(RetryAfter.Of(response.Headers.RetryAfter, _clock), isWell: (int)response.StatusCode == 429 || response.Headers.NonValidated.Contains(MeshHeader.Status));
         }
         else
         {

@@ -6,6 +6,8 @@ namespace ServiceMesh.Http;
 /// <summary>A request of the bus on its way to one of the nodes, or foreign servers, that handle its topic.</summary>
 internal sealed class MessageCall(Message message, RequestRoute route, Routes routes, MessageSender sender) : Call<ReplyMessage>(route.Settings.With(message.Retry))
 {
+    private const int MostListed = 5;
+
     private Answer<ReplyMessage>? _best;
 
     public override bool IsRepeatable => message.IsRepeatable;
@@ -49,7 +51,7 @@ internal sealed class MessageCall(Message message, RequestRoute route, Routes ro
 
         if (answer.Failure is null)
         {
-            return answer.Reply!;
+            return MayHaveRun && answer.Reply!.NotProcessed ? InDoubt(answer.Reply) : answer.Reply!;
         }
 
         if (answer.Failure is CircuitOpenException open)
@@ -75,6 +77,10 @@ internal sealed class MessageCall(Message message, RequestRoute route, Routes ro
 
     protected override Endpoint? Pick(in PickContext context) => route.Balancer.Pick(context);
 
+    // Who answered last ran nothing; an attempt before may have.
+    private static ReplyMessage InDoubt(ReplyMessage refusal) => ReplyMessage.Failure(
+        refusal.Status, $"{refusal.Error} An attempt before had failed, and whether a handler ran is not known.", notProcessed: false, refusal.RetryAfter);
+
     private static int Rank(Answer<ReplyMessage> answer) => answer switch
     {
         { Verdict.Result: AttemptResult.Broken } => 4,
@@ -83,33 +89,21 @@ internal sealed class MessageCall(Message message, RequestRoute route, Routes ro
         _ => 2,
     };
 
+    // What all have in common is said of all; otherwise what each is. One that is full may have a place at any moment.
     private ReplyMessage Unavailable()
     {
-        var others = route.Endpoints.Select(routes.MemberOf).OfType<Member>().ToArray();
-        var full = others.Where(m => m.Endpoint is { State: EndpointState.Healthy, IsFull: true }).ToArray();
-        if (full.Length > 0)
+        var others = route.Endpoints.Select(routes.MemberOf).OfType<Member>().Select(m => (Member: m, Why: Obstacles.Of(m.Endpoint))).ToArray();
+        var refusal = others.Where(o => o.Why == Obstacle.Open).Select(o => o.Member.Endpoint.Breaker.Refusal()).MinBy(r => r.RetryAfter ?? TimeSpan.MaxValue);
+        var all = others.Select(o => o.Why).Distinct().ToArray();
+        var most = string.Join(", ", others.Take(MostListed).Select(o => o.Member.ToString()));
+        var said = all switch
         {
-            return ReplyMessage.Failure(
-                StatusCode.Overloaded,
-                $"Every node that handles '{message.Topic}' has as many requests under way from here as ServiceMesh:Http:Limits:ConcurrencyPerEndpoint allows: {Listed(full)}.",
-                notProcessed: true);
-        }
-
-        var open = others.Where(m => m.Endpoint is { State: EndpointState.Healthy, Breaker.WouldAdmit: false }).ToArray();
-        if (open.Length > 0)
-        {
-            var refusal = open.Select(m => m.Endpoint.Breaker.Refusal()).MinBy(r => r.RetryAfter ?? TimeSpan.MaxValue)!;
-            return ReplyMessage.Failure(StatusCode.Unavailable, $"No node that handles '{message.Topic}' may be called now. {refusal.Message}", notProcessed: true, refusal.RetryAfter);
-        }
-
-        var leaving = others.Where(m => m.Endpoint.State == EndpointState.Draining).ToArray();
-        return ReplyMessage.Failure(
-            StatusCode.Unavailable,
-            leaving.Length > 0
-                ? $"Every node that handles '{message.Topic}' is shutting down: {Listed(leaving)}."
-                : $"Every node that handles '{message.Topic}' is unreachable: {string.Join(", ", others.Take(3).Select(m => $"{m} {m.Trouble}"))}.",
-            notProcessed: true);
+            [Obstacle.Full] => $"Every node that handles '{message.Topic}' has as many requests under way from here as ServiceMesh:Http:Limits:ConcurrencyPerEndpoint allows: {most}.",
+            [Obstacle.Open] => $"No node that handles '{message.Topic}' may be called now. {refusal!.Message}",
+            [Obstacle.Leaving] => $"Every node that handles '{message.Topic}' is shutting down: {most}.",
+            [] or [Obstacle.Unreachable] => $"Every node that handles '{message.Topic}' is unreachable: {string.Join(", ", others.Take(MostListed).Select(o => $"{o.Member} {o.Member.Trouble}"))}.",
+            _ => $"No node that handles '{message.Topic}' can take a request now: {string.Join("; ", others.Take(MostListed).Select(o => $"{o.Member} {Obstacles.Describe(o.Member.Endpoint, o.Why, o.Member.Trouble)}"))}.",
+        };
+        return ReplyMessage.Failure(all.Contains(Obstacle.Full) ? StatusCode.Overloaded : StatusCode.Unavailable, said, notProcessed: true, refusal?.RetryAfter);
     }
-
-    private static string Listed(IEnumerable<Member> members) => string.Join(", ", members.Take(3).Select(m => m.ToString()));
 }

@@ -25,7 +25,7 @@ internal sealed class MessageSender(HttpNode node, Connections connections, Mesh
                 return Outcome.FromResult(new Answer<ReplyMessage>(TooLarge(), Verdict.Answered));
             }
 
-            var judged = Judge(ReplyWire.Read(answer, member.ToString(), member.Service.IsForeign, out var isFromNode), isFromNode);
+            var judged = Judge(ReplyWire.Read(answer, member.ToString(), member.Service.IsForeign, node.Context.Clock, out var isFromNode), isFromNode);
             if (judged.Verdict.IsAgainstEndpoint && !Connections.IsFailure(answer.Status))
             {
                 member.Endpoint.RecordFailure(); // a quick page with 200 must not attract traffic
@@ -78,17 +78,8 @@ internal sealed class MessageSender(HttpNode node, Connections connections, Mesh
         return Outcome.FromResult(Judge(reply, isFromNode: true));
     }
 
-    // A node that says that its handler failed is well. Of a server that is no node a failing status says the opposite.
-    private static Answer<ReplyMessage> Judge(ReplyMessage reply, bool isFromNode)
-    {
-        var status = (int)reply.Status;
-        var verdict = reply.NotProcessed
-            ? new Verdict(reply.Status is StatusCode.Overloaded or StatusCode.Unavailable or StatusCode.NotFound ? AttemptResult.Declined : AttemptResult.Answered)
-            : new Verdict(
-                status is 429 or 502 or 503 or 504 || (status >= 500 && !isFromNode) ? AttemptResult.Broken : AttemptResult.Answered,
-                IsAgainstEndpoint: status >= 500 && !isFromNode);
-        return new(reply, verdict with { RetryAfter = reply.RetryAfter });
-    }
+    private static Answer<ReplyMessage> Judge(ReplyMessage reply, bool isFromNode) =>
+        new(reply, Verdict.On((int)reply.Status, isFromNode, reply.NotProcessed, reply.RetryAfter));
 
     private ReplyMessage TooLarge() => ReplyMessage.Failure(
         StatusCode.BodyTooLarge,

@@ -28,6 +28,21 @@ internal enum AttemptResult
 /// <param name="RetryAfter">How long the server asked to be left alone; null when it did not.</param>
 internal readonly record struct Verdict(AttemptResult Result, bool IsAgainstEndpoint = false, TimeSpan? RetryAfter = null)
 {
+    /// <summary>
+    /// The judgement on an answer, by whichever side it was asked for. A node that says that its handler failed is well; of a
+    /// server that is no node a failing status says the opposite.
+    /// </summary>
+    /// <param name="status">HTTP's, or the bus's, which are the same numbers.</param>
+    /// <param name="isFromNode">Whether a node said it, and not a server or proxy that knows nothing of nodes.</param>
+    /// <param name="isNotProcessed">Whether it says that nothing ran.</param>
+    /// <param name="retryAfter">How long it asks to be left alone.</param>
+    public static Verdict On(int status, bool isFromNode, bool isNotProcessed, TimeSpan? retryAfter) => isNotProcessed
+        ? new(status is 404 or 429 or 503 ? AttemptResult.Declined : AttemptResult.Answered, RetryAfter: retryAfter)
+        : new(
+            status is 429 or 502 or 503 or 504 || (status >= 500 && !isFromNode) ? AttemptResult.Broken : AttemptResult.Answered,
+            IsAgainstEndpoint: status >= 500 && !isFromNode,
+            retryAfter);
+
     /// <summary>The same for the breaker: null when it says nothing of the endpoint.</summary>
     public bool? SpeaksAgainstEndpoint => Result == AttemptResult.Withdrawn ? null : IsAgainstEndpoint;
 

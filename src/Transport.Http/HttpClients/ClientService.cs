@@ -54,10 +54,9 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
             return new RequestNotSentException($"Service '{Name}' has no endpoint: {Group.Failure ?? $"{Group.Group.Text} has no address"}.");
         }
 
-        var open = endpoints.Where(e => !e.Breaker.WouldAdmit).Select(e => e.Breaker.Refusal()).MinBy(r => r.RetryAfter ?? TimeSpan.MaxValue);
-        return endpoints.Any(e => e.IsFull) || open is null
-            ? new RequestNotSentException($"No endpoint of service '{Name}' takes a request now: {string.Join(", ", endpoints.Take(3).Select(Describe))}.")
-            : open;
+        return endpoints.All(e => Obstacles.Of(e) == Obstacle.Open)
+            ? endpoints.Select(e => e.Breaker.Refusal()).MinBy(r => r.RetryAfter ?? TimeSpan.MaxValue)!
+            : new RequestNotSentException($"No endpoint of service '{Name}' takes a request now: {string.Join("; ", endpoints.Take(5).Select(Describe))}.");
     }
 
     public ValueTask DisposeAsync() => service.DisposeAsync();
@@ -100,5 +99,5 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
         }
     }
 
-    private string Describe(Endpoint endpoint) => $"{service.Describe(endpoint)} has {endpoint.InFlight} under way";
+    private string Describe(Endpoint endpoint) => $"{service.Describe(endpoint)} {Obstacles.Describe(endpoint, Obstacles.Of(endpoint))}";
 }

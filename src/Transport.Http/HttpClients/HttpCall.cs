@@ -134,6 +134,11 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
     {
         if (answer.Reply is { } response)
         {
+            if (MayHaveRun)
+            {
+                response.Headers.Remove(MeshHeader.NotProcessed); // by this server not, but perhaps by one before
+            }
+
             return response;
         }
 
@@ -155,7 +160,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             var failure => new HttpRequestException(
                 (failure as HttpRequestException)?.HttpRequestError ?? (failure as HttpIOException)?.HttpRequestError ?? HttpRequestError.Unknown,
                 answer.Verdict.Result == AttemptResult.NotSent
-                    ? $"{LastEndpoint} of service '{Service}' cannot be reached: {Connections.ReasonOf(failure!)}.{often}"
+                    ? $"{LastEndpoint} of service '{Service}' cannot be reached: {Connections.ReasonOf(failure!)}.{often}{(MayHaveRun ? Doubt : "")}"
                     : $"The connection to {LastEndpoint} of service '{Service}' broke before the answer was complete ({Connections.ReasonOf(failure!)}).{often}",
                 failure),
         };
@@ -180,7 +185,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
                 await ReadAsync(response, endpoint, cancellationToken).ConfigureAwait(false);
             }
 
-            Connections.Learn(endpoint, response, latency); // now, because an answer that breaks off is no success
+            _service.Connections.Learn(endpoint, response, latency); // now, because an answer that breaks off is no success
             return response;
         }
         catch
@@ -204,17 +209,9 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
         }
     }
 
-    // A node that says that its handler failed is well. Of a server that is no node a failing status says the opposite.
-    private static Verdict VerdictOn(HttpResponseMessage response)
-    {
-        var status = (int)response.StatusCode;
-        var isFromNode = response.Headers.NonValidated.Contains(MeshHeader.Status);
-        var isDeclined = status is 404 or 429 or 503 && response.Headers.NonValidated.TryGetValues(MeshHeader.NotProcessed, out var said) && said.ToString() == "1";
-        return new(
-            isDeclined ? AttemptResult.Declined
-            : status is 429 or 502 or 503 or 504 || (status >= 500 && !isFromNode) ? AttemptResult.Broken
-            : AttemptResult.Answered,
-            IsAgainstEndpoint: !isDeclined && status >= 500 && !isFromNode,
-            response.Headers.RetryAfter?.Delta);
-    }
+    private Verdict VerdictOn(HttpResponseMessage response) => Verdict.On(
+        (int)response.StatusCode,
+        response.Headers.NonValidated.Contains(MeshHeader.Status),
+        response.Headers.NonValidated.TryGetValues(MeshHeader.NotProcessed, out var said) && said.ToString() == "1",
+        RetryAfter.Of(response.Headers.RetryAfter, _service.Clock));
 }

@@ -143,7 +143,7 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, 
             throw new HttpRequestException("answered with too much");
         }
 
-        var refusal = ReplyWire.Read(refused, member.ToString(), false, out _);
+        var refusal = ReplyWire.Read(refused, member.ToString(), false, node.Context.Clock, out _);
         throw refusal.NotProcessed ? new NotTakenException($"refused it: {refusal.Error}") : new HttpRequestException($"refused it: {refusal.Error}");
     }
 

@@ -59,8 +59,9 @@ internal static class ReplyWire
     /// <param name="response">What came.</param>
     /// <param name="from">Whom to name when it is no answer.</param>
     /// <param name="isForeign">True when the server is not expected to be a node.</param>
+    /// <param name="clock">The clock that dates are compared with.</param>
     /// <param name="isFromNode">Whether a node said it, and not a server or proxy that knows nothing of nodes.</param>
-    public static ReplyMessage Read(HttpReply response, string from, bool isForeign, out bool isFromNode)
+    public static ReplyMessage Read(HttpReply response, string from, bool isForeign, TimeProvider clock, out bool isFromNode)
     {
         int? meshStatus = null;
         string? error = null;
@@ -83,7 +84,7 @@ internal static class ReplyWire
             }
             else if (name.Equals("Retry-After", StringComparison.OrdinalIgnoreCase))
             {
-                retryAfter = ReadSeconds(value);
+                retryAfter = RetryAfter.Read(value, clock);
             }
             else if (MessageWire.TryReadOwn(name, value) is { } header)
             {
@@ -109,10 +110,6 @@ internal static class ReplyWire
             RetryAfter = retryAfter,
         };
     }
-
-    // An HTTP date (the header's other form) would need the server's clock to agree with ours.
-    private static TimeSpan? ReadSeconds(string value) =>
-        int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) ? TimeSpan.FromSeconds(seconds) : null;
 
     // Nobody answers a message with a page for people.
     private static bool IsPage(HttpReply response) => response.ContentType.StartsWith("text/html", StringComparison.OrdinalIgnoreCase);

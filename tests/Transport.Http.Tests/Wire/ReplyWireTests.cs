@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using NUnit.Framework;
+using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -83,7 +84,7 @@ public sealed class ReplyWireTests
     [TestCase(404, "", "", 404)]
     public void What_no_node_said_is_a_failure_that_names_who_said_it(int status, string contentType, string body, int expected)
     {
-        var read = ReplyWire.Read(new(status, contentType, [("Server", "nginx")], Encoding.UTF8.GetBytes(body)), "http://10.0.0.1:80", isForeign: false, out _);
+        var read = ReplyWire.Read(new(status, contentType, [("Server", "nginx")], Encoding.UTF8.GetBytes(body)), "http://10.0.0.1:80", isForeign: false, TimeProvider.System, out _);
 
         Assert.That(((int)read.Status, read.NotProcessed), Is.EqualTo((expected, false)));
         Assert.That(read.Error, Does.Contain("http://10.0.0.1:80").And.Contain($"{status}").And.Contain(contentType));
@@ -92,9 +93,9 @@ public sealed class ReplyWireTests
     [Test]
     public void A_foreign_servers_answer_is_its_HTTP_status_and_body()
     {
-        var read = ReplyWire.Read(new(201, "application/json; charset=utf-8", [], "[1]"u8.ToArray()), "http://x", isForeign: true, out _);
-        var refused = ReplyWire.Read(new(422, "application/problem+json", [], """{"title":"Unprocessable","detail":"No such city."}"""u8.ToArray()), "http://x", isForeign: true, out _);
-        var page = ReplyWire.Read(new(500, "text/html", [], "<html>"u8.ToArray()), "http://x", isForeign: true, out _);
+        var read = ReplyWire.Read(new(201, "application/json; charset=utf-8", [], "[1]"u8.ToArray()), "http://x", isForeign: true, TimeProvider.System, out _);
+        var refused = ReplyWire.Read(new(422, "application/problem+json", [], """{"title":"Unprocessable","detail":"No such city."}"""u8.ToArray()), "http://x", isForeign: true, TimeProvider.System, out _);
+        var page = ReplyWire.Read(new(500, "text/html", [], "<html>"u8.ToArray()), "http://x", isForeign: true, TimeProvider.System, out _);
 
         Assert.That(((int)read.Status, read.ContentType, Encoding.UTF8.GetString(read.Body.Span)), Is.EqualTo((201, "application/json; charset=utf-8", "[1]")));
         Assert.That(((int)refused.Status, refused.Error), Is.EqualTo((422, "No such city.")));
@@ -109,5 +110,18 @@ public sealed class ReplyWireTests
     public void Problem_details_that_are_none_say_nothing(string body) =>
         Assert.That(ProblemDetails.ReadDetail(Encoding.UTF8.GetBytes(body)), Is.Null);
 
-    private static ReplyMessage Read(HttpReply written) => ReplyWire.Read(written, "http://node", isForeign: false, out _);
+    [TestCase("7", 7.0)]
+    [TestCase("Thu, 01 Jan 1970 00:01:30 GMT", 90.0)]
+    [TestCase("Thursday, 01-Jan-70 00:01:30 GMT", 90.0)]
+    [TestCase("Wed, 31 Dec 1969 23:59:00 GMT", 0.0)]
+    [TestCase("soon", null)]
+    [TestCase("-1", null)]
+    public void Retry_After_is_read_as_seconds_or_as_a_date_by_the_clock(string value, double? seconds)
+    {
+        var read = ReplyWire.Read(new(503, "", [("Retry-After", value)], default), "http://x", isForeign: true, new ManualTimeProvider(), out _); // whose day is 1970-01-01
+
+        Assert.That(read.RetryAfter?.TotalSeconds, Is.EqualTo(seconds));
+    }
+
+    private static ReplyMessage Read(HttpReply written) => ReplyWire.Read(written, "http://node", isForeign: false, TimeProvider.System, out _);
 }

@@ -63,9 +63,11 @@ internal sealed class HalfOpenCircuit(CircuitChange change, OpenCircuit open, lo
     public long NextTrial => Volatile.Read(ref _nextTrial);
 
     /// <summary>One of those who come after the time is the next trial, and sets the time of the one after it.</summary>
-    public bool TryTakeTrial(long now, long interval)
+    public bool TryTakeTrial(CoarseClock clock, long interval)
     {
+        // The time is read after what it is compared with: so a test can hold all threads where only the swap tells them apart.
         var seen = NextTrial;
+        var now = clock.Now;
         return now >= seen && Interlocked.CompareExchange(ref _nextTrial, now + interval, seen) == seen;
     }
 }

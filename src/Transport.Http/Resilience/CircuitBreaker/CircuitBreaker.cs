@@ -18,7 +18,7 @@ namespace ServiceMesh.Http;
 public sealed class CircuitBreaker
 {
     private readonly CircuitTerms _terms;
-    private readonly QuickClock _clock;
+    private readonly CoarseClock _clock;
     private readonly Teller _teller;
     private readonly ulong _seed;
     private Circuit _circuit;
@@ -213,7 +213,7 @@ public sealed class CircuitBreaker
 
                     break;
 
-                case HalfOpenCircuit trying when trying.TryTakeTrial(now, _terms.TrialInterval):
+                case HalfOpenCircuit trying when trying.TryTakeTrial(_clock, _terms.TrialInterval):
                     pass = new(trying);
                     return true;
 

@@ -49,7 +49,7 @@ internal sealed class OutlierEjection : IDisposable
 
     public OutlierEjectionSettings Settings { get; }
 
-    public QuickClock Clock { get; }
+    public CoarseClock Clock { get; }
 
     /// <summary>
     /// True while less than <see cref="OutlierEjectionSettings.PanicThreshold"/> of the group can take requests: are healthy,

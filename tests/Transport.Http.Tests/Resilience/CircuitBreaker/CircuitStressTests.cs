@@ -46,27 +46,18 @@ public sealed class CircuitStressTests
     }
 
     [Test]
-    public void However_many_threads_ask_one_trial_is_taken_in_an_interval()
+    public void Of_threads_that_have_all_seen_that_the_trial_is_due_one_gets_it()
     {
-        const int Interval = 2;
+        using var together = new MeetingClock(threads: 4);
         var circuit = new HalfOpenCircuit(null!, null!, nextTrial: 0);
-        var now = 0L;
-        var taken = new List<long>[4];
-        Race(taken.Length, thread =>
+        var clock = new CoarseClock(together);
+        for (var round = 1; round <= 3; round++)
         {
-            taken[thread] = new(1_000_000);
-            for (var i = 0; i < 1_000_000; i++)
-            {
-                var mine = Interlocked.Increment(ref now);
-                if (circuit.TryTakeTrial(mine, Interval))
-                {
-                    taken[thread].Add(mine);
-                }
-            }
-        });
-        long[] all = [.. taken.SelectMany(t => t).Order()];
-        Assert.That(all, Has.Length.GreaterThan(1000));
-        Assert.That(all.Zip(all.Skip(1)).Count(pair => pair.Second - pair.First < Interval), Is.Zero);
+            var taken = 0;
+            together.Now = round * 10;
+            Race(4, _ => Interlocked.Add(ref taken, circuit.TryTakeTrial(clock, interval: 10) ? 1 : 0));
+            Assert.That((taken, circuit.NextTrial), Is.EqualTo((1, (round * 10) + 10L)), $"round {round}");
+        }
     }
 
     [Test]
@@ -122,5 +113,21 @@ public sealed class CircuitStressTests
         }))];
         Array.ForEach(running, t => t.Start());
         Array.ForEach(running, t => t.Join());
+    }
+
+    // A clock at which so many threads meet: nobody hears the time before all have asked.
+    private sealed class MeetingClock(int threads) : TimeProvider, IDisposable
+    {
+        private readonly Barrier _all = new(threads);
+
+        public long Now { get; set; }
+
+        public override long GetTimestamp()
+        {
+            _all.SignalAndWait();
+            return Now;
+        }
+
+        public void Dispose() => _all.Dispose();
     }
 }

@@ -1,0 +1,107 @@
+using System.Net;
+using Microsoft.Extensions.Logging.Abstractions;
+using NUnit.Framework;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.Http.Tests;
+
+/// <summary>
+/// When an attempt may have run and those after it were refused, nobody may say that the request was not processed: whoever
+/// believes that sends it again.
+/// </summary>
+public sealed class DoubtTests
+{
+    private static readonly Answer<ReplyMessage> s_broken = new(null, Verdict.Broken, new IOException("reset"));
+
+    private static Answer<ReplyMessage>[] Refusals =>
+    [
+        new(ReplyMessage.Failure(StatusCode.Overloaded, "Full.", notProcessed: true), new(AttemptResult.Declined)),
+        new(ReplyMessage.Failure(StatusCode.NotFound, "Not mine.", notProcessed: true), new(AttemptResult.Declined)),
+        new(ReplyMessage.Failure(StatusCode.Unavailable, "Nobody.", notProcessed: true), Verdict.NotSent with { IsAgainstEndpoint = false }),
+        new(ReplyMessage.Failure(StatusCode.BodyTooLarge, "Too large.", notProcessed: true), Verdict.Answered),
+        new(null, new(AttemptResult.NotSent), Refusal()),
+        new(null, Verdict.NotSent, new HttpRequestException(HttpRequestError.ConnectionError, "refused")),
+    ];
+
+    [Test]
+    public void The_bus_does_not_call_unprocessed_what_may_have_run([Range(0, 5)] int last, [Values] bool isFirstRemembered)
+    {
+        var call = Call();
+        call.MayHaveRun = true;
+        if (isFirstRemembered)
+        {
+            call.Discard(s_broken);
+        }
+
+        var reply = call.Complete(Refusals[last]);
+
+        Assert.That((reply.NotProcessed, reply.Status.IsFailure), Is.EqualTo((false, true)), reply.Error);
+    }
+
+    [Test]
+    public void The_bus_tells_of_the_attempt_that_may_have_run_and_not_of_who_refused_last()
+    {
+        var call = Call();
+        call.MayHaveRun = true;
+        call.Discard(s_broken);
+        call.Discard(Refusals[0]);
+
+        var reply = call.Complete(Refusals[0]);
+
+        Assert.That(reply.Status, Is.EqualTo(StatusCode.Unavailable));
+        Assert.That(reply.Error, Does.EndWith("Whether a handler ran is not known."));
+    }
+
+    [Test]
+    public void Where_nothing_may_have_run_the_bus_says_so([Range(0, 5)] int last) =>
+        Assert.That(Call().Complete(Refusals[last]).NotProcessed, Is.True);
+
+    [Test]
+    public async Task An_HttpClient_is_not_told_that_nothing_was_sent([Values] bool mayHaveRun)
+    {
+        await using var server = await FaultServer.StartAsync();
+        using var services = ServiceMeshHandlerTests.Services([server]);
+        using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
+        var call = HttpCall.Of(request, services.Find(new("http://weather/"))!);
+        call.MayHaveRun = mayHaveRun;
+        Exception[] refusals =
+        [
+            Refusal(), new HttpRequestException(HttpRequestError.ConnectionError, "refused"),
+            new HttpRequestException("nobody", new RequestNotSentException("nobody")), new HttpRequestException("open", Refusal()),
+        ];
+
+        foreach (var refusal in refusals)
+        {
+            var failure = Assert.Throws<HttpRequestException>(() => call.Complete(new(null, Verdict.NotSent, refusal)));
+
+            Assert.That(failure!.Message.Contains("whether it was processed is not known", StringComparison.Ordinal), Is.EqualTo(mayHaveRun), failure.ToString());
+            Assert.That(failure.InnerException is RequestNotSentException or CircuitOpenException, Is.EqualTo(!mayHaveRun && refusal is not HttpRequestException { InnerException: null }));
+        }
+    }
+
+    [Test]
+    public async Task An_HttpClient_is_not_given_the_mark_of_a_server_that_came_after([Values] bool mayHaveRun)
+    {
+        await using var server = await FaultServer.StartAsync();
+        using var services = ServiceMeshHandlerTests.Services([server]);
+        using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
+        using var response = new HttpResponseMessage(HttpStatusCode.TooManyRequests) { Headers = { { "mesh-not-processed", "1" } } };
+        var call = HttpCall.Of(request, services.Find(new("http://weather/"))!);
+        call.MayHaveRun = mayHaveRun;
+
+        Assert.That(call.Complete(new(response, new(AttemptResult.Declined))).Headers.Contains("mesh-not-processed"), Is.EqualTo(!mayHaveRun));
+    }
+
+    private static CircuitOpenException Refusal()
+    {
+        var breaker = new CircuitBreaker("weather");
+        breaker.Open();
+        return breaker.Refusal();
+    }
+
+    private static MessageCall Call() => new(
+        new Message { Id = new("node-1", 7), Kind = MessageKind.Request, Topic = Topic.Parse("test.ask"), ContentType = "application/json" },
+        new(new("RoundRobin", "test.ask", () => throw new NotSupportedException(), NullLogger.Instance), [], "weather", "key", new()),
+        Routes.None,
+        null!);
+}
