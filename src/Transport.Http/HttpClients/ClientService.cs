@@ -52,8 +52,15 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
             return new RequestNotSentException($"Service '{Name}' has no endpoint: {Group.Failure ?? $"{Group.Group.Text} has no address"}.");
         }
 
+        var full = endpoints.Where(e => e is { State: EndpointState.Healthy, IsFull: true }).ToArray();
+        if (full.Length > 0)
+        {
+            return new RequestNotSentException(
+                $"No endpoint of service '{Name}' takes a request now: {string.Join(", ", endpoints.Take(3).Select(Describe))}, and no endpoint gets more than {full[0].MostInFlight} at once, which is as many as ServiceMesh:Http:Limits:ConcurrencyPerEndpoint allows.");
+        }
+
         var open = endpoints.Where(e => !e.Breaker.WouldAdmit).Select(e => e.Breaker.Refusal()).MinBy(r => r.RetryAfter ?? TimeSpan.MaxValue);
-        return endpoints.Any(e => e.IsFull) || open is null
+        return open is null
             ? new RequestNotSentException($"No endpoint of service '{Name}' takes a request now: {string.Join(", ", endpoints.Take(3).Select(Describe))}.")
             : open;
     }
