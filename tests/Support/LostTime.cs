@@ -18,10 +18,10 @@ public static class LostTime
     /// <summary>All of it since the first use. The difference of two is what was lost between them.</summary>
     public static TimeSpan Total => TimeSpan.FromTicks(Interlocked.Read(ref s_lost)) + Late();
 
-    /// <summary>What a time may be of which the settings say <paramref name="limit"/>: twice what was lost, since not all of it is seen.</summary>
+    /// <summary>What a time may be of which the settings say <paramref name="limit"/>.</summary>
     /// <param name="limit">By the settings.</param>
     /// <param name="lost">Meanwhile.</param>
-    public static TimeSpan Widen(TimeSpan limit, TimeSpan lost) => limit + (2 * lost);
+    public static TimeSpan Widen(TimeSpan limit, TimeSpan lost) => limit + lost;
 
     /// <summary>The same, of a time that began when <paramref name="lostBefore"/> was the <see cref="Total"/> and ends now.</summary>
     public static TimeSpan WidenSince(TimeSpan limit, TimeSpan lostBefore) => Widen(limit, Total - lostBefore);
@@ -40,6 +40,6 @@ public static class LostTime
     private static TimeSpan Late()
     {
         var took = Stopwatch.GetElapsedTime(Interlocked.Read(ref s_pausedAt));
-        return took > 2 * s_pause ? took - s_pause : TimeSpan.Zero;
+        return took > 2 * s_pause ? took - (2 * s_pause) : TimeSpan.Zero;
     }
 }
