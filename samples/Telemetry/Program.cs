@@ -14,6 +14,7 @@ return await SampleApp.RunAsync(args, "Telemetry [NAME]    without one: world", 
 
 static void Configure(HostApplicationBuilder app, Role role)
 {
+    var collector = new Uri(app.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"] ?? "http://127.0.0.1:4318");
     var mesh = app.Services.AddServiceMesh(app.Configuration.GetSection("ServiceMesh"))
         .AddInMemoryTransport()
         .AddRedisTransport()
@@ -23,26 +24,22 @@ static void Configure(HostApplicationBuilder app, Role role)
         mesh.AddHandler(Topics.Greet, (name, _) => $"Hello, {name}.");
     }
 
-    // Made before the bus starts, and disposed after it has stopped: what was not sent yet is sent then.
-    var resource = ResourceBuilder.CreateDefault().AddService($"greetings-{role}");
-    app.Services.AddSingleton(Sdk.CreateTracerProviderBuilder().SetResourceBuilder(resource)
-        .AddSource("ServiceMesh")        // requests, signals, handlers, compositions
-        .AddSource("ServiceMesh.Http")   // every attempt over HTTP
-        .AddOtlpExporter(options => Send(options, "traces"))
-        .Build());
-    app.Services.AddSingleton(Sdk.CreateMeterProviderBuilder().SetResourceBuilder(resource)
-        .AddMeter("ServiceMesh")
-        .AddMeter("System.Net.Http")     // connections and requests of the platform's own client
-        .AddOtlpExporter(options => Send(options, "metrics"))
-        .Build());
-    app.Services.AddHostedService<Telemetry>();
-}
-
-static void Send(OtlpExporterOptions options, string what)
-{
-    var endpoint = Environment.GetEnvironmentVariable("OTEL_EXPORTER_OTLP_ENDPOINT") ?? "http://127.0.0.1:4318";
-    options.Protocol = OtlpExportProtocol.HttpProtobuf;
-    options.Endpoint = new Uri($"{endpoint.TrimEnd('/')}/v1/{what}");
+    // With the package OpenTelemetry.Extensions.Hosting this is app.Services.AddOpenTelemetry() with the same four calls after it,
+    // and the hosted service below is the package's. This sample does without, because the package could not be restored where
+    // the repository is built. What a factory like this one made the container disposes at its end; an instance that is handed to
+    // AddSingleton it would not.
+    app.Services.AddSingleton(_ => OpenTelemetrySdk.Create(telemetry => telemetry
+        .ConfigureResource(resource => resource.AddService($"greetings-{role}"))
+        .WithTracing(traces => traces
+            .AddSource("ServiceMesh")        // requests, signals, handlers, compositions
+            .AddSource("ServiceMesh.Http")   // every attempt over HTTP
+            .AddSource("Experimental.System.Net.NameResolution")) // names that the platform looks up for a connection
+        .WithMetrics(metrics => metrics
+            .AddMeter("ServiceMesh")
+            .AddMeter("System.Net.Http")     // connections and requests of the platform's own client
+            .AddMeter("System.Net.NameResolution"))
+        .UseOtlpExporter(OtlpExportProtocol.HttpProtobuf, collector)));
+    app.Services.Insert(0, ServiceDescriptor.Singleton<IHostedService, Telemetry>()); // before the bus, so that its start is told too
 }
 
 static async Task GreetAsync(IServiceBus bus, string? name, CancellationToken cancellationToken) =>
@@ -53,23 +50,20 @@ internal static class Topics
     public static readonly RequestTopic<string, string> Greet = new("greetings.greet") { IsIdempotent = true };
 }
 
-/// <summary>Has the providers made when the host starts, since nobody else asks for them, and emptied when it has stopped.</summary>
-internal sealed class Telemetry(TracerProvider traces, MeterProvider metrics) : IHostedLifecycleService
+/// <summary>
+/// Has the SDK made when the host starts, since nobody else asks for it, and what it has left sent when everything else has
+/// stopped: services are stopped in reverse order. A collector that does not answer holds up the end no longer than this.
+/// </summary>
+internal sealed class Telemetry(OpenTelemetrySdk sdk) : IHostedService
 {
-    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    private const int MostMilliseconds = 2000;
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StoppedAsync(CancellationToken cancellationToken)
+    public Task StopAsync(CancellationToken cancellationToken)
     {
-        traces.ForceFlush();
-        metrics.ForceFlush();
+        sdk.TracerProvider.ForceFlush(MostMilliseconds);
+        sdk.MeterProvider.ForceFlush(MostMilliseconds);
         return Task.CompletedTask;
     }
 }

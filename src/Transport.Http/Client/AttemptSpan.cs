@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Globalization;
+using System.Net;
 using System.Net.Http.Headers;
 
 namespace ServiceMesh.Http;
@@ -11,16 +13,20 @@ internal readonly struct AttemptSpan : IDisposable
     // A source beside the bus's own: the bus tells what became of a request, this one of every attempt.
     private static readonly ActivitySource s_source = new("ServiceMesh.Http");
 
+    // The platform's own switch, for its spans and for these.
+    private static readonly bool s_tellsQueries = AppContext.TryGetSwitch("System.Net.Http.DisableUriRedaction", out var isOff) && isOff;
+
     private readonly Activity? _span;
 
     private AttemptSpan(Activity? span) => _span = span;
 
     /// <param name="method">HTTP's.</param>
+    /// <param name="uri">What is asked for; of it only path and query count.</param>
     /// <param name="isTls">Whether it goes over TLS.</param>
     /// <param name="endpoint">Where to.</param>
     /// <param name="service">The service.</param>
     /// <param name="resends">How often it was sent before.</param>
-    public static AttemptSpan Start(string method, bool isTls, Endpoint endpoint, string service, int resends)
+    public static AttemptSpan Start(string method, Uri uri, bool isTls, Endpoint endpoint, string service, int resends)
     {
         if (!s_source.HasListeners() || s_source.StartActivity(method, ActivityKind.Client) is not { } span)
         {
@@ -28,10 +34,18 @@ internal readonly struct AttemptSpan : IDisposable
         }
 
         span.SetTag("http.request.method", method);
-        span.SetTag("url.scheme", isTls ? "https" : "http");
-        span.SetTag("server.address", endpoint.Address.Name ?? endpoint.Address.Host);
-        span.SetTag("server.port", endpoint.Address.Port);
-        span.SetTag("network.peer.address", endpoint.Address.Host);
+        var (address, scheme) = (endpoint.Address, isTls ? "https" : "http");
+        span.SetTag("url.scheme", scheme);
+        span.SetTag("url.full", FullUrl(scheme, address.Name ?? address.Host, address.Port, uri.PathAndQuery));
+        span.SetTag("server.address", address.Name ?? address.Host);
+        span.SetTag("server.port", address.Port);
+        if (IPAddress.TryParse(address.Host, out _))
+        {
+            // Where it is a name instead, only the connection learns the address.
+            span.SetTag("network.peer.address", address.Host);
+            span.SetTag("network.peer.port", address.Port);
+        }
+
         span.SetTag("servicemesh.service", service);
         if (resends > 0)
         {
@@ -59,7 +73,7 @@ internal readonly struct AttemptSpan : IDisposable
             _span.SetTag("http.response.status_code", status);
             if (status >= 400)
             {
-                Fail(status.ToString(System.Globalization.CultureInfo.InvariantCulture));
+                Fail(status.ToString(CultureInfo.InvariantCulture));
             }
         }
     }
@@ -71,6 +85,17 @@ internal readonly struct AttemptSpan : IDisposable
         Fail(cancelled ? "cancelled" : PhaseTimeoutException.In(failure) is not null ? "timeout" : failure.GetType().FullName!);
 
     public void Dispose() => _span?.Dispose();
+
+    // As .NET's own client tells it: without the user, and of the query only that there is one, since secrets stand there.
+    private static string FullUrl(string scheme, string host, int port, string pathAndQuery)
+    {
+        var query = s_tellsQueries ? -1 : pathAndQuery.IndexOf('?', StringComparison.Ordinal);
+        var path = query >= 0 && query < pathAndQuery.Length - 1 ? $"{pathAndQuery[..query]}?*" : pathAndQuery;
+        var authority = host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host;
+        return (scheme, port) is ("http", 80) or ("https", 443)
+            ? $"{scheme}://{authority}{path}"
+            : string.Create(CultureInfo.InvariantCulture, $"{scheme}://{authority}:{port}{path}");
+    }
 
     private void Fail(string type)
     {

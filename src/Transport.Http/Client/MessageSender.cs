@@ -10,8 +10,9 @@ internal sealed class MessageSender(HttpNode node, Connections connections, Mesh
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<Outcome<Answer<ReplyMessage>>> OverHttpAsync(Message request, Member member, MessageCall call, CancellationToken cancellationToken)
     {
-        using var span = AttemptSpan.Start("POST", member.Service.IsTls(member.Endpoint), member.Endpoint, call.Service, call.Attempts - 1);
-        using var attempt = connections.Make(member, HttpMethod.Post, member.UriOf(request.Kind, request.Topic), request.ContentType, request.Body);
+        var uri = member.UriOf(request.Kind, request.Topic);
+        using var span = AttemptSpan.Start("POST", uri, member.Service.IsTls(member.Endpoint), member.Endpoint, call.Service, call.Attempts - 1);
+        using var attempt = connections.Make(member, HttpMethod.Post, uri, request.ContentType, request.Body);
         try
         {
             MessageWire.Write(request, attempt.Headers, static (headers, name, value) => headers.TryAddWithoutValidation(name, value));

@@ -5,10 +5,11 @@ namespace ServiceMesh.Http;
 /// <summary>What can be measured of discovery: how many endpoints each group has, and how old that knowledge is.</summary>
 internal static class DiscoveryMetrics
 {
-    /// <summary>Publishes the groups of one bus on its meter.</summary>
+    /// <summary>Publishes the groups of one bus, or of the HttpClients of one configuration.</summary>
     /// <param name="meter">The meter; it owns the instruments.</param>
     /// <param name="groups">The groups at the moment of a measurement.</param>
-    public static void Observe(Meter meter, Func<IEnumerable<GroupWatcher>> groups)
+    /// <param name="client">Whose they are, since both may look for the same service.</param>
+    public static void Observe(Meter meter, Func<IEnumerable<GroupWatcher>> groups, params KeyValuePair<string, object?>[] client)
     {
         meter.CreateObservableUpDownCounter(
             "servicemesh.discovery.endpoints",
@@ -18,7 +19,7 @@ internal static class DiscoveryMetrics
             "servicemesh.discovery.age",
             () => groups().SelectMany(g => g.Age is { } age ? [new Measurement<double>(age.TotalSeconds, Tag(g))] : Array.Empty<Measurement<double>>()),
             "s", "Time since the last good answer about the group. It grows while resolution fails.");
-    }
 
-    private static KeyValuePair<string, object?> Tag(GroupWatcher group) => new("servicemesh.service", group.Name);
+        KeyValuePair<string, object?>[] Tag(GroupWatcher group) => [new("servicemesh.service", group.Name), .. client];
+    }
 }

@@ -67,8 +67,9 @@ public static class HttpServiceMeshBuilderExtensions
             new(provider.GetServices<ResolverKind>()),
             new(provider.GetServices<BalancerKind>()),
             provider.GetService<IDnsResolver>(),
-            provider.GetService<IMeterFactory>(),
-            provider.GetRequiredKeyedService<ServiceEndpoints>(builder.Name)))));
+            provider.GetRequiredService<IMeterFactory>(),
+            provider.GetRequiredKeyedService<ServiceEndpoints>(builder.Name),
+            builder.Name))));
     }
 
     internal static void AddServiceEndpoints(IServiceCollection services, string busName)

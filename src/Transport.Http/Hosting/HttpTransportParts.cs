@@ -11,13 +11,13 @@ internal sealed class HttpTransportParts
     private readonly ResolverKinds _resolvers;
     private readonly BalancerKinds _balancers;
     private readonly IDnsResolver? _dns;
-    private readonly IMeterFactory? _meters;
     private readonly ClientMetrics _metrics;
     private readonly IReadOnlyList<Service> _services;
 
     /// <exception cref="InvalidOperationException">The configuration cannot work; the message names each offending key.</exception>
     public HttpTransportParts(
-        HttpTransportOptions options, MeshEndpoints endpoints, ResolverKinds resolvers, BalancerKinds balancers, IDnsResolver? dns, IMeterFactory? meters, ServiceEndpoints known)
+        HttpTransportOptions options, MeshEndpoints endpoints, ResolverKinds resolvers, BalancerKinds balancers, IDnsResolver? dns, IMeterFactory meters, ServiceEndpoints known,
+        string busName = "")
     {
         HttpOptionsCheck.Check(options, resolvers, balancers);
         Options = options;
@@ -26,8 +26,7 @@ internal sealed class HttpTransportParts
         _resolvers = resolvers;
         _balancers = balancers;
         _dns = dns;
-        _meters = meters;
-        _metrics = new(meters?.Create("ServiceMesh") ?? new Meter("ServiceMesh"));
+        _metrics = new(meters.Create("ServiceMesh"), ClientMetrics.Bus, busName);
         _services = [.. options.Services.Select(s => new Service(s.Key, s.Value, CallSettings.Of(s.Value.Retry, options.Retry, options.Timeouts)))];
         foreach (var service in _services)
         {
@@ -61,11 +60,7 @@ internal sealed class HttpTransportParts
     public Task StartMeshAsync(Mesh mesh, TransportContext context, ILogger logger, CancellationToken cancellationToken)
     {
         var lookup = new ServiceLookup(Options, _resolvers, _dns, context.Clock, logger, _metrics);
-        if (_meters?.Create("ServiceMesh") is { } meter)
-        {
-            DiscoveryMetrics.Observe(meter, () => _services.Select(s => s.Group));
-        }
-
+        _metrics.Observe(() => _services.Select(s => s.Group));
         return mesh.StartAsync(lookup.Watch, Options.Timeouts.ConnectLimit, cancellationToken);
     }
 }

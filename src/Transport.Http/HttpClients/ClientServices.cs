@@ -11,18 +11,21 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
 {
     private readonly Dictionary<string, ClientService> _services;
     private readonly ServiceLookup _lookup;
+    private readonly Meter? _ownMeter;
     private int _isDisposed;
 
     /// <exception cref="InvalidOperationException">The configuration cannot work; the message names each offending key.</exception>
     public ClientServices(
-        HttpTransportOptions options, ResolverKinds resolvers, BalancerKinds balancers, IDnsResolver? dns, IMeterFactory? meters, ILoggerFactory loggers, TimeProvider clock, ServiceEndpoints? known = null)
+        HttpTransportOptions options, ResolverKinds resolvers, BalancerKinds balancers, IDnsResolver? dns, IMeterFactory? meters, ILoggerFactory loggers, TimeProvider clock, ServiceEndpoints? known = null,
+        string busName = "")
     {
         HttpOptionsCheck.Check(options, resolvers, balancers);
         Options = options;
         Clock = clock;
         Connections = new(options, clock, Random.Shared);
         Logger = loggers.CreateLogger("ServiceMesh.Http");
-        var metrics = new ClientMetrics(meters?.Create("ServiceMesh") ?? new Meter("ServiceMesh"));
+        _ownMeter = meters is null ? new("ServiceMesh") : null; // a factory disposes those that it made
+        var metrics = new ClientMetrics(_ownMeter ?? meters!.Create("ServiceMesh"), ClientMetrics.HttpClients, busName);
         var budget = new RetryBudget(options.RetryBudget, clock);
         metrics.Observe(budget);
         _lookup = new(options, resolvers, dns, clock, Logger, metrics);
@@ -33,6 +36,7 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
             s => new ClientService(
                 new(s.Key, s.Value, CallSettings.Of(s.Value.Retry, options.Retry, options.Timeouts)), balancers.Create(s.Value.Balancer, balancing), this),
             StringComparer.OrdinalIgnoreCase); // as hosts are compared
+        metrics.Observe(() => _services.Values.Select(s => s.Service.Started).OfType<GroupWatcher>());
         foreach (var service in _services.Values)
         {
             known?.Add(service.Name, () => service.Service.Addresses);
@@ -69,6 +73,7 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
             }
 
             Connections.Dispose();
+            _ownMeter?.Dispose();
         }
     }
 

@@ -60,7 +60,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
     public override async ValueTask<Outcome<Answer<HttpResponseMessage>>> SendAsync(Endpoint endpoint, CancellationToken cancellationToken)
     {
         var isTls = _service.Service.IsTls(endpoint) || _request.RequestUri!.Scheme == Uri.UriSchemeHttps;
-        using var span = AttemptSpan.Start(_request.Method.Method, isTls, endpoint, Service, Attempts - 1);
+        using var span = AttemptSpan.Start(_request.Method.Method, _request.RequestUri!, isTls, endpoint, Service, Attempts - 1);
         AttemptContent? upload = null;
         AttemptRequest? attempt = null;
         try

@@ -72,10 +72,11 @@ public static class ServiceMeshHttpClientBuilderExtensions
             new(provider.GetServices<ResolverKind>()),
             new(provider.GetServices<BalancerKind>()),
             provider.GetService<IDnsResolver>(),
-            provider.GetService<IMeterFactory>(),
+            provider.GetRequiredService<IMeterFactory>(),
             provider.GetRequiredService<ILoggerFactory>(),
             provider.GetService<TimeProvider>() ?? TimeProvider.System,
-            provider.GetRequiredKeyedService<ServiceEndpoints>(busName)));
+            provider.GetRequiredKeyedService<ServiceEndpoints>(busName),
+            busName));
         HttpServiceMeshBuilderExtensions.AddServiceEndpoints(services, busName);
     }
 }

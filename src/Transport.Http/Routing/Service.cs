@@ -33,6 +33,9 @@ internal sealed class Service : IAsyncDisposable
     /// <summary>Its addresses; once it has started.</summary>
     public GroupWatcher Group => _group!;
 
+    /// <summary>The same; null before it has started.</summary>
+    public GroupWatcher? Started => Volatile.Read(ref _group);
+
     /// <summary>Its addresses now; none before it has started.</summary>
     public ImmutableArray<Endpoint> Addresses => _group?.Endpoints ?? [];
 

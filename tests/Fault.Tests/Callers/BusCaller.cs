@@ -17,6 +17,8 @@ internal sealed class BusCaller : Caller
         mesh => mesh.AddHttpTransport(),
         [("Transport", "Http"), ("ErrorPolicy", "Ignore"), ("DrainTimeout", "00:00:01"), .. settings.Select(s => ($"Http:{s.Key}", s.Value))]));
 
+    public override IServiceProvider Services => _node.Services;
+
     public override ValueTask DisposeAsync() => _node.DisposeAsync();
 
     protected override async Task<Seen> SeeAsync(bool isIdempotent, CancellationToken cancellationToken)

@@ -23,14 +23,22 @@ internal sealed class HttpClientCaller : Caller
 
     public HttpClient Client { get; }
 
+    public override IServiceProvider Services => _provider;
+
     public override ValueTask DisposeAsync() => _provider.DisposeAsync();
 
-    // As an application asks: GET, or POST of JSON.
+    // As an application asks: GET; or POST of JSON, of nothing, and of a stream.
     protected override async Task<Seen> SeeAsync(bool isIdempotent, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(isIdempotent ? HttpMethod.Get : HttpMethod.Post, "ask");
-        request.Headers.Add("request-id", $"{Interlocked.Increment(ref _number)}");
-        request.Content = isIdempotent ? null : JsonContent.Create("pune");
+        var number = Interlocked.Increment(ref _number);
+        request.Headers.Add("request-id", $"{number}");
+        request.Content = isIdempotent ? null : (number % 3) switch
+        {
+            0 => JsonContent.Create("pune"),
+            1 => null,
+            _ => new StreamContent(new MemoryStream("pune"u8.ToArray())),
+        };
         try
         {
             using var response = await Client.SendAsync(request, cancellationToken);

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Globalization;
 using NUnit.Framework;
 using ServiceMesh.Http;
@@ -15,99 +16,74 @@ public sealed class OneServerTests
 {
     private static readonly TimeSpan s_connect = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan s_headers = TimeSpan.FromMilliseconds(600);
-    private static readonly TimeSpan s_attempt = TimeSpan.FromMilliseconds(1000);
+    private static readonly TimeSpan s_attempt = TimeSpan.FromMilliseconds(1500);
+    private static readonly TimeSpan s_retryAfter = TimeSpan.FromSeconds(1);
 
-    // What a busy machine may add.
-    private static readonly TimeSpan s_slack = TimeSpan.FromSeconds(5);
+    // What a request may take beyond the timeouts that are to fire: so little that none of them can have fired besides. All
+    // pauses between attempts are in it, which are 75 ms at most.
+    private static readonly TimeSpan s_beyond = s_connect;
 
-    [TestCase(Fault.Refused, null, 0)]
-    [TestCase(Fault.BlackHole, TimeoutPhase.ResponseHeaders, 1)]
-    [TestCase(Fault.BlackHoleConnect, TimeoutPhase.Connect, 0)]
-    [TestCase(Fault.ResetBeforeAnswer, null, 1)]
-    [TestCase(Fault.ResetMidBody, null, 1)]
-    [TestCase(Fault.SlowHeaders, TimeoutPhase.ResponseHeaders, 1)]
-    [TestCase(Fault.SlowBody, TimeoutPhase.Attempt, 1)]
-    public async Task Without_an_answer_an_HttpClient_throws_what_it_always_throws(Fault fault, TimeoutPhase? phase, int reached, CancellationToken cancellationToken) =>
-        await Each(1, 3, async attempts =>
+    // The platform's own, on a new connection each time, of a request without a body whose connection was closed in good order:
+    // SocketsHttpHandler has no setting for it. The bus's requests have a body always, and HttpClients' plain ones are given one.
+    private const int PlatformResends = 3;
+
+    private static readonly FrozenDictionary<Fault, Row> s_table = new Dictionary<Fault, Row>
+    {
+        [Fault.Refused] = Row.Silent(503, "refuses connections") with { Reached = 0 },
+        [Fault.BlackHole] = Row.Late(TimeoutPhase.ResponseHeaders),
+        [Fault.BlackHoleConnect] = Row.Late(TimeoutPhase.Connect) with { Reached = 0 },
+        [Fault.ResetBeforeAnswer] = Row.Silent(503, "broke"),
+        [Fault.CloseBeforeAnswer] = Row.Silent(503, "broke"),
+        [Fault.ResetMidBody] = Row.Silent(503, "broke"),
+        [Fault.SlowHeaders] = Row.Late(TimeoutPhase.ResponseHeaders),
+        [Fault.SlowBody] = Row.Late(TimeoutPhase.Attempt),
+        [Fault.Status500] = Row.Answered(500, "A fault of the test.", "A fault of the test."),
+        [Fault.Status503] = Row.Answered(503, "A fault of the test.", "A fault of the test.") with { Pause = s_retryAfter },
+        [Fault.HtmlErrorPage] = Row.Answered(502, "answered 502 with 'text/html'", "<h1>502 Bad Gateway</h1>"),
+        [Fault.HtmlOk] = Row.Answered(502, "a page for people", "<h1>Welcome</h1>") with { HttpStatus = 200 },
+    }.ToFrozenDictionary();
+
+    private static IEnumerable<Fault> All => Enum.GetValues<Fault>().Where(f => f != Fault.None);
+
+    [Test]
+    public async Task What_the_caller_sees_and_when_and_what_reached_the_server(
+        [ValueSource(nameof(All))] Fault fault, [Values] CallerKind kind, [Values(1, 3)] int attempts, CancellationToken cancellationToken)
+    {
+        var row = s_table[fault];
+        await using var server = await FaultServer.StartAsync(fault);
+        server.RetryAfter = (int)s_retryAfter.TotalSeconds;
+        await using var caller = await StartAsync(kind, server, attempts);
+
+        var seen = await caller.AskAsync(isIdempotent: true, cancellationToken);
+
+        // Only the caller of an HttpClient knows that it did not want a page: for the client that is an answer.
+        attempts = kind == CallerKind.HttpClient && row.HttpStatus == 200 ? 1 : attempts;
+        if (kind == CallerKind.Bus)
         {
-            await using var server = await FaultServer.StartAsync(fault);
-            await using var caller = await StartAsync(CallerKind.HttpClient, server, attempts);
+            Assert.That((seen.Status, seen.IsNotProcessed), Is.EqualTo(((int?)row.BusStatus, row.Reached == 0)), seen.Said);
+            Assert.That(seen.Said, Does.Contain(row.BusSays));
+        }
+        else if (row.HttpStatus is { } status)
+        {
+            Assert.That(seen.Status, Is.EqualTo(status), seen.ToString());
+            Assert.That(seen.Said, Does.Contain(row.HttpSays));
+        }
+        else
+        {
+            // What an HttpClient always throws.
+            Assert.That(seen.Exception, Is.TypeOf(row.Phase is null ? typeof(HttpRequestException) : typeof(TaskCanceledException)), seen.ToString());
+            Assert.That((seen.Exception!.InnerException as PhaseTimeoutException)?.Phase, Is.EqualTo(row.Phase), $"{seen.Took} {seen.Lost} {seen.Exception}");
+            Assert.That(seen.Said, Does.Contain(row.HttpSays));
+        }
 
-            var seen = await caller.AskAsync(isIdempotent: true, cancellationToken);
-
-            Assert.That(seen.Exception, Is.TypeOf(phase is null ? typeof(HttpRequestException) : typeof(TaskCanceledException)), seen.ToString());
-            Assert.That((seen.Exception!.InnerException as PhaseTimeoutException)?.Phase, Is.EqualTo(phase), seen.Exception.ToString());
+        if (row.HttpStatus is null)
+        {
             Assert.That(seen.Said, Does.Contain(server.Address));
-            AssertTime(seen, phase, attempts);
-            Assert.That(() => server.Attempts, Is.EqualTo(reached * attempts).After(5000, 5)); // it may be slower than the caller's patience
-        });
+        }
 
-    [TestCase(Fault.Refused, null, 0, "refuses connections")]
-    [TestCase(Fault.BlackHole, TimeoutPhase.ResponseHeaders, 1, "timeout: ResponseHeaders")]
-    [TestCase(Fault.BlackHoleConnect, TimeoutPhase.Connect, 0, "timeout: Connect")]
-    [TestCase(Fault.ResetBeforeAnswer, null, 1, "broke")]
-    [TestCase(Fault.ResetMidBody, null, 1, "broke")]
-    [TestCase(Fault.SlowHeaders, TimeoutPhase.ResponseHeaders, 1, "timeout: ResponseHeaders")]
-    [TestCase(Fault.SlowBody, TimeoutPhase.Attempt, 1, "timeout: Attempt")]
-    public async Task Without_an_answer_the_bus_answers_503_and_says_why(Fault fault, TimeoutPhase? phase, int reached, string why, CancellationToken cancellationToken) =>
-        await Each(1, 3, async attempts =>
-        {
-            await using var server = await FaultServer.StartAsync(fault);
-            await using var caller = await StartAsync(CallerKind.Bus, server, attempts);
-
-            var seen = await caller.AskAsync(isIdempotent: true, cancellationToken);
-
-            Assert.That((seen.Status, seen.IsNotProcessed), Is.EqualTo((503, reached == 0)), seen.Said);
-            Assert.That(seen.Said, Does.Contain(server.Address).And.Contain(why));
-            AssertTime(seen, phase, attempts);
-            Assert.That(() => server.Attempts, Is.EqualTo(reached * attempts).After(5000, 5)); // it may be slower than the caller's patience
-        });
-
-    [TestCase(CallerKind.Bus, Fault.Status500, 500, "A fault of the test.")]
-    [TestCase(CallerKind.HttpClient, Fault.Status500, 500, "A fault of the test.")]
-    [TestCase(CallerKind.Bus, Fault.Status503, 503, "A fault of the test.")]
-    [TestCase(CallerKind.HttpClient, Fault.Status503, 503, "A fault of the test.")]
-    [TestCase(CallerKind.Bus, Fault.HtmlErrorPage, 502, "answered 502 with 'text/html'")]
-    [TestCase(CallerKind.HttpClient, Fault.HtmlErrorPage, 502, "<h1>502 Bad Gateway</h1>")]
-    [TestCase(CallerKind.Bus, Fault.HtmlOk, 502, "a page for people")]
-    public async Task What_the_server_answered_last_is_the_answer(CallerKind kind, Fault fault, int status, string said, CancellationToken cancellationToken) =>
-        await Each(1, 3, async attempts =>
-        {
-            await using var server = await FaultServer.StartAsync(fault);
-            server.RetryAfter = null;
-            await using var caller = await StartAsync(kind, server, attempts);
-
-            var seen = await caller.AskAsync(isIdempotent: true, cancellationToken);
-
-            Assert.That((seen.Status, server.Attempts), Is.EqualTo((status, attempts)), seen.Said);
-            Assert.That(seen.Said, Does.Contain(said));
-            AssertTime(seen, null, attempts);
-        });
-
-    // Only the caller of an HttpClient knows that it did not want a page.
-    [Test]
-    public async Task A_page_with_200_is_an_answer_for_an_HttpClient(CancellationToken cancellationToken)
-    {
-        await using var server = await FaultServer.StartAsync(Fault.HtmlOk);
-        await using var caller = await StartAsync(CallerKind.HttpClient, server, attempts: 3);
-
-        var seen = await caller.AskAsync(isIdempotent: true, cancellationToken);
-
-        Assert.That((seen.Status, server.Attempts), Is.EqualTo((200, 1)));
-        Assert.That(seen.Said, Does.Contain("<h1>Welcome</h1>"));
-    }
-
-    [Test]
-    public async Task A_server_that_asks_to_be_left_alone_is([Values] CallerKind kind, CancellationToken cancellationToken)
-    {
-        await using var server = await FaultServer.StartAsync(Fault.Status503);
-        server.RetryAfter = 1;
-        await using var caller = await StartAsync(kind, server, attempts: 2);
-
-        var seen = await caller.AskAsync(isIdempotent: true, cancellationToken);
-
-        Assert.That((seen.Status, server.Attempts), Is.EqualTo((503, 2)));
-        Assert.That(seen.Took, Is.GreaterThan(TimeSpan.FromMilliseconds(990)));
+        AssertTime(seen, (LimitOf(row.Phase) * attempts) + (row.Pause * (attempts - 1)));
+        var times = (kind, fault) == (CallerKind.HttpClient, Fault.CloseBeforeAnswer) ? 1 + PlatformResends : 1;
+        Assert.That(() => server.Attempts, Is.EqualTo(row.Reached * times * attempts).After(5000, 5)); // it may be slower than the caller's patience
     }
 
     [Test]
@@ -120,7 +96,7 @@ public sealed class OneServerTests
         var seen = await caller.AskAsync(isIdempotent: true, cancellationToken);
 
         Assert.That((seen.Status, server.Attempts), Is.EqualTo((503, 1)));
-        Assert.That(seen.Took, Is.LessThan(s_slack));
+        AssertTime(seen, TimeSpan.Zero);
     }
 
     private static Task<Caller> StartAsync(CallerKind kind, FaultServer server, int attempts) => Caller.StartAsync(
@@ -130,22 +106,40 @@ public sealed class OneServerTests
         ("Timeouts:ResponseHeaders", s_headers.ToString("c", CultureInfo.InvariantCulture)),
         ("Timeouts:Attempt", s_attempt.ToString("c", CultureInfo.InvariantCulture)));
 
-    private static async Task Each(int first, int second, Func<int, Task> test)
+    private static TimeSpan LimitOf(TimeoutPhase? phase) => phase switch
     {
-        await test(first);
-        await test(second);
-    }
+        TimeoutPhase.Connect => s_connect,
+        TimeoutPhase.ResponseHeaders => s_headers,
+        TimeoutPhase.Attempt => s_attempt,
+        _ => TimeSpan.Zero,
+    };
 
     // Timers may be a little early.
-    private static void AssertTime(Seen seen, TimeoutPhase? phase, int attempts)
+    private static void AssertTime(Seen seen, TimeSpan time)
     {
-        var limit = phase switch
-        {
-            TimeoutPhase.Connect => s_connect,
-            TimeoutPhase.ResponseHeaders => s_headers,
-            TimeoutPhase.Attempt => s_attempt,
-            _ => TimeSpan.Zero,
-        };
-        Assert.That(seen.Took, Is.GreaterThan((limit * attempts) - TimeSpan.FromMilliseconds(20 * attempts)).And.LessThan((limit * attempts) + s_slack));
+        Assert.That(seen.Took, Is.GreaterThanOrEqualTo(0.97 * time));
+        Assert.That(seen.Took, Is.LessThan(LostTime.Widen(time + s_beyond, seen.Lost)), $"of which the machine took {seen.Lost}");
+    }
+
+    /// <param name="BusStatus">What the bus answers.</param>
+    /// <param name="BusSays">And why.</param>
+    /// <param name="HttpStatus">What an HttpClient sees; null when it throws.</param>
+    /// <param name="HttpSays">The body, or the exception's message.</param>
+    private sealed record Row(int BusStatus, string BusSays, int? HttpStatus, string HttpSays)
+    {
+        /// <summary>The timeout of each attempt.</summary>
+        public TimeoutPhase? Phase { get; private init; }
+
+        /// <summary>How often an attempt reaches the server.</summary>
+        public int Reached { get; init; } = 1;
+
+        /// <summary>Between attempts, beyond their backoff.</summary>
+        public TimeSpan Pause { get; init; }
+
+        public static Row Silent(int status, string says) => new(status, says, null, says);
+
+        public static Row Late(TimeoutPhase phase) => Silent(503, $"timeout: {phase}") with { Phase = phase };
+
+        public static Row Answered(int status, string bus, string http) => new(status, bus, status, http);
     }
 }

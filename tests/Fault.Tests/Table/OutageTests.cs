@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Globalization;
 using NUnit.Framework;
 using ServiceMesh.Support;
 
@@ -10,8 +12,44 @@ public sealed class OutageTests
 {
     private const int Callers = 64;
 
+    private static readonly TimeSpan s_trialInterval = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan s_slowStart = TimeSpan.FromSeconds(20);
+
+    // A fifth of it may be taken off by chance, and still nothing that comes back within the slow start can have waited for it.
+    private static readonly TimeSpan s_openWindow = TimeSpan.FromSeconds(30);
+
+    // Before the circuits are open, and without any: the budget is all that bounds what the callers add to the outage.
     [Test]
-    public async Task A_total_outage_is_not_made_worse_and_is_over_when_it_is_over(
+    public async Task While_circuits_are_closed_the_attempts_of_an_outage_stay_within_the_budget(
+        [Values] CallerKind kind,
+        [Values(Fault.Refused, Fault.ResetBeforeAnswer, Fault.Status500, Fault.BlackHole)] Fault fault,
+        CancellationToken cancellationToken)
+    {
+        const double Ratio = 0.2, PerSecond = 0.5;
+        var window = TimeSpan.FromMinutes(1);
+        await using var servers = await Servers.StartAsync(Fault.None);
+        Set(servers, fault);
+        await using var caller = await Caller.StartAsync(
+            kind, servers.All,
+            ("Timeouts:Attempt", "00:00:00.1"), ("CircuitBreaker:MinimumRequestThreshold", "1000000"), ("Ejection:MostEjected", "0"),
+            ("RetryBudget:Ratio", Ratio.ToString(CultureInfo.InvariantCulture)),
+            ("RetryBudget:PerSecond", PerSecond.ToString(CultureInfo.InvariantCulture)),
+            ("RetryBudget:Window", window.ToString("c", CultureInfo.InvariantCulture)));
+        using var metrics = new RecordedMetrics(caller.Services);
+
+        var seen = await caller.AskFromManyAsync(Callers, TestLength.Of(10, 100), isIdempotent: true, cancellationToken);
+
+        // Three attempts each are wanted. Of what nobody listens to no server can tell, so it is counted where it is sent from.
+        var (attempts, allowed) = (metrics.Sum("servicemesh.http.picks"), (Ratio * seen.Count) + (PerSecond * window.TotalSeconds));
+        Assert.That(seen.Where(s => s.IsSuccess), Is.Empty);
+        Assert.That(attempts - seen.Count, Is.LessThanOrEqualTo(allowed).And.GreaterThan(allowed - Callers), $"of {seen.Count} requests");
+        Assert.That(metrics.Sum("servicemesh.http.retries", "servicemesh.reason=budget-empty"), Is.GreaterThan(0));
+        Assert.That(servers.Log.Attempts, Is.LessThanOrEqualTo(attempts), "servers saw nothing that was not counted");
+        Assert.That(servers.Log.Attempts, fault == Fault.Refused ? Is.Zero : Is.GreaterThan(0));
+    }
+
+    [Test]
+    public async Task With_open_circuits_an_outage_gets_trials_only_and_is_over_when_it_is_over(
         [Values] CallerKind kind,
         [Values(Fault.Refused, Fault.ResetBeforeAnswer, Fault.Status500, Fault.BlackHole)] Fault fault,
         CancellationToken cancellationToken)
@@ -19,43 +57,38 @@ public sealed class OutageTests
         await using var servers = await Servers.StartAsync(Fault.None);
         await using var caller = await Caller.StartAsync(
             kind, servers.All,
-            ("Timeouts:Attempt", "00:00:00.3"), ("CircuitBreaker:TrialRequestInterval", "00:00:00.3"), ("CircuitBreaker:CircuitOpenWindow", "00:00:01"),
+            ("Timeouts:Attempt", "00:00:00.3"),
+            ("CircuitBreaker:TrialRequestInterval", s_trialInterval.ToString("c", CultureInfo.InvariantCulture)),
+            ("CircuitBreaker:CircuitOpenWindow", s_openWindow.ToString("c", CultureInfo.InvariantCulture)),
             ("CircuitBreaker:CounterSlidingWindow", "00:00:01"), ("CircuitBreaker:CounterUpdateInterval", "00:00:00.05"),
             ("Ejection:EjectionTime", "00:00:01"), ("Ejection:LongestEjectionTime", "00:00:01"));
+        using var metrics = new RecordedMetrics(caller.Services);
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var load = new Load();
-        var running = Enumerable.Range(0, Callers).Select(_ => Task.Run(() => load.RunAsync(caller, end.Token), cancellationToken)).ToArray();
+        var load = new Load(caller, end.Token);
+        var running = Enumerable.Range(0, Callers).Select(_ => Task.Run(load.RunAsync, cancellationToken)).ToArray();
         await UntilAsync(() => load.Succeeded > Callers * 5, cancellationToken);
 
-        foreach (var server in servers.All)
-        {
-            server.Fault = fault;
-        }
-
-        await UntilAsync(() => load.SucceededBefore(TimeSpan.FromSeconds(1.5)), cancellationToken); // what was under way is through, and the circuits are open
-        var (requests, attempts, began) = (load.Sent, servers.Log.Attempts, Stopwatch.GetTimestamp());
+        Set(servers, fault);
+        await UntilAsync(() => servers.All.All(s => metrics.Sum("servicemesh.http.circuit_breaker.transitions", $"server.port={s.Port}", "servicemesh.circuit.state=Open") > 0), cancellationToken);
+        await load.AllBegunAfterAsync(Stopwatch.GetTimestamp(), cancellationToken); // what was under way is through
+        var (attempts, began) = (servers.Log.Attempts, Stopwatch.GetTimestamp());
         await Task.Delay(TimeSpan.FromSeconds(TestLength.Of(1, 20)), cancellationToken);
-        var took = Stopwatch.GetElapsedTime(began);
-        (requests, attempts) = (load.Sent - requests, servers.Log.Attempts - attempts);
+        attempts = servers.Log.Attempts - attempts;
 
-        // Each request once, a fifth of them again, a hundred that were there, and ten a second. With the circuits open it is far
-        // less: a trial of each in each interval.
-        Assert.That(attempts, Is.LessThanOrEqualTo(requests + (0.2 * requests) + 100 + (10 * took.TotalSeconds)));
-        Assert.That(attempts, Is.LessThanOrEqualTo((3 * ((took / TimeSpan.FromMilliseconds(300)) + 2)) + Callers), $"attempts, of {requests} requests");
+        // A trial of each in each interval, and one of each that was sent before and read after.
+        var trials = (Stopwatch.GetElapsedTime(began) / s_trialInterval) + 1;
+        Assert.That(attempts, Is.LessThanOrEqualTo(servers.All.Count * (trials + 1)));
+        Assert.That(attempts, fault == Fault.Refused ? Is.Zero : Is.GreaterThanOrEqualTo(1), "and there are trials");
 
-        var failed = load.Failed;
-        foreach (var server in servers.All)
-        {
-            server.Fault = Fault.None;
-        }
-
-        var mended = Stopwatch.GetTimestamp();
-        var succeeded = load.Succeeded;
+        Set(servers, Fault.None);
+        var (lost, mended, succeeded) = (LostTime.Total, Stopwatch.GetTimestamp(), load.Succeeded);
         await UntilAsync(() => load.Succeeded > succeeded, cancellationToken);
-        Assert.That(Stopwatch.GetElapsedTime(mended), Is.LessThan(TimeSpan.FromSeconds(4)), "the first success: a trial interval, and what a busy machine adds");
 
-        // And all of it is back: hundreds of requests in a row without a failure, at every server.
-        failed = load.Failed;
+        // One that had begun before may have the word for an interval.
+        Assert.That(Stopwatch.GetElapsedTime(mended), Is.LessThan(LostTime.WidenSince(3 * s_trialInterval, lost)), "the first success");
+
+        // And all of it is back: hundreds of requests in a row without a failure, and some at every server.
+        var failed = load.Failed;
         var executions = servers.All.Select(s => s.Executions).ToArray();
         await UntilAsync(
             () =>
@@ -68,10 +101,18 @@ public sealed class OutageTests
                 return load.Succeeded > succeeded + (Callers * 5) && servers.All.Zip(executions).All(s => s.First.Executions > s.Second);
             },
             cancellationToken);
-        Assert.That(Stopwatch.GetElapsedTime(mended), Is.LessThan(TimeSpan.FromSeconds(8)), "the second for which circuits open and an outlier is ejected, which trials that fail have not made longer while all were out; and what a busy machine adds");
+        Assert.That(Stopwatch.GetElapsedTime(mended), Is.LessThan(s_trialInterval + s_slowStart).And.LessThan(0.8 * s_openWindow), "which only trials can have done");
 
         await end.CancelAsync();
         await Task.WhenAll(running);
+    }
+
+    private static void Set(Servers servers, Fault fault)
+    {
+        foreach (var server in servers.All)
+        {
+            server.Fault = fault;
+        }
     }
 
     private static async Task UntilAsync(Func<bool> condition, CancellationToken cancellationToken)
@@ -83,31 +124,29 @@ public sealed class OutageTests
     }
 
     // One request after the other with a breath between them, as callers that go on asking whatever happens.
-    private sealed class Load
+    private sealed class Load(Caller caller, CancellationToken end)
     {
-        private int _sent;
+        private readonly ConcurrentDictionary<int, long> _began = new();
+        private int _callers;
         private int _succeeded;
         private int _failed;
-        private long _lastSuccess;
-
-        public int Sent => Volatile.Read(ref _sent);
 
         public int Succeeded => Volatile.Read(ref _succeeded);
 
         public int Failed => Volatile.Read(ref _failed);
 
-        public bool SucceededBefore(TimeSpan time) => Stopwatch.GetElapsedTime(Volatile.Read(ref _lastSuccess)) > time;
+        public Task AllBegunAfterAsync(long time, CancellationToken cancellationToken) => UntilAsync(() => _began.Values.All(b => b > time), cancellationToken);
 
-        public async Task RunAsync(Caller caller, CancellationToken end)
+        public async Task RunAsync()
         {
+            var own = Interlocked.Increment(ref _callers);
             while (!end.IsCancellationRequested)
             {
-                Interlocked.Increment(ref _sent);
+                _began[own] = Stopwatch.GetTimestamp();
                 try
                 {
                     if ((await caller.AskAsync(isIdempotent: true, end)).IsSuccess)
                     {
-                        Volatile.Write(ref _lastSuccess, Stopwatch.GetTimestamp());
                         Interlocked.Increment(ref _succeeded);
                     }
                     else

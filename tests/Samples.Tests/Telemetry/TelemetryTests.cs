@@ -29,8 +29,8 @@ public sealed class TelemetryTests
 
         Assert.That((run.ExitCode, served.ExitCode), Is.EqualTo((0, 0)), () => $"{run}\n{served}");
         Assert.That(run.Out, Is.EqualTo(["Hello, pune."]));
-        Assert.That(received["/v1/traces"], Does.Contain("request greetings.greet").And.Contain("process greetings.greet").And.Contain("POST"));
-        Assert.That(received["/v1/metrics"], Does.Contain("messaging.client.operation.duration").And.Contain("servicemesh.http.picks"));
+        Assert.That(received["/v1/traces"], Does.Contain("request greetings.greet").And.Contain("process greetings.greet").And.Contain("POST").And.Contain("greetings-Client").And.Contain("greetings-Server"));
+        Assert.That(received["/v1/metrics"], Does.Contain("messaging.client.operation.duration").And.Contain("servicemesh.http.picks").And.Contain("servicemesh.discovery.endpoints"));
     }
 
     private static async Task<WebApplication> StartCollectorAsync(int port, ConcurrentDictionary<string, string> received)

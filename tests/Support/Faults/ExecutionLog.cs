@@ -19,6 +19,9 @@ public sealed class ExecutionLog
     /// <summary>The requests that were executed more than once.</summary>
     public IEnumerable<string> ExecutedTwice => _entries.Where(e => e.Value.Executions > 1).Select(e => e.Key);
 
+    /// <summary>The requests that came more than once, whatever the servers made of them.</summary>
+    public IEnumerable<string> ArrivedTwice => _entries.Where(e => e.Value.Attempts > 1).Select(e => e.Key);
+
     /// <summary>How often a server has read the headers of a request.</summary>
     public int AttemptsOf(string request) => _entries.GetValueOrDefault(request)?.Attempts ?? 0;
 

@@ -1,4 +1,6 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 using NUnit.Framework;
 using ServiceMesh.Support;
 using static ServiceMesh.Http.Tests.HttpNodes;
@@ -122,6 +124,10 @@ public sealed class OptionsTests
     }
 
     [Test]
-    public void Without_a_word_of_it_only_loopback_is_listened_on() =>
-        Assert.That(new HttpTransportParts(new(), new(), new([]), new([]), null, null, new()).ListenOn.Select(a => (a.ToString(), a.IsLoopback)), Is.EqualTo([("http://127.0.0.1:5080", true)]));
+    public void Without_a_word_of_it_only_loopback_is_listened_on()
+    {
+        using var metrics = new ServiceCollection().AddMetrics().BuildServiceProvider();
+        var parts = new HttpTransportParts(new(), new(), new([]), new([]), null, metrics.GetRequiredService<IMeterFactory>(), new());
+        Assert.That(parts.ListenOn.Select(a => (a.ToString(), a.IsLoopback)), Is.EqualTo([("http://127.0.0.1:5080", true)]));
+    }
 }

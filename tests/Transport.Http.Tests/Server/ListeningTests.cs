@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.DependencyInjection;
@@ -59,8 +60,8 @@ public sealed class ListeningTests
     private static Task<TestNode> StartAsync(int port, Action<IServiceMeshBuilder>? configure = null, Func<ITransport, ITransport>? wrap = null) => TestNode.StartAsync(
         mesh =>
         {
-            mesh.AddTransport(new("Http", [], _ => (wrap ?? (t => t))(new HttpTransport(
-                new(new(), new(), new([]), new([]), null, null, new()) { ListenOn = ListenAddress.ParseAll($"http://127.0.0.1:{port}") }))));
+            mesh.AddTransport(new("Http", [], provider => (wrap ?? (t => t))(new HttpTransport(
+                new(new(), new(), new([]), new([]), null, provider.GetRequiredService<IMeterFactory>(), new()) { ListenOn = ListenAddress.ParseAll($"http://127.0.0.1:{port}") }))));
             configure?.Invoke(mesh);
         },
         [("Transport", "Http"), ("DrainTimeout", "00:00:05"), ("ErrorPolicy", "Ignore")]);

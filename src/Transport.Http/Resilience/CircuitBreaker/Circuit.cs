@@ -8,8 +8,16 @@ namespace ServiceMesh.Http;
 internal abstract class Circuit(CircuitChange change)
 {
     private Circuit? _next;
+    private bool _triesEarly;
 
     public CircuitChange Change => change;
+
+    /// <summary>Whether there was nothing better than what is behind it at some time of this stay. It only ever becomes true.</summary>
+    public bool TriesEarly
+    {
+        get => Volatile.Read(ref _triesEarly);
+        set => Volatile.Write(ref _triesEarly, value);
+    }
 
     /// <summary>What took its place. Set after the swap and cleared when that has been told, so that old ones hold no chain alive.</summary>
     public Circuit? Next

@@ -87,12 +87,20 @@ public sealed class CircuitBreaker
     /// <summary>
     /// True while there is nothing better than what is behind it: then an opened circuit admits trials from one
     /// <see cref="CircuitBreakerSettings.TrialRequestInterval"/> on, however long its window is, and a trial that fails does
-    /// not make it longer, since all fail. Not when opened by hand.
+    /// not make it longer, since all fail. Not when opened by hand. A circuit that was not closed meanwhile has one more early trial
+    /// when others come back first, or the last ones would be left out of a service that is well again.
     /// </summary>
     internal bool TriesEarly
     {
         get => _triesEarly;
-        set => _triesEarly = value;
+        set
+        {
+            _triesEarly = value;
+            if (value)
+            {
+                Current.TriesEarly = true;
+            }
+        }
     }
 
     private Circuit Current => Volatile.Read(ref _circuit);
@@ -124,14 +132,15 @@ public sealed class CircuitBreaker
                 if (closed.Window.Count(failed, now, out var within) && _terms.SayOpen(within))
                 {
                     var why = string.Create(CultureInfo.InvariantCulture, $"{within.Failures} of {within.Total} calls failed within {_terms.CountedTime.TotalSeconds:0.###} s");
-                    TrySwap(closed, MakeOpen(closed, CircuitCause.FailureRate, _terms.FirstWindow, now, new(_clock.UtcNow, why)));
+                    TrySwap(closed, MakeOpen(closed, CircuitCause.FailureRate, _terms.FirstWindow, now, new(_clock.UtcNow, why), _triesEarly));
                 }
 
                 break;
 
             case HalfOpenCircuit { Open: var open } halfOpen when failed:
                 var outage = open.Outage with { FailedTrials = open.Outage.FailedTrials + 1 };
-                TrySwap(halfOpen, MakeOpen(halfOpen, CircuitCause.TrialFailed, _terms.NextWindow(open.Window, grows: !_triesEarly), Now, outage));
+                var early = _triesEarly || halfOpen.TriesEarly;
+                TrySwap(halfOpen, MakeOpen(halfOpen, CircuitCause.TrialFailed, _terms.NextWindow(open.Window, grows: !early), Now, outage, early));
                 break;
 
             case HalfOpenCircuit halfOpen:
@@ -204,7 +213,7 @@ public sealed class CircuitBreaker
                     return true;
 
                 case OpenCircuit open when now >= TrialAt(open):
-                    var halfOpen = new HalfOpenCircuit(Change(open, CircuitState.HalfOpen, CircuitCause.TrialAdmitted, null), open, now + _terms.TrialInterval);
+                    var halfOpen = new HalfOpenCircuit(Change(open, CircuitState.HalfOpen, CircuitCause.TrialAdmitted, null), open, now + _terms.TrialInterval) { TriesEarly = _triesEarly };
                     if (TrySwap(open, halfOpen))
                     {
                         pass = new(halfOpen);
@@ -228,7 +237,7 @@ public sealed class CircuitBreaker
 
     private long? TrialAt(Circuit circuit) => circuit switch
     {
-        OpenCircuit { IsByHand: false } open when _triesEarly => Math.Min(open.Until, open.Began + _terms.TrialInterval),
+        OpenCircuit { IsByHand: false } open when _triesEarly || open.TriesEarly => Math.Min(open.Until, open.Began + _terms.TrialInterval),
         OpenCircuit open => open.Until,
         HalfOpenCircuit halfOpen => halfOpen.NextTrial,
         _ => null,
@@ -236,10 +245,10 @@ public sealed class CircuitBreaker
 
     private ClosedCircuit MakeClosed(CircuitChange change, long now) => new(change, _terms.MakeWindow(now));
 
-    private OpenCircuit MakeOpen(Circuit from, CircuitCause cause, TimeSpan window, long now, Outage outage)
+    private OpenCircuit MakeOpen(Circuit from, CircuitCause cause, TimeSpan window, long now, Outage outage, bool early)
     {
         var length = CircuitTerms.TakeOff(window, _seed + (uint)Interlocked.Increment(ref _opened));
-        return new(Change(from, CircuitState.Open, cause, length), now, now + _clock.Stamps(length), window, outage);
+        return new(Change(from, CircuitState.Open, cause, length), now, now + _clock.Stamps(length), window, outage) { TriesEarly = early };
     }
 
     private CircuitChange Change(Circuit from, CircuitState to, CircuitCause cause, TimeSpan? openFor) => new(from.Change.To, to, cause, _clock.UtcNow, openFor);

@@ -202,6 +202,36 @@ public sealed class CircuitBreakerTests
         Assert.That(circuit.IsRefused(), Is.True, "who opens it by hand means it");
     }
 
+    [TestCase(true)]
+    [TestCase(false)]
+    public void The_last_of_those_that_were_all_out_keeps_its_early_trial_when_others_are_back(bool hasOpenedBefore)
+    {
+        var circuit = new TestedCircuit();
+        _ = hasOpenedBefore ? circuit.Trip() : circuit;
+        circuit.Breaker.TriesEarly = true;
+        _ = hasOpenedBefore ? circuit : circuit.Trip();
+        circuit.Breaker.TriesEarly = false;
+        circuit.Pass(3);
+        Assert.That(circuit.Breaker.IsTrialDue, Is.True);
+        circuit.Call(failed: true);
+        circuit.Pass(15);
+        Assert.That(circuit.IsRefused(), Is.True, "once: one that is still out has the usual window, and it has grown");
+    }
+
+    [Test]
+    public void A_trial_that_began_while_all_were_out_is_followed_by_an_early_one_too()
+    {
+        var circuit = new TestedCircuit().Trip();
+        circuit.Breaker.TriesEarly = true;
+        circuit.Pass(3);
+        var hanging = circuit.Begin();
+        circuit.Breaker.TriesEarly = false; // others are back meanwhile
+        circuit.Breaker.Report(hanging, failed: true);
+        circuit.Pass(3);
+        circuit.Call(failed: false);
+        Assert.That(circuit.Breaker.State, Is.EqualTo(CircuitState.Closed));
+    }
+
     [Test]
     public void The_system_clock_is_a_clock()
     {

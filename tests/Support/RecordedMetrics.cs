@@ -2,13 +2,13 @@ using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 
-namespace ServiceMesh.Core.Tests;
+namespace ServiceMesh.Support;
 
 /// <summary>All measurements of one host; those of other tests in the process have another meter factory.</summary>
-internal sealed class RecordedMetrics : IDisposable
+public sealed class RecordedMetrics : IDisposable
 {
     private readonly MeterListener _listener = new();
-    private readonly ConcurrentQueue<Measured> _all = new();
+    private readonly ConcurrentDictionary<string, ConcurrentQueue<Measured>> _all = new();
 
     public RecordedMetrics(IServiceProvider services)
     {
@@ -27,9 +27,17 @@ internal sealed class RecordedMetrics : IDisposable
         _listener.Start();
     }
 
+    /// <summary>The unit of each instrument, by its name.</summary>
     public ConcurrentDictionary<string, string?> Units { get; } = new();
 
-    public Measured[] Of(string instrument) => [.. _all.Where(m => m.Instrument == instrument)];
+    /// <summary>Everything that an instrument was told, in that order.</summary>
+    public Measured[] Of(string instrument) => _all.TryGetValue(instrument, out var own) ? [.. own] : [];
+
+    /// <summary>What a counter has come to, of those measurements that have all these tags.</summary>
+    /// <param name="instrument">Its name.</param>
+    /// <param name="tags">Each as <c>name=value</c>.</param>
+    public double Sum(string instrument, params string[] tags) =>
+        Of(instrument).Where(m => tags.All(m.Tags.Split(' ').Contains)).Sum(m => m.Value);
 
     /// <summary>Asks the instruments that are looked at rather than written to.</summary>
     public Measured[] Observe(string instrument)
@@ -42,7 +50,8 @@ internal sealed class RecordedMetrics : IDisposable
     public void Dispose() => _listener.Dispose();
 
     private void Record(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags, object? state) =>
-        _all.Enqueue(new(instrument.Name, value, string.Join(' ', tags.ToArray().Select(t => $"{t.Key}={t.Value}"))));
+        _all.GetOrAdd(instrument.Name, _ => new()).Enqueue(new(instrument.Name, value, string.Join(' ', tags.ToArray().Select(t => $"{t.Key}={t.Value}"))));
 
+    /// <summary>One measurement, its tags as <c>name=value</c> with a space between.</summary>
     public sealed record Measured(string Instrument, double Value, string Tags);
 }
