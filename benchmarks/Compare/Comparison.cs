@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime;
 using ServiceMesh.Support;
 
 namespace ServiceMesh.Benchmarks;
@@ -32,7 +33,8 @@ internal sealed record ComparisonOptions
 /// </summary>
 internal static class Comparison
 {
-    private static readonly TimeSpan s_warmUp = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_warmUpTurn = TimeSpan.FromSeconds(0.5);
+    private static readonly TimeSpan s_warmUpAtMost = TimeSpan.FromSeconds(20);
 
     public static async Task<IReadOnlyList<Row>> RunAsync(ComparisonOptions options, TextWriter output, CancellationToken cancellationToken)
     {
@@ -65,7 +67,7 @@ internal static class Comparison
             foreach (var contestant in contestants)
             {
                 echoes.Add(await contestant.StartAsync(ground, replicas));
-                await MeasureAsync(echoes[^1], 16, options.Characters, options.Time < s_warmUp ? options.Time : s_warmUp, cancellationToken); // tiered compilation has its say
+                await WarmUpAsync(echoes[^1], options, cancellationToken);
             }
 
             foreach (var callers in options.Callers)
@@ -100,6 +102,21 @@ internal static class Comparison
         }
 
         return rows;
+    }
+
+    // Until the runtime has compiled what is hot for good. What it compiles first, and watches for a while, is several times slower, and
+    // who has more code would pay more for that.
+    private static async Task WarmUpAsync(IEcho echo, ComparisonOptions options, CancellationToken cancellationToken)
+    {
+        var atMost = TimeSpan.FromTicks(Math.Min(s_warmUpAtMost.Ticks, 10 * options.Time.Ticks));
+        var began = Stopwatch.GetTimestamp();
+        long compiled;
+        do
+        {
+            compiled = JitInfo.GetCompiledMethodCount();
+            await MeasureAsync(echo, 16, options.Characters, options.Time < s_warmUpTurn ? options.Time : s_warmUpTurn, cancellationToken);
+        }
+        while (JitInfo.GetCompiledMethodCount() - compiled > 5 && Stopwatch.GetElapsedTime(began) < atMost);
     }
 
     private static async Task<Measurement> MeasureAsync(IEcho echo, int callers, int characters, TimeSpan time, CancellationToken cancellationToken)

@@ -26,6 +26,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         System = "http",
         Features = TransportFeatures.Patterns | TransportFeatures.SignalGroups | TransportFeatures.Cancellation,
         ReceiverCount = ReceiverCount.Subscriptions,
+        ReleasesTokens = true,
     };
 
     /// <summary>Degraded while a whole service is silent; this node and the other services go on.</summary>

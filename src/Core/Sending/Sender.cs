@@ -18,7 +18,7 @@ internal sealed class Sender
         _node = node;
         _transport = transport;
         _hasMiddleware = middleware.Count > 0;
-        _request = RequestOverTransportAsync;
+        _request = _hasMiddleware ? RequestOverTransportAsync : transport.RequestAsync;
         _signal = SignalOverTransportAsync;
         for (var i = middleware.Count - 1; i >= 0; i--)
         {
@@ -145,7 +145,7 @@ internal sealed class Sender
         }
         catch (Exception failure)
         {
-            return MiddlewareThrew(failure);
+            return _hasMiddleware ? MiddlewareThrew(failure) : TransportThrew(request, failure);
         }
     }
 
@@ -207,23 +207,28 @@ internal sealed class Sender
         Exception = failure,
     };
 
-    // The last step: whatever a transport does wrong becomes a reply here, so that nobody waits in vain.
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    // The last of the application's steps: whatever a transport does wrong is a reply to them too.
     private async ValueTask<ReplyMessage> RequestOverTransportAsync(Message request, CancellationToken cancellationToken)
     {
         try
         {
             return await _transport.RequestAsync(request, cancellationToken).ConfigureAwait(false);
         }
-        catch (TransportException failure)
+        catch (Exception failure) when (failure is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+        {
+            return TransportThrew(request, failure);
+        }
+    }
+
+    private ReplyMessage TransportThrew(Message request, Exception failure)
+    {
+        if (failure is TransportException)
         {
             return ReplyMessage.Failure(StatusCode.Unavailable, failure.Message);
         }
-        catch (Exception failure) when (failure is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
-        {
-            Log.TransportThrew(_node.Logger, request.Topic.ToString(), request.Sender, failure);
-            return ReplyMessage.Failure(StatusCode.Unavailable, $"The transport failed: {failure.Message}");
-        }
+
+        Log.TransportThrew(_node.Logger, request.Topic.ToString(), request.Sender, failure);
+        return ReplyMessage.Failure(StatusCode.Unavailable, $"The transport failed: {failure.Message}");
     }
 
     private async ValueTask<SignalResult> SignalOverTransportAsync(Message signal, CancellationToken cancellationToken)

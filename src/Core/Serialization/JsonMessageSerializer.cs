@@ -104,15 +104,24 @@ public sealed class JsonMessageSerializer : IMessageSerializer
                 && other.IndentSize == _writerOptions.IndentSize
                 && other.NewLine == _writerOptions.NewLine));
 
-    private JsonTypeInfo<T> Contract<T>()
+    // The options look a contract up in a table; of most applications' serializers there is one, so the last of each type is kept.
+    private JsonTypeInfo<T> Contract<T>() => Last<T>.Contract is { } last && ReferenceEquals(last.Options, _options) ? last : FindContract<T>();
+
+    private JsonTypeInfo<T> FindContract<T>()
     {
         try
         {
-            return (JsonTypeInfo<T>)_options.GetTypeInfo(typeof(T));
+            return Last<T>.Contract = (JsonTypeInfo<T>)_options.GetTypeInfo(typeof(T));
         }
         catch (NotSupportedException failure)
         {
             throw BodyContracts.Missing<T>(failure);
         }
+    }
+
+    private static class Last<T>
+    {
+        // Written without a lock: whichever is read is whole, and is used by the serializer only whose options it has.
+        public static volatile JsonTypeInfo<T>? Contract;
     }
 }

@@ -11,6 +11,7 @@ internal sealed class Member(Service service, Endpoint endpoint)
     private const int MostRemembered = 1024;
 
     private readonly ConcurrentDictionary<(MessageKind Kind, Topic Topic), Uri> _uris = new();
+    private readonly string _name = service.Describe(endpoint);
     private volatile NodeDocument? _document;
     private volatile string? _trouble;
 
@@ -53,5 +54,5 @@ internal sealed class Member(Service service, Endpoint endpoint)
     /// <summary>A path with its query at this endpoint.</summary>
     public Uri UriOf(string path) => new($"{(service.IsTls(endpoint) ? "https" : "http")}://{endpoint}{path}");
 
-    public override string ToString() => service.Describe(endpoint);
+    public override string ToString() => _name;
 }

@@ -19,7 +19,7 @@ public abstract class HttpFactory : TransportFactory
     {
         System = "http",
         Features = TransportFeatures.Patterns | TransportFeatures.SignalGroups | TransportFeatures.Cancellation,
-        ReceiverCount = ReceiverCount.Subscriptions,
+        ReceiverCount = ReceiverCount.Subscriptions, ReleasesTokens = true,
     };
 
     public override void AddTransport(IServiceMeshBuilder mesh) => mesh.AddHttpTransport();

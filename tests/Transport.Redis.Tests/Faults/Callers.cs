@@ -9,7 +9,8 @@ namespace ServiceMesh.Redis.Tests.Faults;
 /// <param name="Status">Of its reply.</param>
 /// <param name="Took">Until the caller had it.</param>
 /// <param name="Value">What came back.</param>
-internal sealed record Outcome(int Number, StatusCode Status, TimeSpan Took, string? Value);
+/// <param name="Began">When it was sent, as a timestamp.</param>
+internal sealed record Outcome(int Number, StatusCode Status, TimeSpan Took, string? Value, long Began);
 
 /// <summary>
 /// Callers that each send one request after the other, numbered without gaps, until they are stopped or all are sent.
@@ -24,6 +25,7 @@ internal sealed class Callers
     private readonly int _most;
     private readonly Task _all;
     private readonly ConcurrentQueue<Outcome> _outcomes = new();
+    private readonly ConcurrentDictionary<int, bool> _open = new();
     private volatile bool _stopping;
     private int _started;
     private int _succeeded;
@@ -38,23 +40,28 @@ internal sealed class Callers
     /// <summary>How many requests were begun.</summary>
     public int Started => Math.Min(Volatile.Read(ref _started), _most);
 
+    /// <summary>Those that were begun and have not ended.</summary>
+    public IEnumerable<int> Open => _open.Keys;
+
     public int Succeeded => Volatile.Read(ref _succeeded);
 
     public int Failed => Volatile.Read(ref _failed);
 
     public static Callers Start(IServiceBus bus, RequestTopic<int, string> topic, int callers, int most = int.MaxValue) => new(bus, topic, callers, most);
 
-    /// <summary>Waits until all requests that were begun have ended.</summary>
+    /// <summary>Waits until all requests that were begun have ended, or long enough to know that they do not.</summary>
     public async Task<Outcome[]> StopAsync()
     {
         _stopping = true;
-        return await EndAsync();
+        return await EndAsync(TimeSpan.FromMinutes(1), ConfigureAwaitOptions.SuppressThrowing);
     }
 
     /// <summary>Waits until all requests have been sent and have ended.</summary>
-    public async Task<Outcome[]> EndAsync()
+    public Task<Outcome[]> EndAsync() => EndAsync(TimeSpan.FromMinutes(4), ConfigureAwaitOptions.None);
+
+    private async Task<Outcome[]> EndAsync(TimeSpan patience, ConfigureAwaitOptions options)
     {
-        await _all.WaitAsync(TimeSpan.FromMinutes(4));
+        await _all.WaitAsync(patience).ConfigureAwait(options);
         Outcome[] outcomes = [.. _outcomes];
         await TestContext.Out.WriteLineAsync(string.Join(", ", outcomes.GroupBy(o => o.Status).OrderBy(g => g.Key)
             .Select(g => $"{(int)g.Key}: {g.Count()} within {g.Max(o => o.Took).TotalSeconds:0.00} s")));
@@ -65,9 +72,11 @@ internal sealed class Callers
     {
         while (!_stopping && Interlocked.Increment(ref _started) is var number && number <= _most)
         {
-            var watch = Stopwatch.StartNew();
+            _open[number] = true;
+            var began = Stopwatch.GetTimestamp();
             var reply = await _bus.TryRequestAsync(_topic, number);
-            _outcomes.Enqueue(new(number, reply.Status, watch.Elapsed, reply.Value));
+            _outcomes.Enqueue(new(number, reply.Status, Stopwatch.GetElapsedTime(began), reply.Value, began));
+            _open.TryRemove(number, out _);
             if (reply.IsSuccess)
             {
                 Interlocked.Increment(ref _succeeded);

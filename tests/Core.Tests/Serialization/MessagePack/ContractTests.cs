@@ -203,6 +203,60 @@ public sealed class ContractTests(bool isDynamic)
     }
 
     [Test]
+    public void What_a_constructor_throws_is_named_as_itself() =>
+        Assert.That(
+            () => Packed.Serializer(isDynamic).FromHex<Choosy>("81 a3496e74 01"),
+            Throws.TypeOf<MalformedBodyException>().With.Message.Contains("it is refused as Choosy with ArgumentException.").And.InnerException.TypeOf<ArgumentException>());
+
+    [Test]
+    public void A_type_without_a_contract_is_named_wherever_it_is()
+    {
+        var options = new JsonSerializerOptions { TypeInfoResolver = new Without<Choosy, Queue<int>>() };
+        options.MakeReadOnly();
+        var codecs = new CodecSet(options, isDynamic);
+        AssertMissing<Choosy>();
+        AssertMissing<List<Choosy>>();
+        AssertMissing<Dictionary<string, Choosy[]>>();
+        AssertMissing<ValueTuple<int, Choosy>>();
+        AssertMissing<Queue<int>>();
+
+        // What a serializer makes a sentence of.
+        void AssertMissing<T>() => Assert.That(() => codecs.For<T>(), Throws.TypeOf<NotSupportedException>(), typeof(T).Name);
+    }
+
+    [Test]
+    public void Null_for_a_collection_that_is_filled_and_cannot_be_replaced_is_refused_as_the_format_error()
+    {
+        // Not through the serializer, which makes every exception a malformed body.
+        var codec = new CodecSet(BodyContracts.Complete(new()), isDynamic).For<Populated>();
+        var body = Convert.FromHexString("81a54974656d73c0"); // { "Items": null }
+        Assert.That(
+            () =>
+            {
+                var reader = new MessagePackReader(body, maxDepth: 64);
+                codec.Read(ref reader);
+            },
+            Throws.TypeOf<MessagePackException>().With.Message.Contains("does not fit its type"));
+    }
+
+    [Test]
+    public void Text_that_is_not_UTF_8_is_refused_where_it_is_read_and_passed_over_where_nobody_knows_the_member()
+    {
+        // a1ff is a str of the one byte FF.
+        var packed = Packed.Serializer(isDynamic);
+        AssertNoText<string>("a1ff");
+        AssertNoText<Reading>("81 a443697479 a1ff");
+        AssertNoText<Dictionary<string, int>>("81 a1ff 01");
+        AssertNoText<JsonElement>("91 a1ff");
+        AssertNoText<JsonElement>("81 a1ff 01");
+        AssertNoText<Open>("81 a178 a1ff");
+        Assert.That(packed.FromHex<Reading>("83 a1ff 01 a178 a1ff a744656772656573 07")!.Degrees, Is.EqualTo(7));
+
+        void AssertNoText<T>(string hex) =>
+            Assert.That(() => packed.FromHex<T>(hex), Throws.TypeOf<MalformedBodyException>().With.Message.Contains("not UTF-8"), typeof(T).Name);
+    }
+
+    [Test]
     public void A_float32_read_as_a_decimal_has_its_own_digits() =>
         Assert.That(Packed.Serializer(isDynamic).FromHex<decimal>("ca3dcccccd"), Is.EqualTo(0.1m));
 
@@ -395,6 +449,23 @@ public sealed class ContractTests(bool isDynamic)
             public override void Write(Utf8JsonWriter writer, int value, JsonSerializerOptions options) =>
                 writer.WriteStringValue(value.ToString(System.Globalization.CultureInfo.InvariantCulture));
         }
+    }
+
+    internal sealed class Choosy
+    {
+        public Choosy(int @int)
+        {
+            Int = @int == 0 ? 0 : throw new ArgumentException("Only 0 is allowed.");
+        }
+
+        public int Int { get; }
+    }
+
+    // Of one there is no contract at all, and of the other none for its way through JSON, which is asked for while a codec is made.
+    private sealed class Without<TAll, TOnTheWay> : DefaultJsonTypeInfoResolver
+    {
+        public override JsonTypeInfo GetTypeInfo(Type type, JsonSerializerOptions options) =>
+            type == typeof(TAll) || (type == typeof(TOnTheWay) && options.Converters.Count > 0) ? null! : base.GetTypeInfo(type, options);
     }
 
     [JsonObjectCreationHandling(JsonObjectCreationHandling.Populate)]

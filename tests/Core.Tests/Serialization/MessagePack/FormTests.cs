@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using NUnit.Framework;
@@ -150,6 +151,22 @@ public sealed class FormTests(bool isDynamic)
         Assert.That(JsonElement.DeepEquals(_packed.FromHex<JsonElement>(hex), element), Is.True);
         Assert.That(JsonNode.DeepEquals(_packed.FromHex<JsonNode>(hex), JsonNode.Parse(json)), Is.True);
     }
+
+    [TestCase(1024)]
+    [TestCase(1025)]
+    [TestCase(100_000)]
+    public void A_number_of_JSON_may_be_of_any_length(int digits)
+    {
+        var number = JsonElement.Parse(new string('7', digits));
+        Assert.That(_packed.Back(number).GetRawText(), Is.EqualTo(number.GetRawText()));
+    }
+
+    [TestCase("-7.9228162514264337593543950335")]
+    [TestCase("-0.0000000000000000000000000001")]
+    [TestCase("79228162514264337593543950335")]
+    [TestCase("0.0000000000000000000000000000")]
+    public void The_longest_decimals_keep_every_digit(string text) =>
+        Assert.That(_packed.Back(decimal.Parse(text, CultureInfo.InvariantCulture)).ToString(CultureInfo.InvariantCulture), Is.EqualTo(text));
 
     [TestCase("c4020102", "\"AQI=\"")]
     [TestCase("d6ff697deec0", "\"2026-01-31T12:00:00Z\"")]
