@@ -66,7 +66,6 @@ internal sealed class Select<TReply>(TimeProvider clock, ClientMetrics metrics) 
             metrics.Refused(call.Service, "circuit-open");
             outcome = Outcome.FromResult(new Answer<TReply>(null, new(AttemptResult.NotSent), open));
         }
-
         else if (outcome.Exception is OperationCanceledException && call.HasAnswer)
         {
             // Another was quicker. That is no failure, but an endpoint that hangs must not look as quick as before.
