@@ -18,15 +18,17 @@ internal sealed class PowerOfTwoChoices(BalancerContext context) : SnapshotBalan
     {
         if (plan.Length > 1)
         {
-            var first = _random.Next(plan.Length);
-            var second = _random.Next(plan.Length - 1);
+            // Two numbers of one draw: with so few endpoints the last of their bits do not matter.
+            var drawn = (ulong)_random.NextInt64();
+            var first = (int)(((uint)drawn * (ulong)plan.Length) >> 32);
+            var second = (int)(((drawn >> 32) * (ulong)(plan.Length - 1)) >> 31);
             second += second >= first ? 1 : 0;
             var (a, b) = (plan[first], plan[second]);
             switch (context.Allows(a), context.Allows(b))
             {
                 case (true, true):
                     var now = CoarseClock.Read(_clock);
-                    return Cost(b, now) < Cost(a, now) ? b : a;
+                    return plan[Cost(b, now) * a.EffectiveWeight < Cost(a, now) * b.EffectiveWeight ? second : first]; // an index, so that no jump is guessed wrong
                 case (true, false): return a;
                 case (false, true): return b;
             }
@@ -35,6 +37,6 @@ internal sealed class PowerOfTwoChoices(BalancerContext context) : SnapshotBalan
         return Draw.Uniform(plan, context, _random);
     }
 
-    private static double Cost(Endpoint endpoint, uint now) =>
-        endpoint.LatencyAt(now) * (endpoint.InFlight + 1) * (1 + endpoint.LoadAt(now)) / endpoint.EffectiveWeight;
+    // Not yet by weight.
+    private static double Cost(Endpoint endpoint, uint now) => endpoint.LatencyAt(now) * (endpoint.InFlight + 1) * (1 + endpoint.LoadAt(now));
 }
