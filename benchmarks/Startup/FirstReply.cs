@@ -108,8 +108,10 @@ internal static class FirstReply
 
     private static async Task<Figures> StartAsync(string transport, IEnumerable<(string Key, string Value)> settings, CancellationToken cancellationToken)
     {
-        using var process = ChildProcesses.Start(new ProcessStartInfo(
-            Environment.ProcessPath!, [typeof(FirstReply).Assembly.Location, Command, transport, .. settings.Select(s => $"{s.Key}={s.Value}")])
+        // This program is an executable of its own, unless somebody runs it with `dotnet FILE`.
+        var (self, file) = (Environment.ProcessPath!, typeof(FirstReply).Assembly.Location);
+        string[] program = Path.GetFileNameWithoutExtension(self) == "dotnet" ? [file] : [];
+        using var process = ChildProcesses.Start(new ProcessStartInfo(self, [.. program, Command, transport, .. settings.Select(s => $"{s.Key}={s.Value}")])
         {
             RedirectStandardOutput = true,
         });
