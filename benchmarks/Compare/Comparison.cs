@@ -75,8 +75,9 @@ internal static class Comparison
                 var results = contestants.Select(_ => new List<Measurement>()).ToArray();
                 for (var round = 0; round < options.Rounds; round++)
                 {
-                    for (var i = 0; i < contestants.Length; i++)
+                    for (var turn = 0; turn < contestants.Length; turn++)
                     {
+                        var i = (round + turn) % contestants.Length; // nobody always comes after the same one
                         results[i].Add(await MeasureAsync(echoes[i], callers, options.Characters, options.Time / options.Rounds, cancellationToken));
                     }
                 }

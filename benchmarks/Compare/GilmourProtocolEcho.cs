@@ -58,7 +58,8 @@ internal sealed class GilmourProtocolEcho : IEcho
         }
         finally
         {
-            await _caller.UnsubscribeAsync(replies, OnReply);
+            // The reply is there: nobody waits for what is only tidied up.
+            await _caller.UnsubscribeAsync(replies, OnReply, CommandFlags.FireAndForget);
         }
 
         void OnReply(RedisChannel channel, RedisValue value) => reply.TrySetResult(value!);

@@ -1,15 +1,16 @@
 namespace ServiceMesh.Benchmarks;
 
 /// <summary>
-/// Latencies in buckets that grow by an eighth, so that every percentile is right within 13 % and adding one costs
+/// Latencies in buckets that grow by a fiftieth, so that every percentile is right within 1 % and adding one costs next to
 /// nothing. One for each caller; not thread-safe.
 /// </summary>
 internal sealed class Histogram
 {
-    private const double Growth = 1.125;
+    private const double Growth = 1.02;
+    private const int Buckets = 1200; // up to half an hour
     private const double SmallestMicroseconds = 0.1;
 
-    private readonly long[] _buckets = new long[200];
+    private readonly long[] _buckets = new long[Buckets];
 
     public long Count { get; private set; }
 
@@ -23,12 +24,12 @@ internal sealed class Histogram
     public static double Percentile(IReadOnlyCollection<Histogram> histograms, double share)
     {
         var wanted = (long)(histograms.Sum(h => h.Count) * share);
-        for (var bucket = 0; bucket < 200; bucket++)
+        for (var bucket = 0; bucket < Buckets; bucket++)
         {
             wanted -= histograms.Sum(h => h._buckets[bucket]);
             if (wanted <= 0)
             {
-                return SmallestMicroseconds * Math.Pow(Growth, bucket + 1);
+                return SmallestMicroseconds * Math.Pow(Growth, bucket + 0.5);
             }
         }
 

@@ -6,7 +6,7 @@ namespace ServiceMesh.Benchmarks;
 /// <summary>One endpoint out of so many, as the client asks for it: by priority, with latencies and loads that differ.</summary>
 public class BalancerPicks
 {
-    private const int Picks = 20_000;
+    private const int Picks = 100_000;
 
     private static readonly string[] s_keys = [.. Enumerable.Range(0, 256).Select(i => $"customer-{i}")];
 
@@ -26,10 +26,16 @@ public class BalancerPicks
         Endpoint[] endpoints = [.. Enumerable.Range(1, Endpoints).Select(i => new Endpoint(new("10.0.0.1", i) { Weight = i }, TimeProvider.System))];
         foreach (var (i, endpoint) in endpoints.Index())
         {
-            endpoint.RecordSuccess(TimeSpan.FromMilliseconds(1 + (i % 3)));
+            // Longer than a new endpoint is taken to need, or all would be the same; and every other one is busy.
+            endpoint.RecordSuccess(TimeSpan.FromMilliseconds(40 + i));
             endpoint.RecordBytes(1000 * i);
             endpoint.ReportedLoad = i / 100.0;
+            if (i % 2 == 0)
+            {
+                endpoint.Begin();
+            }
         }
+
 
         _balancer = new BalancerKinds([]).Create(Balancer, new());
         _balancer.Update([.. endpoints]);

@@ -7,7 +7,7 @@ namespace ServiceMesh.Benchmarks;
 /// <remarks>The command <c>breaker</c> lets both take turns in one run, and also shows the breaker without a pipeline.</remarks>
 public class ClosedBreakers
 {
-    private const int Calls = 20_000;
+    private const int Calls = 100_000;
 
     private ResiliencePipeline<int> _pipeline = null!;
 

@@ -304,10 +304,6 @@ internal sealed class Sender
         }
 
         _node.ReportLoss(reason, signal.Topic.ToString(), error, signal.Sender);
-        // A report that cannot be published is said to be lost by the reporter, which knows what it was about.
-        if (_node.Options.ErrorPolicy != ErrorPolicy.Publish || signal.Topic != MeshTopics.Errors.Topic)
-        {
-            _node.Errors.Report(signal, status, error, null, cause);
-        }
+        _node.Errors.Report(signal, status, error, null, cause);
     }
 }

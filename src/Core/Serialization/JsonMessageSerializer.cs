@@ -19,6 +19,7 @@ public sealed class JsonMessageSerializer : IMessageSerializer
 
     private readonly JsonSerializerOptions _options;
     private readonly JsonWriterOptions _writerOptions;
+    private JsonTypeInfo?[] _contracts = [];
 
     /// <summary>Uses the given options; they become read-only.</summary>
     /// <param name="options">
@@ -104,14 +105,20 @@ public sealed class JsonMessageSerializer : IMessageSerializer
                 && other.IndentSize == _writerOptions.IndentSize
                 && other.NewLine == _writerOptions.NewLine));
 
-    // The options look a contract up in a table; of most applications' serializers there is one, so the last of each type is kept.
-    private JsonTypeInfo<T> Contract<T>() => Last<T>.Contract is { } last && ReferenceEquals(last.Options, _options) ? last : FindContract<T>();
+    // The options look a contract up by its type; here each type has a number, and the contract stands at that place.
+    private JsonTypeInfo<T> Contract<T>()
+    {
+        var contracts = Volatile.Read(ref _contracts);
+        return Place<T>.Number < contracts.Length && contracts[Place<T>.Number] is JsonTypeInfo<T> known ? known : FindContract<T>();
+    }
 
     private JsonTypeInfo<T> FindContract<T>()
     {
         try
         {
-            return Last<T>.Contract = (JsonTypeInfo<T>)_options.GetTypeInfo(typeof(T));
+            var found = (JsonTypeInfo<T>)_options.GetTypeInfo(typeof(T));
+            Keep(found, Place<T>.Number);
+            return found;
         }
         catch (NotSupportedException failure)
         {
@@ -119,9 +126,24 @@ public sealed class JsonMessageSerializer : IMessageSerializer
         }
     }
 
-    private static class Last<T>
+    // Readers take no lock, so a changed table is another one. What two threads add at one moment may be added by one only: the
+    // other is looked up again.
+    private void Keep(JsonTypeInfo contract, int number)
     {
-        // Written without a lock: whichever is read is whole, and is used by the serializer only whose options it has.
-        public static volatile JsonTypeInfo<T>? Contract;
+        var contracts = Volatile.Read(ref _contracts);
+        var more = new JsonTypeInfo?[Math.Max(contracts.Length, number + 1)];
+        contracts.CopyTo(more, 0);
+        more[number] = contract;
+        Volatile.Write(ref _contracts, more);
+    }
+
+    private static class Places
+    {
+        public static int Last = -1;
+    }
+
+    private static class Place<T>
+    {
+        public static readonly int Number = Interlocked.Increment(ref Places.Last);
     }
 }

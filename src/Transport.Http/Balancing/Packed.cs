@@ -21,13 +21,13 @@ internal static class Packed
 
     public static long Write(float value, uint milliseconds) => ((long)BitConverter.SingleToInt32Bits(value) << 32) | milliseconds;
 
-    /// <summary>What is left of the value: 1 at once, then exp(−Δt/τ) within 0.0002 %; nothing after two minutes.</summary>
+    /// <summary>What is left of the value: 1 at once, then exp(−Δt/τ) within 0.0002 %; after two minutes two millionths, and never nothing, so that products still tell weights apart.</summary>
     public static float Decay(long packed, uint nowMilliseconds)
     {
         // Another thread may have written a slightly later time: then nothing has decayed.
         var elapsed = unchecked((int)(nowMilliseconds - (uint)packed));
         var step = (uint)(elapsed >> StepBits);
-        return step >= Steps ? (elapsed < 0 ? 1 : 0)
+        return step >= Steps ? (elapsed < 0 ? 1 : s_left[Steps])
             : s_left[step] + ((s_left[step + 1] - s_left[step]) * ((elapsed & (StepMilliseconds - 1)) * (1f / StepMilliseconds)));
     }
 }
