@@ -180,14 +180,13 @@ public sealed class ResponseBodyTests
         Assert.That((endpoint.InFlight, endpoint.LastFailed), Is.EqualTo((0, false)));
     }
 
-    [TestCase(Fault.ResetMidBody)]
-    [TestCase(Fault.SlowBody)]
-    public async Task An_answer_that_breaks_off_while_it_is_read_ahead_leaves_no_timer_behind(Fault fault, CancellationToken cancellationToken)
+    [Test]
+    public async Task An_answer_that_breaks_off_while_it_is_read_ahead_leaves_no_timer_behind(CancellationToken cancellationToken)
     {
-        await using var server = await FaultServer.StartAsync(fault);
+        await using var server = await FaultServer.StartAsync(Fault.ResetMidBody);
         var clock = new IdleTimers(TimeSpan.FromSeconds(47));
         var options = ServiceMeshHandlerTests.Options([server]);
-        (options.Timeouts.Idle, options.Timeouts.Attempt, options.Retry.Attempts) = (clock.Time, TimeSpan.FromMilliseconds(500), 1);
+        (options.Timeouts.Idle, options.Retry.Attempts) = (clock.Time, 1);
         using var http = new HttpClient(new ServiceMeshHandler(options, clock: clock));
 
         await Assert.CatchAsync<Exception>(() => http.GetAsync(new Uri(s_weather, "bytes/500000"), cancellationToken));
