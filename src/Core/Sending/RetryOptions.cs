@@ -42,13 +42,13 @@ public sealed record RetryOptions
 
     /// <summary>
     /// A request that may run twice and has no answer after this long is sent to a second server as well; the first answer
-    /// counts. More than zero.
+    /// counts. More than zero; <see cref="Timeout.InfiniteTimeSpan"/> for never, also where the configuration says otherwise.
     /// </summary>
-    /// <exception cref="ArgumentOutOfRangeException">Zero or less.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">Zero or less, but for <see cref="Timeout.InfiniteTimeSpan"/>.</exception>
     public TimeSpan? HedgeAfter
     {
         get => _hedgeAfter;
-        init => _hedgeAfter = Positive(value);
+        init => _hedgeAfter = value == Timeout.InfiniteTimeSpan ? value : Positive(value);
     }
 
     /// <summary>

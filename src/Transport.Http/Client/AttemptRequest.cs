@@ -25,10 +25,10 @@ internal sealed class AttemptRequest : HttpRequestMessage
         // Without TLS nothing negotiates, so it is known beforehand; with TLS it is the best that both have.
         Version = isTls || isHttp2 ? HttpVersion.Version20 : HttpVersion.Version11;
         VersionPolicy = isTls ? HttpVersionPolicy.RequestVersionOrLower : HttpVersionPolicy.RequestVersionExact;
-        if (NameOf(endpoint.Address) is { } name)
-        {
-            Headers.Host = name;
-        }
+
+        // Always, because only what has a header notices that it begins.
+        Headers.Host = NameOf(endpoint.Address)
+            ?? string.Create(CultureInfo.InvariantCulture, $"{(uri.HostNameType == UriHostNameType.IPv6 ? $"[{uri.IdnHost}]" : uri.IdnHost)}:{uri.Port}");
     }
 
     /// <summary>Whether something of it may have been written to a connection.</summary>
@@ -44,7 +44,7 @@ internal sealed class AttemptRequest : HttpRequestMessage
 
     /// <summary>
     /// What the platform asks before it writes a header, and so when it has a connection and not before
-    /// (<see cref="SocketsHttpHandler.RequestHeaderEncodingSelector"/>). Every message here has a header, if only Host.
+    /// (<see cref="SocketsHttpHandler.RequestHeaderEncodingSelector"/>). Every message here has <c>Host</c>.
     /// </summary>
     public static Encoding? Beginning(string header, HttpRequestMessage request)
     {

@@ -80,7 +80,7 @@ internal readonly struct AttemptSpan : IDisposable
 
     /// <summary>No answer came.</summary>
     /// <param name="failure">Why.</param>
-    /// <param name="cancelled">Whether nobody wants an answer any more: the caller, or because another attempt has one.</param>
+    /// <param name="cancelled">Whether nobody waits for an answer any more: the caller cancelled, another attempt has one, or the time of the attempt or of the request is over.</param>
     public void Fail(Exception failure, bool cancelled) =>
         Fail(cancelled ? "cancelled" : PhaseTimeoutException.In(failure) is not null ? "timeout" : failure.GetType().FullName!);
 

@@ -41,7 +41,7 @@ internal sealed record CallSettings
     {
         Attempts = request.Attempts ?? Attempts,
         AttemptTimeout = request.AttemptTimeout ?? AttemptTimeout,
-        HedgeAfter = request.HedgeAfter ?? HedgeAfter,
+        HedgeAfter = request.HedgeAfter is { } asked ? Sooner(asked) : HedgeAfter,
         RetryOn = request.RetryOn is { } wants ? status => wants((StatusCode)status) : RetryOn,
     };
 
@@ -52,6 +52,9 @@ internal sealed record CallSettings
     public TimeSpan HeadersLimit(bool isRepeatable, TimeSpan remaining) => HeadersTimeout is null
         ? Timeout.InfiniteTimeSpan
         : Limit(HeadersTimeout, isRepeatable, AttemptLimit(isRepeatable, remaining) is var attempt && attempt == Timeout.InfiniteTimeSpan ? remaining : attempt);
+
+    // No request lasts longer than a day, and no timer for ever.
+    private static TimeSpan? Sooner(TimeSpan hedge) => hedge > TimeSpan.Zero && hedge < SettingRules.Day ? hedge : null;
 
     // A timer that cannot fire before the one above it is not worth having.
     private static TimeSpan Limit(TimeSpan? set, bool isRepeatable, TimeSpan bound) =>

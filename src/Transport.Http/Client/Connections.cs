@@ -138,8 +138,10 @@ internal sealed class Connections : IDisposable
     {
         if (IsFailure((int)response.StatusCode))
         {
-            // Who is full, or is a node that says so itself, is well.
-            endpoint.RecordFailure(RetryAfter.Of(response.Headers.RetryAfter, _clock), isWell: (int)response.StatusCode == 429 || response.Headers.NonValidated.Contains(MeshHeader.Status));
+            // Who is full, or is a node that says so itself, or took nothing of it, is well: as the verdict has it.
+            endpoint.RecordFailure(
+                RetryAfter.Of(response.Headers.RetryAfter, _clock),
+                isWell: (int)response.StatusCode == 429 || response.Headers.NonValidated.Contains(MeshHeader.Status) || SaysNotProcessed(response));
         }
         else
         {
@@ -152,6 +154,10 @@ internal sealed class Connections : IDisposable
             endpoint.ReportedLoad = load;
         }
     }
+
+    /// <summary>Whether an answer says that nothing ran.</summary>
+    public static bool SaysNotProcessed(HttpResponseMessage response) =>
+        response.Headers.NonValidated.TryGetValues(MeshHeader.NotProcessed, out var said) && said.ToString() == "1";
 
     /// <summary>What the cancellation of an attempt carries: how it ended, and that nothing of it was sent, if so.</summary>
     public OperationCanceledException Cancelled(AttemptRequest request, Exception failure, CancellationToken cancellationToken) =>

@@ -6,8 +6,12 @@ internal static class HttpOptionsCheck
     private const string Section = "ServiceMesh:Http";
     private const int ShortestToken = 16;
 
+    /// <param name="options">What is checked.</param>
+    /// <param name="resolvers">Those that addresses may name.</param>
+    /// <param name="balancers">Those that services may name.</param>
+    /// <param name="ofRequest">How long a request of the bus may take by default; null for HttpClients, which have a setting of their own.</param>
     /// <exception cref="InvalidOperationException">Something is wrong; all of it is in the message.</exception>
-    public static void Check(HttpTransportOptions options, ResolverKinds resolvers, BalancerKinds balancers)
+    public static void Check(HttpTransportOptions options, ResolverKinds resolvers, BalancerKinds balancers, TimeSpan? ofRequest = null)
     {
         string[] complaints =
         [
@@ -16,7 +20,7 @@ internal static class HttpOptionsCheck
             .. options.Services.SelectMany(s => OfService($"{Section}:Services:{s.Key}", s.Value, resolvers, balancers)),
             .. SettingRules.Time($"{Section}:Health:Interval", options.Health.Interval, SettingRules.Minute, TimeSpan.FromMilliseconds(100)),
             .. SettingRules.Time($"{Section}:Health:Timeout", options.Health.Timeout, SettingRules.Minute, TimeSpan.FromMilliseconds(10)),
-            .. ResilienceCheck.Complaints(Section, options),
+            .. ResilienceCheck.Complaints(Section, options, ofRequest is { } time ? new("ServiceMesh:Request:Timeout", time) : null),
         ];
         if (complaints.Length > 0)
         {

@@ -69,6 +69,7 @@ public static class HttpServiceMeshBuilderExtensions
             provider.GetService<IDnsResolver>(),
             provider.GetRequiredService<IMeterFactory>(),
             provider.GetRequiredKeyedService<ServiceEndpoints>(builder.Name),
+            provider.GetRequiredService<IOptionsMonitor<ServiceMeshOptions>>().Get(builder.Name).Request,
             builder.Name))));
     }
 

@@ -17,9 +17,9 @@ internal sealed class HttpTransportParts
     /// <exception cref="InvalidOperationException">The configuration cannot work; the message names each offending key.</exception>
     public HttpTransportParts(
         HttpTransportOptions options, MeshEndpoints endpoints, ResolverKinds resolvers, BalancerKinds balancers, IDnsResolver? dns, IMeterFactory meters, ServiceEndpoints known,
-        string busName = "")
+        RequestSettings request, string busName = "")
     {
-        HttpOptionsCheck.Check(options, resolvers, balancers);
+        HttpOptionsCheck.Check(options, resolvers, balancers, request.Timeout);
         Options = options;
         Endpoints = endpoints;
         ListenOn = ListenAddress.ParseAll(options.Listen ?? "http://127.0.0.1:5080");

@@ -28,11 +28,11 @@ internal sealed class AttemptContent : HttpContent
             throw new InvalidOperationException("The body of the request was being sent by an earlier attempt and cannot be sent beside it.");
         }
 
-        // Bytes in memory do not fail.
-        var watched = _content is ByteArrayContent or ReadOnlyMemoryContent ? null : new UploadStream(stream);
+        var watched = RequestBody.IsInMemory(_content) ? null : new UploadStream(stream, Headers.ContentLength);
         try
         {
             await _content.CopyToAsync(watched ?? stream, context, cancellationToken).ConfigureAwait(false);
+            watched?.Complete();
         }
         catch (Exception failure) when (watched is { HasFailed: false } && !cancellationToken.IsCancellationRequested)
         {

@@ -81,6 +81,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             span.Fail(failure, cancellationToken.IsCancellationRequested);
             if (failure is not (HttpRequestException or IOException or OperationCanceledException or PhaseTimeoutException) || attempt is null)
             {
+                // What could not even be made is the caller's own too.
                 return Ended(null, Verdict.Withdrawn, failure);
             }
 
@@ -93,6 +94,11 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             if (upload?.OwnFailure is { } own)
             {
                 return Ended(null, Verdict.Withdrawn, own);
+            }
+
+            if (failure is HttpRequestException { HttpRequestError: HttpRequestError.VersionNegotiationError } && AttemptMessage.ChoosesVersion(_request))
+            {
+                return Ended(null, Verdict.Withdrawn, failure); // the server is well: it does not speak what the caller wants
             }
 
             endpoint.RecordFailure();
@@ -199,19 +205,26 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
     {
         var rest = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
         var body = new BodyStream(rest, _service.Client.Timeouts.Idle, _service.Clock, endpoint, Describe(endpoint));
-        if (IsRepeatable && CanBeSentAgain && ReadAhead.IsFor(response, _options.ReadAhead))
+        if (!(IsRepeatable && CanBeSentAgain && ReadAhead.IsFor(response, _options.ReadAhead)))
+        {
+            ReadAhead.Stream(response, body);
+            return;
+        }
+
+        try
         {
             await ReadAhead.ApplyAsync(response, body, _options.ReadAhead, cancellationToken).ConfigureAwait(false);
         }
-        else
+        catch
         {
-            ReadAhead.Stream(response, body);
+            await body.DisposeAsync().ConfigureAwait(false); // with the timer of its silence
+            throw;
         }
     }
 
     private Verdict VerdictOn(HttpResponseMessage response) => Verdict.On(
         (int)response.StatusCode,
         response.Headers.NonValidated.Contains(MeshHeader.Status),
-        response.Headers.NonValidated.TryGetValues(MeshHeader.NotProcessed, out var said) && said.ToString() == "1",
+        Connections.SaysNotProcessed(response),
         RetryAfter.Of(response.Headers.RetryAfter, _service.Clock));
 }

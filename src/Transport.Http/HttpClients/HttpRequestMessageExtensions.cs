@@ -34,15 +34,18 @@ public static class HttpRequestMessageExtensions
 
     /// <summary>
     /// Whether its content can be serialized more than once: a stream that can seek, content of your own that reads a file
-    /// anew. Default: bytes, texts, forms, JSON and multiparts of those can; anything else only until its serialization has begun.
+    /// anew. Default: bytes, texts, forms, JSON and multiparts of those can; anything else only until its serialization has begun,
+    /// and so can a lazy sequence as JSON: <see cref="IAsyncEnumerable{T}"/>, or <see cref="IEnumerable{T}"/> that is no collection.
+    /// Say false for an object that has one inside.
     /// </summary>
     public static HttpRequestMessage SetRepeatableBody(this HttpRequestMessage request, bool isRepeatable = true) => Set(request, s_repeatableBody, isRepeatable);
 
-    /// <summary>How long it may take in all, until the headers of its answer; more than zero. Default: <c>ServiceMesh:Http:Timeouts:Total</c>.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">Zero or less.</exception>
+    /// <summary>How long it may take in all, until the headers of its answer; more than zero, and at most a day. Default: <c>ServiceMesh:Http:Timeouts:Total</c>.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Zero or less, or more than a day.</exception>
     public static HttpRequestMessage SetTotalTimeout(this HttpRequestMessage request, TimeSpan timeout)
     {
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(timeout, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(timeout, SettingRules.Day);
         return Set(request, s_timeout, timeout);
     }
 

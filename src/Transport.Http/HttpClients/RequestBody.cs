@@ -1,10 +1,13 @@
+using System.Collections;
+using System.Diagnostics.CodeAnalysis;
 using System.Net.Http.Json;
 
 namespace ServiceMesh.Http;
 
 /// <summary>
 /// The body of one request over all its attempts: knows whether it can be sent once more. Of most kinds of content nobody
-/// can tell what reading it twice gives, so those are sent again only while nothing has been read. Thread-safe.
+/// can tell what reading it twice gives, so those are sent again only while nothing has been read. So are sequences that are
+/// written as JSON while they are made. Thread-safe.
 /// </summary>
 internal sealed class RequestBody
 {
@@ -59,11 +62,28 @@ internal sealed class RequestBody
     /// <summary>It has been sent, or not, in one attempt.</summary>
     public void End() => Interlocked.Decrement(ref _running);
 
-    // Their bytes are in memory, or made anew from an object that is.
+    /// <summary>Whether its bytes are in memory: sending those does not fail. A class derived from these may send anything.</summary>
+    public static bool IsInMemory(HttpContent? content) =>
+        content?.GetType() is { } type
+        && (type == typeof(ByteArrayContent) || type == typeof(StringContent) || type == typeof(FormUrlEncodedContent) || type == typeof(ReadOnlyMemoryContent));
+
+    // Its bytes are in memory, or made anew from an object that is.
     private static bool IsKnown(HttpContent? content) => content switch
     {
-        null or ByteArrayContent or ReadOnlyMemoryContent or JsonContent => true,
-        MultipartContent parts => parts.All(IsKnown),
-        _ => false,
+        null => true,
+        JsonContent json => !IsLazy(json.Value),
+        MultipartContent parts when parts.GetType() == typeof(MultipartContent) || parts.GetType() == typeof(MultipartFormDataContent) => parts.All(IsKnown),
+        _ => IsInMemory(content),
     };
+
+    // What makes its items while they are read may have none left the second time. Only a collection surely holds them.
+    private static bool IsLazy(object? value) =>
+        value is not (null or string)
+        && (value is IEnumerable and not ICollection
+            ? !Implements(value, typeof(ICollection<>)) && !Implements(value, typeof(IReadOnlyCollection<>))
+            : Implements(value, typeof(IAsyncEnumerable<>)));
+
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "A collection whose interfaces were trimmed away counts as lazy, which is safe; those that a serializer reads are not.")]
+    private static bool Implements(object value, Type contract) =>
+        Array.Exists(value.GetType().GetInterfaces(), i => i.IsGenericType && i.GetGenericTypeDefinition() == contract);
 }

@@ -16,7 +16,7 @@ namespace ServiceMesh.Http;
 /// </para>
 /// <para>
 /// Failures are those of HttpClient: <see cref="HttpRequestException"/>, and <see cref="TaskCanceledException"/> with a
-/// <see cref="PhaseTimeoutException"/> inside for timeouts. What a server answered, be it 500, is the response.
+/// <see cref="PhaseTimeoutException"/> inside for timeouts. What a server answered, be it 500, is the response, unless a further attempt had no answer.
 /// </para>
 /// </remarks>
 /// <example>

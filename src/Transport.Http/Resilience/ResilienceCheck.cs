@@ -8,14 +8,16 @@ internal static class ResilienceCheck
     /// <summary>What is wrong, each with its key and the rule; none when nothing is.</summary>
     /// <param name="section">Where the options stand, for instance <c>ServiceMesh:Http</c>.</param>
     /// <param name="options">What is checked.</param>
-    public static IEnumerable<string> Complaints(string section, HttpTransportOptions options)
+    /// <param name="ofRequest">How long a request of the bus may take, and the key that says so; null for HttpClients, which have <c>Timeouts:Total</c>.</param>
+    public static IEnumerable<string> Complaints(string section, HttpTransportOptions options, Total? ofRequest)
     {
         var timeouts = $"{section}:Timeouts";
+        var total = ofRequest ?? new($"{timeouts}:Total", options.Timeouts.Total);
         return
         [
-            .. OfTimeouts(timeouts, options.Timeouts),
-            .. OfRetry($"{section}:Retry", options.Retry, new(), options.Timeouts, timeouts),
-            .. options.Services.SelectMany(s => OfRetry($"{section}:Services:{s.Key}:Retry", s.Value.Retry, options.Retry, options.Timeouts, timeouts)),
+            .. OfTimeouts(timeouts, options.Timeouts, total),
+            .. OfRetry($"{section}:Retry", options.Retry, new(), options.Timeouts, timeouts, total),
+            .. options.Services.SelectMany(s => OfRetry($"{section}:Services:{s.Key}:Retry", s.Value.Retry, options.Retry, options.Timeouts, timeouts, total)),
             .. Share($"{section}:RetryBudget:Ratio", options.RetryBudget.Ratio),
             .. Number($"{section}:RetryBudget:PerSecond", options.RetryBudget.PerSecond, 0, 10_000),
             .. Time($"{section}:RetryBudget:Window", options.RetryBudget.Window, TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(1)),
@@ -27,16 +29,16 @@ internal static class ResilienceCheck
         ];
     }
 
-    private static IEnumerable<string> OfTimeouts(string key, HttpTimeoutSettings timeouts) =>
+    private static IEnumerable<string> OfTimeouts(string key, HttpTimeoutSettings timeouts, Total total) =>
     [
         .. timeouts.Connect is { } connect ? Time($"{key}:Connect", connect, Minute) : [],
         .. timeouts.Tls is { } tls ? Time($"{key}:Tls", tls, Minute) : [],
         .. Time($"{key}:Total", timeouts.Total, Day),
         .. Time($"{key}:Idle", timeouts.Idle, Day),
-        .. timeouts.Attempt is { } attempt ? Time($"{key}:Attempt", attempt, Day).Concat(NotLonger($"{key}:Attempt", attempt, $"{key}:Total", timeouts.Total)) : [],
+        .. timeouts.Attempt is { } attempt ? Time($"{key}:Attempt", attempt, Day).Concat(NotLonger($"{key}:Attempt", attempt, total.Key, total.Time)) : [],
         .. timeouts.ResponseHeaders is { } headers
             ? Time($"{key}:ResponseHeaders", headers, Day)
-                .Concat(NotLonger($"{key}:ResponseHeaders", headers, $"{key}:{(timeouts.Attempt is null ? "Total" : "Attempt")}", timeouts.Attempt ?? timeouts.Total))
+                .Concat(NotLonger($"{key}:ResponseHeaders", headers, timeouts.Attempt is null ? total.Key : $"{key}:Attempt", timeouts.Attempt ?? total.Time))
             : [],
         .. timeouts.Attempt is { } whole ? Connecting(key, timeouts, whole) : [],
     ];
@@ -48,7 +50,7 @@ internal static class ResilienceCheck
         var (connect, tls) => NotLonger($"{key}:Connect", connect ?? TimeSpan.Zero, $"{key}:Attempt", attempt).Concat(NotLonger($"{key}:Tls", tls ?? TimeSpan.Zero, $"{key}:Attempt", attempt)),
     };
 
-    private static IEnumerable<string> OfRetry(string key, HttpRetrySettings retry, HttpRetrySettings inherited, HttpTimeoutSettings timeouts, string timeoutsKey)
+    private static IEnumerable<string> OfRetry(string key, HttpRetrySettings retry, HttpRetrySettings inherited, HttpTimeoutSettings timeouts, string timeoutsKey, Total total)
     {
         var rules = CallSettings.Of(retry, inherited, timeouts);
         return
@@ -57,11 +59,11 @@ internal static class ResilienceCheck
             .. retry.Backoff is { } backoff ? Time($"{key}:Backoff", backoff, Minute, TimeSpan.Zero) : [],
             .. retry.LongestBackoff is { } longest ? Time($"{key}:LongestBackoff", longest, Minute, TimeSpan.Zero) : [],
             .. retry.Backoff is null && retry.LongestBackoff is null ? [] : NotLonger($"{key}:Backoff", rules.Backoff, $"{key}:LongestBackoff", rules.LongestBackoff, TimeSpan.Zero),
-            .. retry.HedgeAfter is { } hedge ? OfHedge(key, hedge, rules, timeoutsKey) : [],
+            .. retry.HedgeAfter is { } hedge ? OfHedge(key, hedge, rules, timeoutsKey, total) : [],
         ];
     }
 
-    private static IEnumerable<string> OfHedge(string key, TimeSpan hedge, CallSettings rules, string timeoutsKey)
+    private static IEnumerable<string> OfHedge(string key, TimeSpan hedge, CallSettings rules, string timeoutsKey, Total total)
     {
         foreach (var complaint in Time($"{key}:HedgeAfter", hedge, Day))
         {
@@ -78,9 +80,19 @@ internal static class ResilienceCheck
             yield return $"{key}:HedgeAfter is {hedge}, and the headers of an answer may take {rules.HeadersTimeout} ({timeoutsKey}:ResponseHeaders): hedge before that.";
         }
 
+        else if (hedge >= total.Time)
+        {
+            yield return $"{key}:HedgeAfter is {hedge}, and a request may take {total.Time} in all ({total.Key}): hedge before that.";
+        }
+
         if (rules.Attempts == 1)
         {
             yield return $"{key}:HedgeAfter is {hedge}, and {key}:Attempts is 1; a hedge is an attempt: allow 2 or more, or leave {key}:HedgeAfter out.";
         }
     }
 }
+
+/// <summary>How long a request may take in all.</summary>
+/// <param name="Key">What says so, for instance <c>ServiceMesh:Request:Timeout</c>.</param>
+/// <param name="Time">How long.</param>
+internal sealed record Total(string Key, TimeSpan Time);

@@ -26,6 +26,19 @@ public sealed class AttemptRequestTests
         Assert.That((before, attempt.HasBegun, response.StatusCode), Is.EqualTo((false, true, HttpStatusCode.NotFound)));
     }
 
+    // Without a header it would not notice that it begins.
+    [TestCase("127.0.0.1", null, "127.0.0.1:5080")]
+    [TestCase("::1", null, "[::1]:5080")]
+    [TestCase("127.0.0.1", "weather.internal", "weather.internal:5080")]
+    public void It_always_has_a_host(string address, string? name, string host)
+    {
+        var endpoint = new Endpoint(new(address, 5080) { Name = name }, TimeProvider.System);
+
+        using var attempt = new AttemptRequest(HttpMethod.Get, new($"http://{endpoint}/"), endpoint, isTls: false, isHttp2: false);
+
+        Assert.That(attempt.Headers.Host, Is.EqualTo(host));
+    }
+
     [Test]
     public async Task While_the_handshake_lasts_nothing_is_sent_and_the_cancellation_says_so()
     {

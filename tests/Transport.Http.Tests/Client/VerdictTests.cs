@@ -30,5 +30,32 @@ public sealed class VerdictTests
     public void It_remembers_how_long_to_leave_the_server_alone([Values] bool isNotProcessed) =>
         Assert.That(Verdict.On(503, isFromNode: false, isNotProcessed, TimeSpan.FromSeconds(3)).RetryAfter, Is.EqualTo(TimeSpan.FromSeconds(3)));
 
+    // A proxy may know the header and not be a node.
+    [TestCase(503, false, false, true)]
+    [TestCase(503, true, false, false)]
+    [TestCase(503, false, true, false)]
+    [TestCase(500, true, false, false)]
+    [TestCase(429, false, false, false)]
+    public void Ejection_judges_an_answer_as_the_verdict_does(int status, bool isNotProcessed, bool isFromNode, bool isAgainst)
+    {
+        using var group = new TestedGroup(3, o => (o.ConsecutiveFailures, o.MostEjected) = (1, 1));
+        using var connections = new Connections(new(), TimeProvider.System, new Random(1));
+        using var response = new HttpResponseMessage((System.Net.HttpStatusCode)status);
+        if (isNotProcessed)
+        {
+            response.Headers.Add(MeshHeader.NotProcessed, "1");
+        }
+
+        if (isFromNode)
+        {
+            response.Headers.Add(MeshHeader.Status, "503");
+        }
+
+        connections.Learn(group.All[0], response, TimeSpan.FromMilliseconds(1));
+
+        Assert.That(group.All[0].IsEjected, Is.EqualTo(isAgainst));
+        Assert.That(Verdict.On(status, isFromNode, isNotProcessed, null).IsAgainstEndpoint, Is.EqualTo(isAgainst));
+    }
+
     private static string Said(Verdict verdict) => $"{verdict.Result}{(verdict.IsAgainstEndpoint ? ", against" : "")}";
 }

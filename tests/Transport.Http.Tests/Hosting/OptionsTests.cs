@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using System.Globalization;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using NUnit.Framework;
@@ -24,8 +25,8 @@ public sealed class OptionsTests
     [TestCase("Http:Timeouts:Connect", "01:00:00", "Http:Timeouts:Connect is 01:00:00", "00:01:00")]
     [TestCase("Http:Timeouts:Tls", "00:00:00", "Http:Timeouts:Tls is 00:00:00", "00:01:00")]
     [TestCase("Http:Timeouts:Idle", "2.00:00:00", "Http:Timeouts:Idle is 2.00:00:00", "1.00:00:00")]
-    [TestCase("Http:Timeouts:Attempt", "00:01:00", "Http:Timeouts:Attempt is 00:01:00", "ServiceMesh:Http:Timeouts:Total is 00:00:30; the first must not be longer")]
-    [TestCase("Http:Timeouts:ResponseHeaders", "00:01:00", "Http:Timeouts:ResponseHeaders is 00:01:00", "ServiceMesh:Http:Timeouts:Total")]
+    [TestCase("Http:Timeouts:Attempt", "00:01:00", "Http:Timeouts:Attempt is 00:01:00", "ServiceMesh:Request:Timeout is 00:00:30; the first must not be longer")]
+    [TestCase("Http:Timeouts:ResponseHeaders", "00:01:00", "Http:Timeouts:ResponseHeaders is 00:01:00", "ServiceMesh:Request:Timeout")]
     [TestCase("Http:Timeouts:Idle", "00:00:00", "Http:Timeouts:Idle is 00:00:00", "00:00:00.0010000")]
     [TestCase("Http:Timeouts:Idle", "-00:00:01", "Http:Timeouts:Idle is -00:00:01", "00:00:00.0010000")]
     [TestCase("Http:Timeouts:Attempt", "-00:00:01", "Http:Timeouts:Attempt is -00:00:01", "00:00:00.0010000")]
@@ -66,6 +67,29 @@ public sealed class OptionsTests
         Assert.That(refusal, Does.Contain($"ServiceMesh:Http:{names}").And.Contain(says));
     }
 
+    // A request of the bus brings its own time, and Timeouts:Total is for HttpClients.
+    [TestCase("Timeouts:Attempt", "20", 5, "ServiceMesh:Http:Timeouts:Attempt is 00:00:20, and ServiceMesh:Request:Timeout is 00:00:05; the first must not be longer.")]
+    [TestCase("Timeouts:ResponseHeaders", "20", 5, "ServiceMesh:Http:Timeouts:ResponseHeaders is 00:00:20, and ServiceMesh:Request:Timeout is 00:00:05; the first must not be longer.")]
+    [TestCase("Retry:HedgeAfter", "6", 5, "ServiceMesh:Http:Retry:HedgeAfter is 00:00:06, and a request may take 00:00:05 in all (ServiceMesh:Request:Timeout): hedge before that.")]
+    [TestCase("Timeouts:Attempt", "40", 60, "It started.")]
+    public async Task What_a_request_may_take_is_compared_with_the_time_of_the_bus(string key, string seconds, int request, string says) => Assert.That(
+        await RefusalAsync(
+            Service("weather", 5080), Listen(FreePort.Next()),
+            ($"Http:{key}", $"00:00:{seconds}"), ("Request:Timeout", TimeSpan.FromSeconds(request).ToString("c", CultureInfo.InvariantCulture))),
+        Does.Contain(says));
+
+    [TestCase("00:00:40", "00:00:01", "Timeouts:Attempt is 00:00:40, and S:Timeouts:Total is 00:00:30; the first must not be longer.")]
+    [TestCase("00:00:30", "00:00:30", "HedgeAfter is 00:00:30, and an attempt may take 00:00:30")]
+    public void What_a_request_of_an_HttpClient_may_take_is_compared_with_their_own_total(string attempt, string hedge, string says)
+    {
+        var options = new HttpTransportOptions
+        {
+            Retry = { HedgeAfter = TimeSpan.Parse(hedge, CultureInfo.InvariantCulture) }, Timeouts = { Attempt = TimeSpan.Parse(attempt, CultureInfo.InvariantCulture) },
+        };
+
+        Assert.That(ResilienceCheck.Complaints("S", options, null), Has.Exactly(1).Contains(says));
+    }
+
     [TestCase("Timeouts:Attempt=00:00:01")]
     [TestCase("Timeouts:Attempt=00:00:01", "Timeouts:Connect=00:00:00.5")]
     [TestCase("Timeouts:Attempt=00:00:01", "Timeouts:Connect=00:00:00.5", "Timeouts:Tls=00:00:00.5")]
@@ -75,7 +99,7 @@ public sealed class OptionsTests
         var options = new HttpTransportOptions { Services = { ["weather"] = new() { Address = "static:127.0.0.1:1" } } };
         new ConfigurationBuilder().AddInMemoryCollection(settings.Select(s => KeyValuePair.Create<string, string?>(s.Split('=')[0], s.Split('=')[1]))).Build().Bind(options);
 
-        Assert.That(ResilienceCheck.Complaints("S", options), Is.Empty);
+        Assert.That(ResilienceCheck.Complaints("S", options, null), Is.Empty);
     }
 
     [Test]
@@ -83,7 +107,7 @@ public sealed class OptionsTests
     {
         var options = new HttpTransportOptions { Retry = { HedgeAfter = TimeSpan.FromSeconds(10), Attempts = 1 }, Timeouts = { ResponseHeaders = TimeSpan.FromMinutes(1) } };
 
-        Assert.That(ResilienceCheck.Complaints("Other:Http", options), Has.Exactly(3).Items.And.All.StartsWith("Other:Http:").And.All.Not.Contain("ServiceMesh"));
+        Assert.That(ResilienceCheck.Complaints("Other:Http", options, null), Has.Exactly(3).Items.And.All.StartsWith("Other:Http:").And.All.Not.Contain("ServiceMesh"));
     }
 
     [Test]
@@ -127,7 +151,7 @@ public sealed class OptionsTests
     public void Without_a_word_of_it_only_loopback_is_listened_on()
     {
         using var metrics = new ServiceCollection().AddMetrics().BuildServiceProvider();
-        var parts = new HttpTransportParts(new(), new(), new([]), new([]), null, metrics.GetRequiredService<IMeterFactory>(), new());
+        var parts = new HttpTransportParts(new(), new(), new([]), new([]), null, metrics.GetRequiredService<IMeterFactory>(), new(), new());
         Assert.That(parts.ListenOn.Select(a => (a.ToString(), a.IsLoopback)), Is.EqualTo([("http://127.0.0.1:5080", true)]));
     }
 }

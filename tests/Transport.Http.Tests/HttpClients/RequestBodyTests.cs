@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using System.Net.Http.Json;
 using System.Text;
+using System.Text.Json.Nodes;
 using NUnit.Framework;
 
 namespace ServiceMesh.Http.Tests;
@@ -19,6 +21,21 @@ public sealed class RequestBodyTests
         {
             TestName = "Parts_that_can_be_sent_again_can_be_together",
         },
+    ];
+
+    private static IEnumerable<TestCaseData> Once =>
+    [
+        new TestCaseData(JsonContent.Create(ItemsAsync())) { TestName = "Json_of_items_that_come_asynchronously_is_sent_once" },
+        new TestCaseData(JsonContent.Create(Enumerable.Range(0, 3).Where(i => i > 0))) { TestName = "Json_of_a_lazy_sequence_is_sent_once" },
+        new TestCaseData(new MultipartContent { JsonContent.Create(ItemsAsync()) }) { TestName = "Parts_with_a_lazy_sequence_are_sent_once" },
+        new TestCaseData(new OwnBytes()) { TestName = "Bytes_of_a_class_of_the_callers_own_are_sent_once" },
+        new TestCaseData(new OwnParts()) { TestName = "Parts_of_a_class_of_the_callers_own_are_sent_once" },
+    ];
+
+    private static IEnumerable<object?> Held =>
+    [
+        "text", 7, null, new[] { 1 }, new List<int> { 1 }, new HashSet<int> { 1 }, new Dictionary<string, int> { ["a"] = 1 }, ImmutableArray.Create(1),
+        new Queue<int>([1]), new JsonArray(1), new JsonObject { ["a"] = 1 }, new { Name = "pune" },
     ];
 
     [TestCaseSource(nameof(InMemory))]
@@ -43,6 +60,33 @@ public sealed class RequestBodyTests
 
         Assert.That(body.CanBeSentAgain, Is.False);
         await Assert.ThatAsync(() => SendAsync(body), Throws.InvalidOperationException.With.Message.Contains("earlier attempt"));
+    }
+
+    [TestCaseSource(nameof(Once))]
+    public async Task Sent_once(HttpContent content)
+    {
+        var body = new RequestBody(content, said: null);
+        Assert.That((body.CanBeSentAgain, body.CanBeSentTwiceAtOnce, body.SurvivesAttempts), Is.EqualTo((true, false, false)));
+
+        await SendAsync(body);
+
+        Assert.That(body.CanBeSentAgain, Is.False);
+        await Assert.ThatAsync(() => SendAsync(body), Throws.InvalidOperationException);
+    }
+
+    [TestCaseSource(nameof(Held))]
+    public void Json_of_what_holds_its_items_can_be_sent_again(object? value) =>
+        Assert.That(new RequestBody(JsonContent.Create(value), said: null).CanBeSentTwiceAtOnce, Is.True);
+
+    [Test]
+    public async Task What_bytes_of_a_class_of_the_callers_own_throw_is_their_own_failure()
+    {
+        var thrown = new IOException("not today");
+        using var attempt = new RequestBody(new OwnBytes { Failure = thrown }, said: null).ForAttempt()!;
+
+        await Assert.CatchAsync<Exception>(() => attempt.CopyToAsync(new MemoryStream()));
+
+        Assert.That(attempt.OwnFailure?.GetBaseException(), Is.SameAs(thrown));
     }
 
     [Test]
@@ -108,6 +152,22 @@ public sealed class RequestBodyTests
 
         return Encoding.UTF8.GetString(target.ToArray());
     }
+
+    private static async IAsyncEnumerable<int> ItemsAsync()
+    {
+        await Task.Yield();
+        yield return 1;
+    }
+
+    private sealed class OwnBytes() : ByteArrayContent([])
+    {
+        public Exception? Failure { get; init; }
+
+        protected override Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context, CancellationToken cancellationToken) =>
+            Failure is null ? Task.CompletedTask : Task.FromException(Failure);
+    }
+
+    private sealed class OwnParts : MultipartContent;
 
     private sealed class Gated(Task gate) : HttpContent
     {

@@ -181,6 +181,33 @@ public sealed class ResponseBodyTests
     }
 
     [Test]
+    public async Task An_answer_that_breaks_off_while_it_is_read_ahead_leaves_no_timer_behind(CancellationToken cancellationToken)
+    {
+        await using var server = await FaultServer.StartAsync(Fault.ResetMidBody);
+        var clock = new IdleTimers(TimeSpan.FromSeconds(47));
+        var options = ServiceMeshHandlerTests.Options([server]);
+        (options.Timeouts.Idle, options.Retry.Attempts) = (clock.Time, 1);
+        using var http = new HttpClient(new ServiceMeshHandler(options, clock: clock));
+
+        await Assert.CatchAsync<Exception>(() => http.GetAsync(new Uri(s_weather, "bytes/500000"), cancellationToken));
+
+        Assert.That((clock.Set > 0, clock.Alive), Is.EqualTo((true, 0)));
+    }
+
+    [Test]
+    public async Task A_stream_counts_for_its_endpoint_and_not_for_the_limit_of_the_client(CancellationToken cancellationToken)
+    {
+        await using var server = await FaultServer.StartAsync();
+        using var services = Services([server], o => (o.HttpClients.ReadAhead, o.Limits.Concurrency, o.Limits.ConcurrencyPerEndpoint) = (0, 1, 1));
+        using var http = new HttpClient(new ServiceMeshHandler(services, isOwner: false));
+        using var response = await http.GetAsync(new Uri(s_weather, "bytes/10000000"), HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+
+        var refusal = await Assert.ThrowsAsync<HttpRequestException>(() => http.GetAsync(s_weather, cancellationToken));
+
+        Assert.That(refusal!.Message, Does.Contain("has 1 requests under way from here").And.Contain("ServiceMesh:Http:Limits:ConcurrencyPerEndpoint"));
+    }
+
+    [Test]
     public async Task Headers_of_the_answer_and_of_its_content_are_the_servers(CancellationToken cancellationToken)
     {
         await using var server = await StartAsync(async response =>
@@ -238,4 +265,51 @@ public sealed class ResponseBodyTests
     });
 
     private static ClientServices Services(IEnumerable<FaultServer> servers, Action<HttpTransportOptions>? configure = null) => ServiceMeshHandlerTests.Services(servers, configure);
+
+    // The system's clock, which counts the timers that are set to one time and were not disposed.
+    private sealed class IdleTimers(TimeSpan time) : TimeProvider
+    {
+        private int _set;
+        private int _disposed;
+
+        public TimeSpan Time => time;
+
+        public int Set => Volatile.Read(ref _set);
+
+        public int Alive => Set - Volatile.Read(ref _disposed);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            new Counted(this, base.CreateTimer(callback, state, dueTime, period));
+
+        private sealed class Counted(IdleTimers clock, ITimer timer) : ITimer
+        {
+            private int _isSet;
+
+            public bool Change(TimeSpan dueTime, TimeSpan period)
+            {
+                if (dueTime == clock.Time && Interlocked.Exchange(ref _isSet, 1) == 0)
+                {
+                    Interlocked.Increment(ref clock._set);
+                }
+
+                return timer.Change(dueTime, period);
+            }
+
+            public void Dispose()
+            {
+                if (Interlocked.Exchange(ref _isSet, 0) == 1)
+                {
+                    Interlocked.Increment(ref clock._disposed);
+                }
+
+                timer.Dispose();
+            }
+
+            public ValueTask DisposeAsync()
+            {
+                Dispose();
+                return default;
+            }
+        }
+    }
 }

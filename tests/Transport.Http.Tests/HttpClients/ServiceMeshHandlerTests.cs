@@ -235,6 +235,29 @@ public sealed class ServiceMeshHandlerTests
         Assert.That(failure.Message, Does.Contain("0.2 s").And.Contain(server.Address));
     }
 
+    [TestCase(0)]
+    [TestCase(-1)]
+    [TestCase(864_000_000_001)] // a day and a tick
+    [TestCase(long.MaxValue)]
+    public void A_total_that_cannot_be_waited_for_is_refused(long ticks)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
+
+        Assert.That(() => request.SetTotalTimeout(TimeSpan.FromTicks(ticks)), Throws.TypeOf<ArgumentOutOfRangeException>());
+    }
+
+    [Test]
+    public async Task The_longest_total_and_a_hedge_that_never_comes_can_be_asked_for(CancellationToken cancellationToken)
+    {
+        await using var server = await FaultServer.StartAsync();
+        using var http = Client([server]);
+        using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
+
+        var status = await StatusAsync(http.SendAsync(request.SetTotalTimeout(TimeSpan.FromDays(1)).SetRetry(new() { HedgeAfter = TimeSpan.MaxValue }), cancellationToken));
+
+        Assert.That((status, server.Attempts), Is.EqualTo(("OK", 1)));
+    }
+
     [Test]
     public async Task The_total_of_a_request_includes_the_wait_for_the_first_addresses(CancellationToken cancellationToken)
     {

@@ -25,7 +25,7 @@ public sealed class HttpRetrySettings
 
     /// <summary>
     /// A request that may be repeated and has no answer after this long is sent to a second endpoint as well, and the first
-    /// answer counts. At least 1 ms, less than the timeouts of the attempt and of its headers; not with one attempt. Default: never.
+    /// answer counts. At least 1 ms, less than the timeouts of the attempt, of its headers and of the request; not with one attempt. Default: never.
     /// </summary>
     public TimeSpan? HedgeAfter { get; set; }
 }

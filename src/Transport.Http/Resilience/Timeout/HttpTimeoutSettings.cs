@@ -13,14 +13,14 @@ public sealed class HttpTimeoutSettings
     public TimeSpan? Tls { get; set; }
 
     /// <summary>
-    /// How long a server may take from the first byte of the request to the headers of its answer; at most <see cref="Attempt"/>. Default: as
-    /// <see cref="Attempt"/>.
+    /// How long a server may take from the first byte of the request to the headers of its answer; at most <see cref="Attempt"/>, and
+    /// what that is bounded by. Default: as <see cref="Attempt"/>.
     /// </summary>
     public TimeSpan? ResponseHeaders { get; set; }
 
     /// <summary>
     /// How long one attempt at one endpoint may take, so that there is time for another; at most what is left of the
-    /// request. Default: 10 seconds for what may be repeated; for the rest no limit of its own, because no other attempt
+    /// request, and so at most <c>ServiceMesh:Request:Timeout</c> on the bus and <see cref="Total"/> of HttpClients. Default: 10 seconds for what may be repeated; for the rest no limit of its own, because no other attempt
     /// may follow and cutting it short would only lose the answer. What is set here holds for both.
     /// </summary>
     public TimeSpan? Attempt { get; set; }
