@@ -9,7 +9,7 @@ public readonly ref struct PickContext
     /// <summary>The endpoints that this request was already sent to: avoided while there is another.</summary>
     public ReadOnlySpan<Endpoint> Tried { get; init; }
 
-    /// <summary>Whether ejected ones are allowed too: when there is nobody else.</summary>
+    /// <summary>Whether ejected ones are allowed too: when there is nobody else who was not tried.</summary>
     internal bool IgnoresEjection { get; init; }
 
     /// <summary>

@@ -6,8 +6,8 @@ namespace ServiceMesh.Http;
 /// One balancer for each priority of a set: the lowest number is used while one of its endpoints can take a request and
 /// was not tried, then the next. This is what the client asks; the balancers beneath see one priority each. An endpoint whose
 /// open circuit is to be tried goes before all others of its priority, or it would never get the trial; an attempt that no other
-/// can follow is the trial only where nobody else is left, or nobody else has come for it. When nobody can take a request,
-/// ejected ones do.
+/// can follow is the trial only where nobody else is left, or nobody else has come for it. When nobody is left who was
+/// not tried, ejected ones are, and after them those that were tried.
 /// </summary>
 /// <param name="create">Makes the balancer of one priority.</param>
 public sealed class PriorityBalancer(Func<IBalancer> create) : IBalancer
@@ -32,9 +32,15 @@ public sealed class PriorityBalancer(Func<IBalancer> create) : IBalancer
     }
 
     /// <inheritdoc/>
-    public Endpoint? Pick(in PickContext context)
+    public Endpoint? Pick(in PickContext context) =>
+        Untried(context)
+        ?? (context.IsLastAttempt ? Untried(context with { IsLastAttempt = false }) : null)
+        ?? Untried(context with { IsLastAttempt = false, IgnoresEjection = true })
+        ?? Tried(context with { IsLastAttempt = false })
+        ?? Tried(context with { IsLastAttempt = false, IgnoresEjection = true });
+
+    private Endpoint? Untried(in PickContext context)
     {
-        Tier? tried = null;
         foreach (var tier in _tiers)
         {
             if (DueForTrial(tier, context) is { } due)
@@ -48,15 +54,26 @@ public sealed class PriorityBalancer(Func<IBalancer> create) : IBalancer
                 {
                     return picked;
                 }
-
-                tried = tried is null && context.CanTake(endpoint) ? tier : tried;
             }
         }
 
-        return context.IsLastAttempt ? Pick(context with { IsLastAttempt = false })
-            : tried is not null ? tried.Balancer.Pick(context)
-            : context.IgnoresEjection ? null
-            : Pick(context with { IgnoresEjection = true });
+        return null;
+    }
+
+    private Endpoint? Tried(in PickContext context)
+    {
+        foreach (var tier in _tiers)
+        {
+            foreach (var endpoint in tier.Endpoints)
+            {
+                if (context.CanTake(endpoint))
+                {
+                    return tier.Balancer.Pick(context);
+                }
+            }
+        }
+
+        return null;
     }
 
     // A first attempt is the trial, as long as it has others left. While all circuits are closed this reads one flag.

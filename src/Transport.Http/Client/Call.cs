@@ -15,14 +15,18 @@ internal abstract class Call<TReply>(CallSettings settings)
     private static readonly ResiliencePropertyKey<Endpoint> s_endpoint = new("mesh-endpoint");
 
     private Endpoint[] _tried = [];
+    private Endpoint? _last;
     private int _attempts;
     private int _running;
     private bool _hasAnswer;
+    private bool _mayHaveRun;
+    private bool _hasPassedOver;
+    private PassedOver? _worst;
 
     /// <summary>How it is retried and timed.</summary>
     public CallSettings Settings => settings;
 
-    /// <summary>Attempts that have begun.</summary>
+    /// <summary>Attempts that were sent.</summary>
     public int Attempts => Volatile.Read(ref _attempts);
 
     /// <summary>The pause before the next attempt, which the rules of retrying have computed.</summary>
@@ -31,11 +35,12 @@ internal abstract class Call<TReply>(CallSettings settings)
     /// <summary>Whether the next attempt may go to an endpoint again that was tried: when there is no other.</summary>
     public bool MayReturn { get; set; }
 
-    /// <summary>Whether selection found nobody left: then no other attempt can follow, and none is counted or paid for.</summary>
-    public bool IsExhausted { get; set; }
-
     /// <summary>Whether an attempt ended of which nobody knows if it ran: then nothing later makes the request "not processed".</summary>
-    public bool MayHaveRun { get; set; }
+    public bool MayHaveRun
+    {
+        get => Volatile.Read(ref _mayHaveRun);
+        set => Volatile.Write(ref _mayHaveRun, value);
+    }
 
     /// <summary>Whether attempts of it may run beside each other.</summary>
     public bool IsHedged => settings.HedgeAfter is not null && IsRepeatable;
@@ -50,8 +55,11 @@ internal abstract class Call<TReply>(CallSettings settings)
     /// <summary>Attempts beside each other that are under way. Counted only where there may be several.</summary>
     public int Running => Volatile.Read(ref _running);
 
-    /// <summary>What follows the answer that was passed over last; <see cref="NextAttempt.None"/> when that has been seen to.</summary>
-    public NextAttempt PassedOver { get; set; }
+    /// <summary>Whether the budget had no token for a hedge: it is asked once.</summary>
+    public bool HasNoTokenToHedge { get; set; }
+
+    /// <summary>The worst that was passed over of the attempts beside each other; null when nothing was.</summary>
+    public PassedOver? Worst => Volatile.Read(ref _worst);
 
     /// <summary>Whether running twice does no harm: an idempotent request, or one with a key.</summary>
     public abstract bool IsRepeatable { get; }
@@ -74,8 +82,8 @@ internal abstract class Call<TReply>(CallSettings settings)
     /// <summary>How long one attempt may take; infinite when only the total limits it.</summary>
     public TimeSpan AttemptLimit => settings.AttemptLimit(IsRepeatable, Remaining);
 
-    /// <summary>The endpoint that was chosen last, as it is named to people; null when none was.</summary>
-    public string? LastEndpoint => _tried is [.., var last] ? Describe(last) : null;
+    /// <summary>The endpoint to which it was sent last, as it is named to people; null when it was not sent.</summary>
+    public string? LastEndpoint => NameOf(Volatile.Read(ref _last));
 
     /// <summary>The call of a context.</summary>
     public static Call<TReply> Of(ResilienceContext context) => context.Properties.GetValue(s_key, null!);
@@ -89,46 +97,77 @@ internal abstract class Call<TReply>(CallSettings settings)
     /// <summary>One of the attempts beside each other begins, or has ended.</summary>
     public void CountRunning(int change) => Interlocked.Add(ref _running, change);
 
+    /// <summary>An answer of one of the attempts beside each other does not count.</summary>
+    public void PassOver(NextAttempt next, Verdict verdict)
+    {
+        var passedOver = new PassedOver(next, verdict);
+        var worst = Worst;
+        while ((worst is null || passedOver.IsWorseThan(worst)) && Interlocked.CompareExchange(ref _worst, passedOver, worst) is var now && now != worst)
+        {
+            worst = now;
+        }
+
+        Volatile.Write(ref _hasPassedOver, true);
+    }
+
+    /// <summary>Whether an answer was passed over since this was asked last.</summary>
+    public bool TakeHasPassedOver() => Interlocked.Exchange(ref _hasPassedOver, false);
+
+    /// <summary>All attempts beside each other are over: the worst that was passed over of them, which the next ones start without.</summary>
+    public PassedOver? TakeWorst()
+    {
+        if (_worst is not { } worst)
+        {
+            return null;
+        }
+
+        (_worst, _hasPassedOver) = (null, false);
+        return worst;
+    }
+
     /// <summary>Ends when it is known where it can go. Only a cancellation is an exception.</summary>
     public virtual ValueTask ReadyAsync(CancellationToken cancellationToken) => default;
 
     /// <summary>Chooses the endpoint of an attempt and counts the attempt as in flight there. False when there is none.</summary>
     public bool TrySelect(ResilienceContext context)
     {
+        Endpoint[] missed = []; // full or leaving since they were chosen: nothing was sent there, so only this choice goes round them
         while (true)
         {
             var tried = Volatile.Read(ref _tried);
-            if (Pick(new PickContext { Key = HashKey, Tried = tried, IsLastAttempt = IsLastAttempt }) is not { } endpoint)
+            if (Pick(new PickContext { Key = HashKey, Tried = missed.Length == 0 ? tried : [.. tried, .. missed], IsLastAttempt = IsLastAttempt }) is not { } endpoint)
             {
                 return false;
             }
 
-            if (!tried.Contains(endpoint))
-            {
-                // A hedge may have chosen meanwhile, perhaps the same one: then once more, knowing that.
-                if (Interlocked.CompareExchange(ref _tried, [.. tried, endpoint], tried) != tried)
-                {
-                    continue;
-                }
-            }
-            else if (!MayReturn)
+            var isTried = tried.Contains(endpoint);
+            if ((isTried && !MayReturn) || missed.Contains(endpoint))
             {
                 return false;
             }
 
-            if (endpoint.TryBegin(limited: true))
+            if (!endpoint.TryBegin(limited: true))
             {
-                Interlocked.Increment(ref _attempts);
-                context.Properties.Set(s_endpoint, endpoint);
-                return true;
+                missed = [.. missed, endpoint];
+                continue;
             }
+
+            if (!isTried && Interlocked.CompareExchange(ref _tried, [.. tried, endpoint], tried) != tried)
+            {
+                // A hedge has chosen meanwhile, perhaps the same one: then once more, knowing that.
+                endpoint.End();
+                continue;
+            }
+
+            context.Properties.Set(s_endpoint, endpoint);
+            return true;
         }
     }
 
-    /// <summary>Whether an endpoint that was not tried can take it now.</summary>
+    /// <summary>Whether an endpoint that was not tried can take it now, be it an ejected one: better that than one that was tried.</summary>
     public bool HasAnother()
     {
-        var context = new PickContext { Tried = _tried };
+        var context = new PickContext { Tried = Volatile.Read(ref _tried), IgnoresEjection = true };
         foreach (var endpoint in Endpoints)
         {
             if (context.Allows(endpoint))
@@ -140,6 +179,14 @@ internal abstract class Call<TReply>(CallSettings settings)
         return false;
     }
 
+    /// <summary>Counts an attempt and sends it.</summary>
+    public ValueTask<Outcome<Answer<TReply>>> BeginAsync(Endpoint endpoint, CancellationToken cancellationToken)
+    {
+        Interlocked.Increment(ref _attempts);
+        Volatile.Write(ref _last, endpoint);
+        return SendAsync(endpoint, cancellationToken);
+    }
+
     /// <summary>
     /// Sends one attempt to an endpoint. Every outcome is an answer; the only exception is the cancellation of the token, and it
     /// is returned, not thrown.
@@ -148,6 +195,9 @@ internal abstract class Call<TReply>(CallSettings settings)
 
     /// <summary>An endpoint as it is named to people: with its scheme.</summary>
     public abstract string Describe(Endpoint endpoint);
+
+    /// <summary>The same; null when there is none.</summary>
+    public string? NameOf(Endpoint? endpoint) => endpoint is null ? null : Describe(endpoint);
 
     /// <summary>Why nobody can take it, after what attempts there were.</summary>
     public abstract Answer<TReply> NobodyCanTake();

@@ -44,8 +44,6 @@ internal sealed class ClientStack<TReply>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<Answer<TReply>> SendAsync(Call<TReply> call, CancellationToken cancellationToken)
     {
-        _budget.Count();
-
         // 0. Limit. Before everything, so that what is too much costs nothing.
         if (!_limit.TryEnter())
         {
@@ -53,12 +51,13 @@ internal sealed class ClientStack<TReply>
             return call.TooMany(_limit.Most);
         }
 
+        _budget.Count(); // only now: what is refused must not pay for retries of the rest
         var context = ResilienceContextPool.Shared.Get(continueOnCapturedContext: false, cancellationToken);
         try
         {
             call.Enter(context);
             var outcome = await LayersFor(call)
-                .ExecuteOutcomeAsync(static (context, call) => call.SendAsync(Call<TReply>.EndpointOf(context), context.CancellationToken), context, call)
+                .ExecuteOutcomeAsync(static (context, call) => call.BeginAsync(Call<TReply>.EndpointOf(context), context.CancellationToken), context, call)
                 .ConfigureAwait(false);
             if (outcome.Exception is TimeoutRejectedException timeout)
             {

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Polly;
 
 namespace ServiceMesh.Http;
@@ -8,7 +9,7 @@ internal sealed class MessageCall(Message message, RequestRoute route, Routes ro
 {
     private const int MostListed = 5;
 
-    private Answer<ReplyMessage>? _best;
+    private StrongBox<Answer<ReplyMessage>>? _best; // a box, because attempts beside each other may come to it at once
 
     public override bool IsRepeatable => message.IsRepeatable;
 
@@ -25,13 +26,15 @@ internal sealed class MessageCall(Message message, RequestRoute route, Routes ro
     // What is most worth knowing when all refuse.
     public override void Discard(Answer<ReplyMessage> answer)
     {
-        if (_best is not { } best || Rank(answer) >= Rank(best))
+        var mine = new StrongBox<Answer<ReplyMessage>>(answer);
+        var best = Volatile.Read(ref _best);
+        while ((best is null || Rank(answer) >= Rank(best.Value)) && Interlocked.CompareExchange(ref _best, mine, best) is var now && now != best)
         {
-            _best = answer;
+            best = now;
         }
     }
 
-    public override Answer<ReplyMessage> NobodyCanTake() => _best ?? new(Unavailable(), Verdict.NotSent with { IsAgainstEndpoint = false });
+    public override Answer<ReplyMessage> NobodyCanTake() => _best?.Value ?? new(Unavailable(), Verdict.NotSent with { IsAgainstEndpoint = false });
 
     public override Answer<ReplyMessage> TooMany(int most) => new(
         ReplyMessage.Failure(
@@ -44,9 +47,9 @@ internal sealed class MessageCall(Message message, RequestRoute route, Routes ro
     public ReplyMessage Complete(Answer<ReplyMessage> answer)
     {
         // What is not known to have run is worth more than who refused it last.
-        if (MayHaveRun && answer.Verdict.Result is AttemptResult.NotSent or AttemptResult.Declined && _best is { Verdict.Result: AttemptResult.Broken } best)
+        if (MayHaveRun && answer.Verdict.Result is AttemptResult.NotSent or AttemptResult.Declined && _best is { Value.Verdict.Result: AttemptResult.Broken } best)
         {
-            answer = best;
+            answer = best.Value;
         }
 
         if (answer.Failure is null)
@@ -61,12 +64,12 @@ internal sealed class MessageCall(Message message, RequestRoute route, Routes ro
 
         var often = Attempts > 1 ? $" It was attempt {Attempts}." : "";
         return answer.Verdict.Result == AttemptResult.NotSent
-            ? ReplyMessage.Failure(StatusCode.Unavailable, $"{LastEndpoint} cannot be reached: {Connections.ReasonOf(answer.Failure)}.{often}", notProcessed: !MayHaveRun)
+            ? ReplyMessage.Failure(StatusCode.Unavailable, $"{NameOf(answer.FailedAt)} cannot be reached: {Connections.ReasonOf(answer.Failure)}.{often}", notProcessed: !MayHaveRun)
             : ReplyMessage.Failure(
                 StatusCode.Unavailable,
                 answer.Failure is PhaseTimeoutException timeout
                     ? $"{timeout.Message}{often} Whether a handler ran is not known."
-                    : $"The connection to {LastEndpoint} broke while waiting for the reply ({Connections.ReasonOf(answer.Failure)}).{often} Whether a handler ran is not known.");
+                    : $"The connection to {NameOf(answer.FailedAt)} broke while waiting for the reply ({Connections.ReasonOf(answer.Failure)}).{often} Whether a handler ran is not known.");
     }
 
     protected override ImmutableArray<Endpoint> Endpoints => route.Endpoints;

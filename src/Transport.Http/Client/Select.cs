@@ -31,13 +31,11 @@ internal sealed class Select<TReply>(TimeProvider clock, ClientMetrics metrics) 
 
         if (!call.TrySelect(context))
         {
-            call.IsExhausted = true;
             metrics.Refused(call.Service, "no-endpoint");
-            return Outcome.FromResult(call.NobodyCanTake());
+            return Outcome.FromResult(call.NobodyCanTake() with { FoundNobody = true });
         }
 
         var endpoint = Call<TReply>.EndpointOf(context);
-        metrics.Picked(call.Service, endpoint);
         var began = 0L;
         if (call.IsHedged)
         {
@@ -45,7 +43,19 @@ internal sealed class Select<TReply>(TimeProvider clock, ClientMetrics metrics) 
             began = clock.GetTimestamp();
         }
 
-        var outcome = await callback(context, state).ConfigureAwait(context.ContinueOnCapturedContext);
+        Outcome<Answer<TReply>> outcome;
+        try
+        {
+            metrics.Picked(call.Service, endpoint);
+            outcome = await callback(context, state).ConfigureAwait(context.ContinueOnCapturedContext);
+        }
+#pragma warning disable CA1031 // Who listens to telemetry may throw anything: its caller gets it, and the attempt is over all the same.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            outcome = Outcome.FromException<Answer<TReply>>(failure);
+        }
+
         if (call.IsHedged)
         {
             call.CountRunning(-1);
@@ -72,7 +82,17 @@ internal sealed class Select<TReply>(TimeProvider clock, ClientMetrics metrics) 
             endpoint.RecordSlow(clock.GetElapsedTime(began));
         }
 
-        call.MayHaveRun |= outcome.Exception is null && outcome.Result.Verdict.Result == AttemptResult.Broken;
+        // Of one that was cancelled after it had begun nobody knows either. Others may be under way: true stays true.
+        if (outcome.Exception is { } thrown ? NothingSentException.UnderWayIn(thrown) is null : outcome.Result.Verdict.Result == AttemptResult.Broken)
+        {
+            call.MayHaveRun = true;
+        }
+
+        if (outcome.Exception is null && outcome.Result.Failure is not null)
+        {
+            outcome = Outcome.FromResult(outcome.Result with { FailedAt = endpoint });
+        }
+
         call.End(endpoint, outcome);
         return outcome;
     }

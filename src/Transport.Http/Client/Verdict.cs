@@ -62,5 +62,11 @@ internal readonly record struct Verdict(AttemptResult Result, bool IsAgainstEndp
 internal readonly record struct Answer<TReply>(TReply? Reply, Verdict Verdict, Exception? Failure = null) : IDisposable
     where TReply : class
 {
+    /// <summary>Where it failed, so that whoever tells of it names that one; null where nothing did.</summary>
+    public Endpoint? FailedAt { get; init; }
+
+    /// <summary>Whether nobody could be chosen: then no other attempt can follow, and none is counted or paid for.</summary>
+    public bool FoundNobody { get; init; }
+
     public void Dispose() => (Reply as IDisposable)?.Dispose();
 }

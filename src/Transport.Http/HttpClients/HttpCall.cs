@@ -166,8 +166,8 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             var failure => new HttpRequestException(
                 (failure as HttpRequestException)?.HttpRequestError ?? (failure as HttpIOException)?.HttpRequestError ?? HttpRequestError.Unknown,
                 answer.Verdict.Result == AttemptResult.NotSent
-                    ? $"{LastEndpoint} of service '{Service}' cannot be reached: {Connections.ReasonOf(failure!)}.{often}{(MayHaveRun ? Doubt : "")}"
-                    : $"The connection to {LastEndpoint} of service '{Service}' broke before the answer was complete ({Connections.ReasonOf(failure!)}).{often}",
+                    ? $"{NameOf(answer.FailedAt)} of service '{Service}' cannot be reached: {Connections.ReasonOf(failure!)}.{often}{(MayHaveRun ? Doubt : "")}"
+                    : $"The connection to {NameOf(answer.FailedAt)} of service '{Service}' broke before the answer was complete ({Connections.ReasonOf(failure!)}).{often}",
                 failure),
         };
     }

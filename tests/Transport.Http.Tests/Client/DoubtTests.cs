@@ -53,6 +53,25 @@ public sealed class DoubtTests
     }
 
     [Test]
+    public void Attempts_that_end_at_once_do_not_hide_the_one_that_may_have_run()
+    {
+        var calls = Enumerable.Range(0, 20_000).Select(_ => Call()).ToArray();
+        using var both = new Barrier(2);
+        Parallel.Invoke(() => DiscardAll(s_broken), () => DiscardAll(Refusals[0]));
+
+        Assert.That(calls.Select(c => c.NobodyCanTake()), Is.All.EqualTo(s_broken));
+
+        void DiscardAll(Answer<ReplyMessage> answer)
+        {
+            foreach (var call in calls)
+            {
+                both.SignalAndWait();
+                call.Discard(answer);
+            }
+        }
+    }
+
+    [Test]
     public void Where_nothing_may_have_run_the_bus_says_so([Range(0, 5)] int last) =>
         Assert.That(Call().Complete(Refusals[last]).NotProcessed, Is.True);
 
@@ -77,6 +96,22 @@ public sealed class DoubtTests
             Assert.That(failure!.Message.Contains("whether it was processed is not known", StringComparison.Ordinal), Is.EqualTo(mayHaveRun), failure.ToString());
             Assert.That(failure.InnerException is RequestNotSentException or CircuitOpenException, Is.EqualTo(!mayHaveRun && refusal is not HttpRequestException { InnerException: null }));
         }
+    }
+
+    [TestCase(false, "10.0.0.7:80 of service 'weather' broke before the answer was complete")]
+    [TestCase(true, "http://10.0.0.7:80 of service 'weather' cannot be reached")]
+    public async Task An_HttpClient_is_told_of_the_endpoint_that_failed(bool isUnsent, string expected)
+    {
+        await using var server = await FaultServer.StartAsync();
+        using var services = ServiceMeshHandlerTests.Services([server]);
+        using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
+        var call = HttpCall.Of(request, services.Find(new("http://weather/"))!);
+        var failure = new HttpRequestException(isUnsent ? HttpRequestError.ConnectionError : HttpRequestError.ResponseEnded, "reset");
+
+        var told = Assert.Throws<HttpRequestException>(() => call.Complete(
+            new(null, isUnsent ? Verdict.NotSent : Verdict.Broken, failure) { FailedAt = new(new("10.0.0.7", 80), TimeProvider.System) }));
+
+        Assert.That(told!.Message, Does.Contain(expected));
     }
 
     [Test]

@@ -23,6 +23,9 @@ internal sealed class ScriptedCall(
 
     public bool Consumed { get; set; }
 
+    /// <summary>Told whenever the rules ask whether it can be sent again.</summary>
+    public Action Asked { get; init; } = () => { };
+
     public bool BodySurvives { get; init; } = true;
 
     public TimeSpan Left { get; init; } = TimeSpan.FromSeconds(30);
@@ -31,7 +34,14 @@ internal sealed class ScriptedCall(
 
     public override bool IsRepeatable => Repeatable;
 
-    public override bool CanBeSentAgain => !Consumed;
+    public override bool CanBeSentAgain
+    {
+        get
+        {
+            Asked();
+            return !Consumed;
+        }
+    }
 
     public override string Service => "letters";
 
@@ -84,7 +94,7 @@ internal sealed class Layers
     {
         Endpoints = new([.. Enumerable.Repeat(1, endpoints)]);
         Budget = new(budget ?? new(), Endpoints.Clock);
-        Stack = new(new() { Concurrency = concurrency }, Budget, Endpoints.Clock, new Random(1), new(new Meter("tests")));
+        Stack = new(new() { Concurrency = concurrency }, Budget, Endpoints.Clock, new Random(1), new(Meter));
     }
 
     public Endpoints Endpoints { get; }
@@ -92,6 +102,8 @@ internal sealed class Layers
     public ManualTimeProvider Clock => Endpoints.Clock;
 
     public RetryBudget Budget { get; }
+
+    public Meter Meter { get; } = new("tests");
 
     public ClientStack<string> Stack { get; }
 

@@ -34,16 +34,21 @@ internal sealed class RetryRules<TReply>(RetryBudget budget, Random random, Clie
     private bool ShouldRetry(Call<TReply> call, Outcome<Answer<TReply>> outcome)
     {
         // Without an answer it was cancelled, by the caller or by the end of its time.
-        if (outcome.Exception is not null || call.IsExhausted || !call.CanBeSentAgain)
+        var worst = call.TakeWorst();
+        if (outcome.Exception is not null || !call.CanBeSentAgain)
         {
             return false;
         }
 
+        // Of attempts beside each other that were all passed over, the outcome is that of the first, but the worst decides: one that
+        // was declined does not make up for one that may have run.
         var answer = outcome.Result;
-        var isRetried = After(call, answer) switch
+        var last = new PassedOver(After(call, answer), answer.Verdict);
+        var (next, verdict) = last.Next != NextAttempt.None && worst is not null && worst.IsWorseThan(last) ? worst : last;
+        var isRetried = next switch
         {
             NextAttempt.Moves => Moves(call),
-            NextAttempt.Retries => Retries(call, answer.Verdict, answer.Verdict.Result == AttemptResult.NotSent ? "not-sent" : "broken"),
+            NextAttempt.Retries => Retries(call, verdict, verdict.Result == AttemptResult.NotSent ? "not-sent" : "broken"),
             _ => false,
         };
         if (isRetried)
@@ -70,7 +75,7 @@ internal sealed class RetryRules<TReply>(RetryBudget budget, Random random, Clie
         }
 
         call.Discard(outcome.Result);
-        call.PassedOver = next;
+        call.PassOver(next, outcome.Result.Verdict);
         return true;
     }
 
@@ -78,21 +83,28 @@ internal sealed class RetryRules<TReply>(RetryBudget budget, Random random, Clie
     // one: a hedge then starts a little earlier or later.
     private bool MayJoin(Call<TReply> call)
     {
-        if (call.PassedOver is not NextAttempt.None and var next)
+        if (call.TakeHasPassedOver())
         {
-            call.PassedOver = NextAttempt.None;
-            return next == NextAttempt.Moves && Moves(call);
+            return call.Worst?.Next == NextAttempt.Moves && Moves(call);
         }
 
-        return call is { Running: > 0, IsRepeatable: true, CanBeSentAgain: true } && call.Attempts < call.Settings.Attempts && Moves(call) && TakeToken(call, "hedge");
+        if (call is not { Running: > 0, IsRepeatable: true, CanBeSentAgain: true, HasNoTokenToHedge: false } || call.Attempts >= call.Settings.Attempts || !Moves(call))
+        {
+            return false;
+        }
+
+        call.HasNoTokenToHedge = !TakeToken(call, "hedge");
+        return !call.HasNoTokenToHedge;
     }
 
     private static NextAttempt After(Call<TReply> call, Answer<TReply> answer) => answer.Verdict.Result switch
     {
+        _ when answer.FoundNobody => NextAttempt.Ends,
         AttemptResult.Declined => NextAttempt.Moves,
 
-        // Another request took the trial of the circuit in between: choosing somebody else is no retry.
-        AttemptResult.NotSent when answer.Failure is CircuitOpenException && call.HasAnother() => NextAttempt.Moves,
+        // Another request took the trial of the circuit in between: choosing somebody else is no retry. When there is nobody else it
+        // is as if that had been known before the choice.
+        AttemptResult.NotSent when answer.Failure is CircuitOpenException => call.HasAnother() ? NextAttempt.Moves : NextAttempt.Ends,
         AttemptResult.NotSent => NextAttempt.Retries,
         var result => call.IsRepeatable && (call.WantsRetry(answer) ?? result == AttemptResult.Broken) ? NextAttempt.Retries : NextAttempt.None,
     };
@@ -108,7 +120,7 @@ internal sealed class RetryRules<TReply>(RetryBudget budget, Random random, Clie
 
     private bool Retries(Call<TReply> call, Verdict verdict, string reason)
     {
-        if (call.Attempts >= call.Settings.Attempts || call.Attempts == 0)
+        if (call.Attempts >= call.Settings.Attempts)
         {
             return false;
         }
@@ -140,15 +152,27 @@ internal sealed class RetryRules<TReply>(RetryBudget budget, Random random, Clie
     }
 }
 
-/// <summary>What follows an answer.</summary>
+/// <summary>What follows an answer, and the more of it the worse.</summary>
 internal enum NextAttempt
 {
     /// <summary>It counts.</summary>
     None,
+
+    /// <summary>It does not count beside others that are under way; alone it does, because nobody else can be asked.</summary>
+    Ends,
 
     /// <summary>Nothing ran: somebody else is asked, at once and for no token.</summary>
     Moves,
 
     /// <summary>It is sent again, after a pause and for a token.</summary>
     Retries,
+}
+
+/// <summary>An answer of attempts beside each other that was passed over, as far as it matters to what follows them.</summary>
+internal sealed record PassedOver(NextAttempt Next, Verdict Verdict)
+{
+    // What may have run is worse than what was not sent: it is not sent again without a pause.
+    public bool IsWorseThan(PassedOver other) => Next != other.Next
+        ? Next > other.Next
+        : Verdict.Result != AttemptResult.NotSent && other.Verdict.Result == AttemptResult.NotSent;
 }

@@ -53,6 +53,19 @@ public sealed class SelectionTests
         Assert.That(PickedForLastAttempts(group), Does.Not.Contain("b"), "one trial at a time");
     }
 
+    [TestCaseSource(nameof(Names))]
+    public void An_ejected_endpoint_that_was_not_tried_goes_before_one_that_was(string balancer)
+    {
+        using var group = new TestedGroup(2, balancer: balancer);
+        group.Fail(1);
+        Assert.That(group.Picked(), Is.EqualTo("a"));
+        foreach (var isLast in new[] { false, true })
+        {
+            Assert.That(group.Balancer.Pick(new() { Tried = [group[0]], IsLastAttempt = isLast, Key = "k" }), Is.SameAs(group[1]));
+            Assert.That(group.Balancer.Pick(new() { Tried = [group[0], group[1]], IsLastAttempt = isLast, Key = "k" }), Is.SameAs(group[0]));
+        }
+    }
+
     [Test]
     public void What_has_no_other_attempt_is_the_trial_at_once_when_no_closed_circuit_is_left()
     {

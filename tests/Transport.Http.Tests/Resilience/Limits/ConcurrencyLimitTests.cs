@@ -21,4 +21,19 @@ public sealed class ConcurrencyLimitTests
 
         Assert.That((refused.Reply, third.Sent.Count, after.Reply), Is.EqualTo(("more than 2", 0, "ok")));
     }
+
+    [Test]
+    public async Task What_is_refused_earns_no_token_for_retries()
+    {
+        var layers = new Layers(concurrency: 1);
+        var done = new TaskCompletionSource<Answer<string>>();
+        var first = layers.SendAsync(new(layers.Endpoints, Layers.AtOnce, (_, _) => done.Task));
+        var before = layers.Budget.Available;
+
+        await layers.SendAsync(layers.Call(_ => Layers.Ok)).InTime();
+
+        Assert.That((before, layers.Budget.Available), Is.EqualTo((100.2, 100.2)));
+        done.SetResult(Layers.Ok);
+        await first.InTime();
+    }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using NUnit.Framework;
 using ServiceMesh.Conformance;
 using static ServiceMesh.Http.Tests.Layers;
@@ -221,6 +222,114 @@ public sealed class HedgingTests
         await sending.InTime();
 
         Assert.That(call.Discarded.Select(a => a.Reply), Is.EqualTo(["503"]));
+    }
+
+    [Test]
+    public async Task What_was_declined_does_not_make_up_for_what_broke_beside_it()
+    {
+        var layers = new Layers(endpoints: 2);
+        var (first, second) = (new TaskCompletionSource<Answer<string>>(), new TaskCompletionSource<Answer<string>>());
+        ScriptedCall call = null!;
+        call = new(layers.Endpoints, s_hedged, (_, _) => call.Sent.Count switch { 1 => first.Task, 2 => second.Task, _ => Task.FromResult(Ok) });
+
+        var sending = layers.SendAsync(call);
+        layers.Clock.Advance(TimeSpan.FromMilliseconds(50));
+        await Failsafe.UntilAsync(() => call.Sent.Count == 2);
+        first.SetResult(Full);
+        await Failsafe.UntilAsync(() => call.Discarded.Count == 1);
+        second.SetResult(Broken);
+
+        Assert.That(((await sending.InTime()).Reply, call.Sent.Count), Is.EqualTo(("ok", 3)));
+        Assert.That(layers.Budget.Available, Is.EqualTo(98.2).Within(0.001), "a token for the hedge and one for the retry");
+    }
+
+    [Test]
+    public async Task What_is_declined_after_another_broke_is_no_way_around_the_attempts_that_there_are()
+    {
+        var first = new TaskCompletionSource<Answer<string>>();
+        var call = new ScriptedCall(
+            _layers.Endpoints, s_hedged with { Attempts = 2 }, (name, _) => name switch { "a" => first.Task, "b" => Task.FromResult(Broken), _ => Task.FromResult(Ok) });
+
+        var sending = _layers.SendAsync(call);
+        _layers.Clock.Advance(TimeSpan.FromMilliseconds(50));
+        await Failsafe.UntilAsync(() => call.Discarded.Count == 1);
+        first.SetResult(Full);
+        await sending.InTime();
+
+        Assert.That((string.Concat(call.Sent), call.MayHaveRun), Is.EqualTo(("ab", true)));
+    }
+
+    [Test]
+    public async Task A_hedge_for_which_nobody_is_left_does_not_end_the_request()
+    {
+        var first = new TaskCompletionSource<Answer<string>>();
+        var call = new ScriptedCall(
+            _layers.Endpoints,
+            s_hedged,
+            (name, _) => name == "a" ? first.Task : Task.FromResult(Ok),
+            new ScriptedBalancer(_layers.Endpoints.Balancer("RoundRobin"), (endpoint, pick) => pick == 2 ? null : endpoint));
+
+        var sending = _layers.SendAsync(call);
+        _layers.Clock.Advance(TimeSpan.FromMilliseconds(50));
+        await Failsafe.UntilAsync(() => call.Discarded.Count == 1);
+        first.SetResult(Broken);
+
+        Assert.That(((await sending.InTime()).Reply, call.Sent.Count, call.Attempts), Is.EqualTo(("ok", 2, 2)));
+    }
+
+    [TestCase(true)]
+    [TestCase(false)]
+    public async Task What_hung_while_another_answered_may_have_run_if_it_was_sent(bool isSent)
+    {
+        var call = new ScriptedCall(_layers.Endpoints, s_hedged, async (name, token) =>
+        {
+            try
+            {
+                await Task.Delay(name == "a" ? Timeout.InfiniteTimeSpan : TimeSpan.Zero, token);
+            }
+            catch (OperationCanceledException cancelled) when (!isSent)
+            {
+                throw new OperationCanceledException("", new NothingSentException(TimeoutPhase.Connect, cancelled), token);
+            }
+
+            return new("413", Verdict.Answered);
+        });
+
+        var sending = _layers.SendAsync(call);
+        _layers.Clock.Advance(TimeSpan.FromMilliseconds(50));
+
+        Assert.That(((await sending.InTime()).Reply, string.Concat(call.Sent), call.MayHaveRun), Is.EqualTo(("413", "ab", isSent)));
+    }
+
+    [Test]
+    public async Task A_budget_without_a_token_is_asked_once_for_a_hedge()
+    {
+        var layers = new Layers(budget: new() { Ratio = 0, PerSecond = 0 });
+        var counted = 0L;
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, it) =>
+        {
+            if (instrument.Meter == layers.Meter && instrument.Name == "servicemesh.http.retries")
+            {
+                it.EnableMeasurementEvents(instrument);
+            }
+        };
+        listener.SetMeasurementEventCallback<long>((_, count, _, _) => Interlocked.Add(ref counted, count));
+        listener.Start();
+        var done = new TaskCompletionSource<Answer<string>>();
+        var asked = 0;
+        var call = new ScriptedCall(layers.Endpoints, s_hedged, (_, _) => done.Task) { Asked = () => Interlocked.Increment(ref asked) };
+
+        var sending = layers.SendAsync(call);
+        await Failsafe.UntilAsync(() =>
+        {
+            layers.Clock.Advance(TimeSpan.FromMilliseconds(50));
+            return Volatile.Read(ref asked) >= 6;
+        });
+        done.SetResult(Ok);
+        await sending.InTime();
+
+        Assert.That((string.Concat(call.Sent), counted), Is.EqualTo(("a", 1L)));
     }
 
     private ScriptedCall Slow(string names, CallSettings settings, TaskCompletionSource givenUp) => new(_layers.Endpoints, settings, async (name, token) =>

@@ -262,4 +262,109 @@ public sealed class RetryTests
 
         Assert.That((limited.TryBegin(limited: true), limited.TryBegin(limited: true), limited.InFlight), Is.EqualTo((true, false, 1)));
     }
+
+    [TestCase(true)]
+    [TestCase(false)]
+    public async Task An_ejected_endpoint_is_better_than_none_and_than_one_that_was_asked_already(bool isDeclined)
+    {
+        var layers = new Layers(endpoints: 2);
+        using var ejection = new OutlierEjection(new(), layers.Clock);
+        ejection.Update(layers.Endpoints.All);
+        for (var i = 0; i < 5; i++)
+        {
+            layers.Endpoints[1].RecordFailure();
+        }
+
+        var call = new ScriptedCall(layers.Endpoints, AtOnce, (name, _) => Task.FromResult(name == "b" ? Ok : isDeclined ? Full : Refused)) { Repeatable = false };
+        var answer = await layers.SendAsync(call);
+
+        Assert.That((layers.Endpoints[1].IsEjected, answer.Reply, string.Concat(call.Sent)), Is.EqualTo((true, "ok", "ab")));
+    }
+
+    [Test]
+    public async Task A_failure_is_told_of_the_endpoint_where_it_was()
+    {
+        var layers = new Layers(endpoints: 2);
+        var call = layers.Call(_ => Refused);
+
+        var answer = await layers.SendAsync(call);
+
+        var first = call.Sent.First();
+        Assert.That((call.Sent.Distinct().Count(), call.Sent.Last(), Endpoints.NameOf(answer.FailedAt), call.LastEndpoint), Is.EqualTo((2, first, first, first)));
+    }
+
+    [Test]
+    public async Task An_endpoint_that_began_to_drain_after_it_was_chosen_was_not_tried()
+    {
+        var layers = new Layers(endpoints: 2);
+        var first = layers.Endpoints[0];
+        var call = new ScriptedCall(
+            layers.Endpoints,
+            AtOnce,
+            (name, _) =>
+            {
+                first.State = EndpointState.Healthy;
+                return Task.FromResult(name == "b" ? Full : Ok);
+            },
+            new ScriptedBalancer(layers.Endpoints.Balancer("RoundRobin"), (endpoint, pick) =>
+            {
+                if (pick > 1)
+                {
+                    return endpoint;
+                }
+
+                first.State = EndpointState.Draining;
+                return first;
+            }));
+
+        var answer = await layers.SendAsync(call);
+
+        Assert.That((answer.Reply, string.Concat(call.Sent), call.LastEndpoint), Is.EqualTo(("ok", "ba", "a")));
+        Assert.That(layers.Endpoints.All.Select(e => e.InFlight), Is.All.Zero);
+    }
+
+    [Test]
+    public async Task Who_loses_the_race_for_a_trial_has_all_attempts_left()
+    {
+        var call = new ScriptedCall(_layers.Endpoints, AtOnce with { Attempts = 2 }, (name, _) => Task.FromResult(name == "b" ? Broken : Ok), OpenedAfterFirstPick(_layers));
+
+        var answer = await _layers.SendAsync(call);
+
+        Assert.That((answer.Reply, string.Concat(call.Sent), call.Attempts), Is.EqualTo(("ok", "bc", 2)));
+    }
+
+    [Test]
+    public async Task Who_loses_the_race_for_the_trial_of_the_only_endpoint_fails_as_fast_as_anybody_else()
+    {
+        var layers = new Layers(endpoints: 1);
+        var call = new ScriptedCall(layers.Endpoints, new(), (_, _) => Task.FromResult(Ok), OpenedAfterFirstPick(layers));
+
+        var answer = await layers.SendAsync(call).InTime();
+
+        Assert.That((answer.Failure, call.Attempts, layers.Budget.Available), Is.EqualTo((answer.Failure as CircuitOpenException, 0, 100.2)));
+        Assert.That(answer.Failure, Is.Not.Null);
+    }
+
+    [Test]
+    public async Task Whatever_an_attempt_throws_it_is_over([Values] bool isHedged)
+    {
+        var settings = AtOnce with { AttemptTimeout = TimeSpan.FromHours(1), HedgeAfter = isHedged ? TimeSpan.FromSeconds(1) : null }; // no timer, which would catch it
+        var call = new ScriptedCall(
+            _layers.Endpoints, settings, (_, _) => throw new InvalidOperationException("a listener's"));
+
+        var failure = await Assert.ThrowsAsync<InvalidOperationException>(() => _layers.SendAsync(call).InTime());
+
+        Assert.That((failure!.Message, call.Running), Is.EqualTo(("a listener's", 0)));
+        Assert.That(_layers.Endpoints.All.Select(e => e.InFlight), Is.All.Zero);
+    }
+
+    private static ScriptedBalancer OpenedAfterFirstPick(Layers layers) => new(layers.Endpoints.Balancer("RoundRobin"), (endpoint, pick) =>
+    {
+        if (pick == 1)
+        {
+            endpoint!.Breaker.Open();
+        }
+
+        return endpoint;
+    });
 }
