@@ -45,6 +45,9 @@ internal abstract class Call<TReply>(CallSettings settings)
     /// <summary>Whether attempts of it may run beside each other.</summary>
     public bool IsHedged => settings.HedgeAfter is not null && IsRepeatable;
 
+    /// <summary>When its present attempt began, as a timestamp; of several beside each other, the last one.</summary>
+    public long BeganAt { get; set; }
+
     /// <summary>Whether one of the attempts beside each other has the answer: the others are cancelled, and lost.</summary>
     public bool HasAnswer
     {
@@ -81,6 +84,13 @@ internal abstract class Call<TReply>(CallSettings settings)
 
     /// <summary>How long one attempt may take; infinite when only the total limits it.</summary>
     public TimeSpan AttemptLimit => settings.AttemptLimit(IsRepeatable, Remaining);
+
+    /// <summary>
+    /// Whether its caller's time ran out with nothing from the endpoint for as long as an attempt may take: that speaks against the
+    /// endpoint. A caller who cancels, or who had less patience than that, says nothing of it.
+    /// </summary>
+    public bool HasHung(TimeProvider clock) =>
+        Remaining <= TimeSpan.Zero && clock.GetElapsedTime(BeganAt) >= (settings.AttemptTimeout ?? HttpTimeoutSettings.DefaultOfAttempt);
 
     /// <summary>The endpoint to which it was sent last, as it is named to people; null when it was not sent.</summary>
     public string? LastEndpoint => NameOf(Volatile.Read(ref _last));

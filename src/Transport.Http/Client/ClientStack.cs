@@ -109,11 +109,12 @@ internal sealed class ClientStack<TReply>
         layers.AddStrategy(_ => new Select<TReply>(_clock, _metrics));
 
         // 4. The endpoint's breaker. Below selection, which needs to know that it is open, and above the attempt's
-        //    timeout, so that timeouts count as failures.
+        //    timeout, so that timeouts count as failures: also that of a caller whose request has no other.
         layers.AddFastCircuitBreaker(new()
         {
             BreakerOf = static context => Call<TReply>.EndpointOf(context).Breaker,
             IsFailed = static (outcome, _) => outcome.Exception is not null ? true : outcome.Result.Verdict.SpeaksAgainstEndpoint,
+            CountsCancelled = context => Call<TReply>.Of(context).HasHung(_clock),
         });
 
         // 5. Attempt. It bounds one attempt, so that there is time for another. Who may have one attempt only has all the time.

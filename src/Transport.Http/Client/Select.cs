@@ -36,11 +36,11 @@ internal sealed class Select<TReply>(TimeProvider clock, ClientMetrics metrics) 
         }
 
         var endpoint = Call<TReply>.EndpointOf(context);
-        var began = 0L;
+        var began = clock.GetTimestamp();
+        call.BeganAt = began;
         if (call.IsHedged)
         {
             call.CountRunning(1);
-            began = clock.GetTimestamp();
         }
 
         Outcome<Answer<TReply>> outcome;
@@ -80,6 +80,10 @@ internal sealed class Select<TReply>(TimeProvider clock, ClientMetrics metrics) 
         {
             // Another was quicker. That is no failure, but an endpoint that hangs must not look as quick as before.
             endpoint.RecordSlow(clock.GetElapsedTime(began));
+        }
+        else if (outcome.Exception is OperationCanceledException && call.HasHung(clock))
+        {
+            endpoint.RecordFailure();
         }
 
         // Of one that was cancelled after it had begun nobody knows either. Others may be under way: true stays true.

@@ -15,6 +15,7 @@ public sealed class CircuitBreakerStrategy<TResult> : ResilienceStrategy<TResult
     private readonly Func<ResilienceContext, CircuitBreaker?>? _breakerOf;
     private readonly CircuitBreaker? _only;
     private readonly Func<Outcome<TResult>, ResilienceContext, bool?> _isFailed;
+    private readonly Func<ResilienceContext, bool>? _countsCancelled;
 
     /// <summary>Makes the strategy.</summary>
     /// <param name="options">Read once.</param>
@@ -31,6 +32,7 @@ public sealed class CircuitBreakerStrategy<TResult> : ResilienceStrategy<TResult
 
         var (settings, changed, seed, time) = (options.Settings, options.Changed, options.Seed, clock ?? TimeProvider.System);
         _isFailed = options.IsFailed;
+        _countsCancelled = options.CountsCancelled;
         _breakerOf = options.BreakerOf;
         if (options.KeyBuilder is { } keyOf)
         {
@@ -90,7 +92,7 @@ public sealed class CircuitBreakerStrategy<TResult> : ResilienceStrategy<TResult
     private void Settle(Outcome<TResult> outcome, CircuitBreaker breaker, CircuitPass pass, ResilienceContext context)
     {
         // What fails after its caller has gone says nothing of what is behind the breaker. A timeout does: it was waited for.
-        if ((outcome.Exception is null or TimeoutRejectedException || !context.CancellationToken.IsCancellationRequested)
+        if ((outcome.Exception is null or TimeoutRejectedException || !context.CancellationToken.IsCancellationRequested || _countsCancelled?.Invoke(context) == true)
             && _isFailed(outcome, context) is { } failed)
         {
             breaker.Report(pass, failed);

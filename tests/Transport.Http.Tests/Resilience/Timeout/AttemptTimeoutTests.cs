@@ -41,6 +41,32 @@ public sealed class AttemptTimeoutTests
     public void A_plain_request_is_cut_short_when_the_configuration_says_so() =>
         Assert.That((AtOnce with { AttemptTimeout = TimeSpan.FromSeconds(5) }).AttemptLimit(isRepeatable: false, TimeSpan.FromSeconds(30)), Is.EqualTo(TimeSpan.FromSeconds(5)));
 
+    // The caller's token fires at its deadline, or because it cancels.
+    [TestCase(12, true, true, Description = "as long as an attempt may take, until the deadline")]
+    [TestCase(9, true, false, Description = "a caller with little patience")]
+    [TestCase(12, false, false, Description = "a caller that cancels")]
+    public async Task A_plain_request_that_hangs_speaks_against_the_endpoint_when_it_was_waited_for(int seconds, bool untilDeadline, bool counts)
+    {
+        var layers = new Layers();
+        using var caller = new CancellationTokenSource();
+        var call = new ScriptedCall(layers.Endpoints, AtOnce, HangAsync) { Repeatable = false, Left = untilDeadline ? TimeSpan.Zero : TimeSpan.FromSeconds(60) };
+
+        var sending = layers.SendAsync(call, caller.Token);
+        layers.Clock.Advance(TimeSpan.FromSeconds(seconds));
+        await caller.CancelAsync();
+
+        await Assert.CatchAsync<OperationCanceledException>(() => sending.InTime());
+        Assert.That(layers.Endpoints[0].LastFailed, Is.EqualTo(counts));
+        for (var i = 0; i < 9; i++)
+        {
+            layers.Clock.Advance(TimeSpan.FromSeconds(1)); // each begins a bucket, so each is looked at
+            Assert.That(layers.Endpoints[0].Breaker.TryEnter(out var pass));
+            layers.Endpoints[0].Breaker.Report(pass, failed: true);
+        }
+
+        Assert.That(layers.Endpoints[0].Breaker.State == CircuitState.Open, Is.EqualTo(counts), "ten failures open it, nine do not");
+    }
+
     [Test]
     public void The_headers_have_as_long_as_the_attempt_unless_something_else_is_said() =>
         Assert.That(
