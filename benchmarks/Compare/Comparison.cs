@@ -109,7 +109,7 @@ internal static class Comparison
     // who has more code would pay more for that.
     private static async Task WarmUpAsync(IEcho echo, ComparisonOptions options, CancellationToken cancellationToken)
     {
-        var atMost = TimeSpan.FromTicks(Math.Min(s_warmUpAtMost.Ticks, 10 * options.Time.Ticks));
+        var atMost = options.Time < s_warmUpTurn ? options.Time : TimeSpan.FromTicks(Math.Min(s_warmUpAtMost.Ticks, 10 * options.Time.Ticks));
         var began = Stopwatch.GetTimestamp();
         long compiled;
         do
