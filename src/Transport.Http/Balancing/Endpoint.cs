@@ -136,7 +136,6 @@ public sealed class Endpoint
     /// <summary>How many attempts may be under way.</summary>
     internal int MostInFlight { get; init; } = int.MaxValue;
 
-
     /// <summary>0.1 to 1.</summary>
     internal double Warmth
     {

@@ -79,7 +79,6 @@ internal static class ResilienceCheck
         {
             yield return $"{key}:HedgeAfter is {hedge}, and the headers of an answer may take {rules.HeadersTimeout} ({timeoutsKey}:ResponseHeaders): hedge before that.";
         }
-
         else if (hedge >= total.Time)
         {
             yield return $"{key}:HedgeAfter is {hedge}, and a request may take {total.Time} in all ({total.Key}): hedge before that.";
