@@ -42,7 +42,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         _node = new(context, _local, new(parts.Options.Token, parts.Options.AllowUnprotected), watcher => _started?.Met(watcher));
         _started = parts.MakeMesh(context, _local, _connections, _logger);
         _client = new(parts.MakeStack(context.Clock), new(_node, _connections, Mesh), _stopping.Token);
-        _signals = new(_node, _connections, Mesh, parts.Options.Timeouts.Attempt ?? HttpTimeoutSettings.DefaultOfAttempt, _stopping.Token);
+        _signals = new(_node, _connections, Mesh, parts.Options.Timeouts.Attempt ?? HttpTimeoutOptions.DefaultOfAttempt, _stopping.Token);
         parts.Endpoints.Open(_node);
         try
         {

@@ -17,7 +17,7 @@ internal sealed class HttpTransportParts
     /// <exception cref="InvalidOperationException">The configuration cannot work; the message names each offending key.</exception>
     public HttpTransportParts(
         HttpTransportOptions options, MeshEndpoints endpoints, ResolverKinds resolvers, BalancerKinds balancers, IDnsResolver? dns, IMeterFactory meters, ServiceEndpoints known,
-        RequestSettings request, string busName = "")
+        ServiceMeshRequestOptions request, string busName = "")
     {
         HttpOptionsCheck.Check(options, resolvers, balancers, request.Timeout);
         Options = options;

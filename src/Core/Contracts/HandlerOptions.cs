@@ -1,6 +1,8 @@
+using ServiceMesh.Transports;
+
 namespace ServiceMesh;
 
-/// <summary>How one handler takes its messages. What is left null comes from <c>ServiceMesh:Handler</c>.</summary>
+/// <summary>How one handler takes its messages. An option that is null has its value from <c>ServiceMesh:Handler</c>.</summary>
 public sealed class HandlerOptions
 {
     /// <summary>
@@ -10,20 +12,23 @@ public sealed class HandlerOptions
     public string? Group { get; set; }
 
     /// <summary>
-    /// How long one message may be handled before it is given up with status 499 and the token fires. 1 ms to 1 day.
+    /// How long one message may be handled before the bus answers 499 and the token fires. 1 ms to 1 day.
     /// Default: <c>ServiceMesh:Handler:Timeout</c>.
     /// </summary>
+    [OptionRange("00:00:00.001", "1.00:00:00")]
     public TimeSpan? Timeout { get; set; }
 
     /// <summary>
     /// How many messages are handled at once on this node. 1 to 1,000,000. Default: <c>ServiceMesh:Handler:MaxConcurrency</c>.
     /// </summary>
+    [OptionRange(1, 1_000_000)]
     public int? MaxConcurrency { get; set; }
 
     /// <summary>
     /// How many messages wait on this node when all places are taken; one more is refused with 429. 0 to 1,000,000.
     /// Default: <c>ServiceMesh:Handler:MaxQueued</c>.
     /// </summary>
+    [OptionRange(0, 1_000_000)]
     public int? MaxQueued { get; set; }
 
     /// <summary>

@@ -15,7 +15,7 @@ namespace ServiceMesh;
 public interface IServiceBus
 {
     /// <summary>Who this node is and what it handles, at this moment.</summary>
-    NodeInfo Node { get; }
+    NodeInfo DescribeNode();
 
     /// <summary>
     /// The nodes of the mesh that are known of now, this one included, each with what it handles. A node that died

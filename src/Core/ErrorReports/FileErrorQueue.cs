@@ -121,7 +121,7 @@ internal sealed class FileErrorQueue(string path, int capacity, ILogger logger) 
         catch (IOException failure)
         {
             throw new IOException(
-                $"The error queue '{path}' is in use by another process or another bus. Give each its own file with ServiceMesh:Errors:QueueFile.", failure);
+                $"The error queue '{path}' is in use by another process or another bus. Give each its own file with the key Errors:QueueFile of its bus.", failure);
         }
 
         try

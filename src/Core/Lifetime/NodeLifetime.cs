@@ -18,6 +18,8 @@ internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
     // A report has its own time: the application's may be shorter than any transport.
     private static readonly RequestOptions s_reportOptions = new() { Timeout = TimeSpan.FromSeconds(10) };
 
+    private const int MaxTopicsInLog = 20;
+
     private readonly Node _node;
     private readonly ITransport _transport;
     private readonly string _transportName;
@@ -87,7 +89,7 @@ internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
             throw;
         }
 
-        Log.Started(_node.Logger, _node.Id, _transportName, subscriptions.Length);
+        Log.Started(_node.Logger, _node.Id, _transportName, _transport.Server ?? "this process", TopicsOf(_handlers));
     }
 
     /// <summary>
@@ -182,6 +184,15 @@ internal sealed class NodeLifetime : IAsyncDisposable, IDisposable
         {
             yield return (TransportState.Degraded, $"The {subscription} is at its limits and refuses messages.");
         }
+    }
+
+    // What the start line says; a node with very many topics does not fill the log.
+    private static string TopicsOf(IReadOnlyList<HandlerDefinition> handlers)
+    {
+        string[] topics = [.. handlers.Select(h => h.Pattern.ToString()).Distinct().Order(StringComparer.Ordinal)];
+        return topics.Length == 0 ? "nothing"
+            : topics.Length <= MaxTopicsInLog ? string.Join(", ", topics)
+            : $"{string.Join(", ", topics.Take(MaxTopicsInLog))} and {topics.Length - MaxTopicsInLog} more";
     }
 
     private HandlerDefinition PresenceHandler() => HandlerDefinition.ForRequest(

@@ -33,7 +33,7 @@ internal static class CapabilityCheck
 
         if (options.Request.MaxBodyBytes > can.MaxBodyBytes)
         {
-            complaints.Add($"ServiceMesh:Request:MaxBodyBytes is {options.Request.MaxBodyBytes}; the transport moves at most {can.MaxBodyBytes}.");
+            complaints.Add($"{options.KeyOf("Request:MaxBodyBytes")} is {options.Request.MaxBodyBytes}; the transport moves at most {can.MaxBodyBytes}.");
         }
 
         if (complaints.Count > 0)

@@ -21,6 +21,12 @@ public interface ITransport
     TransportHealth Health => TransportHealth.Healthy;
 
     /// <summary>
+    /// What it is connected to or listens on, for the start line of the log: <c>localhost:6379</c>. Never a password. Read when it
+    /// has started. Null when there is only this process.
+    /// </summary>
+    string? Server => null;
+
+    /// <summary>
     /// A queue of error reports that all nodes of this transport share; null to use the file of each node. Asked for before
     /// <see cref="StartAsync"/>, used after it; what it cannot do then it says with <see cref="TransportException"/>.
     /// </summary>

@@ -21,6 +21,10 @@ public sealed class TransportContext
     /// <summary>The largest body in bytes that this node accepts; check it before reading one.</summary>
     public int MaxBodyBytes => _node.Options.Request.MaxBodyBytes;
 
+    /// <summary>The full path of a key of this bus, for messages that tell what to change: <c>ServiceMesh:Request:MaxBodyBytes</c>.</summary>
+    /// <param name="key">The key within the section that the bus was given: <c>Request:MaxBodyBytes</c>.</param>
+    public string KeyOf(string key) => _node.Options.KeyOf(key);
+
     /// <summary>Who this node is and what it handles, at this moment.</summary>
     public NodeInfo Describe() => _node.Describe();
 

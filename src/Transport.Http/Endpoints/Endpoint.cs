@@ -39,7 +39,7 @@ public sealed class Endpoint
     /// <param name="warm">Whether it takes its full share at once; otherwise it starts slowly.</param>
     /// <param name="breaker">The settings of its circuit breaker. Default: all defaults.</param>
     /// <exception cref="ArgumentException">The settings cannot work; the message says why.</exception>
-    public Endpoint(ResolvedAddress address, TimeProvider clock, bool warm = true, CircuitBreakerSettings? breaker = null)
+    public Endpoint(ResolvedAddress address, TimeProvider clock, bool warm = true, CircuitBreakerOptions? breaker = null)
     {
         ArgumentNullException.ThrowIfNull(address);
         ArgumentNullException.ThrowIfNull(clock);

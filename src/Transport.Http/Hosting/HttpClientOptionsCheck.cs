@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
+using ServiceMesh.Transports;
 
 namespace ServiceMesh.Http;
 
@@ -43,7 +44,7 @@ internal sealed class HttpClientOptionsCheck(string busName, IServiceProvider pr
         }
 
         // Of a bus's section the bus says so itself.
-        var unknown = hasBus ? [] : SectionBinding.UnknownKeys(SectionOf(provider, busName), HttpServiceMeshBuilderExtensions.Keys);
+        var unknown = hasBus ? [] : HttpTransportOptions.Schema.UnknownKeys(SectionOf(provider, busName));
         return unknown.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(unknown);
     }
 

@@ -13,25 +13,6 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Adds the HTTP transport.</summary>
 public static class HttpServiceMeshBuilderExtensions
 {
-    internal static readonly IReadOnlyList<string> Keys =
-    [
-        "Listen", "Token", "AllowUnprotected",
-        "Tls:Certificate", "Tls:CertificateKey", "Tls:CertificatePassword", "Tls:TrustedRoots",
-        "Services:*:Address", "Services:*:Balancer", "Services:*:HashHeader", "Services:*:Tls", "Services:*:Http2", "Services:*:Foreign", "Services:*:Topics:*", "Services:*:HealthPath",
-        "Services:*:Retry:Attempts", "Services:*:Retry:Backoff", "Services:*:Retry:LongestBackoff", "Services:*:Retry:HedgeAfter",
-        "Dns:Servers",
-        "Health:Interval", "Health:Timeout",
-        "Timeouts:Connect", "Timeouts:Tls", "Timeouts:ResponseHeaders", "Timeouts:Attempt", "Timeouts:Total", "Timeouts:Idle",
-        "Retry:Attempts", "Retry:Backoff", "Retry:LongestBackoff", "Retry:HedgeAfter",
-        "RetryBudget:Ratio", "RetryBudget:PerSecond", "RetryBudget:Window",
-        "CircuitBreaker:FailureRateThreshold", "CircuitBreaker:MinimumRequestThreshold", "CircuitBreaker:TrialRequestInterval",
-        "CircuitBreaker:CircuitOpenWindow", "CircuitBreaker:LongestCircuitOpenWindow", "CircuitBreaker:CounterSlidingWindow", "CircuitBreaker:CounterUpdateInterval",
-        "Ejection:ConsecutiveFailures", "Ejection:FailureRateMargin", "Ejection:MinimumRequests", "Ejection:Window", "Ejection:EjectionTime",
-        "Ejection:LongestEjectionTime", "Ejection:MostEjected", "Ejection:PanicThreshold",
-        "Limits:Concurrency", "Limits:ConcurrencyPerEndpoint",
-        "HttpClients:ReadAhead",
-    ];
-
     /// <summary>
     /// Makes the HTTP transport available under the name <c>Http</c>. It reads the section <c>Http</c> of the bus's
     /// configuration.
@@ -61,7 +42,7 @@ public static class HttpServiceMeshBuilderExtensions
         // Services are told in reverse order that the host stops: the first hears of it when the bus has drained.
         builder.Services.Insert(0, ServiceDescriptor.Singleton<IHostedService>(provider =>
             new Farewell(provider.GetRequiredKeyedService<MeshEndpoints>(builder.Name))));
-        return builder.AddTransport(new("Http", Keys, provider => new HttpTransport(new(
+        return builder.AddTransport(new("Http", HttpTransportOptions.Schema.Keys, provider => new HttpTransport(new(
             provider.GetRequiredService<IOptionsMonitor<HttpTransportOptions>>().Get(builder.Name),
             provider.GetRequiredKeyedService<MeshEndpoints>(builder.Name),
             new(provider.GetServices<ResolverKind>()),

@@ -66,7 +66,7 @@ public static class ServiceMeshHttpClientBuilderExtensions
             .Configure<IServiceProvider>((options, provider) => HttpClientOptionsCheck.Read(options, provider, busName))
             .ValidateOnStart();
         services.AddSingleton<IValidateOptions<HttpTransportOptions>>(provider => new HttpClientOptionsCheck(busName, provider));
-        services.AddKeyedSingleton(busName, new SectionKeys("Http", HttpServiceMeshBuilderExtensions.Keys));
+        services.AddKeyedSingleton(busName, new SectionKeys("Http", HttpTransportOptions.Schema.Keys));
         services.AddKeyedSingleton(busName, (provider, _) => new ClientServices(
             provider.GetRequiredService<IOptionsMonitor<HttpTransportOptions>>().Get(busName),
             new(provider.GetServices<ResolverKind>()),

@@ -21,7 +21,7 @@ internal sealed class MemberWatch
     private readonly Mesh _mesh;
     private readonly Connections _connections;
     private readonly TransportContext _context;
-    private readonly HttpHealthSettings _health;
+    private readonly HttpHealthOptions _health;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stop;
     private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -31,7 +31,7 @@ internal sealed class MemberWatch
     private TaskCompletionSource _askNow = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public MemberWatch(
-        Member member, Mesh mesh, Connections connections, TransportContext context, HttpHealthSettings health, ILogger logger, CancellationToken stopping)
+        Member member, Mesh mesh, Connections connections, TransportContext context, HttpHealthOptions health, ILogger logger, CancellationToken stopping)
     {
         Member = member;
         _mesh = mesh;

@@ -11,7 +11,7 @@ internal sealed class Service : IAsyncDisposable
     /// <param name="name">In the configuration.</param>
     /// <param name="settings">Its own.</param>
     /// <param name="calls">How its requests are retried and timed.</param>
-    public Service(string name, HttpServiceSettings settings, CallSettings calls)
+    public Service(string name, HttpServiceOptions settings, CallSettings calls)
     {
         Calls = calls;
         Name = name;
@@ -21,7 +21,7 @@ internal sealed class Service : IAsyncDisposable
 
     public string Name { get; }
 
-    public HttpServiceSettings Settings { get; }
+    public HttpServiceOptions Settings { get; }
 
     public CallSettings Calls { get; }
 

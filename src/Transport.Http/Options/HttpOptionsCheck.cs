@@ -58,7 +58,7 @@ internal static class HttpOptionsCheck
         }
     }
 
-    private static IEnumerable<string> OfService(string key, HttpServiceSettings service, ResolverKinds resolvers, BalancerKinds balancers)
+    private static IEnumerable<string> OfService(string key, HttpServiceOptions service, ResolverKinds resolvers, BalancerKinds balancers)
     {
         foreach (var malformed in Reading($"{key}:Address", () => resolvers.Parse(service.Address)))
         {

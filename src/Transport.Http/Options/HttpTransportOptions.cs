@@ -1,10 +1,16 @@
 using System.Net;
+using ServiceMesh.Transports;
 
 namespace ServiceMesh.Http;
 
 /// <summary><c>ServiceMesh:Http</c>: the HTTP transport. Everything has a working default and is checked at start.</summary>
 public sealed class HttpTransportOptions
 {
+    internal static readonly OptionsSchema Schema = OptionsSchema.Of<HttpTransportOptions>()
+        .With<HttpTlsOptions>().With<HttpServiceOptions>().With<HttpDnsOptions>().With<HttpHealthOptions>().With<HttpTimeoutOptions>()
+        .With<HttpRetryOptions>().With<HttpRetryBudgetOptions>().With<CircuitBreakerOptions>().With<OutlierEjectionOptions>()
+        .With<HttpLimitOptions>().With<HttpClientOptions>();
+
     /// <summary>
     /// Where the node's own server listens, several joined by <c>;</c>: <c>http://127.0.0.1:5080</c>. <c>https</c> speaks
     /// HTTP/1.1 and HTTP/2, <c>http</c> HTTP/1.1, <c>h2c</c> HTTP/2 without TLS. Port 0 takes a free one. Listening
@@ -24,41 +30,41 @@ public sealed class HttpTransportOptions
     public bool AllowUnprotected { get; set; }
 
     /// <summary>Certificates.</summary>
-    public HttpTlsSettings Tls { get; set; } = new();
+    public HttpTlsOptions Tls { get; set; } = new();
 
     /// <summary>The services that this node calls, by names that mean nothing but to their reader. Default: none.</summary>
-    public Dictionary<string, HttpServiceSettings> Services { get; set; } = [];
+    public Dictionary<string, HttpServiceOptions> Services { get; set; } = [];
 
     /// <summary>How names are looked up.</summary>
-    public HttpDnsSettings Dns { get; set; } = new();
+    public HttpDnsOptions Dns { get; set; } = new();
 
     /// <summary>How nodes and servers are watched.</summary>
-    public HttpHealthSettings Health { get; set; } = new();
+    public HttpHealthOptions Health { get; set; } = new();
 
     /// <summary>Timeouts of the phases of a request.</summary>
-    public HttpTimeoutSettings Timeouts { get; set; } = new();
+    public HttpTimeoutOptions Timeouts { get; set; } = new();
 
     /// <summary>How requests are sent again; services may have their own.</summary>
-    public HttpRetrySettings Retry { get; set; } = new();
+    public HttpRetryOptions Retry { get; set; } = new();
 
     /// <summary>How much retries may add to the load.</summary>
-    public HttpRetryBudgetSettings RetryBudget { get; set; } = new();
+    public HttpRetryBudgetOptions RetryBudget { get; set; } = new();
 
     /// <summary>When an endpoint's circuit opens, and how it is tried again.</summary>
-    public CircuitBreakerSettings CircuitBreaker { get; set; } = new();
+    public CircuitBreakerOptions CircuitBreaker { get; set; } = new();
 
     /// <summary>When an endpoint that is worse than its peers is left out, and for how long.</summary>
-    public OutlierEjectionSettings Ejection { get; set; } = new();
+    public OutlierEjectionOptions Ejection { get; set; } = new();
 
     /// <summary>How much may be under way at once.</summary>
-    public HttpLimitSettings Limits { get; set; } = new();
+    public HttpLimitOptions Limits { get; set; } = new();
 
     /// <summary>What holds for ordinary HttpClients only.</summary>
-    public HttpClientSettings HttpClients { get; set; } = new();
+    public HttpClientOptions HttpClients { get; set; } = new();
 }
 
 /// <summary><c>ServiceMesh:Http:Services:NAME</c>: where a service is, and how it is called.</summary>
-public sealed class HttpServiceSettings
+public sealed class HttpServiceOptions
 {
     /// <summary>
     /// Its addresses: <c>static:host:port,host:port</c>, <c>dns://host:port</c>, <c>dns+srv://name</c>, <c>dns+txt://name</c>,
@@ -97,11 +103,11 @@ public sealed class HttpServiceSettings
     public string? HealthPath { get; set; }
 
     /// <summary>How its requests are sent again. Default: as <c>ServiceMesh:Http:Retry</c> says.</summary>
-    public HttpRetrySettings Retry { get; set; } = new();
+    public HttpRetryOptions Retry { get; set; } = new();
 }
 
 /// <summary><c>ServiceMesh:Http:Dns</c>: how names are looked up.</summary>
-public sealed class HttpDnsSettings
+public sealed class HttpDnsOptions
 {
     /// <summary>The DNS servers to ask, several joined by commas: <c>10.0.0.53,10.0.0.54:5353</c>. Default: those of the system.</summary>
     public string? Servers { get; set; }
@@ -116,7 +122,7 @@ public sealed class HttpDnsSettings
 }
 
 /// <summary><c>ServiceMesh:Http:Health</c>: how nodes and servers are watched.</summary>
-public sealed class HttpHealthSettings
+public sealed class HttpHealthOptions
 {
     /// <summary>How often each is asked when nothing happens. 100 ms to 1 minute. Default: 5 seconds.</summary>
     public TimeSpan Interval { get; set; } = TimeSpan.FromSeconds(5);

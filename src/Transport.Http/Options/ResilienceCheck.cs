@@ -25,11 +25,11 @@ internal static class ResilienceCheck
             .. options.CircuitBreaker.Complaints($"{section}:CircuitBreaker"),
             .. options.Ejection.Complaints($"{section}:Ejection"),
             .. Number($"{section}:Limits:Concurrency", options.Limits.Concurrency, 1, 1_000_000),
-            .. Number($"{section}:Limits:ConcurrencyPerEndpoint", options.Limits.MostPerEndpoint, 1, options.Limits.Concurrency, $"{section}:Limits:Concurrency"),
+            .. Number($"{section}:Limits:ConcurrencyPerEndpoint", options.Limits.MaxPerEndpoint, 1, options.Limits.Concurrency, $"{section}:Limits:Concurrency"),
         ];
     }
 
-    private static IEnumerable<string> OfTimeouts(string key, HttpTimeoutSettings timeouts, Total total) =>
+    private static IEnumerable<string> OfTimeouts(string key, HttpTimeoutOptions timeouts, Total total) =>
     [
         .. timeouts.Connect is { } connect ? Time($"{key}:Connect", connect, Minute) : [],
         .. timeouts.Tls is { } tls ? Time($"{key}:Tls", tls, Minute) : [],
@@ -44,21 +44,21 @@ internal static class ResilienceCheck
     ];
 
     // What is not set gives way: its default is less where an attempt has less time.
-    private static IEnumerable<string> Connecting(string key, HttpTimeoutSettings timeouts, TimeSpan attempt) => (timeouts.Connect, timeouts.Tls) switch
+    private static IEnumerable<string> Connecting(string key, HttpTimeoutOptions timeouts, TimeSpan attempt) => (timeouts.Connect, timeouts.Tls) switch
     {
         ({ } connect, { } tls) when connect <= attempt && tls <= attempt => NotLonger($"{key}:Connect and {key}:Tls together", connect + tls, $"{key}:Attempt", attempt),
         var (connect, tls) => NotLonger($"{key}:Connect", connect ?? TimeSpan.Zero, $"{key}:Attempt", attempt).Concat(NotLonger($"{key}:Tls", tls ?? TimeSpan.Zero, $"{key}:Attempt", attempt)),
     };
 
-    private static IEnumerable<string> OfRetry(string key, HttpRetrySettings retry, HttpRetrySettings inherited, HttpTimeoutSettings timeouts, string timeoutsKey, Total total)
+    private static IEnumerable<string> OfRetry(string key, HttpRetryOptions retry, HttpRetryOptions inherited, HttpTimeoutOptions timeouts, string timeoutsKey, Total total)
     {
         var rules = CallSettings.Of(retry, inherited, timeouts);
         return
         [
             .. retry.Attempts is { } attempts ? Number($"{key}:Attempts", attempts, 1, 10) : [],
             .. retry.Backoff is { } backoff ? Time($"{key}:Backoff", backoff, Minute, TimeSpan.Zero) : [],
-            .. retry.LongestBackoff is { } longest ? Time($"{key}:LongestBackoff", longest, Minute, TimeSpan.Zero) : [],
-            .. retry.Backoff is null && retry.LongestBackoff is null ? [] : NotLonger($"{key}:Backoff", rules.Backoff, $"{key}:LongestBackoff", rules.LongestBackoff, TimeSpan.Zero),
+            .. retry.MaxBackoff is { } longest ? Time($"{key}:MaxBackoff", longest, Minute, TimeSpan.Zero) : [],
+            .. retry.Backoff is null && retry.MaxBackoff is null ? [] : NotLonger($"{key}:Backoff", rules.Backoff, $"{key}:MaxBackoff", rules.MaxBackoff, TimeSpan.Zero),
             .. retry.HedgeAfter is { } hedge ? OfHedge(key, hedge, rules, timeoutsKey, total) : [],
         ];
     }
@@ -70,7 +70,7 @@ internal static class ResilienceCheck
             yield return complaint;
         }
 
-        var attempt = rules.AttemptTimeout ?? HttpTimeoutSettings.DefaultOfAttempt;
+        var attempt = rules.AttemptTimeout ?? HttpTimeoutOptions.DefaultOfAttempt;
         if (hedge >= attempt)
         {
             yield return $"{key}:HedgeAfter is {hedge}, and an attempt may take {attempt} ({timeoutsKey}:Attempt): hedge before that.";

@@ -19,7 +19,7 @@ internal sealed class ClientStack<TReply>
     private readonly ClientMetrics _metrics;
     private readonly ResiliencePipeline<Answer<TReply>>?[] _stacks = new ResiliencePipeline<Answer<TReply>>?[(int)Optional.All + 1];
 
-    public ClientStack(HttpLimitSettings limits, RetryBudget budget, TimeProvider clock, Random random, ClientMetrics metrics)
+    public ClientStack(HttpLimitOptions limits, RetryBudget budget, TimeProvider clock, Random random, ClientMetrics metrics)
     {
         _limit = new(limits.Concurrency);
         _budget = budget;

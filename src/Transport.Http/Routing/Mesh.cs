@@ -19,7 +19,7 @@ internal sealed class Mesh : IAsyncDisposable
     private volatile Routes _routes = Routes.None;
 
     public Mesh(
-        IReadOnlyList<Service> services, TransportContext context, LocalNode local, Connections connections, HttpHealthSettings health,
+        IReadOnlyList<Service> services, TransportContext context, LocalNode local, Connections connections, HttpHealthOptions health,
         Func<string, IBalancer> makeBalancer, ILogger logger)
     {
         _services = services;

@@ -25,7 +25,7 @@ internal sealed class OwnServer : IAsyncDisposable
 
     /// <exception cref="InvalidOperationException">It cannot listen there, or the certificate cannot be read; the message names the key.</exception>
     public static async Task<OwnServer> StartAsync(
-        IReadOnlyList<ListenAddress> addresses, MeshEndpoints endpoints, HttpTlsSettings tls, ILoggerFactory loggers, CancellationToken cancellationToken)
+        IReadOnlyList<ListenAddress> addresses, MeshEndpoints endpoints, HttpTlsOptions tls, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
         var certificate = addresses.Any(a => a.IsTls) ? tls.LoadCertificate() : null;
         var builder = WebApplication.CreateEmptyBuilder(new());

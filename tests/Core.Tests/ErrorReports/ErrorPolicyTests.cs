@@ -46,7 +46,7 @@ public sealed class ErrorPolicyTests
         await node.Bus.TryRequestAsync(s_fails, "the data").Soon();
         await Failsafe.Until(() => node.ErrorQueue.CountAsync().AsTask().Result > 0);
         var report = (await node.ErrorQueue.DrainAsync(10)).Single();
-        Assert.That((report.Topic, report.Status, report.Data, report.Sender), Is.EqualTo(("policy.fails", 500, "\"the data\"", node.Bus.Node.Id)));
+        Assert.That((report.Topic, report.Status, report.Data, report.Sender), Is.EqualTo(("policy.fails", 500, "\"the data\"", node.Bus.DescribeNode().Id)));
     }
 
     [Test]

@@ -19,7 +19,7 @@ public sealed class NodeLifetimeTests
     public async Task The_transport_is_called_in_order()
     {
         var node = await TestNode.StartAsync(_transport.AddTo);
-        var id = node.Bus.Node.Id;
+        var id = node.Bus.DescribeNode().Id;
         await node.DisposeAsync().Soon();
         Assert.That(_transport.Calls, Is.EqualTo(new[] { "start", "subscribe", "drain", "stop" }));
         Assert.That(_transport.Context!.NodeId, Is.EqualTo(id));
@@ -45,7 +45,7 @@ public sealed class NodeLifetimeTests
         var running = node.Bus.RequestAsync(s_slow, 1);
         await entered.Task.Soon();
         var stopping = node.StopAsync();
-        await Failsafe.Until(() => node.Bus.Node.IsDraining);
+        await Failsafe.Until(() => node.Bus.DescribeNode().IsDraining);
 
         var refused = await node.Bus.TryRequestAsync(s_slow, 2).Soon();
         Assert.That((refused.Status, refused.Failure!.NotProcessed), Is.EqualTo((StatusCode.Unavailable, true)));
@@ -66,7 +66,7 @@ public sealed class NodeLifetimeTests
         await entered.Task.Soon();
         var stopping = node.StopAsync();
         await Failsafe.Until(() => node.Log.Has(LogLevel.Information, "drains: it refuses new messages and waits up to 00:00:20 for 1 in flight"));
-        await Failsafe.Until(() => node.Bus.Node.IsDraining);
+        await Failsafe.Until(() => node.Bus.DescribeNode().IsDraining);
         await AdvanceUntilAsync(TimeSpan.FromSeconds(20), stopping);
         var reply = await running.Soon();
         Assert.That((reply.Status, reply.Failure!.NotProcessed), Is.EqualTo((StatusCode.Unavailable, false)));
@@ -82,7 +82,7 @@ public sealed class NodeLifetimeTests
         var running = node.Bus.TryRequestAsync(s_slow, 1, new RequestOptions { Timeout = TimeSpan.FromHours(1) });
         await entered.Task.Soon();
         var stopping = node.StopAsync();
-        await Failsafe.Until(() => node.Bus.Node.IsDraining);
+        await Failsafe.Until(() => node.Bus.DescribeNode().IsDraining);
         await AdvanceUntilAsync(TimeSpan.FromSeconds(21), stopping);
         Assert.That((await running.Soon()).Status, Is.EqualTo(StatusCode.Unavailable));
         Assert.That(node.Log.Has(LogLevel.Warning, "stops with 1 handlers that do not react"), Is.True);

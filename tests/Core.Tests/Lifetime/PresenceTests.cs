@@ -18,9 +18,9 @@ public sealed class PresenceTests
                 .AddHandler(new SignalPattern<string>("weather.log"), (_, _) => { }),
             [("NodeName", "weather")]);
         await using var asking = await TestNode.StartAsync(bus => bus.AddInMemoryTransport(network));
-        var info = await asking.Bus.RequestAsync(MeshTopics.Node(asked.Bus.Node.Id), Unit.Value).Soon();
+        var info = await asking.Bus.RequestAsync(MeshTopics.Node(asked.Bus.DescribeNode().Id), Unit.Value).Soon();
         Assert.That((info.Id, info.Name, info.Host, info.ProcessId, info.IsDraining),
-            Is.EqualTo((asked.Bus.Node.Id, "weather", Environment.MachineName, Environment.ProcessId, false)));
+            Is.EqualTo((asked.Bus.DescribeNode().Id, "weather", Environment.MachineName, Environment.ProcessId, false)));
         Assert.That(info.Subscriptions.Select(s => (s.Kind, s.Pattern, s.Group)), Is.EquivalentTo(new[]
         {
             (MessageKind.Request, "weather.fetch", "_default"),
@@ -37,7 +37,7 @@ public sealed class PresenceTests
         await using var node = await TestNode.StartAsync(
             bus => bus.AddInMemoryTransport(), services: services => services.AddSingleton<TimeProvider>(clock));
         clock.Advance(TimeSpan.FromMinutes(7));
-        Assert.That(node.Bus.Node.Uptime, Is.EqualTo(TimeSpan.FromMinutes(7)));
+        Assert.That(node.Bus.DescribeNode().Uptime, Is.EqualTo(TimeSpan.FromMinutes(7)));
     }
 
     [Test]
@@ -45,9 +45,9 @@ public sealed class PresenceTests
     {
         await using var node = await TestNode.StartAsync(bus => bus.AddInMemoryTransport());
         var subscription = await node.Bus.SubscribeAsync(new SignalPattern<string>("a.*"), (_, _) => Task.CompletedTask).Soon();
-        Assert.That(node.Bus.Node.Subscriptions.Select(s => s.Pattern), Does.Contain("a.*"));
+        Assert.That(node.Bus.DescribeNode().Subscriptions.Select(s => s.Pattern), Does.Contain("a.*"));
         await subscription.DisposeAsync().Soon();
-        Assert.That(node.Bus.Node.Subscriptions.Select(s => s.Pattern), Does.Not.Contain("a.*"));
+        Assert.That(node.Bus.DescribeNode().Subscriptions.Select(s => s.Pattern), Does.Not.Contain("a.*"));
     }
 
     [TestCase("weather")]

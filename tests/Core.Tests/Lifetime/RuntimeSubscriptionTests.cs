@@ -41,7 +41,7 @@ public sealed class RuntimeSubscriptionTests
         await using var node = await TestNode.StartAsync(_transport.AddTo);
         _transport.OnSubscribe = () => throw new TransportException("no");
         Assert.That(async () => await node.Bus.SubscribeAsync(s_topic, (x, _) => Task.FromResult(x)).Soon(), Throws.TypeOf<TransportException>());
-        Assert.That(node.Bus.Node.Subscriptions, Has.Count.EqualTo(1));
+        Assert.That(node.Bus.DescribeNode().Subscriptions, Has.Count.EqualTo(1));
         _transport.OnSubscribe = () => Task.CompletedTask;
         await using var subscription = await node.Bus.SubscribeAsync(s_topic, (x, _) => Task.FromResult(x)).Soon();
         Assert.That((subscription.Pattern, subscription.Group), Is.EqualTo((s_topic.Pattern, "_default")));

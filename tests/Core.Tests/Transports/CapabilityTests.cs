@@ -54,7 +54,7 @@ public sealed class CapabilityTests
         Assert.That(
             async () => await node.Bus.SubscribeAsync(new SignalPattern<int>("a.*"), (_, _) => Task.CompletedTask).Soon(),
             Throws.InvalidOperationException.With.Message.Contains("Patterns"));
-        Assert.That(node.Bus.Node.Subscriptions, Has.Count.EqualTo(1));
+        Assert.That(node.Bus.DescribeNode().Subscriptions, Has.Count.EqualTo(1));
     }
 
     private Task<TestNode> StartAsync(Action<IServiceMeshBuilder> add) => TestNode.StartAsync(bus =>

@@ -15,7 +15,7 @@ public sealed class LayersAloneTests
     private static readonly (string, string)[] s_inTurn = [("Services:weather:Balancer", "RoundRobin")];
     private static readonly (string, string)[] s_noRetries = [("Retry:Attempts", "1")];
     private static readonly (string, string)[] s_noBreaker = [("CircuitBreaker:MinimumRequestThreshold", "1000000")];
-    private static readonly (string, string)[] s_noEjection = [("Ejection:MostEjected", "0")];
+    private static readonly (string, string)[] s_noEjection = [("Ejection:MaxEjected", "0")];
     private static readonly TimeSpan s_atOnce = TimeSpan.FromMilliseconds(300); // no timeout of these tests is as short
 
     [Test]

@@ -31,7 +31,7 @@ public sealed class OutageTests
         Set(servers, fault);
         await using var caller = await Caller.StartAsync(
             kind, servers.All,
-            ("Timeouts:Attempt", "00:00:00.1"), ("CircuitBreaker:MinimumRequestThreshold", "1000000"), ("Ejection:MostEjected", "0"),
+            ("Timeouts:Attempt", "00:00:00.1"), ("CircuitBreaker:MinimumRequestThreshold", "1000000"), ("Ejection:MaxEjected", "0"),
             ("RetryBudget:Ratio", Ratio.ToString(CultureInfo.InvariantCulture)),
             ("RetryBudget:PerSecond", PerSecond.ToString(CultureInfo.InvariantCulture)),
             ("RetryBudget:Window", window.ToString("c", CultureInfo.InvariantCulture)));

@@ -16,7 +16,7 @@ public sealed class MetricsTests
     private static readonly string[] s_clients = ["servicemesh.client=bus", "servicemesh.client=http_clients"];
     private static readonly string[] s_states = ["Open", "HalfOpen", "Closed"];
     private static readonly (string, string)[] s_alone =
-        [("Services:weather:Balancer", "RoundRobin"), ("CircuitBreaker:MinimumRequestThreshold", "1000000"), ("Ejection:MostEjected", "0")];
+        [("Services:weather:Balancer", "RoundRobin"), ("CircuitBreaker:MinimumRequestThreshold", "1000000"), ("Ejection:MaxEjected", "0")];
 
     [TestCase(CallerKind.Bus, Fault.Status500, "broken")]
     [TestCase(CallerKind.HttpClient, Fault.Status500, "broken")]

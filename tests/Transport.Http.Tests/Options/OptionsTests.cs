@@ -31,8 +31,8 @@ public sealed class OptionsTests
     [TestCase("Http:Timeouts:Idle", "-00:00:01", "Http:Timeouts:Idle is -00:00:01", "00:00:00.0010000")]
     [TestCase("Http:Timeouts:Attempt", "-00:00:01", "Http:Timeouts:Attempt is -00:00:01", "00:00:00.0010000")]
     [TestCase("Http:Retry:Attempts", "0", "Http:Retry:Attempts is 0", "1 to 10")]
-    [TestCase("Http:Retry:Backoff", "00:00:02", "Http:Retry:Backoff is 00:00:02", "ServiceMesh:Http:Retry:LongestBackoff is 00:00:01; the first must not be longer")]
-    [TestCase("Http:Retry:LongestBackoff", "00:00:00", "Http:Retry:Backoff is 00:00:00.0250000", "ServiceMesh:Http:Retry:LongestBackoff is 00:00:00; the first must not be longer")]
+    [TestCase("Http:Retry:Backoff", "00:00:02", "Http:Retry:Backoff is 00:00:02", "ServiceMesh:Http:Retry:MaxBackoff is 00:00:01; the first must not be longer")]
+    [TestCase("Http:Retry:MaxBackoff", "00:00:00", "Http:Retry:Backoff is 00:00:00.0250000", "ServiceMesh:Http:Retry:MaxBackoff is 00:00:00; the first must not be longer")]
     [TestCase("Http:Retry:HedgeAfter", "00:00:10", "Http:Retry:HedgeAfter is 00:00:10", "an attempt may take 00:00:10")]
     [TestCase("Http:Services:weather:Retry:Attempts", "11", "Http:Services:weather:Retry:Attempts is 11", "1 to 10")]
     [TestCase("Http:RetryBudget:Ratio", "1.5", "Http:RetryBudget:Ratio is 1.5", "0 to 1")]
@@ -144,7 +144,7 @@ public sealed class OptionsTests
             ("Http:Listen", $"https://*:{FreePort.Next()}"), ("Http:Token", "a secret of 16 characters or more"),
             ("Http:Tls:Certificate", certificates.Server), ("Http:Tls:CertificateKey", certificates.ServerKey));
 
-        Assert.That(meant.Bus.Node.Id, Is.Not.EqualTo(safe.Bus.Node.Id));
+        Assert.That(meant.Bus.DescribeNode().Id, Is.Not.EqualTo(safe.Bus.DescribeNode().Id));
     }
 
     [Test]

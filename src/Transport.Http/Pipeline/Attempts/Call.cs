@@ -90,7 +90,7 @@ internal abstract class Call<TReply>(CallSettings settings)
     /// endpoint. A caller who cancels, or who had less patience than that, says nothing of it.
     /// </summary>
     public bool HasHung(TimeProvider clock) =>
-        Remaining <= TimeSpan.Zero && clock.GetElapsedTime(BeganAt) >= (settings.AttemptTimeout ?? HttpTimeoutSettings.DefaultOfAttempt);
+        Remaining <= TimeSpan.Zero && clock.GetElapsedTime(BeganAt) >= (settings.AttemptTimeout ?? HttpTimeoutOptions.DefaultOfAttempt);
 
     /// <summary>The endpoint to which it was sent last, as it is named to people; null when it was not sent.</summary>
     public string? LastEndpoint => NameOf(Volatile.Read(ref _last));

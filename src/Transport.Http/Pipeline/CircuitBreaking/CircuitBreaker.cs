@@ -10,7 +10,7 @@ namespace ServiceMesh.Http;
 /// Ask <see cref="TryEnter"/> before a call and <see cref="Report"/> its outcome after. A call that ends without an outcome
 /// (its caller cancelled) reports nothing: that speaks neither for nor against, and nobody waits for it. Closed, it opens when
 /// the outcomes within the window say so. Open, it admits a trial when its window has passed, and then one in each
-/// <see cref="CircuitBreakerSettings.TrialRequestInterval"/> until one answers. After Nygard, "Release It!", and Armeria's circuit breaker.
+/// <see cref="CircuitBreakerOptions.TrialRequestInterval"/> until one answers. After Nygard, "Release It!", and Armeria's circuit breaker.
 /// </remarks>
 /// <example>
 /// <code source="samples/Snippets/Resilience.cs" region="bare" />
@@ -32,7 +32,7 @@ public sealed class CircuitBreaker
     /// <param name="clock">The clock. Default: the system's.</param>
     /// <param name="seed">Decides what chance takes off the open windows; give one to have them repeat. Default: another for each breaker.</param>
     /// <exception cref="ArgumentException">The settings cannot work; the message says why.</exception>
-    public CircuitBreaker(string name, CircuitBreakerSettings? settings = null, TimeProvider? clock = null, int? seed = null)
+    public CircuitBreaker(string name, CircuitBreakerOptions? settings = null, TimeProvider? clock = null, int? seed = null)
     {
         ArgumentNullException.ThrowIfNull(name);
         Name = name;
@@ -86,7 +86,7 @@ public sealed class CircuitBreaker
 
     /// <summary>
     /// True while there is nothing better than what is behind it: then an opened circuit admits trials from one
-    /// <see cref="CircuitBreakerSettings.TrialRequestInterval"/> on, however long its window is, and a trial that fails does
+    /// <see cref="CircuitBreakerOptions.TrialRequestInterval"/> on, however long its window is, and a trial that fails does
     /// not make it longer, since all fail. Not when opened by hand. A circuit that was not closed meanwhile has one more early trial
     /// when others come back first, or the last ones would be left out of a service that is well again.
     /// </summary>

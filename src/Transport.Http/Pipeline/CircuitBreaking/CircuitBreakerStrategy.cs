@@ -36,7 +36,7 @@ public sealed class CircuitBreakerStrategy<TResult> : ResilienceStrategy<TResult
         _breakerOf = options.BreakerOf;
         if (options.KeyBuilder is { } keyOf)
         {
-            var breakers = new CircuitsByKey(options.MaximumKeys, Make, time);
+            var breakers = new CircuitsByKey(options.MaxKeys, Make, time);
             _breakerOf = context => keyOf(context) is { } key ? breakers.Find(key) : null;
         }
         else if (_breakerOf is null)

@@ -16,7 +16,7 @@ public sealed class CircuitBreakerStrategyOptions<TResult> : ResilienceStrategyO
     public CircuitBreakerStrategyOptions() => Name = "CircuitBreaker";
 
     /// <summary>When circuits open and how they are tried. Not used with <see cref="BreakerOf"/>.</summary>
-    public CircuitBreakerSettings Settings { get; set; } = new();
+    public CircuitBreakerOptions Settings { get; set; } = new();
 
     /// <summary>
     /// Whether an outcome is a failure of what is behind the breaker; null when it says nothing of that, neither for nor against,
@@ -41,7 +41,7 @@ public sealed class CircuitBreakerStrategyOptions<TResult> : ResilienceStrategyO
     /// How many keys have breakers at most. When there are more, breakers are forgotten that are closed and had no call within
     /// the window; if there are none, the new key shares one breaker with all others that come too late. At least 1. Default: 1024.
     /// </summary>
-    public int MaximumKeys { get; set; } = 1024;
+    public int MaxKeys { get; set; } = 1024;
 
     /// <summary>
     /// Finds the breaker of a call among those that the application keeps, for instance that of the endpoint which the call
@@ -67,7 +67,7 @@ public sealed class CircuitBreakerStrategyOptions<TResult> : ResilienceStrategyO
         [
             .. Settings is null ? [$"{key}:{nameof(Settings)} is null."] : Settings.Complaints(key),
             .. IsFailed is null ? [$"{key}:{nameof(IsFailed)} is null; leave it out to count every exception."] : Array.Empty<string>(),
-            .. SettingRules.AtLeast($"{key}:{nameof(MaximumKeys)}", MaximumKeys, 1),
+            .. SettingRules.AtLeast($"{key}:{nameof(MaxKeys)}", MaxKeys, 1),
             .. BreakerOf is not null && KeyBuilder is not null
                 ? [$"{key} has both {nameof(BreakerOf)} and {nameof(KeyBuilder)}; either the application keeps the breakers or the strategy does."]
                 : Array.Empty<string>(),

@@ -9,7 +9,7 @@ public enum CircuitState
     /// <summary>No call goes through.</summary>
     Open,
 
-    /// <summary>One trial goes through in each <see cref="CircuitBreakerSettings.TrialRequestInterval"/>; the first that answers decides.</summary>
+    /// <summary>One trial goes through in each <see cref="CircuitBreakerOptions.TrialRequestInterval"/>; the first that answers decides.</summary>
     HalfOpen,
 }
 

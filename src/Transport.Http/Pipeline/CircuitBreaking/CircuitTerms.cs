@@ -12,7 +12,7 @@ internal sealed class CircuitTerms
     private readonly TimeSpan _longestWindow;
 
     /// <exception cref="ArgumentException">The settings cannot work; the message says why.</exception>
-    public CircuitTerms(CircuitBreakerSettings settings, CoarseClock clock)
+    public CircuitTerms(CircuitBreakerOptions settings, CoarseClock clock)
     {
         var complaints = settings.Complaints("CircuitBreaker").ToArray();
         if (complaints.Length > 0)

@@ -27,7 +27,7 @@ internal sealed class OutlierEjection : IDisposable
     /// <param name="settings">Not changed from now on.</param>
     /// <param name="clock">The clock.</param>
     /// <exception cref="ArgumentException">The settings cannot work; the message says why.</exception>
-    public OutlierEjection(OutlierEjectionSettings settings, TimeProvider clock)
+    public OutlierEjection(OutlierEjectionOptions settings, TimeProvider clock)
     {
         var complaints = settings.Complaints("Ejection").ToArray();
         if (complaints.Length > 0)
@@ -47,12 +47,12 @@ internal sealed class OutlierEjection : IDisposable
     /// <summary>Raised for each change of an endpoint's circuit, which is the sender, in the order of that endpoint.</summary>
     public event EventHandler<CircuitChange>? CircuitChanged;
 
-    public OutlierEjectionSettings Settings { get; }
+    public OutlierEjectionOptions Settings { get; }
 
     public CoarseClock Clock { get; }
 
     /// <summary>
-    /// True while less than <see cref="OutlierEjectionSettings.PanicThreshold"/> of the group can take requests: are healthy,
+    /// True while less than <see cref="OutlierEjectionOptions.PanicThreshold"/> of the group can take requests: are healthy,
     /// not ejected, and their circuits closed. Those that drain are not counted at all.
     /// </summary>
     public bool Panics => _panics;
@@ -168,7 +168,7 @@ internal sealed class OutlierEjection : IDisposable
         }
     }
 
-    private int MostNeedsLock => Settings.MostEjected == 0 ? 0 : Math.Max(1, (int)(Settings.MostEjected * _peers.Length));
+    private int MostNeedsLock => Settings.MaxEjected == 0 ? 0 : Math.Max(1, (int)(Settings.MaxEjected * _peers.Length));
 
     private void TimePassed(Peer peer)
     {

@@ -140,7 +140,7 @@ internal sealed class RetryRules<TReply>(RetryBudget budget, Random random, Clie
             return TimeSpan.Zero;
         }
 
-        var pause = Backoff.Before(call.Settings.Backoff, call.Settings.LongestBackoff, call.Attempts, random.NextDouble());
+        var pause = Backoff.Before(call.Settings.Backoff, call.Settings.MaxBackoff, call.Attempts, random.NextDouble());
         return !hasAnother && verdict.RetryAfter is { } asked && asked > pause ? asked : pause;
     }
 

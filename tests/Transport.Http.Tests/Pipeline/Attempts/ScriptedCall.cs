@@ -90,7 +90,7 @@ internal sealed class Layers
     public static readonly Answer<string> Broken = new("503", Verdict.Broken);
     public static readonly Answer<string> Full = new("429", new(AttemptResult.Declined));
 
-    public Layers(int endpoints = 3, HttpRetryBudgetSettings? budget = null, int concurrency = 1000)
+    public Layers(int endpoints = 3, HttpRetryBudgetOptions? budget = null, int concurrency = 1000)
     {
         Endpoints = new([.. Enumerable.Repeat(1, endpoints)]);
         Budget = new(budget ?? new(), Endpoints.Clock);

@@ -38,7 +38,7 @@ public sealed class VerdictTests
     [TestCase(429, false, false, false)]
     public void Ejection_judges_an_answer_as_the_verdict_does(int status, bool isNotProcessed, bool isFromNode, bool isAgainst)
     {
-        using var group = new TestedGroup(3, o => (o.ConsecutiveFailures, o.MostEjected) = (1, 1));
+        using var group = new TestedGroup(3, o => (o.ConsecutiveFailures, o.MaxEjected) = (1, 1));
         using var connections = new Connections(new(), TimeProvider.System, new Random(1));
         using var response = new HttpResponseMessage((System.Net.HttpStatusCode)status);
         if (isNotProcessed)

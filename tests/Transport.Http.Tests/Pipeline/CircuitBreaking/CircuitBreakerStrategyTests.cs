@@ -172,12 +172,12 @@ public sealed class CircuitBreakerStrategyTests
     [Test]
     public void Options_that_cannot_work_are_named()
     {
-        var both = new CircuitBreakerStrategyOptions<int> { Name = "mine", BreakerOf = _ => null, KeyBuilder = _ => "", MaximumKeys = 0, IsFailed = null! };
+        var both = new CircuitBreakerStrategyOptions<int> { Name = "mine", BreakerOf = _ => null, KeyBuilder = _ => "", MaxKeys = 0, IsFailed = null! };
         both.Settings.MinimumRequestThreshold = 0;
         Assert.That(
             () => new ResiliencePipelineBuilder<int>().AddFastCircuitBreaker(both).Build(),
             Throws.ArgumentException.With.Message.Contains("mine:MinimumRequestThreshold is 0").And.Message.Contains("mine:IsFailed is null")
-                .And.Message.Contains("mine:MaximumKeys is 0").And.Message.Contains("both BreakerOf and KeyBuilder"));
+                .And.Message.Contains("mine:MaxKeys is 0").And.Message.Contains("both BreakerOf and KeyBuilder"));
     }
 
     [TestCase(false)]

@@ -138,7 +138,7 @@ public sealed class OutlierEjectionTests
     [TestCase(1.0, 10)]
     public void MostEjected_is_the_share_that_may_be_out(double share, int most)
     {
-        using var group = new TestedGroup(10, s => s.MostEjected = share);
+        using var group = new TestedGroup(10, s => s.MaxEjected = share);
         for (var i = 0; i < 10; i++)
         {
             group.Fail(i);

@@ -6,9 +6,9 @@ namespace ServiceMesh.Http.Tests;
 /// <summary>A group of endpoints called a, b, c, …, its clock, what is told of it, and a balancer over it.</summary>
 internal sealed class TestedGroup : IDisposable
 {
-    public TestedGroup(int size, Action<OutlierEjectionSettings>? configure = null, string balancer = "Random")
+    public TestedGroup(int size, Action<OutlierEjectionOptions>? configure = null, string balancer = "Random")
     {
-        var settings = new OutlierEjectionSettings();
+        var settings = new OutlierEjectionOptions();
         configure?.Invoke(settings);
         Clock.Advance(TimeSpan.FromSeconds(1000));
         Ejection = new(settings, Clock);

@@ -49,7 +49,7 @@ public sealed class RetryBudgetTests
         Assert.That(budget.Available, Is.InRange(0, 10));
     }
 
-    private int Take(HttpRetryBudgetSettings settings, int requests)
+    private int Take(HttpRetryBudgetOptions settings, int requests)
     {
         var budget = new RetryBudget(settings, _clock);
         Count(budget, requests);

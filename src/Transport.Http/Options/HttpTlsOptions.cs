@@ -4,7 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 namespace ServiceMesh.Http;
 
 /// <summary><c>ServiceMesh:Http:Tls</c>: certificates, as files.</summary>
-public sealed class HttpTlsSettings
+public sealed class HttpTlsOptions
 {
     /// <summary>The certificate that an <c>https</c> listener shows: PEM, or PKCS#12 (<c>.pfx</c>, <c>.p12</c>) with its key. Default: none.</summary>
     public string? Certificate { get; set; }

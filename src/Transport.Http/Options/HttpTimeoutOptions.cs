@@ -1,7 +1,7 @@
 namespace ServiceMesh.Http;
 
 /// <summary><c>ServiceMesh:Http:Timeouts</c>: timeouts of the phases of a request. Each is 1 ms to 1 day.</summary>
-public sealed class HttpTimeoutSettings
+public sealed class HttpTimeoutOptions
 {
     /// <summary>
     /// How long a TCP connection may take; at most 1 minute, and together with <see cref="Tls"/> at most <see cref="Attempt"/>

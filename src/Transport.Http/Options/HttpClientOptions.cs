@@ -1,7 +1,7 @@
 namespace ServiceMesh.Http;
 
 /// <summary><c>ServiceMesh:Http:HttpClients</c>: what holds for ordinary HttpClients only (<c>AddHttpClient("weather").AddServiceMesh()</c>).</summary>
-public sealed class HttpClientSettings
+public sealed class HttpClientOptions
 {
     /// <summary>
     /// How many bytes of the answer to a request that may be repeated are read within its attempt, so that an answer that

@@ -6,7 +6,7 @@ namespace ServiceMesh.Http;
 /// When a circuit opens, how long it stays open, and how it is tried again. Everything has a working default. A breaker
 /// reads its settings once, when it is made.
 /// </summary>
-public sealed class CircuitBreakerSettings
+public sealed class CircuitBreakerOptions
 {
     private const int MostIntervals = 1000;
 

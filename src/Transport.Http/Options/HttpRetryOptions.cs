@@ -9,7 +9,7 @@ namespace ServiceMesh.Http;
 /// refused, an answer that says so. What may have run is sent again only when it may be repeated: after 429, 502, 503, 504
 /// (500 too, where the server is no ServiceMesh node), a connection that broke, an attempt that took too long.
 /// </remarks>
-public sealed class HttpRetrySettings
+public sealed class HttpRetryOptions
 {
     /// <summary>Attempts in all, the first included; 1 turns retries off. 1 to 10. Default: 3.</summary>
     public int? Attempts { get; set; }
@@ -21,7 +21,7 @@ public sealed class HttpRetrySettings
     public TimeSpan? Backoff { get; set; }
 
     /// <summary>What the pause grows to at most; at least <see cref="Backoff"/>. Up to 1 minute. Default: 1 second.</summary>
-    public TimeSpan? LongestBackoff { get; set; }
+    public TimeSpan? MaxBackoff { get; set; }
 
     /// <summary>
     /// A request that may be repeated and has no answer after this long is sent to a second endpoint as well, and the first
@@ -31,7 +31,7 @@ public sealed class HttpRetrySettings
 }
 
 /// <summary><c>ServiceMesh:Http:RetryBudget</c>: how much all retries and hedges of this client may add to its load.</summary>
-public sealed class HttpRetryBudgetSettings
+public sealed class HttpRetryBudgetOptions
 {
     /// <summary>The share of the requests that may be sent again. 0 to 1. Default: 0.2.</summary>
     public double Ratio { get; set; } = 0.2;

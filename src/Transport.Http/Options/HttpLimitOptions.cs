@@ -1,7 +1,7 @@
 namespace ServiceMesh.Http;
 
 /// <summary><c>ServiceMesh:Http:Limits</c>: how much may be under way at once. What is more is refused at once, marked "not processed": with 429, an HttpClient's with an exception.</summary>
-public sealed class HttpLimitSettings
+public sealed class HttpLimitOptions
 {
     /// <summary>
     /// Requests of this client, over all services: each from when it is sent until its caller has the reply or the failure, the
@@ -17,5 +17,5 @@ public sealed class HttpLimitSettings
     /// </summary>
     public int? ConcurrencyPerEndpoint { get; set; }
 
-    internal int MostPerEndpoint => ConcurrencyPerEndpoint ?? Math.Min(4_096, Concurrency);
+    internal int MaxPerEndpoint => ConcurrencyPerEndpoint ?? Math.Min(4_096, Concurrency);
 }

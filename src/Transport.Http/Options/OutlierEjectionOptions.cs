@@ -4,7 +4,7 @@ namespace ServiceMesh.Http;
 /// When an endpoint that is worse than its peers is left out, and for how long. Everything has a working default. A group
 /// reads its settings once, when it is made.
 /// </summary>
-public sealed class OutlierEjectionSettings
+public sealed class OutlierEjectionOptions
 {
     /// <summary>So many failures in a row eject an endpoint. At least 1. Lower it where others can take everything. Default: 5.</summary>
     public int ConsecutiveFailures { get; set; } = 5;
@@ -34,7 +34,7 @@ public sealed class OutlierEjectionSettings
     /// At most this share of a group is ejected at once, rounded down, but one endpoint in any case. 0 to 1; 0 turns ejection
     /// off. Default: 0.3.
     /// </summary>
-    public double MostEjected { get; set; } = 0.3;
+    public double MaxEjected { get; set; } = 0.3;
 
     /// <summary>
     /// When less than this share of a group can take requests, ejection is ignored, and opened circuits are tried again
@@ -56,7 +56,7 @@ public sealed class OutlierEjectionSettings
             .. SettingRules.Time($"{key}:{nameof(EjectionTime)}", EjectionTime, TimeSpan.FromHours(1)),
             .. SettingRules.Time($"{key}:{nameof(LongestEjectionTime)}", LongestEjectionTime, TimeSpan.FromDays(1)),
             .. SettingRules.NotLonger($"{key}:{nameof(EjectionTime)}", EjectionTime, $"{key}:{nameof(LongestEjectionTime)}", LongestEjectionTime),
-            .. SettingRules.Share($"{key}:{nameof(MostEjected)}", MostEjected),
+            .. SettingRules.Share($"{key}:{nameof(MaxEjected)}", MaxEjected),
             .. SettingRules.Share($"{key}:{nameof(PanicThreshold)}", PanicThreshold),
         ];
     }

@@ -2,7 +2,7 @@ using NUnit.Framework;
 
 namespace ServiceMesh.Http.Tests;
 
-public sealed class CircuitBreakerSettingsTests
+public sealed class CircuitBreakerOptionsTests
 {
     private static IEnumerable<TestCaseData> Wrong =>
     [
@@ -23,7 +23,7 @@ public sealed class CircuitBreakerSettingsTests
     ];
 
     [TestCaseSource(nameof(Wrong))]
-    public void What_cannot_work_is_named_with_its_key_and_the_rule(CircuitBreakerSettings settings, string key, string value, string rule)
+    public void What_cannot_work_is_named_with_its_key_and_the_rule(CircuitBreakerOptions settings, string key, string value, string rule)
     {
         var complaint = settings.Complaints("K").Single();
         Assert.That(complaint, Does.StartWith($"K:{key} is {value}").And.Contain(rule));
@@ -33,7 +33,7 @@ public sealed class CircuitBreakerSettingsTests
     [Test]
     public void The_defaults_are_those_of_the_documents_and_can_work()
     {
-        var settings = new CircuitBreakerSettings();
+        var settings = new CircuitBreakerOptions();
         Assert.That(settings.Complaints("K"), Is.Empty);
         Assert.That(
             (settings.FailureRateThreshold, settings.MinimumRequestThreshold, settings.TrialRequestInterval.TotalSeconds, settings.CircuitOpenWindow.TotalSeconds,
@@ -44,7 +44,7 @@ public sealed class CircuitBreakerSettingsTests
     [Test]
     public void A_breaker_reads_its_settings_once()
     {
-        var settings = new CircuitBreakerSettings();
+        var settings = new CircuitBreakerOptions();
         var breaker = new CircuitBreaker("weather", settings);
         settings.CircuitOpenWindow = TimeSpan.Zero;
         breaker.Open();
@@ -52,9 +52,9 @@ public sealed class CircuitBreakerSettingsTests
         Assert.That(breaker.State, Is.EqualTo(CircuitState.Closed));
     }
 
-    private static TestCaseData Case(string key, Action<CircuitBreakerSettings> spoil, string value, string rule)
+    private static TestCaseData Case(string key, Action<CircuitBreakerOptions> spoil, string value, string rule)
     {
-        var settings = new CircuitBreakerSettings();
+        var settings = new CircuitBreakerOptions();
         spoil(settings);
         return new TestCaseData(settings, key, value, rule) { TestName = $"What_cannot_work_is_named_with_its_key_and_the_rule({key} {value})" };
     }

@@ -4,9 +4,9 @@ namespace ServiceMesh.Http;
 /// <param name="CircuitBreaker">Of each endpoint's breaker.</param>
 /// <param name="Ejection">Of the group.</param>
 /// <param name="ConcurrencyPerEndpoint">Attempts under way at one endpoint.</param>
-internal sealed record GroupSettings(CircuitBreakerSettings CircuitBreaker, OutlierEjectionSettings Ejection, int ConcurrencyPerEndpoint)
+internal sealed record GroupOptions(CircuitBreakerOptions CircuitBreaker, OutlierEjectionOptions Ejection, int ConcurrencyPerEndpoint)
 {
-    public GroupSettings()
+    public GroupOptions()
         : this(new(), new(), int.MaxValue)
     {
     }

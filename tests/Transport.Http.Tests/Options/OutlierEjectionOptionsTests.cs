@@ -2,7 +2,7 @@ using NUnit.Framework;
 
 namespace ServiceMesh.Http.Tests;
 
-public sealed class OutlierEjectionSettingsTests
+public sealed class OutlierEjectionOptionsTests
 {
     private static IEnumerable<TestCaseData> Wrong =>
     [
@@ -13,12 +13,12 @@ public sealed class OutlierEjectionSettingsTests
         Case("EjectionTime", s => s.EjectionTime = TimeSpan.Zero, "00:00:00", "allowed are"),
         Case("EjectionTime", s => s.EjectionTime = TimeSpan.FromMinutes(6), "00:06:00", "K:LongestEjectionTime is 00:05:00; the first must not be longer"),
         Case("LongestEjectionTime", s => s.LongestEjectionTime = TimeSpan.FromDays(2), "2.00:00:00", "allowed are"),
-        Case("MostEjected", s => s.MostEjected = -1, "-1", "0 to 1"),
+        Case("MaxEjected", s => s.MaxEjected = -1, "-1", "0 to 1"),
         Case("PanicThreshold", s => s.PanicThreshold = double.NaN, "NaN", "0 to 1"),
     ];
 
     [TestCaseSource(nameof(Wrong))]
-    public void What_cannot_work_is_named_with_its_key_and_the_rule(OutlierEjectionSettings settings, string key, string value, string rule)
+    public void What_cannot_work_is_named_with_its_key_and_the_rule(OutlierEjectionOptions settings, string key, string value, string rule)
     {
         Assert.That(settings.Complaints("K").Single(), Does.StartWith($"K:{key} is {value}").And.Contain(rule));
         Assert.That(() => new OutlierEjection(settings, TimeProvider.System), Throws.ArgumentException.With.Message.Contains(key));
@@ -27,17 +27,17 @@ public sealed class OutlierEjectionSettingsTests
     [Test]
     public void The_defaults_are_those_of_the_documents_and_can_work()
     {
-        var settings = new OutlierEjectionSettings();
+        var settings = new OutlierEjectionOptions();
         Assert.That(settings.Complaints("K"), Is.Empty);
         Assert.That(
             (settings.ConsecutiveFailures, settings.FailureRateMargin, settings.MinimumRequests, settings.Window.TotalSeconds, settings.EjectionTime.TotalSeconds,
-                settings.LongestEjectionTime.TotalSeconds, settings.MostEjected, settings.PanicThreshold),
+                settings.LongestEjectionTime.TotalSeconds, settings.MaxEjected, settings.PanicThreshold),
             Is.EqualTo((5, 0.2, 20, 20.0, 10.0, 300.0, 0.3, 0.5)));
     }
 
-    private static TestCaseData Case(string key, Action<OutlierEjectionSettings> spoil, string value, string rule)
+    private static TestCaseData Case(string key, Action<OutlierEjectionOptions> spoil, string value, string rule)
     {
-        var settings = new OutlierEjectionSettings();
+        var settings = new OutlierEjectionOptions();
         spoil(settings);
         return new TestCaseData(settings, key, value, rule) { TestName = $"What_cannot_work_is_named_with_its_key_and_the_rule({key} {value})" };
     }
