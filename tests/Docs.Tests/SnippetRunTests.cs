@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Support;
 using Snippets;
@@ -186,7 +187,7 @@ public sealed class SnippetRunTests
     [Test]
     public async Task A_slow_handler_leaves_a_log_line()
     {
-        var clock = new ManualTimeProvider();
+        var clock = new FakeTimeProvider();
         await using var node = await TestNode.StartAsync(
             mesh => mesh.AddInMemoryTransport().AddHandlerMiddleware<SlowHandlers>().AddHandler(Weather.Min, (readings, _) =>
             {

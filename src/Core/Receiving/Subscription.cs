@@ -1,4 +1,4 @@
-namespace ServiceMesh;
+namespace ServiceMesh.Transports;
 
 /// <summary>
 /// One handler as a transport sees it: what it wants to hear, in which group, and the door through which messages

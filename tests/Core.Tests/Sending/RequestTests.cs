@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Support;
 
@@ -10,7 +11,7 @@ public sealed class RequestTests
     private static readonly RequestTopic<string, string> s_topic = new("a.b");
 
     private readonly ScriptedTransport _transport = new();
-    private readonly ManualTimeProvider _clock = new();
+    private readonly FakeTimeProvider _clock = new();
 
     [Test]
     public async Task A_request_carries_topic_body_type_headers_sender_and_deadline()

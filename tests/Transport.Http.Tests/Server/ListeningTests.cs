@@ -93,7 +93,7 @@ public sealed class ListeningTests
 
         public void Go() => _go.SetResult();
 
-        public Task StartAsync(TransportContext context, CancellationToken cancellationToken) => inner.StartAsync(context, cancellationToken);
+        public Task StartAsync(ServiceMesh.Transports.TransportContext context, CancellationToken cancellationToken) => inner.StartAsync(context, cancellationToken);
 
         public Task DrainAsync(CancellationToken cancellationToken) => inner.DrainAsync(cancellationToken);
 

@@ -1,8 +1,8 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Time.Testing;
 using Polly;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -99,7 +99,7 @@ internal sealed class Layers
 
     public Endpoints Endpoints { get; }
 
-    public ManualTimeProvider Clock => Endpoints.Clock;
+    public FakeTimeProvider Clock => Endpoints.Clock;
 
     public RetryBudget Budget { get; }
 

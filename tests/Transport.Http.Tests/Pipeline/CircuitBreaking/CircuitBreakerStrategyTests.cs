@@ -1,16 +1,16 @@
 using System.Threading.Tasks.Sources;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using Polly;
 using Polly.CircuitBreaker;
 using Polly.Timeout;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
 /// <summary>The breaker in pipelines of Polly.</summary>
 public sealed class CircuitBreakerStrategyTests
 {
-    private ManualTimeProvider _clock = null!;
+    private FakeTimeProvider _clock = null!;
 
     private CircuitBreaker Breaker => new("weather", null, _clock, 1);
 

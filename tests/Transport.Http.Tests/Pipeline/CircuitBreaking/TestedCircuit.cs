@@ -1,4 +1,4 @@
-using ServiceMesh.Support;
+using Microsoft.Extensions.Time.Testing;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -14,7 +14,7 @@ internal sealed class TestedCircuit
         Breaker.Changed += (_, change) => Changes.Add(change);
     }
 
-    public ManualTimeProvider Clock { get; } = new();
+    public FakeTimeProvider Clock { get; } = new();
 
     public CircuitBreaker Breaker { get; }
 

@@ -1,5 +1,5 @@
 using System.Collections.Immutable;
-using ServiceMesh.Support;
+using Microsoft.Extensions.Time.Testing;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -19,7 +19,7 @@ internal sealed class TestedGroup : IDisposable
         Balancer.Update(All);
     }
 
-    public ManualTimeProvider Clock { get; } = new();
+    public FakeTimeProvider Clock { get; } = new();
 
     public OutlierEjection Ejection { get; }
 

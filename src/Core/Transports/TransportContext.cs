@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 
-namespace ServiceMesh;
+namespace ServiceMesh.Transports;
 
 /// <summary>What the bus gives a transport at start: who the node is, and where to report what is lost.</summary>
 public sealed class TransportContext

@@ -1,4 +1,4 @@
-namespace ServiceMesh;
+namespace ServiceMesh.Transports;
 
 /// <summary>Compares what the configured code needs with what the transport can, before anything starts.</summary>
 internal static class CapabilityCheck

@@ -1,4 +1,4 @@
-namespace ServiceMesh;
+namespace ServiceMesh.Transports;
 
 /// <summary>
 /// Moves messages between nodes, and nothing else: limits, handling, tracing, deadlines and error reports are in Core
@@ -79,11 +79,4 @@ public interface ITransport
 
     /// <summary>Stops delivering to a subscription: when the task ends, none will be offered to it any more.</summary>
     Task UnsubscribeAsync(Subscription subscription, CancellationToken cancellationToken);
-}
-
-/// <summary>The transport cannot send. The message says why; the caller sees status 503.</summary>
-public sealed class TransportException : Exception
-{
-    /// <summary>Says what could not be reached, and what to try.</summary>
-    public TransportException(string message, Exception? innerException = null) : base(message, innerException) { }
 }

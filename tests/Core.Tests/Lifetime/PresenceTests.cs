@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Support;
 
@@ -32,7 +33,7 @@ public sealed class PresenceTests
     [Test]
     public async Task Uptime_counts_on_the_clock_of_the_node()
     {
-        var clock = new ManualTimeProvider();
+        var clock = new FakeTimeProvider();
         await using var node = await TestNode.StartAsync(
             bus => bus.AddInMemoryTransport(), services: services => services.AddSingleton<TimeProvider>(clock));
         clock.Advance(TimeSpan.FromMinutes(7));

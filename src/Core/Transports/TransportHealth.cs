@@ -1,4 +1,4 @@
-namespace ServiceMesh;
+namespace ServiceMesh.Transports;
 
 /// <summary>Whether a transport can move messages now.</summary>
 /// <param name="State">How well.</param>

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Support;
 
@@ -11,7 +12,7 @@ public sealed class NodeLifetimeTests
 {
     private static readonly RequestTopic<int, int> s_slow = new("slow");
 
-    private readonly ManualTimeProvider _clock = new();
+    private readonly FakeTimeProvider _clock = new();
     private readonly ScriptedTransport _transport = new();
 
     [Test]

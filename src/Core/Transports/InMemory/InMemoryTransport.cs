@@ -1,4 +1,4 @@
-namespace ServiceMesh;
+namespace ServiceMesh.Transports;
 
 /// <summary>
 /// The reference transport: nodes of one process on one <see cref="InMemoryNetwork"/>. Bodies are encoded like on any

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Support;
 
@@ -94,7 +95,7 @@ public sealed class RuntimeSubscriptionTests
     [Test]
     public async Task A_handler_that_does_not_end_is_left_behind_after_the_drain_timeout()
     {
-        var clock = new ManualTimeProvider();
+        var clock = new FakeTimeProvider();
         var (entered, release) = (Failsafe.Signal(), Failsafe.Signal());
         await using var node = await TestNode.StartAsync(
             bus => bus.AddInMemoryTransport(), services: services => services.AddSingleton<TimeProvider>(clock));

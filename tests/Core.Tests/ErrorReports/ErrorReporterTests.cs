@@ -15,7 +15,7 @@ public sealed class ErrorReporterTests
         Assert.That(
             (report.Topic, report.Kind, report.Status, report.Error, report.MessageId, report.Sender, report.Node, report.Group),
             Is.EqualTo(("a.b", (MessageKind?)MessageKind.Request, 500, "It threw.", "caller.1", "caller", node.Node.Id, "g")));
-        Assert.That(report.Time, Is.EqualTo(DateTimeOffset.UnixEpoch.AddHours(1)));
+        Assert.That(report.Time, Is.EqualTo(node.Clock.Start.AddHours(1)));
         Assert.That((report.Data, report.DataEncoding, report.DataBytes), Is.EqualTo(("\"abc", "utf-8", 8)));
         Assert.That(report.Exception, Does.Contain("InvalidTimeZoneException: why"));
     }

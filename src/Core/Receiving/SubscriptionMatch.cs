@@ -1,4 +1,4 @@
-namespace ServiceMesh;
+namespace ServiceMesh.Transports;
 
 /// <summary>Who should hear of a message: every individual, and one member of each group. Immutable.</summary>
 public sealed class SubscriptionMatch

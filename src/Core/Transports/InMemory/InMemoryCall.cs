@@ -1,6 +1,6 @@
 using System.Threading.Tasks.Sources;
 
-namespace ServiceMesh;
+namespace ServiceMesh.Transports;
 
 /// <summary>
 /// One request that waits for the first answer of its groups. It is its own awaitable, and the caller goes on right on

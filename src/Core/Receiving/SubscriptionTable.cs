@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 
-namespace ServiceMesh;
+namespace ServiceMesh.Transports;
 
 /// <summary>
 /// Finds the subscriptions of a topic. Readers see an immutable snapshot and never wait; a change builds the next
