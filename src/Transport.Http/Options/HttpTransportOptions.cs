@@ -1,5 +1,4 @@
 using System.Net;
-using ServiceMesh.Transports;
 
 namespace ServiceMesh.Http;
 
