@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// What the HTTP transport of one bus is put together from, checked before anything starts. Made once, when the bus is.
+/// What the HTTP transport of one bus is put together from. Made once, when the bus is, from options that have been checked.
 /// </summary>
 internal sealed class HttpTransportParts
 {
@@ -14,17 +14,14 @@ internal sealed class HttpTransportParts
     private readonly ClientMetrics _metrics;
     private readonly IReadOnlyList<Service> _services;
 
-    /// <exception cref="InvalidOperationException">The configuration cannot work; the message names each offending key.</exception>
     public HttpTransportParts(
-        HttpTransportOptions options, MeshEndpoints endpoints, ResolverKinds resolvers, BalancerKinds balancers, IDnsResolver? dns, IMeterFactory meters, ServiceEndpoints known,
-        ServiceMeshRequestOptions request, string busName = "")
+        HttpTransportOptions options, MeshEndpoints endpoints, IDnsResolver? dns, IMeterFactory meters, ServiceEndpoints known, string busName = "")
     {
-        HttpOptionsCheck.Check(options, resolvers, balancers, request.Timeout);
         Options = options;
         Endpoints = endpoints;
         ListenOn = ListenAddress.ParseAll(options.Listen ?? "http://127.0.0.1:5080");
-        _resolvers = resolvers;
-        _balancers = balancers;
+        _resolvers = new(options.Resolvers);
+        _balancers = new(options.Balancers);
         _dns = dns;
         _metrics = new(meters.Create("ServiceMesh"), ClientMetrics.Bus, busName);
         _services = [.. options.Services.Select(s => new Service(s.Key, s.Value, CallSettings.Of(s.Value.Retry, options.Retry, options.Timeouts)))];

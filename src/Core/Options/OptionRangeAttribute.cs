@@ -21,8 +21,12 @@ public sealed class OptionRangeAttribute : Attribute
     private readonly TimeSpan? _minTime;
     private readonly TimeSpan? _maxTime;
 
+    /// <summary>A range of numbers without an upper end.</summary>
+    public OptionRangeAttribute(double min) => Min = min.ToString(CultureInfo.InvariantCulture);
+
     /// <summary>A range of numbers.</summary>
-    public OptionRangeAttribute(double min, double max) => (Min, Max) = (min.ToString(CultureInfo.InvariantCulture), max.ToString(CultureInfo.InvariantCulture));
+    public OptionRangeAttribute(double min, double max)
+        : this(min) => Max = max.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>A range of times.</summary>
     /// <exception cref="FormatException">One of them is not written as a <see cref="TimeSpan"/> is.</exception>
@@ -35,8 +39,8 @@ public sealed class OptionRangeAttribute : Attribute
     /// <summary>The least that is allowed, as it is written in configuration.</summary>
     public string Min { get; }
 
-    /// <summary>The most that is allowed, as it is written in configuration.</summary>
-    public string Max { get; }
+    /// <summary>The most that is allowed, as it is written in configuration; null when there is no upper end.</summary>
+    public string? Max { get; }
 
     /// <summary>True for a range of times, false for a range of numbers.</summary>
     public bool IsTime => _minTime is not null;
@@ -48,7 +52,7 @@ public sealed class OptionRangeAttribute : Attribute
     {
         null => true,
         TimeSpan time => Contains(time),
-        _ => Convert.ToDouble(value, CultureInfo.InvariantCulture) is var number && number >= Number(Min) && number <= Number(Max), // NaN is not in it
+        _ => Convert.ToDouble(value, CultureInfo.InvariantCulture) is var number && number >= Number(Min) && number <= (Max is null ? double.PositiveInfinity : Number(Max)), // NaN is not in it
     };
 
     /// <summary>Whether a time lies in the range; false for a range of numbers.</summary>
@@ -59,10 +63,10 @@ public sealed class OptionRangeAttribute : Attribute
     /// <param name="value">What it is set to.</param>
     public string? Problem(string key, object? value) => Contains(value)
         ? null
-        : string.Create(CultureInfo.InvariantCulture, $"{key} is {value}; allowed are {this}{(IsTime ? ", written [days.]hours:minutes:seconds" : "")}.");
+        : string.Create(CultureInfo.InvariantCulture, $"{key} is {value}; {(Max is null ? $"{this} is allowed" : $"allowed are {this}")}{(IsTime ? ", written [days.]hours:minutes:seconds" : "")}.");
 
-    /// <summary>Both ends: <c>1 to 10</c>.</summary>
-    public override string ToString() => $"{Min} to {Max}";
+    /// <summary>Both ends, <c>1 to 10</c>, or the lower one, <c>at least 1</c>.</summary>
+    public override string ToString() => Max is null ? $"at least {Min}" : $"{Min} to {Max}";
 
     private static double Number(string text) => double.Parse(text, CultureInfo.InvariantCulture);
 }

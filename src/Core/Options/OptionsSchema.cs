@@ -102,7 +102,7 @@ public sealed class OptionsSchema
     {
         if (value is IDictionary named && ItemOf(type) is { } item && _sections.ContainsKey(item))
         {
-            return named.Cast<DictionaryEntry>().Where(e => e.Value is not null).SelectMany(e => OutOfRange(item, e.Value!, $"{key}:{e.Key}"));
+            return named.Keys.Cast<object>().Where(name => named[name] is not null).SelectMany(name => OutOfRange(item, named[name]!, $"{key}:{name}"));
         }
 
         return value is not null && _sections.ContainsKey(type) ? OutOfRange(type, value, key) : [];

@@ -129,7 +129,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
 
     public override Answer<HttpResponseMessage> TooMany(int most)
     {
-        var why = $"There are {most} requests to services under way already, which is as many as ServiceMesh:Http:Limits:Concurrency allows.";
+        var why = $"There are {most} requests to services under way already, which is as many as Http:Limits:Concurrency allows.";
         return new(null, Verdict.Answered, new HttpRequestException(why, new RequestNotSentException(why)));
     }
 

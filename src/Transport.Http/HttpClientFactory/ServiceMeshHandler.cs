@@ -35,7 +35,7 @@ public sealed class ServiceMeshHandler : DelegatingHandler
     public ServiceMeshHandler(HttpTransportOptions options, ILoggerFactory? loggers = null, TimeProvider? clock = null)
         : this(
             new ClientServices(
-                options ?? throw new ArgumentNullException(nameof(options)), new([]), new([]), null, null, loggers ?? NullLoggerFactory.Instance, clock ?? TimeProvider.System),
+                options ?? throw new ArgumentNullException(nameof(options)), null, null, loggers ?? NullLoggerFactory.Instance, clock ?? TimeProvider.System),
             isOwner: true) =>
         InnerHandler = new SocketsHttpHandler();
 

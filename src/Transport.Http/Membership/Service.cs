@@ -25,8 +25,8 @@ internal sealed class Service : IAsyncDisposable
 
     public CallSettings Calls { get; }
 
-    /// <summary>True for servers that are not nodes: their topics are stated, if they have any, and nobody asks them who they are.</summary>
-    public bool IsForeign => Settings.Foreign ?? _paths.Count > 0;
+    /// <summary>True for servers that are not nodes, which a service with topics or a health path has: the bus does not ask them who they are.</summary>
+    public bool IsForeign => _paths.Count > 0 || Settings.HealthPath is not null;
 
     public IEnumerable<string> StatedTopics => _paths.Keys;
 

@@ -18,6 +18,9 @@ public sealed class HttpTlsOptions
     /// <summary>PEM certificates that are trusted when calling others, in place of the system's. Default: the system's.</summary>
     public string? TrustedRoots { get; set; }
 
+    /// <summary>The path of a key below the section that these options were read from, for messages.</summary>
+    internal Func<string, string> KeyOf { get; set; } = key => $"ServiceMesh:Http:Tls:{key}";
+
     internal X509Certificate2 LoadCertificate() => Read("Certificate", Certificate, path =>
         Path.GetExtension(path).ToLowerInvariant() is ".pfx" or ".p12" ? X509CertificateLoader.LoadPkcs12FromFile(path, CertificatePassword)
         : CertificatePassword is null ? X509Certificate2.CreateFromPemFile(path, CertificateKey)
@@ -30,11 +33,11 @@ public sealed class HttpTlsOptions
         return roots.Count > 0 ? roots : throw new CryptographicException("There is no certificate in it.");
     });
 
-    private static T Read<T>(string key, string? path, Func<string, T> read)
+    private T Read<T>(string key, string? path, Func<string, T> read)
     {
         if (string.IsNullOrEmpty(path))
         {
-            throw new InvalidOperationException($"ServiceMesh:Http:Tls:{key} is missing: listening on https:// needs a certificate file.");
+            throw new InvalidOperationException($"{KeyOf(key)} is missing: listening on https:// needs a certificate file.");
         }
 
         try
@@ -43,7 +46,7 @@ public sealed class HttpTlsOptions
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or CryptographicException)
         {
-            throw new InvalidOperationException($"ServiceMesh:Http:Tls:{key} is '{path}' and cannot be read: {failure.Message}", failure);
+            throw new InvalidOperationException($"{KeyOf(key)} is '{path}' and cannot be read: {failure.Message}", failure);
         }
     }
 }

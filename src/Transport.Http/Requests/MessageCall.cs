@@ -39,7 +39,7 @@ internal sealed class MessageCall(Message message, RequestRoute route, Routes ro
     public override Answer<ReplyMessage> TooMany(int most) => new(
         ReplyMessage.Failure(
             StatusCode.Overloaded,
-            $"This node has {most} requests under way over HTTP already, which is as many as ServiceMesh:Http:Limits:Concurrency allows.",
+            $"This node has {most} requests under way over HTTP already, which is as many as Http:Limits:Concurrency allows.",
             notProcessed: true),
         Verdict.Answered);
 
@@ -101,7 +101,7 @@ internal sealed class MessageCall(Message message, RequestRoute route, Routes ro
         var most = string.Join(", ", others.Take(MostListed).Select(o => o.Member.ToString()));
         var said = all switch
         {
-            [Obstacle.Full] => $"Every node that handles '{message.Topic}' has as many requests under way from here as ServiceMesh:Http:Limits:ConcurrencyPerEndpoint allows: {most}.",
+            [Obstacle.Full] => $"Every node that handles '{message.Topic}' has as many requests under way from here as Http:Limits:ConcurrencyPerEndpoint allows: {most}.",
             [Obstacle.Open] => $"No node that handles '{message.Topic}' may be called now. {refusal!.Message}",
             [Obstacle.Leaving] => $"Every node that handles '{message.Topic}' is shutting down: {most}.",
             [] or [Obstacle.Unreachable] => $"Every node that handles '{message.Topic}' is unreachable: {string.Join(", ", others.Take(MostListed).Select(o => $"{o.Member} {o.Member.Trouble}"))}.",

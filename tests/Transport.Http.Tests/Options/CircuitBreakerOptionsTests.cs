@@ -13,31 +13,29 @@ public sealed class CircuitBreakerOptionsTests
         Case("TrialRequestInterval", s => s.TrialRequestInterval = TimeSpan.Zero, "00:00:00", "allowed are"),
         Case("TrialRequestInterval", s => s.TrialRequestInterval = TimeSpan.FromHours(2), "02:00:00", "allowed are"),
         Case("CircuitOpenWindow", s => s.CircuitOpenWindow = TimeSpan.Zero, "00:00:00", "allowed are"),
-        Case("CircuitOpenWindow", s => s.CircuitOpenWindow = TimeSpan.FromMinutes(10), "00:10:00", "K:LongestCircuitOpenWindow is 00:05:00; the first must not be longer"),
-        Case("LongestCircuitOpenWindow", s => s.LongestCircuitOpenWindow = TimeSpan.FromDays(2), "2.00:00:00", "allowed are"),
-        Case("LongestCircuitOpenWindow", s => s.LongestCircuitOpenWindow = TimeSpan.Zero, "00:00:00", "allowed are"),
+        Case("CircuitOpenWindow", s => s.CircuitOpenWindow = TimeSpan.FromDays(2), "2.00:00:00", "allowed are"),
         Case("CounterSlidingWindow", s => s.CounterSlidingWindow = TimeSpan.Zero, "00:00:00", "allowed are"),
         Case("CounterUpdateInterval", s => s.CounterUpdateInterval = TimeSpan.Zero, "00:00:00", "allowed are"),
-        Case("CounterUpdateInterval", s => s.CounterUpdateInterval = TimeSpan.FromSeconds(21), "00:00:21", "K:CounterSlidingWindow is 00:00:20; the first must not be longer"),
+        Case("CounterUpdateInterval", s => s.CounterUpdateInterval = TimeSpan.FromSeconds(21), "00:00:21", "K:CounterSlidingWindow is 00:00:20; the first must not be more"),
         Case("CounterUpdateInterval", s => s.CounterUpdateInterval = TimeSpan.FromMilliseconds(10), "00:00:00.0100000", "1000 intervals at most"),
     ];
 
     [TestCaseSource(nameof(Wrong))]
-    public void What_cannot_work_is_named_with_its_key_and_the_rule(CircuitBreakerOptions settings, string key, string value, string rule)
+    public void A_value_that_cannot_work_is_named_with_its_key_and_the_rule(CircuitBreakerOptions settings, string key, string value, string rule)
     {
-        var complaint = settings.Complaints("K").Single();
-        Assert.That(complaint, Does.StartWith($"K:{key} is {value}").And.Contain(rule));
+        var problem = settings.Problems("K").Single();
+        Assert.That(problem, Does.StartWith($"K:{key} is {value}").And.Contain(rule));
         Assert.That(() => new CircuitBreaker("weather", settings), Throws.ArgumentException.With.Message.Contains(rule.Replace("K:", "CircuitBreaker:", StringComparison.Ordinal)));
     }
 
     [Test]
-    public void The_defaults_are_those_of_the_documents_and_can_work()
+    public void The_defaults_can_work()
     {
         var settings = new CircuitBreakerOptions();
-        Assert.That(settings.Complaints("K"), Is.Empty);
+        Assert.That(settings.Problems("K"), Is.Empty);
         Assert.That(
             (settings.FailureRateThreshold, settings.MinimumRequestThreshold, settings.TrialRequestInterval.TotalSeconds, settings.CircuitOpenWindow.TotalSeconds,
-                settings.LongestCircuitOpenWindow.TotalSeconds, settings.CounterSlidingWindow.TotalSeconds, settings.CounterUpdateInterval.TotalSeconds),
+                settings.MaxOpenWindow.TotalSeconds, settings.CounterSlidingWindow.TotalSeconds, settings.CounterUpdateInterval.TotalSeconds),
             Is.EqualTo((0.5, 10, 3.0, 10.0, 300.0, 20.0, 1.0)));
     }
 
@@ -56,6 +54,6 @@ public sealed class CircuitBreakerOptionsTests
     {
         var settings = new CircuitBreakerOptions();
         spoil(settings);
-        return new TestCaseData(settings, key, value, rule) { TestName = $"What_cannot_work_is_named_with_its_key_and_the_rule({key} {value})" };
+        return new TestCaseData(settings, key, value, rule) { TestName = $"A_value_that_cannot_work_is_named_with_its_key_and_the_rule({key} {value})" };
     }
 }

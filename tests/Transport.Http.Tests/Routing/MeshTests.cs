@@ -189,7 +189,7 @@ public sealed class MeshTests
         var port = FreePort.Next();
         await using var server = await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(port));
         await using var caller = await StartAsync(
-            mesh => mesh.Services.AddSingleton(new BalancerKind("Broken", _ => new Broken())), Service("server", port), ("Http:Services:server:Balancer", "Broken"));
+            mesh => mesh.AddBalancer("Broken", _ => new Broken()), Service("server", port), ("Http:Services:server:Balancer", "Broken"));
 
         await server.Bus.SubscribeAsync(new RequestTopic<string, string>("test.later"), (input, _) => Task.FromResult(input));
 
@@ -363,7 +363,7 @@ public sealed class MeshTests
     public async Task A_resolver_of_ones_own_that_finds_what_is_no_host_is_said_and_the_node_lives_on()
     {
         await using var node = await StartAsync(
-            mesh => mesh.AddHandler(Ask, (input, _) => input).Services.AddSingleton(new ResolverKind("own", (_, _) => new OneAddress(new("a b/../c", 80)))),
+            mesh => mesh.AddHandler(Ask, (input, _) => input).AddResolver("own", (_, _) => new OneAddress(new("a b/../c", 80))),
             Listen(FreePort.Next()), ("Http:Services:far:Address", "own://x"), ("Http:Services:far:Topics:far.ask", "/ask"));
 
         var far = await node.Bus.TryRequestAsync(new RequestTopic<string, string>("far.ask"), "").InTime();

@@ -54,7 +54,7 @@ internal sealed record CallSettings
         : Limit(HeadersTimeout, isRepeatable, AttemptLimit(isRepeatable, remaining) is var attempt && attempt == Timeout.InfiniteTimeSpan ? remaining : attempt);
 
     // No request lasts longer than a day, and no timer for ever.
-    private static TimeSpan? Sooner(TimeSpan hedge) => hedge > TimeSpan.Zero && hedge < SettingRules.Day ? hedge : null;
+    private static TimeSpan? Sooner(TimeSpan hedge) => hedge > TimeSpan.Zero && hedge < TimeSpan.FromDays(1) ? hedge : null;
 
     // A timer that cannot fire before the one above it is not worth having.
     private static TimeSpan Limit(TimeSpan? set, bool isRepeatable, TimeSpan bound) =>

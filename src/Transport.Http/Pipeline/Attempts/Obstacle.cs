@@ -44,7 +44,7 @@ internal static class Obstacles
         Obstacle.Open => endpoint.Breaker.OpenUntil is { } until && until < DateTimeOffset.MaxValue
             ? string.Create(CultureInfo.InvariantCulture, $"has an open circuit until {until:HH:mm:ss} UTC")
             : "has an open circuit until it is closed by hand",
-        Obstacle.Full => $"has {endpoint.InFlight} requests under way from here, which is as many as ServiceMesh:Http:Limits:ConcurrencyPerEndpoint allows",
+        Obstacle.Full => $"has {endpoint.InFlight} requests under way from here, which is as many as Http:Limits:ConcurrencyPerEndpoint allows",
         _ => $"has {endpoint.InFlight} requests under way from here",
     };
 }

@@ -24,13 +24,13 @@ public sealed class CircuitBreakerStrategy<TResult> : ResilienceStrategy<TResult
     public CircuitBreakerStrategy(CircuitBreakerStrategyOptions<TResult> options, TimeProvider? clock = null)
     {
         ArgumentNullException.ThrowIfNull(options);
-        var complaints = options.Complaints(options.Name ?? "CircuitBreaker").ToArray();
-        if (complaints.Length > 0)
+        var problems = options.Problems(options.Name ?? "CircuitBreaker").ToArray();
+        if (problems.Length > 0)
         {
-            throw new ArgumentException(string.Join(' ', complaints), nameof(options));
+            throw new ArgumentException(string.Join(' ', problems), nameof(options));
         }
 
-        var (settings, changed, seed, time) = (options.Settings, options.Changed, options.Seed, clock ?? TimeProvider.System);
+        var (settings, changed, seed, time) = (options.CircuitBreaker, options.Changed, options.Seed, clock ?? TimeProvider.System);
         _isFailed = options.IsFailed;
         _countsCancelled = options.CountsCancelled;
         _breakerOf = options.BreakerOf;

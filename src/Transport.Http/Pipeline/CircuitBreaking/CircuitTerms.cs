@@ -9,15 +9,15 @@ internal sealed class CircuitTerms
     private readonly int _minimum;
     private readonly long _window;
     private readonly long _interval;
-    private readonly TimeSpan _longestWindow;
+    private readonly TimeSpan _maxWindow;
 
     /// <exception cref="ArgumentException">The settings cannot work; the message says why.</exception>
     public CircuitTerms(CircuitBreakerOptions settings, CoarseClock clock)
     {
-        var complaints = settings.Complaints("CircuitBreaker").ToArray();
-        if (complaints.Length > 0)
+        var problems = settings.Problems("CircuitBreaker").ToArray();
+        if (problems.Length > 0)
         {
-            throw new ArgumentException(string.Join(' ', complaints), nameof(settings));
+            throw new ArgumentException(string.Join(' ', problems), nameof(settings));
         }
 
         _failureRate = settings.FailureRateThreshold;
@@ -27,7 +27,7 @@ internal sealed class CircuitTerms
         _interval = clock.Stamps(settings.CounterUpdateInterval);
         TrialInterval = clock.Stamps(settings.TrialRequestInterval);
         FirstWindow = settings.CircuitOpenWindow;
-        _longestWindow = settings.LongestCircuitOpenWindow;
+        _maxWindow = FirstWindow > settings.MaxOpenWindow ? FirstWindow : settings.MaxOpenWindow;
     }
 
     public TimeSpan CountedTime { get; }
@@ -46,7 +46,7 @@ internal sealed class CircuitTerms
     {
         var next = grows ? before * 2 : before;
         next = next > FirstWindow ? next : FirstWindow;
-        return next < _longestWindow ? next : _longestWindow;
+        return next < _maxWindow ? next : _maxWindow;
     }
 
     /// <summary>Takes up to a fifth off. Never longer than configured, and the same for the same number.</summary>

@@ -29,10 +29,10 @@ internal sealed class OutlierEjection : IDisposable
     /// <exception cref="ArgumentException">The settings cannot work; the message says why.</exception>
     public OutlierEjection(OutlierEjectionOptions settings, TimeProvider clock)
     {
-        var complaints = settings.Complaints("Ejection").ToArray();
-        if (complaints.Length > 0)
+        var problems = settings.Problems("Ejection").ToArray();
+        if (problems.Length > 0)
         {
-            throw new ArgumentException(string.Join(' ', complaints), nameof(settings));
+            throw new ArgumentException(string.Join(' ', problems), nameof(settings));
         }
 
         Settings = settings;
@@ -48,6 +48,8 @@ internal sealed class OutlierEjection : IDisposable
     public event EventHandler<CircuitChange>? CircuitChanged;
 
     public OutlierEjectionOptions Settings { get; }
+
+    private TimeSpan MaxTime => Settings.EjectionTime > Settings.MaxEjectionTime ? Settings.EjectionTime : Settings.MaxEjectionTime;
 
     public CoarseClock Clock { get; }
 
@@ -128,7 +130,7 @@ internal sealed class OutlierEjection : IDisposable
             var stayed = peer.Times == 0 ? 0 : (int)Math.Min(peer.Times, Clock.Between(peer.ReturnedAt, now) / Settings.EjectionTime);
             peer.Times += 1 - stayed;
             var time = Settings.EjectionTime * peer.Times;
-            peer.Time = time < Settings.LongestEjectionTime ? time : Settings.LongestEjectionTime;
+            peer.Time = time < MaxTime ? time : MaxTime;
             peer.LeftAt = now;
             peer.Leave();
             _ejected++;

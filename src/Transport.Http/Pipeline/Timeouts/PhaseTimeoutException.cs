@@ -51,8 +51,8 @@ public sealed class PhaseTimeoutException : TimeoutException
     /// <summary>Where: scheme, host and port. Null when no endpoint had been chosen.</summary>
     public string? Endpoint { get; }
 
-    /// <summary>The configuration key of the limit.</summary>
-    public string Key => $"ServiceMesh:Http:Timeouts:{Phase}";
+    /// <summary>The key of the limit within the section of the bus: <c>Http:Timeouts:Attempt</c>.</summary>
+    public string Key => $"Http:Timeouts:{Phase}";
 
     /// <summary>The one among a failure and what led to it; null when there is none.</summary>
     internal static PhaseTimeoutException? In(Exception? failure)
