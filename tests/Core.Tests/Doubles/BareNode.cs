@@ -68,6 +68,8 @@ internal sealed class BareNode : IAsyncDisposable
         _receiver.Subscribe(HandlerDefinition.ForRequest<TIn, TOut>(TopicPattern.Parse(topic), "test", (input, context) => new ValueTask<TOut>(handler(input, context)))
             .With(options ?? new()));
 
+    public Subscription OnClass<THandler>(ITopicContract contract) => _receiver.Subscribe(HandlerDefinition.ForClass(contract, typeof(THandler)));
+
     public Subscription OnSignal(string pattern, string? group = null) => OnSignalWith(pattern, new() { Group = group });
 
     public Subscription OnSignalWith(string pattern, HandlerOptions options, Func<string, HandlerContext, Task>? handler = null) =>
