@@ -21,7 +21,7 @@ internal sealed class OptionsCheck(
             transports.Count == 0
                 ? "No transport was added to the bus: call AddInMemoryTransport(), AddRedisTransport() or AddHttpTransport() after AddServiceMesh(…)."
                 : Choice($"{prefix}:Transport", options.Transport, [.. transports.Select(t => t.Name)], "A transport is known once AddRedisTransport(), AddHttpTransport() or the like has been called."),
-            Choice($"{prefix}:Serializer", options.Serializer, [.. serializers.Select(s => s.Name)], "Is AddSerializer(…) missing?"),
+            Choice($"{prefix}:Serializer", options.Serializer, [.. serializers.Select(s => s.Name)], AdviceOnSerializer(options.Serializer)),
             Enum.IsDefined(options.ErrorPolicy) ? null : $"{prefix}:ErrorPolicy is {options.ErrorPolicy}; allowed are {string.Join(", ", Enum.GetNames<ErrorPolicy>())}.",
             options.NodeName is { Length: 0 } ? $"{prefix}:NodeName is empty; leave it out to use the program's name." : null,
             Limits.TimeOrZero.Complain(options.DrainTimeout, $"{prefix}:DrainTimeout"),
@@ -37,6 +37,11 @@ internal sealed class OptionsCheck(
         string[] said = [.. complaints.OfType<string>()];
         return said.Length == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(said);
     }
+
+    private static string AdviceOnSerializer(string name) =>
+        KnownKeys.Nearest(name, ["MessagePack"]) is { } known
+            ? $"'{known}' is in the package ServiceMesh.MessagePack: call AddMessagePackSerializer() after AddServiceMesh(…)."
+            : "A serializer is known once AddSerializer(…) has been called with it.";
 
     private static string? Choice(string key, string value, string[] allowed, string advice) =>
         allowed.Contains(value, StringComparer.OrdinalIgnoreCase)

@@ -5,9 +5,15 @@ internal sealed class Subscriber(Node node, ITransport transport, string transpo
 {
     /// <summary>Checks handlers against the transport and the node, and gives each its place. Nothing is delivered yet.</summary>
     /// <exception cref="InvalidOperationException">The transport cannot serve one, or two share a group of a topic.</exception>
+    /// <exception cref="NotSupportedException">The serializer refuses a type of one.</exception>
     public Subscription[] Prepare(IReadOnlyCollection<HandlerDefinition> handlers, TransportFeatures required = TransportFeatures.None)
     {
         CapabilityCheck.Check(transportName, transport.Capabilities, required, node.Options, handlers);
+        foreach (var handler in handlers)
+        {
+            handler.EnsureSupported(node.Serializers);
+        }
+
         Subscription[] subscriptions = [.. handlers.Select(h => new Subscription(node, h))];
         node.Subscriptions.Add(subscriptions);
         return subscriptions;

@@ -51,14 +51,16 @@ internal sealed class Sender
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<Reply<TOut>> RequestAsync<TIn, TOut>(RequestTopic<TIn, TOut> topic, TIn input, CallScope scope)
     {
-        var body = SerializerSet.Encode(_node.Serializers.Configured, input);
+        var serializer = _node.Serializers.Writer(topic.IsOwn);
+        serializer.EnsureSupported<TOut>();
+        var body = SerializerSet.Encode(serializer, input);
         var operation = _node.Telemetry.StartSend(MessageKind.Request, topic.Topic);
         var status = StatusCode.None;
         try
         {
-            var request = Make(MessageKind.Request, topic.Topic, body, scope, operation, topic.IsIdempotent);
+            var request = Make(MessageKind.Request, topic.Topic, serializer.ContentType, body, scope, operation, topic.IsIdempotent);
             var reply = await AnswerAsync(request, scope).ConfigureAwait(false);
-            var result = Decode<TOut>(request, reply);
+            var result = Decode<TOut>(request, reply, topic.IsOwn);
             status = result.Status;
             if (!result.IsSuccess)
             {
@@ -77,12 +79,13 @@ internal sealed class Sender
     /// <exception cref="ServiceMeshException">It could not be sent.</exception>
     public async Task<SignalResult> SignalAsync<T>(SignalTopic<T> topic, T value, CallScope scope)
     {
-        var body = SerializerSet.Encode(_node.Serializers.Configured, value);
+        var serializer = _node.Serializers.Writer(topic.IsOwn);
+        var body = SerializerSet.Encode(serializer, value);
         var operation = _node.Telemetry.StartSend(MessageKind.Signal, topic.Topic);
         var status = StatusCode.None;
         try
         {
-            var signal = Make(MessageKind.Signal, topic.Topic, body, scope, operation);
+            var signal = Make(MessageKind.Signal, topic.Topic, serializer.ContentType, body, scope, operation);
             var (result, refusal, cause) = await DeliverAsync(signal, scope).ConfigureAwait(false);
             status = refusal?.Status ?? StatusCode.Ok;
             if (refusal is not null)
@@ -104,7 +107,8 @@ internal sealed class Sender
         }
     }
 
-    private Message Make(MessageKind kind, Topic topic, byte[] body, CallScope scope, Telemetry.SendOperation operation, bool isIdempotent = false)
+    private Message Make(
+        MessageKind kind, Topic topic, string contentType, byte[] body, CallScope scope, Telemetry.SendOperation operation, bool isIdempotent = false)
     {
         var message = new Message
         {
@@ -112,7 +116,7 @@ internal sealed class Sender
             Kind = kind,
             Topic = topic,
             Headers = operation.Inject(scope.Headers),
-            ContentType = _node.Serializers.Configured.ContentType,
+            ContentType = contentType,
             Body = body,
             Deadline = kind == MessageKind.Request ? scope.Deadline : Deadline.None,
             IsRepeatable = kind == MessageKind.Request && ((scope.IsIdempotent ?? isIdempotent) || scope.Headers[Headers.IdempotencyKey] is { Length: > 0 }),
@@ -245,7 +249,7 @@ internal sealed class Sender
         }
     }
 
-    private Reply<T> Decode<T>(Message request, ReplyMessage reply)
+    private Reply<T> Decode<T>(Message request, ReplyMessage reply, bool isOwnTopic)
     {
         var topic = request.Topic.ToString();
         ReplyFailure? failure = null;
@@ -267,7 +271,7 @@ internal sealed class Sender
 
         try
         {
-            var serializer = _node.Serializers.For(reply.ContentType)
+            var serializer = _node.Serializers.Reader(reply.ContentType, isOwnTopic)
                 ?? throw new MalformedBodyException($"No serializer here reads '{reply.ContentType}'.");
             var value = serializer.Deserialize<T>(reply.Body);
             return failure is null

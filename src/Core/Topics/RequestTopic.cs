@@ -31,6 +31,9 @@ public sealed class RequestTopic<TIn, TOut> : Composition<TIn, TOut>, ITopicCont
     /// <inheritdoc/>
     public TopicPattern Pattern { get; }
 
+    /// <summary>True for a topic of the bus itself: its bodies are always JSON.</summary>
+    internal bool IsOwn { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() => Topic.ToString();
 

@@ -14,6 +14,9 @@ public class SignalPattern<T> : ITopicContract
     /// <inheritdoc/>
     public TopicPattern Pattern { get; }
 
+    /// <summary>True for a topic of the bus itself: its bodies are always JSON.</summary>
+    internal bool IsOwn { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() => Pattern.ToString();
 
