@@ -31,7 +31,11 @@ internal sealed class JsonNodeFormatter<T> : IMessagePackFormatter<T?>
     public T? Deserialize(ref MessagePackReader reader, MessagePackSerializerOptions options)
     {
         var text = JsonElementFormatter.ReadText(ref reader, options);
-        var node = JsonNode.Parse(text.WrittenSpan, documentOptions: new() { MaxDepth = options.Security.MaximumObjectGraphDepth });
+        var node = JsonNode.Parse(text.WrittenSpan, documentOptions: new()
+        {
+            MaxDepth = options.Security.MaximumObjectGraphDepth,
+            AllowDuplicateProperties = false, // a node with one throws when it is used, and not here
+        });
         return node is null or T ? (T?)node : throw new MessagePackSerializationException($"A {typeof(T).Name} is expected.");
     }
 }
