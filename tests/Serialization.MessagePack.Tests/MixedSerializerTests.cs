@@ -35,9 +35,9 @@ public sealed class MixedSerializerTests
     {
         await using var node = await StartAsync(new(), "MessagePack");
 
-        var info = await node.Node.Bus.RequestAsync(MeshTopics.Node(node.Node.Bus.Node.Id), Unit.Value);
+        var info = await node.Node.Bus.RequestAsync(MeshTopics.Node(node.Node.Bus.DescribeNode().Id), Unit.Value);
 
-        Assert.That(info.Id, Is.EqualTo(node.Node.Bus.Node.Id));
+        Assert.That(info.Id, Is.EqualTo(node.Node.Bus.DescribeNode().Id));
         Assert.That(node.Replies.Asked, Is.EqualTo(["application/json"]));
         Assert.That(node.Replies.Seen, Is.EqualTo(["application/json"]));
     }
@@ -46,11 +46,11 @@ public sealed class MixedSerializerTests
     public async Task Node_information_is_JSON_also_for_a_caller_that_asks_in_MessagePack()
     {
         await using var node = await StartAsync(new(), "MessagePack");
-        var mine = new RequestTopic<Unit, NodeInfo>(MeshTopics.Node(node.Node.Bus.Node.Id).Topic.ToString());
+        var mine = new RequestTopic<Unit, NodeInfo>(MeshTopics.Node(node.Node.Bus.DescribeNode().Id).Topic.ToString());
 
         var info = await node.Node.Bus.RequestAsync(mine, Unit.Value);
 
-        Assert.That(info.Id, Is.EqualTo(node.Node.Bus.Node.Id));
+        Assert.That(info.Id, Is.EqualTo(node.Node.Bus.DescribeNode().Id));
         Assert.That(node.Replies.Asked, Is.EqualTo(["application/msgpack"]));
         Assert.That(node.Replies.Seen, Is.EqualTo(["application/json"]));
     }

@@ -89,7 +89,7 @@ public sealed class UnsupportedTypeTests
         Assert.That(
             async () => await node.Bus.SubscribeAsync(new SignalTopic<Internal>("unsupported.signal"), (_, _) => Task.CompletedTask),
             Throws.TypeOf<NotSupportedException>().With.Message.Contains("'unsupported.signal'").And.Message.Contains("Internal is not public"));
-        Assert.That(node.Bus.Node.Subscriptions.Select(s => s.Pattern), Does.Not.Contain("unsupported.signal"));
+        Assert.That(node.Bus.DescribeNode().Subscriptions.Select(s => s.Pattern), Does.Not.Contain("unsupported.signal"));
     }
 
     [Test]
