@@ -7,16 +7,17 @@ if (args is [FirstReply.Command, var fresh, .. var settings])
     return await FirstReply.BeAsync(fresh, settings);
 }
 
-// dotnet run -c Release --project benchmarks -- compare [--transport inmemory,redis] [--callers 1,16,64,256] [--replicas 1,4,16]
+// dotnet run -c Release --project benchmarks -- compare [--all | --transport inmemory,redis] [--callers 1,16,64,256] [--replicas 1,4,16]
 //   [--characters 3] [--seconds 5] [--rounds 5] [--redis HOST:PORT] [--json FILE]
 var transport = new Option<string[]>("--transport")
 {
-    Description = "What to compare, with commas between: inmemory, redis, http, or how the names of contestants begin (redis/bare).",
-    DefaultValueFactory = _ => ["inmemory", "redis", "http"],
+    Description = "What to compare, with commas between: inmemory, redis, nats, http, grpc, or how the names of contestants begin (redis/bare). "
+        + "Without it, all; a contestant whose server is missing is left out.",
     CustomParser = Values.Read(text => Contestant.All.Any(c => c.Name.StartsWith(text, StringComparison.OrdinalIgnoreCase))
         ? text
-        : throw new FormatException($"'{text}' is no contestant. There are: {string.Join(", ", Contestant.All.Select(c => c.Name))}.")),
+        : throw new FormatException($"'{text}' is not a contestant. There are: {string.Join(", ", Contestant.All.Select(c => c.Name))}.")),
 };
+var all = new Option<bool>("--all") { Description = "All contestants: a server that is missing is an error." };
 var callers = new Option<int[]>("--callers")
 {
     Description = "Numbers of concurrent callers, with commas between.",
@@ -39,26 +40,45 @@ var characters = new Option<int>("--characters")
 };
 var redis = new Option<string?>("--redis") { Description = "HOST:PORT of a Redis server. Without it one is started on a free port, and stopped." };
 var json = new Option<FileInfo?>("--json") { Description = "A file for the table as JSON." };
-var compare = new Command("compare", "The bus beside others and beside the floor, in turns within one run.") { transport, callers, replicas, characters, seconds, rounds, redis, json };
+var compare = new Command("compare", "The bus beside others and beside the floor, in turns within one run.") { all, transport, callers, replicas, characters, seconds, rounds, redis, json };
+compare.Validators.Add(arguments =>
+{
+    if (arguments.GetValue(all) && arguments.GetResult(transport) is not null)
+    {
+        arguments.AddError("--all already names every contestant. Leave out --all or --transport.");
+    }
+});
 compare.SetAction(async (arguments, cancellationToken) =>
 {
-    var rows = await Comparison.RunAsync(
-        new()
-        {
-            Contestants = arguments.GetValue(transport)!,
-            Callers = arguments.GetValue(callers)!,
-            Replicas = arguments.GetValue(replicas)!,
-            Characters = arguments.GetValue(characters),
-            Time = TimeSpan.FromSeconds(arguments.GetValue(seconds)),
-            Rounds = arguments.GetValue(rounds),
-            Redis = arguments.GetValue(redis),
-        },
-        Console.Out,
-        cancellationToken);
+    IReadOnlyList<Row> rows;
+    try
+    {
+        rows = await Comparison.RunAsync(OptionsOf(arguments), Console.Out, cancellationToken);
+    }
+    catch (MissingServerException missing)
+    {
+        await Console.Error.WriteLineAsync(missing.Message);
+        return 1;
+    }
+
     if (arguments.GetValue(json) is { } file)
     {
         await File.WriteAllTextAsync(file.FullName, Row.ToJson(rows), cancellationToken);
     }
+
+    return 0;
+
+    ComparisonOptions OptionsOf(ParseResult arguments) => new()
+    {
+        Contestants = arguments.GetResult(transport) is null ? null : arguments.GetValue(transport),
+        IsComplete = arguments.GetValue(all),
+        Callers = arguments.GetValue(callers)!,
+        Replicas = arguments.GetValue(replicas)!,
+        Characters = arguments.GetValue(characters),
+        Time = TimeSpan.FromSeconds(arguments.GetValue(seconds)),
+        Rounds = arguments.GetValue(rounds),
+        Redis = arguments.GetValue(redis),
+    };
 });
 
 // dotnet run -c Release --project benchmarks -- serializers [--milliseconds 100] [--rounds 11]
