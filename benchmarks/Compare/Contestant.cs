@@ -6,7 +6,9 @@ namespace ServiceMesh.Benchmarks;
 /// <param name="StartAsync">Sets it up with so many replicas of the side that answers.</param>
 internal sealed record Contestant(string Name, IReadOnlyList<string> Peers, Func<Ground, int, Task<IEcho>> StartAsync)
 {
-    private static readonly string[] s_brokers = ["redis/bare-claim", "redis/gilmour-protocol", "redis/moleculer", "nats/natsnet"];
+    private static readonly string[] s_onRedis = ["redis/bare-claim", "redis/gilmour-protocol", "redis/moleculer", "nats/natsnet"];
+    private static readonly Requirement[] s_redis = [Requirement.Redis];
+    private static readonly Requirement[] s_nats = [Requirement.Nats];
 
     /// <summary>False for one that has no replicas within one process.</summary>
     public bool HasReplicas { get; init; } = true;
@@ -20,7 +22,7 @@ internal sealed record Contestant(string Name, IReadOnlyList<string> Peers, Func
     /// <summary>What stands before the slash.</summary>
     public string Transport => Name[..Name.IndexOf('/', StringComparison.Ordinal)];
 
-    /// <summary>Contestants of one heat take turns. A peer with a transport of its own runs with the transport that it competes with.</summary>
+    /// <summary>Contestants of one heat take turns. A peer with a transport of its own runs beside the one that it competes with.</summary>
     public string Heat => Transport switch
     {
         "nats" => "redis",
@@ -34,16 +36,25 @@ internal sealed record Contestant(string Name, IReadOnlyList<string> Peers, Func
         new("inmemory/servicemesh", ["inmemory/masstransit", "inmemory/wolverine"], MeshEcho.InMemoryAsync),
         new("inmemory/masstransit", [], MassTransitEcho.StartAsync) { HasReplicas = false },
         new("inmemory/wolverine", [], WolverineEcho.StartAsync) { HasReplicas = false, HasBody = false },
-        new("redis/servicemesh-native", s_brokers, (ground, replicas) => MeshEcho.RedisAsync("Native", ground, replicas)) { Needs = [Requirement.Redis] },
-        new("redis/servicemesh-gilmour", s_brokers, (ground, replicas) => MeshEcho.RedisAsync("Gilmour", ground, replicas)) { Needs = [Requirement.Redis] },
-        new("redis/bare", [], (ground, replicas) => BareRedisEcho.StartAsync(ground, replicas, claims: false)) { Needs = [Requirement.Redis] },
-        new("redis/bare-claim", [], (ground, replicas) => BareRedisEcho.StartAsync(ground, replicas, claims: true)) { Needs = [Requirement.Redis] },
-        new("redis/gilmour-protocol", [], GilmourProtocolEcho.StartAsync) { Needs = [Requirement.Redis] },
+        new("redis/servicemesh-native", s_onRedis, (ground, replicas) => MeshEcho.RedisAsync("Native", ground, replicas))
+        {
+            Needs = s_redis,
+        },
+        new("redis/servicemesh-gilmour", s_onRedis, (ground, replicas) => MeshEcho.RedisAsync("Gilmour", ground, replicas))
+        {
+            Needs = s_redis,
+        },
+        new("redis/bare", [], (ground, replicas) => BareRedisEcho.StartAsync(ground, replicas, claims: false)) { Needs = s_redis },
+        new("redis/bare-claim", [], (ground, replicas) => BareRedisEcho.StartAsync(ground, replicas, claims: true)) { Needs = s_redis },
+        new("redis/gilmour-protocol", [], GilmourProtocolEcho.StartAsync) { Needs = s_redis },
         new("redis/moleculer", [], MoleculerEcho.StartAsync) { Needs = [Requirement.Redis, Requirement.Node, Requirement.Moleculer] },
-        new("nats/natsnet", [], (ground, replicas) => NatsEcho.StartAsync(direct: true, ground, replicas)) { Needs = [Requirement.Nats] },
-        new("nats/natsnet-default", [], (ground, replicas) => NatsEcho.StartAsync(direct: false, ground, replicas)) { Needs = [Requirement.Nats] },
+        new("nats/natsnet", [], (ground, replicas) => NatsEcho.StartAsync(direct: true, ground, replicas)) { Needs = s_nats },
+        new("nats/natsnet-default", [], (ground, replicas) => NatsEcho.StartAsync(direct: false, ground, replicas)) { Needs = s_nats },
         new("http/servicemesh-h1", ["http/bare-h1", "http/resilience-h1"], (_, replicas) => MeshEcho.HttpAsync(http2: false, replicas)),
-        new("http/servicemesh-h2c", ["http/bare-h2c", "http/resilience-h2c", "grpc/unary"], (_, replicas) => MeshEcho.HttpAsync(http2: true, replicas)),
+        new(
+            "http/servicemesh-h2c",
+            ["http/bare-h2c", "http/resilience-h2c", "grpc/unary"],
+            (_, replicas) => MeshEcho.HttpAsync(http2: true, replicas)),
         new("http/bare-h1", [], (_, replicas) => BareHttpEcho.StartAsync(http2: false, replicas)),
         new("http/bare-h2c", [], (_, replicas) => BareHttpEcho.StartAsync(http2: true, replicas)),
         new("http/resilience-h1", [], (_, replicas) => ResilientHttpEcho.StartAsync(http2: false, replicas)),

@@ -79,13 +79,16 @@ internal sealed class MoleculerEcho : IForeignEcho
             (ProcessorTime - before).TotalMicroseconds / latencies.Count);
     }
 
-    private static Process Start(string role, Ground ground, string name, int replicas) =>
-        ChildProcesses.Start(new ProcessStartInfo("node", ["echo.mjs", role, ground.Redis, name, replicas.ToString(CultureInfo.InvariantCulture)])
+    private static Process Start(string role, Ground ground, string name, int replicas)
+    {
+        string[] arguments = ["echo.mjs", role, ground.Redis, name, replicas.ToString(CultureInfo.InvariantCulture)];
+        return ChildProcesses.Start(new ProcessStartInfo("node", arguments)
         {
             WorkingDirectory = s_folder,
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
         });
+    }
 
     private static async Task ReadyAsync(Process process)
     {
@@ -174,7 +177,9 @@ internal sealed class MoleculerEcho : IForeignEcho
     }
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(MoleculerEcho.Question))]
 [JsonSerializable(typeof(MoleculerEcho.Answer))]
 internal sealed partial class MoleculerJson : JsonSerializerContext;

@@ -18,5 +18,7 @@ internal sealed record Requirement(string Name, string Remedy, Func<bool> IsMet)
     private static Requirement Program(string program, string package) => new(
         program,
         $"Install Debian's package {package}.",
-        () => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, program))));
+        () => (Environment.GetEnvironmentVariable("PATH") ?? "")
+            .Split(Path.PathSeparator)
+            .Any(folder => File.Exists(Path.Combine(folder, program))));
 }

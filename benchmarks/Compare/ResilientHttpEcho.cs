@@ -25,7 +25,8 @@ internal sealed class ResilientHttpEcho : IEcho
     private ResilientHttpEcho(bool http2, IEnumerable<int> ports)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new());
-        builder.Configuration.AddInMemoryCollection(ports.Select((port, i) => KeyValuePair.Create<string, string?>($"Services:echo:http:{i}", $"127.0.0.1:{port}")));
+        builder.Configuration.AddInMemoryCollection(
+            ports.Select((port, i) => KeyValuePair.Create<string, string?>($"Services:echo:http:{i}", $"127.0.0.1:{port}")));
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         builder.Services.AddServiceDiscovery();
         var client = builder.Services.AddHttpClient("echo", client =>
@@ -44,12 +45,13 @@ internal sealed class ResilientHttpEcho : IEcho
     public static async Task<IEcho> StartAsync(bool http2, int replicas)
     {
         int[] ports = [.. Enumerable.Range(0, replicas).Select(_ => FreePort.Next())];
+        var protocols = http2 ? HttpProtocols.Http2 : HttpProtocols.Http1;
         var echo = new ResilientHttpEcho(http2, ports);
         foreach (var port in ports)
         {
             var builder = WebApplication.CreateSlimBuilder();
             builder.Logging.ClearProviders();
-            builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenLocalhost(port, listen => listen.Protocols = http2 ? HttpProtocols.Http2 : HttpProtocols.Http1));
+            builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenLocalhost(port, listen => listen.Protocols = protocols));
             var server = builder.Build();
             server.MapPost("/echo", (Reading reading) => reading);
             await server.StartAsync();

@@ -26,8 +26,10 @@ public sealed class CommandTests
         var run = await CompareWithoutServersAsync("--transport", "inmemory/servicemesh,redis,nats");
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         string[] lines = run.Out.Split('\n');
-        Assert.That(lines, Has.One.EqualTo("nats/natsnet is left out, because nats-server is missing. Install Debian's package nats-server."));
-        Assert.That(lines, Has.One.EqualTo("redis/bare is left out, because redis-server is missing. Install Debian's package redis-server."));
+        Assert.That(lines, Has.One.EqualTo(
+            "nats/natsnet is left out, because nats-server is missing. Install Debian's package nats-server."));
+        Assert.That(lines, Has.One.EqualTo(
+            "redis/bare is left out, because redis-server is missing. Install Debian's package redis-server."));
         Assert.That(lines, Has.One.StartsWith("inmemory/servicemesh   "), "it is measured");
         Assert.That(lines, Has.None.StartsWith("redis/bare   ").And.None.StartsWith("nats/natsnet   "));
     }

@@ -28,7 +28,8 @@ public sealed class PeerTests
         async Task<long> MessagesAsync()
         {
             using var http = new HttpClient();
-            return JsonDocument.Parse(await http.GetStringAsync($"http://127.0.0.1:{monitoring}/varz")).RootElement.GetProperty("in_msgs").GetInt64();
+            var figures = JsonDocument.Parse(await http.GetStringAsync($"http://127.0.0.1:{monitoring}/varz"));
+            return figures.RootElement.GetProperty("in_msgs").GetInt64();
         }
     }
 
@@ -105,7 +106,8 @@ public sealed class PeerTests
     private static async Task EchoAsync(IEcho echo)
     {
         using var limit = new CancellationTokenSource(s_limit);
-        await Task.WhenAll(Enumerable.Range(0, Requests).Select(i => echo.EchoAsync(new("month", i, i / 4.0), limit.Token))).WaitAsync(limit.Token);
+        var running = Enumerable.Range(0, Requests).Select(i => echo.EchoAsync(new("month", i, i / 4.0), limit.Token));
+        await Task.WhenAll(running).WaitAsync(limit.Token);
     }
 
     private static async Task<long> PublicationsAsync(RedisServer server)
