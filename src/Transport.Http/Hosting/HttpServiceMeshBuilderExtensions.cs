@@ -60,7 +60,7 @@ public static class HttpServiceMeshBuilderExtensions
 
         // Services are told in reverse order that the host stops: the first hears of it when the bus has drained.
         builder.Services.Insert(0, ServiceDescriptor.Singleton<IHostedService>(provider =>
-            new Farewell(provider.GetRequiredKeyedService<MeshEndpoints>(builder.Name))));
+            new ShutdownCoordinator(provider.GetRequiredKeyedService<MeshEndpoints>(builder.Name))));
         return builder.AddTransport(new("Http", Keys, provider => new HttpTransport(new(
             provider.GetRequiredService<IOptionsMonitor<HttpTransportOptions>>().Get(builder.Name),
             provider.GetRequiredKeyedService<MeshEndpoints>(builder.Name),

@@ -28,14 +28,14 @@ public sealed class DialerTests
         var failure = await Assert.CatchAsync<HttpRequestException>(async () =>
             await http.SendAsync(new(HttpMethod.Get, $"http://127.0.0.1:{FreePort.Next()}"), default));
 
-        Assert.That((failure!.HttpRequestError, Connections.WasNotSent(failure)), Is.EqualTo((HttpRequestError.ConnectionError, true)));
+        Assert.That((failure!.HttpRequestError, SendFailure.WasNotSent(failure)), Is.EqualTo((HttpRequestError.ConnectionError, true)));
     }
 
     private static async Task<PhaseTimeoutException?> FailureAsync(Uri uri, HttpTimeoutSettings timeouts)
     {
         using var http = new HttpMessageInvoker(new Dialer(timeouts, new(), TimeProvider.System).MakeHandler(new Random(1)));
         Exception? failure = await Assert.CatchAsync(async () => await http.SendAsync(new(HttpMethod.Get, uri), default).InTime());
-        Assert.That(Connections.WasNotSent(failure!));
+        Assert.That(SendFailure.WasNotSent(failure!));
         while (failure is not (null or PhaseTimeoutException))
         {
             failure = failure.InnerException;

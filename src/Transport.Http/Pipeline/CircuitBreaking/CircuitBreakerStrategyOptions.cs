@@ -27,11 +27,6 @@ public sealed class CircuitBreakerStrategyOptions<TResult> : ResilienceStrategyO
     public Func<Outcome<TResult>, ResilienceContext, bool?> IsFailed { get; set; } = static (outcome, _) => outcome.Exception is not null;
 
     /// <summary>
-    /// Whether <see cref="IsFailed"/> is asked although the call's own token was cancelled: when that was a timeout. Default: never.
-    /// </summary>
-    internal Func<ResilienceContext, bool>? CountsCancelled { get; set; }
-
-    /// <summary>
     /// The key of a call: calls with equal keys share a breaker, which is made when the key comes first. Null as a key: no
     /// breaker for that call. Default: none, one breaker for all.
     /// </summary>

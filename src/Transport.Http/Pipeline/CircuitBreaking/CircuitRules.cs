@@ -1,18 +1,18 @@
 namespace ServiceMesh.Http;
 
-/// <summary>The settings of a breaker as it computes with them: checked, copied, and times in the unit of its clock. Pure.</summary>
-internal sealed class CircuitTerms
+/// <summary>The settings of a breaker in the form it computes with: checked, copied, with times in the unit of its clock. Pure.</summary>
+internal sealed class CircuitRules
 {
-    private const double MostTakenOff = 0.2;
+    private const double MaxJitter = 0.2;
 
     private readonly double _failureRate;
     private readonly int _minimum;
     private readonly long _window;
     private readonly long _interval;
-    private readonly TimeSpan _longestWindow;
+    private readonly TimeSpan _maxWindow;
 
-    /// <exception cref="ArgumentException">The settings cannot work; the message says why.</exception>
-    public CircuitTerms(CircuitBreakerSettings settings, CoarseClock clock)
+    /// <exception cref="ArgumentException">A setting is not valid; the message names it.</exception>
+    public CircuitRules(CircuitBreakerSettings settings, CoarseClock clock)
     {
         var complaints = settings.Complaints("CircuitBreaker").ToArray();
         if (complaints.Length > 0)
@@ -27,32 +27,33 @@ internal sealed class CircuitTerms
         _interval = clock.Stamps(settings.CounterUpdateInterval);
         TrialInterval = clock.Stamps(settings.TrialRequestInterval);
         FirstWindow = settings.CircuitOpenWindow;
-        _longestWindow = settings.LongestCircuitOpenWindow;
+        _maxWindow = settings.LongestCircuitOpenWindow;
     }
 
     public TimeSpan CountedTime { get; }
 
     public long TrialInterval { get; }
 
-    /// <summary>How long a circuit is open that was closed before.</summary>
+    /// <summary>How long a circuit stays open that was closed before.</summary>
     public TimeSpan FirstWindow { get; }
 
     public OutcomeWindow MakeWindow(long now) => new(_window, _interval, now);
 
-    public bool SayOpen(Outcomes within) => within.Failures > 0 && within.Total >= _minimum && within.FailureRate >= _failureRate;
+    public bool ShouldOpen(Outcomes within) =>
+        within.Failures > 0 && within.Total >= _minimum && within.FailureRate >= _failureRate;
 
-    /// <summary>How long a circuit is open whose trial failed.</summary>
+    /// <summary>How long a circuit stays open whose trial failed.</summary>
     public TimeSpan NextWindow(TimeSpan before, bool grows)
     {
         var next = grows ? before * 2 : before;
         next = next > FirstWindow ? next : FirstWindow;
-        return next < _longestWindow ? next : _longestWindow;
+        return next < _maxWindow ? next : _maxWindow;
     }
 
-    /// <summary>Takes up to a fifth off. Never longer than configured, and the same for the same number.</summary>
-    public static TimeSpan TakeOff(TimeSpan window, ulong number)
+    /// <summary>Subtracts up to a fifth. The result is never longer than configured, and the same for the same number.</summary>
+    public static TimeSpan SubtractJitter(TimeSpan window, ulong number)
     {
-        // SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): numbers that follow each other give values that do not.
+        // SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): consecutive numbers give unrelated values.
         unchecked
         {
             number *= 0x9E3779B97F4A7C15;
@@ -61,6 +62,6 @@ internal sealed class CircuitTerms
             number ^= number >> 31;
         }
 
-        return window * (1 - (MostTakenOff * (number >> 11) * (1.0 / (1L << 53))));
+        return window * (1 - (MaxJitter * (number >> 11) * (1.0 / (1L << 53))));
     }
 }

@@ -3,7 +3,7 @@ using ServiceMesh.Conformance;
 
 namespace ServiceMesh.Http.Tests;
 
-public sealed class RebuildsTests
+public sealed class RebuildQueueTests
 {
     [Test]
     public async Task Who_asks_while_one_runs_waits_for_one_more_and_shares_it()
@@ -11,7 +11,7 @@ public sealed class RebuildsTests
         using var go = new SemaphoreSlim(0);
         using var begun = new SemaphoreSlim(0);
         var runs = 0;
-        await using var rebuilds = new Rebuilds(() =>
+        await using var rebuilds = new RebuildQueue(() =>
         {
             Interlocked.Increment(ref runs);
             begun.Release();
@@ -36,7 +36,7 @@ public sealed class RebuildsTests
     {
         var thread = 0;
         using var ran = new ManualResetEventSlim();
-        await using var rebuilds = new Rebuilds(() =>
+        await using var rebuilds = new RebuildQueue(() =>
         {
             thread = Environment.CurrentManagedThreadId;
             ran.Set();
@@ -52,7 +52,7 @@ public sealed class RebuildsTests
     public async Task What_one_throws_is_told_to_who_asked_and_the_next_is_another()
     {
         var fails = true;
-        await using var rebuilds = new Rebuilds(() =>
+        await using var rebuilds = new RebuildQueue(() =>
         {
             if (fails)
             {
@@ -71,7 +71,7 @@ public sealed class RebuildsTests
         using var go = new SemaphoreSlim(0);
         using var begun = new SemaphoreSlim(0);
         var runs = 0;
-        var rebuilds = new Rebuilds(() =>
+        var rebuilds = new RebuildQueue(() =>
         {
             Interlocked.Increment(ref runs);
             begun.Release();

@@ -1,12 +1,12 @@
 namespace ServiceMesh.Http;
 
-/// <summary>Drawing among those endpoints that are allowed, each with the chance that it should have.</summary>
-internal static class Draw
+/// <summary>Random choices among the endpoints that are allowed.</summary>
+internal static class RandomDraw
 {
-    // With most endpoints allowed a few draws nearly always hit one; only then it pays to look at all.
+    // While most endpoints are allowed, a few draws nearly always hit one. Counting all of them pays only after that.
     private const int QuickDraws = 4;
 
-    /// <summary>One of those that are allowed, each with the same chance; null when none is.</summary>
+    /// <summary>One of the allowed endpoints, each with the same probability; null if none is allowed.</summary>
     public static Endpoint? Uniform(Endpoint[] endpoints, in PickContext context, Random random)
     {
         for (var i = 0; i < QuickDraws; i++)
@@ -38,11 +38,11 @@ internal static class Draw
             }
         }
 
-        // Endpoints may have changed between counting and walking: then the last allowed one does.
+        // Endpoints may have changed between counting and choosing: then the last allowed endpoint is taken.
         return last;
     }
 
-    /// <summary>One of those that are allowed, each by its effective weight; null when none is.</summary>
+    /// <summary>One of the allowed endpoints, with a probability by its effective weight; null if none is allowed.</summary>
     public static Endpoint? Weighted(Endpoint[] endpoints, in PickContext context, Random random)
     {
         var sum = 0.0;

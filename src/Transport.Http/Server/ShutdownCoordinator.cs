@@ -3,12 +3,12 @@ using Microsoft.Extensions.Hosting;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// Between the drain of the bus and the end of the web server: lets the other nodes read their last answers and stop
-/// watching, so that a server which waits for its connections has none to wait for.
+/// Runs between the drain of the bus and the end of the web server: it lets the other nodes read their last replies and end their
+/// watches, so that a server that waits for its connections need not wait for theirs.
 /// </summary>
-internal sealed class Farewell(MeshEndpoints endpoints) : IHostedLifecycleService
+internal sealed class ShutdownCoordinator(MeshEndpoints endpoints) : IHostedLifecycleService
 {
-    public Task StoppingAsync(CancellationToken cancellationToken) => endpoints.FarewellAsync(null, cancellationToken);
+    public Task StoppingAsync(CancellationToken cancellationToken) => endpoints.ReleaseWatchersAsync(null, cancellationToken);
 
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

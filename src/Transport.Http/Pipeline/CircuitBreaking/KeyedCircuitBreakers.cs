@@ -2,16 +2,16 @@ using System.Collections.Concurrent;
 
 namespace ServiceMesh.Http;
 
-/// <summary>A breaker for each key, for so many keys. Thread-safe; a key that is there is found without waiting.</summary>
-/// <param name="most">How many keys at most.</param>
-/// <param name="make">Makes the breaker of a key.</param>
+/// <summary>A breaker for each key, for a limited number of keys. Thread-safe; a known key is found without waiting.</summary>
+/// <param name="max">The maximum number of keys.</param>
+/// <param name="make">Creates the breaker of a key.</param>
 /// <param name="clock">The clock.</param>
-internal sealed class CircuitsByKey(int most, Func<string, CircuitBreaker> make, TimeProvider clock)
+internal sealed class KeyedCircuitBreakers(int max, Func<string, CircuitBreaker> make, TimeProvider clock)
 {
-    /// <summary>The name of the breaker that keys share when there are too many.</summary>
+    /// <summary>The name of the breaker that keys share if there are too many.</summary>
     public const string Others = "(other keys)";
 
-    // Looking for idle ones goes through all of them, so not at every call.
+    // The search for idle breakers visits all of them, so it does not run with every call.
     private static readonly TimeSpan s_pause = TimeSpan.FromSeconds(1);
 
     private readonly ConcurrentDictionary<string, CircuitBreaker> _breakers = new(StringComparer.Ordinal);
@@ -30,12 +30,12 @@ internal sealed class CircuitsByKey(int most, Func<string, CircuitBreaker> make,
                 return breaker;
             }
 
-            if (_breakers.Count >= most)
+            if (_breakers.Count >= max)
             {
                 SweepNeedsLock();
             }
 
-            return _breakers.Count < most ? _breakers[key] = make(key) : _others ??= make(Others);
+            return _breakers.Count < max ? _breakers[key] = make(key) : _others ??= make(Others);
         }
     }
 
@@ -50,7 +50,7 @@ internal sealed class CircuitsByKey(int most, Func<string, CircuitBreaker> make,
         _sweptAt = now;
         foreach (var (key, breaker) in _breakers)
         {
-            // A call that is under way there reports to a breaker that nobody asks any more: one outcome, of an idle key.
+            // A call that is in flight with this key reports to a breaker that was removed: one lost outcome, of an idle key.
             if (breaker.IsIdle)
             {
                 _breakers.TryRemove(key, out _);

@@ -8,7 +8,7 @@ namespace ServiceMesh.Http.Tests;
 
 /// <summary>What is said when nobody can take a request, and each has another reason.</summary>
 [CancelAfter(30_000)]
-public sealed class ObstacleTests
+public sealed class UnavailableReasonTests
 {
     [Test]
     public async Task The_bus_says_of_each_why(CancellationToken cancellationToken)
@@ -28,7 +28,7 @@ public sealed class ObstacleTests
 
         Assert.That((reply.Status, reply.Failure!.NotProcessed), Is.EqualTo((StatusCode.Overloaded, true)));
         Assert.That(reply.Failure.Message, Does.StartWith("No node that handles 'test.ask' can take a request now: ")
-            .And.Contain($"http://{full.Address} has 1 requests under way from here, which is as many as ServiceMesh:Http:Limits:ConcurrencyPerEndpoint allows")
+            .And.Contain($"http://{full.Address} has 1 requests in flight from this node, the limit of ServiceMesh:Http:Limits:ConcurrencyPerEndpoint")
             .And.Contain("http://127.0.0.1:1 has an open circuit until it is closed by hand")
             .And.Contain("http://127.0.0.1:2 is shutting down")
             .And.Contain("http://127.0.0.1:3 does not answer"));
@@ -59,7 +59,7 @@ public sealed class ObstacleTests
         await end.CancelAsync();
 
         Assert.That(failure!.InnerException, Is.TypeOf<RequestNotSentException>());
-        Assert.That(failure.Message, Does.Contain($"http://{full.Address} has 1 requests under way").And.Contain("127.0.0.1:1 has an open circuit").And.Contain("127.0.0.1:2 is shutting down"));
+        Assert.That(failure.Message, Does.Contain($"http://{full.Address} has 1 requests in flight").And.Contain("127.0.0.1:1 has an open circuit").And.Contain("127.0.0.1:2 is shutting down"));
         await Assert.CatchAsync<OperationCanceledException>(() => waiting);
     }
 

@@ -3,7 +3,7 @@ using NUnit.Framework;
 namespace ServiceMesh.Http.Tests;
 
 /// <summary>How what fades does so: in one line from table entry to table entry, from the first millisecond to the last.</summary>
-public sealed class PackedTests
+public sealed class TimestampedFloatTests
 {
     [Test]
     public void It_fades_as_the_exponential_does([Values(1, 31, 32, 33, 5_000, 10_000, 60_001, 131_071)] int elapsed) =>
@@ -16,5 +16,5 @@ public sealed class PackedTests
     public void Something_is_always_left([Values(131_072, 131_073, 1_000_000, int.MaxValue)] int elapsed) =>
         Assert.That(Left(elapsed), Is.Positive.And.LessThan(0.000003));
 
-    private static float Left(int elapsed) => Packed.Decay(Packed.Write(1, 5_000), unchecked((uint)(5_000 + elapsed)));
+    private static float Left(int elapsed) => TimestampedFloat.Decay(TimestampedFloat.Pack(1, 5_000), unchecked((uint)(5_000 + elapsed)));
 }

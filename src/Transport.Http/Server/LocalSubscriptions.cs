@@ -1,19 +1,19 @@
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// What this node itself is subscribed to. Messages from other nodes and its own end here; its own without going over the
-/// network. Thread-safe.
+/// The subscriptions of this node. Messages from other nodes and from this node end here; those of this node do not use the network.
+/// Thread-safe.
 /// </summary>
-internal sealed class LocalNode
+internal sealed class LocalSubscriptions
 {
     private readonly SubscriptionTable _requests = new();
     private readonly SubscriptionTable _signals = new();
     private readonly Lock _lock = new();
     private List<Subscription> _all = [];
-    private int _turn = -1;
+    private int _nextGroup = -1;
 
-    /// <summary>What it is subscribed to now.</summary>
-    public IReadOnlyList<Subscription> Subscriptions
+    /// <summary>All subscriptions now.</summary>
+    public IReadOnlyList<Subscription> All
     {
         get
         {
@@ -52,19 +52,22 @@ internal sealed class LocalNode
 
     public bool Handles(Topic topic) => !_requests.Match(topic).Groups.IsEmpty;
 
-    /// <summary>How full the fullest group of a topic is: 0 idle, 1 full, more is a queue.</summary>
+    /// <summary>The highest load of a group of a topic: 0 is idle, 1 is full, more than 1 means a queue.</summary>
     public double LoadOf(Topic topic)
     {
-        var most = 0.0;
+        var highest = 0.0;
         foreach (var group in _requests.Match(topic).Groups)
         {
-            most = Math.Max(most, group.Load);
+            highest = Math.Max(highest, group.Load);
         }
 
-        return most;
+        return highest;
     }
 
-    /// <summary>One member of one group gets the request; the groups take turns, and one that refuses leaves it to the next.</summary>
+    /// <summary>
+    /// Offers a request to one member of one group. The groups take turns; if a group refuses, the next one is asked. Null if no group
+    /// handles the topic.
+    /// </summary>
     public Delivery? Offer(Message request)
     {
         var groups = _requests.Match(request.Topic).Groups;
@@ -73,7 +76,7 @@ internal sealed class LocalNode
             return null;
         }
 
-        var first = groups.Length == 1 ? 0 : (int)((uint)Interlocked.Increment(ref _turn) % (uint)groups.Length);
+        var first = groups.Length == 1 ? 0 : (int)((uint)Interlocked.Increment(ref _nextGroup) % (uint)groups.Length);
         var best = groups[first].Offer(request);
         for (var i = 1; i < groups.Length && !best.IsAccepted; i++)
         {
@@ -85,12 +88,12 @@ internal sealed class LocalNode
     }
 
     /// <summary>
-    /// Delivers a signal to all individuals and to one member of each of these groups. The handlers run on; what an
-    /// individual refuses is reported lost here, and what a group refuses is left to whoever asked.
+    /// Delivers a signal to all subscribers without a group and to one member of each of these groups. It does not wait for the handlers.
+    /// A copy that a subscriber without a group refuses is reported as lost here; a copy that a group refuses is left to the sender.
     /// </summary>
     /// <param name="signal">The signal.</param>
-    /// <param name="groups">The groups that get a copy here; null for all.</param>
-    /// <param name="toIndividuals">Whether subscribers without a group get theirs.</param>
+    /// <param name="groups">The groups that receive a copy here; null for all.</param>
+    /// <param name="toIndividuals">Whether subscribers without a group receive a copy.</param>
     public SignalReceipt Deliver(Message signal, IReadOnlyCollection<string>? groups, bool toIndividuals)
     {
         var match = _signals.Match(signal.Topic);
@@ -118,7 +121,7 @@ internal sealed class LocalNode
             receivers += Begin(delivery);
             if (!delivery.IsAccepted && groups is null)
             {
-                // Nobody there to try another member: this node is the last that knows.
+                // The sender cannot try another member, so this node is the last that knows about the signal.
                 delivery.ReportLoss();
             }
             else if (!delivery.IsAccepted)
@@ -129,7 +132,7 @@ internal sealed class LocalNode
 
         foreach (var gone in left ?? [])
         {
-            refused.Add(new(gone, (int)StatusCode.NotFound, $"No member of group '{gone}' is here any more."));
+            refused.Add(new(gone, (int)StatusCode.NotFound, $"Group '{gone}' has no member here."));
         }
 
         return new(receivers, refused);
@@ -148,6 +151,6 @@ internal sealed class LocalNode
         return 1;
     }
 
-    // RunAsync never throws and reports its own failures, so nobody needs to look at how it ended.
+    // RunAsync never throws and reports its own failures, so its task need not be observed.
     private static async void Run(Delivery delivery) => await delivery.RunAsync().ConfigureAwait(false);
 }

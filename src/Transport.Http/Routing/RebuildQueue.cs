@@ -1,19 +1,19 @@
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// Runs one rebuild at a time, on a thread of the pool and under no lock, because it calls balancers, which may be the
-/// application's own. All who ask before a rebuild begins share it. Thread-safe.
+/// Runs one rebuild at a time, on a thread of the pool and without a lock, because a rebuild calls balancers, which may be user code.
+/// All callers that ask before a rebuild begins share it. Thread-safe.
 /// </summary>
-/// <param name="rebuild">Takes in everything that is known when it begins.</param>
-internal sealed class Rebuilds(Action rebuild) : IAsyncDisposable
+/// <param name="rebuild">Uses everything that is known when it begins.</param>
+internal sealed class RebuildQueue(Action rebuild) : IAsyncDisposable
 {
     private readonly Lock _lock = new();
-    private TaskCompletionSource? _next; // who asked for the rebuild that has not begun; null when nobody has
+    private TaskCompletionSource? _next; // the callers of the rebuild that has not begun; null if there are none
     private Task _loop = Task.CompletedTask;
     private bool _running;
     private bool _closed;
 
-    /// <summary>Ends when everything that is known now has been taken in; at once when this has been disposed of.</summary>
+    /// <summary>Completes when everything that is known now has been used in a rebuild; at once after disposal.</summary>
     public Task AskAsync()
     {
         lock (_lock)
@@ -34,7 +34,7 @@ internal sealed class Rebuilds(Action rebuild) : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends when the last rebuild that was asked for has.</summary>
+    /// <summary>Completes when the last rebuild that was asked for has ended.</summary>
     public async ValueTask DisposeAsync()
     {
         Task last;
@@ -56,7 +56,7 @@ internal sealed class Rebuilds(Action rebuild) : IAsyncDisposable
                 rebuild();
                 asked.SetResult();
             }
-#pragma warning disable CA1031 // Who asked learns how it ended; the next is another.
+#pragma warning disable CA1031 // The callers of this rebuild receive the exception; the next rebuild is not affected.
             catch (Exception failure)
 #pragma warning restore CA1031
             {
