@@ -29,6 +29,10 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         ReleasesTokens = true,
     };
 
+    public string Server => _server is { Addresses: { Count: > 0 } addresses } ? string.Join(", ", addresses)
+        : parts.Endpoints.IsMapped ? "the application's own web server"
+        : "no server of its own";
+
     /// <summary>Degraded while no node of a service answers. This node and the other services are not affected.</summary>
     public TransportHealth Health => _started?.SilentServices() is { Count: > 0 } silent
         ? new(TransportState.Degraded, $"no node answers for {string.Join("; ", silent)}")
@@ -40,10 +44,11 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         _logger = context.LoggerFactory.CreateLogger("ServiceMesh.Http");
         _connections = parts.MakeConnections(context.Clock);
         var client = new BufferedClient(_connections, parts.Options.Token, context.Clock);
-        _node = new(context, _local, new(parts.Options.Token, parts.Options.AllowUnprotected), watcher => _started?.PeerSeen(watcher));
+        var protection = new Protection(parts.Options.Token, parts.Options.AllowUnprotected, parts.Options.KeyOf);
+        _node = new(context, _local, protection, watcher => _started?.PeerSeen(watcher));
         _started = parts.MakeDirectory(context, _local, client, _logger);
         _client = new(parts.MakePipeline(context.Clock), new(_node, _connections, client, Peers), _stopping.Token);
-        _signals = new(_node, client, Peers, parts.Options.Timeouts.Attempt ?? HttpTimeoutSettings.DefaultOfAttempt, _stopping.Token);
+        _signals = new(_node, client, Peers, parts.Options.Timeouts.Attempt ?? HttpTimeoutOptions.DefaultOfAttempt, _stopping.Token);
         parts.Endpoints.Open(_node);
         try
         {
@@ -130,9 +135,9 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     private static bool IsOfApplication(Subscription subscription) =>
         subscription.Kind == MessageKind.Signal || !subscription.Pattern.ToString().StartsWith("mesh.", StringComparison.Ordinal);
 
-    private static ReplyMessage BalancerFailed(Topic topic, string trouble) => ReplyMessage.Failure(
+    private ReplyMessage BalancerFailed(Topic topic, string trouble) => ReplyMessage.Failure(
         StatusCode.Unavailable,
-        $"No node was chosen for '{topic}': {trouble}. Fix the balancer, or choose another one in ServiceMesh:Http:Services:NAME:Balancer.",
+        $"No node was chosen for '{topic}': {trouble}. Fix the balancer or choose another in {parts.Options.KeyOf("Services:NAME:Balancer")}.",
         notProcessed: true);
 
     // Subscriptions are added on any thread, and possibly while the node stops.
@@ -145,7 +150,8 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
             if (_server is null)
             {
                 _server = await OwnServer.StartAsync(
-                    parts.ListenOn, parts.Endpoints, parts.Options.Tls, _node.Context.LoggerFactory, cancellationToken).ConfigureAwait(false);
+                    parts.ListenOn, parts.Endpoints, parts.Options.Tls, parts.Options.KeyOf("Listen"), _node.Context.LoggerFactory, cancellationToken)
+                    .ConfigureAwait(false);
                 ServerLog.Listening(_logger, _node.Context.NodeId, string.Join(", ", _server.Addresses));
             }
         }

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// The parts of the HTTP transport of one bus. The configuration is checked before anything starts. Created once, with the bus.
+/// The parts of the HTTP transport of one bus. Created once, with the bus, from options that have been checked.
 /// </summary>
 internal sealed class HttpTransportParts
 {
@@ -14,17 +14,14 @@ internal sealed class HttpTransportParts
     private readonly ClientMetrics _metrics;
     private readonly IReadOnlyList<Service> _services;
 
-    /// <exception cref="InvalidOperationException">The configuration is not valid; the message names each key.</exception>
     public HttpTransportParts(
-        HttpTransportOptions options, MeshEndpoints endpoints, ResolverKinds resolvers, BalancerKinds balancers, IDnsResolver? dns,
-        IMeterFactory meters, ServiceEndpoints known, RequestSettings request, string busName = "")
+        HttpTransportOptions options, MeshEndpoints endpoints, IDnsResolver? dns, IMeterFactory meters, ServiceEndpoints known, string busName = "")
     {
-        HttpOptionsCheck.Check(options, resolvers, balancers, request.Timeout);
         Options = options;
         Endpoints = endpoints;
         ListenOn = ListenAddress.ParseAll(options.Listen ?? "http://127.0.0.1:5080");
-        _resolvers = resolvers;
-        _balancers = balancers;
+        _resolvers = new(options.Resolvers);
+        _balancers = new(options.Balancers);
         _dns = dns;
         _metrics = new(meters.Create("ServiceMesh"), ClientMetrics.Bus, busName);
         _services =

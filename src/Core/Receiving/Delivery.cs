@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 
-namespace ServiceMesh;
+namespace ServiceMesh.Transports;
 
 /// <summary>
 /// One message that was offered to one subscription. Accepted: call <see cref="RunAsync"/> or <see cref="Withdraw"/>,

@@ -62,15 +62,10 @@ public static class ServiceMeshHttpClientBuilderExtensions
     {
         services.AddLogging();
         services.AddMetrics();
-        services.AddOptions<HttpTransportOptions>(busName)
-            .Configure<IServiceProvider>((options, provider) => HttpClientOptionsCheck.Read(options, provider, busName))
-            .ValidateOnStart();
-        services.AddSingleton<IValidateOptions<HttpTransportOptions>>(provider => new HttpClientOptionsCheck(busName, provider));
-        services.AddKeyedSingleton(busName, new SectionKeys("Http", HttpServiceMeshBuilderExtensions.Keys));
+        HttpSection.AddOptions(services, busName);
+        services.AddKeyedSingleton(busName, new SectionKeys(HttpTransportOptions.TransportName, HttpTransportOptions.Schema.Keys));
         services.AddKeyedSingleton(busName, (provider, _) => new ClientServices(
             provider.GetRequiredService<IOptionsMonitor<HttpTransportOptions>>().Get(busName),
-            new(provider.GetServices<ResolverKind>()),
-            new(provider.GetServices<BalancerKind>()),
             provider.GetService<IDnsResolver>(),
             provider.GetRequiredService<IMeterFactory>(),
             provider.GetRequiredService<ILoggerFactory>(),

@@ -17,10 +17,11 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
 
     /// <exception cref="InvalidOperationException">The configuration is not valid; the message names each key.</exception>
     public ClientServices(
-        HttpTransportOptions options, ResolverKinds resolvers, BalancerKinds balancers, IDnsResolver? dns, IMeterFactory? meters,
-        ILoggerFactory loggers, TimeProvider clock, ServiceEndpoints? known = null, string busName = "")
+        HttpTransportOptions options, IDnsResolver? dns, IMeterFactory? meters, ILoggerFactory loggers, TimeProvider clock,
+        ServiceEndpoints? known = null, string busName = "")
     {
-        HttpOptionsCheck.Check(options, resolvers, balancers);
+        HttpOptionsRules.Check(options);
+        var (resolvers, balancers) = (new ResolverKinds(options.Resolvers), new BalancerKinds(options.Balancers));
         Options = options;
         Clock = clock;
         Connections = new(options.Timeouts, options.Tls, clock, Random.Shared);

@@ -105,7 +105,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
 
     public override AttemptResult<HttpResponseMessage> TooMany(int max)
     {
-        var why = $"There are {max} requests to services in flight, the limit of ServiceMesh:Http:Limits:Concurrency.";
+        var why = $"There are {max} requests to services in flight, the limit of Http:Limits:Concurrency.";
         return new(null, AttemptOutcome.Refused, new HttpRequestException(why, new RequestNotSentException(why)));
     }
 

@@ -13,7 +13,7 @@ internal sealed record HttpCallOptions(bool IsRepeatable, TimeSpan Total, int Re
     private static readonly HashSet<HttpMethod> s_idempotent =
         [HttpMethod.Get, HttpMethod.Head, HttpMethod.Options, HttpMethod.Trace, HttpMethod.Put, HttpMethod.Delete];
 
-    public static HttpCallOptions Of(HttpRequestMessage request, HttpServiceSettings service, HttpTransportOptions client)
+    public static HttpCallOptions Of(HttpRequestMessage request, HttpServiceOptions service, HttpTransportOptions client)
     {
         var isRepeatable = HttpRequestMessageExtensions.IsIdempotent(request)
             ?? (s_idempotent.Contains(request.Method) || Header(request, IdempotencyKey) is { Length: > 0 });

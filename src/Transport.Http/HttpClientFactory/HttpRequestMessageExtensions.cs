@@ -50,7 +50,7 @@ public static class HttpRequestMessageExtensions
     public static HttpRequestMessage SetTotalTimeout(this HttpRequestMessage request, TimeSpan timeout)
     {
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(timeout, TimeSpan.Zero);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(timeout, SettingRules.Day);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(timeout, TimeSpan.FromDays(1));
         return Set(request, s_timeout, timeout);
     }
 

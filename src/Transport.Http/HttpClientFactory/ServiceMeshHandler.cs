@@ -38,7 +38,7 @@ public sealed class ServiceMeshHandler : DelegatingHandler
     public ServiceMeshHandler(HttpTransportOptions options, ILoggerFactory? loggers = null, TimeProvider? clock = null)
         : this(
             new ClientServices(
-                options ?? throw new ArgumentNullException(nameof(options)), new([]), new([]), null, null,
+                options ?? throw new ArgumentNullException(nameof(options)), null, null,
                 loggers ?? NullLoggerFactory.Instance, clock ?? TimeProvider.System),
             isOwner: true) =>
         InnerHandler = new SocketsHttpHandler();

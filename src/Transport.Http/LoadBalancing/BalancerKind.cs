@@ -2,10 +2,10 @@ using System.Collections.Immutable;
 
 namespace ServiceMesh.Http;
 
-/// <summary>A way to choose endpoints: register one as a singleton service to add a balancer of your own.</summary>
+/// <summary>A way to choose endpoints, by name.</summary>
 /// <param name="Name">The name that configuration uses; case does not matter.</param>
 /// <param name="Create">Makes the balancer of one set of endpoints with one priority.</param>
-public sealed record BalancerKind(string Name, Func<BalancerContext, IBalancer> Create)
+internal sealed record BalancerKind(string Name, Func<BalancerContext, IBalancer> Create)
 {
     /// <summary>The balancer of a service that names none.</summary>
     public const string Usual = "PowerOfTwoChoices";

@@ -6,6 +6,8 @@ internal sealed class BalancerKinds(IEnumerable<BalancerKind> own)
 {
     private readonly BalancerKind[] _kinds = [.. own, .. BalancerKind.BuiltIn];
 
+    public IReadOnlyCollection<string> Names => [.. _kinds.Select(k => k.Name).Distinct(StringComparer.OrdinalIgnoreCase)];
+
     /// <summary>Makes the balancer of a service: one for each priority.</summary>
     /// <param name="name">The name from configuration.</param>
     /// <param name="context">What the balancer may use.</param>
@@ -13,7 +15,7 @@ internal sealed class BalancerKinds(IEnumerable<BalancerKind> own)
     public IBalancer Create(string name, BalancerContext context)
     {
         var kind = Find(name) ?? throw new ArgumentException(
-            $"There is no balancer '{name}'. There are {string.Join(", ", _kinds.Select(k => k.Name).Distinct(StringComparer.OrdinalIgnoreCase))}.",
+            $"There is no balancer '{name}'. There are {string.Join(", ", Names)}.",
             nameof(name));
         return new PriorityBalancer(() => kind.Create(context));
     }

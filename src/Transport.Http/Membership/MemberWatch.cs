@@ -21,7 +21,7 @@ internal sealed class MemberWatch
     private readonly IMemberObserver _observer;
     private readonly BufferedClient _client;
     private readonly TransportContext _context;
-    private readonly HttpHealthSettings _health;
+    private readonly HttpHealthOptions _health;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stop;
     private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -31,7 +31,7 @@ internal sealed class MemberWatch
     private TaskCompletionSource _probeNow = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public MemberWatch(
-        Member member, IMemberObserver observer, BufferedClient client, TransportContext context, HttpHealthSettings health, ILogger logger,
+        Member member, IMemberObserver observer, BufferedClient client, TransportContext context, HttpHealthOptions health, ILogger logger,
         CancellationToken stopping)
     {
         Member = member;

@@ -11,7 +11,7 @@ internal sealed class Service : IAsyncDisposable
     /// <param name="name">The name in the configuration.</param>
     /// <param name="settings">The settings of the service.</param>
     /// <param name="calls">How its requests are retried and timed.</param>
-    public Service(string name, HttpServiceSettings settings, CallSettings calls)
+    public Service(string name, HttpServiceOptions settings, CallSettings calls)
     {
         Calls = calls;
         Name = name;
@@ -21,12 +21,14 @@ internal sealed class Service : IAsyncDisposable
 
     public string Name { get; }
 
-    public HttpServiceSettings Settings { get; }
+    public HttpServiceOptions Settings { get; }
 
     public CallSettings Calls { get; }
 
-    /// <summary>Whether its servers are not nodes: their topics are configured, if they have any, and they are not asked for a document.</summary>
-    public bool IsForeign => Settings.Foreign ?? _paths.Count > 0;
+    /// <summary>
+    /// Whether its servers are not nodes, as those of a service with topics or a health path: the bus does not ask them for a document.
+    /// </summary>
+    public bool IsForeign => _paths.Count > 0 || Settings.HealthPath is not null;
 
     public IEnumerable<string> ConfiguredTopics => _paths.Keys;
 

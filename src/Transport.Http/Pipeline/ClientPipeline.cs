@@ -19,7 +19,7 @@ internal sealed class ClientPipeline<TReply>
     private readonly ClientMetrics _metrics;
     private readonly ResiliencePipeline<AttemptResult<TReply>>?[] _pipelines = new ResiliencePipeline<AttemptResult<TReply>>?[(int)Optional.All + 1];
 
-    public ClientPipeline(HttpLimitSettings limits, RetryBudget budget, TimeProvider clock, Random random, ClientMetrics metrics)
+    public ClientPipeline(HttpLimitOptions limits, RetryBudget budget, TimeProvider clock, Random random, ClientMetrics metrics)
     {
         _limit = new(limits.Concurrency);
         _budget = budget;

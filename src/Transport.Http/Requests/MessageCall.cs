@@ -46,7 +46,7 @@ internal sealed class MessageCall(Message message, RequestRoute route, Routes ro
     public override AttemptResult<ReplyMessage> TooMany(int max) => new(
         ReplyMessage.Failure(
             StatusCode.Overloaded,
-            $"This node has {max} requests in flight over HTTP, the limit of ServiceMesh:Http:Limits:Concurrency.",
+            $"This node has {max} requests in flight over HTTP, the limit of Http:Limits:Concurrency.",
             notProcessed: true),
         AttemptOutcome.Refused);
 

@@ -71,5 +71,6 @@ internal sealed class MessageSender(HttpNode node, ConnectionPool connections, B
 
     private ReplyMessage TooLarge() => ReplyMessage.Failure(
         StatusCode.BodyTooLarge,
-        $"The reply has more than {node.Context.MaxBodyBytes} bytes, which this node accepts. Raise its ServiceMesh:Request:MaxBodyBytes.");
+        $"The reply has more than {node.Context.MaxBodyBytes} bytes, which this node accepts. " +
+        $"Raise its {node.Context.KeyOf("Request:MaxBodyBytes")}.");
 }

@@ -18,7 +18,7 @@ internal static class NoEndpointReply
         var text = reasons switch
         {
             [UnavailableReason.Full] => $"Every node that handles '{topic}' has as many requests in flight from this node as " +
-                $"ServiceMesh:Http:Limits:ConcurrencyPerEndpoint allows: {names}.",
+                $"Http:Limits:ConcurrencyPerEndpoint allows: {names}.",
             [UnavailableReason.CircuitOpen] => $"No node that handles '{topic}' may be called now. {refusal!.Message}",
             [UnavailableReason.Draining] => $"Every node that handles '{topic}' is shutting down: {names}.",
             [] or [UnavailableReason.Unreachable] =>

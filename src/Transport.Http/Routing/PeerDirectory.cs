@@ -19,7 +19,7 @@ internal sealed class PeerDirectory : IMemberObserver, IAsyncDisposable
     private volatile Routes _routes = Routes.None;
 
     public PeerDirectory(
-        IReadOnlyList<Service> services, TransportContext context, LocalSubscriptions local, BufferedClient client, HttpHealthSettings health,
+        IReadOnlyList<Service> services, TransportContext context, LocalSubscriptions local, BufferedClient client, HttpHealthOptions health,
         Func<string, IBalancer> makeBalancer, ILogger logger)
     {
         _services = services;
@@ -104,9 +104,9 @@ internal sealed class PeerDirectory : IMemberObserver, IAsyncDisposable
         }
 
         return ReplyMessage.NoHandler(topic, _services.Count == 0
-            ? "This node knows no other node: add services under ServiceMesh:Http:Services."
+            ? $"This node knows no other node: add services under {_context.KeyOf("Http:Services")}."
             : $"The nodes of {string.Join(", ", _services.Select(s => s.Name))} do not handle it: start a service that does, " +
-                "or add it under ServiceMesh:Http:Services.");
+                $"or add it under {_context.KeyOf("Http:Services")}.");
     }
 
     /// <summary>The services without a node that answers, each with the reason.</summary>

@@ -11,7 +11,7 @@ internal sealed class ConnectionPool : IDisposable
     private readonly TimeProvider _clock;
 
     /// <exception cref="InvalidOperationException">The trusted roots cannot be read.</exception>
-    public ConnectionPool(HttpTimeoutSettings timeouts, HttpTlsSettings tls, TimeProvider clock, Random random)
+    public ConnectionPool(HttpTimeoutOptions timeouts, HttpTlsOptions tls, TimeProvider clock, Random random)
     {
         _clock = clock;
         _dialer = new(timeouts, tls, clock);

@@ -13,14 +13,14 @@ internal sealed class Dialer
 {
     private const int MaxHeaderKilobytes = 128;
 
-    private readonly HttpTimeoutSettings _timeouts;
+    private readonly HttpTimeoutOptions _timeouts;
     private readonly X509ChainPolicy? _trust;
     private readonly TimeProvider _clock;
     private readonly Lock _lock = new();
     private readonly Dictionary<(string Host, int Port), (int Connecting, int Handshaking)> _underWay = [];
 
     /// <exception cref="InvalidOperationException">The trusted roots cannot be read.</exception>
-    public Dialer(HttpTimeoutSettings timeouts, HttpTlsSettings tls, TimeProvider clock)
+    public Dialer(HttpTimeoutOptions timeouts, HttpTlsOptions tls, TimeProvider clock)
     {
         _timeouts = timeouts;
         _clock = clock;

@@ -192,7 +192,7 @@ internal sealed class MeshEndpoints
             ? (null, Refuse(
                 StatusCode.BodyTooLarge,
                 $"The body has {(announced is { } length ? $"{length}" : $"more than {limit}")} bytes; node '{node.Context.NodeId}' accepts {limit}. " +
-                "Send less, or raise its ServiceMesh:Request:MaxBodyBytes."))
+                $"Send less, or raise its {node.Context.KeyOf("Request:MaxBodyBytes")}."))
             : (message with { Body = body }, null);
     }
 

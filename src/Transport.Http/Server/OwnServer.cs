@@ -27,7 +27,8 @@ internal sealed class OwnServer : IAsyncDisposable
     /// It cannot listen on an address, or the certificate cannot be read; the message names the key.
     /// </exception>
     public static async Task<OwnServer> StartAsync(
-        IReadOnlyList<ListenAddress> addresses, MeshEndpoints endpoints, HttpTlsSettings tls, ILoggerFactory loggers, CancellationToken cancellationToken)
+        IReadOnlyList<ListenAddress> addresses, MeshEndpoints endpoints, HttpTlsOptions tls, string listenKey, ILoggerFactory loggers,
+        CancellationToken cancellationToken)
     {
         var certificate = addresses.Any(a => a.IsTls) ? tls.LoadCertificate() : null;
         var builder = WebApplication.CreateEmptyBuilder(new());
@@ -56,7 +57,8 @@ internal sealed class OwnServer : IAsyncDisposable
         {
             await app.DisposeAsync().ConfigureAwait(false);
             throw new InvalidOperationException(
-                $"Cannot listen on {string.Join(';', addresses)} (ServiceMesh:Http:Listen): {failure.Message} Choose another port, or stop the process that uses it.", failure);
+                $"Cannot listen on {string.Join(';', addresses)} ({listenKey}): {failure.Message} " +
+                "Choose another port, or stop the process that uses it.", failure);
         }
 
         var features = app.Services.GetRequiredService<IServer>().Features;

@@ -10,7 +10,10 @@ namespace ServiceMesh.Http;
 /// Decides which callers are allowed. Loopback is open to all callers except web pages. Elsewhere callers are authenticated, by the shared
 /// token or by the application that serves the endpoints, unless the configuration allows unprotected calls.
 /// </summary>
-internal sealed class Protection(string? token, bool allowUnprotected)
+/// <param name="token">The shared token; null for none.</param>
+/// <param name="allowUnprotected">Whether unprotected calls are allowed.</param>
+/// <param name="keyOf">Returns the full path of a key, for messages.</param>
+internal sealed class Protection(string? token, bool allowUnprotected, Func<string, string> keyOf)
 {
     private const string Scheme = "Bearer ";
 
@@ -31,7 +34,7 @@ internal sealed class Protection(string? token, bool allowUnprotected)
 
             http.Response.Headers.WWWAuthenticate = "Bearer";
             return ReplyMessage.Failure(
-                StatusCode.Unauthorized, "This node requires the value of its ServiceMesh:Http:Token as 'Authorization: Bearer TOKEN'.", notProcessed: true);
+                StatusCode.Unauthorized, $"This node requires the token of its {keyOf("Token")} as 'Authorization: Bearer TOKEN'.", notProcessed: true);
         }
 
         if (allowUnprotected || http.GetEndpoint()?.Metadata.GetMetadata<IAuthorizeData>() is not null)
@@ -44,8 +47,8 @@ internal sealed class Protection(string? token, bool allowUnprotected)
             // Every page in a browser on this machine can post to loopback; the browser adds the Origin header.
             return ReplyMessage.Failure(
                 StatusCode.Forbidden,
-                "The request has an Origin header, so a web page sent it, and this node does not authenticate callers. Set ServiceMesh:Http:Token, " +
-                "or call RequireAuthorization() on the result of MapServiceMesh(), or set ServiceMesh:Http:AllowUnprotected to true.",
+                $"The request has an Origin header, so a web page sent it, and this node does not authenticate callers. Set {keyOf("Token")}, " +
+                $"or call RequireAuthorization() on the result of MapServiceMesh(), or set {keyOf("AllowUnprotected")} to true.",
                 notProcessed: true);
         }
 
@@ -53,8 +56,9 @@ internal sealed class Protection(string? token, bool allowUnprotected)
         return isExposed
             ? ReplyMessage.Failure(
                 StatusCode.Forbidden,
-                "This node listens beyond loopback and does not authenticate callers, so it refuses calls from there. Set ServiceMesh:Http:Token, " +
-                "or call RequireAuthorization() on the result of MapServiceMesh(), or set ServiceMesh:Http:AllowUnprotected to true.",
+                "This node listens beyond loopback and does not authenticate callers, so it refuses requests from other machines. " +
+                $"Set {keyOf("Token")}, " +
+                $"or call RequireAuthorization() on the result of MapServiceMesh(), or set {keyOf("AllowUnprotected")} to true.",
                 notProcessed: true)
             : null;
     }

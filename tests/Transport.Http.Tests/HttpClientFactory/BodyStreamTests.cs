@@ -1,12 +1,12 @@
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
 /// <summary>What the end of a streamed answer says of its endpoint.</summary>
 public sealed class BodyStreamTests
 {
-    private readonly ManualTimeProvider _clock = new();
+    private readonly FakeTimeProvider _clock = new();
 
     [Test]
     public async Task A_stream_that_breaks_off_is_a_failure_for_the_breaker_too()

@@ -122,14 +122,14 @@ public sealed class HttpClientBuilderTests
     public async Task The_bus_knows_the_keys_that_HttpClients_read()
     {
         using var host = Build(
-            [("ServiceMesh:Http:Services:weather:Foreign", "true"), ("ServiceMesh:Http:Services:weather:Adress", "http://127.0.0.1:1")],
+            [("ServiceMesh:Http:Services:weather:HealthPath", "/well"), ("ServiceMesh:Http:Services:weather:Adress", "http://127.0.0.1:1")],
             (services, configuration) =>
             {
                 services.AddServiceMesh(configuration.GetSection("ServiceMesh")).AddInMemoryTransport();
                 services.AddHttpClient("any").AddServiceMesh();
             });
 
-        await Assert.ThatAsync(() => host.StartAsync(), Throws.TypeOf<OptionsValidationException>().With.Message.Contains("Adress").And.Message.Contains("Did you mean 'Address'?").And.Not.Message.Contains("Foreign is"));
+        await Assert.ThatAsync(() => host.StartAsync(), Throws.TypeOf<OptionsValidationException>().With.Message.Contains("Adress").And.Message.Contains("Did you mean 'Address'?").And.Not.Message.Contains("HealthPath is"));
     }
 
     [Test]

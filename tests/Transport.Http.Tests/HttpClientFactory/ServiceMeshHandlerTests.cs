@@ -337,7 +337,7 @@ public sealed class ServiceMeshHandlerTests
     {
         var options = Options(servers);
         configure?.Invoke(options);
-        return new(options, new([]), new([]), dns, null, Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance, TimeProvider.System);
+        return new(options, dns, null, Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance, TimeProvider.System);
     }
 
     internal static async Task UntilAsync(Func<bool> condition, CancellationToken cancellationToken)

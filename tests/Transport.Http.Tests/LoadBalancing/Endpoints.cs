@@ -1,5 +1,5 @@
 using System.Collections.Immutable;
-using ServiceMesh.Support;
+using Microsoft.Extensions.Time.Testing;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -12,7 +12,7 @@ internal sealed class Endpoints
         All = [.. weights.Select((weight, i) => Make(i, weight))];
     }
 
-    public ManualTimeProvider Clock { get; } = new();
+    public FakeTimeProvider Clock { get; } = new();
 
     public ImmutableArray<Endpoint> All { get; }
 

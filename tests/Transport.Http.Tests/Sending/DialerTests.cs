@@ -31,7 +31,7 @@ public sealed class DialerTests
         Assert.That((failure!.HttpRequestError, SendFailure.WasNotSent(failure)), Is.EqualTo((HttpRequestError.ConnectionError, true)));
     }
 
-    private static async Task<PhaseTimeoutException?> FailureAsync(Uri uri, HttpTimeoutSettings timeouts)
+    private static async Task<PhaseTimeoutException?> FailureAsync(Uri uri, HttpTimeoutOptions timeouts)
     {
         using var http = new HttpMessageInvoker(new Dialer(timeouts, new(), TimeProvider.System).MakeHandler(new Random(1)));
         Exception? failure = await Assert.CatchAsync(async () => await http.SendAsync(new(HttpMethod.Get, uri), default).InTime());

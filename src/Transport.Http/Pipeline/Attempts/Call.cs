@@ -77,7 +77,7 @@ internal abstract class Call<TReply>(CallSettings settings)
     /// </summary>
     /// <param name="latency">How long the attempt has lasted.</param>
     public bool HasHung(TimeSpan latency) =>
-        Remaining <= TimeSpan.Zero && latency >= (settings.AttemptTimeout ?? HttpTimeoutSettings.DefaultOfAttempt);
+        Remaining <= TimeSpan.Zero && latency >= (settings.AttemptTimeout ?? HttpTimeoutOptions.DefaultOfAttempt);
 
     /// <summary>What the request itself says about retrying after an answer; null to leave it to the rules.</summary>
     public bool? WantsRetry(AttemptResult<TReply> result) =>

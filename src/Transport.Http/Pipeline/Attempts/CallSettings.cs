@@ -7,29 +7,29 @@ internal sealed record CallSettings
 
     public TimeSpan Backoff { get; init; } = TimeSpan.FromMilliseconds(25);
 
-    public TimeSpan LongestBackoff { get; init; } = TimeSpan.FromSeconds(1);
+    public TimeSpan MaxBackoff { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>Null: no hedging.</summary>
     public TimeSpan? HedgeAfter { get; init; }
 
-    /// <summary>Null: as <see cref="HttpTimeoutSettings.Attempt"/> says.</summary>
+    /// <summary>Null: as <see cref="HttpTimeoutOptions.Attempt"/> says.</summary>
     public TimeSpan? AttemptTimeout { get; init; }
 
-    /// <summary>Null: as <see cref="HttpTimeoutSettings.ResponseHeaders"/> says.</summary>
+    /// <summary>Null: as <see cref="HttpTimeoutOptions.ResponseHeaders"/> says.</summary>
     public TimeSpan? HeadersTimeout { get; init; }
 
     /// <summary>What is worth another attempt beyond the rules, or not, by the status of an answer; null for the rules.</summary>
     public Func<int, bool>? RetryOn { get; init; }
 
     /// <summary>The settings of a service: its own, and where it has none the client's.</summary>
-    public static CallSettings Of(HttpRetrySettings service, HttpRetrySettings client, HttpTimeoutSettings timeouts)
+    public static CallSettings Of(HttpRetryOptions service, HttpRetryOptions client, HttpTimeoutOptions timeouts)
     {
         var rules = new CallSettings();
         return rules with
         {
             Attempts = service.Attempts ?? client.Attempts ?? rules.Attempts,
             Backoff = service.Backoff ?? client.Backoff ?? rules.Backoff,
-            LongestBackoff = service.LongestBackoff ?? client.LongestBackoff ?? rules.LongestBackoff,
+            MaxBackoff = service.MaxBackoff ?? client.MaxBackoff ?? rules.MaxBackoff,
             HedgeAfter = service.HedgeAfter ?? client.HedgeAfter,
             AttemptTimeout = timeouts.Attempt,
             HeadersTimeout = timeouts.ResponseHeaders,
@@ -54,9 +54,9 @@ internal sealed record CallSettings
         : Limit(HeadersTimeout, isRepeatable, AttemptLimit(isRepeatable, remaining) is var attempt && attempt == Timeout.InfiniteTimeSpan ? remaining : attempt);
 
     // No request lasts longer than a day, and no timer for ever.
-    private static TimeSpan? Sooner(TimeSpan hedge) => hedge > TimeSpan.Zero && hedge < SettingRules.Day ? hedge : null;
+    private static TimeSpan? Sooner(TimeSpan hedge) => hedge > TimeSpan.Zero && hedge < TimeSpan.FromDays(1) ? hedge : null;
 
     // A timer that cannot fire before the one above it is not worth having.
     private static TimeSpan Limit(TimeSpan? set, bool isRepeatable, TimeSpan bound) =>
-        (set ?? (isRepeatable ? HttpTimeoutSettings.DefaultOfAttempt : bound)) is var limit && limit < bound ? limit : Timeout.InfiniteTimeSpan;
+        (set ?? (isRepeatable ? HttpTimeoutOptions.DefaultOfAttempt : bound)) is var limit && limit < bound ? limit : Timeout.InfiniteTimeSpan;
 }

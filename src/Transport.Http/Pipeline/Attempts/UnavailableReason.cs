@@ -45,7 +45,7 @@ internal static class UnavailableReasons
             ? string.Create(CultureInfo.InvariantCulture, $"has an open circuit until {until:HH:mm:ss} UTC")
             : "has an open circuit until it is closed by hand",
         UnavailableReason.Full => $"has {endpoint.InFlight} requests in flight from this node, " +
-            "the limit of ServiceMesh:Http:Limits:ConcurrencyPerEndpoint",
+            "the limit of Http:Limits:ConcurrencyPerEndpoint",
         _ => $"has {endpoint.InFlight} requests in flight from this node",
     };
 }

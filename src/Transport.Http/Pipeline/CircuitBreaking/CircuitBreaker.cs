@@ -10,7 +10,7 @@ namespace ServiceMesh.Http;
 /// Ask <see cref="TryEnter"/> before a call and <see cref="Report"/> its outcome afterwards. A call that ends without an outcome, because
 /// its caller cancelled it, reports nothing: it counts as neither success nor failure, and no other call waits for it. A closed breaker
 /// opens when the failure rate within the window is too high. An open breaker admits a trial when its window has passed, and then one
-/// in each <see cref="CircuitBreakerSettings.TrialRequestInterval"/> until a trial is answered. After Nygard, "Release It!", and
+/// in each <see cref="CircuitBreakerOptions.TrialRequestInterval"/> until a trial is answered. After Nygard, "Release It!", and
 /// Armeria's circuit breaker.
 /// </remarks>
 /// <example>
@@ -33,7 +33,7 @@ public sealed class CircuitBreaker
     /// <param name="clock">The clock. Default: the system's.</param>
     /// <param name="seed">The seed of the jitter of open windows; set it to make them repeatable. Default: a random seed.</param>
     /// <exception cref="ArgumentException">A setting is not valid; the message names it.</exception>
-    public CircuitBreaker(string name, CircuitBreakerSettings? settings = null, TimeProvider? clock = null, int? seed = null)
+    public CircuitBreaker(string name, CircuitBreakerOptions? settings = null, TimeProvider? clock = null, int? seed = null)
     {
         ArgumentNullException.ThrowIfNull(name);
         Name = name;
@@ -90,7 +90,7 @@ public sealed class CircuitBreaker
 
     /// <summary>
     /// True while the callers have nothing better than this endpoint. Then an open circuit admits trials after one
-    /// <see cref="CircuitBreakerSettings.TrialRequestInterval"/>, however long its window is, and a failed trial does not lengthen the
+    /// <see cref="CircuitBreakerOptions.TrialRequestInterval"/>, however long its window is, and a failed trial does not lengthen the
     /// window, because all endpoints fail. That does not apply to a circuit that was opened by hand. A circuit that stayed open keeps one
     /// more early trial after other endpoints have returned; otherwise the last endpoints of a recovered service would stay out.
     /// </summary>

@@ -23,18 +23,18 @@ public sealed class CircuitBreakerStrategy<TResult> : ResilienceStrategy<TResult
     public CircuitBreakerStrategy(CircuitBreakerStrategyOptions<TResult> options, TimeProvider? clock = null)
     {
         ArgumentNullException.ThrowIfNull(options);
-        var complaints = options.Complaints(options.Name ?? "CircuitBreaker").ToArray();
-        if (complaints.Length > 0)
+        var problems = options.Problems(options.Name ?? "CircuitBreaker").ToArray();
+        if (problems.Length > 0)
         {
-            throw new ArgumentException(string.Join(' ', complaints), nameof(options));
+            throw new ArgumentException(string.Join(' ', problems), nameof(options));
         }
 
-        var (settings, changed, seed, time) = (options.Settings, options.Changed, options.Seed, clock ?? TimeProvider.System);
+        var (settings, changed, seed, time) = (options.CircuitBreaker, options.Changed, options.Seed, clock ?? TimeProvider.System);
         _isFailed = options.IsFailed;
         _breakerOf = options.BreakerOf;
         if (options.KeyBuilder is { } keyOf)
         {
-            var breakers = new KeyedCircuitBreakers(options.MaximumKeys, Make, time);
+            var breakers = new KeyedCircuitBreakers(options.MaxKeys, Make, time);
             _breakerOf = context => keyOf(context) is { } key ? breakers.Find(key) : null;
         }
         else if (_breakerOf is null)

@@ -16,7 +16,7 @@ public sealed class CircuitBreakerStrategyOptions<TResult> : ResilienceStrategyO
     public CircuitBreakerStrategyOptions() => Name = "CircuitBreaker";
 
     /// <summary>When circuits open and how they are tried. Not used with <see cref="BreakerOf"/>.</summary>
-    public CircuitBreakerSettings Settings { get; set; } = new();
+    public CircuitBreakerOptions CircuitBreaker { get; set; } = new();
 
     /// <summary>
     /// Whether an outcome is a failure of what is behind the breaker; null when it says nothing of that, neither for nor against,
@@ -36,36 +36,36 @@ public sealed class CircuitBreakerStrategyOptions<TResult> : ResilienceStrategyO
     /// How many keys have breakers at most. When there are more, breakers are forgotten that are closed and had no call within
     /// the window; if there are none, the new key shares one breaker with all others that come too late. At least 1. Default: 1024.
     /// </summary>
-    public int MaximumKeys { get; set; } = 1024;
+    public int MaxKeys { get; set; } = 1024;
 
     /// <summary>
     /// Finds the breaker of a call among those that the application keeps, for instance that of the endpoint which the call
     /// goes to. Null as a breaker: none for that call. Default: none.
     /// </summary>
-    public Func<ResilienceContext, CircuitBreaker?>? BreakerOf { get; set; }
+    public Func<ResilienceContext, Http.CircuitBreaker?>? BreakerOf { get; set; }
 
     /// <summary>
-    /// Told of each change of the breakers that the strategy makes, as <see cref="CircuitBreaker.Changed"/> is. Not used with
-    /// <see cref="BreakerOf"/>. Default: nobody.
+    /// Told of each change of the breakers that the strategy makes, as <see cref="Http.CircuitBreaker.Changed"/> is. Not used with
+    /// <see cref="BreakerOf"/>. Default: none.
     /// </summary>
     public EventHandler<CircuitChange>? Changed { get; set; }
 
     /// <summary>The seed of the breakers that the strategy makes. Default: another for each.</summary>
     public int? Seed { get; set; }
 
-    /// <summary>What is wrong with these options: one sentence for each. Empty when they can work.</summary>
+    /// <summary>A sentence for each option that is wrong; none when they can work.</summary>
     /// <param name="key">What to call them.</param>
-    public IEnumerable<string> Complaints(string key)
+    internal IEnumerable<string> Problems(string key)
     {
-        ArgumentNullException.ThrowIfNull(key);
-        return
+        string?[] problems =
         [
-            .. Settings is null ? [$"{key}:{nameof(Settings)} is null."] : Settings.Complaints(key),
-            .. IsFailed is null ? [$"{key}:{nameof(IsFailed)} is null; leave it out to count every exception."] : Array.Empty<string>(),
-            .. SettingRules.AtLeast($"{key}:{nameof(MaximumKeys)}", MaximumKeys, 1),
-            .. BreakerOf is not null && KeyBuilder is not null
-                ? [$"{key} has both {nameof(BreakerOf)} and {nameof(KeyBuilder)}; either the application keeps the breakers or the strategy does."]
-                : Array.Empty<string>(),
+            .. CircuitBreaker is null ? [$"{key}:{nameof(CircuitBreaker)} is null."] : CircuitBreaker.Problems(key),
+            IsFailed is null ? $"{key}:{nameof(IsFailed)} is null; leave it out to count every exception." : null,
+            MaxKeys < 1 ? $"{key}:{nameof(MaxKeys)} is {MaxKeys}; at least 1 is allowed." : null,
+            BreakerOf is not null && KeyBuilder is not null
+                ? $"{key} has both {nameof(BreakerOf)} and {nameof(KeyBuilder)}; either the application keeps the breakers or the strategy does."
+                : null,
         ];
+        return problems.OfType<string>();
     }
 }

@@ -12,12 +12,12 @@ internal sealed class CircuitRules
     private readonly TimeSpan _maxWindow;
 
     /// <exception cref="ArgumentException">A setting is not valid; the message names it.</exception>
-    public CircuitRules(CircuitBreakerSettings settings, CoarseClock clock)
+    public CircuitRules(CircuitBreakerOptions settings, CoarseClock clock)
     {
-        var complaints = settings.Complaints("CircuitBreaker").ToArray();
-        if (complaints.Length > 0)
+        var problems = settings.Problems("CircuitBreaker").ToArray();
+        if (problems.Length > 0)
         {
-            throw new ArgumentException(string.Join(' ', complaints), nameof(settings));
+            throw new ArgumentException(string.Join(' ', problems), nameof(settings));
         }
 
         _failureRate = settings.FailureRateThreshold;
@@ -27,7 +27,7 @@ internal sealed class CircuitRules
         _interval = clock.Stamps(settings.CounterUpdateInterval);
         TrialInterval = clock.Stamps(settings.TrialRequestInterval);
         FirstWindow = settings.CircuitOpenWindow;
-        _maxWindow = settings.LongestCircuitOpenWindow;
+        _maxWindow = FirstWindow > settings.MaxOpenWindow ? FirstWindow : settings.MaxOpenWindow;
     }
 
     public TimeSpan CountedTime { get; }

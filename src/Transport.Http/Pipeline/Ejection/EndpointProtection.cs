@@ -9,7 +9,7 @@ internal sealed class EndpointProtection : EndpointGuard
     private readonly Endpoint _endpoint;
     private OutlierTracker? _tracker;
 
-    private EndpointProtection(Endpoint endpoint, CircuitBreakerSettings? settings)
+    private EndpointProtection(Endpoint endpoint, CircuitBreakerOptions? settings)
     {
         _endpoint = endpoint;
         Breaker = new(endpoint.ToString(), settings, endpoint.Clock);
@@ -36,7 +36,7 @@ internal sealed class EndpointProtection : EndpointGuard
 
     /// <summary>Adds the protection to a new endpoint.</summary>
     /// <exception cref="ArgumentException">A setting is not valid; the message names it.</exception>
-    public static EndpointProtection Add(Endpoint endpoint, CircuitBreakerSettings? settings) =>
+    public static EndpointProtection Add(Endpoint endpoint, CircuitBreakerOptions? settings) =>
         (EndpointProtection)endpoint.TrySetGuard(new EndpointProtection(endpoint, settings));
 
     public override bool Admits(bool ignoresEjection, bool isLastAttempt) =>

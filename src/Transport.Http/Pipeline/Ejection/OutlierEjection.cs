@@ -26,12 +26,12 @@ internal sealed class OutlierEjection : IEndpointGroup, IDisposable
     /// <param name="settings">Not changed from now on.</param>
     /// <param name="clock">The clock.</param>
     /// <exception cref="ArgumentException">A setting is not valid; the message names it.</exception>
-    public OutlierEjection(OutlierEjectionSettings settings, TimeProvider clock)
+    public OutlierEjection(OutlierEjectionOptions settings, TimeProvider clock)
     {
-        var complaints = settings.Complaints("Ejection").ToArray();
-        if (complaints.Length > 0)
+        var problems = settings.Problems("Ejection").ToArray();
+        if (problems.Length > 0)
         {
-            throw new ArgumentException(string.Join(' ', complaints), nameof(settings));
+            throw new ArgumentException(string.Join(' ', problems), nameof(settings));
         }
 
         Settings = settings;
@@ -46,12 +46,12 @@ internal sealed class OutlierEjection : IEndpointGroup, IDisposable
     /// <summary>Raised for each change of an endpoint's circuit, in the order of that endpoint. The endpoint is the sender.</summary>
     public event EventHandler<CircuitChange>? CircuitChanged;
 
-    public OutlierEjectionSettings Settings { get; }
+    public OutlierEjectionOptions Settings { get; }
 
     public CoarseClock Clock { get; }
 
     /// <summary>
-    /// True while less than <see cref="OutlierEjectionSettings.PanicThreshold"/> of the group can take requests: these endpoints are
+    /// True while less than <see cref="OutlierEjectionOptions.PanicThreshold"/> of the group can take requests: these endpoints are
     /// healthy, not ejected, and their circuits are closed. Draining endpoints are not counted at all.
     /// </summary>
     public bool Panics => _panics;
@@ -130,7 +130,7 @@ internal sealed class OutlierEjection : IEndpointGroup, IDisposable
                 : (int)Math.Min(tracker.Times, Clock.Between(tracker.ReturnedAt, now) / Settings.EjectionTime);
             tracker.Times += 1 - goodPeriods;
             var time = Settings.EjectionTime * tracker.Times;
-            tracker.Time = time < Settings.LongestEjectionTime ? time : Settings.LongestEjectionTime;
+            tracker.Time = time < MaxTime ? time : MaxTime;
             tracker.LeftAt = now;
             tracker.Leave();
             _ejected++;
@@ -170,7 +170,9 @@ internal sealed class OutlierEjection : IEndpointGroup, IDisposable
         }
     }
 
-    private int MaxEjectedNeedsLock => Settings.MostEjected == 0 ? 0 : Math.Max(1, (int)(Settings.MostEjected * _all.Length));
+    private TimeSpan MaxTime => Settings.EjectionTime > Settings.MaxEjectionTime ? Settings.EjectionTime : Settings.MaxEjectionTime;
+
+    private int MaxEjectedNeedsLock => Settings.MaxEjected == 0 ? 0 : Math.Max(1, (int)(Settings.MaxEjected * _all.Length));
 
     private bool IsMemberNeedsLock(OutlierTracker tracker) => _trackers.GetValueOrDefault(tracker.Endpoint) == tracker;
 

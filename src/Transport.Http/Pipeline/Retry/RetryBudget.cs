@@ -16,7 +16,7 @@ internal sealed class RetryBudget
     private readonly long _madeAt;
     private readonly Slice[] _slices = new Slice[Slices];
 
-    public RetryBudget(HttpRetryBudgetSettings settings, TimeProvider clock)
+    public RetryBudget(HttpRetryBudgetOptions settings, TimeProvider clock)
     {
         _clock = clock;
         _ratio = settings.Ratio;

@@ -142,7 +142,7 @@ internal sealed class RetryRules<TReply>(RetryBudget budget, Random random, Clie
             return TimeSpan.Zero;
         }
 
-        var pause = Backoff.Before(call.Settings.Backoff, call.Settings.LongestBackoff, call.Attempts.Count, random.NextDouble());
+        var pause = Backoff.Before(call.Settings.Backoff, call.Settings.MaxBackoff, call.Attempts.Count, random.NextDouble());
         return !hasUntried && outcome.RetryAfter is { } asked && asked > pause ? asked : pause;
     }
 

@@ -52,8 +52,8 @@ public sealed class PhaseTimeoutException : TimeoutException
     /// <summary>The endpoint: scheme, host and port. Null if no endpoint had been chosen.</summary>
     public string? Endpoint { get; }
 
-    /// <summary>The configuration key of the timeout.</summary>
-    public string Key => $"ServiceMesh:Http:Timeouts:{Phase}";
+    /// <summary>The key of the timeout within the section of the bus, for instance <c>Http:Timeouts:Attempt</c>.</summary>
+    public string Key => $"Http:Timeouts:{Phase}";
 
     /// <summary>The timeout in a chain of exceptions; null if there is none.</summary>
     internal static PhaseTimeoutException? In(Exception? failure)

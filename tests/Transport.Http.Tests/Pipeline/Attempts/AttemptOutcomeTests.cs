@@ -1,5 +1,5 @@
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -83,12 +83,12 @@ public sealed class AttemptOutcomeTests
     // One failure opens the circuit, and one ejects. The second report is read by the breaker one interval after the first.
     private static string Applied(AttemptOutcome outcome)
     {
-        var clock = new ManualTimeProvider();
+        var clock = new FakeTimeProvider();
         clock.Advance(TimeSpan.FromSeconds(1));
-        var breaker = new CircuitBreakerSettings { FailureRateThreshold = 0, MinimumRequestThreshold = 1 };
+        var breaker = new CircuitBreakerOptions { FailureRateThreshold = 0, MinimumRequestThreshold = 1 };
         Endpoint[] endpoints = [.. Enumerable.Range(1, 3).Select(port => new Endpoint(new("10.0.0.1", port), clock))];
         EndpointProtection.Add(endpoints[0], breaker);
-        using var group = new OutlierEjection(new() { ConsecutiveFailures = 1, MostEjected = 1 }, clock);
+        using var group = new OutlierEjection(new() { ConsecutiveFailures = 1, MaxEjected = 1 }, clock);
         group.Update([.. endpoints]);
         clock.Advance(breaker.CounterUpdateInterval);
         Assert.That(endpoints[0].Breaker.TryEnter(out var pass));

@@ -1,8 +1,8 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Time.Testing;
 using Polly;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -90,7 +90,7 @@ internal sealed class Layers
     public static readonly AttemptResult<string> Broken = new("503", ScriptedOutcomes.Broken);
     public static readonly AttemptResult<string> Full = new("429", ScriptedOutcomes.Declined);
 
-    public Layers(int endpoints = 3, HttpRetryBudgetSettings? budget = null, int concurrency = 1000)
+    public Layers(int endpoints = 3, HttpRetryBudgetOptions? budget = null, int concurrency = 1000)
     {
         Endpoints = new([.. Enumerable.Repeat(1, endpoints)]);
         Budget = new(budget ?? new(), Endpoints.Clock);
@@ -99,7 +99,7 @@ internal sealed class Layers
 
     public Endpoints Endpoints { get; }
 
-    public ManualTimeProvider Clock => Endpoints.Clock;
+    public FakeTimeProvider Clock => Endpoints.Clock;
 
     public RetryBudget Budget { get; }
 

@@ -1,16 +1,16 @@
 using System.Threading.Tasks.Sources;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using Polly;
 using Polly.CircuitBreaker;
 using Polly.Timeout;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
 /// <summary>The breaker in pipelines of Polly.</summary>
 public sealed class CircuitBreakerStrategyTests
 {
-    private ManualTimeProvider _clock = null!;
+    private FakeTimeProvider _clock = null!;
 
     private CircuitBreaker Breaker => new("weather", null, _clock, 1);
 
@@ -172,12 +172,12 @@ public sealed class CircuitBreakerStrategyTests
     [Test]
     public void Options_that_cannot_work_are_named()
     {
-        var both = new CircuitBreakerStrategyOptions<int> { Name = "mine", BreakerOf = _ => null, KeyBuilder = _ => "", MaximumKeys = 0, IsFailed = null! };
-        both.Settings.MinimumRequestThreshold = 0;
+        var both = new CircuitBreakerStrategyOptions<int> { Name = "mine", BreakerOf = _ => null, KeyBuilder = _ => "", MaxKeys = 0, IsFailed = null! };
+        both.CircuitBreaker.MinimumRequestThreshold = 0;
         Assert.That(
             () => new ResiliencePipelineBuilder<int>().AddFastCircuitBreaker(both).Build(),
             Throws.ArgumentException.With.Message.Contains("mine:MinimumRequestThreshold is 0").And.Message.Contains("mine:IsFailed is null")
-                .And.Message.Contains("mine:MaximumKeys is 0").And.Message.Contains("both BreakerOf and KeyBuilder"));
+                .And.Message.Contains("mine:MaxKeys is 0").And.Message.Contains("both BreakerOf and KeyBuilder"));
     }
 
     [TestCase(false)]
@@ -185,7 +185,7 @@ public sealed class CircuitBreakerStrategyTests
     public void A_call_through_a_closed_circuit_allocates_nothing(bool later)
     {
         // A real clock as well, since the window moves on while this runs.
-        var pipeline = new ResiliencePipelineBuilder<int>().AddFastCircuitBreaker(new() { Settings = { CounterUpdateInterval = TimeSpan.FromMilliseconds(20) } }).Build();
+        var pipeline = new ResiliencePipelineBuilder<int>().AddFastCircuitBreaker(new() { CircuitBreaker = { CounterUpdateInterval = TimeSpan.FromMilliseconds(20) } }).Build();
         var context = ResilienceContextPool.Shared.Get();
         var answer = new Answer();
         Assert.That(Allocated.By(Run), Is.Zero);

@@ -107,9 +107,9 @@ public sealed class CircuitBreakerTests
     }
 
     [Test]
-    public void It_doubles_with_each_trial_that_fails_up_to_LongestCircuitOpenWindow()
+    public void The_open_window_doubles_with_each_failed_trial_up_to_its_maximum()
     {
-        var circuit = new TestedCircuit(s => s.LongestCircuitOpenWindow = TimeSpan.FromSeconds(100)).Trip();
+        var circuit = new TestedCircuit(s => s.MaxOpenWindow = TimeSpan.FromSeconds(100)).Trip();
         foreach (var seconds in new[] { 10, 20, 40, 80, 100, 100 })
         {
             Assert.That(circuit.Changes[^1].OpenFor!.Value.TotalSeconds, Is.InRange(0.8 * seconds, seconds));
@@ -235,7 +235,7 @@ public sealed class CircuitBreakerTests
     [Test]
     public void The_system_clock_is_a_clock()
     {
-        var breaker = new CircuitBreaker("weather", new() { CircuitOpenWindow = TimeSpan.FromHours(10), LongestCircuitOpenWindow = TimeSpan.FromHours(10) });
+        var breaker = new CircuitBreaker("weather", new() { CircuitOpenWindow = TimeSpan.FromHours(10) });
         breaker.Open(TimeSpan.FromMinutes(10));
         Assert.That((breaker.OpenUntil!.Value - DateTimeOffset.UtcNow).TotalMinutes, Is.EqualTo(10).Within(0.5));
         Assert.That(breaker.Refusal().RetryAfter!.Value.TotalMinutes, Is.EqualTo(10).Within(0.5));

@@ -1,20 +1,20 @@
-using ServiceMesh.Support;
+using Microsoft.Extensions.Time.Testing;
 
 namespace ServiceMesh.Http.Tests;
 
 /// <summary>A breaker, its clock, its changes, and calls through it.</summary>
 internal sealed class TestedCircuit
 {
-    public TestedCircuit(Action<CircuitBreakerSettings>? configure = null, int seed = 1)
+    public TestedCircuit(Action<CircuitBreakerOptions>? configure = null, int seed = 1)
     {
-        var settings = new CircuitBreakerSettings();
+        var settings = new CircuitBreakerOptions();
         configure?.Invoke(settings);
         Clock.Advance(TimeSpan.FromSeconds(1000));
         Breaker = new("weather", settings, Clock, seed);
         Breaker.Changed += (_, change) => Changes.Add(change);
     }
 
-    public ManualTimeProvider Clock { get; } = new();
+    public FakeTimeProvider Clock { get; } = new();
 
     public CircuitBreaker Breaker { get; }
 

@@ -1,14 +1,14 @@
 using System.Collections.Immutable;
-using ServiceMesh.Support;
+using Microsoft.Extensions.Time.Testing;
 
 namespace ServiceMesh.Http.Tests;
 
 /// <summary>A group of endpoints called a, b, c, …, its clock, what is told of it, and a balancer over it.</summary>
 internal sealed class TestedGroup : IDisposable
 {
-    public TestedGroup(int size, Action<OutlierEjectionSettings>? configure = null, string balancer = "Random")
+    public TestedGroup(int size, Action<OutlierEjectionOptions>? configure = null, string balancer = "Random")
     {
-        var settings = new OutlierEjectionSettings();
+        var settings = new OutlierEjectionOptions();
         configure?.Invoke(settings);
         Clock.Advance(TimeSpan.FromSeconds(1000));
         Ejection = new(settings, Clock);
@@ -24,7 +24,7 @@ internal sealed class TestedGroup : IDisposable
     public static AttemptOutcome Success { get; } =
         AttemptOutcome.OfAnswer(200, isFromNode: true, isNotProcessed: false, null, TimeSpan.FromMilliseconds(10));
 
-    public ManualTimeProvider Clock { get; } = new();
+    public FakeTimeProvider Clock { get; } = new();
 
     public OutlierEjection Ejection { get; }
 

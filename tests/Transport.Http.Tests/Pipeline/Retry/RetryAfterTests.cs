@@ -3,8 +3,8 @@ using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -42,8 +42,7 @@ public sealed class RetryAfterTests
     [Test]
     public void A_date_is_compared_with_the_clock_that_was_injected()
     {
-        var clock = new ManualTimeProvider();
-        clock.Advance(TimeSpan.FromSeconds(100)); // after the beginning of 1970
+        var clock = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddSeconds(100));
 
         Assert.That(RetryAfter.Of(new(DateTimeOffset.UnixEpoch.AddSeconds(130)), clock), Is.EqualTo(TimeSpan.FromSeconds(30)));
         Assert.That(RetryAfter.Of(new(DateTimeOffset.UnixEpoch), clock), Is.EqualTo(TimeSpan.Zero));

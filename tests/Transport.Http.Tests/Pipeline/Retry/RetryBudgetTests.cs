@@ -1,11 +1,11 @@
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
 public sealed class RetryBudgetTests
 {
-    private readonly ManualTimeProvider _clock = new();
+    private readonly FakeTimeProvider _clock = new();
 
     [Test]
     public void At_first_there_is_what_time_brings_within_the_window() =>
@@ -49,7 +49,7 @@ public sealed class RetryBudgetTests
         Assert.That(budget.Available, Is.InRange(0, 10));
     }
 
-    private int Take(HttpRetryBudgetSettings settings, int requests)
+    private int Take(HttpRetryBudgetOptions settings, int requests)
     {
         var budget = new RetryBudget(settings, _clock);
         Count(budget, requests);

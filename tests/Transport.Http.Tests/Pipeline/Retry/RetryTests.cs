@@ -151,7 +151,7 @@ public sealed class RetryTests
     [Test]
     public async Task A_pause_that_would_end_after_the_deadline_is_not_begun()
     {
-        var settings = new CallSettings { Backoff = TimeSpan.FromMinutes(1), LongestBackoff = TimeSpan.FromMinutes(1) };
+        var settings = new CallSettings { Backoff = TimeSpan.FromMinutes(1), MaxBackoff = TimeSpan.FromMinutes(1) };
         var call = new ScriptedCall(_layers.Endpoints, settings, (_, _) => Task.FromResult(Broken)) { Left = TimeSpan.FromTicks(1) };
 
         await _layers.SendAsync(call).InTime();
