@@ -137,7 +137,8 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
 
     private ReplyMessage BalancerFailed(Topic topic, string trouble) => ReplyMessage.Failure(
         StatusCode.Unavailable,
-        $"No node was chosen for '{topic}': {trouble}. Fix the balancer or choose another in {parts.Options.KeyOf("Services:NAME:Balancer")}.",
+        $"No node was chosen for '{topic}': {trouble}. " +
+        $"Fix the balancer or choose another in {parts.Options.KeyOf("Services:NAME:Balancer")}.",
         notProcessed: true);
 
     // Subscriptions are added on any thread, and possibly while the node stops.
@@ -150,8 +151,8 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
             if (_server is null)
             {
                 _server = await OwnServer.StartAsync(
-                    parts.ListenOn, parts.Endpoints, parts.Options.Tls, parts.Options.KeyOf("Listen"), _node.Context.LoggerFactory, cancellationToken)
-                    .ConfigureAwait(false);
+                    parts.ListenOn, parts.Endpoints, parts.Options.Tls.LoadCertificate, parts.Options.KeyOf("Listen"),
+                    _node.Context.LoggerFactory, cancellationToken).ConfigureAwait(false);
                 ServerLog.Listening(_logger, _node.Context.NodeId, string.Join(", ", _server.Addresses));
             }
         }

@@ -15,7 +15,8 @@ internal sealed class HttpTransportParts
     private readonly IReadOnlyList<Service> _services;
 
     public HttpTransportParts(
-        HttpTransportOptions options, MeshEndpoints endpoints, IDnsResolver? dns, IMeterFactory meters, ServiceEndpoints known, string busName = "")
+        HttpTransportOptions options, MeshEndpoints endpoints, IDnsResolver? dns, IMeterFactory meters, ServiceEndpoints known,
+        string busName = "")
     {
         Options = options;
         Endpoints = endpoints;
@@ -43,7 +44,7 @@ internal sealed class HttpTransportParts
     /// <summary>The source of randomness; must be thread-safe.</summary>
     public Random Random { get; init; } = Random.Shared;
 
-    public ConnectionPool MakeConnections(TimeProvider clock) => new(Options.Timeouts, Options.Tls, clock, Random);
+    public ConnectionPool MakeConnections(TimeProvider clock) => new(Options.Timeouts, Options.Tls.LoadTrustedRoots(), clock, Random);
 
     public ClientPipeline<ReplyMessage> MakePipeline(TimeProvider clock)
     {

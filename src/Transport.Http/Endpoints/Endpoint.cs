@@ -54,7 +54,8 @@ public sealed class Endpoint
     }
 
     /// <summary>
-    /// Whether the endpoint takes requests. An endpoint that becomes healthy again starts slowly. Default: <see cref="EndpointState.Healthy"/>.
+    /// Whether the endpoint takes requests. An endpoint that becomes healthy again starts slowly. Default: <see
+    /// cref="EndpointState.Healthy"/>.
     /// </summary>
     public EndpointState State
     {
@@ -152,7 +153,9 @@ public sealed class Endpoint
 
     /// <summary>Whether a balancer may choose the endpoint under these conditions.</summary>
     /// <param name="ignoresEjection">True: an ejected endpoint may be chosen too.</param>
-    /// <param name="isLastAttempt">True: no other attempt can follow, so the endpoint must not be one whose circuit spares last attempts.</param>
+    /// <param name="isLastAttempt">
+    /// True: no other attempt can follow, so the endpoint must not be one whose circuit spares last attempts.
+    /// </param>
     internal bool CanTakeWhen(bool ignoresEjection, bool isLastAttempt) =>
         State == EndpointState.Healthy && !IsFull && Guard?.Admits(ignoresEjection, isLastAttempt) != false;
 
@@ -163,7 +166,7 @@ public sealed class Endpoint
     public void Begin() => Interlocked.Increment(ref _inFlight);
 
     /// <summary>
-    /// An attempt begins, unless the endpoint began to drain between the choice and the count. A draining node leaves when it hears that
+    /// An attempt begins, unless the endpoint began to drain between the choice and the count. A draining node leaves when it learns that
     /// nothing is in flight, so either the attempt has been counted or the drain is seen here. Circuit and ejection are not asked:
     /// a signal goes to every subscriber, whatever became of other messages.
     /// </summary>

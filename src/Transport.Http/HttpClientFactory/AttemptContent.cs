@@ -30,7 +30,8 @@ internal sealed class AttemptContent : HttpContent
     {
         if (!_body.TryBegin())
         {
-            throw new InvalidOperationException("The body of the request is still being sent by an earlier attempt and cannot be sent a second time.");
+            throw new InvalidOperationException(
+                "The body of the request is still being sent by an earlier attempt and cannot be sent a second time.");
         }
 
         var watched = RequestBody.IsInMemory(_content) ? null : new UploadStream(stream, Headers.ContentLength);

@@ -60,7 +60,8 @@ internal static class AttemptMessage
         if (attempt is { Content: null, Headers.TransferEncodingChunked: true })
         {
             throw new HttpRequestException(
-                "The header 'Transfer-Encoding' of the request is 'chunked', and the request has no content. Add content, or remove the header.");
+                "The header 'Transfer-Encoding' of the request is 'chunked', and the request has no content. " +
+                "Add content, or remove the header.");
         }
 
         Check(attempt.Headers.NonValidated);
@@ -79,7 +80,8 @@ internal static class AttemptMessage
                 if (!Ascii.IsValid(value))
                 {
                     throw new HttpRequestException(
-                        $"The header '{name}' of the request contains a character that is not ASCII. Encode it, for instance with Uri.EscapeDataString.");
+                        $"The header '{name}' of the request contains a character that is not ASCII. " +
+                        "Encode it, for instance with Uri.EscapeDataString.");
                 }
             }
         }

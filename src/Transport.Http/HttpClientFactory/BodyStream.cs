@@ -98,9 +98,11 @@ internal sealed class BodyStream : Stream
     {
         try
         {
-            // The headers counted as a success, which may have closed the circuit. A break from now on counts in the circuit that is closed now.
+            // The headers counted as a success, which may have closed the circuit. A break from now on counts in the circuit that is closed
+            // now.
             _pass ??= HoldsAttempt ? _endpoint.Breaker.PassWhileClosed : null;
-            using var cancelled = cancellationToken.UnsafeRegister(static silence => ((CancellationTokenSource)silence!).Cancel(), _silence);
+            using var cancelled = cancellationToken.UnsafeRegister(
+                static silence => ((CancellationTokenSource)silence!).Cancel(), _silence);
             var reading = _rest.ReadAsync(buffer, _silence.Token);
             if (!reading.IsCompleted)
             {

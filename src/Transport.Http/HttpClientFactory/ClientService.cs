@@ -52,7 +52,8 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
         var endpoints = Group.Endpoints;
         if (endpoints.IsEmpty)
         {
-            return new RequestNotSentException($"Service '{Name}' has no endpoint: {Group.Failure ?? $"{Group.Group.Text} has no address"}.");
+            var why = Group.Failure ?? $"{Group.Group.Text} has no address";
+            return new RequestNotSentException($"Service '{Name}' has no endpoint: {why}.");
         }
 
         return endpoints.All(e => UnavailableReasons.Of(e) == UnavailableReason.CircuitOpen)

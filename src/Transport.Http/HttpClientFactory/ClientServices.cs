@@ -24,7 +24,7 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
         var (resolvers, balancers) = (new ResolverKinds(options.Resolvers), new BalancerKinds(options.Balancers));
         Options = options;
         Clock = clock;
-        Connections = new(options.Timeouts, options.Tls, clock, Random.Shared);
+        Connections = new(options.Timeouts, options.Tls.LoadTrustedRoots(), clock, Random.Shared);
         Logger = loggers.CreateLogger("ServiceMesh.Http");
         _ownMeter = meters is null ? new("ServiceMesh") : null; // a factory disposes the meters that it created
         var metrics = new ClientMetrics(_ownMeter ?? meters!.Create("ServiceMesh"), ClientMetrics.HttpClients, busName);
@@ -39,7 +39,8 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
                 new(s.Key, s.Value, CallSettings.Of(s.Value.Retry, options.Retry, options.Timeouts)),
                 balancers.Create(s.Value.Balancer, balancing), this),
             StringComparer.OrdinalIgnoreCase); // as hosts are compared
-        DiscoveryMetrics.Observe(metrics.Meter, () => _services.Values.Select(s => s.Service.Started).OfType<GroupWatcher>(), metrics.Client);
+        DiscoveryMetrics.Observe(
+            metrics.Meter, () => _services.Values.Select(s => s.Service.Started).OfType<GroupWatcher>(), metrics.Client);
         foreach (var service in _services.Values)
         {
             known?.Add(service.Name, () => service.Service.Addresses);

@@ -59,7 +59,8 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
 
     public override string Describe(Endpoint endpoint) => _service.Service.Describe(endpoint);
 
-    public override async ValueTask<Outcome<AttemptResult<HttpResponseMessage>>> SendAsync(Endpoint endpoint, CancellationToken cancellationToken)
+    public override async ValueTask<Outcome<AttemptResult<HttpResponseMessage>>> SendAsync(
+        Endpoint endpoint, CancellationToken cancellationToken)
     {
         var target = _service.Service.TargetOf(endpoint, forceTls: _request.RequestUri!.Scheme == Uri.UriSchemeHttps);
         using var span = AttemptSpan.Start(_request.Method.Method, _request.RequestUri!, target, Service, Attempts.Count - 1);
@@ -144,7 +145,8 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
 
         if (cancellationToken.IsCancellationRequested)
         {
-            return Outcome.FromException<AttemptResult<HttpResponseMessage>>(_service.Connections.Cancelled(attempt, failure, cancellationToken));
+            return Outcome.FromException<AttemptResult<HttpResponseMessage>>(
+                _service.Connections.Cancelled(attempt, failure, cancellationToken));
         }
 
         if (upload?.OwnFailure is { } own)
@@ -152,7 +154,8 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             return Ended(AttemptOutcome.Withdrawn, own);
         }
 
-        if (failure is HttpRequestException { HttpRequestError: HttpRequestError.VersionNegotiationError } && AttemptMessage.ChoosesVersion(_request))
+        if (failure is HttpRequestException { HttpRequestError: HttpRequestError.VersionNegotiationError }
+            && AttemptMessage.ChoosesVersion(_request))
         {
             return Ended(AttemptOutcome.Withdrawn, failure); // the server works: it does not support the version that the caller chose
         }
@@ -224,7 +227,9 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
 
             // An earlier attempt may have been processed, so no exception may say that the request was not.
             case HttpRequestException { InnerException: RequestNotSentException or CircuitOpenException } own:
-                return Attempts.MayHaveRun ? new HttpRequestException(own.HttpRequestError, $"{own.Message}{Doubt}", null, own.StatusCode) : own;
+                return Attempts.MayHaveRun
+                    ? new HttpRequestException(own.HttpRequestError, $"{own.Message}{Doubt}", null, own.StatusCode)
+                    : own;
 
             case CircuitOpenException open:
                 return Attempts.MayHaveRun

@@ -34,10 +34,10 @@ public static class HttpRequestMessageExtensions
         Set(request, s_idempotent, isIdempotent);
 
     /// <summary>
-    /// Whether the content can be serialized more than once, for instance a stream that can seek, or your own content that opens a file each
-    /// time. Default: true for bytes, texts, forms, JSON and multiparts of those. Other content can be sent again only until its serialization
-    /// has begun; that includes a lazy sequence as JSON (<see cref="IAsyncEnumerable{T}"/>, or an <see cref="IEnumerable{T}"/> that is not a
-    /// collection). Set false for an object that contains a lazy sequence.
+    /// Whether the content can be serialized more than once, for instance a stream that can seek, or your own content that opens a file
+    /// each time. Default: true for bytes, texts, forms, JSON and multiparts of those. Other content can be sent again only until its
+    /// serialization has begun; that includes a lazy sequence as JSON (<see cref="IAsyncEnumerable{T}"/>, or an <see
+    /// cref="IEnumerable{T}"/> that is not a collection). Set false for an object that contains a lazy sequence.
     /// </summary>
     public static HttpRequestMessage SetRepeatableBody(this HttpRequestMessage request, bool isRepeatable = true) =>
         Set(request, s_repeatableBody, isRepeatable);
@@ -54,7 +54,9 @@ public static class HttpRequestMessageExtensions
         return Set(request, s_timeout, timeout);
     }
 
-    /// <summary>What the balancer <c>ConsistentHash</c> hashes. Default: the request header that <c>Services:NAME:HashHeader</c> names.</summary>
+    /// <summary>
+    /// What the balancer <c>ConsistentHash</c> hashes. Default: the request header that <c>Services:NAME:HashHeader</c> names.
+    /// </summary>
     public static HttpRequestMessage SetBalancingKey(this HttpRequestMessage request, string key)
     {
         ArgumentNullException.ThrowIfNull(key);
@@ -62,8 +64,8 @@ public static class HttpRequestMessageExtensions
     }
 
     /// <summary>
-    /// The number of bytes of the response that are read within the attempt, so that the request is sent again if the response breaks off. A
-    /// longer response is a stream from there on. With 0 each byte is handed over as it arrives. Default:
+    /// The number of bytes of the response that are read within the attempt, so that the request is sent again if the response breaks off.
+    /// A longer response is a stream from there on. With 0 each byte is handed over as it arrives. Default:
     /// <c>ServiceMesh:Http:HttpClients:ReadAhead</c>.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The number is negative.</exception>

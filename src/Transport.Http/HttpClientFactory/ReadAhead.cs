@@ -17,7 +17,9 @@ internal static class ReadAhead
         "application/json-seq", "multipart/x-mixed-replace",
     };
 
-    /// <summary>Whether the body may be read before the caller receives it: it is finite, and its announced length is within the limit.</summary>
+    /// <summary>
+    /// Whether the body may be read before the caller receives it: it is finite, and its announced length is within the limit.
+    /// </summary>
     public static bool IsFor(HttpResponseMessage response, int limit) =>
         limit > 0 && !(response.Content.Headers.ContentLength > limit) && !IsStream(response.Content);
 
@@ -27,7 +29,9 @@ internal static class ReadAhead
         && response.StatusCode is not (HttpStatusCode.SwitchingProtocols or HttpStatusCode.NoContent or HttpStatusCode.NotModified)
         && response.Content.Headers.ContentLength != 0;
 
-    /// <summary>Makes the whole body the content of the response; if it is longer than the limit, its beginning and the rest as a stream.</summary>
+    /// <summary>
+    /// Makes the whole body the content of the response; if it is longer than the limit, its beginning and the rest as a stream.
+    /// </summary>
     public static async Task ApplyAsync(HttpResponseMessage response, BodyStream body, int limit, CancellationToken cancellationToken)
     {
         // One byte more than the limit shows whether the body ends.

@@ -65,7 +65,9 @@ internal sealed class RequestBody
     /// <summary>An attempt has ended to send it, with or without success.</summary>
     public void End() => Interlocked.Decrement(ref _running);
 
-    /// <summary>Whether its bytes are in memory, so that reading them does not fail. A class derived from these types may do anything.</summary>
+    /// <summary>
+    /// Whether its bytes are in memory, so that reading them does not fail. A class derived from these types may do anything.
+    /// </summary>
     public static bool IsInMemory(HttpContent? content) =>
         content?.GetType() is { } type
         && (type == typeof(ByteArrayContent) || type == typeof(StringContent) || type == typeof(FormUrlEncodedContent)

@@ -15,9 +15,9 @@ namespace ServiceMesh.Http;
 /// <c>new HttpClient(handler, disposeHandler: false)</c>.
 /// </para>
 /// <para>
-/// Failures are those of HttpClient: <see cref="HttpRequestException"/>, and for timeouts <see cref="TaskCanceledException"/> with a
-/// <see cref="PhaseTimeoutException"/> as its inner exception. The answer of a server, even 500, is the response, unless a later attempt had
-/// no answer.
+/// Failures are those of HttpClient: <see cref="HttpRequestException"/>, and for timeouts <see cref="TaskCanceledException"/> with a <see
+/// cref="PhaseTimeoutException"/> as its inner exception. The answer of a server, even 500, is the response, unless a later attempt had no
+/// answer.
 /// </para>
 /// </remarks>
 /// <example>

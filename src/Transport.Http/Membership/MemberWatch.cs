@@ -101,10 +101,12 @@ internal sealed class MemberWatch
         var isIdle = known is { Draining: true } && Member.Endpoint.InFlight == 0;
         var wait = known is null || !Member.IsReachable || (known.Draining && !isIdle) ? TimeSpan.Zero : _health.Interval;
         var asked = _context.Clock.GetTimestamp();
-        var exchange = await GetAsync(PollPath(known, wait, isIdle), wait + _health.Timeout, isInterruptible: known is not null).ConfigureAwait(false);
+        var path = PollPath(known, wait, isIdle);
+        var exchange = await GetAsync(path, wait + _health.Timeout, isInterruptible: known is not null).ConfigureAwait(false);
         var took = _context.Clock.GetElapsedTime(asked);
         var document = Read(exchange);
-        var isQuick = known is not null && wait > TimeSpan.Zero && took < s_quick && (document.Id != known.Id || document.Version == known.Version);
+        var isQuick = known is not null && wait > TimeSpan.Zero && took < s_quick
+            && (document.Id != known.Id || document.Version == known.Version);
         _quickAnswers = isQuick ? _quickAnswers + 1 : 0;
         if (_quickAnswers == 2 && document.Id != known!.Id)
         {
@@ -161,7 +163,8 @@ internal sealed class MemberWatch
         var exchange = await GetAsync(path, _health.Timeout, isInterruptible: false).ConfigureAwait(false);
         if (exchange.IsTooLarge || exchange.Reply.Status >= 300)
         {
-            throw new HttpRequestException($"answered {path} with {(exchange.IsTooLarge ? "a body that is too large" : $"{exchange.Reply.Status}")}");
+            var what = exchange.IsTooLarge ? "a body that is too large" : exchange.Reply.Status.ToString(CultureInfo.InvariantCulture);
+            throw new HttpRequestException($"answered {path} with {what}");
         }
 
         Member.Endpoint.State = EndpointState.Healthy;

@@ -12,7 +12,8 @@ namespace ServiceMesh.Http;
 /// <param name="handOverTime">How long leaving members stay while the first answers of new members are awaited.</param>
 /// <param name="clock">The clock.</param>
 internal sealed class MemberWatches(
-    Func<Member, CancellationToken, MemberWatch> makeWatch, Func<Task> changedAsync, TimeSpan handOverTime, TimeProvider clock) : IAsyncDisposable
+    Func<Member, CancellationToken, MemberWatch> makeWatch, Func<Task> changedAsync, TimeSpan handOverTime, TimeProvider clock)
+    : IAsyncDisposable
 {
     private readonly Lock _lock = new();
     private readonly CancellationTokenSource _stopping = new();
@@ -124,7 +125,8 @@ internal sealed class MemberWatches(
             loops = [.. _watches.Values.Select(w => w.Ended), .. _ending];
         }
 
-        await Task.WhenAll(loops).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // a failed watch must not keep the node from stopping
+        // A failed watch must not keep the node from stopping.
+        await Task.WhenAll(loops).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _stopping.Dispose();
     }
 

@@ -15,7 +15,9 @@ internal sealed class ClientMetrics
     private readonly Counter<long> _ejections;
 
     /// <param name="meter">The meter; it owns the instruments.</param>
-    /// <param name="kind">The caller: <see cref="Bus"/> or <see cref="HttpClients"/>. It is a tag of measurements of the client as a whole.</param>
+    /// <param name="kind">
+    /// The caller: <see cref="Bus"/> or <see cref="HttpClients"/>. It is a tag of measurements of the client as a whole.
+    /// </param>
     /// <param name="busName">The name of the bus, or of the bus whose services the HttpClients use; empty for the default bus.</param>
     public ClientMetrics(Meter meter, string kind = Bus, string busName = "")
     {
@@ -59,8 +61,8 @@ internal sealed class ClientMetrics
     {
         if (_picks.Enabled)
         {
-            _picks.Add(
-                1, new("servicemesh.service", service), new("server.address", endpoint.Address.Host), new("server.port", endpoint.Address.Port));
+            var address = endpoint.Address;
+            _picks.Add(1, new("servicemesh.service", service), new("server.address", address.Host), new("server.port", address.Port));
         }
     }
 
@@ -76,8 +78,9 @@ internal sealed class ClientMetrics
     {
         if (_transitions.Enabled)
         {
+            var address = endpoint.Address;
             _transitions.Add(
-                1, new("servicemesh.service", service), new("server.address", endpoint.Address.Host), new("server.port", endpoint.Address.Port),
+                1, new("servicemesh.service", service), new("server.address", address.Host), new("server.port", address.Port),
                 new("servicemesh.circuit.state", change.To.ToString()));
         }
     }
@@ -86,8 +89,9 @@ internal sealed class ClientMetrics
     {
         if (_ejections.Enabled)
         {
+            var address = endpoint.Address;
             _ejections.Add(
-                1, new("servicemesh.service", service), new("server.address", endpoint.Address.Host), new("server.port", endpoint.Address.Port),
+                1, new("servicemesh.service", service), new("server.address", address.Host), new("server.port", address.Port),
                 new("servicemesh.reason", cause.ToString()));
         }
     }

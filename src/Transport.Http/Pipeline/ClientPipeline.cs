@@ -17,7 +17,8 @@ internal sealed class ClientPipeline<TReply>
     private readonly RetryRules<TReply> _rules;
     private readonly TimeProvider _clock;
     private readonly ClientMetrics _metrics;
-    private readonly ResiliencePipeline<AttemptResult<TReply>>?[] _pipelines = new ResiliencePipeline<AttemptResult<TReply>>?[(int)Optional.All + 1];
+    private readonly ResiliencePipeline<AttemptResult<TReply>>?[] _pipelines =
+        new ResiliencePipeline<AttemptResult<TReply>>?[(int)Optional.All + 1];
 
     public ClientPipeline(HttpLimitOptions limits, RetryBudget budget, TimeProvider clock, Random random, ClientMetrics metrics)
     {

@@ -8,7 +8,8 @@ namespace ServiceMesh.Http;
 /// Chooses the endpoint of an attempt, asks the endpoint's circuit breaker, and counts the attempt as in flight until its response has
 /// been read. When the attempt ends, its outcome is completed and applied here.
 /// </summary>
-internal sealed class EndpointSelectionStrategy<TReply>(TimeProvider clock, ClientMetrics metrics) : ResilienceStrategy<AttemptResult<TReply>>
+internal sealed class EndpointSelectionStrategy<TReply>(TimeProvider clock, ClientMetrics metrics)
+    : ResilienceStrategy<AttemptResult<TReply>>
     where TReply : class
 {
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -56,7 +57,7 @@ internal sealed class EndpointSelectionStrategy<TReply>(TimeProvider clock, Clie
                 end = Outcome.FromResult(new AttemptResult<TReply>(null, AttemptOutcome.NotMade, breaker.Refusal()));
             }
         }
-#pragma warning disable CA1031 // A listener of telemetry may throw anything: its caller receives it, and the attempt has ended all the same.
+#pragma warning disable CA1031 // A listener of telemetry may throw anything: the caller receives it, and the attempt has ended.
         catch (Exception failure)
 #pragma warning restore CA1031
         {

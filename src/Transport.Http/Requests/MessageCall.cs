@@ -41,7 +41,8 @@ internal sealed class MessageCall(Message message, RequestRoute route, Routes ro
         }
     }
 
-    public override AttemptResult<ReplyMessage> NoEndpoint() => _best?.Value ?? new(NoEndpointReply.For(message.Topic, route, routes), AttemptOutcome.NotMade);
+    public override AttemptResult<ReplyMessage> NoEndpoint() =>
+        _best?.Value ?? new(NoEndpointReply.For(message.Topic, route, routes), AttemptOutcome.NotMade);
 
     public override AttemptResult<ReplyMessage> TooMany(int max) => new(
         ReplyMessage.Failure(

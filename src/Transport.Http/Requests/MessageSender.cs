@@ -24,7 +24,8 @@ internal sealed class MessageSender(HttpNode node, ConnectionPool connections, B
             span.End(exchange.Reply.Status);
             return Outcome.FromResult(Read(exchange, member));
         }
-        catch (Exception failure) when (failure is HttpRequestException or IOException or OperationCanceledException or PhaseTimeoutException)
+        catch (Exception failure)
+            when (failure is HttpRequestException or IOException or OperationCanceledException or PhaseTimeoutException)
         {
             span.Fail(failure, cancellationToken.IsCancellationRequested);
             if (cancellationToken.IsCancellationRequested)
@@ -40,7 +41,8 @@ internal sealed class MessageSender(HttpNode node, ConnectionPool connections, B
 
     /// <summary>Runs an attempt at a handler of this node.</summary>
     // The handler may occupy its thread and may ignore its token. It runs on a thread of the pool, so that the caller is not blocked.
-    public async ValueTask<Outcome<AttemptResult<ReplyMessage>>> RunHereAsync(Message request, Endpoint here, CancellationToken cancellationToken)
+    public async ValueTask<Outcome<AttemptResult<ReplyMessage>>> RunHereAsync(
+        Message request, Endpoint here, CancellationToken cancellationToken)
     {
         var began = node.Context.Clock.GetTimestamp();
         ReplyMessage reply;

@@ -22,8 +22,10 @@ internal static class NoEndpointReply
             [UnavailableReason.CircuitOpen] => $"No node that handles '{topic}' may be called now. {refusal!.Message}",
             [UnavailableReason.Draining] => $"Every node that handles '{topic}' is shutting down: {names}.",
             [] or [UnavailableReason.Unreachable] =>
-                $"Every node that handles '{topic}' is unreachable: {string.Join(", ", listed.Select(o => $"{o.Member} {o.Member.Trouble}"))}.",
-            _ => $"No node that handles '{topic}' can take a request now: {string.Join("; ", listed.Select(o => Describe(o.Member, o.Why)))}.",
+                $"Every node that handles '{topic}' is unreachable: " +
+                $"{string.Join(", ", listed.Select(o => $"{o.Member} {o.Member.Trouble}"))}.",
+            _ => $"No node that handles '{topic}' can take a request now: " +
+                $"{string.Join("; ", listed.Select(o => Describe(o.Member, o.Why)))}.",
         };
 
         // An endpoint that is full may have a place at any moment.

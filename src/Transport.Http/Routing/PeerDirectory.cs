@@ -19,8 +19,8 @@ internal sealed class PeerDirectory : IMemberObserver, IAsyncDisposable
     private volatile Routes _routes = Routes.None;
 
     public PeerDirectory(
-        IReadOnlyList<Service> services, TransportContext context, LocalSubscriptions local, BufferedClient client, HttpHealthOptions health,
-        Func<string, IBalancer> makeBalancer, ILogger logger)
+        IReadOnlyList<Service> services, TransportContext context, LocalSubscriptions local, BufferedClient client,
+        HttpHealthOptions health, Func<string, IBalancer> makeBalancer, ILogger logger)
     {
         _services = services;
         _context = context;
@@ -158,6 +158,10 @@ internal sealed class PeerDirectory : IMemberObserver, IAsyncDisposable
         return service.Group.Failure ?? (members.Length == 0 ? "it has no address" : string.Join(", ", troubles));
     }
 
-    private static bool HaveSameInterests(NodeDocument? a, NodeDocument? b) =>
-        ReferenceEquals(a, b) || (a is not null && b is not null && a.Requests.SequenceEqual(b.Requests) && a.Signals.SequenceEqual(b.Signals));
+    private static bool HaveSameInterests(NodeDocument? a, NodeDocument? b) => (a, b) switch
+    {
+        (null, null) => true,
+        (null, _) or (_, null) => false,
+        _ => a.Requests.SequenceEqual(b.Requests) && a.Signals.SequenceEqual(b.Signals),
+    };
 }

@@ -27,7 +27,8 @@ internal sealed record RoutePlan(
             .. members.Where(s => s.Document is { } d && d.Id != nodeId)
                 .GroupBy(s => s.Document!.Id).Select(same => same.Where(s => s.Member.IsReachable).Append(same.First()).First()),
         ];
-        var ofNodes = nodes.SelectMany(n => n.Document!.Requests, (n, request) => new Handler(request.Topic, n.Member.Endpoint, n.Member.Service));
+        var ofNodes = nodes.SelectMany(
+            n => n.Document!.Requests, (n, request) => new Handler(request.Topic, n.Member.Endpoint, n.Member.Service));
         var ofForeign = members.Where(s => s.Member.Service.IsForeign)
             .SelectMany(s => s.Member.Service.ConfiguredTopics, (s, topic) => new Handler(topic, s.Member.Endpoint, s.Member.Service));
         var ofHere = local.Where(s => s.Kind == MessageKind.Request).Select(s => new Handler(s.Pattern.ToString(), here, null));

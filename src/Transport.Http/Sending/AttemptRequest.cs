@@ -25,8 +25,7 @@ internal sealed class AttemptRequest : HttpRequestMessage
         VersionPolicy = target.IsTls ? HttpVersionPolicy.RequestVersionOrLower : HttpVersionPolicy.RequestVersionExact;
 
         // Always set, because only a message with a header notices that it begins.
-        Headers.Host = HostOf(target.Endpoint.Address)
-            ?? string.Create(CultureInfo.InvariantCulture, $"{(uri.HostNameType == UriHostNameType.IPv6 ? $"[{uri.IdnHost}]" : uri.IdnHost)}:{uri.Port}");
+        Headers.Host = HostOf(target.Endpoint.Address) ?? Join(uri.IdnHost, uri.Port);
     }
 
     /// <summary>Whether something of the request may have been written to a connection.</summary>
@@ -35,12 +34,7 @@ internal sealed class AttemptRequest : HttpRequestMessage
     /// <summary>
     /// The name of a server for the <c>Host</c> header, which its certificate must contain too; null if the address has no name.
     /// </summary>
-    public static string? HostOf(ResolvedAddress address) => address.Name switch
-    {
-        null => null,
-        var name when name.Contains(':', StringComparison.Ordinal) => string.Create(CultureInfo.InvariantCulture, $"[{name}]:{address.Port}"),
-        var name => string.Create(CultureInfo.InvariantCulture, $"{name}:{address.Port}"),
-    };
+    public static string? HostOf(ResolvedAddress address) => address.Name is { } name ? Join(name, address.Port) : null;
 
     /// <summary>
     /// The platform calls this before it writes a header, so when it has a connection and not before
@@ -63,4 +57,8 @@ internal sealed class AttemptRequest : HttpRequestMessage
         _headersLimit = limit;
         Volatile.Write(ref _headersTimer, timer);
     }
+
+    private static string Join(string host, int port) => host.Contains(':', StringComparison.Ordinal)
+        ? string.Create(CultureInfo.InvariantCulture, $"[{host}]:{port}")
+        : string.Create(CultureInfo.InvariantCulture, $"{host}:{port}");
 }

@@ -1,3 +1,5 @@
+using System.Security.Cryptography.X509Certificates;
+
 namespace ServiceMesh.Http;
 
 /// <summary>
@@ -10,11 +12,14 @@ internal sealed class ConnectionPool : IDisposable
     private readonly HttpMessageInvoker _http;
     private readonly TimeProvider _clock;
 
-    /// <exception cref="InvalidOperationException">The trusted roots cannot be read.</exception>
-    public ConnectionPool(HttpTimeoutOptions timeouts, HttpTlsOptions tls, TimeProvider clock, Random random)
+    /// <param name="timeouts">The timeouts of connection and handshake.</param>
+    /// <param name="trustedRoots">The certificates that are trusted in place of the system's; null for the system's.</param>
+    /// <param name="clock">The clock.</param>
+    /// <param name="random">The source of randomness; must be thread-safe.</param>
+    public ConnectionPool(HttpTimeoutOptions timeouts, X509Certificate2Collection? trustedRoots, TimeProvider clock, Random random)
     {
         _clock = clock;
-        _dialer = new(timeouts, tls, clock);
+        _dialer = new(timeouts, trustedRoots, clock);
         _http = new(_dialer.MakeHandler(random));
     }
 

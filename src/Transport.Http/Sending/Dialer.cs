@@ -19,19 +19,23 @@ internal sealed class Dialer
     private readonly Lock _lock = new();
     private readonly Dictionary<(string Host, int Port), (int Connecting, int Handshaking)> _underWay = [];
 
-    /// <exception cref="InvalidOperationException">The trusted roots cannot be read.</exception>
-    public Dialer(HttpTimeoutOptions timeouts, HttpTlsOptions tls, TimeProvider clock)
+    /// <param name="timeouts">The timeouts of connection and handshake.</param>
+    /// <param name="trustedRoots">The certificates that are trusted in place of the system's; null for the system's.</param>
+    /// <param name="clock">The clock.</param>
+    public Dialer(HttpTimeoutOptions timeouts, X509Certificate2Collection? trustedRoots, TimeProvider clock)
     {
         _timeouts = timeouts;
         _clock = clock;
-        if (tls.LoadTrustedRoots() is { } roots)
+        if (trustedRoots is not null)
         {
             _trust = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-            _trust.CustomTrustStore.AddRange(roots);
+            _trust.CustomTrustStore.AddRange(trustedRoots);
         }
     }
 
-    /// <summary>A handler with a pool for each endpoint. It has no proxy, no cookies and no redirects: a request goes to the chosen endpoint.</summary>
+    /// <summary>
+    /// A handler with a pool for each endpoint. It has no proxy, no cookies and no redirects: a request goes to the chosen endpoint.
+    /// </summary>
     public SocketsHttpHandler MakeHandler(Random random) => new()
     {
         ConnectCallback = ConnectAsync,
@@ -57,7 +61,8 @@ internal sealed class Dialer
     {
         lock (_lock)
         {
-            return _underWay.TryGetValue((uri.IdnHost, uri.Port), out var counts) && counts.Handshaking > 0 ? TimeoutPhase.Tls : TimeoutPhase.Connect;
+            var isHandshaking = _underWay.TryGetValue((uri.IdnHost, uri.Port), out var counts) && counts.Handshaking > 0;
+            return isHandshaking ? TimeoutPhase.Tls : TimeoutPhase.Connect;
         }
     }
 

@@ -13,10 +13,8 @@ internal static class SendFailure
     /// <summary>The same, if only the exception is known.</summary>
     public static bool WasNotSent(Exception failure) => failure switch
     {
-        HttpRequestException
-        {
-            HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError
-        } => true,
+        HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError } => true,
+        HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } => true,
         PhaseTimeoutException { UnderWay: TimeoutPhase.Connect or TimeoutPhase.Tls } => true,
         HttpRequestException { InnerException: HttpProtocolException { ErrorCode: RefusedStream } } => true,
         _ => false,
@@ -26,7 +24,8 @@ internal static class SendFailure
     public static string Describe(Exception failure) => failure.GetBaseException() switch
     {
         SocketException { SocketErrorCode: SocketError.ConnectionRefused } => "refuses connections",
-        _ when (failure as PhaseTimeoutException ?? failure.InnerException as PhaseTimeoutException) is { } timeout => timeout.Message.TrimEnd('.'),
+        _ when (failure as PhaseTimeoutException ?? failure.InnerException as PhaseTimeoutException) is { } timeout =>
+            timeout.Message.TrimEnd('.'),
         var other => other.Message,
     };
 }

@@ -44,7 +44,8 @@ internal sealed class HttpNode(TransportContext context, LocalSubscriptions loca
             Requests = Of(MessageKind.Request), Signals = Of(MessageKind.Signal),
         };
 
-        Interest[] Of(MessageKind kind) => [.. subscriptions.Where(s => s.Kind == kind).Select(s => new Interest(s.Pattern.ToString(), s.Group))];
+        Interest[] Of(MessageKind kind) =>
+            [.. subscriptions.Where(s => s.Kind == kind).Select(s => new Interest(s.Pattern.ToString(), s.Group))];
     }
 
     /// <summary>Handles a request here, or returns why not. Completes when the handler has ended or was abandoned.</summary>

@@ -46,6 +46,6 @@ internal sealed record ListenAddress(string Scheme, string Host, int Port)
     }
 
     private static FormatException Malformed(string text) => new(
-        $"'{text}' is not an address to listen on. Write http://, https:// or h2c://, then localhost, an IP address or '*', and ':' with a port; " +
-        "separate several addresses by ';'.");
+        $"'{text}' is not an address to listen on. Write http://, https:// or h2c://, then localhost, an IP address or '*', " +
+        "and ':' with a port; separate several addresses by ';'.");
 }

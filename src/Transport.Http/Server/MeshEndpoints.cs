@@ -91,7 +91,7 @@ internal sealed class MeshEndpoints
         }
         catch (Exception failure) when (http.RequestAborted.IsCancellationRequested && failure is OperationCanceledException or IOException)
         {
-            // The caller has closed the connection, so there is no one to answer.
+            // The caller has closed the connection and reads no answer.
         }
     };
 
@@ -157,8 +157,8 @@ internal sealed class MeshEndpoints
         {
             return (null, Refuse(
                 StatusCode.BadRequest,
-                $"'{TopicOf(http)}' is not a topic. A topic has one or more segments, separated by '.'; a segment has letters, digits, '-' and '_' " +
-                $"(ASCII). A topic has at most {Topic.MaxLength} characters."));
+                $"'{TopicOf(http)}' is not a topic. A topic has one or more segments, separated by '.'; a segment has letters, digits, " +
+                $"'-' and '_' (ASCII). A topic has at most {Topic.MaxLength} characters."));
         }
 
         var headers = new List<(string, string)>();
@@ -191,7 +191,8 @@ internal sealed class MeshEndpoints
         return body is null
             ? (null, Refuse(
                 StatusCode.BodyTooLarge,
-                $"The body has {(announced is { } length ? $"{length}" : $"more than {limit}")} bytes; node '{node.Context.NodeId}' accepts {limit}. " +
+                $"The body has {announced?.ToString(CultureInfo.InvariantCulture) ?? $"more than {limit}"} bytes; " +
+                $"node '{node.Context.NodeId}' accepts {limit}. " +
                 $"Send less, or raise its {node.Context.KeyOf("Request:MaxBodyBytes")}."))
             : (message with { Body = body }, null);
     }

@@ -27,10 +27,10 @@ internal sealed class OwnServer : IAsyncDisposable
     /// It cannot listen on an address, or the certificate cannot be read; the message names the key.
     /// </exception>
     public static async Task<OwnServer> StartAsync(
-        IReadOnlyList<ListenAddress> addresses, MeshEndpoints endpoints, HttpTlsOptions tls, string listenKey, ILoggerFactory loggers,
-        CancellationToken cancellationToken)
+        IReadOnlyList<ListenAddress> addresses, MeshEndpoints endpoints, Func<X509Certificate2> loadCertificate, string listenKey,
+        ILoggerFactory loggers, CancellationToken cancellationToken)
     {
-        var certificate = addresses.Any(a => a.IsTls) ? tls.LoadCertificate() : null;
+        var certificate = addresses.Any(a => a.IsTls) ? loadCertificate() : null;
         var builder = WebApplication.CreateEmptyBuilder(new());
         builder.Services.AddSingleton(loggers);
         builder.Services.AddRoutingCore();

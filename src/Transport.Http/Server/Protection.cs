@@ -34,7 +34,8 @@ internal sealed class Protection(string? token, bool allowUnprotected, Func<stri
 
             http.Response.Headers.WWWAuthenticate = "Bearer";
             return ReplyMessage.Failure(
-                StatusCode.Unauthorized, $"This node requires the token of its {keyOf("Token")} as 'Authorization: Bearer TOKEN'.", notProcessed: true);
+                StatusCode.Unauthorized, $"This node requires the token of its {keyOf("Token")} as 'Authorization: Bearer TOKEN'.",
+                notProcessed: true);
         }
 
         if (allowUnprotected || http.GetEndpoint()?.Metadata.GetMetadata<IAuthorizeData>() is not null)
@@ -47,7 +48,8 @@ internal sealed class Protection(string? token, bool allowUnprotected, Func<stri
             // Every page in a browser on this machine can post to loopback; the browser adds the Origin header.
             return ReplyMessage.Failure(
                 StatusCode.Forbidden,
-                $"The request has an Origin header, so a web page sent it, and this node does not authenticate callers. Set {keyOf("Token")}, " +
+                "The request has an Origin header, so a web page sent it, and this node does not authenticate callers. " +
+                $"Set {keyOf("Token")}, " +
                 $"or call RequireAuthorization() on the result of MapServiceMesh(), or set {keyOf("AllowUnprotected")} to true.",
                 notProcessed: true);
         }

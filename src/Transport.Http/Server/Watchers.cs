@@ -50,9 +50,12 @@ internal sealed class Watchers
 
     /// <summary>Completes when no watcher has requests in flight to this node, or after two seconds.</summary>
     /// <returns>The watchers that have not confirmed that.</returns>
-    public Task<IReadOnlyList<string>> UntilIdleAsync(CancellationToken cancellationToken) => UntilAllAsync(watcher => watcher.IsIdle, cancellationToken);
+    public Task<IReadOnlyList<string>> UntilIdleAsync(CancellationToken cancellationToken) =>
+        UntilAllAsync(watcher => watcher.IsIdle, cancellationToken);
 
-    /// <summary>One long poll: completes when the version differs from the one that the watcher knows, or after <paramref name="wait"/>.</summary>
+    /// <summary>
+    /// One long poll: completes when the version differs from the one that the watcher knows, or after <paramref name="wait"/>.
+    /// </summary>
     /// <param name="name">The name of the watcher; null for a caller that does not watch.</param>
     /// <param name="known">The version that the watcher has processed; null if it has none of this node.</param>
     /// <param name="isIdle">Whether the watcher has no requests in flight to this node.</param>

@@ -210,7 +210,8 @@ internal sealed class FanOut(HttpNode node, BufferedClient client, PeerDirectory
         /// <summary>The next member, counted as in flight; null if all were tried.</summary>
         public Endpoint? TrySelect()
         {
-            while (route.Balancer.Pick(new PickContext { Tried = CollectionsMarshal.AsSpan(_tried) }) is { } endpoint && !_tried.Contains(endpoint))
+            while (route.Balancer.Pick(new PickContext { Tried = CollectionsMarshal.AsSpan(_tried) }) is { } endpoint
+                && !_tried.Contains(endpoint))
             {
                 _tried.Add(endpoint);
                 if (endpoint.TryBegin())

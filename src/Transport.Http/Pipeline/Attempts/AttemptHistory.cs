@@ -32,7 +32,8 @@ internal sealed class AttemptHistory
     /// <summary>Adds a chosen endpoint, unless another attempt has added one meanwhile.</summary>
     /// <param name="tried">What <see cref="Tried"/> was when the endpoint was chosen.</param>
     /// <param name="endpoint">The chosen endpoint.</param>
-    public bool TryAdd(Endpoint[] tried, Endpoint endpoint) => Interlocked.CompareExchange(ref _tried, [.. tried, endpoint], tried) == tried;
+    public bool TryAdd(Endpoint[] tried, Endpoint endpoint) =>
+        Interlocked.CompareExchange(ref _tried, [.. tried, endpoint], tried) == tried;
 
     /// <summary>An attempt is sent to an endpoint.</summary>
     public void Begin(Endpoint endpoint)

@@ -6,13 +6,17 @@ internal enum OutcomeKind
     /// <summary>It was answered, with success or failure: another attempt would change nothing.</summary>
     Answered,
 
-    /// <summary>It was refused and nothing ran: the endpoint is full, draining, or does not handle it. Another endpoint may take it at once.</summary>
+    /// <summary>
+    /// It was refused and nothing ran: the endpoint is full, draining, or does not handle it. Another endpoint may take it at once.
+    /// </summary>
     Declined,
 
     /// <summary>It was not sent: no connection, or the circuit is open. Sending it again runs nothing twice.</summary>
     NotSent,
 
-    /// <summary>It may have run: there is no answer, or the answer is a temporary failure. Only repeatable requests are sent again.</summary>
+    /// <summary>
+    /// It may have run: there is no answer, or the answer is a temporary failure. Only repeatable requests are sent again.
+    /// </summary>
     Broken,
 
     /// <summary>The caller's own content failed while it was sent. The caller receives that exception.</summary>
@@ -76,7 +80,9 @@ internal readonly record struct AttemptOutcome
     /// <summary>From the beginning of the attempt to the response headers, or to its end if there was no answer.</summary>
     public TimeSpan Latency { get; }
 
-    /// <summary>Whether a handler may have run without an answer that says so: then the request may no longer count as not processed.</summary>
+    /// <summary>
+    /// Whether a handler may have run without an answer that says so: then the request may no longer count as not processed.
+    /// </summary>
     public bool MayHaveRun => Kind == OutcomeKind.Broken;
 
     /// <summary>
@@ -101,7 +107,8 @@ internal readonly record struct AttemptOutcome
 
     /// <summary>Classifies an attempt without an answer: no connection, a broken connection, or a timeout.</summary>
     /// <param name="wasSent">Whether something of the request may have reached the server.</param>
-    public static AttemptOutcome OfFailure(bool wasSent) => new(wasSent ? OutcomeKind.Broken : OutcomeKind.NotSent, EndpointEvidence.Failure);
+    public static AttemptOutcome OfFailure(bool wasSent) =>
+        new(wasSent ? OutcomeKind.Broken : OutcomeKind.NotSent, EndpointEvidence.Failure);
 
     /// <summary>Classifies an attempt that was cancelled.</summary>
     /// <param name="wasSent">Whether something of the request may have reached the server.</param>

@@ -20,7 +20,9 @@ internal abstract class Call<TReply>(CallSettings settings)
     /// <summary>The attempts so far.</summary>
     public AttemptHistory Attempts { get; } = new();
 
-    /// <summary>What concurrent attempts know of each other; null for a request that is not hedged, and before it enters the pipeline.</summary>
+    /// <summary>
+    /// What concurrent attempts know of each other; null for a request that is not hedged, and before it enters the pipeline.
+    /// </summary>
     public HedgeState? Hedge { get; private set; }
 
     /// <summary>Whether attempts may run at the same time.</summary>

@@ -12,7 +12,9 @@ internal abstract class Circuit(CircuitChange change)
 
     public CircuitChange Change => change;
 
-    /// <summary>Whether, at some time of this period, the callers had nothing better than this endpoint. Never becomes false again.</summary>
+    /// <summary>
+    /// Whether, at some time of this period, the callers had nothing better than this endpoint. Never becomes false again.
+    /// </summary>
     public bool TriesEarly
     {
         get => Volatile.Read(ref _triesEarly);
@@ -29,7 +31,9 @@ internal abstract class Circuit(CircuitChange change)
     }
 }
 
-/// <summary>All calls are admitted. The window begins empty and ends with the period, so no older or later outcome is counted in it.</summary>
+/// <summary>
+/// All calls are admitted. The window begins empty and ends with the period, so no older or later outcome is counted in it.
+/// </summary>
 internal sealed class ClosedCircuit(CircuitChange change, OutcomeWindow window) : Circuit(change)
 {
     public OutcomeWindow Window => window;

@@ -135,9 +135,7 @@ public sealed class CircuitBreaker
                 var now = Now;
                 if (closed.Window.Count(failed, now, out var within) && _rules.ShouldOpen(within))
                 {
-                    var why = string.Create(
-                        CultureInfo.InvariantCulture, $"{within.Failures} of {within.Total} calls failed within {_rules.CountedTime.TotalSeconds:0.###} s");
-                    TrySwap(closed, MakeOpen(closed, CircuitCause.FailureRate, _rules.FirstWindow, now, new(_clock.UtcNow, why), _triesEarly));
+                    TrySwap(closed, MakeOpen(closed, CircuitCause.FailureRate, _rules.FirstWindow, now, Begin(within), _triesEarly));
                 }
 
                 break;
@@ -159,7 +157,9 @@ public sealed class CircuitBreaker
     }
 
     /// <summary>Opens the circuit by hand.</summary>
-    /// <param name="duration">How long no call is admitted; trials follow, as after any open window. Default: until <see cref="Close"/>.</param>
+    /// <param name="duration">
+    /// How long no call is admitted; trials follow, as after any open window. Default: until <see cref="Close"/>.
+    /// </param>
     /// <exception cref="ArgumentOutOfRangeException">The duration is not positive.</exception>
     public void Open(TimeSpan? duration = null)
     {
@@ -252,6 +252,14 @@ public sealed class CircuitBreaker
         HalfOpenCircuit halfOpen => halfOpen.NextTrial,
         _ => null,
     };
+
+    private Outage Begin(Outcomes within)
+    {
+        var time = _rules.CountedTime.TotalSeconds;
+        return new(
+            _clock.UtcNow,
+            string.Create(CultureInfo.InvariantCulture, $"{within.Failures} of {within.Total} calls failed within {time:0.###} s"));
+    }
 
     private ClosedCircuit MakeClosed(CircuitChange change, long now) => new(change, _rules.MakeWindow(now));
 

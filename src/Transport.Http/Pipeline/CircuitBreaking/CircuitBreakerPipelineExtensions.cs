@@ -18,7 +18,8 @@ public static class CircuitBreakerPipelineExtensions
     /// <code source="samples/Snippets/Resilience.cs" region="strategy" />
     /// </example>
     [UnconditionalSuppressMessage(
-        "Trimming", "IL2026", Justification = "Polly validates options by reflection and finds no attributes here: the strategy validates them itself.")]
+        "Trimming", "IL2026",
+        Justification = "Polly validates options by reflection and finds no attributes here: the strategy validates them itself.")]
     public static ResiliencePipelineBuilder<TResult> AddFastCircuitBreaker<TResult>(
         this ResiliencePipelineBuilder<TResult> builder, CircuitBreakerStrategyOptions<TResult> options)
     {

@@ -34,12 +34,19 @@ public sealed class CircuitOpenException : BrokenCircuitException
             return new(circuit, null, TimeSpan.Zero, closed);
         }
 
-        var trials = outage.FailedTrials == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" ({outage.FailedTrials} trials have failed since)");
+        var trials = outage.FailedTrials == 0
+            ? ""
+            : string.Create(CultureInfo.InvariantCulture, $" ({outage.FailedTrials} trials have failed since)");
         var said = string.Create(
             CultureInfo.InvariantCulture,
-            $"The circuit of '{circuit}' has been open since {outage.Since:HH:mm:ss} UTC because {outage.Why}{trials}; the call was not made.");
-        return left is { } time
-            ? new(circuit, outage.Since, time, string.Create(CultureInfo.InvariantCulture, $"{said} It admits a trial in {time.TotalSeconds:0.###} s."))
-            : new(circuit, outage.Since, $"{said} It stays open until it is closed by hand.");
+            $"The circuit of '{circuit}' has been open since {outage.Since:HH:mm:ss} UTC because {outage.Why}{trials}; " +
+            $"the call was not made.");
+        if (left is not { } time)
+        {
+            return new(circuit, outage.Since, $"{said} It stays open until it is closed by hand.");
+        }
+
+        var next = string.Create(CultureInfo.InvariantCulture, $"It admits a trial in {time.TotalSeconds:0.###} s.");
+        return new(circuit, outage.Since, time, $"{said} {next}");
     }
 }

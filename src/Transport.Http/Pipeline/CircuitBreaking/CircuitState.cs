@@ -9,7 +9,9 @@ public enum CircuitState
     /// <summary>No call is admitted.</summary>
     Open,
 
-    /// <summary>One trial is admitted in each <see cref="CircuitBreakerOptions.TrialRequestInterval"/>; the first that is answered decides.</summary>
+    /// <summary>
+    /// One trial is admitted in each <see cref="CircuitBreakerOptions.TrialRequestInterval"/>; the first that is answered decides.
+    /// </summary>
     HalfOpen,
 }
 

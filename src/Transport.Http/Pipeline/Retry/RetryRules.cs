@@ -4,7 +4,9 @@ using Polly.Retry;
 
 namespace ServiceMesh.Http;
 
-/// <summary>Decides whether an attempt is followed by another one, and after which pause. One object for all requests of a client.</summary>
+/// <summary>
+/// Decides whether an attempt is followed by another one, and after which pause. One object for all requests of a client.
+/// </summary>
 internal sealed class RetryRules<TReply>(RetryBudget budget, Random random, ClientMetrics metrics)
     where TReply : class
 {
@@ -19,7 +21,8 @@ internal sealed class RetryRules<TReply>(RetryBudget budget, Random random, Clie
 
     /// <summary>
     /// The same rules for Polly's hedging strategy, which runs attempts at the same time: it starts another attempt if an answer takes too
-    /// long. A failure waits for the attempts that are still in flight. If there are none, it goes up to the retry strategy, with its pause.
+    /// long. A failure waits for the attempts that are still in flight. If there are none, it goes up to the retry strategy, with its
+    /// pause.
     /// </summary>
     public HedgingStrategyOptions<AttemptResult<TReply>> ToHedgingOptions() => new()
     {

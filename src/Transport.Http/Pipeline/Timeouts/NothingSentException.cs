@@ -11,7 +11,9 @@ internal sealed class NothingSentException(TimeoutPhase phase, Exception failure
     /// <summary>The phase that was under way: the connection, or the TLS handshake.</summary>
     public TimeoutPhase Phase => phase;
 
-    /// <summary>The phase that was under way when a cancellation ended an attempt; null if something of the request had been sent.</summary>
+    /// <summary>
+    /// The phase that was under way when a cancellation ended an attempt; null if something of the request had been sent.
+    /// </summary>
     public static TimeoutPhase? PhaseIn(Exception? failure)
     {
         while (failure is not (null or NothingSentException))

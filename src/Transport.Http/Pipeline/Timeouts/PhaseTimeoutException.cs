@@ -33,7 +33,8 @@ public sealed class PhaseTimeoutException : TimeoutException
     /// <param name="endpoint">The endpoint; for <see cref="TimeoutPhase.Total"/> the last one that was tried, or null.</param>
     /// <param name="innerException">The exception of the platform.</param>
     /// <param name="underWay">The phase that was under way when the timeout fired. Default: <paramref name="phase"/>.</param>
-    public PhaseTimeoutException(TimeoutPhase phase, TimeSpan limit, string? endpoint, Exception? innerException = null, TimeoutPhase? underWay = null)
+    public PhaseTimeoutException(
+        TimeoutPhase phase, TimeSpan limit, string? endpoint, Exception? innerException = null, TimeoutPhase? underWay = null)
         : base(Describe(phase, limit, endpoint, underWay ?? phase), innerException) =>
         (Phase, Limit, Endpoint, UnderWay) = (phase, limit, endpoint, underWay ?? phase);
 

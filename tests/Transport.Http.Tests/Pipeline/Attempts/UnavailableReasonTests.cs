@@ -28,7 +28,7 @@ public sealed class UnavailableReasonTests
 
         Assert.That((reply.Status, reply.Failure!.NotProcessed), Is.EqualTo((StatusCode.Overloaded, true)));
         Assert.That(reply.Failure.Message, Does.StartWith("No node that handles 'test.ask' can take a request now: ")
-            .And.Contain($"http://{full.Address} has 1 requests in flight from this node, the limit of ServiceMesh:Http:Limits:ConcurrencyPerEndpoint")
+            .And.Contain($"http://{full.Address} has 1 requests in flight from this node, the limit of Http:Limits:ConcurrencyPerEndpoint")
             .And.Contain("http://127.0.0.1:1 has an open circuit until it is closed by hand")
             .And.Contain("http://127.0.0.1:2 is shutting down")
             .And.Contain("http://127.0.0.1:3 does not answer"));

@@ -47,7 +47,9 @@ public sealed class OutlierEjectionOptions
     [OptionRange(0, 1)]
     public double PanicThreshold { get; set; } = 0.5;
 
-    /// <summary>The most that <see cref="EjectionTime"/> grows to, where that is not longer itself. Not an option: tests change it.</summary>
+    /// <summary>
+    /// The most that <see cref="EjectionTime"/> grows to, where that is not longer itself. Not an option: tests change it.
+    /// </summary>
     internal TimeSpan MaxEjectionTime { get; set; } = TimeSpan.FromMinutes(5);
 
     /// <summary>

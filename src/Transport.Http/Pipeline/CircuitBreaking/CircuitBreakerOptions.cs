@@ -54,7 +54,9 @@ public sealed class CircuitBreakerOptions
     [OptionRange("00:00:00.001", "01:00:00")]
     public TimeSpan CounterUpdateInterval { get; set; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>The most that <see cref="CircuitOpenWindow"/> grows to, where that is not longer itself. Not an option: tests change it.</summary>
+    /// <summary>
+    /// The most that <see cref="CircuitOpenWindow"/> grows to, where that is not longer itself. Not an option: tests change it.
+    /// </summary>
     internal TimeSpan MaxOpenWindow { get; set; } = TimeSpan.FromMinutes(5);
 
     /// <summary>A sentence for each option that is wrong, with its key and the rule; none when they can work.</summary>
