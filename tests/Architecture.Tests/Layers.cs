@@ -23,6 +23,7 @@ internal static class Layers
         "Diagnostics",
         "Messages",
         "Topics",
+        "Options",       // ranges and keys of options classes
     ];
 
     /// <summary>Not examined yet: <see cref="LayerTests"/> gets its case when the folders of HTTP stand in this order.</summary>
