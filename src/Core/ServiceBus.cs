@@ -80,7 +80,7 @@ internal sealed class ServiceBus(ITransport transport, Sender sender, Subscriber
         try
         {
             failure = null;
-            return sender.Prepare(topic.Topic, topic.IsIdempotent, input, scope);
+            return sender.Prepare<TIn, TOut>(topic.Topic, topic.IsIdempotent, input, scope);
         }
         catch (Exception thrown)
         {
