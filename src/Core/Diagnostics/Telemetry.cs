@@ -141,7 +141,7 @@ internal sealed class Telemetry
         if (activity is { IsAllDataRequested: true })
         {
             activity.SetTag("messaging.message.id", message.Id.ToString());
-            activity.SetTag("messaging.message.body.size", message.Body.Length);
+            activity.SetTag("messaging.message.body.size", message.BodyLength);
         }
     }
 

@@ -311,11 +311,11 @@ public sealed class Delivery : HandlerContext
         return ReplyMessage.Failure(status, error, notProcessed: !HasEntered);
     }
 
-    private ReplyMessage WithinLimit(ReplyMessage reply) => reply.Body.Length <= Receiver.Bodies.MaxBytes
+    private ReplyMessage WithinLimit(ReplyMessage reply) => reply.BodyLength <= Receiver.Bodies.MaxBytes
         ? reply
         : ReplyMessage.Failure(
             StatusCode.BodyTooLarge,
-            $"The reply has {reply.Body.Length} bytes; {Receiver.Bodies.MaxBytes} are allowed. Answer with less, or raise {Receiver.Bodies.Key} on all nodes.");
+            $"The reply has {reply.BodyLength} bytes; {Receiver.Bodies.MaxBytes} are allowed. Answer with less, or raise {Receiver.Bodies.Key} on all nodes.");
 
     // Accepted, and not handled: the caller, the deadline or the node did not wait for the start.
     private ReplyMessage NotStarted(Cause cause)

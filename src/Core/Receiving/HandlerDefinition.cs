@@ -100,6 +100,13 @@ internal sealed class HandlerDefinition
     {
         value = default;
         var message = delivery.Message;
+        if (message.Passed is PassedValue<T> passed)
+        {
+            value = passed.Value;
+            serializer = serializers.Configured;
+            return delivery.TryEnterHandler(out refusal);
+        }
+
         var found = serializers.Reader(message.ContentType, _isReserved);
         serializer = found ?? serializers.Configured;
         if (found is null)
@@ -152,19 +159,12 @@ internal sealed class HandlerDefinition
     private static ReplyMessage Answer<T>(T value, Delivery delivery, IMessageSerializer serializer)
     {
         var error = delivery.Status.IsFailure ? SaidBy(delivery) : null;
-        if (delivery.ReplyIsSeen)
+        var reply = delivery.ReplyIsSeen ? new() { Status = delivery.Status } : ReplyMessage.Rent();
+        if (delivery.Message.Passed is not null)
         {
-            return new()
-            {
-                Status = delivery.Status,
-                Headers = delivery.ReplyHeaders,
-                ContentType = serializer.ContentType,
-                Body = SerializerSet.Encode(serializer, value),
-                Error = error,
-            };
+            return reply.Fill(delivery.Status, delivery.ReplyHeaders, serializer.ContentType, new PassedValue<T>(value, serializer), error);
         }
 
-        var reply = ReplyMessage.Rent();
         var buffer = reply.Buffer;
         var body = SerializerSet.Encode(serializer, value, ref buffer);
         return reply.Fill(delivery.Status, delivery.ReplyHeaders, serializer.ContentType, body, buffer, error);

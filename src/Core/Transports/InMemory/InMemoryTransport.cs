@@ -2,13 +2,15 @@ namespace ServiceMesh.Transports;
 
 /// <summary>
 /// The reference transport: nodes of one process on one <see cref="InMemoryNetwork"/>. Bodies are encoded like on any
-/// wire, and handlers run on the thread pool, never on the caller's thread.
+/// wire unless references are passed, and handlers run on the thread pool, never on the caller's thread.
 /// </summary>
-internal sealed class InMemoryTransport(InMemoryNetwork network) : ITransport, IHandsOverReplies
+internal sealed class InMemoryTransport(InMemoryNetwork network, bool passByReference) : ITransport, IInProcessTransport
 {
     private readonly Lock _lock = new();
     private List<Subscription> _mine = [];
     private TransportContext _context = null!;
+
+    public bool PassesReferences => passByReference;
 
     public TransportCapabilities Capabilities { get; } = new()
     {
