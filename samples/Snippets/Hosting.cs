@@ -35,6 +35,11 @@ public static class Hosting
         #endregion
     }
 
+    public static void AddInCode(IServiceCollection services) =>
+        #region code-only
+        services.AddServiceMesh(options => options.Request.Timeout = TimeSpan.FromSeconds(10)).AddInMemoryTransport();
+        #endregion
+
     public static IServiceMeshBuilder AddContracts(this IServiceMeshBuilder mesh) => mesh
         #region json-context
         .AddJsonContext(WeatherJson.Default)

@@ -1,5 +1,3 @@
-using ServiceMesh.Transports;
-
 namespace ServiceMesh;
 
 /// <summary>How one handler takes its messages. An option that is null has its value from <c>ServiceMesh:Handler</c>.</summary>

@@ -1,5 +1,3 @@
-using ServiceMesh.Transports;
-
 namespace ServiceMesh;
 
 /// <summary>How one request or composition is sent. Immutable; one value may serve many calls.</summary>

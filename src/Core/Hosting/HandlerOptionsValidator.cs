@@ -1,5 +1,3 @@
-using ServiceMesh.Transports;
-
 namespace ServiceMesh;
 
 /// <summary>Checks the options of one handler when it is added or subscribed.</summary>

@@ -1,5 +1,3 @@
-using ServiceMesh.Transports;
-
 namespace ServiceMesh;
 
 /// <summary>

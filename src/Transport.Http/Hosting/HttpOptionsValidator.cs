@@ -1,6 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
-using ServiceMesh.Transports;
 
 namespace ServiceMesh.Http;
 

@@ -1,5 +1,4 @@
 using System.Globalization;
-using ServiceMesh.Transports;
 
 namespace ServiceMesh.Http;
 

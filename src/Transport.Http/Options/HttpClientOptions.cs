@@ -1,5 +1,3 @@
-using ServiceMesh.Transports;
-
 namespace ServiceMesh.Http;
 
 /// <summary><c>ServiceMesh:Http:HttpClients</c>: for ordinary HttpClients only (<c>AddHttpClient("weather").AddServiceMesh()</c>).</summary>

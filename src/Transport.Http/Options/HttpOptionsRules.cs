@@ -1,5 +1,3 @@
-using ServiceMesh.Transports;
-
 namespace ServiceMesh.Http;
 
 /// <summary>Checks all options of the HTTP transport: each value, and values that contradict each other.</summary>

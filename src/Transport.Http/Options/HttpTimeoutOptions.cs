@@ -1,5 +1,3 @@
-using ServiceMesh.Transports;
-
 namespace ServiceMesh.Http;
 
 /// <summary><c>ServiceMesh:Http:Timeouts</c>: timeouts of the phases of a request.</summary>

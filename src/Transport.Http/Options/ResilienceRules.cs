@@ -1,5 +1,3 @@
-using ServiceMesh.Transports;
-
 namespace ServiceMesh.Http;
 
 /// <summary>The rules between the options of the client's layers: timeouts within timeouts, retries, hedging, limits.</summary>

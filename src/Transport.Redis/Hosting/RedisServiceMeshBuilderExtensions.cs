@@ -4,7 +4,6 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using ServiceMesh;
 using ServiceMesh.Redis;
-using ServiceMesh.Transports;
 using StackExchange.Redis;
 
 namespace Microsoft.Extensions.DependencyInjection;

@@ -1,5 +1,4 @@
 using System.Net;
-using ServiceMesh.Transports;
 using StackExchange.Redis;
 
 namespace ServiceMesh.Redis;

@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Configuration;
-using ServiceMesh.Transports;
 
 namespace ServiceMesh;
 
