@@ -55,7 +55,7 @@ public sealed class BrotliMessageSerializer(int maxBytes) : IMessageSerializer
 public static class Serializers
 {
     public static IServiceMeshBuilder AddBrotli(this IServiceMeshBuilder mesh) => mesh
-        #region add-serializer
+    #region add-serializer
         .AddSerializer(new BrotliMessageSerializer(maxBytes: 4 * 1024 * 1024));
-        #endregion
+    #endregion
 }

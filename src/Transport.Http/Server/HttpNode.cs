@@ -38,10 +38,16 @@ internal sealed class HttpNode(TransportContext context, LocalNode local, Protec
         var subscriptions = local.Subscriptions;
         return new()
         {
-            Id = info.Id, Name = info.Name, Host = info.Host, ProcessId = info.ProcessId, Uptime = info.Uptime.TotalSeconds,
-            Draining = IsDraining, Version = version,
+            Id = info.Id,
+            Name = info.Name,
+            Host = info.Host,
+            ProcessId = info.ProcessId,
+            Uptime = info.Uptime.TotalSeconds,
+            Draining = IsDraining,
+            Version = version,
             Load = subscriptions.Count == 0 ? 0 : Math.Round(subscriptions.Max(s => s.Load), 3),
-            Requests = Of(MessageKind.Request), Signals = Of(MessageKind.Signal),
+            Requests = Of(MessageKind.Request),
+            Signals = Of(MessageKind.Signal),
         };
 
         Interest[] Of(MessageKind kind) => [.. subscriptions.Where(s => s.Kind == kind).Select(s => new Interest(s.Pattern.ToString(), s.Group))];

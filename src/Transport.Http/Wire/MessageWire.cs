@@ -108,7 +108,11 @@ internal static class MessageWire
 
         message = new Message
         {
-            Id = id, Kind = kind, Topic = topic, Headers = read!, Deadline = deadline,
+            Id = id,
+            Kind = kind,
+            Topic = topic,
+            Headers = read!,
+            Deadline = deadline,
             // What curl -d says when nobody tells it otherwise; the configured serializer reads it.
             ContentType = contentType is null or "application/x-www-form-urlencoded" ? "" : contentType,
         };

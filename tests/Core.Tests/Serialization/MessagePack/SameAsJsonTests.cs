@@ -41,7 +41,10 @@ public sealed class SameAsJsonTests(bool isDynamic)
 
     // Long ones, and prices: 1.50 and 1.5 are equal and not the same.
     private static readonly Gen<decimal> s_decimal = Gen.OneOf(
-        from low in s_long from high in Gen.Choose(0, int.MaxValue) from scale in Gen.Choose(0, 28) from isNegative in Gen.Elements(true, false)
+        from low in s_long
+        from high in Gen.Choose(0, int.MaxValue)
+        from scale in Gen.Choose(0, 28)
+        from isNegative in Gen.Elements(true, false)
         select new decimal((int)low, (int)(low >> 32), high, isNegative, (byte)scale),
         from cents in Gen.Choose(-2000, 2000) from scale in Gen.Choose(0, 4) select new decimal(Math.Abs(cents), 0, 0, cents < 0, (byte)scale));
 
@@ -53,7 +56,8 @@ public sealed class SameAsJsonTests(bool isDynamic)
         select new DateTime(Math.Clamp(ticks, TimeSpan.TicksPerDay * 2, DateTime.MaxValue.Ticks - (TimeSpan.TicksPerDay * 2)), kind);
 
     private static readonly Gen<DateTimeOffset> s_offset =
-        from time in s_time from minutes in Gen.Choose(-14 * 60, 14 * 60)
+        from time in s_time
+        from minutes in Gen.Choose(-14 * 60, 14 * 60)
         select new DateTimeOffset(DateTime.SpecifyKind(time, DateTimeKind.Unspecified), TimeSpan.FromMinutes(minutes));
 
     private static readonly Gen<Guid> s_guid = Gen.Choose(0, 255).Select(b => (byte)b).ArrayOf(16).Select(b => new Guid(b));
@@ -61,7 +65,11 @@ public sealed class SameAsJsonTests(bool isDynamic)
     private static readonly Gen<Level> s_level = Gen.Elements((Level)(-7), Level.Low, Level.High, (Level)99);
 
     private static readonly Gen<Leaf> s_leaf =
-        from text in s_text from number in s_long from real in s_double from time in s_time from level in s_level
+        from text in s_text
+        from number in s_long
+        from real in s_double
+        from time in s_time
+        from level in s_level
         select new Leaf(text, (int)number, real, time) { Level = level, Long = number, Maybe = number % 2 == 0 ? null : (short)number };
 
     private static readonly Gen<JsonNode?> s_node = Node(3);
@@ -107,11 +115,22 @@ public sealed class SameAsJsonTests(bool isDynamic)
         Same(s_leaf.Select(l => new Struct(l.Text, l.Long)));
         Same(s_leaf.Select(l => l.Number % 2 == 0 ? (Struct?)null : new Struct(l.Text, l.Long)));
         Same(from leaf in s_leaf from more in s_leaf.ArrayOf() select new Branch { Leaf = leaf, Leaves = [.. more], Next = new() { Leaf = leaf } });
-        Same(from leaf in s_leaf from id in s_guid from span in s_ticks from cost in s_decimal from at in s_offset
+        Same(from leaf in s_leaf
+             from id in s_guid
+             from span in s_ticks
+             from cost in s_decimal
+             from at in s_offset
              select new Wide
              {
-                 Id = id, Span = TimeSpan.FromTicks(span), Cost = cost, At = at, Bytes = Encoding.UTF8.GetBytes(leaf.Text), Text = leaf.Text,
-                 Any = JsonSerializer.SerializeToElement(leaf.Text), By = new() { [leaf.Text] = [leaf.Long] }, Only = DateOnly.FromDateTime(leaf.Time),
+                 Id = id,
+                 Span = TimeSpan.FromTicks(span),
+                 Cost = cost,
+                 At = at,
+                 Bytes = Encoding.UTF8.GetBytes(leaf.Text),
+                 Text = leaf.Text,
+                 Any = JsonSerializer.SerializeToElement(leaf.Text),
+                 By = new() { [leaf.Text] = [leaf.Long] },
+                 Only = DateOnly.FromDateTime(leaf.Time),
              });
         Same<Shape>(Gen.OneOf(s_double.Select(Shape (d) => new Circle(d)), s_text.Select(Shape (t) => new Named { Name = t })));
         Same(s_leaf.Select(l => KeyValuePair.Create(l.Text, l)));
