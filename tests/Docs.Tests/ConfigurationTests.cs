@@ -197,7 +197,7 @@ public sealed partial class ConfigurationTests
     private static ServiceCollection Services(IConfiguration? section)
     {
         var services = new ServiceCollection();
-        services.AddServiceMesh(section).AddInMemoryTransport().AddRedisTransport().AddHttpTransport();
+        services.AddServiceMesh(section).AddInMemoryTransport().AddRedisTransport().AddHttpTransport().AddMessagePackSerializer();
         return services;
     }
 
