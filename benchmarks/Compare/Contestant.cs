@@ -33,7 +33,8 @@ internal sealed record Contestant(string Name, IReadOnlyList<string> Peers, Func
     /// <summary>All of them, by heat.</summary>
     public static IReadOnlyList<Contestant> All { get; } =
     [
-        new("inmemory/servicemesh", ["inmemory/masstransit", "inmemory/wolverine"], MeshEcho.InMemoryAsync),
+        new("inmemory/servicemesh", ["inmemory/floor", "inmemory/masstransit", "inmemory/wolverine"], MeshEcho.InMemoryAsync),
+        new("inmemory/floor", [], (_, _) => FloorEcho.StartAsync()) { HasReplicas = false },
         new("inmemory/masstransit", [], MassTransitEcho.StartAsync) { HasReplicas = false },
         new("inmemory/wolverine", [], WolverineEcho.StartAsync) { HasReplicas = false, HasBody = false },
         new("redis/servicemesh-native", s_onRedis, (ground, replicas) => MeshEcho.RedisAsync("Native", ground, replicas))

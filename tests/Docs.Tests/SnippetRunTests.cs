@@ -30,7 +30,7 @@ public sealed class SnippetRunTests
             Assert.That(await Requests.FetchQuicklyAsync(bus, "pune", Token), Has.Length.EqualTo(4));
             Assert.That(await Requests.TellAsync(bus, "hello", Token), Is.True);
             Assert.That(await Compositions.ColdestAsync(bus, "pune", Token), Is.EqualTo(s_coldest));
-            Assert.That((await Requests.WhoIsAsync(bus, bus.Node.Id, Token)).Id, Is.EqualTo(bus.Node.Id));
+            Assert.That((await Requests.WhoIsAsync(bus, bus.DescribeNode().Id, Token)).Id, Is.EqualTo(bus.DescribeNode().Id));
         }
 
         await host.StopAsync(Token);
@@ -165,7 +165,7 @@ public sealed class SnippetRunTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(await output.FirstLine.WaitAsync(TimeSpan.FromSeconds(10), Token), Does.StartWith("weather.log: 4 readings of pune"));
-            Assert.That(node.Bus.Node.Subscriptions.Select(s => s.Group), Does.Contain("printers"));
+            Assert.That(node.Bus.DescribeNode().Subscriptions.Select(s => s.Group), Does.Contain("printers"));
         }
     }
 

@@ -30,7 +30,7 @@ public sealed class RequestTests
         Assert.That(sent.Body.ToArray(), Is.EqualTo("\"in\""u8.ToArray()));
         Assert.That(sent.ContentType, Is.EqualTo("application/json"));
         Assert.That(sent.Headers["tenant"], Is.EqualTo("t"));
-        Assert.That(sent.Sender, Is.EqualTo(node.Bus.Node.Id));
+        Assert.That(sent.Sender, Is.EqualTo(node.Bus.DescribeNode().Id));
         Assert.That(sent.Deadline.RemainingMilliseconds, Is.EqualTo(3000));
     }
 
