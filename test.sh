@@ -30,7 +30,7 @@ if [ ${#needed[@]} -gt 0 ]; then
 fi
 
 # What MessagePack is compared with: an npm package at the version of its lock file.
-foreign=tests/Core.Tests/Serialization/MessagePack/Foreign
+foreign=tests/Serialization.MessagePack.Tests/Foreign
 [ -d "$foreign/node_modules/@msgpack/msgpack" ] || npm ci --prefix "$foreign" --ignore-scripts --no-audit --no-fund --silent \
   || { echo "Could not install the npm package of $foreign." >&2; exit 1; }
 

@@ -181,7 +181,7 @@ public sealed partial class ConfigurationTests
     private static void Load(IConfiguration configuration)
     {
         var services = new ServiceCollection();
-        services.AddServiceMesh(configuration.GetSection("ServiceMesh")).AddInMemoryTransport().AddRedisTransport().AddHttpTransport();
+        services.AddServiceMesh(configuration.GetSection("ServiceMesh")).AddInMemoryTransport().AddRedisTransport().AddHttpTransport().AddMessagePackSerializer();
         using var provider = services.BuildServiceProvider();
         _ = provider.GetRequiredService<IServiceBus>();
     }

@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using ServiceMesh.Conformance;
+using ServiceMesh.MessagePack;
 using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;

@@ -117,7 +117,8 @@ public sealed class StartTests
     [Test]
     public async Task A_wire_that_carries_JSON_and_a_serializer_that_writes_none_are_refused_with_both_keys()
     {
-        var refusal = await Assert.CatchAsync(() => RedisNode.StartAsync("127.0.0.1:1", null, ("Redis:Wire", "Gilmour"), ("Serializer", "MessagePack")));
+        var refusal = await Assert.CatchAsync(() => RedisNode.StartAsync(
+            "127.0.0.1:1", mesh => mesh.AddMessagePackSerializer(), ("Redis:Wire", "Gilmour"), ("Serializer", "MessagePack")));
 
         Assert.That(refusal!.Message, Does.Contain("ServiceMesh:Redis:Wire").And.Contain("ServiceMesh:Serializer is MessagePack"));
     }
