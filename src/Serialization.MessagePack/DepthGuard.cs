@@ -4,8 +4,8 @@ using MessagePack.Formatters;
 namespace ServiceMesh.MessagePack;
 
 /// <summary>
-/// Around the formatter of a type whose values can contain others of the type: writing ends at the depth where reading would,
-/// so a value that contains itself is refused. The library alone would write until the stack ends, and the process with it.
+/// Wraps the formatter of a type whose values can contain values of the same type: writing has the same depth limit as reading,
+/// so a value that contains itself is refused. The library alone would write until the stack overflows and the process ends.
 /// </summary>
 internal sealed class DepthGuard<T>(IMessagePackFormatter<T> formatter, int maxDepth) : IMessagePackFormatter<T>
 {

@@ -57,7 +57,7 @@ public sealed class MessagePackMessageSerializer : IMessageSerializer
         }
         catch (MessagePackSerializationException failure)
         {
-            throw new NotSupportedException($"A {TypeName.Of(typeof(T))} cannot be written as MessagePack. {failure.GetBaseException().Message}", failure);
+            throw new NotSupportedException($"A value of type {TypeName.Of(typeof(T))} cannot be written as MessagePack. {failure.GetBaseException().Message}", failure);
         }
 
         writer.Flush();
@@ -87,7 +87,7 @@ public sealed class MessagePackMessageSerializer : IMessageSerializer
         }
         catch (Exception failure) when (failure is not UnsupportedTypeException)
         {
-            // Whatever the library throws, and what a constructor or a setter throws that refuses the value.
+            // An exception of the library, or of a constructor or a setter that refuses the value.
             throw Refused<T>(failure, reader.Consumed, body.Length);
         }
 
@@ -107,7 +107,7 @@ public sealed class MessagePackMessageSerializer : IMessageSerializer
         return formatter;
     }
 
-    // Without the library's own message, which may quote the body.
+    // The message leaves out that of the library, which may quote the body.
     private static MalformedBodyException Refused<T>(Exception failure, long position, int length)
     {
         var cause = failure.GetBaseException();

@@ -4,7 +4,7 @@ using MessagePack.Formatters;
 namespace ServiceMesh.MessagePack;
 
 /// <summary>
-/// Around the formatter of a union: a number that the union does not know is refused. The library alone reads null then, and
+/// Wraps the formatter of a union: a number that the union does not have is refused. The library alone would read null, and
 /// a handler would run with half a value.
 /// </summary>
 internal sealed class UnionGuard<T>(IMessagePackFormatter<T> formatter) : IMessagePackFormatter<T>

@@ -66,7 +66,7 @@ public sealed class UnsupportedTypeTests
     public void A_value_that_cannot_be_written_is_refused_with_its_type()
     {
         var packed = new MessagePackMessageSerializer(new() { Resolver = new Failing() });
-        Assert.That(() => packed.Bytes(5), Throws.TypeOf<NotSupportedException>().With.Message.EqualTo("A Int32 cannot be written as MessagePack. No numbers today."));
+        Assert.That(() => packed.Bytes(5), Throws.TypeOf<NotSupportedException>().With.Message.EqualTo("A value of type Int32 cannot be written as MessagePack. No numbers today."));
         Assert.That(() => _packed.Bytes(new Throwing()), Throws.TypeOf<InvalidTimeZoneException>(), "what a member throws is not changed");
     }
 

@@ -17,7 +17,7 @@ internal sealed class JsonElementFormatter : IMessagePackFormatter<JsonElement>
     public JsonElement Deserialize(ref MessagePackReader reader, MessagePackSerializerOptions options) =>
         JsonElement.Parse(ReadText(ref reader, options).WrittenSpan, new() { MaxDepth = options.Security.MaximumObjectGraphDepth });
 
-    /// <summary>Reads one value, and says it as JSON.</summary>
+    /// <summary>Reads one value as JSON text.</summary>
     public static ArrayBufferWriter<byte> ReadText(ref MessagePackReader reader, MessagePackSerializerOptions options)
     {
         var text = new ArrayBufferWriter<byte>();
@@ -176,7 +176,7 @@ internal sealed class JsonElementFormatter : IMessagePackFormatter<JsonElement>
         reader.Depth--;
     }
 
-    // JSON has texts only as keys; of the others integers are common, because [Key(0)] makes them.
+    // JSON has only texts as keys. Integer keys are common in MessagePack, so they become texts.
     private static string ReadKey(ref MessagePackReader reader) => reader.NextMessagePackType switch
     {
         MessagePackType.String => reader.ReadString()!,
@@ -185,6 +185,6 @@ internal sealed class JsonElementFormatter : IMessagePackFormatter<JsonElement>
         _ => throw new MessagePackSerializationException("A key is neither a text nor an integer."),
     };
 
-    // As System.Text.Json names what JSON has no number for.
+    // With the names that System.Text.Json uses for numbers that JSON does not have.
     private static void WriteNonFinite(Utf8JsonWriter json, double value) => json.WriteStringValue(value.ToString(CultureInfo.InvariantCulture));
 }

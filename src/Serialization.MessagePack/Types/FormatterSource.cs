@@ -12,12 +12,12 @@ using MessagePack.Resolvers;
 namespace ServiceMesh.MessagePack;
 
 /// <summary>
-/// Where the formatter of a type comes from: the bus's own, the application's resolver, the library. Of the library's
-/// resolvers those are used that write what is public or marked with attributes, and none that reads type names. Thread-safe.
+/// Finds the formatter of a type: the bus's own, the application's, the library's. Of the library's resolvers only those are
+/// used that write public or marked members, and none that reads type names from a body. Thread-safe.
 /// </summary>
 internal sealed class FormatterSource(IFormatterResolver? application)
 {
-    // As in the library's standard resolver: what comes first decides.
+    // In the order of the library's standard resolver: the first one that knows the type decides.
     private static readonly IFormatterResolver[] s_library =
     [
         BuiltinResolver.Instance,
@@ -113,7 +113,7 @@ internal sealed class FormatterSource(IFormatterResolver? application)
         }
     }
 
-    // A class that derives from List<int> is a list of objects for the library, which reads a small integer as a byte then.
+    // For the library a class that derives from List<int> is a list of objects, and a small integer in it is a byte.
     private static object? CollectionClass(Type type)
     {
         if (type.IsGenericType || type.IsArray || type.GetConstructor(Type.EmptyTypes) is null || !typeof(ICollection).IsAssignableFrom(type))
@@ -133,8 +133,8 @@ internal sealed class FormatterSource(IFormatterResolver? application)
         static bool IsOf(Type candidate, Type definition) => candidate.IsGenericType && candidate.GetGenericTypeDefinition() == definition;
     }
 
-    // Members that are not public are written where attributes say so and nowhere else: the library's contractless resolver
-    // that allows private members writes every private field.
+    // Only attributes make a member that is not public travel: the library's contractless resolver that allows private members
+    // would write every private field.
     private static IFormatterResolver ObjectResolver(Type type)
     {
         if (type.IsInterface || type.IsAbstract)

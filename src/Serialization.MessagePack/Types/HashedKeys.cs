@@ -6,12 +6,12 @@ using MessagePack.ImmutableCollection;
 namespace ServiceMesh.MessagePack;
 
 /// <summary>
-/// Tables whose keys come from outside need a hash that no one can aim at. The library has one for many types, and otherwise
-/// refuses the body when it comes; here the type is refused before the first message.
+/// A table whose keys come from outside needs a hash that the sender cannot predict, or a small body costs minutes. The library
+/// has such hashes for some types, and refuses a body of another type when it arrives; here the type is refused before the first message.
 /// </summary>
 internal static class HashedKeys
 {
-    // All whose first type argument is a key that the library hashes.
+    // The formatters whose first type argument is a key that the library hashes.
     private static readonly HashSet<Type> s_hashing =
     [
         typeof(DictionaryFormatter<,>), typeof(ConcurrentDictionaryFormatter<,>), typeof(InterfaceDictionaryFormatter<,>),
@@ -64,7 +64,7 @@ internal static class HashedKeys
         }
     }
 
-    // A class of the application. The hash of a string differs in each process, so no one can aim at it.
+    // A class of the application, which hashes by itself. For strings .NET does so with a random key of the process.
     private static bool MakesItsOwnTable(Type type, Type key, Type definition)
     {
         if (definition == typeof(GenericDictionaryFormatter<,,>))
