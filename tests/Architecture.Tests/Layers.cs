@@ -23,6 +23,7 @@ internal static class Layers
         "Diagnostics",
         "Messages",
         "Topics",
+        "Options",       // ranges and keys of options classes
     ];
 
     public static readonly IReadOnlyList<string> MessagePack =

@@ -14,19 +14,10 @@ public class SignalPattern<T> : ITopicContract
     /// <inheritdoc/>
     public TopicPattern Pattern { get; }
 
-    /// <summary>True for a topic of the bus itself: its bodies are always JSON.</summary>
-    internal bool IsOwn { get; init; }
-
     /// <inheritdoc/>
     public override string ToString() => Pattern.ToString();
 
-    HandlerDefinition ITopicContract.DefineHandler(Type handlerType) =>
-        typeof(ISignalHandler<T>).IsAssignableFrom(handlerType)
-            ? HandlerDefinition.ForSignal<T>(
-                this,
-                handlerType.Name,
-                (signal, context) => new(((ISignalHandler<T>)context.HandlerFromScope(handlerType)).HandleAsync(signal, context)))
-            : throw HandlerDefinition.WrongType(this, handlerType, typeof(ISignalHandler<T>));
+    TResult ITopicContract.Accept<TResult>(IContractVisitor<TResult> visitor) => visitor.VisitSignal(this);
 }
 
 /// <summary>

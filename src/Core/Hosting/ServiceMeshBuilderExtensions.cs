@@ -52,7 +52,7 @@ public static class ServiceMeshBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(contract);
-        var definition = contract.DefineHandler(typeof(THandler));
+        var definition = HandlerDefinition.ForClass(contract, typeof(THandler));
         builder.Services.TryAddScoped<THandler>();
         return builder.With(definition, configure);
     }
@@ -68,7 +68,7 @@ public static class ServiceMeshBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(topic);
         ArgumentNullException.ThrowIfNull(handler);
-        return builder.With(HandlerDefinition.ForRequest(topic, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))), configure);
+        return builder.With(HandlerDefinition.ForRequest<TIn, TOut>(topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))), configure);
     }
 
     /// <summary>Answers requests with a function that needs to wait for nothing.</summary>
@@ -81,7 +81,7 @@ public static class ServiceMeshBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(topic);
         ArgumentNullException.ThrowIfNull(handler);
-        return builder.With(HandlerDefinition.ForRequest(topic, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))), configure);
+        return builder.With(HandlerDefinition.ForRequest<TIn, TOut>(topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))), configure);
     }
 
     /// <summary>Receives signals with an asynchronous function.</summary>
@@ -95,7 +95,7 @@ public static class ServiceMeshBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(pattern);
         ArgumentNullException.ThrowIfNull(handler);
-        return builder.With(HandlerDefinition.ForSignal(pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context))), configure);
+        return builder.With(HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context))), configure);
     }
 
     /// <summary>Receives signals with a function that needs to wait for nothing.</summary>
@@ -109,7 +109,7 @@ public static class ServiceMeshBuilderExtensions
         ArgumentNullException.ThrowIfNull(pattern);
         ArgumentNullException.ThrowIfNull(handler);
         return builder.With(
-            HandlerDefinition.ForSignal(pattern, "delegate", (signal, context) =>
+            HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) =>
             {
                 handler(signal, context);
                 return ValueTask.CompletedTask;

@@ -54,8 +54,8 @@ public sealed class ForeignServerTests
         Assert.That(await caller.Bus.RequestAsync(Ask, "").InTime(), Is.EqualTo(string.Format(CultureInfo.InvariantCulture, host, port)));
     }
 
-    [TestCase("""{"receivers":1,"refused":[null]}""", "The receipt is null, or something in it is.")]
-    [TestCase("null", "The receipt is null, or something in it is.")]
+    [TestCase("""{"receivers":1,"refused":[null]}""", "The receipt, or an item in it, is null.")]
+    [TestCase("null", "The receipt, or an item in it, is null.")]
     [TestCase("""{"receivers":1,"refused":null}""", "refused")]
     [TestCase("""{"receivers":1,"refused":[{"group":null,"status":1,"detail":""}]}""", "group")]
     [TestCase("<html>", "'<' is an invalid start of a value")]
@@ -173,7 +173,7 @@ public sealed class ForeignServerTests
         await Failsafe.UntilAsync(() => polls.TakeLast(4).ToArray() is { Length: 4 } last
             && Gap(last, 0) > 90 && Gap(last, 1) > 190 && Gap(last, 2) > 390);
         Assert.That(polls, Has.Count.LessThan(100));
-        Assert.That(caller.Log.Has(LogLevel.Warning, "is it a load balancer?"), Is.EqualTo(isLoadBalancer));
+        Assert.That(caller.Log.Has(LogLevel.Warning, "It may be a load balancer"), Is.EqualTo(isLoadBalancer));
 
         static double Gap(long[] times, int index) => Stopwatch.GetElapsedTime(times[index], times[index + 1]).TotalMilliseconds;
     }
