@@ -20,7 +20,8 @@ public abstract class HttpFactory : TransportFactory
     {
         System = "http",
         Features = TransportFeatures.Patterns | TransportFeatures.SignalGroups | TransportFeatures.Cancellation,
-        ReceiverCount = ReceiverCount.Subscriptions, ReleasesTokens = true,
+        ReceiverCount = ReceiverCount.Subscriptions,
+        ReleasesTokens = true,
     };
 
     public override void AddTransport(IServiceMeshBuilder mesh) => mesh.AddHttpTransport();
