@@ -34,7 +34,7 @@ internal static class BodyStructure
             if (!TryTake(body, ref at, out var values))
             {
                 return start < body.Length && body[start] == 0xc1
-                    ? $"there is no value 0xc1, at byte {start + 1}."
+                    ? $"0xc1 does not begin a value, at byte {start + 1}."
                     : $"it ends in the value that begins at byte {start + 1}, after {body.Length} bytes.";
             }
 

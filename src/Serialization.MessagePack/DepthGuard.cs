@@ -14,8 +14,8 @@ internal sealed class DepthGuard<T>(IMessagePackFormatter<T> formatter, int maxD
         if (value is not null && WritingDepth.Current >= maxDepth)
         {
             throw new NotSupportedException(
-                $"A value of type {TypeName.Of(typeof(T))} is nested deeper than {maxDepth} levels, or it contains itself. Send less at once, "
-                + $"or raise {nameof(MessagePackSerializerSettings)}.{nameof(MessagePackSerializerSettings.MaxDepth)} on all nodes.");
+                $"A value of type {TypeName.Of(typeof(T))} is nested deeper than {maxDepth} levels, or it contains itself. "
+                + "Send less at once, or raise MessagePackSerializerSettings.MaxDepth on all nodes.");
         }
 
         WritingDepth.Current++;

@@ -57,7 +57,9 @@ public sealed class MessagePackMessageSerializer : IMessageSerializer
         }
         catch (MessagePackSerializationException failure)
         {
-            throw new NotSupportedException($"A value of type {TypeName.Of(typeof(T))} cannot be written as MessagePack. {failure.GetBaseException().Message}", failure);
+            throw new NotSupportedException(
+                $"A value of type {TypeName.Of(typeof(T))} cannot be written as MessagePack. {failure.GetBaseException().Message}",
+                failure);
         }
 
         writer.Flush();
@@ -93,7 +95,8 @@ public sealed class MessagePackMessageSerializer : IMessageSerializer
 
         return reader.End
             ? value
-            : throw new MalformedBodyException($"The body is MessagePack, but a {TypeName.Of(typeof(T))} ends at byte {reader.Consumed} of {body.Length}.");
+            : throw new MalformedBodyException(
+                $"The body is MessagePack, but a {TypeName.Of(typeof(T))} ends at byte {reader.Consumed} of {body.Length}.");
     }
 
     private IMessagePackFormatter<T> Formatter<T>() =>
@@ -112,6 +115,7 @@ public sealed class MessagePackMessageSerializer : IMessageSerializer
     {
         var cause = failure.GetBaseException();
         var what = cause is MessagePackSerializationException or EndOfStreamException ? "fails" : $"is refused with {cause.GetType().Name}";
-        return new($"The body is MessagePack, but not for {TypeName.Of(typeof(T))}: it {what} at byte {Math.Max(position, 1)} of {length}.", failure);
+        var where = $"at byte {Math.Max(position, 1)} of {length}";
+        return new($"The body is MessagePack, but not for {TypeName.Of(typeof(T))}: it {what} {where}.", failure);
     }
 }

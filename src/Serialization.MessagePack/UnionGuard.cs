@@ -9,12 +9,15 @@ namespace ServiceMesh.MessagePack;
 /// </summary>
 internal sealed class UnionGuard<T>(IMessagePackFormatter<T> formatter) : IMessagePackFormatter<T>
 {
-    public void Serialize(ref MessagePackWriter writer, T value, MessagePackSerializerOptions options) => formatter.Serialize(ref writer, value, options);
+    public void Serialize(ref MessagePackWriter writer, T value, MessagePackSerializerOptions options) =>
+        formatter.Serialize(ref writer, value, options);
 
     public T Deserialize(ref MessagePackReader reader, MessagePackSerializerOptions options)
     {
         var isNil = reader.IsNil;
         var value = formatter.Deserialize(ref reader, options);
-        return isNil || value is not null ? value : throw new MessagePackSerializationException("The union does not have a type of this number.");
+        return isNil || value is not null
+            ? value
+            : throw new MessagePackSerializationException("The union does not have a type of this number.");
     }
 }

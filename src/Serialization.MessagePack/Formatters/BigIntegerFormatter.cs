@@ -10,7 +10,8 @@ namespace ServiceMesh.MessagePack;
 /// </summary>
 internal sealed class BigIntegerFormatter : IMessagePackFormatter<BigInteger>
 {
-    public void Serialize(ref MessagePackWriter writer, BigInteger value, MessagePackSerializerOptions options) => writer.Write(value.ToByteArray());
+    public void Serialize(ref MessagePackWriter writer, BigInteger value, MessagePackSerializerOptions options) =>
+        writer.Write(value.ToByteArray());
 
     public BigInteger Deserialize(ref MessagePackReader reader, MessagePackSerializerOptions options) =>
         global::MessagePack.Formatters.BigIntegerFormatter.Instance.Deserialize(ref reader, options);

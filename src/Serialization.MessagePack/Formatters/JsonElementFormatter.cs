@@ -12,7 +12,8 @@ namespace ServiceMesh.MessagePack;
 /// </summary>
 internal sealed class JsonElementFormatter : IMessagePackFormatter<JsonElement>
 {
-    public void Serialize(ref MessagePackWriter writer, JsonElement value, MessagePackSerializerOptions options) => Write(ref writer, value, options, 0);
+    public void Serialize(ref MessagePackWriter writer, JsonElement value, MessagePackSerializerOptions options) =>
+        Write(ref writer, value, options, 0);
 
     public JsonElement Deserialize(ref MessagePackReader reader, MessagePackSerializerOptions options) =>
         JsonElement.Parse(ReadText(ref reader, options).WrittenSpan, new() { MaxDepth = options.Security.MaximumObjectGraphDepth });
@@ -145,7 +146,7 @@ internal sealed class JsonElementFormatter : IMessagePackFormatter<JsonElement>
                 ReadMap(ref reader, json, options);
                 break;
             default:
-                throw new MessagePackSerializationException("There is no such value.");
+                throw new MessagePackSerializationException("This is not a value.");
         }
     }
 
@@ -177,14 +178,22 @@ internal sealed class JsonElementFormatter : IMessagePackFormatter<JsonElement>
     }
 
     // JSON has only texts as keys. Integer keys are common in MessagePack, so they become texts.
-    private static string ReadKey(ref MessagePackReader reader) => reader.NextMessagePackType switch
+    private static string ReadKey(ref MessagePackReader reader)
     {
-        MessagePackType.String => reader.ReadString()!,
-        MessagePackType.Integer when reader.NextCode == MessagePackCode.UInt64 => reader.ReadUInt64().ToString(CultureInfo.InvariantCulture),
-        MessagePackType.Integer => reader.ReadInt64().ToString(CultureInfo.InvariantCulture),
-        _ => throw new MessagePackSerializationException("A key is neither a text nor an integer."),
-    };
+        switch (reader.NextMessagePackType)
+        {
+            case MessagePackType.String:
+                return reader.ReadString()!;
+            case MessagePackType.Integer when reader.NextCode == MessagePackCode.UInt64:
+                return reader.ReadUInt64().ToString(CultureInfo.InvariantCulture);
+            case MessagePackType.Integer:
+                return reader.ReadInt64().ToString(CultureInfo.InvariantCulture);
+            default:
+                throw new MessagePackSerializationException("A key is neither a text nor an integer.");
+        }
+    }
 
     // With the names that System.Text.Json uses for numbers that JSON does not have.
-    private static void WriteNonFinite(Utf8JsonWriter json, double value) => json.WriteStringValue(value.ToString(CultureInfo.InvariantCulture));
+    private static void WriteNonFinite(Utf8JsonWriter json, double value) =>
+        json.WriteStringValue(value.ToString(CultureInfo.InvariantCulture));
 }

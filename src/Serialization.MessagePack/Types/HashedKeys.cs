@@ -14,14 +14,25 @@ internal static class HashedKeys
     // The formatters whose first type argument is a key that the library hashes.
     private static readonly HashSet<Type> s_hashing =
     [
-        typeof(DictionaryFormatter<,>), typeof(ConcurrentDictionaryFormatter<,>), typeof(InterfaceDictionaryFormatter<,>),
-        typeof(InterfaceReadOnlyDictionaryFormatter<,>), typeof(ReadOnlyDictionaryFormatter<,>), typeof(GenericDictionaryFormatter<,,>),
-        typeof(GenericReadOnlyDictionaryFormatter<,,>), typeof(ImmutableDictionaryFormatter<,>), typeof(InterfaceImmutableDictionaryFormatter<,>),
-        typeof(InterfaceLookupFormatter<,>), typeof(HashSetFormatter<>), typeof(InterfaceSetFormatter<>), typeof(InterfaceReadOnlySetFormatter<>),
-        typeof(ImmutableHashSetFormatter<>), typeof(InterfaceImmutableSetFormatter<>),
+        typeof(DictionaryFormatter<,>),
+        typeof(ConcurrentDictionaryFormatter<,>),
+        typeof(InterfaceDictionaryFormatter<,>),
+        typeof(InterfaceReadOnlyDictionaryFormatter<,>),
+        typeof(ReadOnlyDictionaryFormatter<,>),
+        typeof(GenericDictionaryFormatter<,,>),
+        typeof(GenericReadOnlyDictionaryFormatter<,,>),
+        typeof(ImmutableDictionaryFormatter<,>),
+        typeof(InterfaceImmutableDictionaryFormatter<,>),
+        typeof(InterfaceLookupFormatter<,>),
+        typeof(HashSetFormatter<>),
+        typeof(InterfaceSetFormatter<>),
+        typeof(InterfaceReadOnlySetFormatter<>),
+        typeof(ImmutableHashSetFormatter<>),
+        typeof(InterfaceImmutableSetFormatter<>),
     ];
 
-    private static readonly MethodInfo s_comparer = typeof(MessagePackSecurity).GetMethod(nameof(MessagePackSecurity.GetEqualityComparer), 1, [])!;
+    private static readonly MethodInfo s_comparer =
+        typeof(MessagePackSecurity).GetMethod(nameof(MessagePackSecurity.GetEqualityComparer), 1, [])!;
 
     /// <summary>Refuses a table whose keys could be chosen for one hash.</summary>
     /// <exception cref="UnsupportedTypeException">The keys have no hash that resists this, or the table would not use it.</exception>
@@ -39,16 +50,16 @@ internal static class HashedKeys
         {
             throw new UnsupportedTypeException(
                 type,
-                $"has keys of type {TypeName.Of(key)}, for which there is no hash that resists collisions. Use a string, a number, an enum, a Guid or a "
-                + "date as the key, or send a list of pairs.");
+                $"has keys of type {TypeName.Of(key)}, whose hash does not resist collisions. Use a string, an integer, a float, an enum, "
+                + "a Guid, a date or a time as the key, or send a list of pairs.");
         }
 
         if (key != typeof(string) && MakesItsOwnTable(type, key, definition))
         {
             throw new UnsupportedTypeException(
                 type,
-                "is a table that MessagePack fills without a hash that resists collisions. Use HashSet, Dictionary or a sorted collection, or give "
-                + $"a dictionary a public constructor with the parameters int and IEqualityComparer<{TypeName.Of(key)}>.");
+                "is a table that MessagePack fills without a hash that resists collisions. Use HashSet, Dictionary or a sorted collection, "
+                + $"or give a dictionary a public constructor with the parameters int and IEqualityComparer<{TypeName.Of(key)}>.");
         }
     }
 

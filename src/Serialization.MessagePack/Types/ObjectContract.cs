@@ -36,18 +36,18 @@ internal sealed class ObjectContract
         (HasKeys ? AllMembers().Where(IsKeyed) : PublicMembers().Where(IsWrittenAndRead))
         .Where(m => !m.IsDefined(typeof(MessagePackFormatterAttribute), inherit: true));
 
-    /// <summary>True when the type, a marked member or the constructor is not public, so that only code with private access can use it.</summary>
+    /// <summary>True when the type, a marked member or the constructor is not public: only code with private access can use it.</summary>
     public bool NeedsPrivateAccess =>
         !_type.IsVisible
-        || AllMembers().Any(m => IsKeyed(m) && m is FieldInfo { IsPublic: false } or PropertyInfo { GetMethod: null or { IsPublic: false } } or PropertyInfo { SetMethod.IsPublic: false })
+        || AllMembers().Any(m => IsKeyed(m) && (IsPrivate(m) || m is PropertyInfo { SetMethod.IsPublic: false }))
         || _type.GetConstructors(Declared).Any(c => !c.IsPublic && c.IsDefined(typeof(SerializationConstructorAttribute)))
         || (!_type.IsValueType && _type.GetConstructors().Length == 0);
 
-    /// <summary>False when no member of a type without attributes is both written and read, so that all its values would arrive alike.</summary>
+    /// <summary>False when no member of a type without attributes is both written and read: all its values would arrive alike.</summary>
     public bool HasMembers => HasKeys || HasNames || PublicMembers().Any(IsWrittenAndRead);
 
     /// <summary>A member that is not public and would be written by its name; null when there is none.</summary>
-    public MemberInfo? PrivateMember => AllMembers().FirstOrDefault(m => m is FieldInfo { IsPublic: false } or PropertyInfo { GetMethod: null or { IsPublic: false } });
+    public MemberInfo? PrivateMember => AllMembers().FirstOrDefault(IsPrivate);
 
     public static Type TypeOf(MemberInfo member) => member is FieldInfo field ? field.FieldType : ((PropertyInfo)member).PropertyType;
 
@@ -58,7 +58,8 @@ internal sealed class ObjectContract
         {
             foreach (var member in type.GetProperties(Declared).Cast<MemberInfo>().Concat(type.GetFields(Declared)))
             {
-                if (!IsIgnored(member) && !member.IsDefined(typeof(CompilerGeneratedAttribute)) && member is not PropertyInfo { Name: "EqualityContract" })
+                var isMadeByCompiler = member.IsDefined(typeof(CompilerGeneratedAttribute)) || member.Name == "EqualityContract";
+                if (!isMadeByCompiler && !IsIgnored(member))
                 {
                     yield return member;
                 }
@@ -67,8 +68,12 @@ internal sealed class ObjectContract
     }
 
     private IEnumerable<MemberInfo> PublicMembers() =>
-        _type.GetProperties().Cast<MemberInfo>().Concat(_type.GetFields())
-            .Where(m => !IsIgnored(m) && m is FieldInfo { IsStatic: false } or PropertyInfo { GetMethod: { IsPublic: true, IsStatic: false } });
+        _type.GetProperties().Where(p => p.GetMethod is { IsPublic: true, IsStatic: false }).Cast<MemberInfo>()
+            .Concat(_type.GetFields().Where(f => !f.IsStatic))
+            .Where(m => !IsIgnored(m));
+
+    private static bool IsPrivate(MemberInfo member) =>
+        member is FieldInfo { IsPublic: false } or PropertyInfo { GetMethod: null or { IsPublic: false } };
 
     private static bool IsIgnored(MemberInfo member) =>
         member.IsDefined(typeof(IgnoreMemberAttribute), inherit: true)

@@ -98,6 +98,7 @@ internal sealed class TypeGraph(FormatterSource formatters, BodySecurity securit
 
         // A collection class of the application is the last argument itself, and may be its own element.
         var arguments = kind.GenericTypeArguments;
-        return arguments.Take(arguments.Length > 1 && arguments[^1] == type ? arguments.Length - 1 : arguments.Length).Select(a => ((string?)null, a));
+        var parts = arguments.Length > 1 && arguments[^1] == type ? arguments[..^1] : arguments;
+        return parts.Select(p => ((string?)null, p));
     }
 }

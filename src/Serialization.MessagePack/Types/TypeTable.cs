@@ -17,7 +17,7 @@ internal sealed class TypeTable
         return entry is not null;
     }
 
-    /// <summary>Adds an object. If two threads add at the same moment, one addition may be lost, so the caller must be able to repeat it.</summary>
+    /// <summary>Adds an object. If two threads add at the same moment, one addition may be lost, so the caller can repeat it.</summary>
     public void Set<T>(object entry)
     {
         var entries = Volatile.Read(ref _entries);

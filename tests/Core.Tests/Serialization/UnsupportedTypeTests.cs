@@ -16,7 +16,9 @@ public sealed class UnsupportedTypeTests
     [Test]
     public void A_handler_of_a_refused_type_fails_the_start()
     {
-        AssertFailsAtStart(mesh => mesh.AddHandler(s_asksRefused, (_, _) => ""), "request handler delegate on 'types.in' in group '_default' cannot be served");
+        AssertFailsAtStart(
+            mesh => mesh.AddHandler(s_asksRefused, (_, _) => ""),
+            "request handler delegate on 'types.in' in group '_default' cannot be served");
         AssertFailsAtStart(mesh => mesh.AddHandler(s_answersRefused, (_, _) => new Refused()), "request handler delegate on 'types.out'");
         AssertFailsAtStart(mesh => mesh.AddHandler(s_signalsRefused, (_, _) => { }), "signal handler delegate on 'types.signal'");
     }
@@ -25,8 +27,11 @@ public sealed class UnsupportedTypeTests
     public async Task A_handler_of_a_refused_type_cannot_subscribe_later()
     {
         await using var node = await StartAsync(_ => { });
-        AssertRefused(() => node.Bus.SubscribeAsync(s_signalsRefused, (_, _) => Task.CompletedTask), "signal handler delegate on 'types.signal'");
-        AssertRefused(() => node.Bus.SubscribeAsync(s_answersRefused, (_, _) => Task.FromResult(new Refused())), "request handler delegate on 'types.out'");
+        AssertRefused(
+            () => node.Bus.SubscribeAsync(s_signalsRefused, (_, _) => Task.CompletedTask), "signal handler delegate on 'types.signal'");
+        AssertRefused(
+            () => node.Bus.SubscribeAsync(s_answersRefused, (_, _) => Task.FromResult(new Refused())),
+            "request handler delegate on 'types.out'");
         Assert.That(node.Bus.DescribeNode().Subscriptions.Select(s => s.Pattern), Has.None.StartsWith("types."));
     }
 
@@ -34,7 +39,8 @@ public sealed class UnsupportedTypeTests
     public async Task A_request_whose_answer_is_of_a_refused_type_is_not_sent()
     {
         var calls = 0;
-        await using var node = await StartAsync(mesh => mesh.AddHandler(new RequestTopic<string, string>("types.out"), (_, _) => $"{++calls}"));
+        var texts = new RequestTopic<string, string>("types.out");
+        await using var node = await StartAsync(mesh => mesh.AddHandler(texts, (_, _) => $"{++calls}"));
         AssertRefused(() => node.Bus.TryRequestAsync(s_answersRefused, ""), "Refused is not for Choosy.");
         AssertRefused(() => node.Bus.ExecuteAsync(s_answersRefused.Merge(text => text), ""), "Refused is not for Choosy.");
         Assert.That(calls, Is.Zero);
@@ -44,7 +50,8 @@ public sealed class UnsupportedTypeTests
     public async Task A_topic_of_the_bus_itself_does_not_depend_on_the_serializer()
     {
         await using var node = await StartAsync(mesh => mesh.AddHandler(MeshTopics.Errors, (_, _) => { }));
-        Assert.That((await node.Bus.RequestAsync(MeshTopics.Node(node.Bus.DescribeNode().Id), Unit.Value)).Id, Is.EqualTo(node.Bus.DescribeNode().Id));
+        var id = node.Bus.DescribeNode().Id;
+        Assert.That((await node.Bus.RequestAsync(MeshTopics.Node(id), Unit.Value)).Id, Is.EqualTo(id));
     }
 
     [Test]
@@ -53,13 +60,16 @@ public sealed class UnsupportedTypeTests
             async () => await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport()
                 .ConfigureJson(json => json.TypeInfoResolverChain.Insert(0, new Refusing()))
                 .AddHandler(s_asksRefused, (_, _) => "")),
-            Throws.TypeOf<NotSupportedException>().With.Message.Contains("'types.in'").And.Message.Contains("no JSON contract for Refused").And.Message.Contains("AddJsonContext"));
+            Throws.TypeOf<NotSupportedException>().With.Message.Contains("'types.in'")
+                .And.Message.Contains("Refused does not have a JSON contract").And.Message.Contains("AddJsonContext"));
 
     private static void AssertFailsAtStart(Action<IServiceMeshBuilder> configure, string said) =>
         AssertRefused(async () => await (await StartAsync(configure)).DisposeAsync(), said);
 
     private static void AssertRefused(Func<Task> action, string said) =>
-        Assert.That(async () => await action(), Throws.TypeOf<NotSupportedException>().With.Message.Contains(said).And.Message.Contains("Refused is not for Choosy."));
+        Assert.That(
+            async () => await action(),
+            Throws.TypeOf<NotSupportedException>().With.Message.Contains(said).And.Message.Contains("Refused is not for Choosy."));
 
     private static Task<TestNode> StartAsync(Action<IServiceMeshBuilder> configure) => TestNode.StartAsync(
         mesh => configure(mesh.AddInMemoryTransport().AddSerializer(new Choosy())), [("Serializer", "Choosy")]);
