@@ -35,7 +35,7 @@ internal sealed class SerializerSet
     /// <param name="isOwnTopic">True for a topic of the bus itself.</param>
     public IMessageSerializer Writer(bool isOwnTopic) => isOwnTopic ? s_own : Configured;
 
-    /// <summary>What reads a body of a topic; null when there is no serializer for its content type.</summary>
+    /// <summary>What reads a body of a topic; null when the bus does not have a serializer for its content type.</summary>
     /// <param name="contentType">Of the body; empty for the default of the topic.</param>
     /// <param name="isOwnTopic">True for a topic of the bus itself.</param>
     public IMessageSerializer? Reader(string contentType, bool isOwnTopic)
@@ -112,6 +112,7 @@ internal sealed class SerializerSet
     private static bool IsOfType(string contentType, string mediaType)
     {
         var semicolon = contentType.IndexOf(';', StringComparison.Ordinal);
-        return (semicolon < 0 ? contentType : contentType.AsSpan(0, semicolon)).Trim().Equals(mediaType, StringComparison.OrdinalIgnoreCase);
+        var type = semicolon < 0 ? contentType : contentType.AsSpan(0, semicolon);
+        return type.Trim().Equals(mediaType, StringComparison.OrdinalIgnoreCase);
     }
 }
