@@ -19,7 +19,7 @@ public sealed class SerializerTests : IDisposable
 
     [TestCase("Json")]
     [TestCase("MessagePack")]
-    public async Task A_client_of_either_format_is_answered_in_its_own(string serializer)
+    public async Task A_client_of_each_format_receives_replies_in_its_format(string serializer)
     {
         var port = FreePort.Next();
         await using var node = await HttpNodes.StartAsync(
