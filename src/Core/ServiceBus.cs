@@ -79,7 +79,7 @@ internal sealed class ServiceBus(ITransport transport, Sender sender, Subscriber
         var scope = Begin(topic, options, cancellationToken, isRequest: true);
         try
         {
-            request = sender.Prepare(topic.Topic, topic.IsIdempotent, input, scope);
+            request = sender.Prepare<TIn, TOut>(topic.Topic, topic.IsIdempotent, input, scope);
             return null;
         }
         catch (Exception failure)

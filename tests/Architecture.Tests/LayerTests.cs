@@ -8,6 +8,7 @@ internal sealed class LayerTests
     // Transport.Redis follows when its folders stand in an order.
     private static readonly TestCaseData[] s_projects =
     [
+        new TestCaseData("Serialization.MessagePack", Layers.MessagePack).SetArgDisplayNames("Serialization.MessagePack"),
         new TestCaseData("Core", Layers.Core).SetArgDisplayNames("Core"),
         new TestCaseData("Transport.Http", Layers.Http).SetArgDisplayNames("Transport.Http").Explicit("Discovery follows."),
     ];

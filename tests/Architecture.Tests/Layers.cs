@@ -26,6 +26,13 @@ internal static class Layers
         "Options",       // ranges and keys of options classes
     ];
 
+    public static readonly IReadOnlyList<string> MessagePack =
+    [
+        FolderGraph.Root, // the serializer, and adding it to a bus
+        "Types",          // which formatter a type has, and which types are refused
+        "Formatters",
+    ];
+
     public static readonly IReadOnlyList<string> Http =
     [
         "Hosting",           // dependency injection

@@ -2,7 +2,7 @@ namespace ServiceMesh;
 
 /// <summary>
 /// Topics of the bus itself. Names that begin with <c>mesh.</c> are reserved: an application may call and subscribe to
-/// these, and handles no other topic below that prefix.
+/// these, and handles no other topic below that prefix. Their bodies are always JSON, whichever serializer is configured.
 /// </summary>
 public static class MeshTopics
 {

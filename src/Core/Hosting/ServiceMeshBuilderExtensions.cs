@@ -144,7 +144,10 @@ public static class ServiceMeshBuilderExtensions
         return builder.With(serializer);
     }
 
-    /// <summary>Adds a source-generated context for bodies, JSON and MessagePack alike; asked before reflection, in the order of adding.</summary>
+    /// <summary>
+    /// Adds a source-generated context for bodies that are JSON; asked before reflection, in the order of adding. It concerns
+    /// JSON only: another serializer, such as MessagePack, has contracts of its own.
+    /// </summary>
     public static IServiceMeshBuilder AddJsonContext(this IServiceMeshBuilder builder, JsonSerializerContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
@@ -152,8 +155,8 @@ public static class ServiceMeshBuilderExtensions
     }
 
     /// <summary>
-    /// Changes how bodies are written and read: naming, converters, what is ignored. MessagePack follows it too; what is about the
-    /// text of JSON, number handling for instance, is for JSON alone.
+    /// Changes how bodies that are JSON are written and read: naming, converters, what is ignored. It concerns JSON only: another
+    /// serializer, such as MessagePack, has contracts of its own. The bus's own topics (<see cref="MeshTopics"/>) are not changed.
     /// </summary>
     public static IServiceMeshBuilder ConfigureJson(this IServiceMeshBuilder builder, Action<JsonSerializerOptions> configure)
     {

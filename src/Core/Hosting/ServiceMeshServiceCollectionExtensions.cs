@@ -64,14 +64,13 @@ public static class ServiceMeshServiceCollectionExtensions
         services.AddMetrics();
         services.AddKeyedSingleton<IMessageSerializer>(name, (provider, _) =>
             new JsonMessageSerializer(provider.GetRequiredService<IOptionsMonitor<JsonBodyOptions>>().Get(name).Json));
-        services.AddKeyedSingleton<IMessageSerializer>(name, (provider, _) =>
-            new MessagePackMessageSerializer(provider.GetRequiredService<IOptionsMonitor<JsonBodyOptions>>().Get(name).Json));
         services.AddKeyedSingleton(name, new BusSection(section));
         services.AddKeyedSingleton(name, (provider, _) => Build(provider, name));
         services.AddKeyedSingleton(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Lifetime);
         services.AddKeyedSingleton<IServiceBus>(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Bus);
-        services.AddKeyedSingleton<IErrorQueue>(name, (provider, _) => new ErrorQueueOfNode(provider.GetRequiredKeyedService<NodeLifetime>(name)));
-        services.AddSingleton<IHostedService>(provider => new MeshHostedService(provider.GetRequiredKeyedService<NodeLifetime>(name)));
+        services.AddKeyedSingleton<IErrorQueue>(
+            name, (provider, _) => new ErrorQueueOfNode(provider.GetRequiredKeyedService<NodeLifetime>(name)));
+        services.AddSingleton<IHostedService>(provider => new MeshHostedService(new(() => provider.GetRequiredKeyedService<NodeLifetime>(name))));
         if (name.Length == 0)
         {
             services.AddSingleton<IServiceBus>(provider => provider.GetRequiredKeyedService<IServiceBus>(name));

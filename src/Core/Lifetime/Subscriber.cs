@@ -12,6 +12,7 @@ internal sealed class Subscriber(ChosenTransport chosen, Receiver receiver, Subs
 
     /// <summary>Checks handlers against the transport and the node, and gives each its place. Nothing is delivered yet.</summary>
     /// <exception cref="InvalidOperationException">The transport cannot serve one, or two share a group of a topic.</exception>
+    /// <exception cref="NotSupportedException">The serializer refuses a type of a handler.</exception>
     public Subscription[] Prepare(IReadOnlyCollection<HandlerDefinition> handlers, TransportFeatures required = TransportFeatures.None)
     {
         CapabilityCheck.Check(chosen.Name, chosen.Transport.Capabilities, required, receiver.Bodies, handlers);

@@ -14,15 +14,23 @@ internal sealed class HandlerDefinition
     private static readonly ReplyMessage s_handled = new() { Status = StatusCode.Ok };
 
     private readonly string _handlerName;
-    private readonly Func<Delivery, SerializerSet, ValueTask<ReplyMessage>> _handle;
+    private readonly Action<IMessageSerializer> _ensureSupported;
+    private readonly bool _isReserved;
+    private readonly Func<HandlerDefinition, Delivery, SerializerSet, ValueTask<ReplyMessage>> _handle;
 
     private HandlerDefinition(
-        MessageKind kind, TopicPattern pattern, string handlerName, Func<Delivery, SerializerSet, ValueTask<ReplyMessage>> handle)
+        MessageKind kind,
+        TopicPattern pattern,
+        string handlerName,
+        Action<IMessageSerializer> ensureSupported,
+        Func<HandlerDefinition, Delivery, SerializerSet, ValueTask<ReplyMessage>> handle)
     {
         Kind = kind;
         Pattern = pattern;
         _handlerName = handlerName;
+        _ensureSupported = ensureSupported;
         _handle = handle;
+        _isReserved = ReservedTopics.IsReserved(pattern);
     }
 
     public MessageKind Kind { get; }
@@ -37,16 +45,24 @@ internal sealed class HandlerDefinition
     public string? Group => Options.Group ?? (Kind == MessageKind.Request ? DefaultGroup : null);
 
     /// <summary>A delegate that answers requests.</summary>
-    public static HandlerDefinition ForRequest<TIn, TOut>(TopicPattern topic, string handlerName, Func<TIn, HandlerContext, ValueTask<TOut>> handle) =>
-        new(MessageKind.Request, topic, handlerName, (delivery, serializers) =>
-            TryDecode<TIn>(delivery, serializers, out var input, out var serializer, out var refusal)
-                ? AnswerAsync(handle(input!, delivery), delivery, serializer)
+    public static HandlerDefinition ForRequest<TIn, TOut>(TopicPattern topic, string handlerName, Func<TIn, HandlerContext, ValueTask<TOut>> handle)
+    {
+        return new(MessageKind.Request, topic, handlerName, EnsureSupported, (self, delivery, serializers) =>
+            self.TryDecode<TIn>(delivery, serializers, out var input, out var reader, out var refusal)
+                ? AnswerAsync(handle(input!, delivery), delivery, self._isReserved ? serializers.Writer(isOwnTopic: true) : reader)
                 : new(refusal));
+
+        static void EnsureSupported(IMessageSerializer serializer)
+        {
+            serializer.EnsureSupported<TIn>();
+            serializer.EnsureSupported<TOut>();
+        }
+    }
 
     /// <summary>A delegate that receives signals.</summary>
     public static HandlerDefinition ForSignal<T>(TopicPattern pattern, string handlerName, Func<T, HandlerContext, ValueTask> handle) =>
-        new(MessageKind.Signal, pattern, handlerName, (delivery, serializers) =>
-            TryDecode<T>(delivery, serializers, out var signal, out _, out var refusal)
+        new(MessageKind.Signal, pattern, handlerName, static serializer => serializer.EnsureSupported<T>(), (self, delivery, serializers) =>
+            self.TryDecode<T>(delivery, serializers, out var signal, out _, out var refusal)
                 ? EndAsync(handle(signal!, delivery), delivery)
                 : new(refusal));
 
@@ -54,22 +70,37 @@ internal sealed class HandlerDefinition
     /// <exception cref="ArgumentException">The class does not implement the interface of the contract.</exception>
     public static HandlerDefinition ForClass(ITopicContract contract, Type handlerType) => contract.Accept(new HandlerClass(handlerType));
 
-    public HandlerDefinition With(HandlerOptions options) => new(Kind, Pattern, _handlerName, _handle) { Options = options, NeedsScope = NeedsScope };
+    public HandlerDefinition With(HandlerOptions options) =>
+        new(Kind, Pattern, _handlerName, _ensureSupported, _handle) { Options = options, NeedsScope = NeedsScope };
+
+    /// <summary>Refuses types that the bus could not write and read, before the first message.</summary>
+    /// <exception cref="NotSupportedException">The serializer that writes refuses a type; the message says what to do.</exception>
+    public void EnsureSupported(SerializerSet serializers)
+    {
+        try
+        {
+            _ensureSupported(serializers.Writer(_isReserved));
+        }
+        catch (NotSupportedException refusal)
+        {
+            throw new NotSupportedException($"The {this} cannot be served. {refusal.Message}", refusal);
+        }
+    }
 
     /// <summary>Decodes the message, calls the handler and encodes its answer. The handler's own exceptions pass through.</summary>
-    public ValueTask<ReplyMessage> HandleAsync(Delivery delivery, SerializerSet serializers) => _handle(delivery, serializers);
+    public ValueTask<ReplyMessage> HandleAsync(Delivery delivery, SerializerSet serializers) => _handle(this, delivery, serializers);
 
     public override string ToString() =>
         $"{(Kind == MessageKind.Request ? "request" : "signal")} handler {_handlerName} on '{Pattern}'" +
         (Group is null ? "" : $" in group '{Group}'");
 
     // False with the reason when the handler is not called: the body is no T, or time was up meanwhile.
-    private static bool TryDecode<T>(
+    private bool TryDecode<T>(
         Delivery delivery, SerializerSet serializers, out T? value, out IMessageSerializer serializer, [NotNullWhen(false)] out ReplyMessage? refusal)
     {
         value = default;
         var message = delivery.Message;
-        var found = serializers.For(message.ContentType);
+        var found = serializers.Reader(message.ContentType, _isReserved);
         serializer = found ?? serializers.Configured;
         if (found is null)
         {
@@ -82,12 +113,27 @@ internal sealed class HandlerDefinition
 
         try
         {
+            if (found != serializers.Configured)
+            {
+                _ensureSupported(found); // the configured one was asked at start
+            }
+
             value = found.Deserialize<T>(message.Body);
         }
         catch (MalformedBodyException failure)
         {
             delivery.Exception = failure;
             refusal = ReplyMessage.Failure(StatusCode.BadRequest, failure.Message, notProcessed: true);
+            return false;
+        }
+        catch (NotSupportedException unsupported)
+        {
+            // This is not the caller's mistake: the handler can be called in another format.
+            delivery.Exception = unsupported;
+            refusal = ReplyMessage.Failure(
+                StatusCode.HandlerFailed,
+                $"The handler of '{message.Topic}' cannot be called with '{found.ContentType}'. {unsupported.Message}",
+                notProcessed: true);
             return false;
         }
 
@@ -138,7 +184,8 @@ internal sealed class HandlerDefinition
         }
 
         private static HandlerDefinition OfScope(HandlerDefinition definition) =>
-            new(definition.Kind, definition.Pattern, definition._handlerName, definition._handle) { NeedsScope = true };
+
+            new(definition.Kind, definition.Pattern, definition._handlerName, definition._ensureSupported, definition._handle) { NeedsScope = true };
 
         private T Resolve<T>(HandlerContext context) => (T)((Delivery)context).Resolve(handlerType);
 

@@ -14,8 +14,10 @@ internal sealed class HandlerPipeline(
     public IServiceScope CreateScope() => scopes.CreateScope();
 
     /// <summary>The steps around a handler as one function; built once for each subscription.</summary>
+    /// <exception cref="NotSupportedException">The serializer refuses a type of the handler.</exception>
     public Func<Delivery, ValueTask<ReplyMessage>> Build(HandlerDefinition handler)
     {
+        handler.EnsureSupported(serializers);
         Func<Delivery, ValueTask<ReplyMessage>> handle = delivery => handler.HandleAsync(delivery, serializers);
         // The bus answers who it is even where the application's own steps would refuse.
         if (_middleware.Length == 0 || (handler.Kind == MessageKind.Request && ReservedTopics.IsReserved(handler.Pattern)))

@@ -33,6 +33,7 @@ internal sealed class Receiver(
 
     public TimeProvider Clock => clock;
 
+    /// <exception cref="NotSupportedException">The serializer refuses a type of the handler.</exception>
     public Subscription Subscribe(HandlerDefinition handler) => new(this, handler);
 }
 

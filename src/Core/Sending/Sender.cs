@@ -33,13 +33,15 @@ internal sealed class Sender(
     public void ReportLocal(ReplyFailure failure) => errors.Report(failure);
 
     /// <summary>Encodes a request, starts its span and makes its message.</summary>
-    /// <exception cref="NotSupportedException">The input has no contract.</exception>
-    public OutgoingRequest Prepare<TIn>(Topic topic, bool isIdempotent, TIn input, CallScope scope)
+    /// <exception cref="NotSupportedException">The serializer refuses the type of the input or of the answer.</exception>
+    public OutgoingRequest Prepare<TIn, TOut>(Topic topic, bool isIdempotent, TIn input, CallScope scope)
     {
-        var body = SerializerSet.Encode(serializers.Configured, input);
+        var serializer = serializers.Writer(ReservedTopics.IsReserved(topic));
+        serializer.EnsureSupported<TOut>();
+        var body = SerializerSet.Encode(serializer, input);
         var started = clock.GetTimestamp();
         var activity = telemetry.StartSend(MessageKind.Request, topic);
-        var message = Make(MessageKind.Request, topic, body, scope, activity, isIdempotent);
+        var message = Make(MessageKind.Request, topic, serializer.ContentType, body, scope, activity, isIdempotent);
         return new(this, message, scope, activity, started);
     }
 
@@ -102,14 +104,15 @@ internal sealed class Sender(
     /// <exception cref="ServiceMeshException">It could not be sent.</exception>
     public async Task<SignalResult> SignalAsync<T>(SignalTopic<T> topic, T value, CallScope scope)
     {
-        var body = SerializerSet.Encode(serializers.Configured, value);
+        var serializer = serializers.Writer(ReservedTopics.IsReserved(topic.Topic));
+        var body = SerializerSet.Encode(serializer, value);
         var started = clock.GetTimestamp();
         var activity = telemetry.StartSend(MessageKind.Signal, topic.Topic);
         Telemetry.Enter(activity);
         var status = StatusCode.None;
         try
         {
-            var signal = Make(MessageKind.Signal, topic.Topic, body, scope, activity);
+            var signal = Make(MessageKind.Signal, topic.Topic, serializer.ContentType, body, scope, activity);
             var (result, refusal, cause) = await DeliverAsync(signal, scope).ConfigureAwait(false);
             status = refusal?.Status ?? StatusCode.Ok;
             if (refusal is not null)
@@ -131,7 +134,8 @@ internal sealed class Sender(
         }
     }
 
-    private Message Make(MessageKind kind, Topic topic, byte[] body, CallScope scope, Activity? activity, bool isIdempotent = false)
+    private Message Make(
+        MessageKind kind, Topic topic, string contentType, byte[] body, CallScope scope, Activity? activity, bool isIdempotent = false)
     {
         var message = new Message
         {
@@ -139,7 +143,7 @@ internal sealed class Sender(
             Kind = kind,
             Topic = topic,
             Headers = Telemetry.Inject(activity, scope.Headers),
-            ContentType = serializers.Configured.ContentType,
+            ContentType = contentType,
             Body = body,
             Deadline = kind == MessageKind.Request ? scope.Deadline : Deadline.None,
             IsRepeatable = kind == MessageKind.Request && ((scope.IsIdempotent ?? isIdempotent) || scope.Headers[Headers.IdempotencyKey] is { Length: > 0 }),
@@ -214,7 +218,7 @@ internal sealed class Sender(
 
         try
         {
-            var serializer = serializers.For(reply.ContentType)
+            var serializer = serializers.Reader(reply.ContentType, ReservedTopics.IsReserved(request.Topic))
                 ?? throw new MalformedBodyException($"No serializer here reads '{reply.ContentType}'.");
             value = serializer.Deserialize<T>(reply.Body);
             return failure;

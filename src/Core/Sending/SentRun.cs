@@ -6,7 +6,7 @@ internal sealed class SentRun(Sender sender, CallScope scope) : CompositionRun
     public override CancellationToken Token => scope.Token;
 
     public override ValueTask<Reply<TOut>> RequestAsync<TIn, TOut>(Topic topic, bool isIdempotent, TIn input) =>
-        sender.Prepare(topic, isIdempotent, input, scope).StepAsync<TOut>();
+        sender.Prepare<TIn, TOut>(topic, isIdempotent, input, scope).StepAsync<TOut>();
 
     protected override ReplyMessage GaveUpReply(string step, bool begun) => scope.GaveUp(step, notSent: !begun);
 

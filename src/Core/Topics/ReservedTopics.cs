@@ -8,6 +8,8 @@ internal static class ReservedTopics
     /// <summary>Where error reports are published.</summary>
     public static readonly Topic Errors = Topic.Parse(Prefix + "errors");
 
+    public static bool IsReserved(Topic topic) => topic.ToString().StartsWith(Prefix, StringComparison.Ordinal);
+
     public static bool IsReserved(TopicPattern pattern) => pattern.ToString().StartsWith(Prefix, StringComparison.Ordinal);
 
     /// <summary>

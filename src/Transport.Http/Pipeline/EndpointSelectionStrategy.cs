@@ -82,7 +82,9 @@ internal sealed class EndpointSelectionStrategy<TReply>(TimeProvider clock, Clie
             var tried = call.Attempts.Tried;
             var context = new PickContext
             {
-                Key = call.HashKey, Tried = missed.Length == 0 ? tried : [.. tried, .. missed], IsLastAttempt = call.IsLastAttempt,
+                Key = call.HashKey,
+                Tried = missed.Length == 0 ? tried : [.. tried, .. missed],
+                IsLastAttempt = call.IsLastAttempt,
             };
             if (call.Pick(context) is not { } endpoint)
             {

@@ -79,7 +79,15 @@ public sealed class ForeignServerTests
                 response.Headers["mesh-status"] = "200";
                 return new NodeDocument
                 {
-                    Id = "bad", Name = "", Host = "", ProcessId = 1, Uptime = 1, Draining = false, Version = 1, Load = 0, Requests = [],
+                    Id = "bad",
+                    Name = "",
+                    Host = "",
+                    ProcessId = 1,
+                    Uptime = 1,
+                    Draining = false,
+                    Version = 1,
+                    Load = 0,
+                    Requests = [],
                     Signals = [new("test.news")],
                 };
             });
@@ -113,6 +121,26 @@ public sealed class ForeignServerTests
         await caller.Bus.RequestAsync(s_fetch, "pune").InTime();
 
         Assert.That(told.Distinct(), Is.EquivalentTo(["/fetch ", "/healthz "]));
+    }
+
+    [Test]
+    public async Task A_service_with_a_health_path_is_not_asked_for_a_node_document()
+    {
+        var port = FreePort.Next();
+        var asked = new ConcurrentBag<string>();
+        await using var server = await StartServerAsync(port, app => app.MapFallback((HttpRequest request) =>
+        {
+            asked.Add(request.Path);
+            return s_one;
+        }));
+        await using var caller = await StartAsync(
+            null, Service("weather", port), ("Http:Services:weather:HealthPath", "/healthz"), ("Http:Health:Interval", "00:00:00.1"));
+        await Failsafe.UntilAsync(() => Task.FromResult(asked.Count > 1));
+
+        var reply = await caller.Bus.TryRequestAsync(s_fetch, "pune").InTime();
+
+        Assert.That(reply.Status, Is.EqualTo(StatusCode.NotFound), "the service answers no topic, and that is known");
+        Assert.That(asked.Distinct(), Is.EqualTo(["/healthz"]));
     }
 
     [Test]
@@ -176,9 +204,16 @@ public sealed class ForeignServerTests
             response.Headers["mesh-status"] = "200";
             return new NodeDocument
             {
-                Id = isLoadBalancer ? $"node-{polls.Count % 2}" : "node", Name = "", Host = "", ProcessId = 1, Uptime = 1,
-                Draining = false, Version = 1, Load = 0,
-                Requests = [], Signals = [],
+                Id = isLoadBalancer ? $"node-{polls.Count % 2}" : "node",
+                Name = "",
+                Host = "",
+                ProcessId = 1,
+                Uptime = 1,
+                Draining = false,
+                Version = 1,
+                Load = 0,
+                Requests = [],
+                Signals = [],
             };
         }));
         await using var caller = await StartAsync(null, Service("weather", port));

@@ -301,7 +301,8 @@ public sealed class PeerDirectoryTests
         policy.CustomTrustStore.ImportFromPemFile(certificates.Authority);
         using var http = new HttpClient(new SocketsHttpHandler { SslOptions = new() { CertificateChainPolicy = policy } })
         {
-            DefaultRequestVersion = Version.Parse(version), DefaultVersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
+            DefaultRequestVersion = Version.Parse(version),
+            DefaultVersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
         };
 
         using var response = await http.GetAsync(new Uri($"https://localhost:{port}/mesh/v1/health")).InTime();

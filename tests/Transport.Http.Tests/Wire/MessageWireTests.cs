@@ -128,7 +128,11 @@ public sealed class MessageWireTests
 
     private static Message Request(Headers headers) => new()
     {
-        Id = new("node-1", 7), Kind = MessageKind.Request, Topic = s_topic, Headers = headers, ContentType = "application/json",
+        Id = new("node-1", 7),
+        Kind = MessageKind.Request,
+        Topic = s_topic,
+        Headers = headers,
+        ContentType = "application/json",
         Body = "\"pune\""u8.ToArray(),
     };
 

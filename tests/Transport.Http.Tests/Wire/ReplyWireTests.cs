@@ -62,7 +62,10 @@ public sealed class ReplyWireTests
     {
         var sent = new ReplyMessage
         {
-            Status = (StatusCode)409, ContentType = "application/json", Body = "{}"u8.ToArray(), Error = "Größer als 7.",
+            Status = (StatusCode)409,
+            ContentType = "application/json",
+            Body = "{}"u8.ToArray(),
+            Error = "Größer als 7.",
             Headers = Headers.Of(("a", " b ")),
         };
 
