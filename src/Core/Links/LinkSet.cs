@@ -9,6 +9,9 @@ namespace ServiceMesh.Links;
 /// </summary>
 internal sealed class LinkSet
 {
+    /// <summary>The stamp of a ping that is a beat: it is not answered.</summary>
+    public const long BeatStamp = -1;
+
     // A node of another version is told so this often.
     private static readonly TimeSpan s_betweenRefusals = TimeSpan.FromSeconds(5);
 
@@ -55,8 +58,8 @@ internal sealed class LinkSet
     /// <summary>A ping that this node sent to itself came back, with its number: the node hears.</summary>
     public Action<long>? OnBeat { get; set; }
 
-    /// <summary>Another node answered a ping, with the number of the ping.</summary>
-    public Action<string, long>? OnPong { get; set; }
+    /// <summary>Another node has taken over this node's change of the directory with that number.</summary>
+    public Action<string, long>? OnApplied { get; set; }
 
     /// <summary>Another node is taken for dead, with the reason.</summary>
     public Action<string, string>? OnDead { get; set; }
@@ -115,6 +118,15 @@ internal sealed class LinkSet
         }
     }
 
+    /// <summary>A packet that this node publishes for itself to learn whether it hears; <see cref="OnBeat"/> is called when it arrives.</summary>
+    public byte[] Beat(long number)
+    {
+        using var packet = new FrameBuffer();
+        packet.Raw(_preamble);
+        FrameWriter.Ping(packet, number, BeatStamp);
+        return packet.Written.ToArray();
+    }
+
     /// <summary>To be called a few times a second.</summary>
     /// <param name="canHear">False while this node itself is deaf.</param>
     /// <param name="isKnown">Whether a node is still there: idle links to others are let go.</param>
@@ -142,6 +154,9 @@ internal sealed class LinkSet
         Find(peer)?.EndAll(reason);
         Running.Departed(peer);
     }
+
+    /// <summary>Ends when nothing waits to be written.</summary>
+    public Task FlushAsync() => Task.WhenAll(_links.Values.Select(link => link.FlushAsync()));
 
     /// <summary>Ends all links.</summary>
     public Task CloseAsync(string reason) => Task.WhenAll(_links.Values.Select(link => link.CloseAsync(reason)));
@@ -181,15 +196,14 @@ internal sealed class LinkSet
             case FrameKind.Cancel:
                 Running.Cancel(sender, frame.Id);
                 break;
-            case FrameKind.Ping when sender == NodeId:
+            case FrameKind.Ping when sender == NodeId && frame.Stamp == BeatStamp:
                 OnBeat?.Invoke(frame.Id);
                 break;
             case FrameKind.Ping:
-                To(sender).Pong(frame.Id, frame.Stamp, Running.Count);
+                To(sender).Pong(frame.Id, frame.Stamp, Running.Count, isNotHere: frame.IsAboutRequest && !Running.Contains(sender, frame.Id));
                 break;
-            case FrameKind.Pong:
-                Find(sender)?.Hear(in frame);
-                OnPong?.Invoke(sender, frame.Id);
+            case FrameKind.Applied:
+                OnApplied?.Invoke(sender, frame.Id);
                 break;
             default:
                 // What nothing waits for is late: its caller has had its 408, its cancellation or another answer.

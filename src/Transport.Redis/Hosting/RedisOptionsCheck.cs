@@ -32,6 +32,9 @@ internal sealed class RedisOptionsCheck(string busName, IConfiguration? section,
             options.ConnectTimeout >= TimeSpan.FromMilliseconds(1) && options.ConnectTimeout <= TimeSpan.FromDays(1)
                 ? null
                 : $"{prefix}:ConnectTimeout is {options.ConnectTimeout}; allowed are 00:00:00.001 to 1.00:00:00, written [days.]hours:minutes:seconds.",
+            options.MaxBatchBytes is >= 1024 and <= 16 * 1024 * 1024
+                ? null
+                : $"{prefix}:MaxBatchBytes is {options.MaxBatchBytes}; allowed are 1024 to 16777216.",
         ];
         string[] said = [.. complaints.OfType<string>()];
         return said.Length == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(said);
@@ -48,7 +51,9 @@ internal sealed class RedisOptionsCheck(string busName, IConfiguration? section,
         }
         catch (Exception failure) when (failure is ArgumentException or FormatException or OverflowException)
         {
-            return $"{key} cannot be read: {failure.Message} Write host:port,option=value,… as StackExchange.Redis does.";
+            // Without the client's own words: it quotes what it does not know, which may be a part of a password with a comma.
+            return $"{key} cannot be read: it has an option that StackExchange.Redis does not know, or a value of the wrong kind. "
+                + "Write host:port,option=value,…; a password that contains a comma is set in code (RedisTransportOptions.ConfigureClient).";
         }
     }
 }

@@ -11,7 +11,7 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Adds the Redis transport.</summary>
 public static class RedisServiceMeshBuilderExtensions
 {
-    private static readonly string[] s_keys = ["Configuration", "Wire", "KeyPrefix", "ConnectTimeout", "KeepTrying"];
+    private static readonly string[] s_keys = ["Configuration", "Wire", "KeyPrefix", "ConnectTimeout", "KeepTrying", "MaxBatchBytes"];
 
     /// <summary>
     /// Makes the Redis transport available under the name <c>Redis</c>. It reads the section <c>Redis</c> of the bus's

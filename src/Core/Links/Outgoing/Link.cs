@@ -93,8 +93,11 @@ internal sealed class Link
     public bool Ping(long id) =>
         _outbox.TryAdd(static (to, ping) => FrameWriter.Ping(to, ping.id, ping.stamp), (id, stamp: _clock.GetTimestamp()), null);
 
-    public bool Pong(long id, long stamp, int load) =>
-        _outbox.TryAdd(static (to, pong) => FrameWriter.Pong(to, pong.id, pong.stamp, pong.load), (id, stamp, load), null);
+    public bool Pong(long id, long stamp, int load, bool isNotHere = false) => _outbox.TryAdd(
+        static (to, pong) => FrameWriter.Pong(to, pong.id, pong.stamp, pong.load, pong.isNotHere), (id, stamp, load, isNotHere), null);
+
+    /// <summary>Tells the peer that its change of the directory is taken over here.</summary>
+    public bool Applied(long number) => _outbox.TryAdd(static (to, number) => FrameWriter.Applied(to, number), number, null);
 
     /// <summary>An answer of the peer arrived. False when nothing waits for it: it came too late.</summary>
     public bool Hear(in Frame frame)
@@ -104,6 +107,11 @@ internal sealed class Link
         {
             case FrameKind.Pong:
                 _load.Report(frame.Load, Outstanding);
+                if (frame.IsAboutRequest)
+                {
+                    return _pending.TryGetValue(frame.Id, out var lost) && lost.TryLose($"Node '{Peer}' does not have the request: it, or its reply, was lost on the way.");
+                }
+
                 Confirm(frame.Id);
                 return true;
             case FrameKind.Reply or FrameKind.Refusal:
@@ -171,6 +179,8 @@ internal sealed class Link
             return;
         }
 
+        AskForOld(now);
+
         var silence = _clock.GetElapsedTime(Volatile.Read(ref _lastHeard), now);
         var pingedAt = Volatile.Read(ref _pingedAt);
         if (pingedAt != 0 && _clock.GetElapsedTime(pingedAt, now) >= _options.PingTimeout)
@@ -190,6 +200,9 @@ internal sealed class Link
         EndAll(reason);
         OnDead?.Invoke(this, reason);
     }
+
+    /// <summary>Ends when nothing waits to be written.</summary>
+    public Task FlushAsync() => _outbox.FlushAsync();
 
     /// <summary>Ends the link; what waits ends as <see cref="EndAll"/> says.</summary>
     public async Task CloseAsync(string reason)
@@ -243,6 +256,18 @@ internal sealed class Link
             else if (_clock.GetElapsedTime(pending.StartedAt) >= s_signalMemory)
             {
                 pending.TryEnd(new(AnswerKind.Reply, new() { Status = StatusCode.Ok }));
+            }
+        }
+    }
+
+    private void AskForOld(long now)
+    {
+        foreach (var (id, pending) in _pending)
+        {
+            if (pending is { IsWritten: true, Message.Kind: MessageKind.Request } && _clock.GetElapsedTime(pending.AskedAt, now) >= _options.AskAfter)
+            {
+                pending.AskedAt = now;
+                _outbox.TryAdd(static (to, ping) => FrameWriter.Ping(to, ping.id, ping.now, asksForRequest: true), (id, now), null);
             }
         }
     }

@@ -7,7 +7,7 @@ namespace ServiceMesh.Redis;
 /// How many nodes hear a topic's requests. One server says it with PUBLISH. In a cluster each server counts its own
 /// connections, so that 0 proves nothing there: then all are asked, and the nodes' own announcements when one is away.
 /// </summary>
-internal sealed class Receivers(RedisConnection connection, IRedisWire wire, Presence presence, ILogger logger)
+internal sealed class Receivers(RedisConnection connection, Presence presence, ILogger logger)
 {
     /// <summary>True when the receiver count of PUBLISH is that of all.</summary>
     public bool PublishCountsAll => connection.PublishCountsAll;
@@ -17,7 +17,7 @@ internal sealed class Receivers(RedisConnection connection, IRedisWire wire, Pre
     {
         try
         {
-            var channel = Publisher.Channel(wire.RequestChannel(topic));
+            var channel = Publisher.Channel(GilmourWire.RequestChannel(topic));
             var counts = await Task.WhenAll(connection.Servers.Select(s => s.SubscriptionSubscriberCountAsync(channel, CommandFlags.None))).ConfigureAwait(false);
             return counts.Sum();
         }

@@ -8,7 +8,7 @@ namespace ServiceMesh.Redis;
 /// left, with that. Called on the one thread that reads the subscription, and does nothing slow there.
 /// </summary>
 internal sealed class ReplyInbox(
-    TransportContext context, IRedisWire wire, PendingReplies pending, Claims claims, Receivers receivers, ILogger logger)
+    TransportContext context, PendingReplies pending, Claims claims, Receivers receivers, ILogger logger)
 {
     // How long a member that has heard a request may take to claim it, before its caller takes it back.
     private static readonly TimeSpan s_timeToClaim = TimeSpan.FromMilliseconds(250);
@@ -19,12 +19,12 @@ internal sealed class ReplyInbox(
         if (RedisTransportOptions.Exceeds(frame!.Length, context.MaxBodyBytes))
         {
             var error = $"The reply has {frame.Length} bytes; node '{context.NodeId}' accepts {context.MaxBodyBytes}. Answer with less, or raise its ServiceMesh:Request:MaxBodyBytes.";
-            if (!wire.TryReadRequestNumber(channel!, frame, out var of) || !pending.TryEnd(of, ReplyMessage.Failure(StatusCode.BodyTooLarge, error)))
+            if (!GilmourWire.TryReadRequestNumber(channel!, frame, out var of) || !pending.TryEnd(of, ReplyMessage.Failure(StatusCode.BodyTooLarge, error)))
             {
                 context.ReportLoss("reply-too-large", channel!, error, StatusCode.BodyTooLarge);
             }
         }
-        else if (!wire.TryReadAnswer(channel, frame, out var request, out var answer, out var complaint))
+        else if (!GilmourWire.TryReadAnswer(channel, frame, out var request, out var answer, out var complaint))
         {
             context.ReportLoss("malformed-frame", channel!, complaint);
         }

@@ -7,7 +7,7 @@ namespace ServiceMesh.Redis;
 /// What becomes of a message that was heard: every individual subscriber gets it, and one member of each group. Called on
 /// the one thread that reads the subscription: offers in order of arrival, and does nothing slow there.
 /// </summary>
-internal sealed class Deliverer(TransportContext context, IRedisWire wire, Claims claims, Publisher publisher)
+internal sealed class Deliverer(TransportContext context, Claims claims, Publisher publisher)
 {
     // How long the other members of a group may take to claim what this one refuses.
     private static readonly TimeSpan s_timeToClaim = TimeSpan.FromMilliseconds(250);
@@ -40,19 +40,11 @@ internal sealed class Deliverer(TransportContext context, IRedisWire wire, Claim
     public void Request(Message request, Contest[] contests) =>
         _ = contests.Length == 1 ? CompeteForRequestAsync(request, contests[0], isOnly: true) : CompeteForRequestAsync(request, contests);
 
-    /// <summary>A frame that must not be read. The sender of a request is told where its id can be had without.</summary>
-    public void TooLarge(MessageKind kind, string channel, ReadOnlyMemory<byte> frame, string?[] groups)
+    /// <summary>A frame that must not be read. Its sender is not told: the id stands behind the data.</summary>
+    public void TooLarge(string channel, int bytes)
     {
-        var error = $"The message has {frame.Length} bytes; node '{context.NodeId}' accepts {context.MaxBodyBytes}. Send less, or raise its ServiceMesh:Request:MaxBodyBytes.";
-        if (kind == MessageKind.Request && wire.TryReadId(frame, out var id))
-        {
-            publisher.PublishOrReport(
-                wire.ReplyChannel(id), wire.Write(id, new(ReplyMessage.Failure(StatusCode.BodyTooLarge, error, notProcessed: true), [.. groups.OfType<string>()])), channel);
-        }
-        else
-        {
-            context.ReportLoss("too-large", channel, error, StatusCode.BodyTooLarge);
-        }
+        var error = $"The message has {bytes} bytes; node '{context.NodeId}' accepts {context.MaxBodyBytes}. Send less, or raise its ServiceMesh:Request:MaxBodyBytes.";
+        context.ReportLoss("too-large", channel, error, StatusCode.BodyTooLarge);
     }
 
     private async Task CompeteForSignalAsync(Message signal, Contest contest)
@@ -103,6 +95,16 @@ internal sealed class Deliverer(TransportContext context, IRedisWire wire, Claim
         if (entry.Delivery is { IsAccepted: true } delivery)
         {
             await Pool.HopAsync();
+            if (request.Deadline.HasPassed)
+            {
+                // The claim took too long: the request is late now, and its caller has gone.
+                delivery.Withdraw();
+                Answer(request, new(ReplyMessage.Failure(
+                    StatusCode.DeadlinePassed, "The caller's deadline had passed when the claim was won.", notProcessed: true)));
+                End(request);
+                return entry;
+            }
+
             var callerGone = _running.GetOrAdd(request.Id, static _ => new());
             if (_cancelled.Contains(request.Id))
             {
@@ -135,7 +137,7 @@ internal sealed class Deliverer(TransportContext context, IRedisWire wire, Claim
 
     private async Task RefuseAsync(Message request, Contest[] contests, Entry[] refused)
     {
-        if (!wire.CountsRefusals(request.Id))
+        if (!GilmourWire.CountsRefusals(request.Id))
         {
             await Task.WhenAll(refused.Select(entry => AnswerForeignAsync(request, entry))).ConfigureAwait(false);
             return;
@@ -180,5 +182,5 @@ internal sealed class Deliverer(TransportContext context, IRedisWire wire, Claim
     }
 
     private void Answer(Message request, Answer answer) =>
-        publisher.PublishOrReport(wire.ReplyChannel(request.Id), wire.Write(request.Id, answer), request.Topic.ToString());
+        publisher.PublishOrReport(GilmourWire.ReplyChannel(request.Id), GilmourWire.Write(request.Id, answer), request.Topic.ToString());
 }

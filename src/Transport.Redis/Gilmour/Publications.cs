@@ -54,7 +54,7 @@ internal sealed class Publications<T>(RedisConnection connection, Action<T, long
         {
             receivers = await answer.ConfigureAwait(false);
         }
-        catch (Exception failure) when (Publisher.IsOfRedis(failure))
+        catch (Exception failure) when (RedisConnection.IsOfRedis(failure))
         {
             failed(about, Publisher.NotTaken(failure));
             return;

@@ -8,7 +8,6 @@ internal sealed class Listener
     private readonly Lock _lock = new();
     private readonly MessageKind _kind;
     private readonly TransportContext _context;
-    private readonly IRedisWire _wire;
     private readonly Claims _claims;
     private readonly Deliverer _deliverer;
 
@@ -21,12 +20,11 @@ internal sealed class Listener
 
     /// <param name="first">Any of those that will be added.</param>
     /// <param name="context">Who the node is.</param>
-    /// <param name="wire">Reads what is heard.</param>
     /// <param name="claims">Decides within groups.</param>
     /// <param name="deliverer">Gets the messages.</param>
-    public Listener(Subscription first, TransportContext context, IRedisWire wire, Claims claims, Deliverer deliverer)
+    public Listener(Subscription first, TransportContext context, Claims claims, Deliverer deliverer)
     {
-        (_kind, _context, _wire, _claims, _deliverer) = (first.Kind, context, wire, claims, deliverer);
+        (_kind, _context, _claims, _deliverer) = (first.Kind, context, claims, deliverer);
         _topic = first.Pattern.IsExact ? Topic.Parse(first.Pattern.ToString()) : null;
     }
 
@@ -55,13 +53,13 @@ internal sealed class Listener
         byte[]? frame = value;
         if (RedisTransportOptions.Exceeds(frame!.Length, _context.MaxBodyBytes))
         {
-            _deliverer.TooLarge(_kind, channel!, frame, Array.ConvertAll(_members, m => m.Subscription.Group));
+            _deliverer.TooLarge(channel!, frame.Length);
         }
         else if ((_topic ?? TopicOf(channel!)) is not { } topic)
         {
             _context.ReportLoss("no-topic", channel!, "The channel's name is no topic.");
         }
-        else if (!_wire.TryReadMessage(_kind, topic, frame, _context.Clock, out var message, out var error))
+        else if (!GilmourWire.TryReadMessage(_kind, topic, frame, _context.Clock, out var message, out var error))
         {
             _context.ReportLoss("malformed-frame", channel!, error);
         }
@@ -82,7 +80,7 @@ internal sealed class Listener
         }
     }
 
-    private Topic? TopicOf(string channel) => _wire.TryReadTopic(channel, _kind, out var topic) ? topic : null;
+    private Topic? TopicOf(string channel) => GilmourWire.TryReadTopic(channel, _kind, out var topic) ? topic : null;
 
     private void SetNeedsLock(Member[] members) =>
         (_members, _contests) = (members, [.. members.Select(m => m.Contest).OfType<Contest>()]);

@@ -6,13 +6,14 @@ namespace ServiceMesh.Redis;
 /// <summary>
 /// Gives each message to one member of a group: every member hears it and tries to set the same key, and Redis lets one.
 /// </summary>
-internal sealed class Claims(RedisConnection connection, IRedisWire wire, string nodeId)
+internal sealed class Claims(RedisConnection connection, string nodeId)
 {
     // Members hear a message within the time of a reconnect; Gilmour keeps claims for 600 s.
     private static readonly TimeSpan s_signalsLifetime = TimeSpan.FromSeconds(60);
 
-    // After the deadline everybody refuses the request anyway; a little more covers clocks that run apart.
-    private static readonly TimeSpan s_slack = TimeSpan.FromSeconds(1);
+    // Longer than any member may lag behind: one that was stopped, or whose network was silent, wakes up with the request still
+    // before it. Gilmour's own clients keep every claim so long.
+    private static readonly TimeSpan s_requestsLifetime = TimeSpan.FromSeconds(600);
 
     // What a claim says by which a message is closed. No node has this id.
     private static readonly RedisValue s_nobody = "nobody";
@@ -32,11 +33,13 @@ internal sealed class Claims(RedisConnection connection, IRedisWire wire, string
     /// <exception cref="RedisException">Redis could not be asked.</exception>
     public async Task<bool> CloseAsync(Message message, string group) =>
         await TryCloseAsync(message, group).ConfigureAwait(false)
-        || await connection.Database.StringGetAsync(wire.ClaimKey(message.Id, group), CommandFlags.None).ConfigureAwait(false) == s_nobody;
+        || await connection.Database.StringGetAsync(GilmourWire.ClaimKey(message.Id, group), CommandFlags.None).ConfigureAwait(false) == s_nobody;
 
     private Task<bool> TrySetAsync(Message message, string group, RedisValue holder)
     {
-        var lifetime = message.Deadline.Exists ? message.Deadline.Remaining + s_slack : s_signalsLifetime;
-        return connection.Database.StringSetAsync(wire.ClaimKey(message.Id, group), holder, lifetime, When.NotExists, CommandFlags.None);
+        var lifetime = message.Kind == MessageKind.Signal ? s_signalsLifetime
+            : message.Deadline.Exists && message.Deadline.Remaining > s_requestsLifetime ? message.Deadline.Remaining
+            : s_requestsLifetime;
+        return connection.Database.StringSetAsync(GilmourWire.ClaimKey(message.Id, group), holder, lifetime, When.NotExists, CommandFlags.None);
     }
 }

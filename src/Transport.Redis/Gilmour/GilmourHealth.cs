@@ -25,9 +25,8 @@ internal sealed class GilmourHealth : IAsyncDisposable
 
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
 
-    private readonly GilmourWire _wire;
     private readonly RedisConnection _connection;
-    private readonly Channels _channels;
+    private readonly RedisSubscriptions _subscriptions;
     private readonly Publisher _publisher;
     private readonly TransportContext _context;
     private readonly string _ident;
@@ -35,9 +34,9 @@ internal sealed class GilmourHealth : IAsyncDisposable
     private Task _loop = Task.CompletedTask;
     private long _probes;
 
-    public GilmourHealth(GilmourWire wire, RedisConnection connection, Channels channels, Publisher publisher, TransportContext context)
+    public GilmourHealth(RedisConnection connection, RedisSubscriptions subscriptions, Publisher publisher, TransportContext context)
     {
-        (_wire, _connection, _channels, _publisher, _context) = (wire, connection, channels, publisher, context);
+        (_connection, _subscriptions, _publisher, _context) = (connection, subscriptions, publisher, context);
         var info = context.Describe();
         _ident = $"{info.Host}-pid-{info.ProcessId}-uuid-{info.Id}";
     }
@@ -45,7 +44,7 @@ internal sealed class GilmourHealth : IAsyncDisposable
     /// <summary>Answers probes and is known from now on, until it is disposed.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        await _channels.HearAsync(Probes + _ident, OnProbe, cancellationToken).ConfigureAwait(false);
+        await _subscriptions.HearAsync(Publisher.Channel(Probes + _ident), OnProbe, cancellationToken).ConfigureAwait(false);
         await TryRegisterAsync().ConfigureAwait(false);
         _loop = RenewAsync();
     }
@@ -139,12 +138,12 @@ internal sealed class GilmourHealth : IAsyncDisposable
             ContentType = "application/json",
             Body = JsonSerializer.SerializeToUtf8Bytes(channels, RedisJson.Default.StringArray),
         };
-        _publisher.PublishOrReport(_wire.ReplyChannel(probe), _wire.Write(probe, new Answer(answer)), Probes + _ident);
+        _publisher.PublishOrReport(GilmourWire.ReplyChannel(probe), GilmourWire.Write(probe, new Answer(answer)), Probes + _ident);
     }
 
     private string ChannelOf(SubscriptionInfo subscription) => subscription.Kind == MessageKind.Request
-        ? _wire.RequestChannel(Topic.Parse(subscription.Pattern))
-        : _wire.SignalChannel(TopicPattern.Parse(subscription.Pattern));
+        ? GilmourWire.RequestChannel(Topic.Parse(subscription.Pattern))
+        : GilmourWire.SignalChannel(TopicPattern.Parse(subscription.Pattern));
 
     // Null for who is not there, does not answer in time, or has a name that is no topic.
     private async Task<NodeInfo?> ProbeAsync(

@@ -28,7 +28,7 @@ internal sealed class Publisher
         {
             return await Send(_connection, channel, frame).ConfigureAwait(false);
         }
-        catch (Exception failure) when (IsOfRedis(failure))
+        catch (Exception failure) when (RedisConnection.IsOfRedis(failure))
         {
             throw NotTaken(failure);
         }
@@ -55,10 +55,8 @@ internal sealed class Publisher
         }
     }
 
-    public static bool IsOfRedis(Exception failure) => failure is RedisException or TimeoutException or ObjectDisposedException or TransportException;
-
     public static TransportException NotTaken(Exception failure) =>
-        failure as TransportException ?? new($"Redis did not take the message, or its answer is lost: {failure.Message}", failure);
+        failure as TransportException ?? new($"Redis did not take the message, or its answer is lost: {Printable.Line(failure.Message)}", failure);
 
     /// <summary>A name as the client wants it: one with <c>*</c> is a pattern.</summary>
     public static RedisChannel Channel(string name) =>

@@ -10,7 +10,7 @@ namespace ServiceMesh.Redis;
 /// <c>{"data": …, "code": …, "sender": "…"}</c>. What they do not know (headers, remaining time, the not-processed mark)
 /// rides along as members that they ignore.
 /// </summary>
-internal sealed class GilmourWire : IRedisWire
+internal static class GilmourWire
 {
     public const string Requests = "gilmour.request.";
     public const string Signals = "gilmour.slot.";
@@ -19,23 +19,23 @@ internal sealed class GilmourWire : IRedisWire
     // Reports have a channel and a format of their own.
     private static readonly Topic s_errors = MeshTopics.Errors.Topic;
 
-    public string NoticeChannel => "gilmour.mesh.notice";
+    public static string NoticeChannel => "gilmour.mesh.notice";
 
-    public string RequestChannel(Topic topic) => Own(topic.ToString()) ?? Requests + topic;
+    public static string RequestChannel(Topic topic) => Own(topic.ToString()) ?? Requests + topic;
 
-    public string SignalChannel(TopicPattern pattern) =>
+    public static string SignalChannel(TopicPattern pattern) =>
         pattern.ToString() == s_errors.ToString() ? GilmourReport.Channel : Own(pattern.ToString()) ?? Signals + pattern;
 
-    public string ReplySubscription(string nodeId) => $"{Replies}{nodeId}.*";
+    public static string ReplySubscription(string nodeId) => $"{Replies}{nodeId}.*";
 
-    public string ReplyChannel(MessageId request) => Replies + request;
+    public static string ReplyChannel(MessageId request) => Replies + request;
 
     // Theirs: the sender and the group's name with nothing between.
-    public string ClaimKey(MessageId message, string group) => message.Number < 0
+    public static string ClaimKey(MessageId message, string group) => message.Number < 0
         ? message.Node + group
         : string.Create(CultureInfo.InvariantCulture, $"{message.Node}.{message.Number}{group}");
 
-    public bool TryReadTopic(string channel, MessageKind kind, out Topic topic)
+    public static bool TryReadTopic(string channel, MessageKind kind, out Topic topic)
     {
         if (kind == MessageKind.Signal && channel == GilmourReport.Channel)
         {
@@ -47,11 +47,11 @@ internal sealed class GilmourWire : IRedisWire
         return Topic.TryParse(channel.StartsWith(start, StringComparison.Ordinal) ? channel[start.Length..] : channel, out topic);
     }
 
-    public string? Complain(Message message) => message.ContentType == "application/json" && !message.Body.IsEmpty
+    public static string? Complain(Message message) => message.ContentType == "application/json" && !message.Body.IsEmpty
         ? null
         : $"The Gilmour wire carries JSON, and this body is {(message.Body.IsEmpty ? "empty" : message.ContentType)}. Use the Native wire or the Json serializer.";
 
-    public byte[] Write(Message message) => message.Topic == s_errors
+    public static byte[] Write(Message message) => message.Topic == s_errors
         ? GilmourReport.Write(message.Body, message.Id.ToString(), message.Headers)
         : GilmourEnvelope.Write(message.Body, 0, message.Id.ToString(), message, static (json, message) =>
         {
@@ -63,7 +63,7 @@ internal sealed class GilmourWire : IRedisWire
             WriteHeaders(json, message.Headers);
         });
 
-    public bool TryReadMessage(
+    public static bool TryReadMessage(
         MessageKind kind, Topic topic, ReadOnlyMemory<byte> frame, TimeProvider clock, [NotNullWhen(true)] out Message? message, [NotNullWhen(false)] out string? error)
     {
         message = null;
@@ -125,9 +125,9 @@ internal sealed class GilmourWire : IRedisWire
         return true;
     }
 
-    public bool CountsRefusals(MessageId request) => request.Number >= 0;
+    public static bool CountsRefusals(MessageId request) => request.Number >= 0;
 
-    public byte[] Write(MessageId request, Answer answer)
+    public static byte[] Write(MessageId request, Answer answer)
     {
         var reply = answer.Reply;
         // Theirs: a failure's data is what the caller sees, so the sentence goes there when there is no other.
@@ -161,7 +161,7 @@ internal sealed class GilmourWire : IRedisWire
         });
     }
 
-    public bool TryReadAnswer(
+    public static bool TryReadAnswer(
         RedisChannel channel, ReadOnlyMemory<byte> frame, out long request, [NotNullWhen(true)] out Answer? answer, [NotNullWhen(false)] out string? error)
     {
         answer = null;
@@ -200,26 +200,19 @@ internal sealed class GilmourWire : IRedisWire
         return true;
     }
 
-    public bool TryReadRequestNumber(string channel, ReadOnlyMemory<byte> frame, out long request)
+    public static bool TryReadRequestNumber(string channel, ReadOnlyMemory<byte> frame, out long request)
     {
         request = OwnId(channel!).Number;
         return request >= 0;
     }
 
-    // It stands behind the data, which must not be read.
-    public bool TryReadId(ReadOnlyMemory<byte> request, out MessageId id)
-    {
-        id = default;
-        return false;
-    }
-
     // Our own: the other implementations do not listen here.
-    public byte[] Write(Notice notice) => notice.Cancelled is { } request
+    public static byte[] Write(Notice notice) => notice.Cancelled is { } request
         ? GilmourEnvelope.Write(default, 0, request.ToString())
         : GilmourEnvelope.Write(
             JsonSerializer.SerializeToUtf8Bytes([.. notice.Departed.Select(d => new[] { d.Topic, d.Group })], RedisJson.Default.StringArrayArray), 0, "");
 
-    public bool TryReadNotice(ReadOnlyMemory<byte> frame, [NotNullWhen(true)] out Notice? notice)
+    public static bool TryReadNotice(ReadOnlyMemory<byte> frame, [NotNullWhen(true)] out Notice? notice)
     {
         notice = null;
         if (!GilmourEnvelope.TryRead(frame, out var envelope, out _))
