@@ -15,7 +15,8 @@ internal sealed record Contestant(string Name, IReadOnlyList<string> Peers, Func
     /// <summary>All of them, by transport.</summary>
     public static IReadOnlyList<Contestant> All { get; } =
     [
-        new("inmemory/servicemesh", ["inmemory/masstransit"], MeshEcho.InMemoryAsync),
+        new("inmemory/servicemesh", ["inmemory/floor", "inmemory/masstransit"], MeshEcho.InMemoryAsync),
+        new("inmemory/floor", [], (_, _) => FloorEcho.StartAsync()) { HasReplicas = false },
         new("inmemory/masstransit", [], MassTransitEcho.StartAsync) { HasReplicas = false },
         new("redis/servicemesh-native", ["redis/bare-claim", "redis/gilmour-protocol"], (ground, replicas) => MeshEcho.RedisAsync("Native", ground, replicas)),
         new("redis/servicemesh-gilmour", ["redis/bare-claim", "redis/gilmour-protocol"], (ground, replicas) => MeshEcho.RedisAsync("Gilmour", ground, replicas)),

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.DependencyInjection;
+using ServiceMesh;
 using ServiceMesh.Http;
 
 namespace Snippets;
@@ -72,10 +73,10 @@ public sealed class InventoryResolver(AddressGroup group, ResolverContext contex
 public static class Discovery
 {
     #region register
-    public static IServiceCollection AddInventory(this IServiceCollection services) => services
-        .AddSingleton(new BalancerKind("FirstOfList", _ => new FirstOfList()))
-        .AddSingleton(provider => new ResolverKind(
-            "inventory", (group, context) => new InventoryResolver(group, context, provider.GetRequiredService<IInventory>())));
+    public static IServiceMeshBuilder AddInventory(this IServiceMeshBuilder mesh) => mesh
+        .AddBalancer("FirstOfList", _ => new FirstOfList())
+        .AddResolver(
+            "inventory", (provider, group, context) => new InventoryResolver(group, context, provider.GetRequiredService<IInventory>()));
     #endregion
 
     #region dns
@@ -88,9 +89,9 @@ public static class Discovery
                 ? $"{host} has no address"
                 : $"{host} is {answer.Records[0].Address} for {answer.TimeToLive.TotalSeconds} seconds";
         }
-        catch (DnsException nobodyCouldTell)
+        catch (DnsException failure)
         {
-            return nobodyCouldTell.Message;
+            return failure.Message;
         }
     }
     #endregion

@@ -66,7 +66,7 @@ public static class Hosting
 #region keyed-use
 public sealed class Checkout([FromKeyedServices("orders")] IServiceBus orders, [FromKeyedServices("billing")] IServiceBus billing)
 {
-    public IEnumerable<string> Nodes => [orders.Node.Id, billing.Node.Id];
+    public IEnumerable<string> Nodes => [orders.DescribeNode().Id, billing.DescribeNode().Id];
 }
 #endregion
 

@@ -3,7 +3,7 @@ namespace ServiceMesh;
 /// <summary>One bus: each verb as its ordered steps.</summary>
 internal sealed class ServiceBus(Node node, ITransport transport, Sender sender, Subscriber subscriber, NodeLifetime lifetime) : IServiceBus
 {
-    public NodeInfo Node => node.Describe();
+    public NodeInfo DescribeNode() => node.Describe();
 
     public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) => transport.ListNodesAsync(cancellationToken);
 
@@ -101,17 +101,13 @@ internal sealed class ServiceBus(Node node, ITransport transport, Sender sender,
     private CallScope Begin(object called, RequestOptions? options, CancellationToken cancellationToken, bool isRequest = false)
     {
         ArgumentNullException.ThrowIfNull(called);
-        if (options?.Timeout is { } timeout)
-        {
-            Limits.Time.Check(timeout, "RequestOptions.Timeout");
-        }
-
+        options?.Check();
         return sender.Begin(options, cancellationToken, isRequest);
     }
 
     private Task<ISubscription> SubscribeAsync(HandlerDefinition handler, HandlerOptions? options, CancellationToken cancellationToken)
     {
-        handler = handler.With(Limits.Checked(options ?? new(), handler));
+        handler = handler.With(HandlerOptionsValidator.Checked(options ?? new(), handler));
         return lifetime.IsRunning
             ? subscriber.SubscribeAsync(handler, cancellationToken)
             : throw new InvalidOperationException($"The bus of node '{node.Id}' is not running, so nothing can be subscribed.");

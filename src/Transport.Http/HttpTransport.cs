@@ -29,6 +29,10 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         ReleasesTokens = true,
     };
 
+    public string Server => _server is { Addresses: { Count: > 0 } addresses } ? string.Join(", ", addresses)
+        : parts.Endpoints.IsMapped ? "the application's own web server"
+        : "no server of its own";
+
     /// <summary>Degraded while a whole service is silent; this node and the other services go on.</summary>
     public TransportHealth Health => _started?.SilentServices() is { Count: > 0 } silent
         ? new(TransportState.Degraded, $"no node answers of {string.Join("; ", silent)}")
@@ -39,10 +43,10 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     {
         _logger = context.LoggerFactory.CreateLogger("ServiceMesh.Http");
         _connections = new(parts.Options, context.Clock, parts.Random);
-        _node = new(context, _local, new(parts.Options.Token, parts.Options.AllowUnprotected), watcher => _started?.Met(watcher));
+        _node = new(context, _local, new(parts.Options.Token, parts.Options.AllowUnprotected, parts.Options.KeyOf), watcher => _started?.Met(watcher));
         _started = parts.MakeMesh(context, _local, _connections, _logger);
         _client = new(parts.MakeStack(context.Clock), new(_node, _connections, Mesh), _stopping.Token);
-        _signals = new(_node, _connections, Mesh, parts.Options.Timeouts.Attempt ?? HttpTimeoutSettings.DefaultOfAttempt, _stopping.Token);
+        _signals = new(_node, _connections, Mesh, parts.Options.Timeouts.Attempt ?? HttpTimeoutOptions.DefaultOfAttempt, _stopping.Token);
         parts.Endpoints.Open(_node);
         try
         {
@@ -125,9 +129,9 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
 
     private Mesh Mesh => _started!;
 
-    private static ReplyMessage NobodyChooses(Topic topic, string trouble) => ReplyMessage.Failure(
+    private ReplyMessage NobodyChooses(Topic topic, string trouble) => ReplyMessage.Failure(
         StatusCode.Unavailable,
-        $"No node was chosen for '{topic}': {trouble}. Mend that balancer, or name another under ServiceMesh:Http:Services:NAME:Balancer.",
+        $"No node was chosen for '{topic}': {trouble}. Fix the balancer or choose another in {parts.Options.KeyOf("Services:NAME:Balancer")}.",
         notProcessed: true);
 
     // Subscriptions come from any thread, and one may come while the node stops.
@@ -140,7 +144,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
             if (_server is null)
             {
                 _server = await OwnServer.StartAsync(
-                    parts.ListenOn, parts.Endpoints, parts.Options.Tls, _node.Context.LoggerFactory, cancellationToken).ConfigureAwait(false);
+                    parts.ListenOn, parts.Endpoints, parts.Options, _node.Context.LoggerFactory, cancellationToken).ConfigureAwait(false);
                 HttpLog.Listening(_logger, _node.Context.NodeId, string.Join(", ", _server.Addresses));
             }
         }

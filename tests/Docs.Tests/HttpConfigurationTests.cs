@@ -59,7 +59,7 @@ public sealed partial class HttpConfigurationTests
 
     private static IEnumerable<(string Key, Type Type, object? Default)> Below(object options, string prefix) => options switch
     {
-        Dictionary<string, HttpServiceSettings> services => services.SelectMany(s => Below(s.Value, $"{prefix}{s.Key}:")),
+        Dictionary<string, HttpServiceOptions> services => services.SelectMany(s => Below(s.Value, $"{prefix}{s.Key}:")),
         Dictionary<string, string> texts => texts.Select(t => ($"{prefix}{t.Key}", typeof(string), (object?)null)),
         _ => options.GetType().GetProperties().SelectMany(p => p.PropertyType is { IsClass: true } section && section != typeof(string)
             ? Below(p.GetValue(options)!, $"{prefix}{p.Name}:")

@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Support;
 using Snippets;
@@ -29,7 +30,7 @@ public sealed class SnippetRunTests
             Assert.That(await Requests.FetchQuicklyAsync(bus, "pune", Token), Has.Length.EqualTo(4));
             Assert.That(await Requests.TellAsync(bus, "hello", Token), Is.True);
             Assert.That(await Compositions.ColdestAsync(bus, "pune", Token), Is.EqualTo(s_coldest));
-            Assert.That((await Requests.WhoIsAsync(bus, bus.Node.Id, Token)).Id, Is.EqualTo(bus.Node.Id));
+            Assert.That((await Requests.WhoIsAsync(bus, bus.DescribeNode().Id, Token)).Id, Is.EqualTo(bus.DescribeNode().Id));
         }
 
         await host.StopAsync(Token);
@@ -164,7 +165,7 @@ public sealed class SnippetRunTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(await output.FirstLine.WaitAsync(TimeSpan.FromSeconds(10), Token), Does.StartWith("weather.log: 4 readings of pune"));
-            Assert.That(node.Bus.Node.Subscriptions.Select(s => s.Group), Does.Contain("printers"));
+            Assert.That(node.Bus.DescribeNode().Subscriptions.Select(s => s.Group), Does.Contain("printers"));
         }
     }
 
@@ -186,7 +187,7 @@ public sealed class SnippetRunTests
     [Test]
     public async Task A_slow_handler_leaves_a_log_line()
     {
-        var clock = new ManualTimeProvider();
+        var clock = new FakeTimeProvider();
         await using var node = await TestNode.StartAsync(
             mesh => mesh.AddInMemoryTransport().AddHandlerMiddleware<SlowHandlers>().AddHandler(Weather.Min, (readings, _) =>
             {

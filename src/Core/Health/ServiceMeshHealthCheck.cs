@@ -11,7 +11,7 @@ internal sealed class ServiceMeshHealthCheck(IServiceBus bus, NodeLifetime lifet
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         var complaints = lifetime.Complaints().OrderByDescending(c => c.State).ToArray();
-        var node = bus.Node;
+        var node = bus.DescribeNode();
         var data = new Dictionary<string, object>
         {
             ["node"] = node.Id,

@@ -1,8 +1,8 @@
 using Microsoft.Extensions.Configuration;
 
-namespace ServiceMesh;
+namespace ServiceMesh.Transports;
 
-/// <summary>Reads a section into options so that what cannot be read is explained. For transport writers.</summary>
+/// <summary>Reads a section into options so that what cannot be read is explained, and names its keys as the user wrote them.</summary>
 public static class SectionBinding
 {
     /// <summary>Runs the binder. It names the key and the value; this adds how such a value is written.</summary>
@@ -26,15 +26,17 @@ public static class SectionBinding
         }
     }
 
-    /// <summary>
-    /// What to complain about in a section that no bus reads: a sentence for each key that is not among the known ones, with the
-    /// nearest that is. A bus checks its own section by itself.
-    /// </summary>
-    /// <param name="section">The section; null for none.</param>
-    /// <param name="known">Its keys, <c>:</c> between levels, <c>*</c> for a name that the user chooses.</param>
-    public static IReadOnlyList<string> UnknownKeys(IConfiguration? section, IEnumerable<string> known)
+    /// <summary>The full path of a key of a bus, for messages: <c>ServiceMesh:Redis:Wire</c>, or below the section that the bus was given.</summary>
+    /// <param name="bus">The section of the bus (<see cref="IServiceMeshBuilder.Configuration"/>); null for a bus without one.</param>
+    /// <param name="key">The key within it.</param>
+    public static string PathOf(IConfiguration? bus, string key)
     {
-        ArgumentNullException.ThrowIfNull(known);
-        return [.. KnownKeys.Unknown(section, known)];
+        ArgumentNullException.ThrowIfNull(key);
+        return bus switch
+        {
+            null => $"ServiceMesh:{key}",
+            IConfigurationSection section => $"{section.Path}:{key}",
+            _ => key,
+        };
     }
 }

@@ -10,11 +10,14 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>What a bus is put together from.</summary>
 public static class ServiceMeshBuilderExtensions
 {
-    /// <summary>Makes the in-memory transport available under the name <c>InMemory</c>, the default of the configuration.</summary>
+    /// <summary>
+    /// Makes the in-memory transport available under the name <c>InMemory</c>. It runs when the configuration names it, and when the
+    /// configuration names none.
+    /// </summary>
     /// <param name="builder">The bus.</param>
     /// <param name="network">What connects it with other buses of this process; null for a network of its own.</param>
     public static IServiceMeshBuilder AddInMemoryTransport(this IServiceMeshBuilder builder, InMemoryNetwork? network = null) =>
-        builder.AddTransport(new("InMemory", [], _ => new InMemoryTransport(network ?? new())));
+        builder.AddTransport(new(ServiceMeshServiceCollectionExtensions.InMemory, [], _ => new InMemoryTransport(network ?? new())));
 
     /// <summary>Makes a transport available that the configuration may choose. For transport writers.</summary>
     /// <exception cref="InvalidOperationException">There is one of this name already.</exception>
@@ -179,7 +182,7 @@ public static class ServiceMeshBuilderExtensions
     {
         var options = new HandlerOptions();
         configure?.Invoke(options);
-        return builder.With(definition.With(Limits.Checked(options, definition)));
+        return builder.With(definition.With(HandlerOptionsValidator.Checked(options, definition)));
     }
 
     private static IServiceMeshBuilder With<T>(this IServiceMeshBuilder builder, T instance)

@@ -1,4 +1,4 @@
-namespace ServiceMesh;
+namespace ServiceMesh.Transports;
 
 /// <summary>
 /// When the caller stops caring. Measured on the monotonic clock of one process; between processes it travels as the

@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 
-namespace ServiceMesh;
+namespace ServiceMesh.Transports;
 
 /// <summary>
 /// One message that was offered to one subscription. Accepted: call <see cref="RunAsync"/> or <see cref="Withdraw"/>,
@@ -57,6 +57,13 @@ public sealed class Delivery
                 return gaveUp;
             }
 
+            if (Message.Deadline.HasPassed)
+            {
+                // The last moment at which it is certain that nothing has run: this process may have stood still since it arrived.
+                return await GiveUpUnstartedAsync(
+                    context, ReplyMessage.Failure(StatusCode.DeadlinePassed, "The caller's deadline had passed before the handler ran.", notProcessed: true)).ConfigureAwait(false);
+            }
+
             using var operation = Node.Telemetry.StartProcess(this);
             context.Start();
             var handling = Subscription.HandleAsync(context);
@@ -104,23 +111,27 @@ public sealed class Delivery
         }
         catch (OperationCanceledException)
         {
-            // When the turn came at the same moment, it is passed on: nothing is handled that nobody waits for.
-            if (!Subscription.Gate.TryAbandon(_ticket!))
-            {
-                Subscription.Gate.Leave();
-            }
-
-            var reply = context.GiveUpReply(notProcessed: true);
-            Node.Telemetry.Rejected(Subscription, "gave-up-queued");
-            if (Message.Kind == MessageKind.Signal)
-            {
-                Node.ReportLoss("gave-up-queued", Message.Topic.ToString(), reply.Error!, Message.Sender);
-            }
-
-            Settle(reply, null);
-            await context.EndAsync().ConfigureAwait(false);
-            return reply;
+            return await GiveUpUnstartedAsync(context, context.GiveUpReply(notProcessed: true)).ConfigureAwait(false);
         }
+    }
+
+    private async Task<ReplyMessage> GiveUpUnstartedAsync(HandlerContext context, ReplyMessage reply)
+    {
+        // When the turn came at the same moment, it is passed on: nothing is handled that nobody waits for.
+        if (!Subscription.Gate.TryAbandon(_ticket!))
+        {
+            Subscription.Gate.Leave();
+        }
+
+        Node.Telemetry.Rejected(Subscription, "gave-up-queued");
+        if (Message.Kind == MessageKind.Signal)
+        {
+            Node.ReportLoss("gave-up-queued", Message.Topic.ToString(), reply.Error!, Message.Sender);
+        }
+
+        Settle(reply, null);
+        await context.EndAsync().ConfigureAwait(false);
+        return reply;
     }
 
     // The reply goes out when time is up; the place stays taken until the handler has really ended.

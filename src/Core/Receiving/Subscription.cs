@@ -1,4 +1,4 @@
-namespace ServiceMesh;
+namespace ServiceMesh.Transports;
 
 /// <summary>
 /// One handler as a transport sees it: what it wants to hear, in which group, and the door through which messages
@@ -75,7 +75,7 @@ public sealed class Subscription
         {
             return Refuse(
                 message, StatusCode.BodyTooLarge, "body-too-large",
-                $"The body has {message.Body.Length} bytes; node '{_node.Id}' accepts {_node.Options.Request.MaxBodyBytes}. Send less, or raise its ServiceMesh:Request:MaxBodyBytes.");
+                $"The body has {message.Body.Length} bytes; node '{_node.Id}' accepts {_node.Options.Request.MaxBodyBytes}. Send less, or raise its {_node.Options.KeyOf("Request:MaxBodyBytes")}.");
         }
 
         if (message.Deadline.HasPassed)
@@ -111,7 +111,7 @@ public sealed class Subscription
                 ? reply
                 : ReplyMessage.Failure(
                     StatusCode.BodyTooLarge,
-                    $"The reply has {reply.Body.Length} bytes; {_node.Options.Request.MaxBodyBytes} are allowed. Answer with less, or raise ServiceMesh:Request:MaxBodyBytes on all nodes.");
+                    $"The reply has {reply.Body.Length} bytes; {_node.Options.Request.MaxBodyBytes} are allowed. Answer with less, or raise {_node.Options.KeyOf("Request:MaxBodyBytes")} on all nodes.");
         }
         catch (Exception failure) when (context.HasGivenUp)
         {

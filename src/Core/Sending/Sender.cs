@@ -196,7 +196,7 @@ internal sealed class Sender
             ? null
             : ReplyMessage.Failure(
                 StatusCode.BodyTooLarge,
-                $"The body has {message.Body.Length} bytes; {limit} are allowed. Send less, or raise ServiceMesh:Request:MaxBodyBytes on all nodes.",
+                $"The body has {message.Body.Length} bytes; {limit} are allowed. Send less, or raise {_node.Options.KeyOf("Request:MaxBodyBytes")} on all nodes.",
                 notProcessed: true);
     }
 
@@ -262,7 +262,7 @@ internal sealed class Sender
         {
             return Reply<T>.Failed(failure ?? new(
                 StatusCode.BodyTooLarge, topic,
-                $"The reply has {reply.Body.Length} bytes; this node accepts {_node.Options.Request.MaxBodyBytes}. Raise its ServiceMesh:Request:MaxBodyBytes."));
+                $"The reply has {reply.Body.Length} bytes; this node accepts {_node.Options.Request.MaxBodyBytes}. Raise its {_node.Options.KeyOf("Request:MaxBodyBytes")}."));
         }
 
         try

@@ -6,7 +6,7 @@ namespace ServiceMesh.Http;
 /// <summary>Makes the watches of services' addresses: for the nodes of a mesh and for HttpClients alike.</summary>
 internal sealed class ServiceLookup(HttpTransportOptions options, ResolverKinds resolvers, IDnsResolver? dns, TimeProvider clock, ILogger logger, ClientMetrics metrics)
 {
-    private readonly GroupSettings _group = new(options.CircuitBreaker, options.Ejection, options.Limits.MostPerEndpoint);
+    private readonly GroupOptions _group = new(options.CircuitBreaker, options.Ejection, options.Limits.MaxPerEndpoint);
     private readonly ResolverContext _context = new()
     {
         Clock = clock,

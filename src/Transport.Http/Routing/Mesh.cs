@@ -19,7 +19,7 @@ internal sealed class Mesh : IAsyncDisposable
     private volatile Routes _routes = Routes.None;
 
     public Mesh(
-        IReadOnlyList<Service> services, TransportContext context, LocalNode local, Connections connections, HttpHealthSettings health,
+        IReadOnlyList<Service> services, TransportContext context, LocalNode local, Connections connections, HttpHealthOptions health,
         Func<string, IBalancer> makeBalancer, ILogger logger)
     {
         _services = services;
@@ -94,8 +94,8 @@ internal sealed class Mesh : IAsyncDisposable
         var silent = SilentServices();
         return silent.Count == 0
             ? ReplyMessage.NoHandler(topic, _services.Count == 0
-                ? "This node knows no other: name services under ServiceMesh:Http:Services."
-                : $"None of the nodes of {string.Join(", ", _services.Select(s => s.Name))} does: start a service that does, or name it under ServiceMesh:Http:Services.")
+                ? $"This node knows no other: name services under {_context.KeyOf("Http:Services")}."
+                : $"None of the nodes of {string.Join(", ", _services.Select(s => s.Name))} does: start a service that does, or name it under {_context.KeyOf("Http:Services")}.")
             : ReplyMessage.Failure(
                 StatusCode.Unavailable,
                 $"No reachable node handles '{topic}', and who would is not known while a service has no node that answers: {string.Join("; ", silent)}.",

@@ -185,7 +185,7 @@ internal sealed class MeshEndpoints
         return body is null
             ? (null, Refuse(
                 StatusCode.BodyTooLarge,
-                $"The body has {(http.Request.ContentLength is { } length ? $"{length}" : $"more than {limit}")} bytes; node '{node.Context.NodeId}' accepts {limit}. Send less, or raise its ServiceMesh:Request:MaxBodyBytes."))
+                $"The body has {(http.Request.ContentLength is { } length ? $"{length}" : $"more than {limit}")} bytes; node '{node.Context.NodeId}' accepts {limit}. Send less, or raise its {node.Context.KeyOf("Request:MaxBodyBytes")}."))
             : (message with { Body = body }, null);
     }
 

@@ -25,9 +25,9 @@ internal sealed class OwnServer : IAsyncDisposable
 
     /// <exception cref="InvalidOperationException">It cannot listen there, or the certificate cannot be read; the message names the key.</exception>
     public static async Task<OwnServer> StartAsync(
-        IReadOnlyList<ListenAddress> addresses, MeshEndpoints endpoints, HttpTlsSettings tls, ILoggerFactory loggers, CancellationToken cancellationToken)
+        IReadOnlyList<ListenAddress> addresses, MeshEndpoints endpoints, HttpTransportOptions options, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
-        var certificate = addresses.Any(a => a.IsTls) ? tls.LoadCertificate() : null;
+        var certificate = addresses.Any(a => a.IsTls) ? options.Tls.LoadCertificate() : null;
         var builder = WebApplication.CreateEmptyBuilder(new());
         builder.Services.AddSingleton(loggers);
         builder.Services.AddRoutingCore();
@@ -54,7 +54,7 @@ internal sealed class OwnServer : IAsyncDisposable
         {
             await app.DisposeAsync().ConfigureAwait(false);
             throw new InvalidOperationException(
-                $"Cannot listen on {string.Join(';', addresses)} (ServiceMesh:Http:Listen): {failure.Message} Choose another port or stop what uses it.", failure);
+                $"Cannot listen on {string.Join(';', addresses)} ({options.KeyOf("Listen")}): {failure.Message} Choose another port or stop what uses it.", failure);
         }
 
         var features = app.Services.GetRequiredService<IServer>().Features;

@@ -10,7 +10,7 @@ namespace ServiceMesh.Http;
 /// Who may call. Loopback is open to all but web pages; everywhere else callers are authenticated, by the shared token or by the application
 /// that serves the endpoints, unless the configuration says that openness is meant.
 /// </summary>
-internal sealed class Protection(string? token, bool allowUnprotected)
+internal sealed class Protection(string? token, bool allowUnprotected, Func<string, string> keyOf)
 {
     private const string Scheme = "Bearer ";
 
@@ -31,7 +31,7 @@ internal sealed class Protection(string? token, bool allowUnprotected)
 
             http.Response.Headers.WWWAuthenticate = "Bearer";
             return ReplyMessage.Failure(
-                StatusCode.Unauthorized, "This node wants the token of its ServiceMesh:Http:Token as 'Authorization: Bearer TOKEN'.", notProcessed: true);
+                StatusCode.Unauthorized, $"This node requires the token of its {keyOf("Token")} as 'Authorization: Bearer TOKEN'.", notProcessed: true);
         }
 
         if (allowUnprotected || http.GetEndpoint()?.Metadata.GetMetadata<IAuthorizeData>() is not null)
@@ -44,8 +44,8 @@ internal sealed class Protection(string? token, bool allowUnprotected)
             // Any page that somebody on this machine opens can post to loopback; a browser says that it was a page.
             return ReplyMessage.Failure(
                 StatusCode.Forbidden,
-                "The request carries an Origin header, so a web page sent it, and this node authenticates nobody. Set ServiceMesh:Http:Token, " +
-                "or call RequireAuthorization() on what MapServiceMesh() returns, or set ServiceMesh:Http:AllowUnprotected to true where it is meant.",
+                $"The request carries an Origin header, so a web page sent it, and this node does not authenticate callers. Set {keyOf("Token")}, " +
+                $"or call RequireAuthorization() on what MapServiceMesh() returns, or set {keyOf("AllowUnprotected")} to true where it is meant.",
                 notProcessed: true);
         }
 
@@ -53,8 +53,8 @@ internal sealed class Protection(string? token, bool allowUnprotected)
         return isExposed
             ? ReplyMessage.Failure(
                 StatusCode.Forbidden,
-                "This node listens beyond loopback and authenticates nobody, so it answers nobody there. Set ServiceMesh:Http:Token, " +
-                "or call RequireAuthorization() on what MapServiceMesh() returns, or set ServiceMesh:Http:AllowUnprotected to true where it is meant.",
+                $"This node listens beyond loopback and does not authenticate callers, so it refuses requests from other machines. Set {keyOf("Token")}, " +
+                $"or call RequireAuthorization() on what MapServiceMesh() returns, or set {keyOf("AllowUnprotected")} to true where it is meant.",
                 notProcessed: true)
             : null;
     }

@@ -43,7 +43,7 @@ internal sealed class Deliverer(TransportContext context, Claims claims, Publish
     /// <summary>A frame that must not be read. Its sender is not told: the id stands behind the data.</summary>
     public void TooLarge(string channel, int bytes)
     {
-        var error = $"The message has {bytes} bytes; node '{context.NodeId}' accepts {context.MaxBodyBytes}. Send less, or raise its ServiceMesh:Request:MaxBodyBytes.";
+        var error = $"The message has {bytes} bytes; node '{context.NodeId}' accepts {context.MaxBodyBytes}. Send less, or raise its {context.KeyOf("Request:MaxBodyBytes")}.";
         context.ReportLoss("too-large", channel, error, StatusCode.BodyTooLarge);
     }
 

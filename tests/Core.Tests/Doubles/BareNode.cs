@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
 using ServiceMesh.Support;
 
 namespace ServiceMesh.Core.Tests;
@@ -31,7 +32,7 @@ internal sealed class BareNode : IAsyncDisposable
 
     public Node Node { get; }
 
-    public ManualTimeProvider Clock { get; } = new();
+    public FakeTimeProvider Clock { get; } = new();
 
     public RecordedLog Log { get; } = new();
 

@@ -48,7 +48,7 @@ public sealed class OptionsTests
     public async Task The_ends_of_each_range_and_any_case_of_a_name_are_allowed(string key, string value)
     {
         await using var node = await TestNode.StartAsync(bus => bus.AddInMemoryTransport(), [("Errors:QueueFile", TempFile.Path()), (key, value)]);
-        Assert.That(node.Bus.Node.IsDraining, Is.False);
+        Assert.That(node.Bus.DescribeNode().IsDraining, Is.False);
     }
 
     [TestCase("Handler:MaxQueued", "many", "ServiceMesh:Handler:MaxQueued")]
@@ -108,7 +108,7 @@ public sealed class OptionsTests
     [Test]
     public void The_known_keys_are_the_properties_of_the_options()
     {
-        Assert.That(KnownKeys.Core, Is.EquivalentTo(Keys(typeof(ServiceMeshOptions))));
+        Assert.That(ServiceMeshOptions.Schema.Keys, Is.EquivalentTo(Keys(typeof(ServiceMeshOptions))));
 
         static IEnumerable<string> Keys(Type type) => type.GetProperties(BindingFlags.Public | BindingFlags.Instance).SelectMany(p =>
             p.PropertyType.Namespace == "ServiceMesh" && p.PropertyType.IsClass ? Keys(p.PropertyType).Select(k => $"{p.Name}:{k}") : [p.Name]);
@@ -118,7 +118,7 @@ public sealed class OptionsTests
     public void Every_key_has_an_effect_on_the_options()
     {
         // Bound from configuration by generated code: each key must really reach its property.
-        foreach (var key in KnownKeys.Core)
+        foreach (var key in ServiceMeshOptions.Schema.Keys)
         {
             var path = key.Split(':');
             var leaf = path.Aggregate(typeof(ServiceMeshOptions), (type, name) => type.GetProperty(name)!.PropertyType);

@@ -1,6 +1,7 @@
-using FsCheck;
 using FsCheck.Fluent;
+using FsCheck;
 using ServiceMesh.Links;
+using ServiceMesh.Transports;
 
 namespace ServiceMesh.Core.Tests.Links;
 

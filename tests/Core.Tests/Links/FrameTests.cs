@@ -1,10 +1,11 @@
 using System.Diagnostics;
 using System.Text;
-using FsCheck;
 using FsCheck.Fluent;
+using FsCheck;
 using NUnit.Framework;
 using ServiceMesh.Links;
 using ServiceMesh.Support;
+using ServiceMesh.Transports;
 
 namespace ServiceMesh.Core.Tests.Links;
 

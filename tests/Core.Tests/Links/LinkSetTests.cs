@@ -1,5 +1,6 @@
 using NUnit.Framework;
 using ServiceMesh.Links;
+using ServiceMesh.Transports;
 
 namespace ServiceMesh.Core.Tests.Links;
 

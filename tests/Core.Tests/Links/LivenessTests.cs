@@ -1,6 +1,7 @@
 using NUnit.Framework;
 using ServiceMesh.Links;
 using ServiceMesh.Support;
+using ServiceMesh.Transports;
 
 namespace ServiceMesh.Core.Tests.Links;
 

@@ -1,4 +1,5 @@
 using ServiceMesh.Links;
+using ServiceMesh.Transports;
 
 namespace ServiceMesh.Core.Tests.Links;
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 
 namespace ServiceMesh.Http.Tests;
@@ -78,7 +79,7 @@ public sealed class ResolverTests
     public async Task When_one_of_several_targets_cannot_be_told_what_was_known_of_it_stays()
     {
         var dns = new FakeDns().Srv(60, ("a.internal", 1, 0, 1), ("b.internal", 2, 0, 1)).Host("a.internal.", 60, "10.0.0.1").Host("b.internal.", 60, "10.0.0.2");
-        var clock = new Support.ManualTimeProvider();
+        var clock = new FakeTimeProvider();
         await using var watched = Watched.Start(Srv, clock, dns);
         Assert.That(await watched.NextAsync(), Is.EqualTo(["10.0.0.1:1", "10.0.0.2:2"]));
         await watched.WaitsAsync();
@@ -179,7 +180,7 @@ public sealed class ResolverTests
         ResolvedAddress[] expected = [new("10.0.0.1", 5080) { Weight = 2, Priority = 1, Name = "w", Tls = true }];
         Assert.That(await FindAsync($"file:{file.Path}"), Is.EqualTo(expected));
 
-        var clock = new Support.ManualTimeProvider();
+        var clock = new FakeTimeProvider();
         await using var watched = Watched.Start($"file://{file.Path}", clock, new FakeDns());
         await watched.NextAsync();
         await watched.WaitsAsync();

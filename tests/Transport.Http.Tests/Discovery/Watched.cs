@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using ServiceMesh.Conformance;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -12,7 +12,7 @@ internal sealed class Watched : IAsyncDisposable
     private readonly Channel<string[]> _sets = Channel.CreateUnbounded<string[]>();
     private readonly WaitingClock _clock;
 
-    private Watched(string address, ManualTimeProvider clock, Func<AddressGroup, ResolverContext, IResolver> create)
+    private Watched(string address, FakeTimeProvider clock, Func<AddressGroup, ResolverContext, IResolver> create)
     {
         _clock = new(clock);
         var group = AddressGroup.Parse(address, [.. AddressGroup.BuiltInSchemes, "test"]);
@@ -23,10 +23,10 @@ internal sealed class Watched : IAsyncDisposable
 
     public GroupWatcher Group { get; }
 
-    public static Watched Start(string address, ManualTimeProvider clock, IDnsResolver dns) =>
+    public static Watched Start(string address, FakeTimeProvider clock, IDnsResolver dns) =>
         new(address, clock, (group, context) => new ResolverKinds([]).Create(group, context with { Dns = dns }));
 
-    public static Watched Start(ManualTimeProvider clock, IResolver resolver) => new("test://x", clock, (_, _) => resolver);
+    public static Watched Start(FakeTimeProvider clock, IResolver resolver) => new("test://x", clock, (_, _) => resolver);
 
     /// <summary>The next set that was passed on: host, port and what else is unusual.</summary>
     public async Task<string[]> NextAsync() => await _sets.Reader.ReadAsync().AsTask().InTime();
@@ -45,7 +45,7 @@ internal sealed class Watched : IAsyncDisposable
     }
 
     /// <summary>Tells when somebody waits on the clock beneath.</summary>
-    private sealed class WaitingClock(ManualTimeProvider clock) : TimeProvider
+    private sealed class WaitingClock(FakeTimeProvider clock) : TimeProvider
     {
         private readonly Channel<bool> _waits = Channel.CreateUnbounded<bool>();
 

@@ -21,8 +21,8 @@ public sealed class MeshTests
     {
         await using var node = await StartAsync(mesh => mesh.AddHandler(Ask, (input, context) => $"{input} from {context.Sender}"), Listen(FreePort.Next()));
 
-        Assert.That(await node.Bus.RequestAsync(Ask, "hello").InTime(), Is.EqualTo($"hello from {node.Bus.Node.Id}"));
-        Assert.That((await node.Bus.ListNodesAsync()).Single().Id, Is.EqualTo(node.Bus.Node.Id));
+        Assert.That(await node.Bus.RequestAsync(Ask, "hello").InTime(), Is.EqualTo($"hello from {node.Bus.DescribeNode().Id}"));
+        Assert.That((await node.Bus.ListNodesAsync()).Single().Id, Is.EqualTo(node.Bus.DescribeNode().Id));
     }
 
     [Test]
@@ -39,7 +39,7 @@ public sealed class MeshTests
             answers.Add(await node.Bus.RequestAsync(Ask, "").InTime());
         }
 
-        Assert.That(answers.CountBy(a => a).ToDictionary(), Is.EquivalentTo(new Dictionary<string, int> { [node.Bus.Node.Id] = 5, [other.Bus.Node.Id] = 5 }));
+        Assert.That(answers.CountBy(a => a).ToDictionary(), Is.EquivalentTo(new Dictionary<string, int> { [node.Bus.DescribeNode().Id] = 5, [other.Bus.DescribeNode().Id] = 5 }));
     }
 
     [Test]
@@ -90,12 +90,12 @@ public sealed class MeshTests
         await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Count == 2);
         for (var i = 0; i < 20; i++)
         {
-            Assert.That(await caller.Bus.RequestAsync(Ask, "", new RequestOptions { Timeout = TimeSpan.FromSeconds(5) }), Is.EqualTo(stays.Bus.Node.Id));
+            Assert.That(await caller.Bus.RequestAsync(Ask, "", new RequestOptions { Timeout = TimeSpan.FromSeconds(5) }), Is.EqualTo(stays.Bus.DescribeNode().Id));
         }
 
         relay.Thaw();
         await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Count == 3);
-        await Failsafe.UntilAsync(async () => await caller.Bus.RequestAsync(Ask, "") == freezes.Bus.Node.Id);
+        await Failsafe.UntilAsync(async () => await caller.Bus.RequestAsync(Ask, "") == freezes.Bus.DescribeNode().Id);
     }
 
     [Test]
@@ -150,7 +150,7 @@ public sealed class MeshTests
 
         for (var i = 0; i < 20; i++)
         {
-            Assert.That(await node.Bus.RequestAsync(Ask, "").InTime(), Is.EqualTo(other.Bus.Node.Id));
+            Assert.That(await node.Bus.RequestAsync(Ask, "").InTime(), Is.EqualTo(other.Bus.DescribeNode().Id));
         }
     }
 
@@ -189,7 +189,7 @@ public sealed class MeshTests
         var port = FreePort.Next();
         await using var server = await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(port));
         await using var caller = await StartAsync(
-            mesh => mesh.Services.AddSingleton(new BalancerKind("Broken", _ => new Broken())), Service("server", port), ("Http:Services:server:Balancer", "Broken"));
+            mesh => mesh.AddBalancer("Broken", _ => new Broken()), Service("server", port), ("Http:Services:server:Balancer", "Broken"));
 
         await server.Bus.SubscribeAsync(new RequestTopic<string, string>("test.later"), (input, _) => Task.FromResult(input));
 
@@ -247,7 +247,7 @@ public sealed class MeshTests
         var here = 0;
         for (var i = 0; i < 20; i++)
         {
-            here += (await node.Bus.RequestAsync(Ask, text).InTime()).StartsWith(node.Bus.Node.Id, StringComparison.Ordinal) ? 1 : 0;
+            here += (await node.Bus.RequestAsync(Ask, text).InTime()).StartsWith(node.Bus.DescribeNode().Id, StringComparison.Ordinal) ? 1 : 0;
         }
 
         Assert.That(here, Is.InRange(8, 12));
@@ -331,7 +331,7 @@ public sealed class MeshTests
         await held.EnteredAsync();
 
         // The other can be reached and would take it.
-        await (entered == one.Bus.Node.Id ? toOne : toTwo).CutAsync();
+        await (entered == one.Bus.DescribeNode().Id ? toOne : toTwo).CutAsync();
         var reply = await asking.InTime();
         held.Release();
 
@@ -363,7 +363,7 @@ public sealed class MeshTests
     public async Task A_resolver_of_ones_own_that_finds_what_is_no_host_is_said_and_the_node_lives_on()
     {
         await using var node = await StartAsync(
-            mesh => mesh.AddHandler(Ask, (input, _) => input).Services.AddSingleton(new ResolverKind("own", (_, _) => new OneAddress(new("a b/../c", 80)))),
+            mesh => mesh.AddHandler(Ask, (input, _) => input).AddResolver("own", (_, _) => new OneAddress(new("a b/../c", 80))),
             Listen(FreePort.Next()), ("Http:Services:far:Address", "own://x"), ("Http:Services:far:Topics:far.ask", "/ask"));
 
         var far = await node.Bus.TryRequestAsync(new RequestTopic<string, string>("far.ask"), "").InTime();
@@ -409,13 +409,13 @@ public sealed class MeshTests
             await using var young = await StartAsync(mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), Listen(after));
             await using var relay = new Relay(after);
             await using var caller = await StartAsync(null, ("Http:Services:weather:Address", $"file:{file}"), ("Http:Health:Timeout", "00:00:20"));
-            Assert.That(await caller.Bus.RequestAsync(Ask, ""), Is.EqualTo(old.Bus.Node.Id));
+            Assert.That(await caller.Bus.RequestAsync(Ask, ""), Is.EqualTo(old.Bus.DescribeNode().Id));
 
             // What the new one handles is not known before it has answered.
             relay.Freeze();
             await File.WriteAllTextAsync(file, $$"""[{ "host": "127.0.0.1", "port": {{relay.Port}} }]""");
             await Failsafe.UntilAsync(() => relay.WasCalled);
-            Assert.That(await caller.Bus.RequestAsync(Ask, "").InTime(), Is.EqualTo(old.Bus.Node.Id));
+            Assert.That(await caller.Bus.RequestAsync(Ask, "").InTime(), Is.EqualTo(old.Bus.DescribeNode().Id));
             relay.Thaw();
 
             var failed = new List<string>();
@@ -423,7 +423,7 @@ public sealed class MeshTests
             {
                 var reply = await caller.Bus.TryRequestAsync(Ask, "");
                 failed.AddRange(reply.IsSuccess ? [] : [reply.Failure!.Message]);
-                return reply.Value == young.Bus.Node.Id;
+                return reply.Value == young.Bus.DescribeNode().Id;
             });
             Assert.That(failed, Is.Empty);
         }

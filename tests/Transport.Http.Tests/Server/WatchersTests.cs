@@ -1,6 +1,6 @@
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Conformance;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -9,7 +9,7 @@ public sealed class WatchersTests
 {
     private static readonly TimeSpan s_wait = TimeSpan.FromSeconds(30);
 
-    private readonly ManualTimeProvider _clock = new();
+    private readonly FakeTimeProvider _clock = new();
 
     [Test]
     public async Task A_change_is_heard_when_every_watcher_has_asked_for_what_comes_after_it()

@@ -1,12 +1,12 @@
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
 public sealed class MessageWireTests
 {
     private static readonly Topic s_topic = Topic.Parse("weather.fetch");
-    private readonly ManualTimeProvider _clock = new();
+    private readonly FakeTimeProvider _clock = new();
 
     [Test]
     public void A_request_is_its_path_and_headers()

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Support;
 
@@ -82,7 +83,7 @@ public sealed class DnsmasqTests
     public async Task Traffic_follows_records_that_change_and_stays_where_it_was_when_the_server_is_gone()
     {
         await using var server = await DnsServer.StartAsync("--host-record=a.internal,10.0.0.1", "--local-ttl=30");
-        var clock = new ManualTimeProvider();
+        var clock = new FakeTimeProvider();
         await using var watched = Watched.Start("dns://a.internal:5080", clock, Resolver(server));
         Assert.That(await watched.NextAsync(), Is.EqualTo(["10.0.0.1:5080"]));
         await server.ChangeAsync("--host-record=a.internal,10.0.0.2", "--local-ttl=30");

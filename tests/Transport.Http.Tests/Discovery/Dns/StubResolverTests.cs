@@ -1,6 +1,6 @@
 using System.Net;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -55,7 +55,7 @@ public sealed class StubResolverTests
     [Test]
     public async Task A_silent_server_is_asked_again_without_edns()
     {
-        var clock = new ManualTimeProvider();
+        var clock = new FakeTimeProvider();
         await using var server = ScriptedDnsServer.Start(query => query.HasEdns ? [] : [query.Answer().Txt("weather.internal", "plain").ToArray()]);
         var asking = Resolver(clock, server).ResolveTextsAsync(Name, Token);
         await server.NextAsync();
@@ -66,7 +66,7 @@ public sealed class StubResolverTests
     [Test]
     public async Task Silence_ends_with_what_was_asked_of_whom_and_is_no_answer()
     {
-        var clock = new ManualTimeProvider();
+        var clock = new FakeTimeProvider();
         await using var server = ScriptedDnsServer.Start(_ => []);
         var resolver = Resolver(clock, server);
         var asking = resolver.ResolveTextsAsync(Name, Token);
@@ -194,7 +194,7 @@ public sealed class StubResolverTests
     [TestCase(0, true)]
     public async Task That_there_is_none_is_remembered_for_the_lesser_of_the_two_times(int code, bool nameExists)
     {
-        var clock = new ManualTimeProvider();
+        var clock = new FakeTimeProvider();
         await using var server = ScriptedDnsServer.Start(query => [query.Answer(code).Soa("internal", ttl: 60, minimum: 20).ToArray()]);
         var resolver = Resolver(clock, server);
         var first = await resolver.ResolveTextsAsync(Name, Token);

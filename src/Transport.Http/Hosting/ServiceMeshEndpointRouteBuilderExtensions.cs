@@ -1,0 +1,27 @@
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using ServiceMesh.Http;
+
+namespace Microsoft.AspNetCore.Builder;
+
+/// <summary>Serves the HTTP transport in an application's own web server.</summary>
+public static class ServiceMeshEndpointRouteBuilderExtensions
+{
+    /// <summary>
+    /// Serves the mesh's endpoints in the application's own web server, below <c>/mesh/v1</c>, so that the node needs no
+    /// port of its own. What is returned takes conventions: <c>app.MapServiceMesh().RequireAuthorization()</c>.
+    /// </summary>
+    /// <param name="application">The application, or a group of its routes.</param>
+    /// <param name="busName">The bus, where there are several.</param>
+    /// <exception cref="InvalidOperationException">The HTTP transport was not added to that bus.</exception>
+    /// <example>
+    /// <code source="samples/Snippets/Http.cs" region="map" />
+    /// </example>
+    public static IEndpointConventionBuilder MapServiceMesh(this IEndpointRouteBuilder application, string busName = "")
+    {
+        ArgumentNullException.ThrowIfNull(application);
+        var endpoints = application.ServiceProvider.GetKeyedService<MeshEndpoints>(busName)
+            ?? throw new InvalidOperationException("MapServiceMesh needs the HTTP transport: call AddServiceMesh(…).AddHttpTransport() first.");
+        return endpoints.MapIn(application);
+    }
+}
