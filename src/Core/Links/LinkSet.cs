@@ -148,12 +148,11 @@ internal sealed class LinkSet
     /// <returns>How many requests ended.</returns>
     public int EndAll(string reason) => _links.Values.Sum(link => link.EndAll(reason));
 
-    /// <summary>A node has left for good: nothing is expected from it, and what runs for it is cancelled.</summary>
-    public void Departed(string peer, string reason)
-    {
-        Find(peer)?.EndAll(reason);
-        Running.Departed(peer);
-    }
+    /// <summary>
+    /// A node has left: what runs for it is cancelled. What it owes may still be on its way; when nothing comes, its link ends
+    /// it as that of a dead node.
+    /// </summary>
+    public void Departed(string peer) => Running.Departed(peer);
 
     /// <summary>Ends when nothing waits to be written.</summary>
     public Task FlushAsync() => Task.WhenAll(_links.Values.Select(link => link.FlushAsync()));

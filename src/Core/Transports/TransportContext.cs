@@ -40,7 +40,17 @@ public sealed class TransportContext
     public void ReportLoss(
         string reason, string topic, string detail, StatusCode status = StatusCode.BadRequest, string sender = "unknown")
     {
-        _node.ReportLoss(reason, topic, detail, sender);
+        CountLoss(reason, topic);
+        TellLoss(reason, topic, detail, status, sender);
+    }
+
+    /// <summary>Counts a loss and says nothing: one of many that are told together.</summary>
+    internal void CountLoss(string reason, string topic) => _node.Telemetry.Dropped(reason, topic);
+
+    /// <summary>Logs and reports what has been counted already.</summary>
+    internal void TellLoss(string reason, string topic, string detail, StatusCode status, string sender)
+    {
+        Log.Dropped(_node.Logger, topic, sender, reason, detail);
         _node.Errors.Report(topic, status, detail, null);
     }
 }

@@ -12,6 +12,9 @@ internal sealed record ConnectedClient(IConnectionMultiplexer Multiplexer, bool 
 
     public ISubscriber Subscriber { get; } = Multiplexer.GetSubscriber();
 
+    /// <summary>True when the client hears on connections that send nothing else: RESP2. With RESP3 one connection may do both.</summary>
+    public bool HearsOnItsOwn { get; } = Multiplexer.GetServers().All(server => server.Protocol == RedisProtocol.Resp2);
+
     /// <summary>True when the receiver count of PUBLISH is that of all: there is one server.</summary>
     public bool PublishCountsAll { get; } = Multiplexer.GetEndPoints().Length == 1 && !IsCluster;
 }

@@ -260,9 +260,9 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
         }
 
         var reason = $"{failure.FailureType} at {failure.EndPoint}.";
-        if (IsCluster)
+        if (IsCluster || (failure.ConnectionType == ConnectionType.Interactive && _client is { HearsOnItsOwn: true }))
         {
-            // It may be a server that this node does not hear through: a message to oneself tells.
+            // It may be a connection that this node does not hear through: a message to oneself tells.
             LookAtTopology();
             _ = VerifyOrBreakAsync(reason);
         }
@@ -319,21 +319,29 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
         }
 
         _heard = heard;
-        try
+        using var limit = new CancellationTokenSource(s_verification, _context.Clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        while (!limit.IsCancellationRequested)
         {
-            await _user.BeatAsync(_monitor.NextBeat()).WaitAsync(s_verification, _context.Clock, cancellationToken).ConfigureAwait(false);
-            await heard.Task.WaitAsync(s_verification, _context.Clock, cancellationToken).ConfigureAwait(false);
-            return true;
-        }
-        catch (Exception failure) when (IsOfRedis(failure))
-        {
-            if (failure is not TimeoutException)
+            try
             {
-                RedisLog.StillAway(_logger, Printable.Line(failure.Message));
+                await _user.BeatAsync(_monitor.NextBeat()).WaitAsync(s_verification, _context.Clock, either.Token).ConfigureAwait(false);
+                await heard.Task.WaitAsync(either.Token).ConfigureAwait(false);
+                return true;
             }
-
-            return false;
+            catch (Exception failure) when (IsOfRedis(failure))
+            {
+                // The client may be about to connect again by itself.
+                await Task.WhenAny(heard.Task, Task.Delay(s_firstPause, _context.Clock, either.Token)).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                break;
+            }
         }
+
+        cancellationToken.ThrowIfCancellationRequested();
+        return false;
     }
 
     private async Task RunAsync()

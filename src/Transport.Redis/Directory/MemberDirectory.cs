@@ -9,7 +9,7 @@ namespace ServiceMesh.Redis;
 /// Who is there and what they handle, as far as this node knows: kept by notices, and read from Redis at the start, after a gap,
 /// and when nobody is known for a request. Readers see immutable groups and never wait. Thread-safe.
 /// </summary>
-internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, TransportContext context, Func<Announcement, bool> canReach, Random random)
+internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, TransportContext context, Action<LinkLoss> onLoss, Func<Announcement, bool> canReach, Random random)
 {
     // Bounded, because topics of signals come from the application.
     private const int MaxRemembered = 4096;
@@ -50,7 +50,7 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
     {
         if (value.Length() > 1 << 20 || DirectoryJson.ReadNotice((byte[])value!) is not { } notice)
         {
-            context.ReportLoss("malformed-notice", store.Notices.ToString(), "What was published there is not a notice of the directory.");
+            onLoss(new("malformed-frame", "unknown", store.Notices.ToString(), "What was published there is not a notice of the directory."));
         }
         else if (notice.Node != context.NodeId)
         {
@@ -79,7 +79,7 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
                 _gone.TryRemove(id, out _);
                 if (Remove(id))
                 {
-                    links.Departed(id, $"Node '{id}' has not been heard of for {DirectoryStore.Lifetime.TotalSeconds} s.");
+                    links.Departed(id);
                 }
             }
         }
@@ -91,7 +91,7 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
         {
             _gone[notice.Node] = long.MaxValue;
             Remove(notice.Node);
-            links.Departed(notice.Node, $"Node '{notice.Node}' has left.");
+            links.Departed(notice.Node);
             return;
         }
 
@@ -170,7 +170,7 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
         catch (RedisServerException failure)
         {
             // A key of another type, for instance.
-            context.ReportLoss("unreadable-member", id, Printable.Line(failure.Message));
+            onLoss(new("unreadable-member", id, "directory", $"{id}: {failure.Message}"));
         }
         catch (Exception failure) when (RedisConnection.IsOfRedis(failure))
         {
@@ -197,13 +197,13 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
         }
         catch (RedisServerException failure)
         {
-            context.ReportLoss("unreadable-member", id, Printable.Line(failure.Message));
+            onLoss(new("unreadable-member", id, "directory", $"{id}: {failure.Message}"));
             return;
         }
 
         if (state is not { } head)
         {
-            context.ReportLoss("unreadable-member", id, "What is announced there is not a node.");
+            onLoss(new("unreadable-member", id, "directory", $"{id}: what is announced there is not a node."));
             return;
         }
 

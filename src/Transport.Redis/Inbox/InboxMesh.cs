@@ -56,7 +56,7 @@ internal sealed class InboxMesh : IRedisMesh
         };
         _signals = new(connection, context, prefix, _losses.Report);
         _store = new(connection, _serverClock, clock, prefix);
-        _directory = new(_store, _links, context, CanReach, Random.Shared);
+        _directory = new(_store, _links, context, _losses.Report, CanReach, Random.Shared);
         _own = new(_store, _directory, connection, context, logger);
         _requests = new(_directory, connection, context);
         _links.OnApplied = _own.Applied;
@@ -92,15 +92,10 @@ internal sealed class InboxMesh : IRedisMesh
 
     public async Task StopAsync(CancellationToken cancellationToken)
     {
+        // The last replies leave before the others hear that this node is gone, and the last refusals after it.
+        await FlushAsync(cancellationToken).ConfigureAwait(false);
         await _own.LeaveAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
-        try
-        {
-            await _links.FlushAsync().WaitAsync(s_flush, _context.Clock, cancellationToken).ConfigureAwait(false);
-        }
-        catch (TimeoutException)
-        {
-            _losses.Report(new("not-flushed", _context.NodeId, "shutdown", $"{_links.Depth} frames had not left when the node stopped."));
-        }
+        await FlushAsync(cancellationToken).ConfigureAwait(false);
 
         await _stopping.CancelAsync().ConfigureAwait(false);
         await Task.WhenAll(_ticking, _renewing).ConfigureAwait(false);
@@ -189,6 +184,18 @@ internal sealed class InboxMesh : IRedisMesh
 
     private Task ForgetAsync(Subscription subscription, CancellationToken cancellationToken) =>
         _individuals.TryRemove(subscription, out var entry) ? _subscriptions.ForgetAsync(entry, cancellationToken) : Task.CompletedTask;
+
+    private async Task FlushAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _links.FlushAsync().WaitAsync(s_flush, _context.Clock, cancellationToken).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            _losses.Report(new("not-flushed", _context.NodeId, "shutdown", $"{_links.Depth} frames had not left when the node stopped."));
+        }
+    }
 
     // What is known at the start, and again after a gap: the time of Redis, and who is there.
     private async Task LearnAsync(CancellationToken cancellationToken)

@@ -4,7 +4,7 @@ using ServiceMesh.Links;
 namespace ServiceMesh.Redis;
 
 /// <summary>
-/// Reports what is lost, and not every single case of a flood: the first ones of each reason in a second are reported one by one,
+/// Counts each loss, and tells of them without a flood: the first ones of each reason in a second are reported one by one,
 /// the rest as one with their number. Thread-safe.
 /// </summary>
 internal sealed class LossLog(TransportContext context)
@@ -17,6 +17,7 @@ internal sealed class LossLog(TransportContext context)
 
     public void Report(LinkLoss loss)
     {
+        context.CountLoss(loss.Reason, Printable.Line(loss.Topic));
         var window = _windows.GetOrAdd(loss.Reason, static _ => new());
         lock (window)
         {
@@ -62,7 +63,7 @@ internal sealed class LossLog(TransportContext context)
         }
     }
 
-    private void Tell(LinkLoss loss, string detail) => context.ReportLoss(
+    private void Tell(LinkLoss loss, string detail) => context.TellLoss(
         loss.Reason, Printable.Line(loss.Topic), detail, StatusCode.BadRequest, DirectoryJson.IsNodeId(loss.Sender) ? loss.Sender : "unknown");
 
     private sealed class Window

@@ -134,7 +134,7 @@ public sealed class LinkSetTests : IAsyncDisposable
         _ = Ask();
         await entered.Task.WaitAsync(TimeSpan.FromSeconds(20));
 
-        Server.Departed("caller", "It has left.");
+        Server.Departed("caller");
 
         await cancelled.Task.WaitAsync(TimeSpan.FromSeconds(20));
     }
