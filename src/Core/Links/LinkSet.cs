@@ -12,6 +12,10 @@ internal sealed class LinkSet
     /// <summary>The stamp of a ping that is a beat: it is not answered.</summary>
     public const long BeatStamp = -1;
 
+    // Replies that did not leave are kept for the next attempt up to this number.
+    private const int MaxUnsent = 4096;
+    private const int MaxAttempts = 20;
+
     // A node of another version is told so this often.
     private static readonly TimeSpan s_betweenRefusals = TimeSpan.FromSeconds(5);
 
@@ -24,6 +28,7 @@ internal sealed class LinkSet
     private readonly TimeProvider _clock;
     private readonly byte[] _preamble;
     private readonly byte[] _versionRefusal;
+    private readonly ConcurrentDictionary<(string Peer, long Id), UnsentReply> _unsent = new();
     private long _lastId;
 
     /// <param name="nodeId">This node.</param>
@@ -127,11 +132,28 @@ internal sealed class LinkSet
         return packet.Written.ToArray();
     }
 
+    /// <summary>Sends the replies again that could not be sent while the connection was away. Called when it is back, and by <see cref="Tick"/>.</summary>
+    public void ResendReplies()
+    {
+        foreach (var (key, unsent) in _unsent)
+        {
+            if (unsent.IsWaiting && _unsent.TryGetValue(key, out var same) && same == unsent)
+            {
+                unsent.Send();
+            }
+        }
+    }
+
     /// <summary>To be called a few times a second.</summary>
     /// <param name="canHear">False while this node itself is deaf.</param>
     /// <param name="isKnown">Whether a node is still there: idle links to others are let go.</param>
     public void Tick(bool canHear, Func<string, bool> isKnown)
     {
+        if (canHear)
+        {
+            ResendReplies();
+        }
+
         foreach (var (peer, link) in _links)
         {
             link.Tick(canHear);
@@ -199,7 +221,7 @@ internal sealed class LinkSet
                 OnBeat?.Invoke(frame.Id);
                 break;
             case FrameKind.Ping:
-                To(sender).Pong(frame.Id, frame.Stamp, Running.Count, isNotHere: frame.IsAboutRequest && !Running.Contains(sender, frame.Id));
+                To(sender).Pong(frame.Id, frame.Stamp, Running.Count, isNotHere: frame.IsAboutRequest && !Running.Contains(sender, frame.Id) && !_unsent.ContainsKey((sender, frame.Id)));
                 break;
             case FrameKind.Applied:
                 OnApplied?.Invoke(sender, frame.Id);
@@ -279,14 +301,7 @@ internal sealed class LinkSet
         }
     }
 
-    private void OnEnded(RunningDelivery running, ReplyMessage reply)
-    {
-        var topic = running.Delivery.Message.Topic.ToString();
-        if (!To(running.Sender).Answer(running.Id, reply, Running.Count, new ReplyWatch(this, running.Sender, topic)))
-        {
-            OnLoss(new("outbox-full", running.Sender, topic, $"The reply could not be sent: too many frames wait for node '{running.Sender}'."));
-        }
-    }
+    private void OnEnded(RunningDelivery running, ReplyMessage reply) => new UnsentReply(this, running, reply).Send();
 
     // A request that cannot be read is refused, so that its caller need not wait for its deadline.
     private void Skip(string sender, in Frame frame, FrameFault fault)
@@ -343,15 +358,57 @@ internal sealed class LinkSet
         }
     }
 
-    /// <summary>A reply that certainly did not reach its caller is counted.</summary>
-    private sealed class ReplyWatch(LinkSet links, string peer, string topic) : IFrameSender
+    /// <summary>
+    /// A reply on its way: when it did not leave, or may not have left, it is sent again. A caller that has it already ignores
+    /// the second one. When the caller's inbox has no receiver, the caller has ended its requests by itself.
+    /// </summary>
+    private sealed class UnsentReply(LinkSet links, RunningDelivery running, ReplyMessage reply) : IFrameSender
     {
-        public void OnSent(WriteOutcome outcome)
+        private int _attempts;
+
+        public volatile bool IsWaiting;
+
+        private (string, long) Key => (running.Sender, running.Id);
+
+        public void Send()
         {
-            if (outcome.Result != WriteResult.Written)
+            IsWaiting = false;
+            _attempts++;
+            if (!links.To(running.Sender).Answer(running.Id, reply, links.Running.Count, this))
             {
-                links.OnLoss(new("reply-not-written", peer, topic, outcome.Reason ?? "The reply may be lost."));
+                Keep($"Too many frames wait for node '{running.Sender}'.");
             }
         }
+
+        public void OnSent(WriteOutcome outcome)
+        {
+            if (outcome.Result is WriteResult.NotWritten or WriteResult.Unknown)
+            {
+                Keep(outcome.Reason!);
+                return;
+            }
+
+            links._unsent.TryRemove(Key, out _);
+            if (outcome.Result == WriteResult.NoReceiver)
+            {
+                Lose(outcome.Reason!);
+            }
+        }
+
+        private void Keep(string reason)
+        {
+            if (_attempts >= MaxAttempts || running.Delivery.Message.Deadline.HasPassed || links._unsent.Count >= MaxUnsent)
+            {
+                links._unsent.TryRemove(Key, out _);
+                Lose(reason);
+                return;
+            }
+
+            IsWaiting = true;
+            links._unsent[Key] = this;
+        }
+
+        private void Lose(string reason) =>
+            links.OnLoss(new("reply-not-written", running.Sender, running.Delivery.Message.Topic.ToString(), reason));
     }
 }

@@ -22,6 +22,7 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
     // By node: when it was last heard of, and with which version it was last found to be gone.
     private readonly ConcurrentDictionary<string, long> _seen = new();
     private readonly ConcurrentDictionary<string, long> _gone = new();
+    private readonly ConcurrentDictionary<string, Member> _absent = new();
     private readonly ConcurrentDictionary<string, Task> _reading = new();
     private readonly CoalescedTask _refresh = new();
     private int _signalChanges;
@@ -58,12 +59,28 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
         }
     }
 
+    /// <summary>True when a node handles the topic that is announced and cannot be reached at the moment.</summary>
+    public bool IsAwayFor(Topic topic)
+    {
+        var pattern = TopicPattern.From(topic);
+        foreach (var (_, member) in _absent)
+        {
+            if (!member.State.IsDraining && member.Offers.Any(o => o.Kind == MessageKind.Request && o.Pattern.Equals(pattern)))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>A node turned out not to be there. It counts again when it is heard of.</summary>
     public void Absent(string id)
     {
         if (_members.TryGetValue(id, out var member))
         {
             _gone[id] = member.State.Version;
+            _absent[id] = member;
             Remove(id);
         }
     }
@@ -77,6 +94,7 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
             {
                 _seen.TryRemove(id, out _);
                 _gone.TryRemove(id, out _);
+                _absent.TryRemove(id, out _);
                 if (Remove(id))
                 {
                     links.Departed(id);
@@ -90,6 +108,7 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
         if (notice.IsGone)
         {
             _gone[notice.Node] = long.MaxValue;
+            _absent.TryRemove(notice.Node, out _);
             Remove(notice.Node);
             links.Departed(notice.Node);
             return;
@@ -108,6 +127,8 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
         }
         else
         {
+            // A node announces all of itself after a gap, in which it may have lost what was on its way.
+            known?.Link.AskForAll();
             _ = ReadOneAsync(notice.Node);
         }
     }
@@ -230,6 +251,7 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
             }
 
             _members[member.Id] = member;
+            _absent.TryRemove(member.Id, out _);
             IndexNeedsLock(before, member, touched);
         }
     }

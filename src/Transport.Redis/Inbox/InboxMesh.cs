@@ -213,6 +213,7 @@ internal sealed class InboxMesh : IRedisMesh
 
     private async Task RecoverAsync()
     {
+        _links.ResendReplies();
         await _subscriptions.RestoreMissingAsync().ConfigureAwait(false);
         await LearnAsync(CancellationToken.None).ConfigureAwait(false);
         await _own.AnnounceAsync().ConfigureAwait(false);

@@ -30,7 +30,7 @@ internal sealed class MemberRequests(MemberDirectory directory, RedisConnection 
 
         return groups.Length switch
         {
-            0 => ReplyMessage.NoHandler(request.Topic),
+            0 => Nobody(request),
             1 => await AskAsync(request, groups[0], cancellationToken).ConfigureAwait(false),
             _ => await AskAllAsync(request, groups, cancellationToken).ConfigureAwait(false),
         };
@@ -71,7 +71,7 @@ internal sealed class MemberRequests(MemberDirectory directory, RedisConnection 
                     }
                 }
 
-                return best ?? ReplyMessage.NoHandler(message.Topic);
+                return best is null or { Status: StatusCode.NotFound } ? Nobody(message) : best;
             }
 
             var answer = await member.Link.SendAsync(message, group.Name, cancellationToken).ConfigureAwait(false);
@@ -160,6 +160,11 @@ internal sealed class MemberRequests(MemberDirectory directory, RedisConnection 
                 StatusCode.Unavailable, $"Redis did not say who handles the topic: {Printable.Line(failure.Message)}", notProcessed: true);
         }
     }
+
+    private ReplyMessage Nobody(Message message) => message.Kind == MessageKind.Request && directory.IsAwayFor(message.Topic)
+        ? ReplyMessage.Failure(
+            StatusCode.Unavailable, $"The nodes that handle '{message.Topic}' cannot be reached at the moment. Try again.", notProcessed: true)
+        : ReplyMessage.NoHandler(message.Topic);
 
     private ReplyMessage NotConnected() => ReplyMessage.Failure(StatusCode.Unavailable, connection.Absence, notProcessed: true);
 

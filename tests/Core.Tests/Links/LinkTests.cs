@@ -179,6 +179,17 @@ public sealed class LinkTests
     }
 
     [Test]
+    public void A_peer_that_had_a_gap_is_asked_about_everything_at_once()
+    {
+        _ = Ask(TimeSpan.FromMinutes(1));
+        _link.AskForAll();
+
+        _link.Tick(canHear: true);
+
+        Assert.That(_peer.Frames(1).Select(f => (f.Kind, f.Id, f.IsAboutRequest)), Is.EqualTo([(FrameKind.Ping, 1L, true)]));
+    }
+
+    [Test]
     public async Task A_signal_that_is_neither_accepted_nor_refused_counts_as_delivered()
     {
         var sending = _link.SendAsync(Request(kind: MessageKind.Signal), "workers", default).AsTask();

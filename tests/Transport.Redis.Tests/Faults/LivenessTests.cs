@@ -91,8 +91,32 @@ public sealed class LivenessTests
             Assert.That(callers.Open, Is.Empty);
             Assert.That(handled.Where(h => h.Value > 1), Is.Empty, "no plain request ran twice");
             Assert.That(outcomes.Where(o => o.Took > TimeSpan.FromSeconds(7)), Is.Empty, "in time");
+            Assert.That(outcomes.Where(o => o.Status == StatusCode.NotFound), Is.Empty, "the member lives");
             Assert.That(longest, Is.LessThan(TimeSpan.FromSeconds(6)));
         }
+    }
+
+    [Test]
+    public async Task Bodies_of_two_megabytes_from_many_callers_stay_within_what_Redis_keeps_for_a_reader()
+    {
+        var echo = new RequestTopic<string, int>("faults.large");
+        await using var server = await RedisNode.StartAsync(_redis.Address, mesh => mesh.AddHandler(echo, (text, _) => text.Length));
+        await using var caller = await RedisNode.StartAsync(_redis.Address, null, ("Request:Timeout", "00:00:30"));
+        var text = new string('x', 2_000_000);
+
+        var replies = await Task.WhenAll(Enumerable.Range(0, 32).Select(_ => Task.Run(async () =>
+        {
+            var all = new List<Reply<int>>();
+            for (var i = 0; i < 3; i++)
+            {
+                all.Add(await caller.Bus.TryRequestAsync(echo, text));
+            }
+
+            return all;
+        })));
+
+        Assert.That(replies.SelectMany(r => r).Select(r => (r.Status, r.Failure?.Message)).Distinct(), Is.EqualTo([(StatusCode.Ok, (string?)null)]));
+        Assert.That(server.Log.Lines, Has.None.Contains("to Redis is gone"), "no connection was ended by Redis");
     }
 
     [Test]

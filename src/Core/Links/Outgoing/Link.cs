@@ -24,6 +24,7 @@ internal sealed class Link
     private int _outstanding;
     private long _lastHeard;
     private long _pingedAt;
+    private bool _mustAskForAll;
     private Confirmations _confirmations;
     private MemberLoad _load;
 
@@ -120,6 +121,9 @@ internal sealed class Link
                 return true;
         }
     }
+
+    /// <summary>The peer may have lost what was on its way: with the next tick it is asked about everything that waits for it.</summary>
+    public void AskForAll() => Volatile.Write(ref _mustAskForAll, true);
 
     /// <summary>The peer sent something else: it lives.</summary>
     public void HearAnything()
@@ -262,9 +266,10 @@ internal sealed class Link
 
     private void AskForOld(long now)
     {
+        var all = Interlocked.Exchange(ref _mustAskForAll, false);
         foreach (var (id, pending) in _pending)
         {
-            if (pending is { IsWritten: true, Message.Kind: MessageKind.Request } && _clock.GetElapsedTime(pending.AskedAt, now) >= _options.AskAfter)
+            if (pending is { IsWritten: true, Message.Kind: MessageKind.Request } && (all || _clock.GetElapsedTime(pending.AskedAt, now) >= _options.AskAfter))
             {
                 pending.AskedAt = now;
                 _outbox.TryAdd(static (to, ping) => FrameWriter.Ping(to, ping.id, ping.now, asksForRequest: true), (id, now), null);
