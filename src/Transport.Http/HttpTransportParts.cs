@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// What the HTTP transport of one bus is put together from. Made once, when the bus is, from options that have been checked.
+/// The parts of the HTTP transport of one bus. Created once, with the bus, from options that have been checked.
 /// </summary>
 internal sealed class HttpTransportParts
 {
@@ -15,7 +15,8 @@ internal sealed class HttpTransportParts
     private readonly IReadOnlyList<Service> _services;
 
     public HttpTransportParts(
-        HttpTransportOptions options, MeshEndpoints endpoints, IDnsResolver? dns, IMeterFactory meters, ServiceEndpoints known, string busName = "")
+        HttpTransportOptions options, MeshEndpoints endpoints, IDnsResolver? dns, IMeterFactory meters, ServiceEndpoints known,
+        string busName = "")
     {
         Options = options;
         Endpoints = endpoints;
@@ -24,7 +25,10 @@ internal sealed class HttpTransportParts
         _balancers = new(options.Balancers);
         _dns = dns;
         _metrics = new(meters.Create("ServiceMesh"), ClientMetrics.Bus, busName);
-        _services = [.. options.Services.Select(s => new Service(s.Key, s.Value, CallSettings.Of(s.Value.Retry, options.Retry, options.Timeouts)))];
+        _services =
+        [
+            .. options.Services.Select(s => new Service(s.Key, s.Value, CallSettings.Of(s.Value.Retry, options.Retry, options.Timeouts))),
+        ];
         foreach (var service in _services)
         {
             known.Add(service.Name, () => service.Addresses);
@@ -40,24 +44,26 @@ internal sealed class HttpTransportParts
     /// <summary>The source of randomness; must be thread-safe.</summary>
     public Random Random { get; init; } = Random.Shared;
 
-    public ClientStack<ReplyMessage> MakeStack(TimeProvider clock)
+    public ConnectionPool MakeConnections(TimeProvider clock) => new(Options.Timeouts, Options.Tls.LoadTrustedRoots(), clock, Random);
+
+    public ClientPipeline<ReplyMessage> MakePipeline(TimeProvider clock)
     {
         var budget = new RetryBudget(Options.RetryBudget, clock);
         _metrics.Observe(budget);
         return new(Options.Limits, budget, clock, Random, _metrics);
     }
 
-    public Mesh MakeMesh(TransportContext context, LocalNode local, Connections connections, ILogger logger)
+    public PeerDirectory MakeDirectory(TransportContext context, LocalSubscriptions local, BufferedClient client, ILogger logger)
     {
         var balancing = new BalancerContext { Clock = context.Clock, Random = Random };
-        return new(_services, context, local, connections, Options.Health, name => _balancers.Create(name, balancing), logger);
+        return new(_services, context, local, client, Options.Health, name => _balancers.Create(name, balancing), logger);
     }
 
-    /// <summary>Begins to resolve and to ask. Whoever does not answer within the connect timeout is learned of later.</summary>
-    public Task StartMeshAsync(Mesh mesh, TransportContext context, ILogger logger, CancellationToken cancellationToken)
+    /// <summary>Begins to resolve and to watch. Members that do not answer within the connect timeout are added later.</summary>
+    public Task StartDirectoryAsync(PeerDirectory peers, TransportContext context, ILogger logger, CancellationToken cancellationToken)
     {
         var lookup = new ServiceLookup(Options, _resolvers, _dns, context.Clock, logger, _metrics);
-        _metrics.Observe(() => _services.Select(s => s.Group));
-        return mesh.StartAsync(lookup.Watch, Options.Timeouts.ConnectLimit, cancellationToken);
+        DiscoveryMetrics.Observe(_metrics.Meter, () => _services.Select(s => s.Group), _metrics.Client);
+        return peers.StartAsync(lookup.Watch, Options.Timeouts.ConnectLimit, cancellationToken);
     }
 }

@@ -8,7 +8,8 @@ internal sealed class LayerTests
     // Transport.Http and Transport.Redis follow when their folders stand in an order.
     private static readonly TestCaseData[] s_projects =
     [
-        new TestCaseData("Core", Layers.Core).SetArgDisplayNames("Core").Explicit("The folders have moved; the references follow."),
+        new TestCaseData("Serialization.MessagePack", Layers.MessagePack).SetArgDisplayNames("Serialization.MessagePack"),
+        new TestCaseData("Core", Layers.Core).SetArgDisplayNames("Core"),
     ];
 
     [TestCaseSource(nameof(s_projects))]

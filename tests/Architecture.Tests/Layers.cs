@@ -23,6 +23,14 @@ internal static class Layers
         "Diagnostics",
         "Messages",
         "Topics",
+        "Options",       // ranges and keys of options classes
+    ];
+
+    public static readonly IReadOnlyList<string> MessagePack =
+    [
+        FolderGraph.Root, // the serializer, and adding it to a bus
+        "Types",          // which formatter a type has, and which types are refused
+        "Formatters",
     ];
 
     /// <summary>Not examined yet: <see cref="LayerTests"/> gets its case when the folders of HTTP stand in this order.</summary>

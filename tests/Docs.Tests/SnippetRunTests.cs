@@ -50,6 +50,16 @@ public sealed class SnippetRunTests
         Assert.That(() => brotli.Deserialize<string>(output.WrittenMemory), Throws.TypeOf<MalformedBodyException>(), "too large when unpacked");
     }
 
+    [TestCase("Json")]
+    [TestCase("MessagePack")]
+    public async Task A_hierarchy_that_is_named_for_both_formats_travels_in_both(string serializer)
+    {
+        var turn = new RequestTopic<Shape, Shape>("shapes.turn");
+        await using var node = await TestNode.StartAsync(
+            mesh => mesh.AddInMemoryTransport().AddMessagePack().AddHandler(turn, (shape, _) => shape), [("Serializer", serializer)]);
+        Assert.That(await node.Bus.RequestAsync(turn, new Circle("red", 2), Token), Is.EqualTo(new Circle("red", 2)));
+    }
+
     [Test]
     public async Task Failures_are_told_apart_as_the_concepts_say()
     {

@@ -9,7 +9,14 @@ public interface ITopicContract
     /// <summary>What a handler of this contract subscribes to.</summary>
     TopicPattern Pattern { get; }
 
-    /// <summary>Binds a handler type that is resolved from the container for each message.</summary>
-    /// <exception cref="ArgumentException">The type does not implement the interface of this contract.</exception>
-    internal HandlerDefinition DefineHandler(Type handlerType);
+    /// <summary>Calls the method of the visitor that fits this contract, with its types.</summary>
+    internal TResult Accept<TResult>(IContractVisitor<TResult> visitor);
+}
+
+/// <summary>Does something with the types of a contract, without reflection.</summary>
+internal interface IContractVisitor<out TResult>
+{
+    TResult VisitRequest<TIn, TOut>(RequestTopic<TIn, TOut> topic);
+
+    TResult VisitSignal<T>(SignalPattern<T> pattern);
 }

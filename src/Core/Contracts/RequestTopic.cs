@@ -23,8 +23,8 @@ public sealed class RequestTopic<TIn, TOut> : Composition<TIn, TOut>, ITopicCont
     public Topic Topic { get; }
 
     /// <summary>
-    /// Whether a request may run twice without harm: it only reads, or sets what it sets anyway. Then transports that try
-    /// several servers send it again after an attempt of which nobody knows whether it ran. Default: false.
+    /// Whether a request may run twice without harm: it only reads, or sets what it sets anyway. Then a transport that tries
+    /// several servers sends it again after an attempt that may or may not have run. Default: false.
     /// </summary>
     public bool IsIdempotent { get; init; }
 
@@ -35,13 +35,7 @@ public sealed class RequestTopic<TIn, TOut> : Composition<TIn, TOut>, ITopicCont
     public override string ToString() => Topic.ToString();
 
     internal override ValueTask<Reply<TOut>> RunAsync(TIn input, CompositionRun run) =>
-        run.Sender.RequestAsync(this, input, run.Scope);
+        run.RequestAsync<TIn, TOut>(Topic, IsIdempotent, input);
 
-    HandlerDefinition ITopicContract.DefineHandler(Type handlerType) =>
-        typeof(IRequestHandler<TIn, TOut>).IsAssignableFrom(handlerType)
-            ? HandlerDefinition.ForRequest<TIn, TOut>(
-                this,
-                handlerType.Name,
-                (input, context) => new(((IRequestHandler<TIn, TOut>)context.HandlerFromScope(handlerType)).HandleAsync(input, context)))
-            : throw HandlerDefinition.WrongType(this, handlerType, typeof(IRequestHandler<TIn, TOut>));
+    TResult ITopicContract.Accept<TResult>(IContractVisitor<TResult> visitor) => visitor.VisitRequest(this);
 }

@@ -17,13 +17,7 @@ public class SignalPattern<T> : ITopicContract
     /// <inheritdoc/>
     public override string ToString() => Pattern.ToString();
 
-    HandlerDefinition ITopicContract.DefineHandler(Type handlerType) =>
-        typeof(ISignalHandler<T>).IsAssignableFrom(handlerType)
-            ? HandlerDefinition.ForSignal<T>(
-                this,
-                handlerType.Name,
-                (signal, context) => new(((ISignalHandler<T>)context.HandlerFromScope(handlerType)).HandleAsync(signal, context)))
-            : throw HandlerDefinition.WrongType(this, handlerType, typeof(ISignalHandler<T>));
+    TResult ITopicContract.Accept<TResult>(IContractVisitor<TResult> visitor) => visitor.VisitSignal(this);
 }
 
 /// <summary>

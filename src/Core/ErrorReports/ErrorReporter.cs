@@ -1,12 +1,13 @@
 using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
 
 namespace ServiceMesh;
 
 /// <summary>
-/// Files error reports under the configured policy, behind the back of whoever failed: a bounded buffer and one loop,
-/// which the bus starts and awaits.
+/// Files error reports under the configured policy, in the background: a bounded buffer and one loop, which the node starts
+/// and awaits. Also counts, logs and reports messages that are lost. Thread-safe.
 /// </summary>
-internal sealed class ErrorReporter(Node node)
+internal sealed class ErrorReporter(NodeIdentity node, ErrorPolicy policy, int maxDataBytes, Telemetry telemetry, ILogger logger, TimeProvider clock)
 {
     private const int BufferedReports = 4096;
 
@@ -15,16 +16,18 @@ internal sealed class ErrorReporter(Node node)
 
     private Task _loop = Task.CompletedTask;
 
-    /// <summary>Begins to file; <paramref name="file"/> says what became of each. What was reported before waits in the buffer.</summary>
+    /// <summary>
+    /// Begins to file; <paramref name="file"/> returns what happened to each report, as the metric names it. Earlier reports wait in the buffer.
+    /// </summary>
     public void Start(Func<ErrorReport, Task<string>> file) => _loop = FileAllAsync(file);
 
-    /// <summary>Files what is buffered and ends; what cannot be filed within the limit is lost, and said to be.</summary>
+    /// <summary>Files what is buffered and ends; what cannot be filed within the limit is lost, with a log line.</summary>
     public async Task StopAsync(TimeSpan limit)
     {
         _buffer.Writer.TryComplete();
         try
         {
-            await _loop.WaitAsync(limit, node.Clock).ConfigureAwait(false);
+            await _loop.WaitAsync(limit, clock).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
@@ -38,20 +41,20 @@ internal sealed class ErrorReporter(Node node)
     /// <summary>Reports a message that failed. Does not wait.</summary>
     public void Report(Message message, StatusCode status, string error, string? group, Exception? exception)
     {
-        if (node.Options.ErrorPolicy == ErrorPolicy.Ignore)
+        if (policy == ErrorPolicy.Ignore)
         {
-            node.Telemetry.Report("ignored");
+            telemetry.Report("ignored");
             return;
         }
 
         // A report about the reports would feed on itself.
-        if (node.Options.ErrorPolicy == ErrorPolicy.Publish && message.Topic == MeshTopics.Errors.Topic)
+        if (policy == ErrorPolicy.Publish && message.Topic == ReservedTopics.Errors)
         {
             Lost(message.Topic.ToString(), message.Sender, (int)status, "it is about the topic of error reports itself");
             return;
         }
 
-        var (data, encoding) = ErrorReport.Excerpt(message.Body.Span, node.Options.Errors.MaxDataBytes);
+        var (data, encoding) = ErrorReport.Excerpt(message.Body.Span, maxDataBytes);
         Add(new()
         {
             Topic = message.Topic.ToString(),
@@ -62,7 +65,7 @@ internal sealed class ErrorReporter(Node node)
             Sender = message.Sender,
             Node = node.Id,
             Group = group,
-            Time = node.Clock.GetUtcNow(),
+            Time = clock.GetUtcNow(),
             Data = data,
             DataEncoding = encoding,
             DataBytes = message.Body.Length,
@@ -77,9 +80,9 @@ internal sealed class ErrorReporter(Node node)
     /// <summary>Reports something that never became a message here: a local step, a frame that could not be read.</summary>
     public void Report(string topic, StatusCode status, string error, string? exception)
     {
-        if (node.Options.ErrorPolicy == ErrorPolicy.Ignore)
+        if (policy == ErrorPolicy.Ignore)
         {
-            node.Telemetry.Report("ignored");
+            telemetry.Report("ignored");
             return;
         }
 
@@ -91,9 +94,40 @@ internal sealed class ErrorReporter(Node node)
             MessageId = node.NextMessageId().ToString(),
             Sender = node.Id,
             Node = node.Id,
-            Time = node.Clock.GetUtcNow(),
+            Time = clock.GetUtcNow(),
             Exception = exception,
         });
+    }
+
+    /// <summary>A message is lost: counted, logged and reported.</summary>
+    public void ReportLoss(string reason, Message message, StatusCode status, string error, string? group, Exception? exception = null)
+    {
+        CountLoss(reason, message.Topic.ToString(), error, message.Sender);
+        Report(message, status, error, group, exception);
+    }
+
+    /// <summary>Something that never became a message here is lost: counted, logged and reported.</summary>
+    public void ReportLoss(string reason, string topic, string detail, StatusCode status, string sender)
+    {
+        CountLoss(reason, topic, detail, sender);
+        Report(topic, status, detail, null);
+    }
+
+    /// <summary>One of many losses that are told together: counted.</summary>
+    public void CountLoss(string reason, string topic) => telemetry.Dropped(reason, topic);
+
+    /// <summary>Losses that have been counted already: logged and reported.</summary>
+    public void TellLoss(string reason, string topic, string detail, StatusCode status, string sender)
+    {
+        Log.Dropped(logger, topic, sender, reason, detail);
+        Report(topic, status, detail, null);
+    }
+
+    /// <summary>A message is lost, and its failure is reported elsewhere: counted and logged.</summary>
+    public void CountLoss(string reason, string topic, string detail, string sender)
+    {
+        telemetry.Dropped(reason, topic);
+        Log.Dropped(logger, topic, sender, reason, detail);
     }
 
     private void Add(ErrorReport report)
@@ -110,19 +144,19 @@ internal sealed class ErrorReporter(Node node)
         {
             try
             {
-                node.Telemetry.Report(await file(report).ConfigureAwait(false));
+                telemetry.Report(await file(report).ConfigureAwait(false));
             }
             catch (Exception failure)
             {
-                node.Telemetry.Report("lost");
-                Log.ReportFailed(node.Logger, report.Topic, report.Sender, report.Status, failure);
+                telemetry.Report("lost");
+                Log.ReportFailed(logger, report.Topic, report.Sender, report.Status, failure);
             }
         }
     }
 
     private void Lost(string topic, string sender, int status, string reason)
     {
-        node.Telemetry.Report("lost");
-        Log.ReportLost(node.Logger, topic, sender, status, reason);
+        telemetry.Report("lost");
+        Log.ReportLost(logger, topic, sender, status, reason);
     }
 }

@@ -33,7 +33,7 @@ internal sealed class FileErrorQueue(string path, int capacity, ILogger logger) 
 
     public ValueTask<int> AddAsync(ErrorReport report, CancellationToken cancellationToken = default)
     {
-        var line = JsonSerializer.SerializeToUtf8Bytes(report, MeshJsonContext.Default.ErrorReport);
+        var line = JsonSerializer.SerializeToUtf8Bytes(report, ErrorReportJson.Default.ErrorReport);
         lock (_lock)
         {
             OpenNeedsLock();
@@ -200,7 +200,7 @@ internal sealed class FileErrorQueue(string path, int capacity, ILogger logger) 
     {
         try
         {
-            return JsonSerializer.Deserialize(line, MeshJsonContext.Default.ErrorReport) is not null;
+            return JsonSerializer.Deserialize(line, ErrorReportJson.Default.ErrorReport) is not null;
         }
         catch (JsonException)
         {
@@ -208,5 +208,5 @@ internal sealed class FileErrorQueue(string path, int capacity, ILogger logger) 
         }
     }
 
-    private static ErrorReport Parse(byte[] line) => JsonSerializer.Deserialize(line, MeshJsonContext.Default.ErrorReport)!;
+    private static ErrorReport Parse(byte[] line) => JsonSerializer.Deserialize(line, ErrorReportJson.Default.ErrorReport)!;
 }

@@ -52,7 +52,7 @@ public static class ServiceMeshBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(contract);
-        var definition = contract.DefineHandler(typeof(THandler));
+        var definition = HandlerDefinition.ForClass(contract, typeof(THandler));
         builder.Services.TryAddScoped<THandler>();
         return builder.With(definition, configure);
     }
@@ -68,7 +68,7 @@ public static class ServiceMeshBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(topic);
         ArgumentNullException.ThrowIfNull(handler);
-        return builder.With(HandlerDefinition.ForRequest(topic, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))), configure);
+        return builder.With(HandlerDefinition.ForRequest<TIn, TOut>(topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))), configure);
     }
 
     /// <summary>Answers requests with a function that needs to wait for nothing.</summary>
@@ -81,7 +81,7 @@ public static class ServiceMeshBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(topic);
         ArgumentNullException.ThrowIfNull(handler);
-        return builder.With(HandlerDefinition.ForRequest(topic, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))), configure);
+        return builder.With(HandlerDefinition.ForRequest<TIn, TOut>(topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))), configure);
     }
 
     /// <summary>Receives signals with an asynchronous function.</summary>
@@ -95,7 +95,7 @@ public static class ServiceMeshBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(pattern);
         ArgumentNullException.ThrowIfNull(handler);
-        return builder.With(HandlerDefinition.ForSignal(pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context))), configure);
+        return builder.With(HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context))), configure);
     }
 
     /// <summary>Receives signals with a function that needs to wait for nothing.</summary>
@@ -109,7 +109,7 @@ public static class ServiceMeshBuilderExtensions
         ArgumentNullException.ThrowIfNull(pattern);
         ArgumentNullException.ThrowIfNull(handler);
         return builder.With(
-            HandlerDefinition.ForSignal(pattern, "delegate", (signal, context) =>
+            HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) =>
             {
                 handler(signal, context);
                 return ValueTask.CompletedTask;
@@ -144,7 +144,10 @@ public static class ServiceMeshBuilderExtensions
         return builder.With(serializer);
     }
 
-    /// <summary>Adds a source-generated context for bodies, JSON and MessagePack alike; asked before reflection, in the order of adding.</summary>
+    /// <summary>
+    /// Adds a source-generated context for bodies that are JSON; asked before reflection, in the order of adding. It concerns
+    /// JSON only: another serializer, such as MessagePack, has contracts of its own.
+    /// </summary>
     public static IServiceMeshBuilder AddJsonContext(this IServiceMeshBuilder builder, JsonSerializerContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
@@ -152,8 +155,8 @@ public static class ServiceMeshBuilderExtensions
     }
 
     /// <summary>
-    /// Changes how bodies are written and read: naming, converters, what is ignored. MessagePack follows it too; what is about the
-    /// text of JSON, number handling for instance, is for JSON alone.
+    /// Changes how bodies that are JSON are written and read: naming, converters, what is ignored. It concerns JSON only: another
+    /// serializer, such as MessagePack, has contracts of its own. The bus's own topics (<see cref="MeshTopics"/>) are not changed.
     /// </summary>
     public static IServiceMeshBuilder ConfigureJson(this IServiceMeshBuilder builder, Action<JsonSerializerOptions> configure)
     {

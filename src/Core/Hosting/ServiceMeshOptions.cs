@@ -20,8 +20,8 @@ public sealed class ServiceMeshOptions
     public string? NodeName { get; set; }
 
     /// <summary>
-    /// Which serializer writes bodies: <c>Json</c>, <c>MessagePack</c> or one that was added. The others still read.
-    /// Default: <c>Json</c>.
+    /// Which serializer writes bodies: <c>Json</c>, or the name of one that was added, such as <c>MessagePack</c> by
+    /// <c>AddMessagePackSerializer()</c> of the package ServiceMesh.MessagePack. The others still read. Default: <c>Json</c>.
     /// </summary>
     public string Serializer { get; set; } = "Json";
 

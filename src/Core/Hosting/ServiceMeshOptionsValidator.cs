@@ -18,7 +18,7 @@ internal sealed class ServiceMeshOptionsValidator(
         string?[] problems =
         [
             OfTransport(options),
-            OptionRules.OneOf(options.KeyOf("Serializer"), options.Serializer, [.. serializers.Select(s => s.Name)], "Is AddSerializer(…) missing?"),
+            OptionRules.OneOf(options.KeyOf("Serializer"), options.Serializer, [.. serializers.Select(s => s.Name)], AdviceOnSerializer(options.Serializer)),
             OptionRules.Defined(options.KeyOf("ErrorPolicy"), options.ErrorPolicy),
             options.NodeName is { Length: 0 } ? $"{options.KeyOf("NodeName")} is empty; leave it out to use the program's name." : null,
             .. ServiceMeshOptions.Schema.OutOfRange(options.KeyOf("").TrimEnd(':'), options),
@@ -38,6 +38,11 @@ internal sealed class ServiceMeshOptionsValidator(
             : OptionRules.OneOf(
                 options.KeyOf("Transport"), options.Transport, added, "A transport is known once AddRedisTransport(), AddHttpTransport() or the like has been called.");
     }
+
+    private static string AdviceOnSerializer(string name) =>
+        UnknownKeys.Nearest(name, ["MessagePack"]) is { } known
+            ? $"'{known}' is in the package ServiceMesh.MessagePack: call AddMessagePackSerializer() after AddServiceMesh(…)."
+            : "A serializer is known once AddSerializer(…) has been called with it.";
 
     private static IEnumerable<string> Below(string part, IEnumerable<string> keys) => keys.Select(key => $"{part}:{key}");
 }

@@ -64,14 +64,13 @@ public static class ServiceMeshServiceCollectionExtensions
         services.AddMetrics();
         services.AddKeyedSingleton<IMessageSerializer>(name, (provider, _) =>
             new JsonMessageSerializer(provider.GetRequiredService<IOptionsMonitor<JsonBodyOptions>>().Get(name).Json));
-        services.AddKeyedSingleton<IMessageSerializer>(name, (provider, _) =>
-            new MessagePackMessageSerializer(provider.GetRequiredService<IOptionsMonitor<JsonBodyOptions>>().Get(name).Json));
         services.AddKeyedSingleton(name, new BusSection(section));
         services.AddKeyedSingleton(name, (provider, _) => Build(provider, name));
         services.AddKeyedSingleton(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Lifetime);
         services.AddKeyedSingleton<IServiceBus>(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Bus);
-        services.AddKeyedSingleton<IErrorQueue>(name, (provider, _) => new ErrorQueueOfNode(provider.GetRequiredKeyedService<NodeLifetime>(name)));
-        services.AddSingleton<IHostedService>(provider => new MeshHostedService(provider.GetRequiredKeyedService<NodeLifetime>(name)));
+        services.AddKeyedSingleton<IErrorQueue>(
+            name, (provider, _) => new ErrorQueueOfNode(provider.GetRequiredKeyedService<NodeLifetime>(name)));
+        services.AddSingleton<IHostedService>(provider => new MeshHostedService(new(() => provider.GetRequiredKeyedService<NodeLifetime>(name))));
         if (name.Length == 0)
         {
             services.AddSingleton<IServiceBus>(provider => provider.GetRequiredKeyedService<IServiceBus>(name));
@@ -114,26 +113,38 @@ public static class ServiceMeshServiceCollectionExtensions
         var clock = provider.GetService<TimeProvider>() ?? TimeProvider.System;
         var registration = provider.GetKeyedServices<TransportRegistration>(name)
             .First(t => t.Name.Equals(options.Transport, StringComparison.OrdinalIgnoreCase));
-        var transport = registration.Create(provider);
-        var node = new Node(
-            options,
-            new SerializerSet(provider.GetKeyedServices<IMessageSerializer>(name), options.Serializer),
-            provider.GetRequiredService<IServiceScopeFactory>(),
-            provider.GetKeyedServices<IHandlerMiddleware>(name),
-            new Telemetry(provider.GetRequiredService<IMeterFactory>(), transport.Capabilities.System, clock),
-            provider.GetRequiredService<ILoggerFactory>(),
-            clock)
-        {
-            BusName = name,
-        };
-        var sender = new Sender(node, transport, [.. provider.GetKeyedServices<ISendMiddleware>(name)]);
-        var subscriber = new Subscriber(node, transport, registration.Name);
+        var chosen = new ChosenTransport(registration.Create(provider), registration.Name);
+        var loggerFactory = provider.GetRequiredService<ILoggerFactory>();
+        var logger = loggerFactory.CreateLogger("ServiceMesh");
+        var serializers = new SerializerSet(provider.GetKeyedServices<IMessageSerializer>(name), options.Serializer);
+        var bodies = new BodyLimit(options.Request.MaxBodyBytes, options.KeyOf("Request:MaxBodyBytes"));
+        var telemetry = new Telemetry(provider.GetRequiredService<IMeterFactory>(), chosen.Transport.Capabilities.System, clock);
+        var (identity, state, subscriptions) = (new NodeIdentity(options.NodeName, name), new NodeState(), new SubscriptionRegistry());
+        telemetry.Observe(subscriptions.Loads);
+        var errors = new ErrorReporter(identity, options.ErrorPolicy, options.Errors.MaxDataBytes, telemetry, logger, clock);
+
+        ServiceBus? bus = null;
+        var pipeline = new HandlerPipeline(
+            serializers, provider.GetKeyedServices<IHandlerMiddleware>(name), provider.GetRequiredService<IServiceScopeFactory>(), () => bus!);
+        var limits = new HandlerLimits(options.Handler.Timeout, options.Handler.MaxConcurrency, options.Handler.MaxQueued);
+        var receiver = new Receiver(identity, state, pipeline, limits, bodies, telemetry, errors, logger, clock);
+        var sender = new Sender(
+            identity, new(chosen.Transport, [.. provider.GetKeyedServices<ISendMiddleware>(name)], logger),
+            serializers, options.Request.Timeout, bodies, telemetry, errors, logger, clock);
+
+        var shutdown = new ShutdownBudget(options.DrainTimeout, logger, clock);
+        var subscriber = new Subscriber(chosen, receiver, subscriptions, shutdown, logger);
+        var presence = new NodePresence(identity, state, subscriptions, clock);
+        var queue = new Lazy<IErrorQueue>(() => chosen.Transport.ErrorQueue ?? new FileErrorQueue(
+            options.Errors.QueueFile ?? Path.Combine("servicemesh-errors", $"{identity.FileName}.jsonl"), options.Errors.QueueCapacity, logger));
         var lifetime = new NodeLifetime(
-            node, transport, registration.Name, sender, subscriber,
-            [.. provider.GetKeyedServices<HandlerDefinition>(name)],
-            provider.GetKeyedServices<RequiredFeatures>(name).Aggregate(TransportFeatures.None, (all, one) => all | one.Features));
-        var bus = new ServiceBus(node, transport, sender, subscriber, lifetime);
-        node.Bus = bus;
+            chosen,
+            new(identity, bodies, errors, options.KeyOf, presence.Describe, loggerFactory, clock),
+            new([.. provider.GetKeyedServices<HandlerDefinition>(name)], provider.GetKeyedServices<RequiredFeatures>(name).Aggregate(TransportFeatures.None, (all, one) => all | one.Features)),
+            state, presence, sender, subscriber, errors,
+            new(options.ErrorPolicy, queue, sender, telemetry, logger),
+            shutdown, logger);
+        bus = new(chosen.Transport, sender, subscriber, lifetime);
         return new(bus, lifetime);
     }
 

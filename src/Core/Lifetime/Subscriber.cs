@@ -1,30 +1,38 @@
+using Microsoft.Extensions.Logging;
+
 namespace ServiceMesh;
 
 /// <summary>Turns handlers into subscriptions of this node and its transport, at start and at run time, and back.</summary>
-internal sealed class Subscriber(Node node, ITransport transport, string transportName)
+internal sealed class Subscriber(ChosenTransport chosen, Receiver receiver, SubscriptionRegistry subscriptions, ShutdownBudget shutdown, ILogger logger)
 {
+    private volatile bool _transportHasStopped;
+
+    /// <summary>What this node is subscribed to.</summary>
+    public SubscriptionRegistry Subscriptions => subscriptions;
+
     /// <summary>Checks handlers against the transport and the node, and gives each its place. Nothing is delivered yet.</summary>
     /// <exception cref="InvalidOperationException">The transport cannot serve one, or two share a group of a topic.</exception>
+    /// <exception cref="NotSupportedException">The serializer refuses a type of a handler.</exception>
     public Subscription[] Prepare(IReadOnlyCollection<HandlerDefinition> handlers, TransportFeatures required = TransportFeatures.None)
     {
-        CapabilityCheck.Check(transportName, transport.Capabilities, required, node.Options, handlers);
-        Subscription[] subscriptions = [.. handlers.Select(h => new Subscription(node, h))];
-        node.Subscriptions.Add(subscriptions);
-        return subscriptions;
+        CapabilityCheck.Check(chosen.Name, chosen.Transport.Capabilities, required, receiver.Bodies, handlers);
+        Subscription[] prepared = [.. handlers.Select(receiver.Subscribe)];
+        subscriptions.Add(prepared);
+        return prepared;
     }
 
     /// <summary>Begins to deliver.</summary>
-    public async Task ActivateAsync(Subscription[] subscriptions, CancellationToken cancellationToken)
+    public async Task ActivateAsync(Subscription[] prepared, CancellationToken cancellationToken)
     {
         try
         {
-            await transport.SubscribeAsync(subscriptions, cancellationToken).ConfigureAwait(false);
+            await chosen.Transport.SubscribeAsync(prepared, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
-            foreach (var subscription in subscriptions)
+            foreach (var subscription in prepared)
             {
-                node.Subscriptions.Remove(subscription);
+                subscriptions.Remove(subscription);
             }
 
             throw;
@@ -34,25 +42,28 @@ internal sealed class Subscriber(Node node, ITransport transport, string transpo
     /// <summary>A handler that comes at run time and goes when its handle is disposed.</summary>
     public async Task<ISubscription> SubscribeAsync(HandlerDefinition handler, CancellationToken cancellationToken)
     {
-        var subscriptions = Prepare([handler]);
-        await ActivateAsync(subscriptions, cancellationToken).ConfigureAwait(false);
-        return new Handle(this, subscriptions[0]);
+        var prepared = Prepare([handler]);
+        await ActivateAsync(prepared, cancellationToken).ConfigureAwait(false);
+        return new Handle(this, prepared[0]);
     }
+
+    /// <summary>The transport is being stopped: from now on it is not asked to unsubscribe.</summary>
+    public void TransportStops() => _transportHasStopped = true;
 
     private async Task UnsubscribeAsync(Subscription subscription)
     {
-        // First out of the way of new messages, so that none is refused; then wait for those that are in.
-        if (!node.IsStopped)
+        // First new messages go elsewhere, so that none is refused; then the messages that are in are finished.
+        if (!_transportHasStopped)
         {
-            await node.AttemptAsync("unsubscribe", node.Options.DrainTimeout, token => transport.UnsubscribeAsync(subscription, token)).ConfigureAwait(false);
+            await shutdown.AttemptAsync("unsubscribe", shutdown.DrainTimeout, token => chosen.Transport.UnsubscribeAsync(subscription, token)).ConfigureAwait(false);
         }
 
-        if (!await node.EndsWithinAsync(subscription.Gate.CloseAsync(), node.Options.DrainTimeout).ConfigureAwait(false))
+        if (!await shutdown.EndsWithinAsync(subscription.Gate.CloseAsync(), shutdown.DrainTimeout).ConfigureAwait(false))
         {
-            Log.HandlersLeftBehind(node.Logger, node.Id, subscription.Gate.InFlight);
+            Log.HandlersLeftBehind(logger, receiver.NodeId, subscription.Gate.InFlight);
         }
 
-        node.Subscriptions.Remove(subscription);
+        subscriptions.Remove(subscription);
     }
 
     private sealed class Handle(Subscriber subscriber, Subscription subscription) : ISubscription
@@ -65,7 +76,7 @@ internal sealed class Subscriber(Node node, ITransport transport, string transpo
 
         public async ValueTask DisposeAsync()
         {
-            // The first to dispose does it; everybody who disposes waits until it is done.
+            // The first to dispose does it; everyone else who disposes waits until it is done.
             var mine = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             if (Interlocked.CompareExchange(ref _disposal, mine, null) is { } others)
             {

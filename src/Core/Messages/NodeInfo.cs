@@ -1,5 +1,3 @@
-using System.Reflection;
-
 namespace ServiceMesh;
 
 /// <summary>Who a node is and what it handles, at one moment. Any node answers it; see <see cref="MeshTopics.Node"/>.</summary>
@@ -25,14 +23,6 @@ public sealed record NodeInfo
 
     /// <summary>What it is subscribed to.</summary>
     public required IReadOnlyList<SubscriptionInfo> Subscriptions { get; init; }
-
-    internal static string NameOfThisProgram => Assembly.GetEntryAssembly()?.GetName().Name ?? "node";
-
-    internal static string NewId(string name) =>
-        $"{Segment(name)}-{Segment(Environment.MachineName)}-{Environment.ProcessId}-{Guid.NewGuid().ToString("N")[..8]}";
-
-    internal static string Segment(string text) =>
-        string.Concat(text.Take(64).Select(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' ? c : '-'));
 }
 
 /// <summary>One thing that a node is subscribed to.</summary>

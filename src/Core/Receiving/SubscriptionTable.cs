@@ -79,9 +79,9 @@ public sealed class SubscriptionTable
             List<Subscription>? byPattern = null;
             patterns.Collect(topic, ref byPattern);
             // '*' stands for the application's topics: who wants the bus's own says so.
-            if (topic.StartsWith(MeshTopics.ReservedPrefix, StringComparison.Ordinal))
+            if (topic.StartsWith(ReservedTopics.Prefix, StringComparison.Ordinal))
             {
-                byPattern?.RemoveAll(s => !MeshTopics.IsReserved(s.Pattern));
+                byPattern?.RemoveAll(s => !ReservedTopics.IsReserved(s.Pattern));
             }
 
             if (byPattern is { Count: > 0 })

@@ -145,7 +145,8 @@ internal sealed class GroupWatcher : IAsyncDisposable
         {
             if (!before.Remove(Identity(address), out var endpoint))
             {
-                endpoint = new(address, _clock, warm: isFirst, _settings.CircuitBreaker) { MostInFlight = _settings.ConcurrencyPerEndpoint };
+                endpoint = new(address, _clock, warm: isFirst) { MaxInFlight = _settings.ConcurrencyPerEndpoint };
+                EndpointProtection.Add(endpoint, _settings.CircuitBreaker);
                 isChanged = true;
             }
             else if (endpoint.Address != address)

@@ -30,11 +30,11 @@ internal sealed class ServiceLookup(HttpTransportOptions options, ResolverKinds 
         if (change.IsEjected)
         {
             metrics.Ejected(service, change.Endpoint, change.Cause);
-            HttpLog.EndpointIsEjected(logger, change.Endpoint, service, change.Cause, change.Time.TotalSeconds);
+            MembershipLog.EndpointIsEjected(logger, change.Endpoint, service, change.Cause, change.Time.TotalSeconds);
         }
         else
         {
-            HttpLog.EndpointIsTakenBack(logger, change.Endpoint, service, change.Cause);
+            MembershipLog.EndpointHasReturned(logger, change.Endpoint, service, change.Cause);
         }
     }
 
@@ -43,11 +43,11 @@ internal sealed class ServiceLookup(HttpTransportOptions options, ResolverKinds 
         metrics.CircuitChanged(service, endpoint, change);
         if (change.To == CircuitState.Open)
         {
-            HttpLog.CircuitIsOpen(logger, endpoint, service, endpoint.Breaker.Refusal().Message);
+            MembershipLog.CircuitIsOpen(logger, endpoint, service, endpoint.Breaker.Refusal().Message);
         }
         else if (change.To == CircuitState.Closed)
         {
-            HttpLog.CircuitIsClosed(logger, endpoint, service, change.Cause);
+            MembershipLog.CircuitIsClosed(logger, endpoint, service, change.Cause);
         }
     }
 }

@@ -1,9 +1,11 @@
 namespace ServiceMesh.Http;
 
-/// <summary>A sum whose parts fade with exp(−Δt/τ), τ = 10 s: about what came within the last ten seconds. Lock-free.</summary>
+/// <summary>
+/// A sum whose parts fade with exp(−Δt/τ), τ = 10 s: roughly what was added within the last ten seconds. Lock-free.
+/// </summary>
 internal sealed class DecayingSum
 {
-    // As in PeakEwma. A float forgets what is 16 million times smaller than the sum: too little to compare by.
+    // A float loses amounts that are 16 million times smaller than the sum. They are too small to compare endpoints by.
     private long _packed;
 
     public void Add(float amount, uint nowMilliseconds)
@@ -11,8 +13,8 @@ internal sealed class DecayingSum
         while (true)
         {
             var seen = Volatile.Read(ref _packed);
-            var next = Packed.Write((Packed.Value(seen) * Packed.Decay(seen, nowMilliseconds)) + amount, nowMilliseconds);
-            if (Interlocked.CompareExchange(ref _packed, next, seen) == seen)
+            var decayed = TimestampedFloat.Value(seen) * TimestampedFloat.Decay(seen, nowMilliseconds);
+            if (Interlocked.CompareExchange(ref _packed, TimestampedFloat.Pack(decayed + amount, nowMilliseconds), seen) == seen)
             {
                 return;
             }
@@ -22,6 +24,6 @@ internal sealed class DecayingSum
     public float Read(uint nowMilliseconds)
     {
         var seen = Volatile.Read(ref _packed);
-        return Packed.Value(seen) * Packed.Decay(seen, nowMilliseconds);
+        return TimestampedFloat.Value(seen) * TimestampedFloat.Decay(seen, nowMilliseconds);
     }
 }

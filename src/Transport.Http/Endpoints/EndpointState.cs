@@ -1,14 +1,14 @@
 namespace ServiceMesh.Http;
 
-/// <summary>What is known of an endpoint.</summary>
+/// <summary>What is known about an endpoint.</summary>
 public enum EndpointState
 {
-    /// <summary>It answers, or nothing else is known: it takes requests.</summary>
+    /// <summary>The endpoint answers, or nothing is known about it: it takes requests.</summary>
     Healthy,
 
-    /// <summary>It said that it is shutting down: it finishes what it has and gets nothing more.</summary>
+    /// <summary>The endpoint announced that it is shutting down: it finishes its requests and receives no new ones.</summary>
     Draining,
 
-    /// <summary>It does not answer: it gets nothing until it does.</summary>
+    /// <summary>The endpoint does not answer: it receives no requests until it does.</summary>
     Unreachable,
 }

@@ -3,8 +3,9 @@ using System.Collections.Immutable;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// The endpoints of the configured services as they are now, with their state, load and circuit breaker: to look at, and to open
-/// and close circuits by hand. One for each bus, a keyed service with the bus's name (the default bus's without a key). Thread-safe.
+/// The endpoints of the configured services as they are now, with state, load and circuit breaker. Use it to show them, or to open and
+/// close a circuit by hand. There is one for each bus: a keyed service with the name of the bus (without a key for the default bus).
+/// Thread-safe.
 /// </summary>
 /// <example>
 /// <code source="samples/Snippets/Resilience.cs" region="endpoints" />
@@ -19,9 +20,10 @@ public sealed class ServiceEndpoints
     }
 
     /// <summary>
-    /// The endpoints of a service: those that the bus calls, and those that HttpClients call, which are objects of their own. Empty when there are none yet.
+    /// The endpoints of a service: those that the bus calls, and those that HttpClients call, which are separate objects. Empty until the
+    /// first addresses are known, and for a service that is not configured.
     /// </summary>
-    /// <param name="service">Its name in the configuration.</param>
+    /// <param name="service">The name of the service in the configuration; case does not matter.</param>
     public IReadOnlyList<Endpoint> Of(string service)
     {
         ArgumentNullException.ThrowIfNull(service);

@@ -11,11 +11,10 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class HttpServiceMeshBuilderExtensions
 {
     /// <summary>
-    /// Makes the HTTP transport available under the name <c>Http</c>. It reads the section <c>Http</c> of the bus's
-    /// configuration.
+    /// Makes the HTTP transport available under the name <c>Http</c>. It reads the section <c>Http</c> of the configuration of the bus.
     /// </summary>
     /// <param name="builder">The bus.</param>
-    /// <param name="configure">Changes options in code, after the configuration was read.</param>
+    /// <param name="configure">Changes the options after the configuration was read. Default: none.</param>
     /// <example>
     /// <code source="samples/Snippets/Http.cs" region="add" />
     /// </example>
@@ -33,7 +32,7 @@ public static class HttpServiceMeshBuilderExtensions
 
         // The host stops services in reverse order: the first stops when the bus has drained.
         builder.Services.Insert(0, ServiceDescriptor.Singleton<IHostedService>(provider =>
-            new Farewell(provider.GetRequiredKeyedService<MeshEndpoints>(builder.Name))));
+            new ShutdownCoordinator(provider.GetRequiredKeyedService<MeshEndpoints>(builder.Name))));
         return builder.AddTransport(new(HttpTransportOptions.TransportName, HttpTransportOptions.Schema.Keys, provider => new HttpTransport(new(
             provider.GetRequiredService<IOptionsMonitor<HttpTransportOptions>>().Get(builder.Name),
             provider.GetRequiredKeyedService<MeshEndpoints>(builder.Name),
@@ -43,10 +42,12 @@ public static class HttpServiceMeshBuilderExtensions
             builder.Name))));
     }
 
-    /// <summary>Adds a balancer to this bus and to HttpClients that use its services: <c>Http:Services:NAME:Balancer</c> may name it.</summary>
+    /// <summary>
+    /// Adds a balancer to this bus and to HttpClients that use its services: <c>Http:Services:NAME:Balancer</c> may name it.
+    /// </summary>
     /// <param name="builder">The bus.</param>
-    /// <param name="name">The name that configuration uses; case does not matter. It replaces a built-in balancer of the same name.</param>
-    /// <param name="factory">Makes the balancer of one set of endpoints with one priority.</param>
+    /// <param name="name">The name in the configuration; case does not matter. It replaces a built-in balancer of the same name.</param>
+    /// <param name="factory">Creates the balancer of one set of endpoints with one priority.</param>
     /// <example>
     /// <code source="samples/Snippets/Discovery.cs" region="register" />
     /// </example>
@@ -58,11 +59,13 @@ public static class HttpServiceMeshBuilderExtensions
         return builder;
     }
 
-    /// <summary>Adds a scheme of addresses to this bus and to HttpClients that use its services: <c>Http:Services:NAME:Address</c> may use it.</summary>
+    /// <summary>
+    /// Adds a scheme of addresses to this bus and to HttpClients that use its services: <c>Http:Services:NAME:Address</c> may use it.
+    /// </summary>
     /// <param name="builder">The bus.</param>
     /// <param name="scheme">The scheme, in lower case: <c>etcd</c>. It replaces a built-in scheme of the same name.</param>
     /// <param name="factory">
-    /// Makes the resolver of one group. It must not wait. A target that it cannot use is a <see cref="FormatException"/>,
+    /// Creates the resolver of one group. It must not wait. It throws a <see cref="FormatException"/> for a target that it cannot use,
     /// which ends the start with its message.
     /// </param>
     public static IServiceMeshBuilder AddResolver(
@@ -75,7 +78,7 @@ public static class HttpServiceMeshBuilderExtensions
     /// <summary>Adds a scheme of addresses whose resolvers need services of the application.</summary>
     /// <param name="builder">The bus.</param>
     /// <param name="scheme">The scheme, in lower case: <c>etcd</c>. It replaces a built-in scheme of the same name.</param>
-    /// <param name="factory">As for the overload without a container, with the application's services.</param>
+    /// <param name="factory">The same as for the other overload, with the services of the application.</param>
     /// <example>
     /// <code source="samples/Snippets/Discovery.cs" region="register" />
     /// </example>

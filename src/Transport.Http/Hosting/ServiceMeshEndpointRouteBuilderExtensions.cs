@@ -4,15 +4,15 @@ using ServiceMesh.Http;
 
 namespace Microsoft.AspNetCore.Builder;
 
-/// <summary>Serves the HTTP transport in an application's own web server.</summary>
+/// <summary>Serves the HTTP transport in the web server of an application.</summary>
 public static class ServiceMeshEndpointRouteBuilderExtensions
 {
     /// <summary>
-    /// Serves the mesh's endpoints in the application's own web server, below <c>/mesh/v1</c>, so that the node needs no
-    /// port of its own. What is returned takes conventions: <c>app.MapServiceMesh().RequireAuthorization()</c>.
+    /// Serves the endpoints of the mesh in the web server of the application, below <c>/mesh/v1</c>, so that the node needs no port of its
+    /// own. The result takes conventions: <c>app.MapServiceMesh().RequireAuthorization()</c>.
     /// </summary>
     /// <param name="application">The application, or a group of its routes.</param>
-    /// <param name="busName">The bus, where there are several.</param>
+    /// <param name="busName">The bus, if there are several. Default: the default bus.</param>
     /// <exception cref="InvalidOperationException">The HTTP transport was not added to that bus.</exception>
     /// <example>
     /// <code source="samples/Snippets/Http.cs" region="map" />
@@ -21,7 +21,8 @@ public static class ServiceMeshEndpointRouteBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(application);
         var endpoints = application.ServiceProvider.GetKeyedService<MeshEndpoints>(busName)
-            ?? throw new InvalidOperationException("MapServiceMesh needs the HTTP transport: call AddServiceMesh(…).AddHttpTransport() first.");
+            ?? throw new InvalidOperationException(
+                "MapServiceMesh needs the HTTP transport. Call AddServiceMesh(…).AddHttpTransport() first.");
         return endpoints.MapIn(application);
     }
 }

@@ -7,32 +7,33 @@ using ServiceMesh.Http;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
-/// <summary>Gives ordinary HttpClients the mesh's client.</summary>
+/// <summary>Adds the client of the mesh to ordinary HttpClients.</summary>
 public static class ServiceMeshHttpClientBuilderExtensions
 {
     /// <summary>
-    /// Makes <c>http://weather/path</c> a request to the service <c>weather</c> of <c>ServiceMesh:Http:Services</c>: balanced
-    /// over its servers, timed, retried and broken. Hosts that are no configured service, and URIs with a port, are left
-    /// alone. Code that uses the client stays as it is.
+    /// Sends requests to <c>http://weather/path</c> to the service <c>weather</c> of <c>ServiceMesh:Http:Services</c>, balanced over its
+    /// servers, with timeouts, retries and circuit breakers. Requests to other hosts, and to URIs with a port, are not changed. Code that
+    /// uses the client does not change.
     /// </summary>
     /// <remarks>
     /// <para>
-    /// The services are those of the bus named <paramref name="busName"/>, whatever transport it runs, and with no bus those of
-    /// <c>ServiceMesh:Http</c> in the application's configuration. All clients of one name share endpoints, breakers,
-    /// connections and the budget of retries.
+    /// The services are those of the bus <paramref name="busName"/>, whatever its transport is. Without a bus they are those of
+    /// <c>ServiceMesh:Http</c> in the configuration of the application. All clients of one bus name share endpoints, breakers, connections
+    /// and the retry budget.
     /// </para>
     /// <para>
-    /// Other handlers of the client, wherever they are added, see each request once; the mesh stands between them and the
-    /// network. A primary handler is used for hosts that are no services.
+    /// Other handlers of the client see each request once, wherever they are added, because the mesh is the last handler before the
+    /// network. The primary handler is used for hosts that are not services.
     /// </para>
     /// </remarks>
-    /// <param name="builder">The client, or <c>ConfigureHttpClientDefaults</c>'s for all clients.</param>
-    /// <param name="busName">The bus whose services are used, where there are several.</param>
-    /// <param name="configure">Changes the options in code, after the configuration was read; for all clients of that bus.</param>
+    /// <param name="builder">The client, or the builder of <c>ConfigureHttpClientDefaults</c> for all clients.</param>
+    /// <param name="busName">The bus whose services are used, if there are several. Default: the default bus.</param>
+    /// <param name="configure">Changes the options after the configuration was read, for all clients of that bus. Default: none.</param>
     /// <example>
     /// <code source="samples/Snippets/HttpClients.cs" region="add" />
     /// </example>
-    public static IHttpClientBuilder AddServiceMesh(this IHttpClientBuilder builder, string busName = "", Action<HttpTransportOptions>? configure = null)
+    public static IHttpClientBuilder AddServiceMesh(
+        this IHttpClientBuilder builder, string busName = "", Action<HttpTransportOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(busName);
@@ -47,12 +48,13 @@ public static class ServiceMeshHttpClientBuilderExtensions
             services.Configure(busName, configure);
         }
 
-        // After all others, and so the last before the network, wherever in the client's chain this was called.
+        // After all other handlers, so that it is the last before the network, wherever in the chain this method was called.
         services.PostConfigure<HttpClientFactoryOptions>(builder.Name, options => options.HttpMessageHandlerBuilderActions.Add(chain =>
         {
             if (!chain.AdditionalHandlers.Any(h => h is ServiceMeshHandler))
             {
-                chain.AdditionalHandlers.Add(new ServiceMeshHandler(chain.Services.GetRequiredKeyedService<ClientServices>(busName), isOwner: false));
+                var mesh = chain.Services.GetRequiredKeyedService<ClientServices>(busName);
+                chain.AdditionalHandlers.Add(new ServiceMeshHandler(mesh, isOwner: false));
             }
         }));
         return builder;

@@ -1,6 +1,6 @@
 namespace ServiceMesh.Http;
 
-/// <summary>The body of a request in one attempt. It knows when the caller's content failed, and not the connection.</summary>
+/// <summary>The body of a request in one attempt. It distinguishes a failure of the caller's content from one of the connection.</summary>
 internal sealed class AttemptContent : HttpContent
 {
     private readonly RequestBody _body;
@@ -16,16 +16,22 @@ internal sealed class AttemptContent : HttpContent
         }
     }
 
-    /// <summary>What the content threw while it was sent; null when it did not, or when the connection or the end of the attempt was the cause.</summary>
+    /// <summary>
+    /// The exception of the caller's content while it was sent; null if there was none, or if the connection or the end of the attempt was
+    /// the cause.
+    /// </summary>
     public Exception? OwnFailure { get; private set; }
 
-    protected override Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context) => SerializeToStreamAsync(stream, context, CancellationToken.None);
+    protected override Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context) =>
+        SerializeToStreamAsync(stream, context, CancellationToken.None);
 
-    protected override async Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context, CancellationToken cancellationToken)
+    protected override async Task SerializeToStreamAsync(
+        Stream stream, System.Net.TransportContext? context, CancellationToken cancellationToken)
     {
         if (!_body.TryBegin())
         {
-            throw new InvalidOperationException("The body of the request was being sent by an earlier attempt and cannot be sent beside it.");
+            throw new InvalidOperationException(
+                "The body of the request is still being sent by an earlier attempt and cannot be sent a second time.");
         }
 
         var watched = RequestBody.IsInMemory(_content) ? null : new UploadStream(stream, Headers.ContentLength);
@@ -44,7 +50,7 @@ internal sealed class AttemptContent : HttpContent
             _body.End();
             if (watched is not null)
             {
-                await watched.DisposeAsync().ConfigureAwait(false); // which leaves the connection open
+                await watched.DisposeAsync().ConfigureAwait(false); // the connection stays open
             }
         }
     }

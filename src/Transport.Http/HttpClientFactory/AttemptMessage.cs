@@ -4,21 +4,18 @@ using System.Text;
 
 namespace ServiceMesh.Http;
 
-/// <summary>One attempt of a request: the same request, addressed to an endpoint. Pure but for the trace, which is the current one.</summary>
+/// <summary>Makes one attempt of a request: the same request, addressed to an endpoint, with the current trace.</summary>
 internal static class AttemptMessage
 {
-    /// <summary>Makes the message. Whoever sends it does not dispose it, because the content is the caller's.</summary>
-    /// <param name="request">The caller's; it stays as it is.</param>
-    /// <param name="content">Its body for this attempt.</param>
-    /// <param name="endpoint">Where to.</param>
-    /// <param name="isTls">Whether over TLS.</param>
-    /// <param name="isHttp2">Whether over HTTP/2 where nothing negotiates, unless the caller asked for a version.</param>
-    /// <exception cref="HttpRequestException">A header of it cannot be sent to anybody.</exception>
-    public static AttemptRequest Make(HttpRequestMessage request, HttpContent? content, Endpoint endpoint, bool isTls, bool isHttp2)
+    /// <summary>Creates the message. It is not disposed after sending, because the content belongs to the caller.</summary>
+    /// <param name="request">The request of the caller, which is not changed.</param>
+    /// <param name="content">The body for this attempt.</param>
+    /// <param name="target">The endpoint. Its HTTP version applies unless the caller chose one.</param>
+    /// <exception cref="HttpRequestException">A header cannot be sent to any server.</exception>
+    public static AttemptRequest Make(HttpRequestMessage request, HttpContent? content, HttpTarget target)
     {
-        var authority = endpoint.ToString();
-        var uri = new Uri($"{(isTls ? "https" : "http")}://{authority}{request.RequestUri!.PathAndQuery}");
-        var attempt = new AttemptRequest(request.Method, uri, endpoint, isTls, isHttp2) { Content = content };
+        var uri = new Uri($"{(target.IsTls ? "https" : "http")}://{target.Endpoint}{request.RequestUri!.PathAndQuery}");
+        var attempt = new AttemptRequest(request.Method, uri, target) { Content = content };
         if (ChoosesVersion(request))
         {
             (attempt.Version, attempt.VersionPolicy) = (request.Version, request.VersionPolicy);
@@ -43,25 +40,28 @@ internal static class AttemptMessage
         return attempt;
     }
 
-    /// <summary>Whether the caller asked for a version, and so said something else than what a message says by itself.</summary>
+    /// <summary>Whether the caller chose an HTTP version, so that it differs from the default of a message.</summary>
     public static bool ChoosesVersion(HttpRequestMessage request) =>
         request.Version != HttpVersion.Version11 || request.VersionPolicy != HttpVersionPolicy.RequestVersionOrLower;
 
-    private static void Trace(HttpRequestMessage attempt) => DistributedContextPropagator.Current.Inject(Activity.Current, attempt.Headers, static (carrier, name, value) =>
-    {
-        var headers = (System.Net.Http.Headers.HttpRequestHeaders)carrier!;
-        if (!headers.NonValidated.Contains(name))
+    private static void Trace(HttpRequestMessage attempt) =>
+        DistributedContextPropagator.Current.Inject(Activity.Current, attempt.Headers, static (carrier, name, value) =>
         {
-            headers.TryAddWithoutValidation(name, value);
-        }
-    });
+            var headers = (System.Net.Http.Headers.HttpRequestHeaders)carrier!;
+            if (!headers.NonValidated.Contains(name))
+            {
+                headers.TryAddWithoutValidation(name, value);
+            }
+        });
 
-    // What the platform would refuse, but only with a connection in its hand or instead of one: then it looks as if the server had failed.
+    // The platform would refuse these too, but only when it has a connection, so that the server would seem to have failed.
     private static void Check(HttpRequestMessage attempt)
     {
         if (attempt is { Content: null, Headers.TransferEncodingChunked: true })
         {
-            throw new HttpRequestException("The header 'Transfer-Encoding' of the request says 'chunked', and there is no content: give it one, or leave the header out.");
+            throw new HttpRequestException(
+                "The header 'Transfer-Encoding' of the request is 'chunked', and the request has no content. " +
+                "Add content, or remove the header.");
         }
 
         Check(attempt.Headers.NonValidated);
@@ -79,7 +79,9 @@ internal static class AttemptMessage
             {
                 if (!Ascii.IsValid(value))
                 {
-                    throw new HttpRequestException($"The header '{name}' of the request has a character that is not ASCII, and headers carry no others: encode it, with Uri.EscapeDataString for instance.");
+                    throw new HttpRequestException(
+                        $"The header '{name}' of the request contains a character that is not ASCII. " +
+                        "Encode it, for instance with Uri.EscapeDataString.");
                 }
             }
         }

@@ -1,8 +1,8 @@
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// The body of an answer on its way to the caller: what was read ahead, then the rest. Silence on the connection ends it,
-/// and its end, in whatever way, is the end of the attempt. Read by one reader, as every stream.
+/// The body of a response on its way to the caller: the bytes that were read ahead, then the rest. Silence on the connection ends it, and
+/// its end, in any way, is the end of the attempt. Like every stream it has one reader.
 /// </summary>
 internal sealed class BodyStream : Stream
 {
@@ -16,11 +16,11 @@ internal sealed class BodyStream : Stream
     private long _read;
     private int _hasEnded;
 
-    /// <param name="rest">The connection's.</param>
-    /// <param name="idle">How long nothing may move.</param>
+    /// <param name="rest">The stream of the connection.</param>
+    /// <param name="idle">How long no byte may arrive.</param>
     /// <param name="clock">The clock.</param>
-    /// <param name="endpoint">Whose answer it is.</param>
-    /// <param name="name">The endpoint as it is named to people.</param>
+    /// <param name="endpoint">The endpoint that sent the response.</param>
+    /// <param name="name">The name of the endpoint for messages.</param>
     public BodyStream(Stream rest, TimeSpan idle, TimeProvider clock, Endpoint endpoint, string name)
     {
         _rest = rest;
@@ -30,7 +30,7 @@ internal sealed class BodyStream : Stream
         _silence = new(Timeout.InfiniteTimeSpan, clock);
     }
 
-    // Who drops a response without disposing it would leave its endpoint looking busy for ever.
+    // Without it, a response that the caller forgets to dispose would count as in flight forever.
     ~BodyStream() => Dispose(false);
 
     public override bool CanRead => true;
@@ -47,10 +47,10 @@ internal sealed class BodyStream : Stream
         set => throw new NotSupportedException();
     }
 
-    /// <summary>Whether the attempt at the endpoint lasts until the end of this.</summary>
+    /// <summary>Whether the attempt lasts until the end of this stream.</summary>
     public bool HoldsAttempt { get; set; }
 
-    /// <summary>Gives back what was read from it already.</summary>
+    /// <summary>Puts bytes back that were read before.</summary>
     public void PutBack(ReadOnlyMemory<byte> bytes) => _ahead = bytes;
 
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
@@ -69,7 +69,8 @@ internal sealed class BodyStream : Stream
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
         ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
-    public override int Read(byte[] buffer, int offset, int count) => ReadAsync(buffer.AsMemory(offset, count)).AsTask().GetAwaiter().GetResult();
+    public override int Read(byte[] buffer, int offset, int count) =>
+        ReadAsync(buffer.AsMemory(offset, count)).AsTask().GetAwaiter().GetResult();
 
     public override void Flush()
     {
@@ -97,9 +98,11 @@ internal sealed class BodyStream : Stream
     {
         try
         {
-            // The headers counted as a success, which may have closed the circuit: from now on it is that circuit which a break speaks against.
+            // The headers counted as a success, which may have closed the circuit. A break from now on counts in the circuit that is closed
+            // now.
             _pass ??= HoldsAttempt ? _endpoint.Breaker.PassWhileClosed : null;
-            using var cancelled = cancellationToken.UnsafeRegister(static silence => ((CancellationTokenSource)silence!).Cancel(), _silence);
+            using var cancelled = cancellationToken.UnsafeRegister(
+                static silence => ((CancellationTokenSource)silence!).Cancel(), _silence);
             var reading = _rest.ReadAsync(buffer, _silence.Token);
             if (!reading.IsCompleted)
             {
@@ -133,16 +136,12 @@ internal sealed class BodyStream : Stream
         }
     }
 
-    // Only the first end counts: what fails after the caller has disposed it is nobody's fault.
+    // Only the first end counts: a failure after the caller has disposed the stream is not a failure of the endpoint.
     private void Fail()
     {
         if (HoldsAttempt && Volatile.Read(ref _hasEnded) == 0)
         {
-            _endpoint.RecordFailure();
-            if (_pass is { } pass)
-            {
-                _endpoint.Breaker.Report(pass, failed: true);
-            }
+            AttemptOutcome.OfFailure(wasSent: true).ApplyTo(_endpoint, _pass);
         }
 
         End();

@@ -3,8 +3,8 @@ using System.Collections.Immutable;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// One configured service as HttpClients see it: its addresses, the balancer over them, and the layers through which
-/// requests go. It begins to look for its addresses with the first request. Thread-safe.
+/// One configured service for HttpClients: its addresses, the balancer over them, and the pipeline for its requests. It begins to resolve
+/// its addresses with the first request. Thread-safe.
 /// </summary>
 internal sealed class ClientService(Service service, IBalancer balancer, ClientServices owner) : IAsyncDisposable
 {
@@ -19,18 +19,18 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
 
     public IBalancer Balancer => balancer;
 
-    /// <summary>Its addresses; once there was a request.</summary>
+    /// <summary>The watch of its addresses, after the first request.</summary>
     public GroupWatcher Group => Volatile.Read(ref _group)!;
 
     public HttpTransportOptions Client => owner.Options;
 
-    public Connections Connections => owner.Connections;
+    public ConnectionPool Connections => owner.Connections;
 
     public TimeProvider Clock => owner.Clock;
 
     /// <summary>Sends a request to one of its servers.</summary>
-    /// <exception cref="HttpRequestException">There is no answer; the message says why.</exception>
-    /// <exception cref="OperationCanceledException">The token fired, or a timeout did: then the inner exception says which.</exception>
+    /// <exception cref="HttpRequestException">There is no response; the message says why.</exception>
+    /// <exception cref="OperationCanceledException">The token fired, or a timeout fired: then the inner exception says which.</exception>
     public async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         if (Volatile.Read(ref _group) is null)
@@ -39,24 +39,27 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
         }
 
         var call = HttpCall.Of(request, this);
-        return call.Complete(await owner.Layers.SendAsync(call, cancellationToken).ConfigureAwait(false));
+        return call.Complete(await owner.Pipeline.SendAsync(call, cancellationToken).ConfigureAwait(false));
     }
 
-    /// <summary>Ends when its first addresses are known, or are not within the time for a connection.</summary>
-    public ValueTask ReadyAsync(CancellationToken cancellationToken) => Group.FirstResult.IsCompleted ? default : new(FirstAddressesAsync(cancellationToken));
+    /// <summary>Completes when the first addresses are known, or after the connect timeout.</summary>
+    public ValueTask ReadyAsync(CancellationToken cancellationToken) =>
+        Group.FirstResult.IsCompleted ? default : new(FirstAddressesAsync(cancellationToken));
 
-    /// <summary>Why no endpoint takes a request; the circuit that admits a trial first, where all are open.</summary>
-    public Exception WhyNobodyCanTake()
+    /// <summary>Why no endpoint takes a request. If all circuits are open, the one that admits a trial first.</summary>
+    public Exception WhyNoEndpoint()
     {
         var endpoints = Group.Endpoints;
         if (endpoints.IsEmpty)
         {
-            return new RequestNotSentException($"Service '{Name}' has no endpoint: {Group.Failure ?? $"{Group.Group.Text} has no address"}.");
+            var why = Group.Failure ?? $"{Group.Group.Text} has no address";
+            return new RequestNotSentException($"Service '{Name}' has no endpoint: {why}.");
         }
 
-        return endpoints.All(e => Obstacles.Of(e) == Obstacle.Open)
+        return endpoints.All(e => UnavailableReasons.Of(e) == UnavailableReason.CircuitOpen)
             ? endpoints.Select(e => e.Breaker.Refusal()).MinBy(r => r.RetryAfter ?? TimeSpan.MaxValue)!
-            : new RequestNotSentException($"No endpoint of service '{Name}' takes a request now: {string.Join("; ", endpoints.Take(5).Select(Describe))}.");
+            : new RequestNotSentException(
+                $"No endpoint of service '{Name}' takes a request now: {string.Join("; ", endpoints.Take(5).Select(Describe))}.");
     }
 
     public ValueTask DisposeAsync() => service.DisposeAsync();
@@ -79,11 +82,11 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
         {
             balancer.Update(endpoints);
         }
-#pragma warning disable CA1031 // A balancer may be the application's own: whatever it throws, the addresses must stay watched.
+#pragma warning disable CA1031 // A balancer may be user code: whatever it throws, the addresses must stay watched.
         catch (Exception failure)
 #pragma warning restore CA1031
         {
-            HttpLog.BalancerFailed(owner.Logger, service.Settings.Balancer, Name, failure);
+            BalancerLog.UpdateFailed(owner.Logger, service.Settings.Balancer, Name, failure);
         }
     }
 
@@ -95,9 +98,10 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
         }
         catch (TimeoutException)
         {
-            // The request fails, and says that there is no address.
+            // The request fails, and its exception says that there is no address.
         }
     }
 
-    private string Describe(Endpoint endpoint) => $"{service.Describe(endpoint)} {Obstacles.Describe(endpoint, Obstacles.Of(endpoint))}";
+    private string Describe(Endpoint endpoint) =>
+        $"{service.Describe(endpoint)} {UnavailableReasons.Describe(endpoint, UnavailableReasons.Of(endpoint))}";
 }

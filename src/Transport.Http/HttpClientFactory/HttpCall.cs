@@ -5,10 +5,10 @@ using Polly;
 
 namespace ServiceMesh.Http;
 
-/// <summary>A request of an ordinary HttpClient on its way to one of the servers of its service.</summary>
+/// <summary>A request of an HttpClient on its way to one of the servers of its service.</summary>
 internal sealed class HttpCall : Call<HttpResponseMessage>
 {
-    private const string Doubt = " An attempt before had failed, and whether it was processed is not known.";
+    private const string Doubt = " An earlier attempt failed, and it is not known whether it was processed.";
 
     private readonly HttpRequestMessage _request;
     private readonly RequestBody _body;
@@ -37,162 +37,153 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
 
     public override TimeSpan Remaining => _options.Total - _service.Clock.GetElapsedTime(_began);
 
+    public override ImmutableArray<Endpoint> Endpoints => _service.Group.Endpoints;
+
+    public override string? HashKey => _options.HashKey;
+
     protected override bool BodySurvivesAttempts => _body.SurvivesAttempts;
-
-    protected override ImmutableArray<Endpoint> Endpoints => _service.Group.Endpoints;
-
-    protected override string? HashKey => _options.HashKey;
 
     public static HttpCall Of(HttpRequestMessage request, ClientService service)
     {
         var body = new RequestBody(request.Content, HttpRequestMessageExtensions.HasRepeatableBody(request));
         var settings = service.Settings.With(HttpRequestMessageExtensions.RetryOf(request));
 
-        // Attempts of a hedge run beside each other.
+        // Attempts of a hedged request run at the same time.
         settings = settings.HedgeAfter is not null && !body.CanBeSentTwiceAtOnce ? settings with { HedgeAfter = null } : settings;
         return new(request, body, service, HttpCallOptions.Of(request, service.Service.Settings, service.Client), settings);
     }
 
     public override ValueTask ReadyAsync(CancellationToken cancellationToken) => _service.ReadyAsync(cancellationToken);
 
+    public override Endpoint? Pick(in PickContext context) => _service.Balancer.Pick(context);
+
     public override string Describe(Endpoint endpoint) => _service.Service.Describe(endpoint);
 
-    public override async ValueTask<Outcome<Answer<HttpResponseMessage>>> SendAsync(Endpoint endpoint, CancellationToken cancellationToken)
+    public override async ValueTask<Outcome<AttemptResult<HttpResponseMessage>>> SendAsync(
+        Endpoint endpoint, CancellationToken cancellationToken)
     {
-        var isTls = _service.Service.IsTls(endpoint) || _request.RequestUri!.Scheme == Uri.UriSchemeHttps;
-        using var span = AttemptSpan.Start(_request.Method.Method, _request.RequestUri!, isTls, endpoint, Service, Attempts - 1);
+        var target = _service.Service.TargetOf(endpoint, forceTls: _request.RequestUri!.Scheme == Uri.UriSchemeHttps);
+        using var span = AttemptSpan.Start(_request.Method.Method, _request.RequestUri!, target, Service, Attempts.Count - 1);
         AttemptContent? upload = null;
         AttemptRequest? attempt = null;
         try
         {
-            // Without content the platform sends a request once more by itself when a connection that was used before ends without
-            // an answer; what may not be repeated has some therefore, if only an empty one.
+            // A request without content is sent again by the platform itself if a reused connection ends without an answer. A request that
+            // may not be repeated therefore has content, even if it is empty.
             upload = _body.ForAttempt();
             var content = upload ?? (IsRepeatable ? null : (HttpContent)new ByteArrayContent([]));
-            attempt = AttemptMessage.Make(_request, content, endpoint, isTls, _service.Service.Settings.Http2);
-            var response = await ExchangeAsync(attempt, endpoint, cancellationToken).ConfigureAwait(false);
+            attempt = AttemptMessage.Make(_request, content, target);
+            var (response, latency) = await ExchangeAsync(attempt, target, cancellationToken).ConfigureAwait(false);
             span.End((int)response.StatusCode);
-            return Ended(response, VerdictOn(response));
+            return Outcome.FromResult(new AttemptResult<HttpResponseMessage>(response, Classify(response, latency)));
         }
-#pragma warning disable CA1031 // Whatever the caller's own content throws, the caller gets.
+#pragma warning disable CA1031 // The caller receives whatever its own content throws.
         catch (Exception failure)
 #pragma warning restore CA1031
         {
             span.Fail(failure, cancellationToken.IsCancellationRequested);
-            if (failure is not (HttpRequestException or IOException or OperationCanceledException or PhaseTimeoutException) || attempt is null)
-            {
-                // What could not even be made is the caller's own too.
-                return Ended(null, Verdict.Withdrawn, failure);
-            }
-
-            if (cancellationToken.IsCancellationRequested)
-            {
-                return Outcome.FromException<Answer<HttpResponseMessage>>(
-                    _service.Connections.Cancelled(attempt, failure, cancellationToken)); // how it ended meanwhile is nobody's concern
-            }
-
-            if (upload?.OwnFailure is { } own)
-            {
-                return Ended(null, Verdict.Withdrawn, own);
-            }
-
-            if (failure is HttpRequestException { HttpRequestError: HttpRequestError.VersionNegotiationError } && AttemptMessage.ChoosesVersion(_request))
-            {
-                return Ended(null, Verdict.Withdrawn, failure); // the server is well: it does not speak what the caller wants
-            }
-
-            endpoint.RecordFailure();
-            return Ended(null, Connections.WasNotSent(attempt, failure) ? Verdict.NotSent : Verdict.Broken, failure);
+            return Failed(failure, attempt, upload, cancellationToken);
         }
-
-        static Outcome<Answer<HttpResponseMessage>> Ended(HttpResponseMessage? response, Verdict verdict, Exception? failure = null) =>
-            Outcome.FromResult(new Answer<HttpResponseMessage>(response, verdict, failure));
     }
 
-    // A body that the caller still reads is under way: it ends the attempt itself.
-    public override void End(Endpoint endpoint, Outcome<Answer<HttpResponseMessage>> outcome)
+    // A body that the caller still reads is in flight: it ends the attempt itself.
+    public override void End(Endpoint endpoint, Outcome<AttemptResult<HttpResponseMessage>> end)
     {
-        if (outcome is not { Exception: null, Result.Reply.Content: StreamedContent })
+        if (end is not { Exception: null, Result.Reply.Content: StreamedContent })
         {
-            base.End(endpoint, outcome);
+            base.End(endpoint, end);
         }
     }
 
-    public override void Discard(Answer<HttpResponseMessage> answer) => _lastStatus = answer.Reply?.StatusCode ?? _lastStatus;
+    public override void Discard(AttemptResult<HttpResponseMessage> result) => _lastStatus = result.Reply?.StatusCode ?? _lastStatus;
 
-    public override Answer<HttpResponseMessage> NobodyCanTake()
+    public override AttemptResult<HttpResponseMessage> NoEndpoint()
     {
-        var why = _service.WhyNobodyCanTake();
+        var why = _service.WhyNoEndpoint();
         var error = _service.Group.Endpoints.IsEmpty ? HttpRequestError.NameResolutionError : HttpRequestError.ConnectionError;
-        return new(null, Verdict.NotSent with { IsAgainstEndpoint = false }, new HttpRequestException(error, why.Message, why, _lastStatus));
+        return new(null, AttemptOutcome.NotMade, new HttpRequestException(error, why.Message, why, _lastStatus));
     }
 
-    public override Answer<HttpResponseMessage> TooMany(int most)
+    public override AttemptResult<HttpResponseMessage> TooMany(int max)
     {
-        var why = $"There are {most} requests to services under way already, which is as many as Http:Limits:Concurrency allows.";
-        return new(null, Verdict.Answered, new HttpRequestException(why, new RequestNotSentException(why)));
+        var why = $"There are {max} requests to services in flight, the limit of Http:Limits:Concurrency.";
+        return new(null, AttemptOutcome.Refused, new HttpRequestException(why, new RequestNotSentException(why)));
     }
 
-    /// <summary>What the caller gets, as HttpClient itself would have it.</summary>
-    /// <exception cref="HttpRequestException">There is no answer.</exception>
+    /// <summary>What the caller receives, in the form of HttpClient.</summary>
+    /// <exception cref="HttpRequestException">There is no response.</exception>
     /// <exception cref="TaskCanceledException">A timeout fired; the inner exception says which.</exception>
-    public HttpResponseMessage Complete(Answer<HttpResponseMessage> answer)
+    public HttpResponseMessage Complete(AttemptResult<HttpResponseMessage> result)
     {
-        if (answer.Reply is { } response)
+        if (result.Reply is { } response)
         {
-            if (MayHaveRun)
+            if (Attempts.MayHaveRun)
             {
-                response.Headers.Remove(MeshHeader.NotProcessed); // by this server not, but perhaps by one before
+                response.Headers.Remove(MeshHeader.NotProcessed); // not by this server, but perhaps by an earlier one
             }
 
             return response;
         }
 
-        if (answer.Verdict.Result == AttemptResult.Withdrawn)
+        if (result.Outcome.Kind == OutcomeKind.Withdrawn)
         {
-            ExceptionDispatchInfo.Throw(answer.Failure!);
+            ExceptionDispatchInfo.Throw(result.Failure!);
         }
 
-        var often = Attempts > 1 ? $" It was attempt {Attempts}." : "";
-        throw answer.Failure switch
-        {
-            _ when PhaseTimeoutException.In(answer.Failure) is { } timeout => new TaskCanceledException($"{timeout.Message}{often}", timeout),
-            // An attempt before it may have been processed, so nothing here may say that the request was not.
-            HttpRequestException { InnerException: RequestNotSentException or CircuitOpenException } own when MayHaveRun =>
-                new HttpRequestException(own.HttpRequestError, $"{own.Message}{Doubt}", null, own.StatusCode),
-            CircuitOpenException open when MayHaveRun => new HttpRequestException(HttpRequestError.ConnectionError, $"{open.Message}{Doubt}", null, _lastStatus),
-            HttpRequestException { InnerException: RequestNotSentException or CircuitOpenException } own => own,
-            CircuitOpenException open => new HttpRequestException(HttpRequestError.ConnectionError, open.Message, open),
-            var failure => new HttpRequestException(
-                (failure as HttpRequestException)?.HttpRequestError ?? (failure as HttpIOException)?.HttpRequestError ?? HttpRequestError.Unknown,
-                answer.Verdict.Result == AttemptResult.NotSent
-                    ? $"{NameOf(answer.FailedAt)} of service '{Service}' cannot be reached: {Connections.ReasonOf(failure!)}.{often}{(MayHaveRun ? Doubt : "")}"
-                    : $"The connection to {NameOf(answer.FailedAt)} of service '{Service}' broke before the answer was complete ({Connections.ReasonOf(failure!)}).{often}",
-                failure),
-        };
+        throw ExceptionFor(result);
     }
 
     protected override int StatusOf(HttpResponseMessage reply) => (int)reply.StatusCode;
 
-    protected override Endpoint? Pick(in PickContext context) => _service.Balancer.Pick(context);
+    private Outcome<AttemptResult<HttpResponseMessage>> Failed(
+        Exception failure, AttemptRequest? attempt, AttemptContent? upload, CancellationToken cancellationToken)
+    {
+        if (failure is not (HttpRequestException or IOException or OperationCanceledException or PhaseTimeoutException) || attempt is null)
+        {
+            return Ended(AttemptOutcome.Withdrawn, failure); // a request that cannot even be created is the caller's own failure too
+        }
 
-    private async Task<HttpResponseMessage> ExchangeAsync(AttemptRequest attempt, Endpoint endpoint, CancellationToken cancellationToken)
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return Outcome.FromException<AttemptResult<HttpResponseMessage>>(
+                _service.Connections.Cancelled(attempt, failure, cancellationToken));
+        }
+
+        if (upload?.OwnFailure is { } own)
+        {
+            return Ended(AttemptOutcome.Withdrawn, own);
+        }
+
+        if (failure is HttpRequestException { HttpRequestError: HttpRequestError.VersionNegotiationError }
+            && AttemptMessage.ChoosesVersion(_request))
+        {
+            return Ended(AttemptOutcome.Withdrawn, failure); // the server works: it does not support the version that the caller chose
+        }
+
+        return Ended(AttemptOutcome.OfFailure(wasSent: !SendFailure.WasNotSent(attempt, failure)), failure);
+
+        static Outcome<AttemptResult<HttpResponseMessage>> Ended(AttemptOutcome outcome, Exception failure) =>
+            Outcome.FromResult(new AttemptResult<HttpResponseMessage>(null, outcome, failure));
+    }
+
+    private async Task<(HttpResponseMessage Response, TimeSpan Latency)> ExchangeAsync(
+        AttemptRequest attempt, HttpTarget target, CancellationToken cancellationToken)
     {
         var began = _service.Clock.GetTimestamp();
-        var response = await _service.Connections.SendAsync(
-            attempt, Settings.HeadersLimit(IsRepeatable, Remaining), Describe(endpoint), cancellationToken).ConfigureAwait(false);
+        var headersLimit = Settings.HeadersLimit(IsRepeatable, Remaining);
+        var response = await _service.Connections.SendAsync(attempt, headersLimit, target.Name, cancellationToken).ConfigureAwait(false);
         try
         {
             var latency = _service.Clock.GetElapsedTime(began);
-            endpoint.RecordBytes(_body.Length ?? 0);
+            target.Endpoint.RecordBytes(_body.Length ?? 0);
             response.RequestMessage = _request;
             if (ReadAhead.HasBody(response, _request.Method))
             {
-                await ReadAsync(response, endpoint, cancellationToken).ConfigureAwait(false);
+                await ReadAsync(response, target, cancellationToken).ConfigureAwait(false);
             }
 
-            _service.Connections.Learn(endpoint, response, latency); // now, because an answer that breaks off is no success
-            return response;
+            ResponseHeaders.LearnLoad(response, target.Endpoint);
+            return (response, latency);
         }
         catch
         {
@@ -201,10 +192,10 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
         }
     }
 
-    private async Task ReadAsync(HttpResponseMessage response, Endpoint endpoint, CancellationToken cancellationToken)
+    private async Task ReadAsync(HttpResponseMessage response, HttpTarget target, CancellationToken cancellationToken)
     {
         var rest = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
-        var body = new BodyStream(rest, _service.Client.Timeouts.Idle, _service.Clock, endpoint, Describe(endpoint));
+        var body = new BodyStream(rest, _service.Client.Timeouts.Idle, _service.Clock, target.Endpoint, target.Name);
         if (!(IsRepeatable && CanBeSentAgain && ReadAhead.IsFor(response, _options.ReadAhead)))
         {
             ReadAhead.Stream(response, body);
@@ -217,14 +208,41 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
         }
         catch
         {
-            await body.DisposeAsync().ConfigureAwait(false); // with the timer of its silence
+            await body.DisposeAsync().ConfigureAwait(false); // with its timer
             throw;
         }
     }
 
-    private Verdict VerdictOn(HttpResponseMessage response) => Verdict.On(
-        (int)response.StatusCode,
-        response.Headers.NonValidated.Contains(MeshHeader.Status),
-        Connections.SaysNotProcessed(response),
-        RetryAfter.Of(response.Headers.RetryAfter, _service.Clock));
+    private AttemptOutcome Classify(HttpResponseMessage response, TimeSpan latency) => AttemptOutcome.OfAnswer(
+        (int)response.StatusCode, ResponseHeaders.IsFromNode(response), ResponseHeaders.IsNotProcessed(response),
+        RetryAfter.Of(response.Headers.RetryAfter, _service.Clock), latency);
+
+    private Exception ExceptionFor(AttemptResult<HttpResponseMessage> result)
+    {
+        var often = Attempts.Count > 1 ? $" It was attempt {Attempts.Count}." : "";
+        switch (result.Failure)
+        {
+            case var _ when PhaseTimeoutException.In(result.Failure) is { } timeout:
+                return new TaskCanceledException($"{timeout.Message}{often}", timeout);
+
+            // An earlier attempt may have been processed, so no exception may say that the request was not.
+            case HttpRequestException { InnerException: RequestNotSentException or CircuitOpenException } own:
+                return Attempts.MayHaveRun
+                    ? new HttpRequestException(own.HttpRequestError, $"{own.Message}{Doubt}", null, own.StatusCode)
+                    : own;
+
+            case CircuitOpenException open:
+                return Attempts.MayHaveRun
+                    ? new HttpRequestException(HttpRequestError.ConnectionError, $"{open.Message}{Doubt}", null, _lastStatus)
+                    : new HttpRequestException(HttpRequestError.ConnectionError, open.Message, open);
+
+            case var failure:
+                var error = (failure as HttpRequestException)?.HttpRequestError ?? (failure as HttpIOException)?.HttpRequestError;
+                var (name, why) = ($"{NameOf(result.FailedAt)} of service '{Service}'", SendFailure.Describe(failure!));
+                var message = result.Outcome.Kind == OutcomeKind.NotSent
+                    ? $"{name} cannot be reached: {why}.{often}{(Attempts.MayHaveRun ? Doubt : "")}"
+                    : $"The connection to {name} broke before the response was complete ({why}).{often}";
+                return new HttpRequestException(error ?? HttpRequestError.Unknown, message, failure);
+        }
+    }
 }

@@ -1,10 +1,10 @@
 namespace ServiceMesh.Http;
 
-/// <summary>What the rules of a request are, put together from itself and the configuration. Immutable.</summary>
-/// <param name="IsRepeatable">Whether it may run twice without harm.</param>
-/// <param name="Total">How long it may take until the headers of its answer.</param>
-/// <param name="ReadAhead">How much of the answer is read within the attempt.</param>
-/// <param name="HashKey">What <c>ConsistentHash</c> hashes; null for none.</param>
+/// <summary>The rules of one request, from the request itself and the configuration. Immutable.</summary>
+/// <param name="IsRepeatable">Whether the request may run twice without harm.</param>
+/// <param name="Total">How long the request may take until its response headers.</param>
+/// <param name="ReadAhead">The number of bytes of the response that are read within the attempt.</param>
+/// <param name="HashKey">What <c>ConsistentHash</c> hashes; null for nothing.</param>
 internal sealed record HttpCallOptions(bool IsRepeatable, TimeSpan Total, int ReadAhead, string? HashKey)
 {
     private const string IdempotencyKey = Headers.IdempotencyKey;

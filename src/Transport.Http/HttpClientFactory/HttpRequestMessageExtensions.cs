@@ -1,8 +1,8 @@
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// What one request of an HttpClient asks of the mesh, kept in <see cref="HttpRequestMessage.Options"/>. Each returns the
-/// request. On a client without the mesh they change nothing.
+/// Options of one request of an HttpClient for the mesh, kept in <see cref="HttpRequestMessage.Options"/>. Each method returns the request.
+/// They have no effect on a client without the mesh.
 /// </summary>
 /// <example>
 /// <code source="samples/Snippets/HttpClients.cs" region="options" />
@@ -17,8 +17,8 @@ public static class HttpRequestMessageExtensions
     private static readonly HttpRequestOptionsKey<int> s_readAhead = new("mesh-read-ahead");
 
     /// <summary>
-    /// How it is sent again when an attempt fails: attempts, on which statuses, the time of each, hedging. What is null there,
-    /// and the whole when this is not called, is as the configuration says.
+    /// How the request is sent again if an attempt fails: attempts, statuses, attempt timeout, hedging. The configuration applies to values
+    /// that are null, and to all values if this method is not called.
     /// </summary>
     public static HttpRequestMessage SetRetry(this HttpRequestMessage request, RetryOptions retry)
     {
@@ -27,21 +27,26 @@ public static class HttpRequestMessageExtensions
     }
 
     /// <summary>
-    /// Whether it may run twice without harm, so that it is sent again when nobody knows what became of it. Default: GET, HEAD,
-    /// OPTIONS, TRACE, PUT and DELETE may, and so may any request with an <c>Idempotency-Key</c>.
+    /// Whether the request may run twice without harm, so that it is sent again if it is not known whether it ran. Default: true for GET,
+    /// HEAD, OPTIONS, TRACE, PUT and DELETE, and for any request with an <c>Idempotency-Key</c>; otherwise false.
     /// </summary>
-    public static HttpRequestMessage SetIdempotent(this HttpRequestMessage request, bool isIdempotent = true) => Set(request, s_idempotent, isIdempotent);
+    public static HttpRequestMessage SetIdempotent(this HttpRequestMessage request, bool isIdempotent = true) =>
+        Set(request, s_idempotent, isIdempotent);
 
     /// <summary>
-    /// Whether its content can be serialized more than once: a stream that can seek, content of your own that reads a file
-    /// anew. Default: bytes, texts, forms, JSON and multiparts of those can; anything else only until its serialization has begun,
-    /// and so can a lazy sequence as JSON: <see cref="IAsyncEnumerable{T}"/>, or <see cref="IEnumerable{T}"/> that is no collection.
-    /// Say false for an object that has one inside.
+    /// Whether the content can be serialized more than once, for instance a stream that can seek, or your own content that opens a file
+    /// each time. Default: true for bytes, texts, forms, JSON and multiparts of those. Other content can be sent again only until its
+    /// serialization has begun; that includes a lazy sequence as JSON (<see cref="IAsyncEnumerable{T}"/>, or an <see
+    /// cref="IEnumerable{T}"/> that is not a collection). Set false for an object that contains a lazy sequence.
     /// </summary>
-    public static HttpRequestMessage SetRepeatableBody(this HttpRequestMessage request, bool isRepeatable = true) => Set(request, s_repeatableBody, isRepeatable);
+    public static HttpRequestMessage SetRepeatableBody(this HttpRequestMessage request, bool isRepeatable = true) =>
+        Set(request, s_repeatableBody, isRepeatable);
 
-    /// <summary>How long it may take in all, until the headers of its answer; more than zero, and at most a day. Default: <c>ServiceMesh:Http:Timeouts:Total</c>.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">Zero or less, or more than a day.</exception>
+    /// <summary>
+    /// How long the request may take in total, until its response headers: more than zero, at most one day. Default:
+    /// <c>ServiceMesh:Http:Timeouts:Total</c>.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">The timeout is not positive, or longer than a day.</exception>
     public static HttpRequestMessage SetTotalTimeout(this HttpRequestMessage request, TimeSpan timeout)
     {
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(timeout, TimeSpan.Zero);
@@ -49,7 +54,9 @@ public static class HttpRequestMessageExtensions
         return Set(request, s_timeout, timeout);
     }
 
-    /// <summary>What the balancer <c>ConsistentHash</c> hashes. Default: the request's header that <c>Services:NAME:HashHeader</c> names.</summary>
+    /// <summary>
+    /// What the balancer <c>ConsistentHash</c> hashes. Default: the request header that <c>Services:NAME:HashHeader</c> names.
+    /// </summary>
     public static HttpRequestMessage SetBalancingKey(this HttpRequestMessage request, string key)
     {
         ArgumentNullException.ThrowIfNull(key);
@@ -57,28 +64,34 @@ public static class HttpRequestMessageExtensions
     }
 
     /// <summary>
-    /// How many bytes of its answer are read within the attempt, so that an answer that breaks off is asked for again; a
-    /// longer one is a stream from there on. 0: none, each byte is handed over as it comes. Default:
+    /// The number of bytes of the response that are read within the attempt, so that the request is sent again if the response breaks off.
+    /// A longer response is a stream from there on. With 0 each byte is handed over as it arrives. Default:
     /// <c>ServiceMesh:Http:HttpClients:ReadAhead</c>.
     /// </summary>
-    /// <exception cref="ArgumentOutOfRangeException">Less than zero.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The number is negative.</exception>
     public static HttpRequestMessage SetReadAhead(this HttpRequestMessage request, int bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         return Set(request, s_readAhead, bytes);
     }
 
-    internal static RetryOptions? RetryOf(HttpRequestMessage request) => request.Options.TryGetValue(s_retry, out var retry) ? retry : null;
+    internal static RetryOptions? RetryOf(HttpRequestMessage request) =>
+        request.Options.TryGetValue(s_retry, out var retry) ? retry : null;
 
-    internal static bool? IsIdempotent(HttpRequestMessage request) => request.Options.TryGetValue(s_idempotent, out var isIdempotent) ? isIdempotent : null;
+    internal static bool? IsIdempotent(HttpRequestMessage request) =>
+        request.Options.TryGetValue(s_idempotent, out var isIdempotent) ? isIdempotent : null;
 
-    internal static bool? HasRepeatableBody(HttpRequestMessage request) => request.Options.TryGetValue(s_repeatableBody, out var isRepeatable) ? isRepeatable : null;
+    internal static bool? HasRepeatableBody(HttpRequestMessage request) =>
+        request.Options.TryGetValue(s_repeatableBody, out var isRepeatable) ? isRepeatable : null;
 
-    internal static TimeSpan? TotalTimeoutOf(HttpRequestMessage request) => request.Options.TryGetValue(s_timeout, out var timeout) ? timeout : null;
+    internal static TimeSpan? TotalTimeoutOf(HttpRequestMessage request) =>
+        request.Options.TryGetValue(s_timeout, out var timeout) ? timeout : null;
 
-    internal static string? BalancingKeyOf(HttpRequestMessage request) => request.Options.TryGetValue(s_key, out var key) ? key : null;
+    internal static string? BalancingKeyOf(HttpRequestMessage request) =>
+        request.Options.TryGetValue(s_key, out var key) ? key : null;
 
-    internal static int? ReadAheadOf(HttpRequestMessage request) => request.Options.TryGetValue(s_readAhead, out var bytes) ? bytes : null;
+    internal static int? ReadAheadOf(HttpRequestMessage request) =>
+        request.Options.TryGetValue(s_readAhead, out var bytes) ? bytes : null;
 
     private static HttpRequestMessage Set<T>(HttpRequestMessage request, HttpRequestOptionsKey<T> option, T value)
     {

@@ -1,7 +1,7 @@
 namespace ServiceMesh.Http;
 
-/// <summary>A body that the caller reads while it comes; the end of it is the end of the attempt.</summary>
-// Not derived from StreamContent, which leaves the token out when a derived one is read.
+/// <summary>A body that the caller reads while it arrives; its end is the end of the attempt.</summary>
+// Not derived from StreamContent, because a class derived from that does not receive the token of a read.
 internal sealed class StreamedContent(BodyStream body, HttpContent original) : HttpContent
 {
     protected override Task<Stream> CreateContentReadStreamAsync() => Task.FromResult<Stream>(body);
@@ -10,9 +10,11 @@ internal sealed class StreamedContent(BodyStream body, HttpContent original) : H
 
     protected override Stream CreateContentReadStream(CancellationToken cancellationToken) => body;
 
-    protected override Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context) => SerializeToStreamAsync(stream, context, CancellationToken.None);
+    protected override Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context) =>
+        SerializeToStreamAsync(stream, context, CancellationToken.None);
 
-    protected override async Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context, CancellationToken cancellationToken)
+    protected override async Task SerializeToStreamAsync(
+        Stream stream, System.Net.TransportContext? context, CancellationToken cancellationToken)
     {
         await using (body.ConfigureAwait(false))
         {

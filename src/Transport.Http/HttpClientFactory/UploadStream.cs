@@ -1,11 +1,11 @@
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// What the caller's content is written to: it remembers that the connection failed, so that everything else which ends the
-/// upload is the content's own doing; so is another length than it said. Written by one writer, as every stream.
+/// The stream that the caller's content is written to. It remembers a failure of the connection, so that every other failure of the upload
+/// is known to be one of the content, for instance a length that differs from Content-Length. Like every stream it has one writer.
 /// </summary>
-/// <param name="connection">What it goes to; it stays open.</param>
-/// <param name="length">What <c>Content-Length</c> says; null when nothing.</param>
+/// <param name="connection">The stream of the connection, which stays open.</param>
+/// <param name="length">The value of <c>Content-Length</c>; null if there is none.</param>
 internal sealed class UploadStream(Stream connection, long? length) : Stream
 {
     private long _written;
@@ -27,13 +27,13 @@ internal sealed class UploadStream(Stream connection, long? length) : Stream
         set => throw new NotSupportedException();
     }
 
-    /// <summary>The content has written all that it has.</summary>
-    /// <exception cref="HttpRequestException">That is less than it said.</exception>
+    /// <summary>The content has been written completely.</summary>
+    /// <exception cref="HttpRequestException">It is shorter than its Content-Length.</exception>
     public void Complete()
     {
         if (_written < length)
         {
-            throw new HttpRequestException($"The content of the request has {_written} bytes, and its Content-Length is {length}.");
+            throw new HttpRequestException($"The content of the request has {_written} bytes, but its Content-Length is {length}.");
         }
     }
 
@@ -100,13 +100,13 @@ internal sealed class UploadStream(Stream connection, long? length) : Stream
 
     public override void SetLength(long value) => throw new NotSupportedException();
 
-    // Before it reaches the connection, which would fail of it.
+    // Checked before the bytes reach the connection, which would fail.
     private void Count(int bytes)
     {
         _written += bytes;
         if (_written > length)
         {
-            throw new HttpRequestException($"The content of the request has more bytes than its Content-Length says, which is {length}.");
+            throw new HttpRequestException($"The content of the request has more bytes than its Content-Length, which is {length}.");
         }
     }
 }

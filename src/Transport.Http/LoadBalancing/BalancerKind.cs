@@ -3,14 +3,14 @@ using System.Collections.Immutable;
 namespace ServiceMesh.Http;
 
 /// <summary>A way to choose endpoints, by name.</summary>
-/// <param name="Name">The name that configuration uses; case does not matter.</param>
-/// <param name="Create">Makes the balancer of one set of endpoints with one priority.</param>
+/// <param name="Name">The name in the configuration; case does not matter.</param>
+/// <param name="Create">Creates the balancer of one set of endpoints with one priority.</param>
 internal sealed record BalancerKind(string Name, Func<BalancerContext, IBalancer> Create)
 {
-    /// <summary>The balancer of a service that names none.</summary>
+    /// <summary>The balancer of a service without a configured one.</summary>
     public const string Usual = "PowerOfTwoChoices";
 
-    /// <summary>The balancers that are built in.</summary>
+    /// <summary>The built-in balancers.</summary>
     public static ImmutableArray<BalancerKind> BuiltIn { get; } =
     [
         new(Usual, context => new PowerOfTwoChoices(context)),
@@ -26,7 +26,7 @@ internal sealed record BalancerKind(string Name, Func<BalancerContext, IBalancer
     ];
 }
 
-/// <summary>What a balancer may use. Immutable.</summary>
+/// <summary>The clock and the source of randomness of a balancer. Immutable.</summary>
 public sealed record BalancerContext
 {
     /// <summary>The clock. Default: the system's.</summary>

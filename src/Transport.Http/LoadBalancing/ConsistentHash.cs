@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// <c>ConsistentHash</c>: equal keys go to the same endpoint, in every client, and few keys move when endpoints come or go.
+/// <c>ConsistentHash</c>: equal keys go to the same endpoint, in every client, and few keys move when the set of endpoints changes.
 /// A message without a key goes to a random endpoint. Maglev hashing (Eisenbud et al., NSDI 2016), by weight.
 /// </summary>
 internal sealed class ConsistentHash(BalancerContext context) : SnapshotBalancer<MaglevTable>
@@ -16,10 +16,10 @@ internal sealed class ConsistentHash(BalancerContext context) : SnapshotBalancer
     {
         if (context.Key is null)
         {
-            return Draw.Weighted(plan.Endpoints, context, _random);
+            return RandomDraw.Weighted(plan.Endpoints, context, _random);
         }
 
-        // The places that follow belong to other endpoints in an order of their own for each key: those who are sent away spread.
+        // The places that follow belong to other endpoints in a different order for each key, so the keys of a failed endpoint spread.
         var hash = StableHash.Of(context.Key);
         for (uint step = 0; step < 4 * plan.Endpoints.Length; step++)
         {
@@ -30,7 +30,7 @@ internal sealed class ConsistentHash(BalancerContext context) : SnapshotBalancer
             }
         }
 
-        // Nearly all are out. The first that is left in a fixed order is still the same for equal keys.
+        // Nearly all endpoints are out. The first one left, in a fixed order, is still the same for equal keys.
         for (uint i = 0; i < plan.Endpoints.Length; i++)
         {
             var endpoint = plan.Endpoints[(hash + i) % (uint)plan.Endpoints.Length];

@@ -2,9 +2,9 @@ using System.Collections.Immutable;
 
 namespace ServiceMesh.Http;
 
-/// <summary>The endpoint with the lowest score; among equals a random one, so that clients that start alike spread.</summary>
-/// <param name="context">What it may use.</param>
-/// <param name="changesWithTime">Whether scores depend on the time, which is then read once for all of them.</param>
+/// <summary>The endpoint with the lowest score; a random one among equals, so that clients that start together spread.</summary>
+/// <param name="context">The clock and the source of randomness.</param>
+/// <param name="changesWithTime">Whether scores depend on the time, which is then read once for all endpoints.</param>
 internal abstract class LeastOf(BalancerContext context, bool changesWithTime) : SnapshotBalancer<Endpoint[]>
 {
     private readonly Random _random = context.Random;

@@ -3,8 +3,8 @@ using System.Collections.Immutable;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// The lookup table of Maglev: endpoints take turns in filling it, each in its own order of places, so that each gets its
-/// share and a change of one moves little of the others'. Immutable.
+/// The lookup table of Maglev: endpoints take turns in filling it, each in its own order of places. Each endpoint receives its share, and
+/// a change of one endpoint moves few places of the others. Immutable.
 /// </summary>
 internal sealed class MaglevTable
 {
@@ -16,7 +16,7 @@ internal sealed class MaglevTable
 
     public MaglevTable(ImmutableArray<Endpoint> endpoints)
     {
-        // Every client must fill in the same order, whatever order its resolver answered in.
+        // Every client must fill the table in the same order, in whatever order its resolver returned the addresses.
         Endpoints = [.. endpoints.OrderBy(e => e.ToString(), StringComparer.Ordinal)];
         var size = s_primes.FirstOrDefault(p => p >= PlacesPerEndpoint * Endpoints.Length, s_primes[^1]);
         _places = new Endpoint[size];
@@ -44,7 +44,7 @@ internal sealed class MaglevTable
         {
             for (var i = 0; i < Endpoints.Length; i++)
             {
-                // The heaviest takes a place in every round, one of half its weight in every second.
+                // The heaviest endpoint takes a place in every round, an endpoint of half its weight in every second round.
                 turns[i] += Endpoints[i].Address.Weight / heaviest;
                 if (turns[i] < 1)
                 {

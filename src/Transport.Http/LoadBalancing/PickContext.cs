@@ -1,20 +1,20 @@
 namespace ServiceMesh.Http;
 
-/// <summary>What a balancer may look at when it chooses. A default one is fine: no key, nothing tried.</summary>
+/// <summary>What a balancer may look at when it chooses. The default value is valid: no key, nothing tried.</summary>
 public readonly ref struct PickContext
 {
-    /// <summary>What <c>ConsistentHash</c> hashes, for instance a customer's id; null when the message has no key.</summary>
+    /// <summary>What <c>ConsistentHash</c> hashes, for instance the id of a customer; null when the message has no key.</summary>
     public string? Key { get; init; }
 
     /// <summary>The endpoints that this request was already sent to: avoided while there is another.</summary>
     public ReadOnlySpan<Endpoint> Tried { get; init; }
 
-    /// <summary>Whether ejected ones are allowed too: when there is nobody else who was not tried.</summary>
+    /// <summary>Whether ejected endpoints are allowed too: when no other untried endpoint is left.</summary>
     internal bool IgnoresEjection { get; init; }
 
     /// <summary>
-    /// Whether no other attempt can follow one that fails: then it is not the trial of an open circuit while somebody else can
-    /// take it, unless that trial has waited for a whole interval and nobody who can afford it came.
+    /// Whether no other attempt can follow one that fails. Such an attempt is not the trial of an open circuit while another endpoint can
+    /// take it, unless that trial has been due for a whole interval and no request with attempts left has come.
     /// </summary>
     internal bool IsLastAttempt { get; init; }
 
@@ -38,6 +38,5 @@ public readonly ref struct PickContext
         return true;
     }
 
-    internal bool CanTake(Endpoint endpoint) =>
-        (IgnoresEjection ? endpoint.CanTakeUnlessEjected : endpoint.CanTake) && !(IsLastAttempt && endpoint.Breaker.SparesLastAttempts);
+    internal bool CanTake(Endpoint endpoint) => endpoint.CanTakeWhen(IgnoresEjection, IsLastAttempt);
 }

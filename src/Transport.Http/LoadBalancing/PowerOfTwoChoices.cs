@@ -3,9 +3,9 @@ using System.Collections.Immutable;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// <c>PowerOfTwoChoices</c>, the default: the cheaper of two random endpoints. Cost is the peak average of the latency
-/// times what is in flight, per weight, and more for a server that reports load. Two choices come close to the best one, and
-/// clients that know the same do not all run to the same endpoint (Mitzenmacher; Finagle's "Power of Two Choices: Peak EWMA").
+/// <c>PowerOfTwoChoices</c>, the default: the cheaper of two random endpoints. The cost is the peak average of the latency times the
+/// attempts in flight, divided by the weight, and higher for a server that reports load. Two choices come close to the best choice, and
+/// clients with the same knowledge do not all choose the same endpoint (Mitzenmacher; Finagle's "Power of Two Choices: Peak EWMA").
 /// </summary>
 internal sealed class PowerOfTwoChoices(BalancerContext context) : SnapshotBalancer<Endpoint[]>
 {
@@ -18,7 +18,7 @@ internal sealed class PowerOfTwoChoices(BalancerContext context) : SnapshotBalan
     {
         if (plan.Length > 1)
         {
-            // Two numbers of one draw: with so few endpoints the last of their bits do not matter.
+            // Two numbers from one draw: for so few endpoints the lowest bits do not matter.
             var drawn = (ulong)_random.NextInt64();
             var first = (int)(((uint)drawn * (ulong)plan.Length) >> 32);
             var second = (int)(((drawn >> 32) * (ulong)(plan.Length - 1)) >> 31);
@@ -28,15 +28,17 @@ internal sealed class PowerOfTwoChoices(BalancerContext context) : SnapshotBalan
             {
                 case (true, true):
                     var now = CoarseClock.Read(_clock);
-                    return plan[Cost(b, now) * a.EffectiveWeight < Cost(a, now) * b.EffectiveWeight ? second : first]; // an index, so that no jump is guessed wrong
+                    // Selecting an index compiles to a conditional move, so no branch is mispredicted.
+                    return plan[Cost(b, now) * a.EffectiveWeight < Cost(a, now) * b.EffectiveWeight ? second : first];
                 case (true, false): return a;
                 case (false, true): return b;
             }
         }
 
-        return Draw.Uniform(plan, context, _random);
+        return RandomDraw.Uniform(plan, context, _random);
     }
 
-    // Not yet by weight.
-    private static double Cost(Endpoint endpoint, uint now) => endpoint.LatencyAt(now) * (endpoint.InFlight + 1) * (1 + endpoint.LoadAt(now));
+    // Not divided by the weight yet.
+    private static double Cost(Endpoint endpoint, uint now) =>
+        endpoint.LatencyAt(now) * (endpoint.InFlight + 1) * (1 + endpoint.LoadAt(now));
 }

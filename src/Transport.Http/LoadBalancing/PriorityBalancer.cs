@@ -3,13 +3,15 @@ using System.Collections.Immutable;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// One balancer for each priority of a set: the lowest number is used while one of its endpoints can take a request and
-/// was not tried, then the next. This is what the client asks; the balancers beneath see one priority each. An endpoint whose
-/// open circuit is to be tried goes before all others of its priority, or it would never get the trial; an attempt that no other
-/// can follow is the trial only where nobody else is left, or nobody else has come for it. When nobody is left who was
-/// not tried, ejected ones are, and after them those that were tried.
+/// One balancer for each priority of a set. The lowest number is used while one of its endpoints can take a request and was not tried,
+/// then the next. The client asks this balancer; the balancers below it see one priority each.
 /// </summary>
-/// <param name="create">Makes the balancer of one priority.</param>
+/// <remarks>
+/// An endpoint whose open circuit is due for a trial is chosen before all others of its priority; otherwise it would never receive the
+/// trial. An attempt that no other can follow is the trial only if no other endpoint is left, or if no other request came for the trial.
+/// If every endpoint was tried, ejected endpoints are next, and after them the endpoints that were tried.
+/// </remarks>
+/// <param name="create">Creates the balancer of one priority.</param>
 public sealed class PriorityBalancer(Func<IBalancer> create) : IBalancer
 {
     private ImmutableArray<Tier> _tiers = [];
@@ -25,7 +27,7 @@ public sealed class PriorityBalancer(Func<IBalancer> create) : IBalancer
             var balancer = before.FirstOrDefault(t => t.Priority == priority.Key)?.Balancer ?? create();
             ImmutableArray<Endpoint> members = [.. priority];
             balancer.Update(members);
-            tiers.Add(new(priority.Key, balancer, members, [.. members.Select(m => m.Peer?.Group).OfType<OutlierEjection>().Distinct()]));
+            tiers.Add(new(priority.Key, balancer, members, [.. members.Select(m => m.Guard?.Group).OfType<IEndpointGroup>().Distinct()]));
         }
 
         ImmutableInterlocked.InterlockedExchange(ref _tiers, tiers.ToImmutable());
@@ -76,7 +78,7 @@ public sealed class PriorityBalancer(Func<IBalancer> create) : IBalancer
         return null;
     }
 
-    // A first attempt is the trial, as long as it has others left. While all circuits are closed this reads one flag.
+    // Only a first attempt is chosen as the trial, because it has others left. While all circuits are closed this reads one flag.
     private static Endpoint? DueForTrial(Tier tier, in PickContext context)
     {
         foreach (var group in tier.Groups)
@@ -85,7 +87,7 @@ public sealed class PriorityBalancer(Func<IBalancer> create) : IBalancer
             {
                 foreach (var endpoint in tier.Endpoints)
                 {
-                    if (endpoint.Breaker.IsTrialDue && context.Allows(endpoint))
+                    if (endpoint.Guard is { IsTrialDue: true } && context.Allows(endpoint))
                     {
                         return endpoint;
                     }
@@ -96,5 +98,5 @@ public sealed class PriorityBalancer(Func<IBalancer> create) : IBalancer
         return null;
     }
 
-    private sealed record Tier(int Priority, IBalancer Balancer, ImmutableArray<Endpoint> Endpoints, ImmutableArray<OutlierEjection> Groups);
+    private sealed record Tier(int Priority, IBalancer Balancer, ImmutableArray<Endpoint> Endpoints, ImmutableArray<IEndpointGroup> Groups);
 }

@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// <c>RecentlyUsed</c>: stays with one endpoint while it works; then goes to the one that worked last, or any.
+/// <c>RecentlyUsed</c>: stays with one endpoint while it works; then changes to the endpoint that worked last, or to any.
 /// </summary>
 internal sealed class RecentlyUsed(BalancerContext context) : SnapshotBalancer<RecentlyUsed.Plan>
 {
@@ -20,19 +20,19 @@ internal sealed class RecentlyUsed(BalancerContext context) : SnapshotBalancer<R
             return current;
         }
 
-        var next = LastThatWorked(plan.Endpoints, context) ?? Draw.Uniform(plan.Endpoints, context, _random);
+        var next = LastWorking(plan.Endpoints, context) ?? RandomDraw.Uniform(plan.Endpoints, context, _random);
 
-        // One request that avoids what it tried moves nobody else: the others go on until the endpoint itself fails.
+        // A retry that avoids the endpoint does not move the other requests: they stay until the endpoint itself fails.
         if (next is not null && (current is null || current.LastFailed || !current.CanTake || !plan.Members.Contains(current)))
         {
-            // The first to move decides; the others follow with their next pick.
+            // The first thread to change decides; the others follow with their next pick.
             Interlocked.CompareExchange(ref _current, next, current);
         }
 
         return next;
     }
 
-    private static Endpoint? LastThatWorked(Endpoint[] endpoints, in PickContext context)
+    private static Endpoint? LastWorking(Endpoint[] endpoints, in PickContext context)
     {
         Endpoint? latest = null;
         foreach (var endpoint in endpoints)

@@ -2,8 +2,8 @@ using System.Collections.Immutable;
 
 namespace ServiceMesh.Http;
 
-/// <summary>What the built-in balancers share: a plan made at each update and swapped whole, so that picks need no lock.</summary>
-/// <typeparam name="TPlan">What a pick reads: the endpoints, and what was computed from them.</typeparam>
+/// <summary>The base of the built-in balancers: each update makes a new plan and swaps it, so that picks need no lock.</summary>
+/// <typeparam name="TPlan">What a pick reads: the endpoints, and values computed from them.</typeparam>
 internal abstract class SnapshotBalancer<TPlan> : IBalancer
     where TPlan : class
 {
@@ -18,13 +18,13 @@ internal abstract class SnapshotBalancer<TPlan> : IBalancer
             return null;
         }
 
-        // Better one that was tried already than none.
+        // An endpoint that was tried is better than none.
         return Choose(plan, context) ?? (context.Tried.IsEmpty ? null : Choose(plan, context with { Tried = default }));
     }
 
-    /// <summary>Computes what picks need. Never called with no endpoints.</summary>
+    /// <summary>Computes the plan. It is never called without endpoints.</summary>
     protected abstract TPlan Prepare(ImmutableArray<Endpoint> endpoints);
 
-    /// <summary>Chooses one that <see cref="PickContext.Allows"/>, or null when there is none.</summary>
+    /// <summary>Chooses an endpoint that <see cref="PickContext.Allows"/>; null if there is none.</summary>
     protected abstract Endpoint? Choose(TPlan plan, in PickContext context);
 }

@@ -3,16 +3,16 @@ using System.Collections.Immutable;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// <c>WeightedRoundRobin</c>, smooth: each pick adds its weight to every candidate, takes the largest and subtracts the sum from
-/// it (nginx). {5, 1, 1} is a a b a c a a. The circle is computed at each update, so that a pick is one step in it.
+/// <c>WeightedRoundRobin</c>, smooth as in nginx: each step adds its weight to every candidate, takes the largest and subtracts the sum
+/// from it. {5, 1, 1} gives a a b a c a a. The circle is computed at each update, so that a pick is one step in it.
 /// </summary>
 internal sealed class WeightedRoundRobin(BalancerContext context) : SnapshotBalancer<Endpoint[]>
 {
-    /// <summary>The longest circle. Weights that would need a longer one are scaled, and none below 1.</summary>
-    public const int LongestCircle = 4096;
+    /// <summary>The maximum length of the circle. Weights that need a longer one are scaled down, but not below 1.</summary>
+    public const int MaxCircle = 4096;
 
     private readonly Random _random = context.Random;
-    private readonly Turn _turn = new(context.Random);
+    private readonly RotatingIndex _rotation = new(context.Random);
 
     protected override Endpoint[] Prepare(ImmutableArray<Endpoint> endpoints)
     {
@@ -37,11 +37,11 @@ internal sealed class WeightedRoundRobin(BalancerContext context) : SnapshotBala
 
     protected override Endpoint? Choose(Endpoint[] plan, in PickContext context)
     {
-        // An endpoint that starts slowly gives most of its turns away. When all are slow, the turns are shared as they are.
+        // An endpoint that starts slowly passes most of its turns on. If all endpoints start slowly, the turns stay as they are.
         Endpoint? chosen = null;
         for (var i = 0; i < 8; i++)
         {
-            chosen = _turn.Next(plan, context);
+            chosen = _rotation.Next(plan, context);
             if (chosen is null || chosen.Warmth is var warmth && (warmth >= 1 || _random.NextDouble() < warmth))
             {
                 return chosen;
@@ -55,9 +55,9 @@ internal sealed class WeightedRoundRobin(BalancerContext context) : SnapshotBala
     {
         var divisor = weights.Aggregate(Divisor);
         var sum = weights.Sum(w => (long)(w / divisor));
-        return sum <= LongestCircle
+        return sum <= MaxCircle
             ? [.. weights.Select(w => w / divisor)]
-            : [.. weights.Select(w => (int)Math.Max(1, (long)(w / divisor) * LongestCircle / sum))];
+            : [.. weights.Select(w => (int)Math.Max(1, (long)(w / divisor) * MaxCircle / sum))];
     }
 
     private static int Divisor(int a, int b) => b == 0 ? a : Divisor(b, a % b);

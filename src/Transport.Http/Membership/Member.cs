@@ -2,40 +2,46 @@ using System.Collections.Concurrent;
 
 namespace ServiceMesh.Http;
 
-/// <summary>
-/// One endpoint of a service, and what is known of the node behind it. Written by its own watch, read by all.
-/// </summary>
-internal sealed class Member(Service service, Endpoint endpoint)
+/// <summary>One endpoint of a service, and what is known about the node behind it. Its own watch writes it; all others read it.</summary>
+internal sealed class Member
 {
-    // Topics come from the application and from nodes; what is remembered of them is bounded.
-    private const int MostRemembered = 1024;
+    // Topics come from the application and from other nodes, so the number of remembered URIs is bounded.
+    private const int MaxRemembered = 1024;
 
     private readonly ConcurrentDictionary<(MessageKind Kind, Topic Topic), Uri> _uris = new();
-    private readonly string _name = service.Describe(endpoint);
     private volatile NodeDocument? _document;
     private volatile string? _trouble;
 
-    public Service Service => service;
+    public Member(Service service, Endpoint endpoint)
+    {
+        Service = service;
+        Target = service.TargetOf(endpoint);
+    }
 
-    public Endpoint Endpoint => endpoint;
+    public Service Service { get; }
 
-    /// <summary>What the node said last; null before it has, and after it has left.</summary>
+    /// <summary>How requests are sent to it.</summary>
+    public HttpTarget Target { get; }
+
+    public Endpoint Endpoint => Target.Endpoint;
+
+    /// <summary>The last document of the node; null before the first, and after the node has left.</summary>
     public NodeDocument? Document
     {
         get => _document;
         set => _document = value;
     }
 
-    /// <summary>Why it is unreachable; null when it is not.</summary>
+    /// <summary>Why the endpoint is unreachable; null while it is reachable.</summary>
     public string? Trouble
     {
         get => _trouble;
         set => _trouble = value;
     }
 
-    public bool IsReachable => endpoint.State != EndpointState.Unreachable;
+    public bool IsReachable => Endpoint.State != EndpointState.Unreachable;
 
-    /// <summary>Where messages of a topic are posted to.</summary>
+    /// <summary>The URI that messages of a topic are posted to.</summary>
     public Uri UriOf(MessageKind kind, Topic topic)
     {
         if (_uris.TryGetValue((kind, topic), out var known))
@@ -43,16 +49,20 @@ internal sealed class Member(Service service, Endpoint endpoint)
             return known;
         }
 
-        if (_uris.Count >= MostRemembered)
+        if (_uris.Count >= MaxRemembered)
         {
             _uris.Clear();
         }
 
-        return _uris[(kind, topic)] = UriOf(service.PathOf(kind, topic));
+        return _uris[(kind, topic)] = UriOf(Service.PathOf(kind, topic));
     }
 
-    /// <summary>A path with its query at this endpoint.</summary>
-    public Uri UriOf(string path) => new($"{(service.IsTls(endpoint) ? "https" : "http")}://{endpoint}{path}");
+    /// <summary>The URI of a path with its query.</summary>
+    public Uri UriOf(string path) => new($"{(Target.IsTls ? "https" : "http")}://{Endpoint}{path}");
 
-    public override string ToString() => _name;
+    /// <summary>Scheme, host and port.</summary>
+    public override string ToString() => Target.Name;
 }
+
+/// <summary>A member, with the last document of its node at the moment of the snapshot.</summary>
+internal readonly record struct MemberSnapshot(Member Member, NodeDocument? Document);

@@ -5,21 +5,21 @@ using Microsoft.Extensions.Logging;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// Watches one endpoint: asks the node who it is, and hears of each change through a long poll, which is its active health
-/// check too. Of a foreign server it asks the configured path, if there is one.
+/// Watches one endpoint. A node is asked for its document and reports each change through a long poll, which is also its active health
+/// check. A foreign server is asked for its configured health path, if it has one.
 /// </summary>
 internal sealed class MemberWatch
 {
-    private const int MostBytesOfDocument = 16 * 1024 * 1024;
+    private const int MaxDocumentBytes = 16 * 1024 * 1024;
     private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_maxPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan s_firstDrainPause = TimeSpan.FromMilliseconds(5);
-    private static readonly TimeSpan s_longestDrainPause = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan s_maxDrainPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan s_quick = TimeSpan.FromMilliseconds(50);
     private static long s_watches;
 
-    private readonly Mesh _mesh;
-    private readonly Connections _connections;
+    private readonly IMemberObserver _observer;
+    private readonly BufferedClient _client;
     private readonly TransportContext _context;
     private readonly HttpHealthOptions _health;
     private readonly ILogger _logger;
@@ -27,15 +27,16 @@ internal sealed class MemberWatch
     private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly string _name;
     private TimeSpan _drainPause = TimeSpan.Zero;
-    private int _quickAnswers; // in a row, to polls that should have waited
-    private TaskCompletionSource _askNow = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _quickAnswers; // consecutive quick answers to polls that should have waited
+    private TaskCompletionSource _probeNow = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public MemberWatch(
-        Member member, Mesh mesh, Connections connections, TransportContext context, HttpHealthOptions health, ILogger logger, CancellationToken stopping)
+        Member member, IMemberObserver observer, BufferedClient client, TransportContext context, HttpHealthOptions health, ILogger logger,
+        CancellationToken stopping)
     {
         Member = member;
-        _mesh = mesh;
-        _connections = connections;
+        _observer = observer;
+        _client = client;
         _context = context;
         _health = health;
         _logger = logger;
@@ -45,18 +46,18 @@ internal sealed class MemberWatch
 
     public Member Member { get; }
 
-    /// <summary>Ends when it has answered or failed to for the first time.</summary>
+    /// <summary>Completes when the member has answered or failed for the first time.</summary>
     public Task FirstAnswer => _first.Task;
 
-    /// <summary>Ends when the watch has.</summary>
+    /// <summary>Completes when the watch has ended.</summary>
     public Task Ended { get; private set; } = Task.CompletedTask;
 
     public void Start() => Ended = Task.Run(RunAsync);
 
     public void End() => _ = _stop.CancelAsync();
 
-    /// <summary>Asks without waiting for the next turn.</summary>
-    public void AskNow() => Volatile.Read(ref _askNow).TrySetResult();
+    /// <summary>Asks the member without waiting for the next turn.</summary>
+    public void ProbeNow() => Volatile.Read(ref _probeNow).TrySetResult();
 
     private async Task RunAsync()
     {
@@ -67,23 +68,23 @@ internal sealed class MemberWatch
             {
                 try
                 {
-                    await (Member.Service.IsForeign ? ProbeAsync() : PollAsync()).ConfigureAwait(false);
+                    await (Member.Service.IsForeign ? CheckHealthPathAsync() : PollAsync()).ConfigureAwait(false);
                     await SucceededAsync().ConfigureAwait(false);
                     pause = s_firstPause;
                     await BeforeNextAsync().ConfigureAwait(false);
                 }
                 catch (Exception failure) when (!_stop.IsCancellationRequested)
                 {
-                    // Whatever a server answers, it must stay watched.
+                    // Whatever a server answers, the watch must go on.
                     await FailedAsync(failure).ConfigureAwait(false);
                     await WaitAsync(pause).ConfigureAwait(false);
-                    pause = pause * 2 < s_longestPause ? pause * 2 : s_longestPause;
+                    pause = pause * 2 < s_maxPause ? pause * 2 : s_maxPause;
                 }
             }
         }
         catch (Exception) when (_stop.IsCancellationRequested)
         {
-            // The address is gone, or the node stops; a question that failed at the same moment changes nothing about that.
+            // The address is gone, or the node stops. A request that failed at the same moment does not matter.
         }
         finally
         {
@@ -92,77 +93,97 @@ internal sealed class MemberWatch
         }
     }
 
-    // One long poll of the node document. With what is known already it ends when there is news, or after the interval. A
-    // node that was unreachable is asked without waiting: that it answers is the news.
+    // One long poll of the node document. If the document is known, the poll ends when it changes, or after the interval. A node that was
+    // unreachable is asked without waiting, because that it answers is the news.
     private async Task PollAsync()
     {
         var known = Member.Document;
         var isIdle = known is { Draining: true } && Member.Endpoint.InFlight == 0;
         var wait = known is null || !Member.IsReachable || (known.Draining && !isIdle) ? TimeSpan.Zero : _health.Interval;
-        var path = known is null
-            ? "/mesh/v1/node"
-            : string.Create(CultureInfo.InvariantCulture, $"/mesh/v1/node?of={Uri.EscapeDataString(known.Id)}&version={known.Version}&wait={wait.TotalSeconds:0.###}{(isIdle ? "&idle=1" : "")}");
         var asked = _context.Clock.GetTimestamp();
-        var response = await GetAsync(path, wait + _health.Timeout, known is not null).ConfigureAwait(false);
+        var path = PollPath(known, wait, isIdle);
+        var exchange = await GetAsync(path, wait + _health.Timeout, isInterruptible: known is not null).ConfigureAwait(false);
         var took = _context.Clock.GetElapsedTime(asked);
-        if (response is not { Status: 200 } answer || !answer.Headers.Any(h => h.Name.Equals(MeshHeader.Status, StringComparison.OrdinalIgnoreCase)))
-        {
-            throw new HttpRequestException(
-                response is { } other
-                    ? $"answered {other.Status} with '{other.ContentType}', which is not how a ServiceMesh node answers{(ProblemDetails.ReadDetail(other.Body.Span) is { } detail ? $": {detail}" : "")}"
-                    : "answered with a document that is too large");
-        }
-
-        var document = JsonSerializer.Deserialize(answer.Body.Span, HttpJsonContext.Default.NodeDocument);
-        if (document is null || document.Requests.Contains(null!) || document.Signals.Contains(null!))
-        {
-            throw new JsonException("The node document is null, or something in it is.");
-        }
-
-        var isQuick = known is not null && wait > TimeSpan.Zero && took < s_quick && (document.Id != known.Id || document.Version == known.Version);
+        var document = Read(exchange);
+        var isQuick = known is not null && wait > TimeSpan.Zero && took < s_quick
+            && (document.Id != known.Id || document.Version == known.Version);
         _quickAnswers = isQuick ? _quickAnswers + 1 : 0;
         if (_quickAnswers == 2 && document.Id != known!.Id)
         {
-            HttpLog.EndpointIsMany(_logger, Member.Endpoint, Member.Service.Name, known.Id, document.Id);
+            MembershipLog.EndpointIsMany(_logger, Member.Endpoint, Member.Service.Name, known.Id, document.Id);
         }
 
         Member.Endpoint.ReportedLoad = document.Load;
         Member.Endpoint.State = document.Draining ? EndpointState.Draining : EndpointState.Healthy;
         _drainPause = document.Draining ? _drainPause : TimeSpan.Zero;
-        await _mesh.LearnAsync(Member, document, _stop.Token).ConfigureAwait(false);
+        await _observer.LearnAsync(Member, document, _stop.Token).ConfigureAwait(false);
     }
 
-    private async Task ProbeAsync()
+    private static string PollPath(NodeDocument? known, TimeSpan wait, bool isIdle)
+    {
+        if (known is null)
+        {
+            return "/mesh/v1/node";
+        }
+
+        var idle = isIdle ? "&idle=1" : "";
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"/mesh/v1/node?of={Uri.EscapeDataString(known.Id)}&version={known.Version}&wait={wait.TotalSeconds:0.###}{idle}");
+    }
+
+    private static NodeDocument Read(HttpExchange exchange)
+    {
+        if (exchange.IsTooLarge)
+        {
+            throw new HttpRequestException("answered with a document that is too large");
+        }
+
+        var reply = exchange.Reply;
+        if (reply.Status != 200 || !reply.Headers.Any(h => h.Name.Equals(MeshHeader.Status, StringComparison.OrdinalIgnoreCase)))
+        {
+            var detail = ProblemDetails.ReadDetail(reply.Body.Span) is { } text ? $": {text}" : "";
+            throw new HttpRequestException(
+                $"answered {reply.Status} with '{reply.ContentType}', which is not how a ServiceMesh node answers{detail}");
+        }
+
+        var document = JsonSerializer.Deserialize(reply.Body.Span, HttpJsonContext.Default.NodeDocument);
+        return document is null || document.Requests.Contains(null!) || document.Signals.Contains(null!)
+            ? throw new JsonException("The node document, or an item in it, is null.")
+            : document;
+    }
+
+    private async Task CheckHealthPathAsync()
     {
         if (Member.Service.Settings.HealthPath is not { } path)
         {
             return;
         }
 
-        var response = await GetAsync(path, _health.Timeout, interruptible: false).ConfigureAwait(false);
-        if (response is not { Status: < 300 })
+        var exchange = await GetAsync(path, _health.Timeout, isInterruptible: false).ConfigureAwait(false);
+        if (exchange.IsTooLarge || exchange.Reply.Status >= 300)
         {
-            throw new HttpRequestException($"answered {path} with {(response is { } answer ? $"{answer.Status}" : "too much")}");
+            var what = exchange.IsTooLarge ? "a body that is too large" : exchange.Reply.Status.ToString(CultureInfo.InvariantCulture);
+            throw new HttpRequestException($"answered {path} with {what}");
         }
 
         Member.Endpoint.State = EndpointState.Healthy;
     }
 
-    private async Task<HttpReply?> GetAsync(string path, TimeSpan time, bool interruptible)
+    private async Task<HttpExchange> GetAsync(string path, TimeSpan time, bool isInterruptible)
     {
-        var askNow = Renew();
+        var probeNow = Renew();
         using var limit = new CancellationTokenSource(time, _context.Clock);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, _stop.Token);
-        var asking = _connections.SendAsync(
-            Member, HttpMethod.Get, path, [(MeshHeader.Watcher, _name)], "", default, MostBytesOfDocument, linked.Token);
+        var asking = SendAsync(path, isWatching: true, linked.Token);
         try
         {
-            while (interruptible && await Task.WhenAny(asking, askNow).ConfigureAwait(false) == askNow)
+            while (isInterruptible && await Task.WhenAny(asking, probeNow).ConfigureAwait(false) == probeNow)
             {
-                // Somebody doubts that it is well. The poll may hang because nothing happens or because nobody is there: a
-                // second question, which need not wait, tells.
-                askNow = Renew();
-                await DoubtAsync().ConfigureAwait(false);
+                // A request to the member has failed. The poll may hang because nothing changes, or because the member is gone: a second
+                // request, which need not wait, tells which.
+                probeNow = Renew();
+                await CheckHealthAsync().ConfigureAwait(false);
             }
 
             return await asking.ConfigureAwait(false);
@@ -178,11 +199,22 @@ internal sealed class MemberWatch
         }
     }
 
-    private async Task DoubtAsync()
+    private async Task CheckHealthAsync()
     {
         using var limit = new CancellationTokenSource(_health.Timeout, _context.Clock);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, _stop.Token);
-        await _connections.SendAsync(Member, HttpMethod.Get, "/mesh/v1/health", [], "", default, MostBytesOfDocument, linked.Token).ConfigureAwait(false);
+        await SendAsync("/mesh/v1/health", isWatching: false, linked.Token).ConfigureAwait(false);
+    }
+
+    private async Task<HttpExchange> SendAsync(string path, bool isWatching, CancellationToken cancellationToken)
+    {
+        using var request = _client.Make(Member.Target, HttpMethod.Get, Member.UriOf(path), "", default);
+        if (isWatching)
+        {
+            request.Headers.TryAddWithoutValidation(MeshHeader.Watcher, _name);
+        }
+
+        return await _client.SendAsync(request, Member.Target, MaxDocumentBytes, TimeSpan.Zero, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task SucceededAsync()
@@ -190,8 +222,8 @@ internal sealed class MemberWatch
         if (Member.Trouble is not null)
         {
             Member.Trouble = null;
-            HttpLog.EndpointIsBack(_logger, Member.Service.Name, Member.Endpoint);
-            await _mesh.ChangedAsync(_stop.Token).ConfigureAwait(false);
+            MembershipLog.EndpointIsBack(_logger, Member.Service.Name, Member.Endpoint);
+            await _observer.ChangedAsync(_stop.Token).ConfigureAwait(false);
         }
 
         _first.TrySetResult();
@@ -199,11 +231,12 @@ internal sealed class MemberWatch
 
     private async Task FailedAsync(Exception failure)
     {
-        var reason = Connections.ReasonOf(failure);
+        var reason = SendFailure.Describe(failure);
         var hadLeft = Member.Document is { Draining: true };
         if (Member.Trouble is null)
         {
-            HttpLog.EndpointIsUnreachable(_logger, Member.Service.Name, Member.Endpoint, reason, hadLeft ? LogLevel.Debug : LogLevel.Information);
+            var level = hadLeft ? LogLevel.Debug : LogLevel.Information;
+            MembershipLog.EndpointIsUnreachable(_logger, Member.Service.Name, Member.Endpoint, reason, level);
         }
 
         Member.Trouble = reason;
@@ -211,12 +244,12 @@ internal sealed class MemberWatch
         Member.Endpoint.State = EndpointState.Unreachable;
         if (hadLeft)
         {
-            // It said that it would go, and has gone: what it handled is nobody's any more.
-            await _mesh.LearnAsync(Member, null, _stop.Token).ConfigureAwait(false);
+            // The node announced that it would leave, and has left: it handles nothing now.
+            await _observer.LearnAsync(Member, null, _stop.Token).ConfigureAwait(false);
         }
         else if (wasReachable && Member.Document is not null)
         {
-            await _mesh.ChangedAsync(_stop.Token).ConfigureAwait(false); // another address may lead to the same node
+            await _observer.ChangedAsync(_stop.Token).ConfigureAwait(false); // another address may lead to the same node
         }
 
         _first.TrySetResult();
@@ -232,19 +265,19 @@ internal sealed class MemberWatch
         _ => WaitAsync(PauseOfQuickAnswers()),
     };
 
-    // Something between that does not let a poll wait, or sends each to another node, must not make this a busy loop.
+    // A proxy that does not let a poll wait, or that sends each poll to another node, must not make this a busy loop.
     private TimeSpan PauseOfQuickAnswers()
     {
         var pause = s_firstPause * Math.Pow(2, Math.Min(_quickAnswers - 2, 10));
-        return _quickAnswers < 2 ? TimeSpan.Zero : pause < s_longestPause ? pause : s_longestPause;
+        return _quickAnswers < 2 ? TimeSpan.Zero : pause < s_maxPause ? pause : s_maxPause;
     }
 
-    // The first poll after the news says that it was heard, so it follows at once; then the node is only asked until it goes.
+    // The first poll after the news confirms it, so it follows at once. After that the node is only asked until it is gone.
     private TimeSpan NextDrainPause()
     {
         var pause = _drainPause;
         var next = pause == TimeSpan.Zero ? s_firstDrainPause : pause * 2;
-        _drainPause = next < s_longestDrainPause ? next : s_longestDrainPause;
+        _drainPause = next < s_maxDrainPause ? next : s_maxDrainPause;
         return pause;
     }
 
@@ -256,10 +289,10 @@ internal sealed class MemberWatch
         }
 
         using var over = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
-        var askNow = Volatile.Read(ref _askNow).Task;
-        await Task.WhenAny(Task.Delay(pause, _context.Clock, over.Token), askNow).ConfigureAwait(false);
+        var probeNow = Volatile.Read(ref _probeNow).Task;
+        await Task.WhenAny(Task.Delay(pause, _context.Clock, over.Token), probeNow).ConfigureAwait(false);
         await over.CancelAsync().ConfigureAwait(false);
-        if (askNow.IsCompleted)
+        if (probeNow.IsCompleted)
         {
             _ = Renew();
         }
@@ -270,7 +303,7 @@ internal sealed class MemberWatch
     private Task Renew()
     {
         var next = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        Volatile.Write(ref _askNow, next);
+        Volatile.Write(ref _probeNow, next);
         return next.Task;
     }
 }

@@ -1,6 +1,8 @@
 namespace ServiceMesh.Http;
 
-/// <summary><c>ServiceMesh:Http:HttpClients</c>: for ordinary HttpClients only (<c>AddHttpClient("weather").AddServiceMesh()</c>).</summary>
+/// <summary>
+/// <c>ServiceMesh:Http:HttpClients</c>: for ordinary HttpClients only (<c>AddHttpClient("weather").AddServiceMesh()</c>).
+/// </summary>
 public sealed class HttpClientOptions
 {
     /// <summary>

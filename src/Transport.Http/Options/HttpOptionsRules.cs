@@ -17,7 +17,9 @@ internal static class HttpOptionsRules
 
     /// <summary>A sentence for each thing that is wrong, with its key and the rule; none when the options can work.</summary>
     /// <param name="options">What is checked.</param>
-    /// <param name="ofRequest">How long a request of the bus may take by default; null for HttpClients, which have an option of their own.</param>
+    /// <param name="ofRequest">
+    /// How long a request of the bus may take by default; null for HttpClients, which have an option of their own.
+    /// </param>
     public static IEnumerable<string> Problems(HttpTransportOptions options, Total? ofRequest) =>
     [
         .. HttpTransportOptions.Schema.OutOfRange(options.KeyOf("").TrimEnd(':'), options),

@@ -6,7 +6,9 @@ namespace ServiceMesh.Http;
 /// <summary><c>ServiceMesh:Http:Tls</c>: certificates, as files.</summary>
 public sealed class HttpTlsOptions
 {
-    /// <summary>The certificate that an <c>https</c> listener shows: PEM, or PKCS#12 (<c>.pfx</c>, <c>.p12</c>) with its key. Default: none.</summary>
+    /// <summary>
+    /// The certificate that an <c>https</c> listener shows: PEM, or PKCS#12 (<c>.pfx</c>, <c>.p12</c>) with its key. Default: none.
+    /// </summary>
     public string? Certificate { get; set; }
 
     /// <summary>The key of a PEM certificate. Default: in the same file.</summary>

@@ -1,5 +1,3 @@
-using System.Net;
-
 namespace ServiceMesh.Http;
 
 /// <summary><c>ServiceMesh:Http</c>: the HTTP transport. Everything has a working default and is checked at start.</summary>
@@ -94,68 +92,4 @@ public sealed class HttpTransportOptions
         ArgumentNullException.ThrowIfNull(factory);
         Resolvers.Add(new(scheme, factory));
     }
-}
-
-/// <summary><c>ServiceMesh:Http:Services:NAME</c>: where a service is, and how it is called.</summary>
-public sealed class HttpServiceOptions
-{
-    /// <summary>
-    /// Its addresses: <c>static:host:port,host:port</c>, <c>dns://host:port</c>, <c>dns+srv://name</c>, <c>dns+txt://name</c>,
-    /// <c>file:path</c>. Required.
-    /// </summary>
-    public string Address { get; set; } = "";
-
-    /// <summary>How one of its endpoints is chosen: the name of a balancer. Default: <c>PowerOfTwoChoices</c>.</summary>
-    public string Balancer { get; set; } = "PowerOfTwoChoices";
-
-    /// <summary>The header of the message whose value the balancer <c>ConsistentHash</c> hashes. Default: <c>partition-key</c>.</summary>
-    public string HashHeader { get; set; } = "partition-key";
-
-    /// <summary>Whether it is called over TLS, where its addresses do not say so themselves. Default: false.</summary>
-    public bool Tls { get; set; }
-
-    /// <summary>Whether it is called over HTTP/2 without TLS too; with TLS it is used where the server has it. Default: false.</summary>
-    public bool Http2 { get; set; }
-
-    /// <summary>
-    /// For servers that are not ServiceMesh nodes: the topics that they answer, each with the path to post to. An empty
-    /// path is that of a node. Default: none; the bus asks the nodes for their topics.
-    /// </summary>
-    public Dictionary<string, string> Topics { get; set; } = [];
-
-    /// <summary>
-    /// For servers that are not ServiceMesh nodes: the path that the bus asks to learn whether a server is healthy, which any status
-    /// below 300 says. Default: none.
-    /// </summary>
-    public string? HealthPath { get; set; }
-
-    /// <summary>How its requests are sent again. Default: the values of <c>ServiceMesh:Http:Retry</c>.</summary>
-    public HttpRetryOptions Retry { get; set; } = new();
-}
-
-/// <summary><c>ServiceMesh:Http:Dns</c>: how names are looked up.</summary>
-public sealed class HttpDnsOptions
-{
-    /// <summary>The DNS servers to ask, several joined by commas: <c>10.0.0.53,10.0.0.54:5353</c>. Default: those of the system.</summary>
-    public string? Servers { get; set; }
-
-    /// <exception cref="FormatException">One is not an IP address; the message says which.</exception>
-    internal IReadOnlyList<IPEndPoint> ReadServers() =>
-        [.. (Servers ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(Read)];
-
-    private static IPEndPoint Read(string text) => IPEndPoint.TryParse(text, out var server)
-        ? new(server.Address, server.Port == 0 ? 53 : server.Port)
-        : throw new FormatException($"'{text}' is not an IP address, with or without a port.");
-}
-
-/// <summary><c>ServiceMesh:Http:Health</c>: how nodes and servers are watched.</summary>
-public sealed class HttpHealthOptions
-{
-    /// <summary>How often each is asked when nothing changes. 100 ms to 1 minute. Default: 5 seconds.</summary>
-    [OptionRange("00:00:00.1", "00:01:00")]
-    public TimeSpan Interval { get; set; } = TimeSpan.FromSeconds(5);
-
-    /// <summary>How long its answer may take before it counts as unreachable. 10 ms to 1 minute. Default: 2 seconds.</summary>
-    [OptionRange("00:00:00.01", "00:01:00")]
-    public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(2);
 }

@@ -5,7 +5,9 @@ internal static class ResilienceRules
 {
     /// <summary>A sentence for each contradiction, with both keys and the rule; none when the options can work.</summary>
     /// <param name="options">What is checked.</param>
-    /// <param name="ofRequest">How long a request of the bus may take, and its key; null for HttpClients, which have <c>Timeouts:Total</c>.</param>
+    /// <param name="ofRequest">
+    /// How long a request of the bus may take, and its key; null for HttpClients, which have <c>Timeouts:Total</c>.
+    /// </param>
     public static IEnumerable<string> Contradictions(HttpTransportOptions options, Total? ofRequest)
     {
         var total = ofRequest ?? new(options.KeyOf("Timeouts:Total"), options.Timeouts.Total);

@@ -2,7 +2,7 @@ using System.Diagnostics.Metrics;
 
 namespace ServiceMesh.Http;
 
-/// <summary>What the layers of a client count. Costs next to nothing while nobody listens.</summary>
+/// <summary>The counters of the client's layers. They cost almost nothing while there is no listener.</summary>
 internal sealed class ClientMetrics
 {
     public const string Bus = "bus";
@@ -11,34 +11,43 @@ internal sealed class ClientMetrics
     private readonly Counter<long> _retries;
     private readonly Counter<long> _picks;
     private readonly Counter<long> _refusals;
-
     private readonly Counter<long> _transitions;
     private readonly Counter<long> _ejections;
-    private readonly Meter _meter;
-    private readonly KeyValuePair<string, object?>[] _client;
 
-    /// <param name="meter">Whose they are.</param>
-    /// <param name="kind">Who asks: <see cref="Bus"/> or <see cref="HttpClients"/>. It stands beside what is measured of the client as a whole.</param>
-    /// <param name="busName">The bus's name, or that of the bus whose services the HttpClients use; empty for the one without a name.</param>
+    /// <param name="meter">The meter; it owns the instruments.</param>
+    /// <param name="kind">
+    /// The caller: <see cref="Bus"/> or <see cref="HttpClients"/>. It is a tag of measurements of the client as a whole.
+    /// </param>
+    /// <param name="busName">The name of the bus, or of the bus whose services the HttpClients use; empty for the default bus.</param>
     public ClientMetrics(Meter meter, string kind = Bus, string busName = "")
     {
-        _meter = meter;
-        _client = [new("servicemesh.client", kind), .. busName.Length > 0 ? [new("servicemesh.bus", busName)] : Array.Empty<KeyValuePair<string, object?>>()];
-        _retries = meter.CreateCounter<long>("servicemesh.http.retries", "{attempt}", "Further attempts, by reason; budget-empty are those that were not made.");
+        Meter = meter;
+        Client =
+        [
+            new("servicemesh.client", kind),
+            .. busName.Length > 0 ? [new("servicemesh.bus", busName)] : Array.Empty<KeyValuePair<string, object?>>(),
+        ];
+        _retries = meter.CreateCounter<long>(
+            "servicemesh.http.retries", "{attempt}", "Further attempts, by reason; budget-empty counts those that were not made.");
         _picks = meter.CreateCounter<long>("servicemesh.http.picks", "{attempt}", "Attempts, by the endpoint that was chosen.");
-        _transitions = meter.CreateCounter<long>("servicemesh.http.circuit_breaker.transitions", "{transition}", "Changes of endpoints' circuits, by the state they lead to.");
-        _ejections = meter.CreateCounter<long>("servicemesh.http.ejections", "{ejection}", "Endpoints that were left out for being worse than their peers, by reason.");
-        _refusals = meter.CreateCounter<long>("servicemesh.http.refused", "{request}", "Requests refused before anything was sent, by reason.");
+        _transitions = meter.CreateCounter<long>(
+            "servicemesh.http.circuit_breaker.transitions", "{transition}", "Changes of endpoints' circuits, by the new state.");
+        _ejections = meter.CreateCounter<long>(
+            "servicemesh.http.ejections", "{ejection}", "Endpoints that were ejected because they were worse than their peers, by reason.");
+        _refusals = meter.CreateCounter<long>(
+            "servicemesh.http.refused", "{request}", "Requests that were refused before anything was sent, by reason.");
     }
+
+    public Meter Meter { get; }
+
+    /// <summary>The tags of the client as a whole.</summary>
+    public KeyValuePair<string, object?>[] Client { get; }
 
     /// <summary>Publishes what is left of the budget.</summary>
     public void Observe(RetryBudget budget) =>
-        _meter.CreateObservableGauge(
-            "servicemesh.http.retry_budget", () => new Measurement<double>(Math.Max(0, budget.Available), _client), "{attempt}", "Retries that the budget allows now.");
-
-    /// <summary>Publishes what is known of the addresses.</summary>
-    /// <param name="groups">Those that are looked for at the moment of a measurement.</param>
-    public void Observe(Func<IEnumerable<GroupWatcher>> groups) => DiscoveryMetrics.Observe(_meter, groups, _client);
+        Meter.CreateObservableGauge(
+            "servicemesh.http.retry_budget", () => new Measurement<double>(Math.Max(0, budget.Available), Client),
+            "{attempt}", "Retries that the budget allows now.");
 
     public void Retried(string service, string reason)
     {
@@ -52,7 +61,8 @@ internal sealed class ClientMetrics
     {
         if (_picks.Enabled)
         {
-            _picks.Add(1, new("servicemesh.service", service), new("server.address", endpoint.Address.Host), new("server.port", endpoint.Address.Port));
+            var address = endpoint.Address;
+            _picks.Add(1, new("servicemesh.service", service), new("server.address", address.Host), new("server.port", address.Port));
         }
     }
 
@@ -68,7 +78,10 @@ internal sealed class ClientMetrics
     {
         if (_transitions.Enabled)
         {
-            _transitions.Add(1, new("servicemesh.service", service), new("server.address", endpoint.Address.Host), new("server.port", endpoint.Address.Port), new("servicemesh.circuit.state", change.To.ToString()));
+            var address = endpoint.Address;
+            _transitions.Add(
+                1, new("servicemesh.service", service), new("server.address", address.Host), new("server.port", address.Port),
+                new("servicemesh.circuit.state", change.To.ToString()));
         }
     }
 
@@ -76,7 +89,10 @@ internal sealed class ClientMetrics
     {
         if (_ejections.Enabled)
         {
-            _ejections.Add(1, new("servicemesh.service", service), new("server.address", endpoint.Address.Host), new("server.port", endpoint.Address.Port), new("servicemesh.reason", cause.ToString()));
+            var address = endpoint.Address;
+            _ejections.Add(
+                1, new("servicemesh.service", service), new("server.address", address.Host), new("server.port", address.Port),
+                new("servicemesh.reason", cause.ToString()));
         }
     }
 }

@@ -5,62 +5,60 @@ using System.Text;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// The HTTP message of one attempt, addressed to an endpoint. It notices when the first byte of it is about to be written:
-/// until then nothing was sent, whatever becomes of the attempt.
+/// The HTTP message of one attempt, addressed to an endpoint. It notices when its first byte is about to be written: until then nothing
+/// was sent, however the attempt ends.
 /// </summary>
 internal sealed class AttemptRequest : HttpRequestMessage
 {
     private volatile bool _hasBegun;
-    private CancellationTokenSource? _answerTimer;
-    private TimeSpan _answerLimit;
+    private CancellationTokenSource? _headersTimer;
+    private TimeSpan _headersLimit;
 
-    /// <param name="method">HTTP's.</param>
-    /// <param name="uri">At the endpoint, whose address chooses the pool of connections.</param>
-    /// <param name="endpoint">Where to.</param>
-    /// <param name="isTls">Whether over TLS.</param>
-    /// <param name="isHttp2">Whether over HTTP/2 where nothing negotiates.</param>
-    public AttemptRequest(HttpMethod method, Uri uri, Endpoint endpoint, bool isTls, bool isHttp2)
+    /// <param name="method">The HTTP method.</param>
+    /// <param name="uri">The URI at the endpoint, whose address chooses the pool of connections.</param>
+    /// <param name="target">The endpoint.</param>
+    public AttemptRequest(HttpMethod method, Uri uri, HttpTarget target)
         : base(method, uri)
     {
-        // Without TLS nothing negotiates, so it is known beforehand; with TLS it is the best that both have.
-        Version = isTls || isHttp2 ? HttpVersion.Version20 : HttpVersion.Version11;
-        VersionPolicy = isTls ? HttpVersionPolicy.RequestVersionOrLower : HttpVersionPolicy.RequestVersionExact;
+        // Without TLS nothing negotiates the version, so the configuration decides. With TLS the best version of both sides is used.
+        Version = target.IsTls || target.IsHttp2 ? HttpVersion.Version20 : HttpVersion.Version11;
+        VersionPolicy = target.IsTls ? HttpVersionPolicy.RequestVersionOrLower : HttpVersionPolicy.RequestVersionExact;
 
-        // Always, because only what has a header notices that it begins.
-        Headers.Host = NameOf(endpoint.Address)
-            ?? string.Create(CultureInfo.InvariantCulture, $"{(uri.HostNameType == UriHostNameType.IPv6 ? $"[{uri.IdnHost}]" : uri.IdnHost)}:{uri.Port}");
+        // Always set, because only a message with a header notices that it begins.
+        Headers.Host = HostOf(target.Endpoint.Address) ?? Join(uri.IdnHost, uri.Port);
     }
 
-    /// <summary>Whether something of it may have been written to a connection.</summary>
+    /// <summary>Whether something of the request may have been written to a connection.</summary>
     public bool HasBegun => _hasBegun;
 
-    /// <summary>What a server is called by, which goes into <c>Host</c> and is what its certificate must show; null when it has no name.</summary>
-    public static string? NameOf(ResolvedAddress address) => address.Name switch
-    {
-        null => null,
-        var name when name.Contains(':', StringComparison.Ordinal) => string.Create(CultureInfo.InvariantCulture, $"[{name}]:{address.Port}"),
-        var name => string.Create(CultureInfo.InvariantCulture, $"{name}:{address.Port}"),
-    };
+    /// <summary>
+    /// The name of a server for the <c>Host</c> header, which its certificate must contain too; null if the address has no name.
+    /// </summary>
+    public static string? HostOf(ResolvedAddress address) => address.Name is { } name ? Join(name, address.Port) : null;
 
     /// <summary>
-    /// What the platform asks before it writes a header, and so when it has a connection and not before
-    /// (<see cref="SocketsHttpHandler.RequestHeaderEncodingSelector"/>). Every message here has <c>Host</c>.
+    /// The platform calls this before it writes a header, so when it has a connection and not before
+    /// (<see cref="SocketsHttpHandler.RequestHeaderEncodingSelector"/>). Every message here has the <c>Host</c> header.
     /// </summary>
-    public static Encoding? Beginning(string header, HttpRequestMessage request)
+    public static Encoding? OnHeader(string header, HttpRequestMessage request)
     {
         if (request is AttemptRequest { _hasBegun: false } attempt)
         {
             attempt._hasBegun = true;
-            Volatile.Read(ref attempt._answerTimer)?.CancelAfter(attempt._answerLimit);
+            Volatile.Read(ref attempt._headersTimer)?.CancelAfter(attempt._headersLimit);
         }
 
-        return null; // the platform's own
+        return null; // the encoding of the platform
     }
 
-    /// <summary>From when it begins, a timer runs; null stops that.</summary>
-    public void TimeAnswer(CancellationTokenSource? timer, TimeSpan limit)
+    /// <summary>Starts a timer when the request begins; null removes the timer.</summary>
+    public void TimeHeaders(CancellationTokenSource? timer, TimeSpan limit)
     {
-        _answerLimit = limit;
-        Volatile.Write(ref _answerTimer, timer);
+        _headersLimit = limit;
+        Volatile.Write(ref _headersTimer, timer);
     }
+
+    private static string Join(string host, int port) => host.Contains(':', StringComparison.Ordinal)
+        ? string.Create(CultureInfo.InvariantCulture, $"[{host}]:{port}")
+        : string.Create(CultureInfo.InvariantCulture, $"{host}:{port}");
 }

@@ -7,11 +7,11 @@ using System.Security.Cryptography.X509Certificates;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// Makes the connections of a client: TCP and the TLS handshake, each within its own timeout, over the platform's pools.
+/// Opens the connections of a client, TCP and the TLS handshake, each within its own timeout, for the connection pools of the platform.
 /// </summary>
 internal sealed class Dialer
 {
-    private const int MostHeaderKilobytes = 128;
+    private const int MaxHeaderKilobytes = 128;
 
     private readonly HttpTimeoutOptions _timeouts;
     private readonly X509ChainPolicy? _trust;
@@ -19,43 +19,50 @@ internal sealed class Dialer
     private readonly Lock _lock = new();
     private readonly Dictionary<(string Host, int Port), (int Connecting, int Handshaking)> _underWay = [];
 
-    /// <exception cref="InvalidOperationException">The trusted roots cannot be read.</exception>
-    public Dialer(HttpTimeoutOptions timeouts, HttpTlsOptions tls, TimeProvider clock)
+    /// <param name="timeouts">The timeouts of connection and handshake.</param>
+    /// <param name="trustedRoots">The certificates that are trusted in place of the system's; null for the system's.</param>
+    /// <param name="clock">The clock.</param>
+    public Dialer(HttpTimeoutOptions timeouts, X509Certificate2Collection? trustedRoots, TimeProvider clock)
     {
         _timeouts = timeouts;
         _clock = clock;
-        if (tls.LoadTrustedRoots() is { } roots)
+        if (trustedRoots is not null)
         {
             _trust = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-            _trust.CustomTrustStore.AddRange(roots);
+            _trust.CustomTrustStore.AddRange(trustedRoots);
         }
     }
 
-    /// <summary>A handler with a pool for each endpoint. No proxy, no cookies, no redirects: a request goes where selection said.</summary>
+    /// <summary>
+    /// A handler with a pool for each endpoint. It has no proxy, no cookies and no redirects: a request goes to the chosen endpoint.
+    /// </summary>
     public SocketsHttpHandler MakeHandler(Random random) => new()
     {
         ConnectCallback = ConnectAsync,
-        RequestHeaderEncodingSelector = AttemptRequest.Beginning,
-        ConnectTimeout = Timeout.InfiniteTimeSpan, // each phase has its own
+        RequestHeaderEncodingSelector = AttemptRequest.OnHeader,
+        ConnectTimeout = Timeout.InfiniteTimeSpan, // each phase has its own timeout
         PooledConnectionIdleTimeout = _timeouts.Idle,
-        // An endpoint may be a name, whose address may change, so connections are renewed: ± a fifth, not all at once.
+        // An endpoint may be a name whose address changes, so connections are renewed: ± a fifth, so that not all are renewed at once.
         PooledConnectionLifetime = TimeSpan.FromMinutes(5) * (0.8 + (0.4 * random.NextDouble())),
         EnableMultipleHttp2Connections = true,
         KeepAlivePingDelay = TimeSpan.FromSeconds(30),
         KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
-        MaxResponseHeadersLength = MostHeaderKilobytes,
+        MaxResponseHeadersLength = MaxHeaderKilobytes,
         AllowAutoRedirect = false,
         UseCookies = false,
         UseProxy = false,
-        ActivityHeadersPropagator = null, // each attempt has its own span, and carries it
+        ActivityHeadersPropagator = null, // each attempt has its own span and sends it
     };
 
-    /// <summary>What those wait for who have no connection to an endpoint: that it accepts one, or the end of a handshake.</summary>
+    /// <summary>
+    /// The phase that a request without a connection waits for: that the endpoint accepts a connection, or the end of a TLS handshake.
+    /// </summary>
     public TimeoutPhase PhaseAt(Uri uri)
     {
         lock (_lock)
         {
-            return _underWay.TryGetValue((uri.IdnHost, uri.Port), out var counts) && counts.Handshaking > 0 ? TimeoutPhase.Tls : TimeoutPhase.Connect;
+            var isHandshaking = _underWay.TryGetValue((uri.IdnHost, uri.Port), out var counts) && counts.Handshaking > 0;
+            return isHandshaking ? TimeoutPhase.Tls : TimeoutPhase.Connect;
         }
     }
 
@@ -66,7 +73,8 @@ internal sealed class Dialer
         try
         {
             await WithinAsync(
-                token => socket.ConnectAsync(context.DnsEndPoint, token).AsTask(), TimeoutPhase.Connect, _timeouts.ConnectLimit, host, port, cancellationToken).ConfigureAwait(false);
+                token => socket.ConnectAsync(context.DnsEndPoint, token).AsTask(), TimeoutPhase.Connect, _timeouts.ConnectLimit, host, port,
+                cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -85,13 +93,16 @@ internal sealed class Dialer
         {
             var options = new SslClientAuthenticationOptions
             {
-                // The name that a service is known by, which stands in Host, is what its certificate must show.
+                // The certificate must contain the name in the Host header, by which the service is known.
                 TargetHost = NameIn(context.InitialRequestMessage.Headers) ?? host,
                 CertificateChainPolicy = _trust,
-                ApplicationProtocols = context.InitialRequestMessage.Version.Major >= 2 ? [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11] : [SslApplicationProtocol.Http11],
+                ApplicationProtocols = context.InitialRequestMessage.Version.Major >= 2
+                    ? [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11]
+                    : [SslApplicationProtocol.Http11],
             };
             await WithinAsync(
-                token => secured.AuthenticateAsClientAsync(options, token), TimeoutPhase.Tls, _timeouts.TlsLimit, host, port, cancellationToken).ConfigureAwait(false);
+                token => secured.AuthenticateAsClientAsync(options, token), TimeoutPhase.Tls, _timeouts.TlsLimit, host, port,
+                cancellationToken).ConfigureAwait(false);
             return secured;
         }
         catch
@@ -101,7 +112,8 @@ internal sealed class Dialer
         }
     }
 
-    private async Task WithinAsync(Func<CancellationToken, Task> work, TimeoutPhase phase, TimeSpan limit, string host, int port, CancellationToken cancellationToken)
+    private async Task WithinAsync(
+        Func<CancellationToken, Task> work, TimeoutPhase phase, TimeSpan limit, string host, int port, CancellationToken cancellationToken)
     {
         using var timer = new CancellationTokenSource(limit, _clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellationToken);
@@ -112,7 +124,8 @@ internal sealed class Dialer
         }
         catch (Exception failure) when (timer.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
-            throw new PhaseTimeoutException(phase, limit, string.Create(CultureInfo.InvariantCulture, $"{(host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host)}:{port}"), failure);
+            var name = host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host;
+            throw new PhaseTimeoutException(phase, limit, string.Create(CultureInfo.InvariantCulture, $"{name}:{port}"), failure);
         }
         finally
         {

@@ -5,13 +5,13 @@ using StackExchange.Redis;
 namespace ServiceMesh.Redis;
 
 /// <summary>Checks the options of one bus's Redis transport at start, if that transport runs.</summary>
-internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus, IOptionsMonitor<ServiceMeshOptions> mesh) : IValidateOptions<RedisTransportOptions>
+internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus, IServiceProvider provider) : IValidateOptions<RedisTransportOptions>
 {
     private const int MaxPrefix = 64;
 
     public ValidateOptionsResult Validate(string? name, RedisTransportOptions options)
     {
-        if (name != busName || !OptionRules.IsChosen(mesh, busName, RedisTransportOptions.TransportName, out var chosen))
+        if (name != busName || !OptionRules.IsChosen(provider, busName, RedisTransportOptions.TransportName, out var chosen))
         {
             return ValidateOptionsResult.Skip;
         }

@@ -33,7 +33,7 @@ public static class RedisServiceMeshBuilderExtensions
         }
 
         services.AddSingleton<IValidateOptions<RedisTransportOptions>>(provider =>
-            new RedisOptionsValidator(name, builder.Configuration, provider.GetRequiredService<IOptionsMonitor<ServiceMeshOptions>>()));
+            new RedisOptionsValidator(name, builder.Configuration, provider));
         services.TryAddKeyedSingleton<RedisGaps>(name);
         if (name.Length == 0)
         {

@@ -15,7 +15,10 @@ public sealed class FileErrorQueueTests
     {
         var report = Report(1) with
         {
-            Group = "g", Data = "line\nbreak \"quoted\" 🌍", DataBytes = 9, Exception = "System.Exception:\r\n  at x",
+            Group = "g",
+            Data = "line\nbreak \"quoted\" 🌍",
+            DataBytes = 9,
+            Exception = "System.Exception:\r\n  at x",
         };
         using (var queue = Open())
         {
@@ -128,7 +131,7 @@ public sealed class FileErrorQueueTests
             using var second = Open();
             Assert.That(
                 async () => await second.AddAsync(Report(1)),
-                Throws.TypeOf<IOException>().With.Message.Contains($"'{_path}' is in use").And.Message.Contains("ServiceMesh:Errors:QueueFile"));
+                Throws.TypeOf<IOException>().With.Message.Contains($"'{_path}' is in use").And.Message.Contains("Errors:QueueFile"));
         }
 
         using var third = Open();

@@ -55,13 +55,13 @@ public sealed class PresenceTests
     [TestCase("ünïcode 世界")]
     public void Every_node_id_is_a_topic_segment_of_its_own(string name)
     {
-        var id = NodeInfo.NewId(name);
+        var id = new NodeIdentity(name).Id;
         Assert.That(Topic.IsSegment(id), Is.True, id);
-        Assert.That(NodeInfo.NewId(name), Is.Not.EqualTo(id));
+        Assert.That(new NodeIdentity(name).Id, Is.Not.EqualTo(id));
         Assert.That(MeshTopics.Node(id).Topic.ToString(), Is.EqualTo($"mesh.node.{id}"));
     }
 
     [Test]
     public void A_very_long_name_still_makes_a_topic() =>
-        Assert.That(MeshTopics.Node(NodeInfo.NewId(new string('n', 1000))).Topic.ToString(), Has.Length.LessThanOrEqualTo(Topic.MaxLength));
+        Assert.That(MeshTopics.Node(new NodeIdentity(new string('n', 1000)).Id).Topic.ToString(), Has.Length.LessThanOrEqualTo(Topic.MaxLength));
 }

@@ -1,7 +1,6 @@
 using FsCheck.Fluent;
 using FsCheck;
 using ServiceMesh.Links;
-using ServiceMesh.Transports;
 
 namespace ServiceMesh.Core.Tests.Links;
 

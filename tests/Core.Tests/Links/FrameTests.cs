@@ -5,7 +5,6 @@ using FsCheck;
 using NUnit.Framework;
 using ServiceMesh.Links;
 using ServiceMesh.Support;
-using ServiceMesh.Transports;
 
 namespace ServiceMesh.Core.Tests.Links;
 

@@ -1,6 +1,5 @@
 using NUnit.Framework;
 using ServiceMesh.Links;
-using ServiceMesh.Transports;
 
 namespace ServiceMesh.Core.Tests.Links;
 

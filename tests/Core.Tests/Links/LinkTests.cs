@@ -1,7 +1,6 @@
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Links;
-using ServiceMesh.Support;
-using ServiceMesh.Transports;
 
 namespace ServiceMesh.Core.Tests.Links;
 
@@ -11,7 +10,7 @@ public sealed class LinkTests
 {
     private static readonly string s_topic = "links.ask";
 
-    private readonly ManualTimeProvider _clock = new();
+    private readonly FakeTimeProvider _clock = new();
     private readonly ScriptedPeer _peer = new() { Always = WriteOutcome.Written };
     private Link _link = null!;
     private string? _death;

@@ -1,7 +1,6 @@
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Links;
-using ServiceMesh.Support;
-using ServiceMesh.Transports;
 
 namespace ServiceMesh.Core.Tests.Links;
 
@@ -11,7 +10,7 @@ public sealed class LivenessTests
 {
     private static readonly TimeSpan s_second = TimeSpan.FromSeconds(1);
 
-    private readonly ManualTimeProvider _clock = new();
+    private readonly FakeTimeProvider _clock = new();
 
     private BeatMonitor Hearing()
     {
@@ -111,7 +110,7 @@ public sealed class LivenessTests
     [Test]
     public void Clocks_of_nodes_that_differ_by_an_hour_change_nothing()
     {
-        var other = new ManualTimeProvider();
+        var other = new FakeTimeProvider();
         other.Advance(TimeSpan.FromHours(1));
         var (caller, receiver) = (new SharedClock(_clock), new SharedClock(other));
         caller.Set(7, 500_000, _clock.GetTimestamp());

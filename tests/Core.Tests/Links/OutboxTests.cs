@@ -1,7 +1,6 @@
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Links;
-using ServiceMesh.Support;
-using ServiceMesh.Transports;
 
 namespace ServiceMesh.Core.Tests.Links;
 
@@ -9,7 +8,7 @@ namespace ServiceMesh.Core.Tests.Links;
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class OutboxTests
 {
-    private readonly ManualTimeProvider _clock = new();
+    private readonly FakeTimeProvider _clock = new();
     private readonly ScriptedPeer _peer = new();
 
     private Outbox Make(LinkOptions? options = null, byte[]? preamble = null) =>

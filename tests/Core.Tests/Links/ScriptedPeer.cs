@@ -1,5 +1,4 @@
 using ServiceMesh.Links;
-using ServiceMesh.Transports;
 
 namespace ServiceMesh.Core.Tests.Links;
 

@@ -15,8 +15,8 @@ public sealed class AttemptMessageTests
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/a%20b/c?d=%2F&e=ü#f");
 
-        using var attempt = AttemptMessage.Make(request, null, s_endpoint, isTls: false, isHttp2: false);
-        using var secured = AttemptMessage.Make(request, null, s_named, isTls: true, isHttp2: false);
+        using var attempt = AttemptMessage.Make(request, null, TargetOf(s_endpoint));
+        using var secured = AttemptMessage.Make(request, null, TargetOf(s_named, isTls: true));
 
         Assert.That((attempt.RequestUri!.AbsoluteUri, attempt.Headers.Host), Is.EqualTo(("http://10.0.0.1:5080/a%20b/c?d=%2F&e=%C3%BC", "10.0.0.1:5080")));
         Assert.That((secured.RequestUri!.AbsoluteUri, secured.Headers.Host), Is.EqualTo(("https://10.0.0.1:5443/a%20b/c?d=%2F&e=%C3%BC", "weather.internal:5443")));
@@ -32,7 +32,7 @@ public sealed class AttemptMessageTests
         request.Headers.Host = "chosen";
         request.Options.Set(new("own"), "value");
 
-        using var attempt = AttemptMessage.Make(request, null, s_named, isTls: false, isHttp2: false);
+        using var attempt = AttemptMessage.Make(request, null, TargetOf(s_named));
 
         Assert.That((attempt.Method.Method, attempt.Headers.Host), Is.EqualTo(("PURGE", "chosen")));
         Assert.That(attempt.Headers.GetValues("x-own"), Is.EqualTo(["a", "b"]));
@@ -47,7 +47,7 @@ public sealed class AttemptMessageTests
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
 
-        using var attempt = AttemptMessage.Make(request, null, s_endpoint, isTls, isHttp2);
+        using var attempt = AttemptMessage.Make(request, null, TargetOf(s_endpoint, isTls, isHttp2));
 
         Assert.That((attempt.Version.ToString(), attempt.VersionPolicy), Is.EqualTo((version, policy)));
     }
@@ -57,7 +57,7 @@ public sealed class AttemptMessageTests
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/") { Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
 
-        using var attempt = AttemptMessage.Make(request, null, s_endpoint, isTls: true, isHttp2: true);
+        using var attempt = AttemptMessage.Make(request, null, TargetOf(s_endpoint, isTls: true, isHttp2: true));
 
         Assert.That((attempt.Version, attempt.VersionPolicy), Is.EqualTo((HttpVersion.Version11, HttpVersionPolicy.RequestVersionExact)));
     }
@@ -69,10 +69,13 @@ public sealed class AttemptMessageTests
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
         using var own = new HttpRequestMessage(HttpMethod.Get, "http://weather/") { Headers = { { "traceparent", "00-11111111111111111111111111111111-2222222222222222-01" } } };
 
-        using var attempt = AttemptMessage.Make(request, null, s_endpoint, isTls: false, isHttp2: false);
-        using var ownAttempt = AttemptMessage.Make(own, null, s_endpoint, isTls: false, isHttp2: false);
+        using var attempt = AttemptMessage.Make(request, null, TargetOf(s_endpoint));
+        using var ownAttempt = AttemptMessage.Make(own, null, TargetOf(s_endpoint));
 
         Assert.That(attempt.Headers.GetValues("traceparent"), Is.EqualTo([activity.Id]));
         Assert.That(ownAttempt.Headers.GetValues("traceparent"), Is.EqualTo(["00-11111111111111111111111111111111-2222222222222222-01"]));
     }
+
+    private static HttpTarget TargetOf(Endpoint endpoint, bool isTls = false, bool isHttp2 = false) =>
+        new(endpoint, isTls, isHttp2, IsForeign: true, endpoint.ToString());
 }

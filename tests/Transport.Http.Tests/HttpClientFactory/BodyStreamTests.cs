@@ -96,9 +96,13 @@ public sealed class BodyStreamTests
         Assert.That((endpoint.LastFailed, endpoint.InFlight, endpoint.Breaker.State), Is.EqualTo((false, 0, CircuitState.Closed)));
     }
 
-    // Any failure opens it, once there are so many outcomes.
-    private Endpoint Begin(int minimum) => new(
-        new("10.0.0.1", 1), _clock, breaker: new() { FailureRateThreshold = 0, MinimumRequestThreshold = minimum });
+    // Any failure opens the circuit, once there are enough outcomes.
+    private Endpoint Begin(int minimum)
+    {
+        var endpoint = new Endpoint(new("10.0.0.1", 1), _clock);
+        EndpointProtection.Add(endpoint, new() { FailureRateThreshold = 0, MinimumRequestThreshold = minimum });
+        return endpoint;
+    }
 
     private BodyStream Body(Endpoint endpoint, Stream rest)
     {

@@ -129,7 +129,7 @@ public sealed class HttpClientBuilderTests
                 services.AddHttpClient("any").AddServiceMesh();
             });
 
-        await Assert.ThatAsync(() => host.StartAsync(), Throws.TypeOf<OptionsValidationException>().With.Message.Contains("Adress").And.Message.Contains("Did you mean 'Address'?").And.Not.Message.Contains("HealthPath is"));
+        await Assert.ThatAsync(() => host.StartAsync(), Throws.TypeOf<AggregateException>().With.Message.Contains("Adress").And.Message.Contains("Did you mean 'Address'?").And.Not.Message.Contains("HealthPath is"));
     }
 
     [Test]

@@ -204,7 +204,7 @@ public sealed class ResponseBodyTests
 
         var refusal = await Assert.ThrowsAsync<HttpRequestException>(() => http.GetAsync(s_weather, cancellationToken));
 
-        Assert.That(refusal!.Message, Does.Contain("has 1 requests under way from here").And.Contain("ServiceMesh:Http:Limits:ConcurrencyPerEndpoint"));
+        Assert.That(refusal!.Message, Does.Contain("has 1 requests in flight from this node").And.Contain("Http:Limits:ConcurrencyPerEndpoint"));
     }
 
     [Test]

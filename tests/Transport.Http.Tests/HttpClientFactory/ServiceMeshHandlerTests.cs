@@ -283,7 +283,7 @@ public sealed class ServiceMeshHandlerTests
         var refused = await Assert.ThrowsAsync<HttpRequestException>(() => http.GetAsync(new Uri("http://weather/"), cancellationToken));
         await caller.CancelAsync();
 
-        Assert.That(refused!.InnerException, Is.TypeOf<RequestNotSentException>().With.Message.Contains("ServiceMesh:Http:Limits:Concurrency"));
+        Assert.That(refused!.InnerException, Is.TypeOf<RequestNotSentException>().With.Message.Contains("Http:Limits:Concurrency"));
         await Assert.CatchAsync<OperationCanceledException>(() => waiting);
     }
 

@@ -38,7 +38,7 @@ public sealed class PriorityBalancerTests
     public void An_unknown_balancer_is_refused_with_the_names_that_there_are()
     {
         var failure = Assert.Throws<ArgumentException>(() => new BalancerKinds([]).Create("Fastest", new()));
-        Assert.That(failure!.Message, Does.StartWith("There is no balancer 'Fastest'. There are PowerOfTwoChoices, RoundRobin, WeightedRoundRobin, Random,"));
+        Assert.That(failure!.Message, Does.StartWith("The balancer 'Fastest' is unknown. Known balancers are PowerOfTwoChoices, RoundRobin, WeightedRoundRobin, Random,"));
     }
 
     [Test]

@@ -41,7 +41,7 @@ public sealed class RoundRobinTests
     public void Weights_that_need_a_long_circle_are_kept_nearly()
     {
         var endpoints = new Endpoints(65521, 32749, 1);
-        var counts = endpoints.Count(endpoints.Balancer("WeightedRoundRobin"), 2 * WeightedRoundRobin.LongestCircle);
+        var counts = endpoints.Count(endpoints.Balancer("WeightedRoundRobin"), 2 * WeightedRoundRobin.MaxCircle);
         Assert.That(counts[0] / (double)counts[1], Is.EqualTo(65521.0 / 32749).Within(0.01));
         Assert.That(counts[2], Is.InRange(1, 4));
     }

@@ -2,6 +2,8 @@ using System.Diagnostics.Metrics;
 using System.Globalization;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 using NUnit.Framework;
 using ServiceMesh.Support;
 using static ServiceMesh.Http.Tests.HttpNodes;
@@ -84,7 +86,8 @@ public sealed class OptionsTests
     {
         var options = new HttpTransportOptions
         {
-            Retry = { HedgeAfter = TimeSpan.Parse(hedge, CultureInfo.InvariantCulture) }, Timeouts = { Attempt = TimeSpan.Parse(attempt, CultureInfo.InvariantCulture) },
+            Retry = { HedgeAfter = TimeSpan.Parse(hedge, CultureInfo.InvariantCulture) },
+            Timeouts = { Attempt = TimeSpan.Parse(attempt, CultureInfo.InvariantCulture) },
         };
 
         Assert.That(HttpOptionsRules.Problems(options, null), Has.Exactly(1).Contains(says));
@@ -107,7 +110,9 @@ public sealed class OptionsTests
     {
         var options = new HttpTransportOptions
         {
-            Retry = { HedgeAfter = TimeSpan.FromSeconds(10), Attempts = 1 }, Timeouts = { ResponseHeaders = TimeSpan.FromMinutes(1) }, KeyOf = key => $"Other:Http:{key}",
+            Retry = { HedgeAfter = TimeSpan.FromSeconds(10), Attempts = 1 },
+            Timeouts = { ResponseHeaders = TimeSpan.FromMinutes(1) },
+            KeyOf = key => $"Other:Http:{key}",
         };
 
         Assert.That(HttpOptionsRules.Problems(options, null), Has.Exactly(3).Items.And.All.StartsWith("Other:Http:").And.All.Not.Contain("ServiceMesh"));
@@ -156,5 +161,75 @@ public sealed class OptionsTests
         using var metrics = new ServiceCollection().AddMetrics().BuildServiceProvider();
         var parts = new HttpTransportParts(new(), new(), null, metrics.GetRequiredService<IMeterFactory>(), new());
         Assert.That(parts.ListenOn.Select(a => (a.ToString(), a.IsLoopback)), Is.EqualTo([("http://127.0.0.1:5080", true)]));
+    }
+
+    [Test]
+    public async Task A_message_names_the_section_that_the_bus_was_given()
+    {
+        var refusal = await RefusalOfAsync(
+            services => services.AddServiceMesh("orders", Configuration().GetSection("OrdersMesh")).AddHttpTransport(),
+            "OrdersMesh:Http:Limits:Concurrency is 0", "OrdersMesh:Http:Timeouts:Attempt is 00:01:00, and OrdersMesh:Request:Timeout is 00:00:30", "OrdersMesh:Http:Lisen");
+
+        Assert.That(refusal, Does.Not.Contain("ServiceMesh:"));
+    }
+
+    [Test]
+    public async Task The_section_of_a_transport_that_does_not_run_is_not_checked_but_its_keys_are()
+    {
+        var refusal = await RefusalOfAsync(
+            services => services.AddServiceMesh("orders", Configuration().GetSection("OrdersMesh")).AddInMemoryTransport().AddHttpTransport(), "OrdersMesh:Http:Lisen");
+
+        Assert.That(refusal, Does.Not.Contain("Limits:Concurrency").And.Not.Contain("Timeouts:Attempt"));
+    }
+
+    [Test]
+    public async Task A_balancer_and_a_resolver_belong_to_the_bus_that_they_were_added_to()
+    {
+        static void Add(IServiceCollection services)
+        {
+            var section = new ConfigurationBuilder().AddInMemoryCollection(
+            [
+                new("Mesh:Transport", "Http"), new("Mesh:Http:Services:weather:Address", "own://weather"), new("Mesh:Http:Services:weather:Balancer", "Own"),
+            ]).Build().GetSection("Mesh");
+            services.AddServiceMesh("with", section).AddHttpTransport().AddBalancer("Own", c => new RoundRobin(c)).AddResolver("own", (_, _) => new StaticResolver([]));
+            services.AddServiceMesh("without", section).AddHttpTransport();
+        }
+
+        var services = new ServiceCollection();
+        Add(services);
+        await using var provider = services.BuildServiceProvider();
+        var options = provider.GetRequiredService<IOptionsMonitor<HttpTransportOptions>>();
+
+        Assert.That(options.Get("with").Services.Keys, Is.EqualTo(["weather"]));
+        Assert.That(
+            () => options.Get("without"),
+            Throws.TypeOf<OptionsValidationException>().With.Message.Contains("Mesh:Http:Services:weather:Balancer is 'Own'").And.Message.Contains("unknown scheme 'own'"));
+    }
+
+    [TestCase("RetryBudget:Window")]
+    [TestCase("Ejection:MaxEjectionTime")]
+    [TestCase("Ejection:FailureRateMargin")]
+    [TestCase("CircuitBreaker:MaxOpenWindow")]
+    [TestCase("Services:weather:Foreign")]
+    public async Task A_value_that_is_fixed_in_code_is_not_a_key(string key) =>
+        Assert.That(await RefusalAsync(Service("weather", 5080), ($"Http:{key}", "1")), Does.Contain($"ServiceMesh:Http:{key} is not a known key"));
+
+    private static IConfigurationRoot Configuration() => new ConfigurationBuilder().AddInMemoryCollection(
+    [
+        new("OrdersMesh:Http:Limits:Concurrency", "0"), new("OrdersMesh:Http:Timeouts:Attempt", "00:01:00"), new("OrdersMesh:Http:Lisen", "x"),
+    ]).Build();
+
+    private static async Task<string> RefusalOfAsync(Action<IServiceCollection> configure, params string[] says)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        configure(builder.Services);
+        using var host = builder.Build();
+        var refusal = (await Assert.CatchAsync(() => host.StartAsync()))!.Message;
+        foreach (var said in says)
+        {
+            Assert.That(refusal, Does.Contain(said));
+        }
+
+        return refusal;
     }
 }

@@ -105,7 +105,7 @@ public sealed class OwnBalancerTests
             "No node was chosen for 'test.ask': the balancer 'Own' threw NotSupportedException: It is broken. " +
             "Fix the balancer or choose another in ServiceMesh:Http:Services:NAME:Balancer."));
         Assert.That(sent.Failures, Is.EqualTo(["Group 'workers': the balancer 'Own' threw NotSupportedException: It is broken"]));
-        Assert.That(caller.Log.Has(LogLevel.Error, "The balancer Own of 'test.news, group workers' refused its new endpoints"), Is.True);
+        Assert.That(caller.Log.Has(LogLevel.Error, "The balancer Own of 'test.news, group workers' threw at an update"), Is.True);
     }
 
     [Test]
@@ -123,7 +123,7 @@ public sealed class OwnBalancerTests
 
         await caller.Bus.SubscribeAsync(new RequestTopic<string, string>("test.mine"), (input, _) => Task.FromResult(input)).InTime();
 
-        Assert.That(caller.Log.Has(LogLevel.Error, "The balancer Own of 'test.ask' refused its new endpoints"), Is.True);
+        Assert.That(caller.Log.Has(LogLevel.Error, "The balancer Own of 'test.ask' threw at an update"), Is.True);
         Assert.That(await caller.Bus.RequestAsync(Ask, "still").InTime(), Is.EqualTo("still"));
     }
 
@@ -141,7 +141,7 @@ public sealed class OwnBalancerTests
         }
 
         Assert.That((await caller.Bus.SignalAsync(News, "").InTime()).Receivers, Is.EqualTo(1));
-        Assert.That(caller.Log.Lines.Count(l => l.Contains("The balancer Own of 'test.ask' failed to choose", StringComparison.Ordinal)), Is.EqualTo(1));
+        Assert.That(caller.Log.Lines.Count(l => l.Contains("The balancer Own of 'test.ask' threw at a pick", StringComparison.Ordinal)), Is.EqualTo(1));
     }
 
     [Test]

@@ -17,8 +17,8 @@ public sealed class AttemptRequestTests
     {
         await using var server = await StartAsync(isHttp2 ? HttpProtocols.Http2 : HttpProtocols.Http1);
         using var request = new HttpRequestMessage(new(method), "http://weather/");
-        using var attempt = AttemptMessage.Make(request, null, EndpointOf(server.Urls.Single()), isTls: false, isHttp2);
-        using var connections = new Connections(new(), TimeProvider.System, new Random(1));
+        using var attempt = AttemptMessage.Make(request, null, TargetOf(server.Urls.Single(), isHttp2));
+        using var connections = new ConnectionPool(new(), null, TimeProvider.System, new Random(1));
         var before = attempt.HasBegun;
 
         using var response = await connections.SendAsync(attempt, TimeSpan.Zero, "here", default).InTime();
@@ -34,7 +34,7 @@ public sealed class AttemptRequestTests
     {
         var endpoint = new Endpoint(new(address, 5080) { Name = name }, TimeProvider.System);
 
-        using var attempt = new AttemptRequest(HttpMethod.Get, new($"http://{endpoint}/"), endpoint, isTls: false, isHttp2: false);
+        using var attempt = new AttemptRequest(HttpMethod.Get, new($"http://{endpoint}/"), new(endpoint, IsTls: false, IsHttp2: false, IsForeign: true, "here"));
 
         Assert.That(attempt.Headers.Host, Is.EqualTo(host));
     }
@@ -45,20 +45,27 @@ public sealed class AttemptRequestTests
         using var silent = new TcpListener(IPAddress.Loopback, 0);
         silent.Start();
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
-        using var attempt = AttemptMessage.Make(request, null, EndpointOf($"https://{silent.LocalEndpoint}"), isTls: true, isHttp2: false);
-        using var connections = new Connections(new(), TimeProvider.System, new Random(1));
+        using var attempt = AttemptMessage.Make(request, null, TargetOf($"https://{silent.LocalEndpoint}"));
+        using var connections = new ConnectionPool(new(), null, TimeProvider.System, new Random(1));
         using var cancel = new CancellationTokenSource();
-        var sending = connections.SendAsync(attempt, TimeSpan.FromMilliseconds(1), "here", cancel.Token); // a limit for headers, which begins with the request
+        // The limit of the headers begins with the request.
+        var sending = connections.SendAsync(attempt, TimeSpan.FromMilliseconds(1), "here", cancel.Token);
         using var accepted = await silent.AcceptTcpClientAsync().InTime();
         Assert.That(await accepted.GetStream().ReadAsync(new byte[1]).AsTask().InTime(), Is.EqualTo(1), "the beginning of a handshake");
 
         await cancel.CancelAsync();
 
         var failure = await Assert.CatchAsync<OperationCanceledException>(() => sending.InTime());
-        Assert.That((attempt.HasBegun, NothingSentException.UnderWayIn(connections.Cancelled(attempt, failure!, cancel.Token))), Is.EqualTo((false, (TimeoutPhase?)TimeoutPhase.Tls)));
+        Assert.That(
+            (attempt.HasBegun, NothingSentException.PhaseIn(connections.Cancelled(attempt, failure!, cancel.Token))),
+            Is.EqualTo((false, (TimeoutPhase?)TimeoutPhase.Tls)));
     }
 
-    private static Endpoint EndpointOf(string url) => new(new(new Uri(url).Host, new Uri(url).Port), TimeProvider.System);
+    private static HttpTarget TargetOf(string url, bool isHttp2 = false)
+    {
+        var uri = new Uri(url);
+        return new(new(new(uri.Host, uri.Port), TimeProvider.System), IsTls: uri.Scheme == "https", isHttp2, IsForeign: true, url);
+    }
 
     private static async Task<WebApplication> StartAsync(HttpProtocols protocols)
     {

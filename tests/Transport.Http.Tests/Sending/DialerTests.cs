@@ -23,19 +23,19 @@ public sealed class DialerTests
     [Test]
     public async Task A_connection_that_is_refused_is_no_timeout()
     {
-        using var http = new HttpMessageInvoker(new Dialer(new(), new(), TimeProvider.System).MakeHandler(new Random(1)));
+        using var http = new HttpMessageInvoker(new Dialer(new(), null, TimeProvider.System).MakeHandler(new Random(1)));
 
         var failure = await Assert.CatchAsync<HttpRequestException>(async () =>
             await http.SendAsync(new(HttpMethod.Get, $"http://127.0.0.1:{FreePort.Next()}"), default));
 
-        Assert.That((failure!.HttpRequestError, Connections.WasNotSent(failure)), Is.EqualTo((HttpRequestError.ConnectionError, true)));
+        Assert.That((failure!.HttpRequestError, SendFailure.WasNotSent(failure)), Is.EqualTo((HttpRequestError.ConnectionError, true)));
     }
 
     private static async Task<PhaseTimeoutException?> FailureAsync(Uri uri, HttpTimeoutOptions timeouts)
     {
-        using var http = new HttpMessageInvoker(new Dialer(timeouts, new(), TimeProvider.System).MakeHandler(new Random(1)));
+        using var http = new HttpMessageInvoker(new Dialer(timeouts, null, TimeProvider.System).MakeHandler(new Random(1)));
         Exception? failure = await Assert.CatchAsync(async () => await http.SendAsync(new(HttpMethod.Get, uri), default).InTime());
-        Assert.That(Connections.WasNotSent(failure!));
+        Assert.That(SendFailure.WasNotSent(failure!));
         while (failure is not (null or PhaseTimeoutException))
         {
             failure = failure.InnerException;

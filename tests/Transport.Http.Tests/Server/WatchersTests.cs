@@ -17,7 +17,7 @@ public sealed class WatchersTests
         var watchers = new Watchers(_clock);
         var (first, second) = (PollAsync(watchers, "a.1", 1), PollAsync(watchers, "b.1", 1));
 
-        var told = watchers.TellAsync(CancellationToken.None);
+        var told = watchers.NotifyAsync(CancellationToken.None);
         await first.InTime();
         await second.InTime();
         _ = PollAsync(watchers, "a.1", 2);
@@ -34,7 +34,7 @@ public sealed class WatchersTests
         var watchers = new Watchers(_clock);
         await PollAsync(watchers, null, null).InTime();
 
-        Assert.That(await watchers.TellAsync(CancellationToken.None).InTime(), Is.Empty);
+        Assert.That(await watchers.NotifyAsync(CancellationToken.None).InTime(), Is.Empty);
         Assert.That(watchers.Version, Is.EqualTo(2));
     }
 
@@ -47,7 +47,7 @@ public sealed class WatchersTests
         await gone.CancelAsync();
         await Assert.CatchAsync<OperationCanceledException>(() => polling);
 
-        Assert.That(await watchers.TellAsync(CancellationToken.None).InTime(), Is.Empty);
+        Assert.That(await watchers.NotifyAsync(CancellationToken.None).InTime(), Is.Empty);
     }
 
     [Test]
@@ -56,13 +56,13 @@ public sealed class WatchersTests
         var watchers = new Watchers(_clock);
         await PollAsync(watchers, "a.1", null).InTime();
 
-        var told = watchers.TellAsync(CancellationToken.None);
+        var told = watchers.NotifyAsync(CancellationToken.None);
         _clock.Advance(TimeSpan.FromSeconds(1.9));
         Assert.That(told.IsCompleted, Is.False);
         _clock.Advance(TimeSpan.FromSeconds(0.2));
 
         Assert.That(await told.InTime(), Is.EqualTo(["a.1"]));
-        Assert.That(await watchers.TellAsync(CancellationToken.None).InTime(), Is.Empty);
+        Assert.That(await watchers.NotifyAsync(CancellationToken.None).InTime(), Is.Empty);
     }
 
     [Test]
@@ -76,7 +76,7 @@ public sealed class WatchersTests
 
         _clock.Advance(TimeSpan.FromMinutes(4));
         await PollAsync(watchers, "b.1", null);
-        var told = watchers.TellAsync(CancellationToken.None);
+        var told = watchers.NotifyAsync(CancellationToken.None);
         _clock.Advance(TimeSpan.FromSeconds(3));
 
         Assert.That(await told.InTime(), Is.EqualTo(["b.1"]));

@@ -117,7 +117,12 @@ public sealed class MessageWireTests
 
     private static Message Request(Headers headers) => new()
     {
-        Id = new("node-1", 7), Kind = MessageKind.Request, Topic = s_topic, Headers = headers, ContentType = "application/json", Body = "\"pune\""u8.ToArray(),
+        Id = new("node-1", 7),
+        Kind = MessageKind.Request,
+        Topic = s_topic,
+        Headers = headers,
+        ContentType = "application/json",
+        Body = "\"pune\""u8.ToArray(),
     };
 
     private static (string Name, string Value)[] WrittenAs(Message message)

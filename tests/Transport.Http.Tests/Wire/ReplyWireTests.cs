@@ -59,7 +59,11 @@ public sealed class ReplyWireTests
     {
         var sent = new ReplyMessage
         {
-            Status = (StatusCode)409, ContentType = "application/json", Body = "{}"u8.ToArray(), Error = "Größer als 7.", Headers = Headers.Of(("a", " b ")),
+            Status = (StatusCode)409,
+            ContentType = "application/json",
+            Body = "{}"u8.ToArray(),
+            Error = "Größer als 7.",
+            Headers = Headers.Of(("a", " b ")),
         };
 
         var read = Read(ReplyWire.Write(sent, ""));

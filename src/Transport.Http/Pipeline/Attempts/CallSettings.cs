@@ -1,6 +1,6 @@
 namespace ServiceMesh.Http;
 
-/// <summary>How one request is retried and timed, put together from the request, its service and the client. Immutable.</summary>
+/// <summary>How one request is retried and timed, from the request itself, its service and the client. Immutable.</summary>
 internal sealed record CallSettings
 {
     public int Attempts { get; init; } = 3;
@@ -12,16 +12,16 @@ internal sealed record CallSettings
     /// <summary>Null: no hedging.</summary>
     public TimeSpan? HedgeAfter { get; init; }
 
-    /// <summary>Null: as <see cref="HttpTimeoutOptions.Attempt"/> says.</summary>
+    /// <summary>Null: the default of <see cref="HttpTimeoutOptions.Attempt"/>.</summary>
     public TimeSpan? AttemptTimeout { get; init; }
 
-    /// <summary>Null: as <see cref="HttpTimeoutOptions.ResponseHeaders"/> says.</summary>
+    /// <summary>Null: the default of <see cref="HttpTimeoutOptions.ResponseHeaders"/>.</summary>
     public TimeSpan? HeadersTimeout { get; init; }
 
-    /// <summary>What is worth another attempt beyond the rules, or not, by the status of an answer; null for the rules.</summary>
+    /// <summary>Whether an answer with this status is retried, in place of the rules; null for the rules.</summary>
     public Func<int, bool>? RetryOn { get; init; }
 
-    /// <summary>The settings of a service: its own, and where it has none the client's.</summary>
+    /// <summary>The settings of a service: its own options, and those of the client where it has none.</summary>
     public static CallSettings Of(HttpRetryOptions service, HttpRetryOptions client, HttpTimeoutOptions timeouts)
     {
         var rules = new CallSettings();
@@ -36,7 +36,7 @@ internal sealed record CallSettings
         };
     }
 
-    /// <summary>What the request itself says goes first.</summary>
+    /// <summary>The same with the options of one request, which come first.</summary>
     public CallSettings With(RetryOptions? request) => request is null ? this : this with
     {
         Attempts = request.Attempts ?? Attempts,
@@ -45,18 +45,27 @@ internal sealed record CallSettings
         RetryOn = request.RetryOn is { } wants ? status => wants((StatusCode)status) : RetryOn,
     };
 
-    /// <summary>How long one attempt may take; infinite when only the caller's own time limits it.</summary>
+    /// <summary>How long one attempt may take; infinite if only the remaining time of the caller limits it.</summary>
     public TimeSpan AttemptLimit(bool isRepeatable, TimeSpan remaining) => Limit(AttemptTimeout, isRepeatable, remaining);
 
-    /// <summary>How long the headers of its answer may take; infinite when the attempt's own limit says it all.</summary>
-    public TimeSpan HeadersLimit(bool isRepeatable, TimeSpan remaining) => HeadersTimeout is null
-        ? Timeout.InfiniteTimeSpan
-        : Limit(HeadersTimeout, isRepeatable, AttemptLimit(isRepeatable, remaining) is var attempt && attempt == Timeout.InfiniteTimeSpan ? remaining : attempt);
+    /// <summary>How long the response headers may take; infinite if the limit of the attempt is enough.</summary>
+    public TimeSpan HeadersLimit(bool isRepeatable, TimeSpan remaining)
+    {
+        if (HeadersTimeout is null)
+        {
+            return Timeout.InfiniteTimeSpan;
+        }
 
-    // No request lasts longer than a day, and no timer for ever.
+        var attempt = AttemptLimit(isRepeatable, remaining);
+        return Limit(HeadersTimeout, isRepeatable, attempt == Timeout.InfiniteTimeSpan ? remaining : attempt);
+    }
+
+    // No request lasts longer than a day, and no timer lasts forever.
     private static TimeSpan? Sooner(TimeSpan hedge) => hedge > TimeSpan.Zero && hedge < TimeSpan.FromDays(1) ? hedge : null;
 
-    // A timer that cannot fire before the one above it is not worth having.
+    // A timer that cannot fire before the timer above it is useless.
     private static TimeSpan Limit(TimeSpan? set, bool isRepeatable, TimeSpan bound) =>
-        (set ?? (isRepeatable ? HttpTimeoutOptions.DefaultOfAttempt : bound)) is var limit && limit < bound ? limit : Timeout.InfiniteTimeSpan;
+        (set ?? (isRepeatable ? HttpTimeoutOptions.DefaultOfAttempt : bound)) is var limit && limit < bound
+            ? limit
+            : Timeout.InfiniteTimeSpan;
 }

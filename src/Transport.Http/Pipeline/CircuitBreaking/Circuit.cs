@@ -1,10 +1,10 @@
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// One stay of a breaker in one state. What it is never changes; a change of the breaker is another object in its place,
-/// and who holds an old one is too late. Times are timestamps of the breaker's clock.
+/// One period of a breaker in one state. The state of the object never changes: a change of the breaker puts another object in its
+/// place, and a call that holds the old object reports too late. Times are timestamps of the breaker's clock.
 /// </summary>
-/// <param name="change">How it came about.</param>
+/// <param name="change">The change that began the period.</param>
 internal abstract class Circuit(CircuitChange change)
 {
     private Circuit? _next;
@@ -12,14 +12,18 @@ internal abstract class Circuit(CircuitChange change)
 
     public CircuitChange Change => change;
 
-    /// <summary>Whether there was nothing better than what is behind it at some time of this stay. It only ever becomes true.</summary>
+    /// <summary>
+    /// Whether, at some time of this period, the callers had nothing better than this endpoint. Never becomes false again.
+    /// </summary>
     public bool TriesEarly
     {
         get => Volatile.Read(ref _triesEarly);
         set => Volatile.Write(ref _triesEarly, value);
     }
 
-    /// <summary>What took its place. Set after the swap and cleared when that has been told, so that old ones hold no chain alive.</summary>
+    /// <summary>
+    /// The period that followed. Set after the swap, and cleared when observers were notified, so that old periods keep no chain alive.
+    /// </summary>
     public Circuit? Next
     {
         get => Volatile.Read(ref _next);
@@ -27,18 +31,20 @@ internal abstract class Circuit(CircuitChange change)
     }
 }
 
-/// <summary>Everything goes through. Its window starts empty and ends with it, so nothing older or later is counted in it.</summary>
+/// <summary>
+/// All calls are admitted. The window begins empty and ends with the period, so no older or later outcome is counted in it.
+/// </summary>
 internal sealed class ClosedCircuit(CircuitChange change, OutcomeWindow window) : Circuit(change)
 {
     public OutcomeWindow Window => window;
 }
 
-/// <summary>Nothing goes through.</summary>
-/// <param name="change">How it came about.</param>
-/// <param name="began">When, as a timestamp.</param>
+/// <summary>No call is admitted.</summary>
+/// <param name="change">The change that began the period.</param>
+/// <param name="began">When it began, as a timestamp.</param>
 /// <param name="until">When the first trial may come; <see cref="long.MaxValue"/> for never.</param>
-/// <param name="window">How long it is open before chance took something off; zero when opened by hand.</param>
-/// <param name="outage">What it began with; trials that fail do not change it.</param>
+/// <param name="window">The duration before jitter was subtracted; zero if the circuit was opened by hand.</param>
+/// <param name="outage">The outage that the period belongs to; failed trials do not begin a new one.</param>
 internal sealed class OpenCircuit(CircuitChange change, long began, long until, TimeSpan window, Outage outage) : Circuit(change)
 {
     public long Began => began;
@@ -52,15 +58,15 @@ internal sealed class OpenCircuit(CircuitChange change, long began, long until, 
     public bool IsByHand => Change.Cause == CircuitCause.ByHand;
 }
 
-/// <summary>From when a circuit opened until it is closed again.</summary>
-/// <param name="Since">When it began.</param>
-/// <param name="Why">For people: why it opened.</param>
-/// <param name="FailedTrials">How many trials have failed in it.</param>
+/// <summary>The time from the opening of a circuit until it closes.</summary>
+/// <param name="Since">When the circuit opened.</param>
+/// <param name="Why">The cause, for messages.</param>
+/// <param name="FailedTrials">The number of trials that failed during the outage.</param>
 internal sealed record Outage(DateTimeOffset Since, string Why, int FailedTrials = 0);
 
-/// <summary>Trials go through. All trials of one half-open circuit hold this object, and the first that answers ends it.</summary>
-/// <param name="change">How it came about.</param>
-/// <param name="open">What was tried.</param>
+/// <summary>Trials are admitted. All trials of one half-open period hold this object, and the first that is answered ends it.</summary>
+/// <param name="change">The change that began the period.</param>
+/// <param name="open">The open period before it.</param>
 /// <param name="nextTrial">When the next trial may come.</param>
 internal sealed class HalfOpenCircuit(CircuitChange change, OpenCircuit open, long nextTrial) : Circuit(change)
 {
@@ -70,10 +76,10 @@ internal sealed class HalfOpenCircuit(CircuitChange change, OpenCircuit open, lo
 
     public long NextTrial => Volatile.Read(ref _nextTrial);
 
-    /// <summary>One of those who come after the time is the next trial, and sets the time of the one after it.</summary>
+    /// <summary>One of the calls that come after the time is the next trial, and sets the time of the trial after it.</summary>
     public bool TryTakeTrial(CoarseClock clock, long interval)
     {
-        // The time is read after what it is compared with: so a test can hold all threads where only the swap tells them apart.
+        // The clock is read after the time that it is compared with, so a test can hold all threads where only the swap decides.
         var seen = NextTrial;
         var now = clock.Now;
         return now >= seen && Interlocked.CompareExchange(ref _nextTrial, now + interval, seen) == seen;

@@ -5,22 +5,21 @@ using Polly.Timeout;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// A <see cref="CircuitBreaker"/> as a strategy: asks the breaker of a call, makes the call, judges and reports its outcome.
-/// A call that is not admitted ends at once with a <see cref="CircuitOpenException"/>. Thread-safe. Calls that complete at
-/// once allocate nothing, and those that do not take what waits for them from a pool.
+/// A <see cref="CircuitBreaker"/> as a Polly strategy: asks the breaker of a call, makes the call, classifies the outcome and reports it.
+/// A call that is not admitted ends at once with a <see cref="CircuitOpenException"/>. Thread-safe. A call that completes synchronously
+/// allocates nothing, and other calls use pooled state machines.
 /// </summary>
-/// <typeparam name="TResult">What the pipeline's calls return.</typeparam>
+/// <typeparam name="TResult">The result of the pipeline's calls.</typeparam>
 public sealed class CircuitBreakerStrategy<TResult> : ResilienceStrategy<TResult>
 {
     private readonly Func<ResilienceContext, CircuitBreaker?>? _breakerOf;
     private readonly CircuitBreaker? _only;
     private readonly Func<Outcome<TResult>, ResilienceContext, bool?> _isFailed;
-    private readonly Func<ResilienceContext, bool>? _countsCancelled;
 
-    /// <summary>Makes the strategy.</summary>
+    /// <summary>Creates the strategy.</summary>
     /// <param name="options">Read once.</param>
-    /// <param name="clock">The clock of the breakers that the strategy makes. Default: the system's.</param>
-    /// <exception cref="ArgumentException">The options cannot work; the message says why.</exception>
+    /// <param name="clock">The clock of the breakers that the strategy creates. Default: the system's.</param>
+    /// <exception cref="ArgumentException">An option is not valid; the message names it.</exception>
     public CircuitBreakerStrategy(CircuitBreakerStrategyOptions<TResult> options, TimeProvider? clock = null)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -32,11 +31,10 @@ public sealed class CircuitBreakerStrategy<TResult> : ResilienceStrategy<TResult
 
         var (settings, changed, seed, time) = (options.CircuitBreaker, options.Changed, options.Seed, clock ?? TimeProvider.System);
         _isFailed = options.IsFailed;
-        _countsCancelled = options.CountsCancelled;
         _breakerOf = options.BreakerOf;
         if (options.KeyBuilder is { } keyOf)
         {
-            var breakers = new CircuitsByKey(options.MaxKeys, Make, time);
+            var breakers = new KeyedCircuitBreakers(options.MaxKeys, Make, time);
             _breakerOf = context => keyOf(context) is { } key ? breakers.Find(key) : null;
         }
         else if (_breakerOf is null)
@@ -71,28 +69,28 @@ public sealed class CircuitBreakerStrategy<TResult> : ResilienceStrategy<TResult
         var running = callback(context, state);
         if (!running.IsCompletedSuccessfully)
         {
-            return SettleLaterAsync(running, breaker, pass, context);
+            return ReportAsync(running, breaker, pass, context);
         }
 
         var outcome = running.Result;
-        Settle(outcome, breaker, pass, context);
+        Report(outcome, breaker, pass, context);
         return new(outcome);
     }
 
-    // What is beneath returns its exceptions as outcomes. Should it throw one, the call counts neither for nor against.
+    // The layers below return exceptions as outcomes. If one is thrown, the call counts as neither success nor failure.
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<Outcome<TResult>> SettleLaterAsync(
+    private async ValueTask<Outcome<TResult>> ReportAsync(
         ValueTask<Outcome<TResult>> running, CircuitBreaker breaker, CircuitPass pass, ResilienceContext context)
     {
         var outcome = await running.ConfigureAwait(context.ContinueOnCapturedContext);
-        Settle(outcome, breaker, pass, context);
+        Report(outcome, breaker, pass, context);
         return outcome;
     }
 
-    private void Settle(Outcome<TResult> outcome, CircuitBreaker breaker, CircuitPass pass, ResilienceContext context)
+    private void Report(Outcome<TResult> outcome, CircuitBreaker breaker, CircuitPass pass, ResilienceContext context)
     {
-        // What fails after its caller has gone says nothing of what is behind the breaker. A timeout does: it was waited for.
-        if ((outcome.Exception is null or TimeoutRejectedException || !context.CancellationToken.IsCancellationRequested || _countsCancelled?.Invoke(context) == true)
+        // A failure after the caller has cancelled says nothing about the protected resource. A timeout does: it was waited for.
+        if ((outcome.Exception is null or TimeoutRejectedException || !context.CancellationToken.IsCancellationRequested)
             && _isFailed(outcome, context) is { } failed)
         {
             breaker.Report(pass, failed);

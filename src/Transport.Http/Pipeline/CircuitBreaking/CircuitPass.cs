@@ -1,8 +1,8 @@
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// What a call got when a <see cref="CircuitBreaker"/> admitted it, and reports its outcome with: it knows the state that
-/// admitted it, so an answer that comes when that state is over changes nothing.
+/// The admission of one call by a <see cref="CircuitBreaker"/>, needed to report the outcome. It holds the state that admitted the call,
+/// so an outcome that arrives after that state has ended changes nothing.
 /// </summary>
 public readonly struct CircuitPass
 {
@@ -11,6 +11,6 @@ public readonly struct CircuitPass
     /// <summary>Whether the call is the trial of a circuit that is not closed.</summary>
     public bool IsTrial => Circuit is HalfOpenCircuit;
 
-    /// <summary>Null in a default one, which no breaker gave.</summary>
+    /// <summary>Null in the default value, which no breaker gave.</summary>
     internal Circuit? Circuit { get; }
 }

@@ -12,19 +12,19 @@ internal readonly record struct Outcomes(long Successes, long Failures)
 }
 
 /// <summary>
-/// Counts outcomes within a sliding window, fast with many threads: each processor has a cell of its own that only grows, as in
-/// Java's LongAdder (JSR 166). Once in an interval one caller notes the sums as a bucket; what came within the window is the
-/// difference between now and the oldest bucket in it, as in Armeria's sliding window. Nothing is ever reset, so no outcome is
-/// lost or counted twice. Thread-safe without waiting, and without allocating.
+/// Counts outcomes within a sliding window, fast with many threads: each processor has its own cell, which only grows, as in Java's
+/// LongAdder (JSR 166). Once in each interval one caller stores the sums as a bucket. The outcomes within the window are the difference
+/// between now and the oldest bucket in it, as in Armeria's sliding window. Nothing is ever reset, so no outcome is lost or counted
+/// twice. Thread-safe without waiting, and without allocation.
 /// </summary>
 internal sealed class OutcomeWindow
 {
-    // Of more processors than these, several share a cell: 4 KB for each window are enough.
-    private const int MostCells = 32;
+    // With more processors than this, several share a cell: 4 KB for each window are enough.
+    private const int MaxCells = 32;
     private const long Busy = long.MaxValue;
 
     private readonly Cell[] _cells;
-    private readonly Bucket[] _buckets; // a ring; touched only by who made _rollAt busy
+    private readonly Bucket[] _buckets; // a ring; used only by the thread that set _rollAt to Busy
     private readonly long _window;
     private readonly long _interval;
     private int _newest;
@@ -32,11 +32,11 @@ internal sealed class OutcomeWindow
 
     /// <param name="window">In the unit of <paramref name="now"/>.</param>
     /// <param name="interval">At most the window.</param>
-    /// <param name="now">A timestamp; all later ones are of the same clock.</param>
-    /// <param name="cells">How many; a power of two is made of it. Default: one for each processor.</param>
+    /// <param name="now">A timestamp; all later timestamps come from the same clock.</param>
+    /// <param name="cells">The number of cells, rounded up to a power of two. Default: one for each processor.</param>
     public OutcomeWindow(long window, long interval, long now, int? cells = null)
     {
-        _cells = new Cell[(int)BitOperations.RoundUpToPowerOf2((uint)(cells ?? Math.Min(Environment.ProcessorCount, MostCells)))];
+        _cells = new Cell[(int)BitOperations.RoundUpToPowerOf2((uint)(cells ?? Math.Min(Environment.ProcessorCount, MaxCells)))];
         _window = window;
         _interval = interval;
         _buckets = new Bucket[(window / interval) + 2];
@@ -45,7 +45,9 @@ internal sealed class OutcomeWindow
         _rollAt = now + interval;
     }
 
-    /// <summary>Counts one outcome. True for one caller in each interval, who then sees what came within the window, its own included.</summary>
+    /// <summary>
+    /// Counts one outcome. True for one caller in each interval; that caller receives the outcomes within the window, its own included.
+    /// </summary>
     public bool Count(bool failed, long now, out Outcomes within)
     {
         var rolls = now >= Volatile.Read(ref _rollAt) && TryRoll(now);
@@ -62,7 +64,7 @@ internal sealed class OutcomeWindow
         return true;
     }
 
-    /// <summary>What came within the window. False when another thread looks at this moment.</summary>
+    /// <summary>Reads the outcomes within the window. False if another thread reads at this moment.</summary>
     public bool TryRead(long now, out Outcomes within)
     {
         var seen = Volatile.Read(ref _rollAt);
@@ -77,8 +79,8 @@ internal sealed class OutcomeWindow
         return true;
     }
 
-    // The winner begins a bucket before it counts, so that its own outcome lies in the new one. Those who lose, or come while
-    // it sums, count and go on: in which of two neighbouring buckets is all that depends on it.
+    // The winner begins a bucket before it counts, so that its own outcome lies in the new bucket. Threads that lose, or come while the
+    // winner sums, count and go on: the race decides only in which of two neighbouring buckets they are counted.
     private bool TryRoll(long now)
     {
         var seen = Volatile.Read(ref _rollAt);
@@ -105,7 +107,7 @@ internal sealed class OutcomeWindow
 
         if (oldest is not { Before: var before })
         {
-            return default; // the last bucket began before the window, and whoever came since would have begun another
+            return default; // the last bucket began before the window, and a later call would have begun another one
         }
 
         var all = Sum();
@@ -125,11 +127,11 @@ internal sealed class OutcomeWindow
     }
 
     /// <param name="Began">When it began.</param>
-    /// <param name="Before">All outcomes that were counted before.</param>
+    /// <param name="Before">All outcomes that were counted before it.</param>
     private readonly record struct Bucket(long Began, Outcomes Before);
 
-    // Two lines of a cache for each processor, because lines are fetched in pairs; and not at the beginning, where the array's
-    // length is, which every access reads.
+    // Two cache lines for each processor, because lines are fetched in pairs. The counters are not at the beginning, where the length of
+    // the array is, because every access reads that.
     [StructLayout(LayoutKind.Explicit, Size = 128)]
     private struct Cell
     {

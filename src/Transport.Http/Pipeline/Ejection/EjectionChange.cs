@@ -1,25 +1,25 @@
 namespace ServiceMesh.Http;
 
-/// <summary>Why an endpoint was ejected, or is back.</summary>
+/// <summary>Why an endpoint was ejected, or returned.</summary>
 internal enum EjectionCause
 {
-    /// <summary>It failed too often in a row: ejected.</summary>
+    /// <summary>Too many consecutive failures: ejected.</summary>
     ConsecutiveFailures,
 
-    /// <summary>It failed clearly more often than its peers: ejected.</summary>
+    /// <summary>A failure rate clearly above that of its peers: ejected.</summary>
     FailureRate,
 
-    /// <summary>Its time is over: back.</summary>
+    /// <summary>The ejection time has passed: returned.</summary>
     TimePassed,
 
-    /// <summary>The group has become too small for so many to be out: back.</summary>
+    /// <summary>The group became too small for so many ejections: returned.</summary>
     GroupShrank,
 }
 
-/// <summary>An endpoint was ejected, or is back. Immutable.</summary>
-/// <param name="Endpoint">Which.</param>
-/// <param name="IsEjected">Whether it is out from now on.</param>
-/// <param name="Cause">Why.</param>
-/// <param name="Times">The how manieth time it is out, as its time is reckoned.</param>
-/// <param name="Time">How long it is out, or was to be.</param>
+/// <summary>An endpoint was ejected, or returned. Immutable.</summary>
+/// <param name="Endpoint">The endpoint.</param>
+/// <param name="IsEjected">Whether the endpoint is ejected from now on.</param>
+/// <param name="Cause">The cause.</param>
+/// <param name="Times">The number of ejections that the ejection time was computed from.</param>
+/// <param name="Time">How long the ejection lasts, or was to last.</param>
 internal sealed record EjectionChange(Endpoint Endpoint, bool IsEjected, EjectionCause Cause, int Times, TimeSpan Time);

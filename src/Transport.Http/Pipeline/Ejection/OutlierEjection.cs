@@ -4,21 +4,20 @@ using System.Collections.Immutable;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// Leaves out those endpoints of a group that are worse than their peers, for a time that grows; never too many of them. It
-/// lives with the addresses of a group (<see cref="GroupWatcher"/>), so all who call the group see the same. Thread-safe:
-/// picks and recordings read flags, and only a change of an endpoint takes the lock. After the outlier detection of Envoy and
-/// the panic threshold of its load balancer.
+/// Ejects endpoints of a group that are worse than their peers, for a time that grows, and never too many of them. It belongs to the
+/// addresses of a group, so all callers of the group share it. Thread-safe: picks and recordings read flags, and only a change of an
+/// endpoint takes the lock. After the outlier detection of Envoy and the panic threshold of its load balancer.
 /// </summary>
-internal sealed class OutlierEjection : IDisposable
+internal sealed class OutlierEjection : IEndpointGroup, IDisposable
 {
     private const int Steps = 20;
 
     private readonly Lock _lock = new();
     private readonly TimeProvider _time;
-    private readonly ConcurrentQueue<EjectionChange> _news = new();
-    private readonly Teller _teller;
-    private readonly Dictionary<Endpoint, Peer> _members = [];
-    private ImmutableArray<Peer> _peers = [];
+    private readonly ConcurrentQueue<EjectionChange> _changes = new();
+    private readonly OrderedNotifier _notifier;
+    private readonly Dictionary<Endpoint, OutlierTracker> _trackers = [];
+    private ImmutableArray<OutlierTracker> _all = [];
     private int _ejected;
     private bool _isDisposed;
     private volatile bool _panics;
@@ -26,7 +25,7 @@ internal sealed class OutlierEjection : IDisposable
 
     /// <param name="settings">Not changed from now on.</param>
     /// <param name="clock">The clock.</param>
-    /// <exception cref="ArgumentException">The settings cannot work; the message says why.</exception>
+    /// <exception cref="ArgumentException">A setting is not valid; the message names it.</exception>
     public OutlierEjection(OutlierEjectionOptions settings, TimeProvider clock)
     {
         var problems = settings.Problems("Ejection").ToArray();
@@ -38,75 +37,74 @@ internal sealed class OutlierEjection : IDisposable
         Settings = settings;
         _time = clock;
         Clock = new(clock);
-        _teller = new(TellNews);
+        _notifier = new(NotifyAll);
     }
 
-    /// <summary>Raised for each endpoint that is ejected or back, in order and one at a time, outside of the lock.</summary>
+    /// <summary>Raised for each endpoint that is ejected or returns, in order and one at a time, outside the lock.</summary>
     public event EventHandler<EjectionChange>? Changed;
 
-    /// <summary>Raised for each change of an endpoint's circuit, which is the sender, in the order of that endpoint.</summary>
+    /// <summary>Raised for each change of an endpoint's circuit, in the order of that endpoint. The endpoint is the sender.</summary>
     public event EventHandler<CircuitChange>? CircuitChanged;
 
     public OutlierEjectionOptions Settings { get; }
 
-    private TimeSpan MaxTime => Settings.EjectionTime > Settings.MaxEjectionTime ? Settings.EjectionTime : Settings.MaxEjectionTime;
-
     public CoarseClock Clock { get; }
 
     /// <summary>
-    /// True while less than <see cref="OutlierEjectionOptions.PanicThreshold"/> of the group can take requests: are healthy,
-    /// not ejected, and their circuits closed. Those that drain are not counted at all.
+    /// True while less than <see cref="OutlierEjectionOptions.PanicThreshold"/> of the group can take requests: these endpoints are
+    /// healthy, not ejected, and their circuits are closed. Draining endpoints are not counted at all.
     /// </summary>
     public bool Panics => _panics;
 
-    /// <summary>Whether a circuit of the group is not closed: only then it is worth looking for one whose trial is due.</summary>
     public bool HasOpenCircuits => _hasOpenCircuits;
 
-    /// <summary>How many are ejected.</summary>
+    /// <summary>The number of ejected endpoints.</summary>
     public int Ejected => Volatile.Read(ref _ejected);
 
-    /// <summary>These are the endpoints from now on. Those that stay keep their conduct; those that go are nobody's peers any more.</summary>
+    /// <summary>Replaces the endpoints. Those that stay keep their recorded outcomes; those that go leave the group.</summary>
     public void Update(ImmutableArray<Endpoint> endpoints)
     {
         lock (_lock)
         {
-            foreach (var gone in _members.Values.Where(p => !endpoints.Contains(p.Endpoint)).ToArray())
+            foreach (var gone in _trackers.Values.Where(t => !endpoints.Contains(t.Endpoint)).ToArray())
             {
-                _members.Remove(gone.Endpoint);
+                _trackers.Remove(gone.Endpoint);
                 _ejected -= gone.IsEjected ? 1 : 0;
                 gone.Timer?.Dispose();
-                gone.Endpoint.Peer = null;
-                gone.Endpoint.Breaker.TriesEarly = false;
+                var protection = EndpointProtection.Of(gone.Endpoint);
+                protection.Tracker = null;
+                protection.Breaker.TriesEarly = false;
             }
 
             foreach (var endpoint in endpoints)
             {
-                if (!_members.ContainsKey(endpoint))
+                if (!_trackers.ContainsKey(endpoint))
                 {
-                    _members[endpoint] = endpoint.Peer = new(endpoint, this, MakeWindow());
+                    _trackers[endpoint] = EndpointProtection.Of(endpoint).Tracker = new(endpoint, this, MakeWindow());
                 }
             }
 
-            _peers = [.. _members.Values];
-            foreach (var tooMany in _peers.Where(p => p.IsEjected).OrderBy(p => p.LeftAt).Take(Math.Max(0, _ejected - MostNeedsLock)).ToArray())
+            _all = [.. _trackers.Values];
+            var tooMany = Math.Max(0, _ejected - MaxEjectedNeedsLock);
+            foreach (var returning in _all.Where(t => t.IsEjected).OrderBy(t => t.LeftAt).Take(tooMany).ToArray())
             {
-                ReturnNeedsLock(tooMany, EjectionCause.GroupShrank);
+                ReturnNeedsLock(returning, EjectionCause.GroupShrank);
             }
 
             RecountNeedsLock();
         }
 
-        _teller.Tell();
+        _notifier.Notify();
     }
 
-    /// <summary>The circuit of an endpoint has changed.</summary>
+    /// <summary>The circuit of an endpoint changed.</summary>
     public void Recount(Endpoint endpoint, CircuitChange change)
     {
         Recount();
-        Teller.Raise(CircuitChanged, endpoint, change);
+        OrderedNotifier.Raise(CircuitChanged, endpoint, change);
     }
 
-    /// <summary>The state of an endpoint has changed.</summary>
+    /// <summary>The state of an endpoint changed.</summary>
     public void Recount()
     {
         lock (_lock)
@@ -115,41 +113,43 @@ internal sealed class OutlierEjection : IDisposable
         }
     }
 
-    /// <summary>Ejects an endpoint, unless it would be one too many: then it stays, and its next failure asks again.</summary>
-    public void Eject(Peer peer, EjectionCause cause)
+    /// <summary>Ejects an endpoint, unless too many are ejected: then the endpoint stays, and its next failure asks again.</summary>
+    public void Eject(OutlierTracker tracker, EjectionCause cause)
     {
         lock (_lock)
         {
-            // Where there is no peer, nobody else could take its requests.
-            if (_isDisposed || peer.IsEjected || _peers.Length < 2 || _ejected >= MostNeedsLock || _members.GetValueOrDefault(peer.Endpoint) != peer)
+            // A group of one has no other endpoint that could take the requests.
+            if (_isDisposed || tracker.IsEjected || _all.Length < 2 || _ejected >= MaxEjectedNeedsLock || !IsMemberNeedsLock(tracker))
             {
                 return;
             }
 
             var now = Clock.Now;
-            var stayed = peer.Times == 0 ? 0 : (int)Math.Min(peer.Times, Clock.Between(peer.ReturnedAt, now) / Settings.EjectionTime);
-            peer.Times += 1 - stayed;
-            var time = Settings.EjectionTime * peer.Times;
-            peer.Time = time < MaxTime ? time : MaxTime;
-            peer.LeftAt = now;
-            peer.Leave();
+            var goodPeriods = tracker.Times == 0
+                ? 0
+                : (int)Math.Min(tracker.Times, Clock.Between(tracker.ReturnedAt, now) / Settings.EjectionTime);
+            tracker.Times += 1 - goodPeriods;
+            var time = Settings.EjectionTime * tracker.Times;
+            tracker.Time = time < MaxTime ? time : MaxTime;
+            tracker.LeftAt = now;
+            tracker.Leave();
             _ejected++;
-            peer.Timer = _time.CreateTimer(_ => TimePassed(peer), null, peer.Time, Timeout.InfiniteTimeSpan);
-            _news.Enqueue(new(peer.Endpoint, true, cause, peer.Times, peer.Time));
+            tracker.Timer = _time.CreateTimer(_ => TimePassed(tracker), null, tracker.Time, Timeout.InfiniteTimeSpan);
+            _changes.Enqueue(new(tracker.Endpoint, true, cause, tracker.Times, tracker.Time));
             RecountNeedsLock();
         }
 
-        _teller.Tell();
+        _notifier.Notify();
     }
 
-    /// <summary>Whether an endpoint fails clearly more often than its peers that are in.</summary>
-    public bool IsWorseThanPeers(Peer peer, Outcomes own)
+    /// <summary>Whether an endpoint fails clearly more often than its peers that are not ejected.</summary>
+    public bool IsWorseThanPeers(OutlierTracker tracker, Outcomes own)
     {
         var (successes, failures) = (0L, 0L);
-        foreach (var other in _peers)
+        foreach (var other in _all)
         {
-            // One whose numbers another thread sums at this moment is left out this time.
-            if (other != peer && !other.IsEjected && other.TryRead(out var within))
+            // A peer whose numbers another thread sums at this moment is left out this time.
+            if (other != tracker && !other.IsEjected && other.TryRead(out var within))
             {
                 successes += within.Successes;
                 failures += within.Failures;
@@ -160,7 +160,7 @@ internal sealed class OutlierEjection : IDisposable
         return peers.Total >= Settings.MinimumRequests && FailureRates.IsWorse(own, peers, Settings.FailureRateMargin);
     }
 
-    /// <summary>Ends all ejections; nobody is ejected any more.</summary>
+    /// <summary>Ends all ejections. No endpoint is ejected from then on.</summary>
     public void Dispose()
     {
         Update([]);
@@ -170,50 +170,54 @@ internal sealed class OutlierEjection : IDisposable
         }
     }
 
-    private int MostNeedsLock => Settings.MaxEjected == 0 ? 0 : Math.Max(1, (int)(Settings.MaxEjected * _peers.Length));
+    private TimeSpan MaxTime => Settings.EjectionTime > Settings.MaxEjectionTime ? Settings.EjectionTime : Settings.MaxEjectionTime;
 
-    private void TimePassed(Peer peer)
+    private int MaxEjectedNeedsLock => Settings.MaxEjected == 0 ? 0 : Math.Max(1, (int)(Settings.MaxEjected * _all.Length));
+
+    private bool IsMemberNeedsLock(OutlierTracker tracker) => _trackers.GetValueOrDefault(tracker.Endpoint) == tracker;
+
+    private void TimePassed(OutlierTracker tracker)
     {
         lock (_lock)
         {
-            if (!peer.IsEjected || _members.GetValueOrDefault(peer.Endpoint) != peer)
+            if (!tracker.IsEjected || !IsMemberNeedsLock(tracker))
             {
                 return;
             }
 
-            ReturnNeedsLock(peer, EjectionCause.TimePassed);
+            ReturnNeedsLock(tracker, EjectionCause.TimePassed);
             RecountNeedsLock();
         }
 
-        _teller.Tell();
+        _notifier.Notify();
     }
 
-    private void ReturnNeedsLock(Peer peer, EjectionCause cause)
+    private void ReturnNeedsLock(OutlierTracker tracker, EjectionCause cause)
     {
-        peer.Timer?.Dispose();
-        peer.Timer = null;
-        peer.ReturnedAt = Clock.Now;
-        peer.Return(MakeWindow());
+        tracker.Timer?.Dispose();
+        tracker.Timer = null;
+        tracker.ReturnedAt = Clock.Now;
+        tracker.Return(MakeWindow());
         _ejected--;
-        _news.Enqueue(new(peer.Endpoint, false, cause, peer.Times, peer.Time));
+        _changes.Enqueue(new(tracker.Endpoint, false, cause, tracker.Times, tracker.Time));
     }
 
     private void RecountNeedsLock()
     {
         var (counted, fit, open) = (0, 0, false);
-        foreach (var peer in _peers)
+        foreach (var tracker in _all)
         {
-            var isClosed = peer.Endpoint.Breaker.State == CircuitState.Closed;
-            counted += peer.Endpoint.State == EndpointState.Draining ? 0 : 1;
-            fit += peer.Endpoint.State == EndpointState.Healthy && !peer.IsEjected && isClosed ? 1 : 0;
+            var isClosed = EndpointProtection.Of(tracker.Endpoint).Breaker.State == CircuitState.Closed;
+            counted += tracker.Endpoint.State == EndpointState.Draining ? 0 : 1;
+            fit += tracker.Endpoint.State == EndpointState.Healthy && !tracker.IsEjected && isClosed ? 1 : 0;
             open |= !isClosed;
         }
 
         _hasOpenCircuits = open;
         _panics = fit < Settings.PanicThreshold * counted;
-        foreach (var peer in _peers)
+        foreach (var tracker in _all)
         {
-            peer.Endpoint.Breaker.TriesEarly = _panics;
+            EndpointProtection.Of(tracker.Endpoint).Breaker.TriesEarly = _panics;
         }
     }
 
@@ -223,11 +227,11 @@ internal sealed class OutlierEjection : IDisposable
         return new(window, Math.Max(1, window / Steps), Clock.Now);
     }
 
-    private void TellNews()
+    private void NotifyAll()
     {
-        while (_news.TryDequeue(out var change))
+        while (_changes.TryDequeue(out var change))
         {
-            Teller.Raise(Changed, this, change);
+            OrderedNotifier.Raise(Changed, this, change);
         }
     }
 }

@@ -1,17 +1,17 @@
 namespace ServiceMesh.Http;
 
-/// <summary>The requests of one client that may be under way at once; what is more is refused before it costs anything. Thread-safe.</summary>
-/// <param name="most">How many.</param>
-internal sealed class ConcurrencyLimit(int most)
+/// <summary>Limits the requests of one client that may be in flight. More are refused before they cost anything. Thread-safe.</summary>
+/// <param name="max">The maximum number of requests.</param>
+internal sealed class ConcurrencyLimit(int max)
 {
     private int _running;
 
-    public int Most => most;
+    public int Max => max;
 
-    /// <summary>Takes a place, which <see cref="Leave"/> gives back. False when there is none.</summary>
+    /// <summary>Takes a place, which <see cref="Leave"/> gives back. False if there is none.</summary>
     public bool TryEnter()
     {
-        if (Interlocked.Increment(ref _running) <= most)
+        if (Interlocked.Increment(ref _running) <= max)
         {
             return true;
         }

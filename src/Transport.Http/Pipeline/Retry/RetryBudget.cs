@@ -1,10 +1,10 @@
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// How many retries the requests of late allow: a share of them and a fixed number a second, over a sliding window, so that
+/// The number of retries that recent requests allow: a share of them and a fixed number per second, over a sliding window, so that
 /// retries never become the load that keeps a service down. Shared by all requests of a client. Thread-safe without locks.
 /// </summary>
-/// <remarks>The amounts are those of Finagle's <c>RetryBudget</c>; they are counted in slices of the window.</remarks>
+/// <remarks>The computation is that of Finagle's <c>RetryBudget</c>, counted in slices of the window.</remarks>
 internal sealed class RetryBudget
 {
     private const int Slices = 10;
@@ -29,7 +29,7 @@ internal sealed class RetryBudget
         }
     }
 
-    /// <summary>How many retries may follow now.</summary>
+    /// <summary>The number of retries that are allowed now.</summary>
     public double Available
     {
         get
@@ -51,13 +51,13 @@ internal sealed class RetryBudget
 
     private long Period => _clock.GetElapsedTime(_madeAt).Ticks / _sliceTime.Ticks;
 
-    /// <summary>A request was sent for the first time.</summary>
+    /// <summary>A request is sent for the first time.</summary>
     public void Count() => Interlocked.Increment(ref Current().Requests);
 
-    /// <summary>Takes what one retry costs. False when it is not there: then the last answer counts.</summary>
+    /// <summary>Takes the token of one retry. False if there is none: then the last result counts.</summary>
     public bool TryTake()
     {
-        // Counted first and looked at then, so that two that come at once cannot both have the last one.
+        // Counted first and checked afterwards, so that two concurrent retries cannot both take the last token.
         var slice = Current();
         Interlocked.Increment(ref slice.Retries);
         if (Available >= 0)
@@ -69,7 +69,7 @@ internal sealed class RetryBudget
         return false;
     }
 
-    // Who finds a slice of ten periods ago empties it. What others count in it at that very moment may be lost: a token.
+    // The first thread that finds a slice of ten periods ago clears it. A token that is counted at that very moment may be lost.
     private Slice Current()
     {
         var now = Period;

@@ -4,144 +4,149 @@ using Polly.Retry;
 
 namespace ServiceMesh.Http;
 
-/// <summary>Whether an attempt is followed by another one, and after which pause. One for all requests of a client.</summary>
+/// <summary>
+/// Decides whether an attempt is followed by another one, and after which pause. One object for all requests of a client.
+/// </summary>
 internal sealed class RetryRules<TReply>(RetryBudget budget, Random random, ClientMetrics metrics)
     where TReply : class
 {
-    /// <summary>The rules as Polly's retry strategy wants them, which runs the attempts and waits between them.</summary>
-    public RetryStrategyOptions<Answer<TReply>> ToOptions() => new()
+    /// <summary>The rules for Polly's retry strategy, which runs the attempts and waits between them.</summary>
+    public RetryStrategyOptions<AttemptResult<TReply>> ToRetryOptions() => new()
     {
         Name = "Retry",
-        MaxRetryAttempts = int.MaxValue, // how many is the request's own affair
+        MaxRetryAttempts = int.MaxValue, // each request has its own limit
         ShouldHandle = arguments => new(ShouldRetry(Call<TReply>.Of(arguments.Context), arguments.Outcome)),
-        DelayGenerator = static arguments => new(Call<TReply>.Of(arguments.Context).NextPause),
+        DelayGenerator = static arguments => new(Call<TReply>.Of(arguments.Context).Attempts.NextPause),
     };
 
     /// <summary>
-    /// The same rules for attempts that run beside each other, as Polly's hedging strategy wants them. It starts another one
-    /// while an answer is awaited for too long. A failure waits for those that are still under way, and when there is none it is
-    /// handed up to be retried like any other, with its pause.
+    /// The same rules for Polly's hedging strategy, which runs attempts at the same time: it starts another attempt if an answer takes too
+    /// long. A failure waits for the attempts that are still in flight. If there are none, it goes up to the retry strategy, with its
+    /// pause.
     /// </summary>
-    public HedgingStrategyOptions<Answer<TReply>> ToHedgingOptions() => new()
+    public HedgingStrategyOptions<AttemptResult<TReply>> ToHedgingOptions() => new()
     {
         Name = "Hedge",
         MaxHedgedAttempts = 9,
-        ShouldHandle = static arguments => new(IsPassedOver(Call<TReply>.Of(arguments.Context), arguments.Outcome)),
+        ShouldHandle = static arguments => new(IsRejected(Call<TReply>.Of(arguments.Context), arguments.Outcome)),
         DelayGenerator = static arguments => new(Call<TReply>.Of(arguments.Context).Settings.HedgeAfter ?? Timeout.InfiniteTimeSpan),
-        ActionGenerator = arguments => MayJoin(Call<TReply>.Of(arguments.PrimaryContext)) ? () => arguments.Callback(arguments.ActionContext) : null,
+        ActionGenerator = arguments =>
+            MayStartAnother(Call<TReply>.Of(arguments.PrimaryContext)) ? () => arguments.Callback(arguments.ActionContext) : null,
     };
 
-    private bool ShouldRetry(Call<TReply> call, Outcome<Answer<TReply>> outcome)
+    private bool ShouldRetry(Call<TReply> call, Outcome<AttemptResult<TReply>> end)
     {
-        // Without an answer it was cancelled, by the caller or by the end of its time.
-        var worst = call.TakeWorst();
-        if (outcome.Exception is not null || !call.CanBeSentAgain)
+        // An exception here is a cancellation: by the caller, or because its time is over.
+        var worst = call.Hedge?.TakeWorst();
+        if (end.Exception is not null || !call.CanBeSentAgain)
         {
             return false;
         }
 
-        // Of attempts beside each other that were all passed over, the outcome is that of the first, but the worst decides: one that
-        // was declined does not make up for one that may have run.
-        var answer = outcome.Result;
-        var last = new PassedOver(After(call, answer), answer.Verdict);
-        var (next, verdict) = last.Next != NextAttempt.None && worst is not null && worst.IsWorseThan(last) ? worst : last;
+        // If all concurrent attempts were rejected, the result is that of the first, but the worst decides: an attempt that was declined
+        // does not make up for one that may have run.
+        var result = end.Result;
+        var last = new RejectedResult(After(call, result), result.Outcome);
+        var (next, outcome) = last.Next != NextStep.None && worst is not null && worst.IsWorseThan(last) ? worst : last;
         var isRetried = next switch
         {
-            NextAttempt.Moves => Moves(call),
-            NextAttempt.Retries => Retries(call, verdict, verdict.Result == AttemptResult.NotSent ? "not-sent" : "broken"),
+            NextStep.Move => Move(call),
+            NextStep.Retry => Retry(call, outcome, outcome.Kind == OutcomeKind.NotSent ? "not-sent" : "broken"),
             _ => false,
         };
         if (isRetried)
         {
-            call.Discard(answer);
+            call.Discard(result);
         }
 
         return isRetried;
     }
 
-    // Whether the answer of one of several attempts does not count, because there may be a better one.
-    private static bool IsPassedOver(Call<TReply> call, Outcome<Answer<TReply>> outcome)
+    // Whether the result of one of several concurrent attempts does not count, because another may be better.
+    private static bool IsRejected(Call<TReply> call, Outcome<AttemptResult<TReply>> end)
     {
-        if (outcome.Exception is not null)
+        if (end.Exception is not null)
         {
             return false;
         }
 
-        var next = After(call, outcome.Result);
-        if (next == NextAttempt.None)
+        var next = After(call, end.Result);
+        if (next == NextStep.None)
         {
-            call.HasAnswer = true;
+            call.Hedge!.HasAnswer = true;
             return false;
         }
 
-        call.Discard(outcome.Result);
-        call.PassOver(next, outcome.Result.Verdict);
+        call.Discard(end.Result);
+        call.Hedge!.Reject(next, end.Result.Outcome);
         return true;
     }
 
-    // Asked when there was no answer for too long, and when one was passed over. When both happen at one moment they are taken for
-    // one: a hedge then starts a little earlier or later.
-    private bool MayJoin(Call<TReply> call)
+    // Polly asks this if an answer takes too long, and if a result was rejected. If both happen at the same moment they are taken for
+    // one: then a hedge starts a little earlier or later.
+    private bool MayStartAnother(Call<TReply> call)
     {
-        if (call.TakeHasPassedOver())
+        var hedge = call.Hedge!;
+        if (hedge.TakeHasRejected())
         {
-            return call.Worst?.Next == NextAttempt.Moves && Moves(call);
+            return hedge.Worst?.Next == NextStep.Move && Move(call);
         }
 
-        if (call is not { Running: > 0, IsRepeatable: true, CanBeSentAgain: true, HasNoTokenToHedge: false } || call.Attempts >= call.Settings.Attempts || !Moves(call))
+        var mayHedge = hedge.Running > 0 && call.CanBeSentAgain && !hedge.HasNoToken && call.Attempts.Count < call.Settings.Attempts;
+        if (!mayHedge || !Move(call))
         {
             return false;
         }
 
-        call.HasNoTokenToHedge = !TakeToken(call, "hedge");
-        return !call.HasNoTokenToHedge;
+        hedge.HasNoToken = !TakeToken(call, "hedge");
+        return !hedge.HasNoToken;
     }
 
-    private static NextAttempt After(Call<TReply> call, Answer<TReply> answer) => answer.Verdict.Result switch
+    private static NextStep After(Call<TReply> call, AttemptResult<TReply> result) => result.Outcome.Kind switch
     {
-        _ when answer.FoundNobody => NextAttempt.Ends,
-        AttemptResult.Declined => NextAttempt.Moves,
+        _ when result.HasNoEndpoint => NextStep.Stop,
+        OutcomeKind.Declined => NextStep.Move,
 
-        // Another request took the trial of the circuit in between: choosing somebody else is no retry. When there is nobody else it
+        // Another request took the trial of the circuit meanwhile. To choose another endpoint is not a retry; without another endpoint it
         // is as if that had been known before the choice.
-        AttemptResult.NotSent when answer.Failure is CircuitOpenException => call.HasAnother() ? NextAttempt.Moves : NextAttempt.Ends,
-        AttemptResult.NotSent => NextAttempt.Retries,
-        var result => call.IsRepeatable && (call.WantsRetry(answer) ?? result == AttemptResult.Broken) ? NextAttempt.Retries : NextAttempt.None,
+        OutcomeKind.NotSent when result.Failure is CircuitOpenException => call.HasUntriedEndpoint() ? NextStep.Move : NextStep.Stop,
+        OutcomeKind.NotSent => NextStep.Retry,
+        var kind => call.IsRepeatable && (call.WantsRetry(result) ?? kind == OutcomeKind.Broken) ? NextStep.Retry : NextStep.None,
     };
 
-    // The endpoint said that it does not take it: our picture of it was old. It goes to another that was not asked, at once
-    // and for nothing; each is asked once at most, so this cannot multiply the load as retries do.
-    private static bool Moves(Call<TReply> call)
+    // The endpoint declined, so the knowledge about it was out of date. The request goes to an untried endpoint at once and without a
+    // token. Each endpoint is asked at most once, so this cannot multiply the load as retries do.
+    private static bool Move(Call<TReply> call)
     {
-        call.NextPause = TimeSpan.Zero;
-        call.MayReturn = false;
-        return call.HasAnother();
+        call.Attempts.NextPause = TimeSpan.Zero;
+        call.Attempts.MayReturn = false;
+        return call.HasUntriedEndpoint();
     }
 
-    private bool Retries(Call<TReply> call, Verdict verdict, string reason)
+    private bool Retry(Call<TReply> call, AttemptOutcome outcome, string reason)
     {
-        if (call.Attempts >= call.Settings.Attempts)
+        if (call.Attempts.Count >= call.Settings.Attempts)
         {
             return false;
         }
 
-        var hasAnother = call.HasAnother();
-        call.MayReturn = !hasAnother;
-        call.NextPause = PauseBefore(call, verdict, hasAnother);
-        return call.NextPause < call.Remaining && TakeToken(call, reason);
+        var hasUntried = call.HasUntriedEndpoint();
+        call.Attempts.MayReturn = !hasUntried;
+        call.Attempts.NextPause = PauseBefore(call, outcome, hasUntried);
+        return call.Attempts.NextPause < call.Remaining && TakeToken(call, reason);
     }
 
-    // A connection that was refused costs nothing and says nothing of the others. Whoever asked to be left alone is,
-    // unless there is somebody else.
-    private TimeSpan PauseBefore(Call<TReply> call, Verdict verdict, bool hasAnother)
+    // A refused connection costs nothing and says nothing about other endpoints. A server that asked its callers to wait is not asked
+    // earlier, unless there is another endpoint.
+    private TimeSpan PauseBefore(Call<TReply> call, AttemptOutcome outcome, bool hasUntried)
     {
-        if (verdict.Result == AttemptResult.NotSent && hasAnother)
+        if (outcome.Kind == OutcomeKind.NotSent && hasUntried)
         {
             return TimeSpan.Zero;
         }
 
-        var pause = Backoff.Before(call.Settings.Backoff, call.Settings.MaxBackoff, call.Attempts, random.NextDouble());
-        return !hasAnother && verdict.RetryAfter is { } asked && asked > pause ? asked : pause;
+        var pause = Backoff.Before(call.Settings.Backoff, call.Settings.MaxBackoff, call.Attempts.Count, random.NextDouble());
+        return !hasUntried && outcome.RetryAfter is { } asked && asked > pause ? asked : pause;
     }
 
     private bool TakeToken(Call<TReply> call, string reason)
@@ -150,29 +155,4 @@ internal sealed class RetryRules<TReply>(RetryBudget budget, Random random, Clie
         metrics.Retried(call.Service, isTaken ? reason : "budget-empty");
         return isTaken;
     }
-}
-
-/// <summary>What follows an answer, and the more of it the worse.</summary>
-internal enum NextAttempt
-{
-    /// <summary>It counts.</summary>
-    None,
-
-    /// <summary>It does not count beside others that are under way; alone it does, because nobody else can be asked.</summary>
-    Ends,
-
-    /// <summary>Nothing ran: somebody else is asked, at once and for no token.</summary>
-    Moves,
-
-    /// <summary>It is sent again, after a pause and for a token.</summary>
-    Retries,
-}
-
-/// <summary>An answer of attempts beside each other that was passed over, as far as it matters to what follows them.</summary>
-internal sealed record PassedOver(NextAttempt Next, Verdict Verdict)
-{
-    // What may have run is worse than what was not sent: it is not sent again without a pause.
-    public bool IsWorseThan(PassedOver other) => Next != other.Next
-        ? Next > other.Next
-        : Verdict.Result != AttemptResult.NotSent && other.Verdict.Result == AttemptResult.NotSent;
 }

@@ -1,23 +1,26 @@
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// An attempt was cut short before it had a connection: inside of the cancellation that cut it, for whoever reports that.
+/// An attempt was cancelled before it had a connection. It is the inner exception of the cancellation, so that the layer that reports the
+/// cancellation knows that nothing was sent.
 /// </summary>
-#pragma warning disable CA1032, CA1064 // Only the senders of this assembly make one, and nobody outside sees it.
-internal sealed class NothingSentException(TimeoutPhase underWay, Exception failure) : Exception(failure.Message, failure)
+#pragma warning disable CA1032, CA1064 // Only the senders of this assembly create it, and it does not leave the assembly.
+internal sealed class NothingSentException(TimeoutPhase phase, Exception failure) : Exception(failure.Message, failure)
 #pragma warning restore CA1032, CA1064
 {
-    /// <summary>What was under way: the connection, or the TLS handshake.</summary>
-    public TimeoutPhase UnderWay => underWay;
+    /// <summary>The phase that was under way: the connection, or the TLS handshake.</summary>
+    public TimeoutPhase Phase => phase;
 
-    /// <summary>What was under way when a timeout cut an attempt short; null when it had been sent.</summary>
-    public static TimeoutPhase? UnderWayIn(Exception? failure)
+    /// <summary>
+    /// The phase that was under way when a cancellation ended an attempt; null if something of the request had been sent.
+    /// </summary>
+    public static TimeoutPhase? PhaseIn(Exception? failure)
     {
         while (failure is not (null or NothingSentException))
         {
             failure = failure.InnerException;
         }
 
-        return (failure as NothingSentException)?.UnderWay;
+        return (failure as NothingSentException)?.Phase;
     }
 }

@@ -2,59 +2,61 @@ using System.Globalization;
 
 namespace ServiceMesh.Http;
 
-/// <summary>The phases of an HTTP request, each with a timeout of its own.</summary>
+/// <summary>The phases of an HTTP request. Each has its own timeout.</summary>
 public enum TimeoutPhase
 {
-    /// <summary>Until the TCP connection is there.</summary>
+    /// <summary>Opening the TCP connection.</summary>
     Connect,
 
     /// <summary>The TLS handshake.</summary>
     Tls,
 
-    /// <summary>From the first byte of the request, when there is a connection, to the headers of the answer.</summary>
+    /// <summary>From the first byte of the request, on an open connection, to the response headers.</summary>
     ResponseHeaders,
 
-    /// <summary>One attempt at one endpoint, its answer's body included.</summary>
+    /// <summary>One attempt at one endpoint, including the response body.</summary>
     Attempt,
 
-    /// <summary>The whole of a request, all attempts and pauses included.</summary>
+    /// <summary>The whole request, including all attempts and pauses.</summary>
     Total,
 
-    /// <summary>Nothing moved in the middle of a body.</summary>
+    /// <summary>No byte of a body arrived.</summary>
     Idle,
 }
 
-/// <summary>A phase of an HTTP request took longer than it may: which one, how long, and at which endpoint.</summary>
+/// <summary>A phase of an HTTP request exceeded its timeout: which phase, which limit, and at which endpoint.</summary>
 public sealed class PhaseTimeoutException : TimeoutException
 {
-    /// <summary>Makes the exception.</summary>
-    /// <param name="phase">What took too long.</param>
-    /// <param name="limit">How long it may take.</param>
-    /// <param name="endpoint">Where; for <see cref="TimeoutPhase.Total"/> the last one tried, or null.</param>
-    /// <param name="innerException">What the platform threw.</param>
-    /// <param name="underWay">What was under way within it. Default: the phase itself.</param>
-    public PhaseTimeoutException(TimeoutPhase phase, TimeSpan limit, string? endpoint, Exception? innerException = null, TimeoutPhase? underWay = null)
-        : base(Describe(phase, limit, endpoint, underWay ?? phase), innerException) => (Phase, Limit, Endpoint, UnderWay) = (phase, limit, endpoint, underWay ?? phase);
+    /// <summary>Creates the exception.</summary>
+    /// <param name="phase">The phase whose timeout fired.</param>
+    /// <param name="limit">The timeout.</param>
+    /// <param name="endpoint">The endpoint; for <see cref="TimeoutPhase.Total"/> the last one that was tried, or null.</param>
+    /// <param name="innerException">The exception of the platform.</param>
+    /// <param name="underWay">The phase that was under way when the timeout fired. Default: <paramref name="phase"/>.</param>
+    public PhaseTimeoutException(
+        TimeoutPhase phase, TimeSpan limit, string? endpoint, Exception? innerException = null, TimeoutPhase? underWay = null)
+        : base(Describe(phase, limit, endpoint, underWay ?? phase), innerException) =>
+        (Phase, Limit, Endpoint, UnderWay) = (phase, limit, endpoint, underWay ?? phase);
 
-    /// <summary>What took too long: the timeout that fired.</summary>
+    /// <summary>The phase whose timeout fired.</summary>
     public TimeoutPhase Phase { get; }
 
     /// <summary>
-    /// What was under way when it fired: <see cref="TimeoutPhase.Connect"/> or <see cref="TimeoutPhase.Tls"/> when there was no
-    /// connection yet, so that nothing was sent, whichever timeout that was. Otherwise as <see cref="Phase"/>.
+    /// The phase that was under way when the timeout fired. It is <see cref="TimeoutPhase.Connect"/> or <see cref="TimeoutPhase.Tls"/> if
+    /// there was no connection yet, so that nothing was sent, whichever timeout fired. Otherwise the same as <see cref="Phase"/>.
     /// </summary>
     public TimeoutPhase UnderWay { get; }
 
-    /// <summary>How long it may take.</summary>
+    /// <summary>The timeout.</summary>
     public TimeSpan Limit { get; }
 
-    /// <summary>Where: scheme, host and port. Null when no endpoint had been chosen.</summary>
+    /// <summary>The endpoint: scheme, host and port. Null if no endpoint had been chosen.</summary>
     public string? Endpoint { get; }
 
-    /// <summary>The key of the limit within the section of the bus: <c>Http:Timeouts:Attempt</c>.</summary>
+    /// <summary>The key of the timeout within the section of the bus, for instance <c>Http:Timeouts:Attempt</c>.</summary>
     public string Key => $"Http:Timeouts:{Phase}";
 
-    /// <summary>The one among a failure and what led to it; null when there is none.</summary>
+    /// <summary>The timeout in a chain of exceptions; null if there is none.</summary>
     internal static PhaseTimeoutException? In(Exception? failure)
     {
         while (failure is not (null or PhaseTimeoutException))
@@ -68,12 +70,20 @@ public sealed class PhaseTimeoutException : TimeoutException
     private static string Describe(TimeoutPhase phase, TimeSpan limit, string? endpoint, TimeoutPhase underWay)
     {
         var (where, time) = (endpoint ?? "The request", string.Create(CultureInfo.InvariantCulture, $"{limit.TotalSeconds:0.###} s"));
+        if (phase == TimeoutPhase.Total)
+        {
+            var last = underWay switch
+            {
+                _ when endpoint is null => "",
+                TimeoutPhase.Connect => $"; the last endpoint was {endpoint}, which had not accepted a connection",
+                TimeoutPhase.Tls => $"; the last endpoint was {endpoint}, which had not finished the TLS handshake",
+                _ => $"; the last endpoint was {endpoint}",
+            };
+            return $"The request had not ended within {time}{last} (timeout: Total).";
+        }
+
         return (phase, underWay) switch
         {
-            (TimeoutPhase.Total, _) when endpoint is null => $"The request had not ended within {time} (timeout: Total).",
-            (TimeoutPhase.Total, TimeoutPhase.Connect) => $"The request had not ended within {time}; the last endpoint was {endpoint}, which had not accepted a connection (timeout: Total).",
-            (TimeoutPhase.Total, TimeoutPhase.Tls) => $"The request had not ended within {time}; the last endpoint was {endpoint}, which had not finished the TLS handshake (timeout: Total).",
-            (TimeoutPhase.Total, _) => $"The request had not ended within {time}; the last endpoint was {endpoint} (timeout: Total).",
             (_, TimeoutPhase.Connect) => $"{where} did not accept a connection within {time} (timeout: {phase}).",
             (_, TimeoutPhase.Tls) => $"{where} did not finish the TLS handshake within {time} (timeout: {phase}).",
             (TimeoutPhase.ResponseHeaders, _) => $"{where} sent no response headers within {time} (timeout: ResponseHeaders).",

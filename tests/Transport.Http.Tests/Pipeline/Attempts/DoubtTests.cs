@@ -11,23 +11,23 @@ namespace ServiceMesh.Http.Tests;
 /// </summary>
 public sealed class DoubtTests
 {
-    private static readonly Answer<ReplyMessage> s_broken = new(null, Verdict.Broken, new IOException("reset"));
+    private static readonly AttemptResult<ReplyMessage> s_broken = new(null, ScriptedOutcomes.Broken, new IOException("reset"));
 
-    private static Answer<ReplyMessage>[] Refusals =>
+    private static AttemptResult<ReplyMessage>[] Refusals =>
     [
-        new(ReplyMessage.Failure(StatusCode.Overloaded, "Full.", notProcessed: true), new(AttemptResult.Declined)),
-        new(ReplyMessage.Failure(StatusCode.NotFound, "Not mine.", notProcessed: true), new(AttemptResult.Declined)),
-        new(ReplyMessage.Failure(StatusCode.Unavailable, "Nobody.", notProcessed: true), Verdict.NotSent with { IsAgainstEndpoint = false }),
-        new(ReplyMessage.Failure(StatusCode.BodyTooLarge, "Too large.", notProcessed: true), Verdict.Answered),
-        new(null, new(AttemptResult.NotSent), Refusal()),
-        new(null, Verdict.NotSent, new HttpRequestException(HttpRequestError.ConnectionError, "refused")),
+        new(ReplyMessage.Failure(StatusCode.Overloaded, "Full.", notProcessed: true), ScriptedOutcomes.Declined),
+        new(ReplyMessage.Failure(StatusCode.NotFound, "Not mine.", notProcessed: true), ScriptedOutcomes.Declined),
+        new(ReplyMessage.Failure(StatusCode.Unavailable, "Nobody.", notProcessed: true), AttemptOutcome.NotMade),
+        new(ReplyMessage.Failure(StatusCode.BodyTooLarge, "Too large.", notProcessed: true), ScriptedOutcomes.Answered),
+        new(null, AttemptOutcome.NotMade, Refusal()),
+        new(null, ScriptedOutcomes.NotSent, new HttpRequestException(HttpRequestError.ConnectionError, "refused")),
     ];
 
     [Test]
     public void The_bus_does_not_call_unprocessed_what_may_have_run([Range(0, 5)] int last, [Values] bool isFirstRemembered)
     {
         var call = Call();
-        call.MayHaveRun = true;
+        call.Attempts.End(AttemptOutcome.OfFailure(wasSent: true));
         if (isFirstRemembered)
         {
             call.Discard(s_broken);
@@ -42,14 +42,14 @@ public sealed class DoubtTests
     public void The_bus_tells_of_the_attempt_that_may_have_run_and_not_of_who_refused_last()
     {
         var call = Call();
-        call.MayHaveRun = true;
+        call.Attempts.End(AttemptOutcome.OfFailure(wasSent: true));
         call.Discard(s_broken);
         call.Discard(Refusals[0]);
 
         var reply = call.Complete(Refusals[0]);
 
         Assert.That(reply.Status, Is.EqualTo(StatusCode.Unavailable));
-        Assert.That(reply.Error, Does.EndWith("Whether a handler ran is not known."));
+        Assert.That(reply.Error, Does.EndWith("It is not known whether a handler ran."));
     }
 
     [Test]
@@ -59,9 +59,9 @@ public sealed class DoubtTests
         using var both = new Barrier(2);
         Parallel.Invoke(() => DiscardAll(s_broken), () => DiscardAll(Refusals[0]));
 
-        Assert.That(calls.Select(c => c.NobodyCanTake()), Is.All.EqualTo(s_broken));
+        Assert.That(calls.Select(c => c.NoEndpoint()), Is.All.EqualTo(s_broken));
 
-        void DiscardAll(Answer<ReplyMessage> answer)
+        void DiscardAll(AttemptResult<ReplyMessage> answer)
         {
             foreach (var call in calls)
             {
@@ -82,7 +82,7 @@ public sealed class DoubtTests
         using var services = ServiceMeshHandlerTests.Services([server]);
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
         var call = HttpCall.Of(request, services.Find(new("http://weather/"))!);
-        call.MayHaveRun = mayHaveRun;
+        Doubt(call.Attempts, mayHaveRun);
         Exception[] refusals =
         [
             Refusal(), new HttpRequestException(HttpRequestError.ConnectionError, "refused"),
@@ -91,14 +91,14 @@ public sealed class DoubtTests
 
         foreach (var refusal in refusals)
         {
-            var failure = Assert.Throws<HttpRequestException>(() => call.Complete(new(null, Verdict.NotSent, refusal)));
+            var failure = Assert.Throws<HttpRequestException>(() => call.Complete(new(null, ScriptedOutcomes.NotSent, refusal)));
 
-            Assert.That(failure!.Message.Contains("whether it was processed is not known", StringComparison.Ordinal), Is.EqualTo(mayHaveRun), failure.ToString());
+            Assert.That(failure!.Message.Contains("it is not known whether it was processed", StringComparison.Ordinal), Is.EqualTo(mayHaveRun), failure.ToString());
             Assert.That(failure.InnerException is RequestNotSentException or CircuitOpenException, Is.EqualTo(!mayHaveRun && refusal is not HttpRequestException { InnerException: null }));
         }
     }
 
-    [TestCase(false, "10.0.0.7:80 of service 'weather' broke before the answer was complete")]
+    [TestCase(false, "10.0.0.7:80 of service 'weather' broke before the response was complete")]
     [TestCase(true, "http://10.0.0.7:80 of service 'weather' cannot be reached")]
     public async Task An_HttpClient_is_told_of_the_endpoint_that_failed(bool isUnsent, string expected)
     {
@@ -109,7 +109,7 @@ public sealed class DoubtTests
         var failure = new HttpRequestException(isUnsent ? HttpRequestError.ConnectionError : HttpRequestError.ResponseEnded, "reset");
 
         var told = Assert.Throws<HttpRequestException>(() => call.Complete(
-            new(null, isUnsent ? Verdict.NotSent : Verdict.Broken, failure) { FailedAt = new(new("10.0.0.7", 80), TimeProvider.System) }));
+            new(null, isUnsent ? ScriptedOutcomes.NotSent : ScriptedOutcomes.Broken, failure) { FailedAt = new(new("10.0.0.7", 80), TimeProvider.System) }));
 
         Assert.That(told!.Message, Does.Contain(expected));
     }
@@ -122,9 +122,9 @@ public sealed class DoubtTests
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
         using var response = new HttpResponseMessage(HttpStatusCode.TooManyRequests) { Headers = { { "mesh-not-processed", "1" } } };
         var call = HttpCall.Of(request, services.Find(new("http://weather/"))!);
-        call.MayHaveRun = mayHaveRun;
+        Doubt(call.Attempts, mayHaveRun);
 
-        Assert.That(call.Complete(new(response, new(AttemptResult.Declined))).Headers.Contains("mesh-not-processed"), Is.EqualTo(!mayHaveRun));
+        Assert.That(call.Complete(new(response, ScriptedOutcomes.Declined)).Headers.Contains("mesh-not-processed"), Is.EqualTo(!mayHaveRun));
     }
 
     private static CircuitOpenException Refusal()
@@ -132,6 +132,14 @@ public sealed class DoubtTests
         var breaker = new CircuitBreaker("weather");
         breaker.Open();
         return breaker.Refusal();
+    }
+
+    private static void Doubt(AttemptHistory attempts, bool mayHaveRun)
+    {
+        if (mayHaveRun)
+        {
+            attempts.End(ScriptedOutcomes.Broken);
+        }
     }
 
     private static MessageCall Call() => new(

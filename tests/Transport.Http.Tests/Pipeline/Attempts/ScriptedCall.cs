@@ -11,13 +11,13 @@ namespace ServiceMesh.Http.Tests;
 /// <see cref="Sent"/>.
 /// </summary>
 internal sealed class ScriptedCall(
-    Endpoints endpoints, CallSettings settings, Func<string, CancellationToken, Task<Answer<string>>> server, IBalancer? balancer = null) : Call<string>(settings)
+    Endpoints endpoints, CallSettings settings, Func<string, CancellationToken, Task<AttemptResult<string>>> server, IBalancer? balancer = null) : Call<string>(settings)
 {
     private readonly IBalancer _balancer = balancer ?? endpoints.Balancer("RoundRobin");
 
     public ConcurrentQueue<string> Sent { get; } = new();
 
-    public ConcurrentQueue<Answer<string>> Discarded { get; } = new();
+    public ConcurrentQueue<AttemptResult<string>> Discarded { get; } = new();
 
     public bool Repeatable { get; init; } = true;
 
@@ -49,7 +49,7 @@ internal sealed class ScriptedCall(
 
     public override TimeSpan TotalLimit => Total;
 
-    public override async ValueTask<Outcome<Answer<string>>> SendAsync(Endpoint endpoint, CancellationToken cancellationToken)
+    public override async ValueTask<Outcome<AttemptResult<string>>> SendAsync(Endpoint endpoint, CancellationToken cancellationToken)
     {
         var name = Http.Tests.Endpoints.NameOf(endpoint);
         Sent.Enqueue(name);
@@ -59,36 +59,36 @@ internal sealed class ScriptedCall(
         }
         catch (OperationCanceledException cancelled)
         {
-            return Outcome.FromException<Answer<string>>(cancelled);
+            return Outcome.FromException<AttemptResult<string>>(cancelled);
         }
     }
 
     public override string Describe(Endpoint endpoint) => Http.Tests.Endpoints.NameOf(endpoint);
 
-    public override Answer<string> NobodyCanTake() => new("nobody", Verdict.NotSent);
+    public override AttemptResult<string> NoEndpoint() => new("nobody", ScriptedOutcomes.NotSent);
 
-    public override Answer<string> TooMany(int most) => new($"more than {most}", Verdict.Answered);
+    public override AttemptResult<string> TooMany(int max) => new($"more than {max}", ScriptedOutcomes.Answered);
 
-    public override void Discard(Answer<string> answer) => Discarded.Enqueue(answer);
+    public override void Discard(AttemptResult<string> answer) => Discarded.Enqueue(answer);
 
     protected override bool BodySurvivesAttempts => BodySurvives;
 
-    protected override ImmutableArray<Endpoint> Endpoints => endpoints.All;
+    public override ImmutableArray<Endpoint> Endpoints => endpoints.All;
 
     protected override int StatusOf(string reply) => int.TryParse(reply, out var status) ? status : 200;
 
-    protected override string? HashKey => null;
+    public override string? HashKey => null;
 
-    protected override Endpoint? Pick(in PickContext context) => _balancer.Pick(context);
+    public override Endpoint? Pick(in PickContext context) => _balancer.Pick(context);
 }
 
 /// <summary>A stack of layers over endpoints with a clock that stands still, and what a scripted server may answer.</summary>
 internal sealed class Layers
 {
-    public static readonly Answer<string> Ok = new("ok", Verdict.Answered);
-    public static readonly Answer<string> Refused = new(null, Verdict.NotSent, new IOException("refused"));
-    public static readonly Answer<string> Broken = new("503", Verdict.Broken);
-    public static readonly Answer<string> Full = new("429", new(AttemptResult.Declined));
+    public static readonly AttemptResult<string> Ok = new("ok", ScriptedOutcomes.Answered);
+    public static readonly AttemptResult<string> Refused = new(null, ScriptedOutcomes.NotSent, new IOException("refused"));
+    public static readonly AttemptResult<string> Broken = new("503", ScriptedOutcomes.Broken);
+    public static readonly AttemptResult<string> Full = new("429", ScriptedOutcomes.Declined);
 
     public Layers(int endpoints = 3, HttpRetryBudgetOptions? budget = null, int concurrency = 1000)
     {
@@ -105,13 +105,14 @@ internal sealed class Layers
 
     public Meter Meter { get; } = new("tests");
 
-    public ClientStack<string> Stack { get; }
+    public ClientPipeline<string> Stack { get; }
 
     /// <summary>No pause between attempts, so that a clock which stands still is enough.</summary>
     public static CallSettings AtOnce { get; } = new() { Backoff = TimeSpan.Zero };
 
-    public ScriptedCall Call(Func<string, Answer<string>> server, CallSettings? settings = null) => new(Endpoints, settings ?? AtOnce, (name, _) => Task.FromResult(server(name)));
+    public ScriptedCall Call(Func<string, AttemptResult<string>> server, CallSettings? settings = null) =>
+        new(Endpoints, settings ?? AtOnce, (name, _) => Task.FromResult(server(name)));
 
-    public async Task<Answer<string>> SendAsync(ScriptedCall call, CancellationToken cancellationToken = default) =>
+    public async Task<AttemptResult<string>> SendAsync(ScriptedCall call, CancellationToken cancellationToken = default) =>
         await Stack.SendAsync(call, cancellationToken).ConfigureAwait(false);
 }

@@ -154,7 +154,7 @@ public sealed class CircuitBreakerStrategyTests
     [Test]
     public void Idle_keys_are_forgotten_and_those_that_come_too_late_share_one_breaker()
     {
-        var breakers = new CircuitsByKey(3, name => new(name, null, _clock), _clock);
+        var breakers = new KeyedCircuitBreakers(3, name => new(name, null, _clock), _clock);
         var a = breakers.Find("a");
         breakers.Find("b").Open();
         a.TryEnter(out var pass);
@@ -163,7 +163,7 @@ public sealed class CircuitBreakerStrategyTests
         Assert.That(breakers.Find("d").Name, Is.EqualTo("d"), "c was idle");
         breakers.Find("d").Open();
         _clock.Advance(TimeSpan.FromSeconds(1));
-        Assert.That((breakers.Find("e").Name, ReferenceEquals(breakers.Find("e"), breakers.Find("f"))), Is.EqualTo((CircuitsByKey.Others, true)), "a has a failure in its window, b and d are open");
+        Assert.That((breakers.Find("e").Name, ReferenceEquals(breakers.Find("e"), breakers.Find("f"))), Is.EqualTo((KeyedCircuitBreakers.Others, true)), "a has a failure in its window, b and d are open");
         Assert.That(breakers.Find("a"), Is.SameAs(a));
         _clock.Advance(TimeSpan.FromSeconds(21));
         Assert.That(breakers.Find("e").Name, Is.EqualTo("e"), "a is idle by now");

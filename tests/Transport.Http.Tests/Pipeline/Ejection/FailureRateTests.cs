@@ -95,7 +95,7 @@ public sealed class FailureRateTests
         var random = new Random(seed);
         for (var i = 0; i < 6_000; i++)
         {
-            group[random.Next(5)].RecordSuccess(TimeSpan.FromMilliseconds(1));
+            TestedGroup.Success.ApplyTo(group[random.Next(5)]);
             if (random.Next(4) == 0)
             {
                 group.Fail(random.Next(5), times: 1);

@@ -38,7 +38,7 @@ public sealed class OutlierEjectionTests
         using var group = new TestedGroup(3);
         for (var i = 0; i < 100; i++)
         {
-            group[1].RecordFailure(TimeSpan.FromSeconds(1), isWell: true);
+            AttemptOutcome.OfAnswer(429, isFromNode: true, isNotProcessed: false, TimeSpan.FromSeconds(1), default).ApplyTo(group[1]);
             group.Pass(0.1);
         }
 
@@ -229,7 +229,7 @@ public sealed class OutlierEjectionTests
                 for (var i = 0; i < 2_000; i++)
                 {
                     group.Succeed(0);
-                    group[1].RecordFailure();
+                    TestedGroup.Failure.ApplyTo(group[1]);
                     group.Succeed(1);
                 }
             }),

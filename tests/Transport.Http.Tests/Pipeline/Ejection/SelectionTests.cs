@@ -34,8 +34,8 @@ public sealed class SelectionTests
         Assert.That(trial!.Breaker.TryEnter(out var pass), Is.True);
         Assert.That(group.Picked(), Does.Not.Contain("b"), "one trial at a time");
         group.Pass(2);
-        trial.Breaker.Report(pass, failed: false);
-        Assert.That((trial.CanTake, trial.EffectiveWeight, trial.Latency.TotalMilliseconds), Is.EqualTo((true, 0.1, 30.0)).Using<(bool C, double W, double L)>((x, y) => x.C == y.C && Math.Abs(x.W - y.W) < 0.01 && Math.Abs(x.L - y.L) < 0.1), "it starts slowly");
+        trial!.Breaker.Report(pass, failed: false);
+        Assert.That((trial!.CanTake, trial.EffectiveWeight, trial.Latency.TotalMilliseconds), Is.EqualTo((true, 0.1, 30.0)).Using<(bool C, double W, double L)>((x, y) => x.C == y.C && Math.Abs(x.W - y.W) < 0.01 && Math.Abs(x.L - y.L) < 0.1), "it starts slowly");
     }
 
     [TestCaseSource(nameof(Names))]

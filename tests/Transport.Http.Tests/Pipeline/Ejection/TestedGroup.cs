@@ -19,6 +19,11 @@ internal sealed class TestedGroup : IDisposable
         Balancer.Update(All);
     }
 
+    public static AttemptOutcome Failure { get; } = AttemptOutcome.OfFailure(wasSent: true);
+
+    public static AttemptOutcome Success { get; } =
+        AttemptOutcome.OfAnswer(200, isFromNode: true, isNotProcessed: false, null, TimeSpan.FromMilliseconds(10));
+
     public FakeTimeProvider Clock { get; } = new();
 
     public OutlierEjection Ejection { get; }
@@ -51,7 +56,7 @@ internal sealed class TestedGroup : IDisposable
     {
         for (var i = 0; i < times; i++)
         {
-            All[index].RecordFailure();
+            Failure.ApplyTo(All[index]);
         }
     }
 
@@ -59,7 +64,7 @@ internal sealed class TestedGroup : IDisposable
     {
         for (var i = 0; i < times; i++)
         {
-            All[index].RecordSuccess(TimeSpan.FromMilliseconds(10));
+            Success.ApplyTo(All[index]);
         }
     }
 
@@ -75,7 +80,7 @@ internal sealed class TestedGroup : IDisposable
                 if (owed[e] >= 1)
                 {
                     owed[e]--;
-                    All[e].RecordFailure();
+                    Failure.ApplyTo(All[e]);
                 }
                 else
                 {

@@ -9,7 +9,7 @@ public sealed class ConcurrencyLimitTests
     public async Task What_is_more_than_the_client_may_have_under_way_is_refused_before_anything_is_sent()
     {
         var layers = new Layers(concurrency: 2);
-        var done = new TaskCompletionSource<Answer<string>>();
+        var done = new TaskCompletionSource<AttemptResult<string>>();
         ScriptedCall Call() => new(layers.Endpoints, Layers.AtOnce, (_, _) => done.Task);
 
         var (first, second) = (layers.SendAsync(Call()), layers.SendAsync(Call()));
@@ -26,7 +26,7 @@ public sealed class ConcurrencyLimitTests
     public async Task What_is_refused_earns_no_token_for_retries()
     {
         var layers = new Layers(concurrency: 1);
-        var done = new TaskCompletionSource<Answer<string>>();
+        var done = new TaskCompletionSource<AttemptResult<string>>();
         var first = layers.SendAsync(new(layers.Endpoints, Layers.AtOnce, (_, _) => done.Task));
         var before = layers.Budget.Available;
 

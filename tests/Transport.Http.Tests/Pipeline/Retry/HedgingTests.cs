@@ -49,7 +49,7 @@ public sealed class HedgingTests
     public async Task Without_a_token_there_is_no_hedge()
     {
         var layers = new Layers(budget: new() { Ratio = 0, PerSecond = 0 });
-        var done = new TaskCompletionSource<Answer<string>>();
+        var done = new TaskCompletionSource<AttemptResult<string>>();
         var call = new ScriptedCall(layers.Endpoints, s_hedged, (_, _) => done.Task);
 
         var sending = layers.SendAsync(call);
@@ -63,7 +63,7 @@ public sealed class HedgingTests
     [Test]
     public async Task A_plain_request_is_never_hedged()
     {
-        var done = new TaskCompletionSource<Answer<string>>();
+        var done = new TaskCompletionSource<AttemptResult<string>>();
         var call = new ScriptedCall(_layers.Endpoints, s_hedged, (_, _) => done.Task) { Repeatable = false };
 
         var sending = _layers.SendAsync(call);
@@ -122,7 +122,7 @@ public sealed class HedgingTests
     [Test]
     public async Task An_attempt_that_hangs_beyond_its_own_timeout_has_failed_though_another_answers()
     {
-        var last = new TaskCompletionSource<Answer<string>>();
+        var last = new TaskCompletionSource<AttemptResult<string>>();
         var call = new ScriptedCall(_layers.Endpoints, s_hedged with { AttemptTimeout = TimeSpan.FromMilliseconds(100) }, async (name, token) =>
         {
             if (name == "a")
@@ -179,12 +179,12 @@ public sealed class HedgingTests
     [Test]
     public async Task A_hedge_that_fails_waits_for_the_attempt_that_is_under_way()
     {
-        var slow = new TaskCompletionSource<Answer<string>>();
+        var slow = new TaskCompletionSource<AttemptResult<string>>();
         var call = new ScriptedCall(_layers.Endpoints, s_hedged with { Attempts = 2 }, (name, _) => name == "a" ? slow.Task : Task.FromResult(Broken));
 
         var sending = _layers.SendAsync(call);
         _layers.Clock.Advance(TimeSpan.FromMilliseconds(50));
-        await Failsafe.UntilAsync(() => call.MayHaveRun);
+        await Failsafe.UntilAsync(() => call.Attempts.MayHaveRun);
         slow.SetResult(Ok);
 
         Assert.That(((await sending.InTime()).Reply, string.Concat(call.Sent)), Is.EqualTo(("ok", "ab")));
@@ -195,13 +195,13 @@ public sealed class HedgingTests
     [TestCase(false, "503")]
     public async Task What_the_request_says_of_answers_holds_for_hedges_too(bool isWorthAnother, string expected)
     {
-        var slow = new TaskCompletionSource<Answer<string>>();
+        var slow = new TaskCompletionSource<AttemptResult<string>>();
         var call = new ScriptedCall(
             _layers.Endpoints, s_hedged with { Attempts = 2, RetryOn = status => isWorthAnother && status == 503 }, (name, token) => name == "a" ? slow.Task.WaitAsync(token) : Task.FromResult(Broken));
 
         var sending = _layers.SendAsync(call);
         _layers.Clock.Advance(TimeSpan.FromMilliseconds(50));
-        await Failsafe.UntilAsync(() => call.MayHaveRun);
+        await Failsafe.UntilAsync(() => call.Attempts.MayHaveRun);
         if (isWorthAnother)
         {
             slow.SetResult(Ok);
@@ -214,7 +214,7 @@ public sealed class HedgingTests
     public async Task What_was_declined_does_not_make_up_for_what_broke_beside_it()
     {
         var layers = new Layers(endpoints: 2);
-        var (first, second) = (new TaskCompletionSource<Answer<string>>(), new TaskCompletionSource<Answer<string>>());
+        var (first, second) = (new TaskCompletionSource<AttemptResult<string>>(), new TaskCompletionSource<AttemptResult<string>>());
         ScriptedCall call = null!;
         call = new(layers.Endpoints, s_hedged, (_, _) => call.Sent.Count switch { 1 => first.Task, 2 => second.Task, _ => Task.FromResult(Ok) });
 
@@ -232,7 +232,7 @@ public sealed class HedgingTests
     [Test]
     public async Task What_is_declined_after_another_broke_is_no_way_around_the_attempts_that_there_are()
     {
-        var first = new TaskCompletionSource<Answer<string>>();
+        var first = new TaskCompletionSource<AttemptResult<string>>();
         var call = new ScriptedCall(
             _layers.Endpoints, s_hedged with { Attempts = 2 }, (name, _) => name switch { "a" => first.Task, "b" => Task.FromResult(Broken), _ => Task.FromResult(Ok) });
 
@@ -242,13 +242,13 @@ public sealed class HedgingTests
         first.SetResult(Full);
         await sending.InTime();
 
-        Assert.That((string.Concat(call.Sent), call.MayHaveRun), Is.EqualTo(("ab", true)));
+        Assert.That((string.Concat(call.Sent), call.Attempts.MayHaveRun), Is.EqualTo(("ab", true)));
     }
 
     [Test]
     public async Task A_hedge_for_which_nobody_is_left_does_not_end_the_request()
     {
-        var first = new TaskCompletionSource<Answer<string>>();
+        var first = new TaskCompletionSource<AttemptResult<string>>();
         var call = new ScriptedCall(
             _layers.Endpoints,
             s_hedged,
@@ -260,7 +260,7 @@ public sealed class HedgingTests
         await Failsafe.UntilAsync(() => call.Discarded.Count == 1);
         first.SetResult(Broken);
 
-        Assert.That(((await sending.InTime()).Reply, call.Sent.Count, call.Attempts), Is.EqualTo(("ok", 2, 2)));
+        Assert.That(((await sending.InTime()).Reply, call.Sent.Count, call.Attempts.Count), Is.EqualTo(("ok", 2, 2)));
     }
 
     [TestCase(true)]
@@ -278,13 +278,13 @@ public sealed class HedgingTests
                 throw new OperationCanceledException("", new NothingSentException(TimeoutPhase.Connect, cancelled), token);
             }
 
-            return new("413", Verdict.Answered);
+            return new("413", ScriptedOutcomes.Answered);
         });
 
         var sending = _layers.SendAsync(call);
         _layers.Clock.Advance(TimeSpan.FromMilliseconds(50));
 
-        Assert.That(((await sending.InTime()).Reply, string.Concat(call.Sent), call.MayHaveRun), Is.EqualTo(("413", "ab", isSent)));
+        Assert.That(((await sending.InTime()).Reply, string.Concat(call.Sent), call.Attempts.MayHaveRun), Is.EqualTo(("413", "ab", isSent)));
     }
 
     [Test]
@@ -302,7 +302,7 @@ public sealed class HedgingTests
         };
         listener.SetMeasurementEventCallback<long>((_, count, _, _) => Interlocked.Add(ref counted, count));
         listener.Start();
-        var done = new TaskCompletionSource<Answer<string>>();
+        var done = new TaskCompletionSource<AttemptResult<string>>();
         var asked = 0;
         var call = new ScriptedCall(layers.Endpoints, s_hedged, (_, _) => done.Task) { Asked = () => Interlocked.Increment(ref asked) };
 

@@ -53,7 +53,7 @@ public sealed class RetryTests
     public async Task A_lone_endpoint_is_tried_again()
     {
         var layers = new Layers(endpoints: 1);
-        var answers = new Queue<Answer<string>>([Refused, Broken, Ok]);
+        var answers = new Queue<AttemptResult<string>>([Refused, Broken, Ok]);
         var call = layers.Call(_ => answers.Dequeue());
 
         var answer = await layers.SendAsync(call);
@@ -118,7 +118,7 @@ public sealed class RetryTests
     {
         var layers = new Layers(endpoints: 1);
         var call = new ScriptedCall(
-            layers.Endpoints, AtOnce, (_, _) => Task.FromResult(Broken with { Verdict = Verdict.Broken with { RetryAfter = TimeSpan.FromSeconds(31) } }));
+            layers.Endpoints, AtOnce, (_, _) => Task.FromResult(Broken with { Outcome = ScriptedOutcomes.BrokenUntil(TimeSpan.FromSeconds(31)) }));
 
         var answer = await layers.SendAsync(call);
 
@@ -129,7 +129,7 @@ public sealed class RetryTests
     public async Task A_server_that_wants_to_be_left_alone_for_a_while_is()
     {
         var layers = new Layers(endpoints: 1);
-        var answers = new Queue<Answer<string>>([Broken with { Verdict = Verdict.Broken with { RetryAfter = TimeSpan.FromSeconds(7) } }, Ok]);
+        var answers = new Queue<AttemptResult<string>>([Broken with { Outcome = ScriptedOutcomes.BrokenUntil(TimeSpan.FromSeconds(7)) }, Ok]);
         var call = layers.Call(_ => answers.Dequeue());
 
         var sending = layers.SendAsync(call);
@@ -143,7 +143,7 @@ public sealed class RetryTests
     [Test]
     public async Task Another_endpoint_is_asked_though_one_wants_to_be_left_alone()
     {
-        var call = _layers.Call(name => name == "a" ? Broken with { Verdict = Verdict.Broken with { RetryAfter = TimeSpan.FromMinutes(5) } } : Ok);
+        var call = _layers.Call(name => name == "a" ? Broken with { Outcome = ScriptedOutcomes.BrokenUntil(TimeSpan.FromMinutes(5)) } : Ok);
 
         Assert.That((await _layers.SendAsync(call).InTime()).Reply, Is.EqualTo("ok"));
     }
@@ -163,7 +163,7 @@ public sealed class RetryTests
     public async Task The_request_itself_may_say_which_answers_are_worth_another_attempt()
     {
         var wants404 = AtOnce with { RetryOn = status => status == 404 };
-        var missing = _layers.Call(name => name == "a" ? new("404", Verdict.Answered) : Ok, wants404);
+        var missing = _layers.Call(name => name == "a" ? new("404", ScriptedOutcomes.Answered) : Ok, wants404);
         var broken = _layers.Call(_ => Broken, wants404);
 
         await _layers.SendAsync(missing);
@@ -219,7 +219,7 @@ public sealed class RetryTests
 
         var answer = await _layers.SendAsync(call).InTime();
 
-        Assert.That((answer.Reply, string.Concat(call.Sent), call.MayHaveRun), Is.EqualTo(("nobody", "a", true)));
+        Assert.That((answer.Reply, string.Concat(call.Sent), call.Attempts.MayHaveRun), Is.EqualTo(("nobody", "a", true)));
         Assert.That(before - _layers.Budget.Available, Is.LessThanOrEqualTo(1));
     }
 
@@ -258,7 +258,7 @@ public sealed class RetryTests
     [Test]
     public void An_endpoint_takes_no_more_attempts_at_once_than_it_may()
     {
-        var limited = new Endpoint(new("10.0.0.9", 1), _layers.Clock) { MostInFlight = 1 };
+        var limited = new Endpoint(new("10.0.0.9", 1), _layers.Clock) { MaxInFlight = 1 };
 
         Assert.That((limited.TryBegin(limited: true), limited.TryBegin(limited: true), limited.InFlight), Is.EqualTo((true, false, 1)));
     }
@@ -272,7 +272,7 @@ public sealed class RetryTests
         ejection.Update(layers.Endpoints.All);
         for (var i = 0; i < 5; i++)
         {
-            layers.Endpoints[1].RecordFailure();
+            ScriptedOutcomes.Broken.ApplyTo(layers.Endpoints[1]);
         }
 
         var call = new ScriptedCall(layers.Endpoints, AtOnce, (name, _) => Task.FromResult(name == "b" ? Ok : isDeclined ? Full : Refused)) { Repeatable = false };
@@ -290,7 +290,7 @@ public sealed class RetryTests
         var answer = await layers.SendAsync(call);
 
         var first = call.Sent.First();
-        Assert.That((call.Sent.Distinct().Count(), call.Sent.Last(), Endpoints.NameOf(answer.FailedAt), call.LastEndpoint), Is.EqualTo((2, first, first, first)));
+        Assert.That((call.Sent.Distinct().Count(), call.Sent.Last(), Endpoints.NameOf(answer.FailedAt), call.NameOf(call.Attempts.Last)), Is.EqualTo((2, first, first, first)));
     }
 
     [Test]
@@ -319,7 +319,7 @@ public sealed class RetryTests
 
         var answer = await layers.SendAsync(call);
 
-        Assert.That((answer.Reply, string.Concat(call.Sent), call.LastEndpoint), Is.EqualTo(("ok", "ba", "a")));
+        Assert.That((answer.Reply, string.Concat(call.Sent), call.NameOf(call.Attempts.Last)), Is.EqualTo(("ok", "ba", "a")));
         Assert.That(layers.Endpoints.All.Select(e => e.InFlight), Is.All.Zero);
     }
 
@@ -330,7 +330,7 @@ public sealed class RetryTests
 
         var answer = await _layers.SendAsync(call);
 
-        Assert.That((answer.Reply, string.Concat(call.Sent), call.Attempts), Is.EqualTo(("ok", "bc", 2)));
+        Assert.That((answer.Reply, string.Concat(call.Sent), call.Attempts.Count), Is.EqualTo(("ok", "bc", 2)));
     }
 
     [Test]
@@ -341,7 +341,7 @@ public sealed class RetryTests
 
         var answer = await layers.SendAsync(call).InTime();
 
-        Assert.That((answer.Failure, call.Attempts, layers.Budget.Available), Is.EqualTo((answer.Failure as CircuitOpenException, 0, 100.2)));
+        Assert.That((answer.Failure, call.Attempts.Count, layers.Budget.Available), Is.EqualTo((answer.Failure as CircuitOpenException, 0, 100.2)));
         Assert.That(answer.Failure, Is.Not.Null);
     }
 
@@ -354,7 +354,7 @@ public sealed class RetryTests
 
         var failure = await Assert.ThrowsAsync<InvalidOperationException>(() => _layers.SendAsync(call).InTime());
 
-        Assert.That((failure!.Message, call.Running), Is.EqualTo(("a listener's", 0)));
+        Assert.That((failure!.Message, call.Hedge?.Running ?? 0), Is.EqualTo(("a listener's", 0)));
         Assert.That(_layers.Endpoints.All.Select(e => e.InFlight), Is.All.Zero);
     }
 

@@ -110,7 +110,7 @@ public sealed class AttemptTimeoutTests
     private ScriptedCall Hanging(string names, CallSettings settings) => new(
         _layers.Endpoints, settings, (name, token) => names.Contains(name, StringComparison.Ordinal) ? HangAsync(name, token) : Task.FromResult(Ok));
 
-    private static async Task<Answer<string>> HangAsync(string name, CancellationToken cancellationToken)
+    private static async Task<AttemptResult<string>> HangAsync(string name, CancellationToken cancellationToken)
     {
         await Task.Delay(Timeout.Infinite, cancellationToken);
         return Ok;
