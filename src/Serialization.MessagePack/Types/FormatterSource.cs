@@ -129,7 +129,8 @@ internal sealed class FormatterSource(IFormatterResolver? application)
     // For the library a class that derives from List<int> is a list of objects, and a small integer in it is a byte.
     private static object? CollectionClass(Type type)
     {
-        if (type.IsGenericType || type.IsArray || !typeof(ICollection).IsAssignableFrom(type) || type.GetConstructor([]) is null)
+        if (type.IsGenericType || type.IsArray || !typeof(ICollection).IsAssignableFrom(type) || type.GetConstructor([]) is null
+            || type.IsDefined(typeof(MessagePackFormatterAttribute)))
         {
             return null;
         }
