@@ -9,6 +9,7 @@ namespace ServiceMesh;
 internal sealed class SerializerSet
 {
     private const int LargestKeptBuffer = 1 << 20;
+    private const int LargestReusedBody = 4096;
 
     [ThreadStatic]
     private static ArrayBufferWriter<byte>? t_buffer;
@@ -55,27 +56,58 @@ internal sealed class SerializerSet
             return Configured;
         }
 
-        return IsOfType(contentType, Configured.ContentType)
-            ? Configured
-            : Array.Find(_all, serializer => IsOfType(contentType, serializer.ContentType));
+        return IsOfType(contentType, Configured.ContentType) ? Configured : Search(contentType);
     }
 
     /// <summary>Encodes into a buffer that the thread keeps, and returns a copy of exactly the right size.</summary>
     public static byte[] Encode<T>(IMessageSerializer serializer, T value)
     {
-        // Out of its slot while in use: a serializer may encode another body from within.
-        var buffer = t_buffer ?? new ArrayBufferWriter<byte>(512);
-        t_buffer = null;
+        var buffer = TakeBuffer();
         serializer.Serialize(value, buffer);
         var body = buffer.WrittenSpan.ToArray();
+        KeepBuffer(buffer);
+        return body;
+    }
+
+    /// <summary>The same, with the copy in <paramref name="reused"/> when it has room. Another array takes its place when it has not.</summary>
+    public static ReadOnlyMemory<byte> Encode<T>(IMessageSerializer serializer, T value, ref byte[]? reused)
+    {
+        var buffer = TakeBuffer();
+        serializer.Serialize(value, buffer);
+        var written = buffer.WrittenSpan;
+        if (reused is null || reused.Length < written.Length)
+        {
+            var copy = written.ToArray();
+            reused = copy.Length <= LargestReusedBody ? copy : reused;
+            KeepBuffer(buffer);
+            return copy;
+        }
+
+        written.CopyTo(reused);
+        var body = reused.AsMemory(0, written.Length);
+        KeepBuffer(buffer);
+        return body;
+    }
+
+    // Out of its slot while in use: a serializer may encode another body from within.
+    private static ArrayBufferWriter<byte> TakeBuffer()
+    {
+        var buffer = t_buffer ?? new ArrayBufferWriter<byte>(512);
+        t_buffer = null;
+        return buffer;
+    }
+
+    private static void KeepBuffer(ArrayBufferWriter<byte> buffer)
+    {
         if (buffer.Capacity <= LargestKeptBuffer)
         {
             buffer.ResetWrittenCount();
             t_buffer = buffer;
         }
-
-        return body;
     }
+
+    // In a method of its own, because the closure of the lambda would be made on every call.
+    private IMessageSerializer? Search(string contentType) => Array.Find(_all, serializer => IsOfType(contentType, serializer.ContentType));
 
     private static bool IsOfType(string contentType, string mediaType)
     {
