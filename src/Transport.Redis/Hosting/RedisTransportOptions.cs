@@ -63,7 +63,9 @@ public sealed class RedisTransportOptions
     public Func<CancellationToken, Task<IConnectionMultiplexer>>? Connect { get; set; }
 
     /// <summary>The servers, for the log, without anything secret.</summary>
-    internal string Servers => Connect is not null ? "a connection of the application" : string.Join(", ", ConfigurationOptions.Parse(Configuration).EndPoints.Select(Describe));
+    internal string Servers => Connect is not null
+        ? "a connection of the application"
+        : string.Join(", ", ConfigurationOptions.Parse(Configuration).EndPoints.Select(Describe));
 
     /// <summary>True for a frame that is too large to be looked at.</summary>
     internal static bool Exceeds(int frameBytes, int maxBodyBytes) => frameBytes > maxBodyBytes + FrameOverhead;
