@@ -50,7 +50,7 @@ public sealed class FakeTimeProviderTests
         using var exact = After(1, () => seen.Add(Passed));
         Advance(1);
         Advance(9);
-        Assert.That(seen.Select(s => s.TotalSeconds), Is.EqualTo(new[] { 10, 11 }), "late in one long advance, exact when the clock stops at the timer");
+        Assert.That(seen.Select(s => s.TotalSeconds), Is.EqualTo(new[] { 10, 11 }), "late in a long advance, exact in one that ends there");
     }
 
     [Test]
