@@ -272,7 +272,7 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
 
     // A draining node handles nothing for others but what the bus itself answers.
     private static bool Handles(Member? member, Offer offer) => member is not null && member.Offers.Contains(offer)
-        && (!member.State.IsDraining || MeshTopics.IsReserved(offer.Pattern));
+        && (!member.State.IsDraining || ReservedTopics.IsReserved(offer.Pattern));
 
     private void IndexNeedsLock(Member? before, Member? after, IReadOnlyCollection<Offer>? touched)
     {
@@ -356,7 +356,7 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
 
     // '*' stands for the application's topics: who wants the bus's own says so.
     private static bool Matches(TopicPattern pattern, Topic topic) => pattern.Matches(topic)
-        && (!topic.ToString().StartsWith(MeshTopics.ReservedPrefix, StringComparison.Ordinal) || MeshTopics.IsReserved(pattern));
+        && (!ReservedTopics.IsReserved(topic) || ReservedTopics.IsReserved(pattern));
 
     // Each caller prefers other members, so that few callers use few members and many callers use all.
     private MemberGroup GroupOf(string name, Member[] members)
