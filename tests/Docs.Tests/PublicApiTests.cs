@@ -27,7 +27,8 @@ public sealed class PublicApiTests
         Assert.That(File.Exists(file), Is.True, $"{file} is missing: UPDATE_SNIPPETS=1 dotnet test tests/Docs.Tests writes it");
         Assert.That(
             surface, Is.EqualTo(File.ReadAllText(file)),
-            "The public surface has changed: write the change into CHANGELOG.md, and the file with UPDATE_SNIPPETS=1 dotnet test tests/Docs.Tests");
+            "The public surface has changed: write the change into CHANGELOG.md, " +
+            "and the file with UPDATE_SNIPPETS=1 dotnet test tests/Docs.Tests");
     }
 
     private static string SurfaceOf(Assembly assembly)
@@ -40,19 +41,22 @@ public sealed class PublicApiTests
             DenyNamespacePrefixes = [], // extension methods stand in namespaces of the platform
             IncludeAssemblyAttributes = false,
         };
-        var extensions = types[true].SelectMany(type => type.GetMethods(BindingFlags.Public | BindingFlags.Static | BindingFlags.DeclaredOnly)
-            .Select(method => $"{type.FullName}: {method}").Order(StringComparer.Ordinal));
+        const BindingFlags Static = BindingFlags.Public | BindingFlags.Static | BindingFlags.DeclaredOnly;
+        var extensions = types[true].SelectMany(type =>
+            type.GetMethods(Static).Select(method => $"{type.FullName}: {method}").Order(StringComparer.Ordinal));
         return string.Join('\n', [assembly.GeneratePublicApi(options).ReplaceLineEndings("\n").TrimEnd(), .. extensions, ""]);
     }
 
     private static bool HasExtensionBlocks(Type type) =>
-        type.GetNestedTypes(BindingFlags.Public | BindingFlags.NonPublic).Any(nested => nested.Name.StartsWith("<G>$", StringComparison.Ordinal));
+        type.GetNestedTypes(BindingFlags.Public | BindingFlags.NonPublic)
+            .Any(nested => nested.Name.StartsWith("<G>$", StringComparison.Ordinal));
 
     private static Assembly AssemblyOf(string project)
     {
         var name = XDocument.Load(Repository.FullPath(project)).Descendants("AssemblyName").Single().Value;
         return File.Exists(Path.Combine(AppContext.BaseDirectory, $"{name}.dll"))
             ? Assembly.Load(name)
-            : throw new InvalidOperationException($"Add a reference to {project} to tests/Docs.Tests, so that its public surface is compared.");
+            : throw new InvalidOperationException(
+                $"Add a reference to {project} to tests/Docs.Tests, so that its public surface is compared.");
     }
 }

@@ -150,7 +150,7 @@ internal sealed class RedisSubscriptions(RedisConnection connection, ILogger log
         catch (RedisServerException refusal)
         {
             throw new TransportException(
-                $"Redis does not let this node subscribe: {Printable.Line(refusal.Message)}. Give its user (ServiceMesh:Redis:Configuration) the right to SUBSCRIBE and PSUBSCRIBE on the mesh's channels.",
+                $"Redis does not let this node subscribe: {Printable.Line(refusal.Message)}. Give its user (Redis:Configuration) the right to SUBSCRIBE and PSUBSCRIBE on the mesh's channels.",
                 refusal);
         }
         catch (Exception failure) when (RedisConnection.IsOfRedis(failure))

@@ -1,5 +1,7 @@
 using System.Reflection;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using NUnit.Framework;
 using ServiceMesh.Support;
@@ -46,7 +48,8 @@ public sealed class OptionsTests
     [TestCase("ErrorPolicy", "queue")]
     public async Task The_ends_of_each_range_and_any_case_of_a_name_are_allowed(string key, string value)
     {
-        await using var node = await TestNode.StartAsync(bus => bus.AddInMemoryTransport(), [("Errors:QueueFile", TempFile.Path()), (key, value)]);
+        await using var node = await TestNode.StartAsync(
+            bus => bus.AddInMemoryTransport(), [("Errors:QueueFile", TempFile.Path()), (key, value)]);
         Assert.That(node.Bus.DescribeNode().IsDraining, Is.False);
     }
 
@@ -76,13 +79,16 @@ public sealed class OptionsTests
     public async Task An_unknown_name_is_refused_at_start_with_those_that_there_are(string key, string value, string said) =>
         Assert.That(
             await FailureAsync((key, value)),
-            Does.Contain($"ServiceMesh:{key} is '{value}'").And.Contains("allowed here are: " + (key == "Transport" ? "InMemory" : "Json")).And.Contains(said));
+            Does.Contain($"ServiceMesh:{key} is '{value}'")
+                .And.Contains("allowed here are: " + (key == "Transport" ? "InMemory" : "Json"))
+                .And.Contains(said));
 
     [Test]
     public async Task All_complaints_are_said_at_once()
     {
         var message = await FailureAsync(("Handler:MaxQueued", "-1"), ("Request:MaxBodyBytes", "0"), ("Tranport", "x"), ("NodeName", ""));
-        Assert.That(message, Does.Contain("MaxQueued").And.Contains("MaxBodyBytes").And.Contains("Tranport").And.Contains("NodeName is empty"));
+        Assert.That(
+            message, Does.Contain("MaxQueued").And.Contains("MaxBodyBytes").And.Contains("Tranport").And.Contains("NodeName is empty"));
     }
 
     [Test]
@@ -102,7 +108,8 @@ public sealed class OptionsTests
 
         Assert.That(
             async () => await TestNode.StartAsync(Add, [("Other:Services:weather:Adress", "y")]),
-            Throws.TypeOf<OptionsValidationException>().With.Message.Contains("ServiceMesh:Other:Services:weather:Adress").And.Message.Contains("'Address'"));
+            Throws.TypeOf<OptionsValidationException>()
+                .With.Message.Contains("ServiceMesh:Other:Services:weather:Adress").And.Message.Contains("'Address'"));
     }
 
     [Test]
@@ -111,7 +118,9 @@ public sealed class OptionsTests
         Assert.That(ServiceMeshOptions.Schema.Keys, Is.EquivalentTo(Keys(typeof(ServiceMeshOptions))));
 
         static IEnumerable<string> Keys(Type type) => type.GetProperties(BindingFlags.Public | BindingFlags.Instance).SelectMany(p =>
-            p.PropertyType.Namespace == "ServiceMesh" && p.PropertyType.IsClass ? Keys(p.PropertyType).Select(k => $"{p.Name}:{k}") : [p.Name]);
+            p.PropertyType.Namespace == "ServiceMesh" && p.PropertyType.IsClass
+                ? Keys(p.PropertyType).Select(k => $"{p.Name}:{k}")
+                : [p.Name]);
     }
 
     [Test]
@@ -122,7 +131,11 @@ public sealed class OptionsTests
         {
             var path = key.Split(':');
             var leaf = path.Aggregate(typeof(ServiceMeshOptions), (type, name) => type.GetProperty(name)!.PropertyType);
-            var value = leaf == typeof(TimeSpan) ? "00:01:07" : leaf == typeof(int) ? "77" : leaf == typeof(ErrorPolicy) ? "Ignore" : "text";
+            var value =
+                leaf == typeof(TimeSpan) ? "00:01:07"
+                : leaf == typeof(int) ? "77"
+                : leaf == typeof(ErrorPolicy) ? "Ignore"
+                : "text";
             var options = Bound(key, value);
             var bound = path.Aggregate((object?)options, (target, name) => target!.GetType().GetProperty(name)!.GetValue(target));
             Assert.That($"{bound}", Is.EqualTo(value), key);
@@ -131,11 +144,10 @@ public sealed class OptionsTests
 
     private static ServiceMeshOptions Bound(string key, string value)
     {
-        var section = new Microsoft.Extensions.Configuration.ConfigurationBuilder();
-        Microsoft.Extensions.Configuration.MemoryConfigurationBuilderExtensions.AddInMemoryCollection(section, [new(key, value)]);
+        var section = new ConfigurationBuilder().AddInMemoryCollection([new(key, value)]);
         var services = new ServiceCollection();
         services.AddServiceMesh(section.Build()).AddTransport(new("text", [], _ => new ScriptedTransport())).AddInMemoryTransport();
-        Microsoft.Extensions.DependencyInjection.Extensions.ServiceCollectionDescriptorExtensions.RemoveAll<IValidateOptions<ServiceMeshOptions>>(services);
+        services.RemoveAll<IValidateOptions<ServiceMeshOptions>>();
         using var provider = services.BuildServiceProvider();
         return provider.GetRequiredService<IOptionsMonitor<ServiceMeshOptions>>().Get("");
     }

@@ -128,7 +128,7 @@ public sealed class ErrorAnswerTests
 
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(failure!.Message, Does.Contain("NOPERM").And.Contain("ServiceMesh:Redis:Configuration"));
+            Assert.That(failure!.Message, Does.Contain("NOPERM").And.Contain("Redis:Configuration"));
             Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(10)));
         }
     }
