@@ -4,8 +4,8 @@ using NUnit.Framework;
 namespace ServiceMesh.Conformance;
 
 /// <summary>
-/// The suite asks a transport for what its factory says that it can do. These tests keep the factory honest, and the
-/// list of themes whole.
+/// The suite tests the capabilities that a factory declares. These tests check that the declaration is true and that a
+/// transport inherits every theme of the suite.
 /// </summary>
 public abstract class CapabilityTests<TFactory> : ConformanceFixture<TFactory>
     where TFactory : TransportFactory, new()
@@ -45,7 +45,7 @@ public abstract class CapabilityTests<TFactory> : ConformanceFixture<TFactory>
             .Where(type => type.IsAbstract && type.BaseType is { IsGenericType: true } parent && parent.GetGenericTypeDefinition() == typeof(ConformanceFixture<>));
         var inherited = GetType().Assembly.GetTypes()
             .Select(type => type.BaseType)
-            // A theme may also be inherited once for whichever factory.
+            // A theme may also be inherited once with an open type parameter.
             .Where(parent => parent is { IsGenericType: true }
                 && (parent.GenericTypeArguments[0] == typeof(TFactory) || parent.GenericTypeArguments[0].IsGenericParameter))
             .Select(parent => parent!.GetGenericTypeDefinition());

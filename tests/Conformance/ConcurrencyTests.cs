@@ -47,7 +47,7 @@ public abstract class ConcurrencyTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task Answers_find_their_callers_in_whatever_order_they_come()
+    public async Task Answers_reach_their_callers_in_any_order()
     {
         const int Requests = 200;
         var waiting = Enumerable.Range(0, Requests).Select(_ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).ToArray();

@@ -36,7 +36,7 @@ public abstract class PatternTests<TFactory> : ConformanceFixture<TFactory>
         var sender = await StartAsync();
         var expected = matching.Split(' ');
 
-        // Those that must not arrive go first, so that they would be there when the others are.
+        // The signals that must not match are sent first, so a wrong match would arrive before the others.
         foreach (var topic in others.Split(' ', StringSplitOptions.RemoveEmptyEntries))
         {
             Assert.That((await sender.Bus.SignalAsync(new SignalTopic<string>(topic), topic)).Receivers, IsCountOf(nodes: 0, subscriptions: 0));
@@ -53,7 +53,7 @@ public abstract class PatternTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task A_subscription_by_pattern_at_run_time_is_refused_or_works()
+    public async Task A_pattern_subscription_at_run_time_works_or_is_refused()
     {
         var inbox = new Inbox<string>();
         var subscriber = await StartAsync();
@@ -71,7 +71,7 @@ public abstract class PatternTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task Each_matching_subscription_of_a_node_has_a_copy_and_knows_the_topic()
+    public async Task Each_matching_subscription_of_a_node_gets_a_copy_and_the_topic()
     {
         if (!Can(TransportFeatures.Patterns))
         {
