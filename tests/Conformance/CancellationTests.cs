@@ -68,7 +68,10 @@ public abstract class CancellationTests<TFactory> : ConformanceFixture<TFactory>
         await StartAsync(mesh =>
         {
             mesh.Services.AddKeyedSingleton<IHandlerMiddleware>(mesh.Name, doorway);
-            mesh.AddHandler(Ask, (input, _) => { Interlocked.Increment(ref calls); return input; }, options => (options.MaxConcurrency, options.MaxQueued) = (1, 0));
+            mesh.AddHandler(
+                Ask,
+                (input, _) => { Interlocked.Increment(ref calls); return input; },
+                options => (options.MaxConcurrency, options.MaxQueued) = (1, 0));
         });
         var caller = await StartAsync();
         using var cancellation = new CancellationTokenSource();

@@ -17,7 +17,10 @@ public abstract class CompositionTests<TFactory> : ConformanceFixture<TFactory>
     public async Task Steps_on_several_nodes_make_one_answer()
     {
         var caller = await StartStepsAsync();
-        var composition = s_split | Compose.Parallel(s_count.Pipe(n => $"{n}"), s_last | Ask, s_last.Pipe(w => w.Length.ToString(System.Globalization.CultureInfo.InvariantCulture)));
+        var composition = s_split | Compose.Parallel(
+            s_count.Pipe(n => $"{n}"),
+            s_last | Ask,
+            s_last.Pipe(w => w.Length.ToString(System.Globalization.CultureInfo.InvariantCulture)));
 
         Assert.That(await caller.Bus.ExecuteAsync(composition, "the quick brown fox"), Is.EqualTo(["4", "fox", "3"]));
     }
@@ -51,7 +54,10 @@ public abstract class CompositionTests<TFactory> : ConformanceFixture<TFactory>
         // Without the capability the handlers are cancelled at the deadline.
         var timeout = Can(TransportFeatures.Cancellation) ? TimeSpan.FromSeconds(20) : TimeSpan.FromSeconds(2);
         var executing = caller.Bus.ExecuteAsync(
-            Ask | Compose.Parallel(topics[0], topics[1], Ask | topics[2]), "", new RequestOptions { Timeout = timeout }, cancellation.Token);
+            Ask | Compose.Parallel(topics[0], topics[1], Ask | topics[2]),
+            "",
+            new RequestOptions { Timeout = timeout },
+            cancellation.Token);
         foreach (var handler in held)
         {
             await handler.EnteredAsync();
@@ -78,11 +84,13 @@ public abstract class CompositionTests<TFactory> : ConformanceFixture<TFactory>
             await Task.Delay(spent);
             return input;
         }));
-        await StartAsync(mesh => mesh.AddHandler(s_left, (_, context) => context.Remaining.TotalSeconds).AddHandler(Other, held.HandleAsync));
+        await StartAsync(
+            mesh => mesh.AddHandler(s_left, (_, context) => context.Remaining.TotalSeconds).AddHandler(Other, held.HandleAsync));
         var caller = await StartAsync();
 
         var left = await caller.Bus.ExecuteAsync(first | s_left, "", new RequestOptions { Timeout = TimeSpan.FromSeconds(10) });
-        var late = await caller.Bus.TryExecuteAsync(first | Compose.Parallel(Other, Other), "", new() { Timeout = TimeSpan.FromSeconds(1) });
+        var late = await caller.Bus.TryExecuteAsync(
+            first | Compose.Parallel(Other, Other), "", new() { Timeout = TimeSpan.FromSeconds(1) });
 
         // Timers may fire some milliseconds early.
         Assert.That(left, Is.LessThan(10 - (spent.TotalSeconds - 0.05)), "the time of the first step counts");

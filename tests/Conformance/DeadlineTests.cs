@@ -19,7 +19,8 @@ public abstract class DeadlineTests<TFactory> : ConformanceFixture<TFactory>
         var timeout = TimeSpan.FromMilliseconds(250);
 
         var watch = Stopwatch.StartNew();
-        var thrown = await Assert.ThrowsAsync<RequestTimedOutException>(() => caller.Bus.RequestAsync(Ask, "", new RequestOptions { Timeout = timeout }));
+        var thrown = await Assert.ThrowsAsync<RequestTimedOutException>(
+            () => caller.Bus.RequestAsync(Ask, "", new RequestOptions { Timeout = timeout }));
         var elapsed = watch.Elapsed;
 
         held.Release();
@@ -63,7 +64,8 @@ public abstract class DeadlineTests<TFactory> : ConformanceFixture<TFactory>
     public async Task The_handlers_own_timeout_applies_when_it_ends_first()
     {
         var left = new RequestTopic<string, double>("conformance.left");
-        await StartAsync(mesh => mesh.AddHandler(left, (_, context) => context.Remaining.TotalSeconds, options => options.Timeout = TimeSpan.FromSeconds(7)));
+        await StartAsync(mesh => mesh.AddHandler(
+            left, (_, context) => context.Remaining.TotalSeconds, options => options.Timeout = TimeSpan.FromSeconds(7)));
         var caller = await StartAsync();
 
         var seconds = await caller.Bus.RequestAsync(left, "", new RequestOptions { Timeout = TimeSpan.FromSeconds(15) });
@@ -110,7 +112,10 @@ public abstract class DeadlineTests<TFactory> : ConformanceFixture<TFactory>
         await StartAsync(mesh =>
         {
             mesh.Services.AddKeyedSingleton<IHandlerMiddleware>(mesh.Name, doorway);
-            mesh.AddHandler(Ask, (input, _) => { Interlocked.Increment(ref calls); return input; }, options => (options.MaxConcurrency, options.MaxQueued) = (1, 0));
+            mesh.AddHandler(
+                Ask,
+                (input, _) => { Interlocked.Increment(ref calls); return input; },
+                options => (options.MaxConcurrency, options.MaxQueued) = (1, 0));
         });
         var caller = await StartAsync();
 
@@ -137,7 +142,9 @@ public abstract class DeadlineTests<TFactory> : ConformanceFixture<TFactory>
             options.MaxQueued = 0;
         }));
         var caller = await StartAsync();
-        Assert.That((await caller.Bus.TryRequestAsync(Ask, "late", new() { Timeout = TimeSpan.FromMilliseconds(200) })).Status, Is.EqualTo(StatusCode.DeadlinePassed));
+        Assert.That(
+            (await caller.Bus.TryRequestAsync(Ask, "late", new() { Timeout = TimeSpan.FromMilliseconds(200) })).Status,
+            Is.EqualTo(StatusCode.DeadlinePassed));
         await held.Cancelled;
 
         held.Release();

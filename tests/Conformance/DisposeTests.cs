@@ -49,7 +49,8 @@ public abstract class DisposeTests<TFactory> : ConformanceFixture<TFactory>
             Assert.That(all.Where(r => r.Reply.IsSuccess).All(r => r.Reply.Value == r.Sent), Is.True, "each has its own answer");
             Assert.That(failures, Has.Length.EqualTo(Callers));
             Assert.That(failures.Select(f => f.Status), Is.All.AnyOf(StatusCode.Unavailable, StatusCode.NotFound));
-            Assert.That(failures.Where(f => !f.NotProcessed).Select(f => f.Message), Is.Empty, "every request that a handler began has its answer");
+            Assert.That(
+                failures.Where(f => !f.NotProcessed).Select(f => f.Message), Is.Empty, "every request that a handler began has its answer");
             Assert.That(handled, Is.EqualTo(all.Length - failures.Length));
         }
     }
@@ -94,7 +95,8 @@ public abstract class DisposeTests<TFactory> : ConformanceFixture<TFactory>
         await enough.CancelAsync();
 
         var replies = (await Task.WhenAll(traffic).InTime()).SelectMany(r => r);
-        Assert.That(replies.Where(r => !r.IsSuccess).Select(r => r.Failure!.Message), Is.Empty, "the group had a running member all the time");
+        Assert.That(
+            replies.Where(r => !r.IsSuccess).Select(r => r.Failure!.Message), Is.Empty, "the group had a running member all the time");
     }
 
     [Test]

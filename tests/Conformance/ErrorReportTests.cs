@@ -62,7 +62,8 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
             Assert.That(TextOf(report), Is.EqualTo("Grüße"));
             Assert.That(report.DataEncoding, Is.EqualTo(System.Text.Unicode.Utf8.IsValid(BodyOf("Grüße")) ? "utf-8" : "base64"));
             Assert.That(report.DataBytes, Is.EqualTo(BodyOf("Grüße").Length));
-            Assert.That(report.Exception, Does.StartWith("System.InvalidOperationException: I never work.").And.Contain(nameof(FailHandler)));
+            Assert.That(
+                report.Exception, Does.StartWith("System.InvalidOperationException: I never work.").And.Contain(nameof(FailHandler)));
         }
     }
 
@@ -85,7 +86,8 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
         var held = new Held();
         var (server, caller, reports) = await StartAsync(policy);
         await server.Bus.SubscribeAsync(News, (_, _) => throw new InvalidOperationException("I never listen."));
-        await server.Bus.SubscribeAsync(News, (news, context) => held.HandleAsync(news, context), new() { MaxConcurrency = 1, MaxQueued = 0 });
+        await server.Bus.SubscribeAsync(
+            News, (news, context) => held.HandleAsync(news, context), new() { MaxConcurrency = 1, MaxQueued = 0 });
 
         await caller.Bus.SignalAsync(News, "one");
         await held.EnteredAsync();
@@ -96,7 +98,9 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
         using (Assert.EnterMultipleScope())
         {
             Assert.That(all.Select(r => r.Status), Is.EquivalentTo([500, 500, 429]));
-            Assert.That(all.Select(r => (r.Topic, r.Kind, r.Sender, r.Group)), Is.All.EqualTo(("conformance.news", (MessageKind?)MessageKind.Signal, caller.Id, (string?)null)));
+            Assert.That(
+                all.Select(r => (r.Topic, r.Kind, r.Sender, r.Group)),
+                Is.All.EqualTo(("conformance.news", (MessageKind?)MessageKind.Signal, caller.Id, (string?)null)));
         }
     }
 
@@ -171,7 +175,8 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
         return second;
     }
 
-    private async Task<(MeshNode Server, MeshNode Caller, Reports Reports)> StartAsync(ErrorPolicy policy, params (string, string)[] settings)
+    private async Task<(MeshNode Server, MeshNode Caller, Reports Reports)> StartAsync(
+        ErrorPolicy policy, params (string, string)[] settings)
     {
         // NUnit keeps one instance of a fixture for all its tests.
         _full = new();
@@ -186,7 +191,12 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
                 .AddHandler(s_full, _full.HandleAsync, options => (options.MaxConcurrency, options.MaxQueued) = (1, 0)),
             all);
         var caller = await StartAsync(null, all);
-        return (server, caller, policy == ErrorPolicy.Publish ? await Reports.OfPublishedAsync(observer, Can(TransportFeatures.OrderedDelivery)) : Reports.OfQueues(server, caller));
+        return (
+            server,
+            caller,
+            policy == ErrorPolicy.Publish
+                ? await Reports.OfPublishedAsync(observer, Can(TransportFeatures.OrderedDelivery))
+                : Reports.OfQueues(server, caller));
     }
 
     private static string FailHandler(string input, HandlerContext context) => throw new InvalidOperationException("I never work.");

@@ -89,7 +89,8 @@ public abstract class HeaderTests<TFactory> : ConformanceFixture<TFactory>
             Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
         };
         ActivitySource.AddActivityListener(listener);
-        await StartAsync(mesh => mesh.AddHandler(Ask, (_, context) => $"{context.Headers.Where(h => h.Value.StartsWith('v')).Sum(h => h.Value.Length)}"));
+        await StartAsync(mesh => mesh.AddHandler(
+            Ask, (_, context) => $"{context.Headers.Where(h => h.Value.StartsWith('v')).Sum(h => h.Value.Length)}"));
         var caller = await StartAsync();
 
         // 64 names of three characters leave 8,000 for the values.

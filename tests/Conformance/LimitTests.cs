@@ -88,7 +88,8 @@ public abstract class LimitTests<TFactory> : ConformanceFixture<TFactory>
     public async Task A_request_is_refused_only_when_every_member_is_full()
     {
         var held = new Held();
-        await StartAsync(3, mesh => mesh.AddHandler(Ask, held.HandleAsync, options => (options.MaxConcurrency, options.MaxQueued) = (1, 0)));
+        await StartAsync(
+            3, mesh => mesh.AddHandler(Ask, held.HandleAsync, options => (options.MaxConcurrency, options.MaxQueued) = (1, 0)));
         var caller = await StartAsync();
 
         var asked = new List<Task<string>>();
@@ -121,7 +122,8 @@ public abstract class LimitTests<TFactory> : ConformanceFixture<TFactory>
         var caller = await StartAsync();
         var first = caller.Bus.RequestAsync(Ask, "first");
         await held.EnteredAsync();
-        Task<Reply<string>> WaitAsync(string input) => caller.Bus.TryRequestAsync(Ask, input, new() { Timeout = TimeSpan.FromMilliseconds(200) });
+        Task<Reply<string>> WaitAsync(string input) =>
+            caller.Bus.TryRequestAsync(Ask, input, new() { Timeout = TimeSpan.FromMilliseconds(200) });
 
         var waiting = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => WaitAsync("waiting")));
 

@@ -6,7 +6,8 @@ namespace ServiceMesh.Conformance;
 
 /// <summary>
 /// Runs a theme of the suite once for each network of a transport, so that a transport lists the themes once:
-/// <c>public sealed class Body&lt;T&gt; : BodyTests&lt;T&gt; where T : TransportFactory, new();</c>. The name of the factory is the category.
+/// <c>public sealed class Body&lt;T&gt; : BodyTests&lt;T&gt; where T : TransportFactory, new();</c>.
+/// The name of the factory is the category.
 /// </summary>
 /// <param name="factories">The networks, each a <see cref="TransportFactory"/>.</param>
 [AttributeUsage(AttributeTargets.Class)]

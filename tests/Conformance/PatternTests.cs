@@ -12,7 +12,10 @@ public abstract class PatternTests<TFactory> : ConformanceFixture<TFactory>
 {
     private static readonly SignalPattern<string> s_any = new("event.*");
 
-    [TestCase("event.*.created", "event.user.created", "event.created event.user event.user.group.created event.user.created.late event.user.createdx")]
+    [TestCase(
+        "event.*.created",
+        "event.user.created",
+        "event.created event.user event.user.group.created event.user.created.late event.user.createdx")]
     [TestCase("event.*", "event.user event.user.created", "event events events.user event-user")]
     [TestCase("*.created", "user.created", "created event.user.created user.created.late")]
     [TestCase("*", "created event.user.created", "")]
@@ -39,12 +42,14 @@ public abstract class PatternTests<TFactory> : ConformanceFixture<TFactory>
         // The signals that must not match are sent first, so a wrong match would arrive before the others.
         foreach (var topic in others.Split(' ', StringSplitOptions.RemoveEmptyEntries))
         {
-            Assert.That((await sender.Bus.SignalAsync(new SignalTopic<string>(topic), topic)).Receivers, IsCountOf(nodes: 0, subscriptions: 0));
+            Assert.That(
+                (await sender.Bus.SignalAsync(new SignalTopic<string>(topic), topic)).Receivers, IsCountOf(nodes: 0, subscriptions: 0));
         }
 
         foreach (var topic in expected)
         {
-            Assert.That((await sender.Bus.SignalAsync(new SignalTopic<string>(topic), topic)).Receivers, IsCountOf(nodes: 1, subscriptions: 1));
+            Assert.That(
+                (await sender.Bus.SignalAsync(new SignalTopic<string>(topic), topic)).Receivers, IsCountOf(nodes: 1, subscriptions: 1));
         }
 
         await inbox.NextAsync(expected.Length);
@@ -91,7 +96,8 @@ public abstract class PatternTests<TFactory> : ConformanceFixture<TFactory>
 
         var sent = await sender.Bus.SignalAsync(new SignalTopic<string>("event.user"), "");
 
-        Assert.That(await seen.NextAsync(3), Is.EquivalentTo([("event.*", "event.user"), ("*.user", "event.user"), ("event.user", "event.user")]));
+        Assert.That(
+            await seen.NextAsync(3), Is.EquivalentTo([("event.*", "event.user"), ("*.user", "event.user"), ("event.user", "event.user")]));
         Assert.That(sent.Receivers, IsCountOf(nodes: 1, subscriptions: 3));
     }
 }

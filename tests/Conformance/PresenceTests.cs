@@ -12,7 +12,10 @@ public abstract class PresenceTests<TFactory> : ConformanceFixture<TFactory>
     public async Task A_node_answers_who_it_is_and_what_it_handles()
     {
         var asked = await StartAsync(
-            mesh => mesh.AddHandler(Ask, Echo).AddHandler(Other, Echo, options => options.Group = "workers").AddHandler(News, (_, _) => { }),
+            mesh => mesh
+                .AddHandler(Ask, Echo)
+                .AddHandler(Other, Echo, options => options.Group = "workers")
+                .AddHandler(News, (_, _) => { }),
             ("NodeName", "weather"));
         var caller = await StartAsync();
 
@@ -38,7 +41,12 @@ public abstract class PresenceTests<TFactory> : ConformanceFixture<TFactory>
     [Test]
     public async Task Each_node_has_an_id_of_its_own_and_answers_for_itself()
     {
-        var nodes = new[] { await StartAsync(null, ("NodeName", "same")), await StartAsync(null, ("NodeName", "same")), await StartAsync() };
+        var nodes = new[]
+        {
+            await StartAsync(null, ("NodeName", "same")),
+            await StartAsync(null, ("NodeName", "same")),
+            await StartAsync(),
+        };
 
         foreach (var from in nodes)
         {

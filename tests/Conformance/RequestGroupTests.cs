@@ -135,7 +135,8 @@ public abstract class RequestGroupTests<TFactory> : ConformanceFixture<TFactory>
         {
             // One group gets each request: it answers, or it says that it is full.
             var first = caller.Bus.TryRequestAsync(Ask, "first");
-            var replies = await Task.WhenAll(Enumerable.Range(0, 10).Select(i => caller.Bus.TryRequestAsync(Ask, $"{i}", new() { Timeout = TimeSpan.FromSeconds(2) })));
+            var replies = await Task.WhenAll(
+                Enumerable.Range(0, 10).Select(i => caller.Bus.TryRequestAsync(Ask, $"{i}", new() { Timeout = TimeSpan.FromSeconds(2) })));
             full.Release();
             await first;
             Assert.That(replies.Select(r => r.Status), Is.All.AnyOf(StatusCode.Ok, StatusCode.Overloaded, StatusCode.DeadlinePassed));

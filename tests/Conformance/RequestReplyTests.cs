@@ -21,7 +21,8 @@ public abstract class RequestReplyTests<TFactory> : ConformanceFixture<TFactory>
     public sealed record Line(string Item, int Count, decimal Price);
 
     public sealed record Order(
-        Guid Id, DateTimeOffset At, TimeSpan Within, Kind Kind, long Big, double Fraction, bool Urgent, Uri? Link, Line[] Lines, Dictionary<string, Line?> ByName);
+        Guid Id, DateTimeOffset At, TimeSpan Within, Kind Kind, long Big, double Fraction, bool Urgent, Uri? Link, Line[] Lines,
+        Dictionary<string, Line?> ByName);
 
     [Test]
     public async Task A_value_comes_back_as_it_was_sent()
@@ -89,7 +90,13 @@ public abstract class RequestReplyTests<TFactory> : ConformanceFixture<TFactory>
         var seen = new Inbox<(string Topic, string Sender, string Node, string? Group, MessageKind Kind, string Id)>();
         var server = await StartAsync(mesh => mesh.AddHandler(Ask, (input, context) =>
         {
-            seen.Put((context.Topic.ToString(), context.Sender, context.NodeId, context.Group, context.Message.Kind, context.Message.Id.ToString()));
+            seen.Put((
+                context.Topic.ToString(),
+                context.Sender,
+                context.NodeId,
+                context.Group,
+                context.Message.Kind,
+                context.Message.Id.ToString()));
             return input;
         }));
         var caller = await StartAsync();

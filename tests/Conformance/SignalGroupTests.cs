@@ -38,7 +38,9 @@ public abstract class SignalGroupTests<TFactory> : ConformanceFixture<TFactory>
         using (Assert.EnterMultipleScope())
         {
             Assert.That(received.All, Has.Count.EqualTo(900).And.Unique);
-            Assert.That(received.All.CountBy(r => r.By).ToDictionary(), Is.EquivalentTo(new Dictionary<string, int> { ["red"] = 300, ["green"] = 300, ["alone"] = 300 }));
+            Assert.That(
+                received.All.CountBy(r => r.By).ToDictionary(),
+                Is.EquivalentTo(new Dictionary<string, int> { ["red"] = 300, ["green"] = 300, ["alone"] = 300 }));
             Assert.That(sent.Select(s => s.Receivers).Distinct().Single(), IsCountOf(nodes: 4, subscriptions: 3));
         }
     }
@@ -87,7 +89,8 @@ public abstract class SignalGroupTests<TFactory> : ConformanceFixture<TFactory>
         var members = new List<MeshNode>();
         foreach (var pattern in (string[])["conformance.news", "conformance.*", "*.news"])
         {
-            members.Add(await StartAsync(mesh => mesh.AddHandler(new SignalPattern<string>(pattern), received.ReceiveAsync, options => options.Group = "workers")));
+            members.Add(await StartAsync(mesh => mesh.AddHandler(
+                new SignalPattern<string>(pattern), received.ReceiveAsync, options => options.Group = "workers")));
         }
 
         var sender = await StartAsync();

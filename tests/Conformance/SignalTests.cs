@@ -59,12 +59,15 @@ public abstract class SignalTests<TFactory> : ConformanceFixture<TFactory>
     {
         var seen = new Inbox<(string Topic, string Sender, string Node, string? Group, string? Header, MessageKind Kind, bool Deadline)>();
         var subscriber = await StartAsync(mesh => mesh.AddHandler(News, (_, context) => seen.Put((
-            context.Topic.ToString(), context.Sender, context.NodeId, context.Group, context.Headers["x-tone"], context.Message.Kind, context.Message.Deadline.Exists))));
+            context.Topic.ToString(), context.Sender, context.NodeId, context.Group, context.Headers["x-tone"], context.Message.Kind,
+            context.Message.Deadline.Exists))));
         var sender = await StartAsync();
 
         await sender.Bus.SignalAsync(News, "it rains", new() { Headers = Headers.Of(("x-tone", "glüm")) });
 
-        Assert.That(await seen.NextAsync(), Is.EqualTo(("conformance.news", sender.Id, subscriber.Id, (string?)null, "glüm", MessageKind.Signal, false)));
+        Assert.That(
+            await seen.NextAsync(),
+            Is.EqualTo(("conformance.news", sender.Id, subscriber.Id, (string?)null, "glüm", MessageKind.Signal, false)));
     }
 
     [TestCase("")]

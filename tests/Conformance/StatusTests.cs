@@ -122,7 +122,8 @@ public abstract class StatusTests<TFactory> : ConformanceFixture<TFactory>
     [Test]
     public async Task A_handler_that_throws_is_500_and_the_node_keeps_serving()
     {
-        var caller = await StartServerAndCallerAsync((input, _) => input == "bad" ? throw new FormatException("line one\nline two") : input);
+        var caller = await StartServerAndCallerAsync(
+            (input, _) => input == "bad" ? throw new FormatException("line one\nline two") : input);
 
         var reply = await caller.Bus.TryRequestAsync(Ask, "bad");
 
@@ -160,7 +161,8 @@ public abstract class StatusTests<TFactory> : ConformanceFixture<TFactory>
                 // Registers after the bus and so is called before it: a token calls its callbacks in reverse order.
                 await Task.Delay(TimeSpan.FromMilliseconds(100));
                 var work = new TaskCompletionSource<string>();
-                using var cancelled = context.CancellationToken.Register(() => work.SetException(new InvalidOperationException("The command was cancelled.")));
+                using var cancelled = context.CancellationToken.Register(
+                    () => work.SetException(new InvalidOperationException("The command was cancelled.")));
                 return await work.Task;
             },
             options => options.Timeout = TimeSpan.FromMilliseconds(300)));

@@ -116,7 +116,8 @@ public abstract class SubscriptionTests<TFactory> : ConformanceFixture<TFactory>
         var server = await StartAsync(mesh => mesh.AddHandler(Ask, Echo));
         var caller = await StartAsync();
 
-        var refusal = await Assert.ThrowsAsync<InvalidOperationException>(() => server.Bus.SubscribeAsync(Ask, (_, _) => Task.FromResult("second")));
+        var refusal = await Assert.ThrowsAsync<InvalidOperationException>(
+            () => server.Bus.SubscribeAsync(Ask, (_, _) => Task.FromResult("second")));
         await using var other = await server.Bus.SubscribeAsync(Other, EchoAsync, new() { Group = "workers" });
         await Assert.ThrowsAsync<InvalidOperationException>(() => server.Bus.SubscribeAsync(Other, EchoAsync, new() { Group = "workers" }));
 
@@ -133,7 +134,8 @@ public abstract class SubscriptionTests<TFactory> : ConformanceFixture<TFactory>
     {
         var caller = await StartAsync();
 
-        var refusal = await Assert.ThrowsAsync<InvalidOperationException>(() => StartAsync(mesh => mesh.AddHandler(Other, Echo).AddHandler(Ask, Echo).AddHandler(Ask, Echo)));
+        var refusal = await Assert.ThrowsAsync<InvalidOperationException>(
+            () => StartAsync(mesh => mesh.AddHandler(Other, Echo).AddHandler(Ask, Echo).AddHandler(Ask, Echo)));
 
         using (Assert.EnterMultipleScope())
         {

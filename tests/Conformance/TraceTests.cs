@@ -99,7 +99,8 @@ public abstract class TraceTests<TFactory> : ConformanceFixture<TFactory>
     public async Task A_failure_marks_the_spans_of_both_sides()
     {
         using var trace = new Recording();
-        await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input.Length == 0 ? throw new InvalidOperationException("No.") : input));
+        await StartAsync(mesh => mesh.AddHandler(
+            Ask, (input, _) => input.Length == 0 ? throw new InvalidOperationException("No.") : input));
         var caller = await StartAsync();
 
         using (trace.Begin())
