@@ -120,6 +120,18 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
+    public async Task Error_reports_travel_as_JSON_with_every_serializer()
+    {
+        var types = new Inbox<string>();
+        await StartAsync(mesh => mesh.AddHandler(MeshTopics.Errors, (_, context) => types.Put(context.Message.ContentType)));
+        var (_, caller, _) = await StartAsync(ErrorPolicy.Publish);
+
+        await FailAsync(caller.Bus, "throws");
+
+        Assert.That(await types.NextAsync(), Is.EqualTo("application/json"));
+    }
+
+    [Test]
     public async Task The_Ignore_policy_publishes_and_queues_no_report()
     {
         var published = new Inbox<ErrorReport>();

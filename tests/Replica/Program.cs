@@ -49,7 +49,7 @@ if (number is { } toAsk)
     return 0;
 }
 
-using var connection = await ConnectionMultiplexer.ConnectAsync(app.Configuration["ServiceMesh:Redis:Configuration"]);
+using var connection = await ConnectionMultiplexer.ConnectAsync(app.Configuration["ServiceMesh:Redis:Configuration"]!);
 counting.SetResult(connection.GetDatabase());
 Console.WriteLine("ready");
 await host.WaitForShutdownAsync();

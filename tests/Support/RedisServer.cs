@@ -100,6 +100,12 @@ public sealed class RedisServer : IAsyncDisposable
         _process = null;
     }
 
+    /// <summary>Stops it where it stands, as <c>kill -STOP</c> does: its connections stay open, and nothing answers.</summary>
+    public Task FreezeAsync() => SignalAsync("STOP");
+
+    /// <summary>Lets it go on.</summary>
+    public Task ThawAsync() => SignalAsync("CONT");
+
     /// <summary>A connection for the test, with the password if there is one.</summary>
     public async Task<RedisClient> ConnectAsync()
     {
@@ -118,6 +124,12 @@ public sealed class RedisServer : IAsyncDisposable
     {
         using var client = await ConnectAsync();
         return await client.SendAsync(words);
+    }
+
+    private async Task SignalAsync(string signal)
+    {
+        using var kill = Process.Start("kill", [$"-{signal}", $"{_process!.Id}"]);
+        await kill.WaitForExitAsync();
     }
 
     public async ValueTask DisposeAsync()

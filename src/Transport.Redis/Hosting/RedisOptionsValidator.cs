@@ -47,7 +47,9 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
         }
         catch (Exception failure) when (failure is ArgumentException or FormatException or OverflowException)
         {
-            return $"{key} cannot be read: {failure.Message} Write host:port,option=value,… as StackExchange.Redis does.";
+            // Without the client's own words: it quotes what it does not know, which may be a part of a password with a comma.
+            return $"{key} cannot be read: it has an option that StackExchange.Redis does not know, or a value of the wrong kind. "
+                + "Write host:port,option=value,…; a password that contains a comma is set in code (RedisTransportOptions.ConfigureClient).";
         }
     }
 }

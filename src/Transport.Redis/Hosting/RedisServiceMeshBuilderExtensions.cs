@@ -2,8 +2,8 @@ using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
-using ServiceMesh;
 using ServiceMesh.Redis;
+using ServiceMesh;
 using StackExchange.Redis;
 
 namespace Microsoft.Extensions.DependencyInjection;

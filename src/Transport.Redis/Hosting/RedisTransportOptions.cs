@@ -6,7 +6,7 @@ namespace ServiceMesh.Redis;
 /// <summary>Which bytes and channels the Redis transport speaks.</summary>
 public enum RedisWire
 {
-    /// <summary>The project's own compact binary frames: <c>docs/redis-wire.md</c>.</summary>
+    /// <summary>The project's own compact binary frames: <c>docs/wire.md</c>.</summary>
     Native,
 
     /// <summary>The JSON envelopes of the public Go and Ruby implementations of Gilmour.</summary>
@@ -49,6 +49,13 @@ public sealed class RedisTransportOptions
     /// to fail at start. Default: false.
     /// </summary>
     public bool KeepTrying { get; set; }
+
+    /// <summary>
+    /// The most bytes that leave in one PUBLISH of the native wire, unless a single message is larger: what waits for a member
+    /// while a PUBLISH is under way goes together in the next. 1 KiB to 16 MiB. Default: 256 KiB.
+    /// </summary>
+    [OptionRange(1024, 16 * 1024 * 1024)]
+    public int MaxBatchBytes { get; set; } = 256 * 1024;
 
     /// <summary>
     /// Changes what <see cref="Configuration"/> cannot say about the bus's own connection, for instance how a certificate is

@@ -1,5 +1,5 @@
-using FsCheck;
 using FsCheck.Fluent;
+using FsCheck;
 using ServiceMesh.Links;
 
 namespace ServiceMesh.Core.Tests.Links;

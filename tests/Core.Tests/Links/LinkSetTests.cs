@@ -133,7 +133,7 @@ public sealed class LinkSetTests : IAsyncDisposable
         _ = Ask();
         await entered.Task.WaitAsync(TimeSpan.FromSeconds(20));
 
-        Server.Departed("caller", "It has left.");
+        Server.Departed("caller");
 
         await cancelled.Task.WaitAsync(TimeSpan.FromSeconds(20));
     }
@@ -161,7 +161,7 @@ public sealed class LinkSetTests : IAsyncDisposable
         theirs[1] = 2;
         _sets.Remove("server");
         var asking = Caller.To("server").SendAsync(_node.Request("links.ask", "word"), "_default", default).AsTask();
-        Assert.That((await asking).Kind, Is.EqualTo(AnswerKind.NotSent), "no such node");
+        Assert.That((await asking).Kind, Is.EqualTo(AnswerKind.NoReceiver), "no such node");
         _sets["server"] = new("server", _ => (_, _) => new(WriteOutcome.Written), new() { MaxBodyBytes = 1 }, _node.Clock, new(_node.Clock)) { OnLoss = _ => { } };
         asking = Caller.To("server").SendAsync(_node.Request("links.ask", "word"), "other", default).AsTask();
 
@@ -196,7 +196,7 @@ public sealed class LinkSetTests : IAsyncDisposable
         using var packet = new FrameBuffer();
         packet.Raw(FrameWriter.Preamble("caller"));
         packet.Raw([4, 0, 0, 0, 77, 0, 1, 1]);
-        FrameWriter.Ping(packet, 42, 0);
+        FrameWriter.Ping(packet, 42, LinkSet.BeatStamp);
         packet.Raw([200, 0, 0, 0]);
 
         Caller.Hear(packet.Written.ToArray());

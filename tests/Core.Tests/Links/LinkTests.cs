@@ -58,7 +58,7 @@ public sealed class LinkTests
     }
 
     [TestCase(nameof(WriteResult.NotWritten), nameof(AnswerKind.NotSent))]
-    [TestCase(nameof(WriteResult.NoReceiver), nameof(AnswerKind.NotSent))]
+    [TestCase(nameof(WriteResult.NoReceiver), nameof(AnswerKind.NoReceiver))]
     [TestCase(nameof(WriteResult.Unknown), nameof(AnswerKind.Lost))]
     public async Task A_write_that_fails_tells_whether_the_request_may_have_run(string result, string kind)
     {
@@ -66,7 +66,7 @@ public sealed class LinkTests
 
         var answer = await Ask();
 
-        Assert.That((answer.Kind.ToString(), answer.Reply.NotProcessed), Is.EqualTo((kind, kind == nameof(AnswerKind.NotSent))));
+        Assert.That((answer.Kind.ToString(), answer.Reply.NotProcessed), Is.EqualTo((kind, kind != nameof(AnswerKind.Lost))));
         Assert.That(answer.Reply.Error, Does.Contain("why"));
         Assert.That(_link.IsIdle, Is.True);
     }
@@ -129,7 +129,7 @@ public sealed class LinkTests
         {
             _clock.Advance(TimeSpan.FromSeconds(1));
             _link.Tick(canHear: true);
-            _link.Hear(new() { Kind = FrameKind.Pong });
+            _link.Hear(new() { Kind = FrameKind.Pong, Id = 1 });
         }
 
         Assert.That((asking.IsCompleted, _death), Is.EqualTo((false, (string?)null)));
@@ -161,6 +161,31 @@ public sealed class LinkTests
         _link.Tick(canHear: true);
 
         Assert.That((await asking).Kind, Is.EqualTo(AnswerKind.Lost));
+    }
+
+    [Test]
+    public async Task A_request_that_the_peer_does_not_have_ends_as_lost()
+    {
+        var asking = Ask(TimeSpan.FromMinutes(1));
+        _clock.Advance(TimeSpan.FromSeconds(2));
+        _link.HearAnything();
+        _link.Tick(canHear: true);
+        Assert.That(_peer.Frames(1).Select(f => (f.Kind, f.Id, f.IsAboutRequest)), Is.EqualTo([(FrameKind.Ping, 1L, true)]));
+
+        _link.Hear(new() { Kind = FrameKind.Pong, Id = 1, IsAboutRequest = true });
+
+        Assert.That((await asking).Kind, Is.EqualTo(AnswerKind.Lost));
+    }
+
+    [Test]
+    public void A_peer_that_had_a_gap_is_asked_about_everything_at_once()
+    {
+        _ = Ask(TimeSpan.FromMinutes(1));
+        _link.AskForAll();
+
+        _link.Tick(canHear: true);
+
+        Assert.That(_peer.Frames(1).Select(f => (f.Kind, f.Id, f.IsAboutRequest)), Is.EqualTo([(FrameKind.Ping, 1L, true)]));
     }
 
     [Test]
