@@ -21,7 +21,7 @@ public sealed class MergeTests
     }
 
     [Test]
-    public async Task Fixed_entries_win_over_those_of_a_dictionary_which_stays_as_it_was()
+    public async Task Fixed_entries_replace_those_of_a_copy_of_the_input_dictionary()
     {
         await using var node = await StartAsync();
         var fixedValues = new Dictionary<string, int> { ["b"] = 20, ["c"] = 30 };
@@ -34,7 +34,7 @@ public sealed class MergeTests
     }
 
     [Test]
-    public async Task A_dictionary_keeps_what_it_thinks_of_case()
+    public async Task A_merged_dictionary_keeps_the_comparer_of_the_input()
     {
         await using var node = await StartAsync();
         var input = new Dictionary<string, int>(StringComparer.OrdinalIgnoreCase) { ["UNIT"] = 1 };
@@ -44,7 +44,7 @@ public sealed class MergeTests
     }
 
     [Test]
-    public async Task Fixed_members_win_over_those_of_an_object_which_stays_as_it_was()
+    public async Task Fixed_members_replace_those_of_a_copy_of_the_input_object()
     {
         await using var node = await StartAsync();
         var fixedValues = new JsonObject { ["unit"] = "C", ["deep"] = new JsonObject { ["x"] = 1 }, ["none"] = null };

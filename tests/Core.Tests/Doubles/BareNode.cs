@@ -6,7 +6,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>The receiving side of a node, without a bus and a transport: messages are offered to its subscriptions by hand.</summary>
+/// <summary>The receiving side of a node without a bus or a transport. Tests offer messages to its subscriptions directly.</summary>
 internal sealed class BareNode : IAsyncDisposable
 {
     private static readonly JsonMessageSerializer s_json = new();
@@ -48,10 +48,10 @@ internal sealed class BareNode : IAsyncDisposable
 
     public RecordedLog Log { get; } = new();
 
-    /// <summary>Disposes the container of the application, as a host that is stopped hard does.</summary>
+    /// <summary>Disposes the container of the application, as a host does that is stopped abruptly.</summary>
     public ValueTask DisposeServicesAsync() => _services.DisposeAsync();
 
-    /// <summary>What was reported until now, taken out of the reporter.</summary>
+    /// <summary>Takes the reports made until now out of the reporter.</summary>
     public async Task<IReadOnlyList<ErrorReport>> ReportsAsync()
     {
         var filed = new List<ErrorReport>();

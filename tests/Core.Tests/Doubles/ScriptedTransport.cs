@@ -3,7 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>A transport that does what the test says, to show what the bus makes of it.</summary>
+/// <summary>A transport whose behaviour the test scripts, to show how the bus reacts to it.</summary>
 internal sealed class ScriptedTransport : ITransport
 {
     public TransportCapabilities Capabilities { get; set; } = new() { System = "scripted", Features = (TransportFeatures)63 };

@@ -16,16 +16,16 @@ public sealed class ErrorPolicyTests
         await using (var node = await TestNode.StartAsync(bus => AddFailing(bus).AddHandler(MeshTopics.Errors, (report, _) => reports.Enqueue(report))))
         {
             await node.Bus.TryRequestAsync(s_fails, "the data").Soon();
-            await node.Bus.TryRequestAsync(new RequestTopic<string, string>("policy.nobody"), "x").Soon();
+            await node.Bus.TryRequestAsync(new RequestTopic<string, string>("policy.unhandled"), "x").Soon();
             await Failsafe.Until(() => reports.Count >= 2);
         }
 
-        Assert.That(reports.Select(r => (r.Topic, r.Status)), Is.EquivalentTo(new[] { ("policy.fails", 500), ("policy.nobody", 404) }));
+        Assert.That(reports.Select(r => (r.Topic, r.Status)), Is.EquivalentTo(new[] { ("policy.fails", 500), ("policy.unhandled", 404) }));
         Assert.That(reports.Single(r => r.Status == 500).Data, Is.EqualTo("\"the data\""));
     }
 
     [Test]
-    public async Task Publish_does_not_go_round_in_circles_when_a_subscriber_of_reports_fails()
+    public async Task Publish_does_not_report_the_failure_of_a_report_subscriber_again()
     {
         var heard = 0;
         await using var node = await TestNode.StartAsync(bus => AddFailing(bus).AddHandler(new SignalPattern<ErrorReport>("mesh.*"), (_, _) =>
@@ -50,7 +50,7 @@ public sealed class ErrorPolicyTests
     }
 
     [Test]
-    public async Task A_full_queue_says_what_it_dropped()
+    public async Task A_full_queue_logs_how_many_reports_it_dropped()
     {
         await using var node = await TestNode.StartAsync(bus => AddFailing(bus), [.. Queue(TempFile.Path()), ("Errors:QueueCapacity", "2")]);
         for (var i = 0; i < 3; i++)
@@ -75,7 +75,7 @@ public sealed class ErrorPolicyTests
     }
 
     [Test]
-    public async Task Two_nodes_that_share_a_file_are_told_so_at_start()
+    public async Task A_second_node_on_the_same_queue_file_does_not_start()
     {
         var file = TempFile.Path();
         await using var first = await TestNode.StartAsync(bus => AddFailing(bus), Queue(file));

@@ -4,7 +4,7 @@ using ServiceMesh.Links;
 
 namespace ServiceMesh.Core.Tests.Links;
 
-/// <summary>Frames of every kind with every combination of their fields, and what reads them back.</summary>
+/// <summary>Frames of every kind with every combination of their fields, and their comparison with a frame that was read.</summary>
 internal static class FrameGenerators
 {
     private static readonly Gen<string> s_text = Gen.Elements("", "a", "ünï", "value with spaces", "{\"a\":1}", new string('x', 300), "\U0001F600");

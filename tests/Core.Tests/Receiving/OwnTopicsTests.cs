@@ -4,19 +4,19 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>Where the bus's own messages and the application's meet.</summary>
+/// <summary>How the messages of the bus itself and those of the application affect each other.</summary>
 public class OwnTopicsTests
 {
     private static readonly RequestTopic<string, string> s_ask = new("own.ask");
 
     [Test]
-    public async Task A_star_stands_for_the_applications_topics_and_not_for_error_reports()
+    public async Task A_star_matches_topics_of_the_application_and_not_error_reports()
     {
         var heard = new List<Topic>();
         await using var node = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport()
             .AddHandler(new SignalPattern<System.Text.Json.JsonElement>("*"), (_, context) => heard.Add(context.Topic)));
 
-        await node.Bus.TryRequestAsync(s_ask, "nobody is there");
+        await node.Bus.TryRequestAsync(s_ask, "no handler");
         await node.Bus.SignalAsync(new SignalTopic<string>("own.news"), "x");
         await node.StopAsync();
 
@@ -26,7 +26,7 @@ public class OwnTopicsTests
     }
 
     [Test]
-    public async Task A_draining_node_still_says_who_it_is()
+    public async Task A_draining_node_still_answers_who_it_is()
     {
         var (entered, release) = (Failsafe.Signal(), Failsafe.Signal());
         var network = new InMemoryNetwork();
@@ -51,7 +51,7 @@ public class OwnTopicsTests
     }
 
     [Test]
-    public async Task A_group_that_misses_its_copy_of_a_request_is_a_loss_with_log_and_report()
+    public async Task A_group_that_refuses_its_copy_of_a_request_is_logged_and_reported()
     {
         var release = Failsafe.Signal();
         var entered = Failsafe.Signal();

@@ -4,14 +4,14 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>Steps around sending that throw, hang, or answer too late: the caller's promise holds.</summary>
+/// <summary>Send middleware that throws or hangs: the caller still gets its reply within its deadline.</summary>
 public class SendMiddlewareFailureTests
 {
     private static readonly RequestTopic<string, string> s_ask = new("send.ask");
     private static readonly SignalTopic<string> s_tell = new("send.tell");
 
     [Test]
-    public async Task One_that_throws_is_a_failed_reply_with_its_exception_and_is_reported()
+    public async Task Middleware_that_throws_is_a_failed_reply_with_its_exception_and_a_report()
     {
         await using var node = await StartAsync<Failing>();
         var reply = await node.Bus.TryRequestAsync(s_ask, "x");
@@ -23,7 +23,7 @@ public class SendMiddlewareFailureTests
     }
 
     [Test]
-    public async Task One_that_hangs_does_not_keep_the_caller_beyond_its_deadline()
+    public async Task Middleware_that_hangs_does_not_keep_the_caller_beyond_its_deadline()
     {
         await using var node = await StartAsync<Hanging>();
         var reply = await node.Bus.TryRequestAsync(s_ask, "x", new() { Timeout = TimeSpan.FromMilliseconds(50) }).WaitAsync(TimeSpan.FromSeconds(20));

@@ -47,7 +47,7 @@ public sealed class JsonMessageSerializerTests
     }
 
     [Test]
-    public void Naming_converters_encoder_and_indentation_of_the_options_are_honoured()
+    public void Naming_converters_encoder_and_indentation_of_the_options_apply()
     {
         var json = new JsonMessageSerializer(new()
         {
@@ -89,7 +89,7 @@ public sealed class JsonMessageSerializerTests
     }
 
     [Test]
-    public void A_converter_that_throws_spoils_nothing_for_the_next_value()
+    public void A_converter_that_throws_does_not_affect_the_next_value()
     {
         Assert.That(() => Text(new Throwing()), Throws.TypeOf<InvalidTimeZoneException>());
         Assert.That(Text("next"), Is.EqualTo("\"next\""));
@@ -98,7 +98,7 @@ public sealed class JsonMessageSerializerTests
     }
 
     [Test]
-    public void A_type_without_a_contract_is_named_with_what_to_do()
+    public void A_type_without_a_contract_is_refused_with_its_name_and_advice()
     {
         var json = new JsonMessageSerializer(new() { TypeInfoResolver = new Refusing() });
         Assert.That(() => Text(json, 1L), Throws.TypeOf<NotSupportedException>().With.Message.Contains("Int64 does not have a JSON contract").And.Message.Contains("AddJsonContext"));
@@ -116,7 +116,7 @@ public sealed class JsonMessageSerializerTests
     }
 
     [Test]
-    public void The_options_that_were_given_are_left_alone()
+    public void The_serializer_does_not_change_the_options_of_the_caller()
     {
         var options = new JsonSerializerOptions();
         _ = new JsonMessageSerializer(options);
@@ -125,13 +125,13 @@ public sealed class JsonMessageSerializerTests
     }
 
     [Test]
-    public void The_buffer_of_a_body_is_let_go_of_once_it_is_written()
+    public void The_buffer_of_a_body_is_released_once_the_body_is_written()
     {
         var held = Write();
         GC.Collect();
         GC.WaitForPendingFinalizers();
         GC.Collect();
-        Assert.That(held.IsAlive, Is.False, "a body may have a gigabyte, and a thread lives long");
+        Assert.That(held.IsAlive, Is.False, "a body may have a gigabyte, so its buffer must not live as long as the thread");
 
         [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
         WeakReference Write()
