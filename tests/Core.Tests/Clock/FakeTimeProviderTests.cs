@@ -50,7 +50,10 @@ public sealed class FakeTimeProviderTests
         using var exact = After(1, () => seen.Add(Passed));
         Advance(1);
         Advance(9);
-        Assert.That(seen.Select(s => s.TotalSeconds), Is.EqualTo(new[] { 10, 11 }), "the first fires late, because the advance goes on; the second fires on time");
+        Assert.That(
+            seen.Select(s => s.TotalSeconds),
+            Is.EqualTo(new[] { 10, 11 }),
+            "the first fires late, because the advance goes on; the second fires on time");
     }
 
     [Test]

@@ -58,7 +58,9 @@ public sealed class ExecutionTests
         var left = (await node.Bus.TryExecuteAsync(form, 1, options).Soon()).Resumption!;
         broken = false;
         Assert.That((await node.Bus.TryResumeAsync(left, options).Soon()).Value, Is.EqualTo(1));
-        Assert.That(async () => await node.Bus.TryResumeAsync(left, new RequestOptions { Timeout = TimeSpan.Zero }).Soon(), Throws.TypeOf<ArgumentOutOfRangeException>());
+        Assert.That(
+            async () => await node.Bus.TryResumeAsync(left, new RequestOptions { Timeout = TimeSpan.Zero }).Soon(),
+            Throws.TypeOf<ArgumentOutOfRangeException>());
     }
 
     [Test]

@@ -97,8 +97,11 @@ public sealed class LambdaTests
             return 0;
         });
         var reply = await node.Bus.TryExecuteAsync(
-            late.OrOr(Compose.Lambda((int x) => x > 0 ? throw new AssertionException("began") : x, "never")), 1, new RequestOptions { Timeout = TimeSpan.FromSeconds(3) }).Soon();
-        Assert.That((reply.Status, reply.Failure!.NotProcessed, reply.Failure.Step), Is.EqualTo((StatusCode.DeadlinePassed, true, "never")));
+            late.OrOr(Compose.Lambda((int x) => x > 0 ? throw new AssertionException("began") : x, "never")),
+            1,
+            new RequestOptions { Timeout = TimeSpan.FromSeconds(3) }).Soon();
+        Assert.That(
+            (reply.Status, reply.Failure!.NotProcessed, reply.Failure.Step), Is.EqualTo((StatusCode.DeadlinePassed, true, "never")));
         Assert.That(reply.Failure.Message, Does.Contain("before 'never' began"));
     }
 

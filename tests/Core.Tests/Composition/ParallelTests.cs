@@ -25,7 +25,9 @@ public sealed class ParallelTests
     {
         await using var node = await Steps.NodeAsync();
         var reply = await node.Bus.TryExecuteAsync(
-            Compose.Parallel(bound, Steps.Add1, Steps.Fail((StatusCode)418, "low"), Steps.Fail(StatusCode.Unavailable, "high"), Steps.Double), 7).Soon();
+            Compose.Parallel(
+                bound, Steps.Add1, Steps.Fail((StatusCode)418, "low"), Steps.Fail(StatusCode.Unavailable, "high"), Steps.Double),
+                7).Soon();
         Assert.That(reply.Status, Is.EqualTo(StatusCode.Unavailable));
         Assert.That(reply.Failure!.Step, Is.EqualTo("high"));
         Assert.That(reply.Failure.Message, Does.Contain("2 of 4").And.Contains("'high'"));

@@ -61,7 +61,8 @@ public sealed class ResumptionTests
     {
         await using var node = await Steps.NodeAsync();
         var broken = new HashSet<int> { 1, 3 };
-        var s = Enumerable.Range(0, 4).Select(i => Compose.Lambda((int x) => broken.Contains(i) ? throw new InvalidTimeZoneException() : x + 1, $"s{i}")).ToArray();
+        var s = Enumerable.Range(0, 4)
+            .Select(i => Compose.Lambda((int x) => broken.Contains(i) ? throw new InvalidTimeZoneException() : x + 1, $"s{i}")).ToArray();
         var first = (await node.Bus.TryExecuteAsync(s[0] | s[1] | s[2] | s[3], 0).Soon()).Resumption!;
         broken.Remove(1);
         var second = (await node.Bus.TryResumeAsync(first).Soon()).Resumption!;
@@ -80,7 +81,9 @@ public sealed class ResumptionTests
         var changed = left.WithInput(2);
         Assert.That(await ValueAsync(node, changed), Is.EqualTo("xx"));
         Assert.That((changed.StepIndex, changed.Input, left.Input), Is.EqualTo((1, (object)2, (object)-4)));
-        Assert.That(() => left.WithInput("text"), Throws.ArgumentException.With.Message.Contains("'positive' takes a Int32").And.Message.Contains("String"));
+        Assert.That(
+            () => left.WithInput("text"),
+            Throws.ArgumentException.With.Message.Contains("'positive' takes a Int32").And.Message.Contains("String"));
         Assert.That(() => left.WithInput(null), Throws.ArgumentException.With.Message.Contains("null"));
     }
 
@@ -140,5 +143,6 @@ public sealed class ResumptionTests
         Assert.That(replies[1].Resumption!.Input, Is.EqualTo(8));
     }
 
-    private static async Task<T> ValueAsync<T>(TestNode node, Resumption<T> left) => (await node.Bus.TryResumeAsync(left).Soon()).GetValueOrThrow();
+    private static async Task<T> ValueAsync<T>(TestNode node, Resumption<T> left) =>
+        (await node.Bus.TryResumeAsync(left).Soon()).GetValueOrThrow();
 }

@@ -42,7 +42,8 @@ public sealed class SequenceFormsTests
     {
         await using var node = await Steps.NodeAsync();
         var inputs = new List<int>();
-        var reply = await node.Bus.TryExecuteAsync(Steps.Note(inputs, 1).AndAnd(Steps.Fail(Teapot)).AndAnd(Steps.Note(inputs, 3)), 7).Soon();
+        var reply = await node.Bus.TryExecuteAsync(
+            Steps.Note(inputs, 1).AndAnd(Steps.Fail(Teapot)).AndAnd(Steps.Note(inputs, 3)), 7).Soon();
         Assert.That((reply.Status, reply.Headers["from"]), Is.EqualTo((Teapot, "fail")));
         Assert.That(inputs, Is.EqualTo(new[] { 7 }));
     }
@@ -107,7 +108,9 @@ public sealed class SequenceFormsTests
     {
         await using var node = await Steps.NodeAsync();
         var reply = await node.Bus.TryExecuteAsync(Steps.Add1 | Steps.Unhandled, 7).Soon();
-        Assert.That((reply.Status, reply.Failure!.Kind, reply.Failure.Step), Is.EqualTo((StatusCode.NotFound, FailureKind.NoHandler, "steps.unhandled")));
+        Assert.That(
+            (reply.Status, reply.Failure!.Kind, reply.Failure.Step),
+            Is.EqualTo((StatusCode.NotFound, FailureKind.NoHandler, "steps.unhandled")));
         Assert.That(async () => await node.Bus.ExecuteAsync(Steps.Add1 | Steps.Unhandled, 7).Soon(), Throws.TypeOf<NoHandlerException>());
     }
 
@@ -138,7 +141,10 @@ public sealed class SequenceFormsTests
     [Test]
     public void A_composition_prints_itself_as_it_was_written()
     {
-        var form = (Steps.Add1 | Steps.Double).AndAnd(Steps.Unhandled.OrOr(Compose.Record(Steps.Add1, Steps.Unhandled).Pipe(r => r.Length))) | Steps.Text;
-        Assert.That(form.ToString(), Is.EqualTo("(steps.add1 | steps.double && (steps.unhandled || record(steps.add1; steps.unhandled) | lambda)) | steps.text"));
+        var form = (Steps.Add1 | Steps.Double)
+            .AndAnd(Steps.Unhandled.OrOr(Compose.Record(Steps.Add1, Steps.Unhandled).Pipe(r => r.Length))) | Steps.Text;
+        Assert.That(
+            form.ToString(),
+            Is.EqualTo("(steps.add1 | steps.double && (steps.unhandled || record(steps.add1; steps.unhandled) | lambda)) | steps.text"));
     }
 }

@@ -14,7 +14,8 @@ public class InMemoryNetworkTests
     public async Task Nodes_reach_each_other_only_on_a_network_that_both_were_given(bool shared)
     {
         var network = new InMemoryNetwork();
-        await using var server = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport(network).AddHandler(s_ask, (input, _) => input));
+        await using var server = await TestNode.StartAsync(
+            mesh => mesh.AddInMemoryTransport(network).AddHandler(s_ask, (input, _) => input));
         await using var caller = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport(shared ? network : null));
 
         var reply = await caller.Bus.TryRequestAsync(s_ask, "hello");

@@ -19,7 +19,9 @@ public sealed class LogTests
         var heard = Failsafe.Signal();
         await using var node = await TestNode.StartAsync(
             bus => bus.AddInMemoryTransport()
-                .AddHandler(request, (string input, HandlerContext _) => input.Length < 0 ? input : throw new InvalidOperationException("out of luck"))
+                .AddHandler(
+                    request,
+                    (string input, HandlerContext _) => input.Length < 0 ? input : throw new InvalidOperationException("out of luck"))
                 .AddHandler(number, (x, _) => x)
                 .AddHandler(signal, (_, _) =>
                 {
@@ -31,7 +33,8 @@ public sealed class LogTests
         await node.Bus.TryRequestAsync(new RequestTopic<string, string>("log.number"), Secret).Soon();
         await node.Bus.TryRequestAsync(new RequestTopic<string, string>("log.unhandled"), Secret).Soon();
         await node.Bus.TryRequestAsync(request, Secret + new string('x', 100)).Soon();
-        await node.Bus.TryExecuteAsync(Compose.Lambda((string s) => s.Length < 0 ? 1 : throw new InvalidOperationException()), Secret).Soon();
+        await node.Bus.TryExecuteAsync(
+            Compose.Lambda((string s) => s.Length < 0 ? 1 : throw new InvalidOperationException()), Secret).Soon();
         await node.Bus.SignalAsync(signal, Secret).Soon();
         await Assert.CatchAsync<RequestRejectedException>(() => node.Bus.SignalAsync(signal, Secret + new string('x', 100)).Soon());
         await heard.Task.Soon();
@@ -59,7 +62,9 @@ public sealed class LogTests
         await using var node = await TestNode.StartAsync(bus => bus.AddInMemoryTransport());
         await node.StopAsync().Soon();
         var id = node.Bus.DescribeNode().Id;
-        Assert.That(node.Log.Has(LogLevel.Information, $"Node {id} started on the InMemory transport (this process) and is subscribed to nothing"), Is.True);
+        Assert.That(
+            node.Log.Has(LogLevel.Information, $"Node {id} started on the InMemory transport (this process) and is subscribed to nothing"),
+            Is.True);
         Assert.That(node.Log.Has(LogLevel.Information, $"Node {id} drains"), Is.True);
         Assert.That(node.Log.Has(LogLevel.Information, $"Node {id} has drained"), Is.True);
     }

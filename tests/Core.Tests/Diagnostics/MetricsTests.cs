@@ -103,10 +103,20 @@ public sealed class MetricsTests
         Assert.That((await node.Bus.TryRequestAsync(s_ok, "3").Soon()).Status, Is.EqualTo(StatusCode.Overloaded));
 
         const string Handler = $"{System} messaging.destination.template=metrics.ok messaging.consumer.group.name=_default";
-        AssertOne(metrics, "servicemesh.rejected.messages", 1, $"{System} messaging.destination.template=metrics.ok servicemesh.reason=overloaded");
-        Assert.That(metrics.Observe("servicemesh.handlers.in_flight"), Does.Contain(new RecordedMetrics.Measured("servicemesh.handlers.in_flight", 1, Handler)));
-        Assert.That(metrics.Observe("servicemesh.handlers.queued"), Does.Contain(new RecordedMetrics.Measured("servicemesh.handlers.queued", 1, Handler)));
-        Assert.That(metrics.Observe("servicemesh.requests.in_flight").Single(), Is.EqualTo(new RecordedMetrics.Measured("servicemesh.requests.in_flight", 2, System)));
+        AssertOne(
+            metrics,
+            "servicemesh.rejected.messages",
+            1,
+            $"{System} messaging.destination.template=metrics.ok servicemesh.reason=overloaded");
+        Assert.That(
+            metrics.Observe("servicemesh.handlers.in_flight"),
+            Does.Contain(new RecordedMetrics.Measured("servicemesh.handlers.in_flight", 1, Handler)));
+        Assert.That(
+            metrics.Observe("servicemesh.handlers.queued"),
+            Does.Contain(new RecordedMetrics.Measured("servicemesh.handlers.queued", 1, Handler)));
+        Assert.That(
+            metrics.Observe("servicemesh.requests.in_flight").Single(),
+            Is.EqualTo(new RecordedMetrics.Measured("servicemesh.requests.in_flight", 2, System)));
 
         release.SetResult();
         await Task.WhenAll(running, queued).Soon();
@@ -121,7 +131,8 @@ public sealed class MetricsTests
         await using var node = await StartAsync();
         using var metrics = new RecordedMetrics(node.Services);
         await node.Bus.TryRequestAsync(s_unhandled, "x").Soon();
-        await Assert.CatchAsync<OperationCanceledException>(() => node.Bus.RequestAsync(s_unhandled, "x", new CancellationToken(true)).Soon());
+        await Assert.CatchAsync<OperationCanceledException>(
+            () => node.Bus.RequestAsync(s_unhandled, "x", new CancellationToken(true)).Soon());
         await Assert.CatchAsync<NotSupportedException>(() => node.Bus.RequestAsync(new RequestTopic<Action, int>("a"), () => { }).Soon());
         Assert.That(metrics.Observe("servicemesh.requests.in_flight").Single().Value, Is.Zero);
     }
@@ -162,10 +173,12 @@ public sealed class MetricsTests
     [Test]
     public async Task A_refused_signal_is_dropped_by_reason()
     {
-        await using var node = await StartAsync(bus => bus.AddHandler(s_signal, (_, _) => { }), ("ErrorPolicy", "Ignore"), ("Request:MaxBodyBytes", "5"));
+        await using var node = await StartAsync(
+            bus => bus.AddHandler(s_signal, (_, _) => { }), ("ErrorPolicy", "Ignore"), ("Request:MaxBodyBytes", "5"));
         using var metrics = new RecordedMetrics(node.Services);
         await Assert.CatchAsync<RequestRejectedException>(() => node.Bus.SignalAsync(s_signal, "too long").Soon());
-        AssertOne(metrics, "servicemesh.dropped.messages", 1, $"{System} messaging.destination.name=metrics.signal servicemesh.reason=not-sent");
+        AssertOne(
+            metrics, "servicemesh.dropped.messages", 1, $"{System} messaging.destination.name=metrics.signal servicemesh.reason=not-sent");
     }
 
     private static void AssertOne(RecordedMetrics metrics, string instrument, double value, string tags) =>

@@ -120,7 +120,8 @@ public sealed class TracingTests : IDisposable
         var failed = await OneAsync("execute tracing.add | tracing.fails");
         Assert.That((failed.Status, failed.GetTagItem("error.type")), Is.EqualTo((ActivityStatusCode.Error, (object)"500")));
 
-        await Assert.CatchAsync<OperationCanceledException>(() => node.Bus.ExecuteAsync(s_add | s_add, 1, new CancellationToken(true)).Soon());
+        await Assert.CatchAsync<OperationCanceledException>(
+            () => node.Bus.ExecuteAsync(s_add | s_add, 1, new CancellationToken(true)).Soon());
         var cancelled = await OneAsync("execute tracing.add | tracing.add");
         Assert.That((cancelled.Status, cancelled.GetTagItem("error.type")), Is.EqualTo((ActivityStatusCode.Error, (object)"cancelled")));
     }
@@ -129,7 +130,8 @@ public sealed class TracingTests : IDisposable
     public async Task Requests_that_a_handler_sends_belong_to_the_same_trace()
     {
         await using var node = await StartAsync();
-        await using var subscription = await node.Bus.SubscribeAsync(new RequestTopic<int, int>("tracing.outer"), (x, _) => node.Bus.RequestAsync(s_add, x));
+        await using var subscription = await node.Bus.SubscribeAsync(
+            new RequestTopic<int, int>("tracing.outer"), (x, _) => node.Bus.RequestAsync(s_add, x));
         await node.Bus.RequestAsync(new RequestTopic<int, int>("tracing.outer"), 1).Soon();
         Assert.That((await OneAsync("request tracing.add")).ParentSpanId, Is.EqualTo((await OneAsync("process tracing.outer")).SpanId));
     }

@@ -65,10 +65,12 @@ internal sealed class BareNode : IAsyncDisposable
     }
 
     public Subscription OnRequest<TIn, TOut>(string topic, Func<TIn, HandlerContext, Task<TOut>> handler, HandlerOptions? options = null) =>
-        _receiver.Subscribe(HandlerDefinition.ForRequest<TIn, TOut>(TopicPattern.Parse(topic), "test", (input, context) => new ValueTask<TOut>(handler(input, context)))
+        _receiver.Subscribe(HandlerDefinition.ForRequest<TIn, TOut>(
+            TopicPattern.Parse(topic), "test", (input, context) => new ValueTask<TOut>(handler(input, context)))
             .With(options ?? new()));
 
-    public Subscription OnClass<THandler>(ITopicContract contract) => _receiver.Subscribe(HandlerDefinition.ForClass(contract, typeof(THandler)));
+    public Subscription OnClass<THandler>(ITopicContract contract) =>
+        _receiver.Subscribe(HandlerDefinition.ForClass(contract, typeof(THandler)));
 
     public Subscription OnSignal(string pattern, string? group = null) => OnSignalWith(pattern, new() { Group = group });
 
@@ -77,7 +79,8 @@ internal sealed class BareNode : IAsyncDisposable
             TopicPattern.Parse(pattern), "test", (value, context) => new ValueTask(handler?.Invoke(value, context) ?? Task.CompletedTask))
             .With(options));
 
-    public Message Request(string topic, object? input = null, TimeSpan? deadline = null) => Message(MessageKind.Request, topic, input, deadline);
+    public Message Request(string topic, object? input = null, TimeSpan? deadline = null) =>
+        Message(MessageKind.Request, topic, input, deadline);
 
     public Message Signal(string topic, object? value = null) => Message(MessageKind.Signal, topic, value, null);
 

@@ -25,7 +25,8 @@ internal sealed class ScriptedTransport : ITransport
 
     public TransportContext? Context { get; private set; }
 
-    public void AddTo(IServiceMeshBuilder builder) => builder.AddTransport(new("Scripted", [], _ => this)).Configure(o => o.Transport = "Scripted");
+    public void AddTo(IServiceMeshBuilder builder) =>
+        builder.AddTransport(new("Scripted", [], _ => this)).Configure(o => o.Transport = "Scripted");
 
     public Task StartAsync(TransportContext context, CancellationToken cancellationToken)
     {
@@ -40,7 +41,8 @@ internal sealed class ScriptedTransport : ITransport
         return Task.CompletedTask;
     }
 
-    public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<NodeInfo>>([]);
+    public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<NodeInfo>>([]);
 
     public Task StopAsync(CancellationToken cancellationToken)
     {
@@ -48,7 +50,8 @@ internal sealed class ScriptedTransport : ITransport
         return OnStop(cancellationToken);
     }
 
-    public ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken) => OnRequest(request, cancellationToken);
+    public ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken) =>
+        OnRequest(request, cancellationToken);
 
     public ValueTask<SignalResult> SignalAsync(Message signal, CancellationToken cancellationToken) => OnSignal(signal, cancellationToken);
 

@@ -141,7 +141,8 @@ public sealed class FileErrorQueueTests
     [Test]
     public async Task A_missing_folder_is_created()
     {
-        using var queue = new FileErrorQueue(Path.Combine(Path.GetDirectoryName(_path)!, "deep", "er", "errors.jsonl"), 10, NullLogger.Instance);
+        using var queue = new FileErrorQueue(
+            Path.Combine(Path.GetDirectoryName(_path)!, "deep", "er", "errors.jsonl"), 10, NullLogger.Instance);
         Assert.That(await queue.AddAsync(Report(1)), Is.Zero);
     }
 

@@ -56,7 +56,8 @@ public sealed class HealthCheckTests
         await using var node = await StartAsync(bus => bus.AddHandler(
             new RequestTopic<int, int>("full.house"), (x, _) => x, o => (o.MaxConcurrency, o.MaxQueued) = (1, 0)));
         var subscription = _transport.Subscriptions.Single(s => s.Pattern.ToString() == "full.house");
-        var delivery = subscription.Offer(new() { Id = new("n", 1), Kind = MessageKind.Request, Topic = Topic.Parse("full.house"), ContentType = "" });
+        var delivery = subscription.Offer(
+            new() { Id = new("n", 1), Kind = MessageKind.Request, Topic = Topic.Parse("full.house"), ContentType = "" });
         var entry = await EntryAsync(node.Services);
         Assert.That(entry.Status, Is.EqualTo(HealthStatus.Degraded));
         Assert.That(entry.Description, Does.Contain("request handler delegate on 'full.house'").And.Contains("at its limits"));
@@ -80,7 +81,8 @@ public sealed class HealthCheckTests
         var stopping = node.StopAsync();
         await Failsafe.Until(() => node.Bus.DescribeNode().IsDraining);
         var entry = await EntryAsync(node.Services);
-        Assert.That((entry.Status, entry.Description), Is.EqualTo((HealthStatus.Degraded, "The node is draining: it refuses new messages.")));
+        Assert.That(
+            (entry.Status, entry.Description), Is.EqualTo((HealthStatus.Degraded, "The node is draining: it refuses new messages.")));
         delivery.Withdraw();
         await stopping.Soon();
     }

@@ -1,5 +1,6 @@
 using System.Reflection;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using NUnit.Framework;
 using ServiceMesh.Support;
@@ -46,7 +47,8 @@ public sealed class OptionsTests
     [TestCase("ErrorPolicy", "queue")]
     public async Task The_ends_of_each_range_and_any_case_of_a_name_are_allowed(string key, string value)
     {
-        await using var node = await TestNode.StartAsync(bus => bus.AddInMemoryTransport(), [("Errors:QueueFile", TempFile.Path()), (key, value)]);
+        await using var node = await TestNode.StartAsync(
+            bus => bus.AddInMemoryTransport(), [("Errors:QueueFile", TempFile.Path()), (key, value)]);
         Assert.That(node.Bus.DescribeNode().IsDraining, Is.False);
     }
 
@@ -64,7 +66,8 @@ public sealed class OptionsTests
     [TestCase("Redis:Configuration", "ServiceMesh:Redis", "AddRedisTransport()")]
     [TestCase("Handler:Timeout:Seconds", "ServiceMesh:Handler:Timeout", "no keys below")]
     [TestCase("Request", "ServiceMesh:Request is a section", "Timeout, MaxBodyBytes")]
-    public async Task An_unknown_key_is_refused_at_start_with_its_path_and_the_nearest_known_one(string key, string path, string expected) =>
+    public async Task An_unknown_key_is_refused_at_start_with_its_path_and_the_nearest_known_one(
+        string key, string path, string expected) =>
         Assert.That(await FailureAsync((key, "5")), Does.Contain(path).And.Contains(expected));
 
     [TestCase("Transport", "InMemry", "Did you mean 'InMemory'?")]
@@ -76,13 +79,16 @@ public sealed class OptionsTests
     public async Task An_unknown_name_is_refused_at_start_with_the_known_names(string key, string value, string expected) =>
         Assert.That(
             await FailureAsync((key, value)),
-            Does.Contain($"ServiceMesh:{key} is '{value}'").And.Contains("allowed here are: " + (key == "Transport" ? "InMemory" : "Json")).And.Contains(expected));
+            Does.Contain($"ServiceMesh:{key} is '{value}'")
+                .And.Contains("allowed here are: " + (key == "Transport" ? "InMemory" : "Json"))
+                .And.Contains(expected));
 
     [Test]
     public async Task All_errors_are_reported_at_once()
     {
         var message = await FailureAsync(("Handler:MaxQueued", "-1"), ("Request:MaxBodyBytes", "0"), ("Tranport", "x"), ("NodeName", ""));
-        Assert.That(message, Does.Contain("MaxQueued").And.Contains("MaxBodyBytes").And.Contains("Tranport").And.Contains("NodeName is empty"));
+        Assert.That(
+            message, Does.Contain("MaxQueued").And.Contains("MaxBodyBytes").And.Contains("Tranport").And.Contains("NodeName is empty"));
     }
 
     [Test]
@@ -102,7 +108,9 @@ public sealed class OptionsTests
 
         Assert.That(
             async () => await TestNode.StartAsync(Add, [("Other:Services:weather:Adress", "y")]),
-            Throws.TypeOf<OptionsValidationException>().With.Message.Contains("ServiceMesh:Other:Services:weather:Adress").And.Message.Contains("'Address'"));
+            Throws.TypeOf<OptionsValidationException>()
+                .With.Message.Contains("ServiceMesh:Other:Services:weather:Adress")
+                .And.Message.Contains("'Address'"));
     }
 
     [Test]
@@ -111,7 +119,9 @@ public sealed class OptionsTests
         Assert.That(ServiceMeshOptions.Schema.Keys, Is.EquivalentTo(Keys(typeof(ServiceMeshOptions))));
 
         static IEnumerable<string> Keys(Type type) => type.GetProperties(BindingFlags.Public | BindingFlags.Instance).SelectMany(p =>
-            p.PropertyType.Namespace == "ServiceMesh" && p.PropertyType.IsClass ? Keys(p.PropertyType).Select(k => $"{p.Name}:{k}") : [p.Name]);
+            p.PropertyType.Namespace == "ServiceMesh" && p.PropertyType.IsClass
+                ? Keys(p.PropertyType).Select(k => $"{p.Name}:{k}")
+                : [p.Name]);
     }
 
     [Test]
@@ -122,7 +132,10 @@ public sealed class OptionsTests
         {
             var path = key.Split(':');
             var leaf = path.Aggregate(typeof(ServiceMeshOptions), (type, name) => type.GetProperty(name)!.PropertyType);
-            var value = leaf == typeof(TimeSpan) ? "00:01:07" : leaf == typeof(int) ? "77" : leaf == typeof(ErrorPolicy) ? "Ignore" : "text";
+            var value = leaf == typeof(TimeSpan) ? "00:01:07"
+                : leaf == typeof(int) ? "77"
+                : leaf == typeof(ErrorPolicy) ? "Ignore"
+                : "text";
             var options = Bound(key, value);
             var bound = path.Aggregate((object?)options, (target, name) => target!.GetType().GetProperty(name)!.GetValue(target));
             Assert.That($"{bound}", Is.EqualTo(value), key);
@@ -135,7 +148,7 @@ public sealed class OptionsTests
         Microsoft.Extensions.Configuration.MemoryConfigurationBuilderExtensions.AddInMemoryCollection(section, [new(key, value)]);
         var services = new ServiceCollection();
         services.AddServiceMesh(section.Build()).AddTransport(new("text", [], _ => new ScriptedTransport())).AddInMemoryTransport();
-        Microsoft.Extensions.DependencyInjection.Extensions.ServiceCollectionDescriptorExtensions.RemoveAll<IValidateOptions<ServiceMeshOptions>>(services);
+        services.RemoveAll<IValidateOptions<ServiceMeshOptions>>();
         using var provider = services.BuildServiceProvider();
         return provider.GetRequiredService<IOptionsMonitor<ServiceMeshOptions>>().Get("");
     }

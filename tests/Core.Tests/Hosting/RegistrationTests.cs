@@ -22,7 +22,9 @@ public sealed class RegistrationTests
     [Test]
     public void A_transport_that_is_added_twice_is_refused() =>
         Assert.That(
-            () => new ServiceCollection().AddServiceMesh().AddInMemoryTransport().AddTransport(new("inmemory", [], _ => new ScriptedTransport())),
+            () => new ServiceCollection().AddServiceMesh()
+                .AddInMemoryTransport()
+                .AddTransport(new("inmemory", [], _ => new ScriptedTransport())),
             Throws.InvalidOperationException.With.Message.Contains("inmemory transport was added twice"));
 
     [Test]
@@ -39,7 +41,9 @@ public sealed class RegistrationTests
         var other = host.Services.GetRequiredKeyedService<IServiceBus>("other");
         Assert.That(await bus.RequestAsync(s_topic, 1).Soon(), Is.EqualTo(2));
         Assert.That((await other.TryRequestAsync(s_topic, 1).Soon()).Status, Is.EqualTo(StatusCode.Forbidden));
-        Assert.That((await host.Services.GetRequiredKeyedService<IServiceBus>("empty").TryRequestAsync(s_topic, 1).Soon()).Status, Is.EqualTo(StatusCode.NotFound));
+        Assert.That(
+            (await host.Services.GetRequiredKeyedService<IServiceBus>("empty").TryRequestAsync(s_topic, 1).Soon()).Status,
+            Is.EqualTo(StatusCode.NotFound));
         Assert.That(other.DescribeNode().Name, Is.EqualTo("other-node"));
         Assert.That(bus.DescribeNode().Id, Is.Not.EqualTo(other.DescribeNode().Id));
         await host.StopAsync().Soon();
@@ -50,7 +54,10 @@ public sealed class RegistrationTests
     {
         var failure = (await Assert.ThrowsAsync<InvalidOperationException>(() => TestNode.StartAsync(
             bus => bus.AddInMemoryTransport().AddHandler(s_topic, (x, _) => x).AddHandler(s_topic, (x, _) => x)).Soon()))!;
-        Assert.That(failure.Message, Does.Contain("request handler delegate on 'a.b' in group '_default' cannot be added").And.Contains("give one of them another group"));
+        Assert.That(
+            failure.Message,
+            Does.Contain("request handler delegate on 'a.b' in group '_default' cannot be added")
+                .And.Contains("give one of them another group"));
     }
 
     [Test]
@@ -71,7 +78,8 @@ public sealed class RegistrationTests
     [TestCaseSource(nameof(BadOptions))]
     public void An_option_of_a_handler_outside_its_range_is_refused_when_it_is_added(Action<HandlerOptions> configure, string expected)
     {
-        var failure = Assert.Throws<ArgumentException>(() => new ServiceCollection().AddServiceMesh().AddHandler(s_topic, (x, _) => x, configure))!;
+        var failure = Assert.Throws<ArgumentException>(
+            () => new ServiceCollection().AddServiceMesh().AddHandler(s_topic, (x, _) => x, configure))!;
         Assert.That(failure.Message, Does.Contain("request handler delegate on 'a.b'").And.Contains(expected));
     }
 
@@ -81,7 +89,8 @@ public sealed class RegistrationTests
         Assert.That(
             () => new ServiceCollection().AddServiceMesh().AddHandler(new RequestTopic<int, int>("mesh.mine"), (x, _) => x),
             Throws.ArgumentException.With.Message.Contains("'mesh.'"));
-        Assert.That(() => new ServiceCollection().AddServiceMesh().AddHandler(new RequestTopic<int, int>("meshed"), (x, _) => x), Throws.Nothing);
+        Assert.That(
+            () => new ServiceCollection().AddServiceMesh().AddHandler(new RequestTopic<int, int>("meshed"), (x, _) => x), Throws.Nothing);
         Assert.That(() => new ServiceCollection().AddServiceMesh().AddHandler(MeshTopics.Errors, (_, _) => { }), Throws.Nothing);
     }
 
@@ -92,7 +101,9 @@ public sealed class RegistrationTests
         await using var node = await TestNode.StartAsync(bus => bus
             .AddInMemoryTransport()
             .ConfigureJson(json => json.PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.CamelCase)
-            .AddHandler(new SignalTopic<Reading>("a"), (_, context) => seen.SetResult(System.Text.Encoding.UTF8.GetString(context.Message.Body.Span))));
+            .AddHandler(
+                new SignalTopic<Reading>("a"),
+                (_, context) => seen.SetResult(System.Text.Encoding.UTF8.GetString(context.Message.Body.Span))));
         await node.Bus.SignalAsync(new SignalTopic<Reading>("a"), new Reading("pune", 1, null)).Soon();
         Assert.That(await seen.Task.Soon(), Is.EqualTo("""{"city":"pune","degrees":1,"note":null}"""));
     }

@@ -49,7 +49,9 @@ public sealed class NodeLifetimeTests
 
         var refused = await node.Bus.TryRequestAsync(s_slow, 2).Soon();
         Assert.That((refused.Status, refused.Failure!.NotProcessed), Is.EqualTo((StatusCode.Unavailable, true)));
-        Assert.That(async () => await node.Bus.SubscribeAsync(new RequestTopic<int, int>("late"), (x, _) => Task.FromResult(x)), Throws.InvalidOperationException);
+        Assert.That(
+            async () => await node.Bus.SubscribeAsync(new RequestTopic<int, int>("late"), (x, _) => Task.FromResult(x)),
+            Throws.InvalidOperationException);
         Assert.That(stopping.IsCompleted, Is.False);
 
         release.SetResult();
@@ -65,7 +67,8 @@ public sealed class NodeLifetimeTests
         var running = node.Bus.TryRequestAsync(s_slow, 1, new RequestOptions { Timeout = TimeSpan.FromHours(1) });
         await entered.Task.Soon();
         var stopping = node.StopAsync();
-        await Failsafe.Until(() => node.Log.Has(LogLevel.Information, "drains: it refuses new messages and waits up to 00:00:20 for 1 in flight"));
+        await Failsafe.Until(
+            () => node.Log.Has(LogLevel.Information, "drains: it refuses new messages and waits up to 00:00:20 for 1 in flight"));
         await Failsafe.Until(() => node.Bus.DescribeNode().IsDraining);
         await AdvanceUntilAsync(TimeSpan.FromSeconds(20), stopping);
         var reply = await running.Soon();
@@ -123,7 +126,8 @@ public sealed class NodeLifetimeTests
         }
 
         await AdvanceUntilAsync(TimeSpan.FromSeconds(20), node.StopAsync());
-        Assert.That(node.Log.Lines.Count(l => l.Contains("An error report about slow", StringComparison.Ordinal)), Is.GreaterThanOrEqualTo(9));
+        Assert.That(
+            node.Log.Lines.Count(l => l.Contains("An error report about slow", StringComparison.Ordinal)), Is.GreaterThanOrEqualTo(9));
     }
 
     [Test]
@@ -188,6 +192,7 @@ public sealed class NodeLifetimeTests
 
         public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-        public Task StopAsync(CancellationToken cancellationToken) => Bus!.SignalAsync(new SignalTopic<string>("bye"), "bye", cancellationToken);
+        public Task StopAsync(CancellationToken cancellationToken) =>
+            Bus!.SignalAsync(new SignalTopic<string>("bye"), "bye", cancellationToken);
     }
 }

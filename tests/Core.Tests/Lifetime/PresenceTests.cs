@@ -63,5 +63,6 @@ public sealed class PresenceTests
 
     [Test]
     public void A_node_with_a_very_long_name_still_has_a_valid_topic() =>
-        Assert.That(MeshTopics.Node(new NodeIdentity(new string('n', 1000)).Id).Topic.ToString(), Has.Length.LessThanOrEqualTo(Topic.MaxLength));
+        Assert.That(
+            MeshTopics.Node(new NodeIdentity(new string('n', 1000)).Id).Topic.ToString(), Has.Length.LessThanOrEqualTo(Topic.MaxLength));
 }

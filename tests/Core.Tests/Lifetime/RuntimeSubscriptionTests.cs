@@ -40,7 +40,8 @@ public sealed class RuntimeSubscriptionTests
     {
         await using var node = await TestNode.StartAsync(_transport.AddTo);
         _transport.OnSubscribe = () => throw new TransportException("no");
-        Assert.That(async () => await node.Bus.SubscribeAsync(s_topic, (x, _) => Task.FromResult(x)).Soon(), Throws.TypeOf<TransportException>());
+        Assert.That(
+            async () => await node.Bus.SubscribeAsync(s_topic, (x, _) => Task.FromResult(x)).Soon(), Throws.TypeOf<TransportException>());
         Assert.That(node.Bus.DescribeNode().Subscriptions, Has.Count.EqualTo(1));
         _transport.OnSubscribe = () => Task.CompletedTask;
         await using var subscription = await node.Bus.SubscribeAsync(s_topic, (x, _) => Task.FromResult(x)).Soon();
@@ -74,7 +75,8 @@ public sealed class RuntimeSubscriptionTests
     {
         await using var node = await TestNode.StartAsync(bus => bus.AddInMemoryTransport());
         Assert.That(
-            async () => await node.Bus.SubscribeAsync(s_topic, (x, _) => Task.FromResult(x), new HandlerOptions { MaxConcurrency = 0 }).Soon(),
+            async () =>
+                await node.Bus.SubscribeAsync(s_topic, (x, _) => Task.FromResult(x), new HandlerOptions { MaxConcurrency = 0 }).Soon(),
             Throws.ArgumentException.With.Message.Contains("MaxConcurrency is 0"));
         Assert.That(
             async () => await node.Bus.SubscribeAsync(new RequestTopic<int, int>("mesh.x"), (x, _) => Task.FromResult(x)).Soon(),

@@ -32,7 +32,8 @@ public sealed class FrameTests
             ReadOnlyMemory<byte> left = sent.SelectMany(s => s.Bytes()).ToArray();
             foreach (var expected in sent)
             {
-                if (FrameReader.Read(left, MaxFrame, _texts, out var frame, out var consumed, out _) != FrameStatus.Read || !expected.IsSameAs(frame))
+                if (FrameReader.Read(left, MaxFrame, _texts, out var frame, out var consumed, out _) != FrameStatus.Read
+                    || !expected.IsSameAs(frame))
                 {
                     return false;
                 }
@@ -49,7 +50,8 @@ public sealed class FrameTests
         {
             var bytes = sent.Bytes();
             return Enumerable.Range(0, bytes.Length).All(length =>
-                FrameReader.Read(bytes.AsMemory(0, length), MaxFrame, _texts, out _, out var consumed, out _) == FrameStatus.Incomplete && consumed == 0);
+                FrameReader.Read(bytes.AsMemory(0, length), MaxFrame, _texts, out _, out var consumed, out _) == FrameStatus.Incomplete
+                    && consumed == 0);
         }));
 
     [Test]
@@ -163,7 +165,9 @@ public sealed class FrameTests
                 do
                 {
                     status = FrameReader.Read(left, MaxFrame, texts, out _, out var consumed, out var fault);
-                    if ((status == FrameStatus.Read) != (fault == FrameFault.None && status != FrameStatus.Incomplete) || consumed < 0 || consumed > left.Length)
+                    if ((status == FrameStatus.Read) != (fault == FrameFault.None && status != FrameStatus.Incomplete)
+                        || consumed < 0
+                        || consumed > left.Length)
                     {
                         Assert.Fail($"{Convert.ToHexString(input)}: {status}, {fault}, {consumed}");
                     }

@@ -43,7 +43,12 @@ public sealed class LinkSetTests : IAsyncDisposable
         return new(WriteOutcome.Written);
     };
 
-    private Task<LinkAnswer> Ask(string topic = "links.ask", string group = "_default", object? input = null, TimeSpan? deadline = null, CancellationToken cancellationToken = default) =>
+    private Task<LinkAnswer> Ask(
+        string topic = "links.ask",
+        string group = "_default",
+        object? input = null,
+        TimeSpan? deadline = null,
+        CancellationToken cancellationToken = default) =>
         Caller.To("server").SendAsync(_node.Request(topic, input ?? "word", deadline), group, cancellationToken).AsTask();
 
     [Test]
@@ -53,7 +58,8 @@ public sealed class LinkSetTests : IAsyncDisposable
 
         var answer = await Ask().WaitAsync(TimeSpan.FromSeconds(20));
 
-        Assert.That((answer.Kind, System.Text.Encoding.UTF8.GetString(answer.Reply.Body.Span)), Is.EqualTo((AnswerKind.Reply, "\"word!\"")));
+        Assert.That(
+            (answer.Kind, System.Text.Encoding.UTF8.GetString(answer.Reply.Body.Span)), Is.EqualTo((AnswerKind.Reply, "\"word!\"")));
         Assert.That((Caller.Outstanding, Server.Running.Count), Is.EqualTo((0, 0)));
     }
 
@@ -162,7 +168,10 @@ public sealed class LinkSetTests : IAsyncDisposable
         _sets.Remove("server");
         var asking = Caller.To("server").SendAsync(_node.Request("links.ask", "word"), "_default", default).AsTask();
         Assert.That((await asking).Kind, Is.EqualTo(AnswerKind.NoReceiver), "no such node");
-        _sets["server"] = new("server", _ => (_, _) => new(WriteOutcome.Written), new() { MaxBodyBytes = 1 }, _node.Clock, new(_node.Clock)) { OnLoss = _ => { } };
+        _sets["server"] = new("server", _ => (_, _) => new(WriteOutcome.Written), new() { MaxBodyBytes = 1 }, _node.Clock, new(_node.Clock))
+        {
+            OnLoss = _ => { },
+        };
         asking = Caller.To("server").SendAsync(_node.Request("links.ask", "word"), "other", default).AsTask();
 
         Caller.Hear(theirs);
@@ -209,12 +218,15 @@ public sealed class LinkSetTests : IAsyncDisposable
     [Test]
     public async Task Each_of_many_callers_gets_its_own_answer()
     {
-        Server.Requests.Add(_node.OnRequest<int, int>("links.ask", (number, _) => Task.FromResult(number * 2), new() { MaxQueued = 2_000 }));
+        Server.Requests.Add(
+            _node.OnRequest<int, int>("links.ask", (number, _) => Task.FromResult(number * 2), new() { MaxQueued = 2_000 }));
 
-        var answers = await Task.WhenAll(Enumerable.Range(0, 2_000).Select(i => Task.Run(() => Ask(input: i)))).WaitAsync(TimeSpan.FromSeconds(60));
+        var answers = await Task.WhenAll(
+            Enumerable.Range(0, 2_000).Select(i => Task.Run(() => Ask(input: i)))).WaitAsync(TimeSpan.FromSeconds(60));
 
         Assert.That(
-            answers.Select(a => int.Parse(System.Text.Encoding.UTF8.GetString(a.Reply.Body.Span), System.Globalization.CultureInfo.InvariantCulture)),
+            answers.Select(a => int.Parse(
+                System.Text.Encoding.UTF8.GetString(a.Reply.Body.Span), System.Globalization.CultureInfo.InvariantCulture)),
             Is.EqualTo(Enumerable.Range(0, 2_000).Select(i => i * 2)));
         Assert.That(_losses, Is.Empty);
     }

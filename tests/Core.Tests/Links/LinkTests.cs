@@ -18,7 +18,10 @@ public sealed class LinkTests
     [SetUp]
     public void Make()
     {
-        _link = new("peer", 0, [], _peer.Write, new() { MaxBodyBytes = 1000 }, _clock, new(_clock)) { OnDead = (_, reason) => _death = reason };
+        _link = new("peer", 0, [], _peer.Write, new() { MaxBodyBytes = 1000 }, _clock, new(_clock))
+        {
+            OnDead = (_, reason) => _death = reason,
+        };
     }
 
     private Message Request(TimeSpan? deadline = null, MessageKind kind = MessageKind.Request) => new()
@@ -39,7 +42,16 @@ public sealed class LinkTests
     {
         var (first, second) = (Ask(), Ask());
 
-        _link.Hear(new() { Kind = FrameKind.Reply, Id = 2, Status = StatusCode.Ok, Headers = Headers.Empty, ContentType = "", Body = "two"u8.ToArray() });
+        _link.Hear(
+            new()
+            {
+                Kind = FrameKind.Reply,
+                Id = 2,
+                Status = StatusCode.Ok,
+                Headers = Headers.Empty,
+                ContentType = "",
+                Body = "two"u8.ToArray(),
+            });
 
         var answer = await second;
         Assert.That((answer.Kind, answer.Reply.Status, first.IsCompleted), Is.EqualTo((AnswerKind.Reply, StatusCode.Ok, false)));
@@ -54,7 +66,9 @@ public sealed class LinkTests
         _link.Hear(new() { Kind = FrameKind.Refusal, Id = 1, Status = StatusCode.Overloaded, Error = "full" });
 
         var answer = await asking;
-        Assert.That((answer.Kind, answer.MayGoElsewhere, answer.Reply.Status, answer.Reply.NotProcessed), Is.EqualTo((AnswerKind.Refusal, true, StatusCode.Overloaded, true)));
+        Assert.That(
+            (answer.Kind, answer.MayGoElsewhere, answer.Reply.Status, answer.Reply.NotProcessed),
+            Is.EqualTo((AnswerKind.Refusal, true, StatusCode.Overloaded, true)));
     }
 
     [TestCase(nameof(WriteResult.NotWritten), nameof(AnswerKind.NotSent))]
@@ -204,7 +218,16 @@ public sealed class LinkTests
     {
         var asking = Ask();
 
-        _link.Hear(new() { Kind = FrameKind.Reply, Id = 1, Status = StatusCode.Ok, Headers = Headers.Empty, ContentType = "", Body = new byte[1001] });
+        _link.Hear(
+            new()
+            {
+                Kind = FrameKind.Reply,
+                Id = 1,
+                Status = StatusCode.Ok,
+                Headers = Headers.Empty,
+                ContentType = "",
+                Body = new byte[1001],
+            });
 
         var reply = (await asking).Reply;
         Assert.That((reply.Status, reply.NotProcessed), Is.EqualTo((StatusCode.BodyTooLarge, false)));
@@ -213,7 +236,14 @@ public sealed class LinkTests
     [Test]
     public void Writing_stops_while_the_peer_has_not_confirmed_what_was_written()
     {
-        _link = new("peer", 0, [], _peer.Write, new() { MaxBodyBytes = 100_000, MaxUnconfirmedBytes = 20_000, MaxBatchBytes = 1_000 }, _clock, new(_clock));
+        _link = new(
+            "peer",
+            0,
+            [],
+            _peer.Write,
+            new() { MaxBodyBytes = 100_000, MaxUnconfirmedBytes = 20_000, MaxBatchBytes = 1_000 },
+            _clock,
+            new(_clock));
         var large = Request() with { Body = new byte[4_000] };
         for (var i = 0; i < 20; i++)
         {
@@ -230,7 +260,7 @@ public sealed class LinkTests
     }
 
     [Test]
-    public void The_load_adds_frames_that_wait_here_and_the_load_that_the_peer_reports()
+    public void The_load_adds_outstanding_requests_and_the_peers_load_from_other_nodes()
     {
         _ = Ask();
         _ = Ask();
@@ -240,6 +270,6 @@ public sealed class LinkTests
         Assert.That(_link.Load, Is.EqualTo(12));
 
         _link.Tick(canHear: true);
-        Assert.That(_link.Load, Is.EqualTo(7), "a reported load expires");
+        Assert.That(_link.Load, Is.EqualTo(7), "the reported load of others decays");
     }
 }

@@ -78,7 +78,8 @@ public sealed class OutboxTests
             await WaitUntil(() => _peer.Writes.Count > write || outbox.IsIdle);
         }
 
-        Assert.That(_peer.Writes.Select((_, w) => _peer.Frames(w).Select(f => f.Id).ToArray()), Is.EqualTo((long[][])[[1], [2, 3], [4], [5]]));
+        Assert.That(
+            _peer.Writes.Select((_, w) => _peer.Frames(w).Select(f => f.Id).ToArray()), Is.EqualTo((long[][])[[1], [2, 3], [4], [5]]));
         Assert.That(_peer.Writes.Where((_, w) => _peer.Frames(w).Length > 1).Select(w => w.Length), Is.All.LessThanOrEqualTo(120));
     }
 

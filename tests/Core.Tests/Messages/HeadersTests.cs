@@ -46,7 +46,9 @@ public sealed class HeadersTests
     public void An_invalid_name_is_refused_by_name(string name) =>
         Assert.That(
             () => Headers.Empty.With(name, "x"),
-            Throws.ArgumentException.With.Message.Contains($"'{name}' is not a header name").And.Message.Contains("1 to 64 letters, digits, '-', '_' or '.'"));
+            Throws.ArgumentException
+                .With.Message.Contains($"'{name}' is not a header name")
+                .And.Message.Contains("1 to 64 letters, digits, '-', '_' or '.'"));
 
     [Test]
     public void A_name_has_at_most_64_characters()
@@ -77,7 +79,9 @@ public sealed class HeadersTests
         var headers = Enumerable.Range(0, 64).Aggregate(Headers.Empty, (all, i) => all.With($"h{i}", "x"));
         Assert.That(headers.Count, Is.EqualTo(Headers.MaxCount));
         Assert.That(headers.With("H63", "y")["h63"], Is.EqualTo("y"), "changing a header does not add one");
-        Assert.That(() => headers.With("h64", "x"), Throws.ArgumentException.With.Message.Contains("at most 64 headers").And.Message.Contains("65"));
+        Assert.That(
+            () => headers.With("h64", "x"),
+            Throws.ArgumentException.With.Message.Contains("at most 64 headers").And.Message.Contains("65"));
     }
 
     [Test]

@@ -69,7 +69,9 @@ public sealed class ReplyTests
     public void A_reply_prints_its_status_and_its_value_or_its_failure()
     {
         Assert.That($"{Reply.Succeeded(7)}", Is.EqualTo("200 Ok: 7"));
-        Assert.That($"{Reply.Failed<int>(StatusCode.Unavailable, "weather.fetch", "The node is down.")}", Is.EqualTo("503 Unavailable at 'weather.fetch': The node is down."));
+        Assert.That(
+            $"{Reply.Failed<int>(StatusCode.Unavailable, "weather.fetch", "The node is down.")}",
+            Is.EqualTo("503 Unavailable at 'weather.fetch': The node is down."));
     }
 
     [Test]

@@ -67,7 +67,8 @@ public sealed class CancellationCauseTests
         await using var node = new BareNode();
         using var caller = new CancellationTokenSource();
         var clock = node.Clock;
-        using var cancellation = new HandlerCancellation(s_second, HandlerCancellation.Cause.HandlerTimeout, clock, caller.Token, node.State.Stopping);
+        using var cancellation = new HandlerCancellation(
+            s_second, HandlerCancellation.Cause.HandlerTimeout, clock, caller.Token, node.State.Stopping);
         clock.Advance(s_second);
         await caller.CancelAsync();
         await node.State.CancelHandlersAsync();

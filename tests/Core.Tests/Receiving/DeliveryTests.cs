@@ -78,7 +78,10 @@ public sealed class DeliveryTests
     {
         await using var node = new BareNode(o => o.Request.MaxBodyBytes = 10);
         var subscription = node.OnRequest<int, string>("a.b", (size, _) => Task.FromResult(new string('x', size)));
-        Assert.That((await subscription.Offer(node.Request("a.b", 8)).RunAsync().Soon()).Status, Is.EqualTo(StatusCode.Ok), "the body has 10 bytes with its quotes");
+        Assert.That(
+            (await subscription.Offer(node.Request("a.b", 8)).RunAsync().Soon()).Status,
+            Is.EqualTo(StatusCode.Ok),
+            "the body has 10 bytes with its quotes");
         var reply = await subscription.Offer(node.Request("a.b", 9)).RunAsync().Soon();
         Assert.That(reply.Status, Is.EqualTo(StatusCode.BodyTooLarge));
         Assert.That(reply.NotProcessed, Is.False);

@@ -78,7 +78,9 @@ public sealed class OfferTests
         });
         var subscription = node.OnSignalWith("a", new() { MaxConcurrency = 2, MaxQueued = 1, Timeout = TimeSpan.FromSeconds(9) });
         Assert.That(subscription.Timeout, Is.EqualTo(TimeSpan.FromSeconds(9)));
-        Assert.That(Enumerable.Range(0, 4).Select(_ => subscription.Offer(node.Signal("a")).IsAccepted), Is.EqualTo(new[] { true, true, true, false }));
+        Assert.That(
+            Enumerable.Range(0, 4).Select(_ => subscription.Offer(node.Signal("a")).IsAccepted),
+            Is.EqualTo(new[] { true, true, true, false }));
     }
 
     [Test]

@@ -28,7 +28,8 @@ public sealed class OverrunTests
         node.Clock.Advance(TimeSpan.FromSeconds(2));
         release.SetResult();
         await empty.Soon();
-        await Failsafe.Until(() => node.Log.Has(LogLevel.Warning, "The handler of a.b for caller ended 00:00:02 after it had been given up"));
+        await Failsafe.Until(
+            () => node.Log.Has(LogLevel.Warning, "The handler of a.b for caller ended 00:00:02 after it had been given up"));
     }
 
     [Test]

@@ -30,12 +30,14 @@ public class OwnTopicsTests
     {
         var (entered, release) = (Failsafe.Signal(), Failsafe.Signal());
         var network = new InMemoryNetwork();
-        await using var draining = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport(network).AddHandler(s_ask, async (input, _) =>
-        {
-            entered.SetResult();
-            await release.Task;
-            return input;
-        }));
+        await using var draining = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport(network).AddHandler(
+            s_ask,
+            async (input, _) =>
+            {
+                entered.SetResult();
+                await release.Task;
+                return input;
+            }));
         await using var other = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport(network));
         var asked = other.Bus.RequestAsync(s_ask, "x");
         await entered.Task.Soon();
@@ -81,7 +83,8 @@ public class OwnTopicsTests
     public async Task A_reply_larger_than_the_caller_accepts_is_413()
     {
         var network = new InMemoryNetwork();
-        await using var server = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport(network).AddHandler(s_ask, (_, _) => new string('x', 1000)));
+        await using var server = await TestNode.StartAsync(
+            mesh => mesh.AddInMemoryTransport(network).AddHandler(s_ask, (_, _) => new string('x', 1000)));
         await using var caller = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport(network), [("Request:MaxBodyBytes", "100")]);
 
         var reply = await caller.Bus.TryRequestAsync(s_ask, "x");

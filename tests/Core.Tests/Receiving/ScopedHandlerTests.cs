@@ -100,7 +100,9 @@ public sealed class ScopedHandlerTests
     internal sealed class Probing(ScopedProbe probe) : IRequestHandler<bool, int[]>
     {
         public Task<int[]> HandleAsync(bool request, HandlerContext context) =>
-            request ? throw new InvalidOperationException("asked to fail") : Task.FromResult<int[]>([probe.Number, ScopedProbe.From(context).Number]);
+            request
+                ? throw new InvalidOperationException("asked to fail")
+                : Task.FromResult<int[]>([probe.Number, ScopedProbe.From(context).Number]);
     }
 
     internal sealed class Both(TaskCompletionSource<string> heard) : IRequestHandler<int, string>, ISignalHandler<string>

@@ -16,14 +16,16 @@ public sealed class SubscriptionTableCostTests
     public async Task Matching_among_10000_topics_costs_about_as_much_as_among_10()
     {
         await using var node = new BareNode();
-        AssertSimilar(Table(node, 10, i => $"service.topic{i}"), Table(node, 10_000, i => $"service.topic{i}"), i => $"service.topic{i % 10}");
+        AssertSimilar(
+            Table(node, 10, i => $"service.topic{i}"), Table(node, 10_000, i => $"service.topic{i}"), i => $"service.topic{i % 10}");
     }
 
     [Test]
     public async Task Matching_among_10000_patterns_costs_about_as_much_as_among_10()
     {
         await using var node = new BareNode();
-        AssertSimilar(Table(node, 10, i => $"service.s{i}.*"), Table(node, 10_000, i => $"service.s{i}.*"), i => $"service.s{i % 10}.event");
+        AssertSimilar(
+            Table(node, 10, i => $"service.s{i}.*"), Table(node, 10_000, i => $"service.s{i}.*"), i => $"service.s{i % 10}.event");
     }
 
     [Test]

@@ -14,7 +14,8 @@ public sealed class CallScopeTests
     {
         var first = Begin(s_long);
         first.Dispose();
-        using var second = CallScope.Begin(TimeSpan.FromMinutes(7), new() { Headers = Headers.Of(("tenant", "t")) }, TimeProvider.System, servesAgain: true, default);
+        using var second = CallScope.Begin(
+            TimeSpan.FromMinutes(7), new() { Headers = Headers.Of(("tenant", "t")) }, TimeProvider.System, servesAgain: true, default);
         Assert.That(second, Is.SameAs(first));
         Assert.That(second.Token.IsCancellationRequested, Is.False);
         Assert.That(second.Timeout, Is.EqualTo(TimeSpan.FromMinutes(7)));
@@ -127,7 +128,8 @@ public sealed class CallScopeTests
                 Thread.SpinWait(random.Next(2000));
                 var wasEnded = scope.IsCancellationRequested;
                 scope.Dispose();
-                Assert.That(wasEnded && !isShort && cancelling == Task.CompletedTask, Is.False, "neither its caller nor its timeout had ended it");
+                Assert.That(
+                    wasEnded && !isShort && cancelling == Task.CompletedTask, Is.False, "neither its caller nor its timeout had ended it");
                 using (var next = Begin(s_long))
                 {
                     cancelling.Wait();

@@ -12,7 +12,8 @@ public sealed class KeptTokenTests
     [Test]
     public async Task A_token_that_send_middleware_keeps_belongs_to_its_request_only()
     {
-        await using var node = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport().AddSendMiddleware<Keeping>().AddHandler(s_topic, (input, _) => input));
+        await using var node = await TestNode.StartAsync(
+            mesh => mesh.AddInMemoryTransport().AddSendMiddleware<Keeping>().AddHandler(s_topic, (input, _) => input));
         await AssertNextDoesNotFireAsync(node.Bus, () => Keeping.Kept);
     }
 

@@ -73,7 +73,9 @@ public sealed class RequestTests
         {
             Assert.That(
                 async () => await call().Soon(),
-                Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("RequestOptions.Timeout is").And.Message.Contains("00:00:00.001 to 1.00:00:00"));
+                Throws.TypeOf<ArgumentOutOfRangeException>()
+                    .With.Message.Contains("RequestOptions.Timeout is")
+                    .And.Message.Contains("00:00:00.001 to 1.00:00:00"));
         }
     }
 
@@ -123,8 +125,11 @@ public sealed class RequestTests
     {
         await using var node = await StartAsync();
         _transport.OnRequest = (_, _) => throw new AssertionException("sent");
-        Assert.That(async () => await node.Bus.TryRequestAsync(new RequestTopic<Action, string>("a"), () => { }).Soon(), Throws.TypeOf<NotSupportedException>());
-        Assert.That(async () => await node.Bus.SignalAsync(new SignalTopic<Action>("a"), () => { }).Soon(), Throws.TypeOf<NotSupportedException>());
+        Assert.That(
+            async () => await node.Bus.TryRequestAsync(new RequestTopic<Action, string>("a"), () => { }).Soon(),
+            Throws.TypeOf<NotSupportedException>());
+        Assert.That(
+            async () => await node.Bus.SignalAsync(new SignalTopic<Action>("a"), () => { }).Soon(), Throws.TypeOf<NotSupportedException>());
     }
 
     [Test]

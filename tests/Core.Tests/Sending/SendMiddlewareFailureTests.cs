@@ -19,14 +19,16 @@ public class SendMiddlewareFailureTests
         Assert.That(reply.Failure!.Exception, Is.TypeOf<HttpRequestException>());
         Assert.That(async () => await node.Bus.SignalAsync(s_tell, "x"), Throws.TypeOf<HandlerFailedException>());
         await node.StopAsync();
-        Assert.That((await node.ErrorQueue.DrainAsync(10)).Select(r => (r.Topic, r.Status)), Is.EqualTo([("send.ask", 500), ("send.tell", 500)]));
+        Assert.That(
+            (await node.ErrorQueue.DrainAsync(10)).Select(r => (r.Topic, r.Status)), Is.EqualTo([("send.ask", 500), ("send.tell", 500)]));
     }
 
     [Test]
     public async Task Middleware_that_hangs_does_not_keep_the_caller_beyond_its_deadline()
     {
         await using var node = await StartAsync<Hanging>();
-        var reply = await node.Bus.TryRequestAsync(s_ask, "x", new() { Timeout = TimeSpan.FromMilliseconds(50) }).WaitAsync(TimeSpan.FromSeconds(20));
+        var reply = await node.Bus.TryRequestAsync(s_ask, "x", new() { Timeout = TimeSpan.FromMilliseconds(50) })
+            .WaitAsync(TimeSpan.FromSeconds(20));
         Assert.That(reply.Status, Is.EqualTo(StatusCode.DeadlinePassed));
     }
 

@@ -91,7 +91,8 @@ public sealed class TransportFailureTests
     public async Task A_reply_with_a_content_type_without_a_serializer_is_500_and_names_it()
     {
         await using var node = await StartAsync();
-        _transport.OnRequest = (_, _) => new(new ReplyMessage { Status = StatusCode.Ok, ContentType = "text/html", Body = "<p>"u8.ToArray() });
+        _transport.OnRequest = (_, _) => new(
+            new ReplyMessage { Status = StatusCode.Ok, ContentType = "text/html", Body = "<p>"u8.ToArray() });
         Assert.That((await node.Bus.TryRequestAsync(s_request, "x").Soon()).Failure!.Message, Does.Contain("'text/html'"));
     }
 

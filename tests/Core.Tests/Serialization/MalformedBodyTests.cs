@@ -34,7 +34,8 @@ public sealed class MalformedBodyTests
     public void A_polymorphic_value_without_its_discriminator_is_a_malformed_body()
     {
         Assert.That(_json.Deserialize<Shape>("""{"$type":"circle","Radius":2}"""u8.ToArray()), Is.EqualTo(new Circle(2)));
-        Assert.That(() => _json.Deserialize<Shape>("{}"u8.ToArray()), Throws.TypeOf<MalformedBodyException>().With.Message.Contains("Shape"));
+        Assert.That(
+            () => _json.Deserialize<Shape>("{}"u8.ToArray()), Throws.TypeOf<MalformedBodyException>().With.Message.Contains("Shape"));
     }
 
     [Test]

@@ -34,7 +34,8 @@ public sealed class TopicTests
     [TestCase("event.*")]
     [TestCase("*")]
     public void A_pattern_is_refused_as_a_topic_with_the_reason(string text) =>
-        Assert.That(() => Topic.Parse(text), Throws.TypeOf<FormatException>().With.Message.Contains($"'{text}' contains '*' and so is a pattern"));
+        Assert.That(
+            () => Topic.Parse(text), Throws.TypeOf<FormatException>().With.Message.Contains($"'{text}' contains '*' and so is a pattern"));
 
     [Test]
     public void The_longest_topic_has_255_characters()
@@ -61,7 +62,9 @@ public sealed class TopicTests
     public void An_invalid_pattern_is_refused_with_the_name_and_the_rule(string text) =>
         Assert.That(
             () => TopicPattern.Parse(text),
-            Throws.TypeOf<FormatException>().With.Message.Contains($"'{text}' is not a pattern").And.Message.Contains("a whole segment may be '*'"));
+            Throws.TypeOf<FormatException>()
+                .With.Message.Contains($"'{text}' is not a pattern")
+                .And.Message.Contains("a whole segment may be '*'"));
 
     [Test]
     public void A_pattern_has_at_most_255_characters()
@@ -72,7 +75,8 @@ public sealed class TopicTests
 
     [Test]
     public void A_request_topic_is_never_a_pattern() =>
-        Assert.That(() => new RequestTopic<string, string>("a.*"), Throws.TypeOf<FormatException>().With.Message.Contains("'a.*' contains '*'"));
+        Assert.That(
+            () => new RequestTopic<string, string>("a.*"), Throws.TypeOf<FormatException>().With.Message.Contains("'a.*' contains '*'"));
 
     [Test]
     public void A_signal_is_sent_to_one_topic_and_subscribed_to_by_pattern()

@@ -20,10 +20,13 @@ public sealed class CapabilityTests
     }
 
     [TestCaseSource(nameof(Needs))]
-    public async Task A_feature_that_the_transport_lacks_fails_at_start_with_handler_and_feature(Action<IServiceMeshBuilder> add, string handler, string feature)
+    public async Task A_feature_that_the_transport_lacks_fails_at_start_with_handler_and_feature(
+        Action<IServiceMeshBuilder> add, string handler, string feature)
     {
         var failure = (await Assert.ThrowsAsync<InvalidOperationException>(() => StartAsync(add).Soon()))!;
-        Assert.That(failure.Message, Does.StartWith("The Scripted transport cannot do what is asked of it.").And.Contains(handler).And.Contains(feature));
+        Assert.That(
+            failure.Message,
+            Does.StartWith("The Scripted transport cannot do what is asked of it.").And.Contains(handler).And.Contains(feature));
         Assert.That(_poor.Calls, Is.Empty, "the node fails before it connects");
     }
 
@@ -66,8 +69,16 @@ public sealed class CapabilityTests
     private static IEnumerable<TestCaseData> Needs =>
     [
         Need("pattern", bus => bus.AddHandler(new SignalPattern<int>("a.*"), (_, _) => { }), "'a.*' needs", "Patterns"),
-        Need("signal group", bus => bus.AddHandler(new SignalPattern<int>("a"), (_, _) => { }, o => o.Group = "g"), "'a' in group 'g' needs", "SignalGroups"),
-        Need("order", bus => bus.AddHandler(new RequestTopic<int, int>("a"), (x, _) => x, o => o.Ordered = true), "is ordered and needs", "OrderedDelivery"),
+        Need(
+            "signal group",
+            bus => bus.AddHandler(new SignalPattern<int>("a"), (_, _) => { }, o => o.Group = "g"),
+            "'a' in group 'g' needs",
+            "SignalGroups"),
+        Need(
+            "order",
+            bus => bus.AddHandler(new RequestTopic<int, int>("a"), (x, _) => x, o => o.Ordered = true),
+            "is ordered and needs",
+            "OrderedDelivery"),
     ];
 
     private static TestCaseData Need(string name, Action<IServiceMeshBuilder> add, string handler, string feature) =>
