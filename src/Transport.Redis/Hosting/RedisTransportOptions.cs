@@ -52,7 +52,7 @@ public sealed class RedisTransportOptions
 
     /// <summary>
     /// The most bytes that leave in one PUBLISH of the native wire, unless a single message is larger: what waits for a member
-    /// while a PUBLISH is under way goes together in the next. 1 KiB to 16 MiB. Default: 256 KiB.
+    /// while a PUBLISH is under way goes together in the next. 1,024 to 16,777,216. Default: 262,144.
     /// </summary>
     [OptionRange(1024, 16 * 1024 * 1024)]
     public int MaxBatchBytes { get; set; } = 256 * 1024;
