@@ -9,11 +9,11 @@ internal sealed class ServiceBus(ITransport transport, Sender sender, Subscriber
 
     public Task<TOut> RequestAsync<TIn, TOut>(
         RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken) =>
-        TryPrepare(topic, input, options, cancellationToken, out var request) is { } failure ? Task.FromException<TOut>(failure) : request.ValueAsync<TOut>();
+        TryPrepare(topic, input, options, cancellationToken, out var failure) is { } request ? request.ValueAsync<TOut>() : Task.FromException<TOut>(failure!);
 
     public Task<Reply<TOut>> TryRequestAsync<TIn, TOut>(
         RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken) =>
-        TryPrepare(topic, input, options, cancellationToken, out var request) is { } failure ? Task.FromException<Reply<TOut>>(failure) : request.ReplyAsync<TOut>();
+        TryPrepare(topic, input, options, cancellationToken, out var failure) is { } request ? request.ReplyAsync<TOut>() : Task.FromException<Reply<TOut>>(failure!);
 
     public async Task<SignalResult> SignalAsync<T>(
         SignalTopic<T> topic, T value, RequestOptions? options, CancellationToken cancellationToken)
@@ -73,20 +73,20 @@ internal sealed class ServiceBus(ITransport transport, Sender sender, Subscriber
     }
 
     // Not asynchronous, because an asynchronous method keeps all that it is given until it ends.
-    private Exception? TryPrepare<TIn, TOut>(
-        RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken, out OutgoingRequest request)
+    private OutgoingRequest? TryPrepare<TIn, TOut>(
+        RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken, out Exception? failure)
     {
         var scope = Begin(topic, options, cancellationToken, isRequest: true);
         try
         {
-            request = sender.Prepare<TIn, TOut>(topic.Topic, topic.IsIdempotent, input, scope);
-            return null;
+            failure = null;
+            return sender.Prepare<TIn, TOut>(topic.Topic, topic.IsIdempotent, input, scope);
         }
-        catch (Exception failure)
+        catch (Exception thrown)
         {
             scope.Dispose();
-            request = default;
-            return failure;
+            failure = thrown;
+            return null;
         }
     }
 

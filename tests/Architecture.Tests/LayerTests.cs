@@ -5,11 +5,12 @@ namespace ServiceMesh.Architecture.Tests;
 /// <summary>Folders form layers: a folder uses those below it, never one above it.</summary>
 internal sealed class LayerTests
 {
-    // Transport.Http and Transport.Redis follow when their folders stand in an order.
+    // Transport.Redis follows when its folders stand in an order.
     private static readonly TestCaseData[] s_projects =
     [
         new TestCaseData("Serialization.MessagePack", Layers.MessagePack).SetArgDisplayNames("Serialization.MessagePack"),
         new TestCaseData("Core", Layers.Core).SetArgDisplayNames("Core"),
+        new TestCaseData("Transport.Http", Layers.Http).SetArgDisplayNames("Transport.Http").Explicit("Discovery follows."),
     ];
 
     [TestCaseSource(nameof(s_projects))]

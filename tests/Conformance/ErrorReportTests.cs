@@ -116,6 +116,18 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
+    public async Task Error_reports_travel_as_JSON_with_every_serializer()
+    {
+        var types = new Inbox<string>();
+        await StartAsync(mesh => mesh.AddHandler(MeshTopics.Errors, (_, context) => types.Put(context.Message.ContentType)));
+        var (_, caller, _) = await StartAsync(ErrorPolicy.Publish);
+
+        await FailAsync(caller.Bus, "throws");
+
+        Assert.That(await types.NextAsync(), Is.EqualTo("application/json"));
+    }
+
+    [Test]
     public async Task Nothing_is_published_or_queued_when_failures_are_to_be_ignored()
     {
         var published = new Inbox<ErrorReport>();

@@ -36,6 +36,22 @@ public abstract class PresenceTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
+    public async Task Node_information_travels_as_JSON_with_every_serializer()
+    {
+        var asked = await StartAsync();
+        var types = new Inbox<string>();
+        var caller = await StartAsync(mesh =>
+        {
+            mesh.Services.AddSingleton(types);
+            mesh.AddSendMiddleware<ContentTypes>();
+        });
+
+        await caller.Bus.RequestAsync(MeshTopics.Node(asked.Id), Unit.Value);
+
+        Assert.That((await types.NextAsync(), await types.NextAsync()), Is.EqualTo(("application/json", "application/json")));
+    }
+
+    [Test]
     public async Task Each_node_has_an_id_of_its_own_and_answers_for_itself()
     {
         var nodes = new[] { await StartAsync(null, ("NodeName", "same")), await StartAsync(null, ("NodeName", "same")), await StartAsync() };
@@ -96,5 +112,18 @@ public abstract class PresenceTests<TFactory> : ConformanceFixture<TFactory>
         var noMore = await caller.Bus.TryRequestAsync(MeshTopics.Node(leaves.Id), Unit.Value);
 
         Assert.That((never.Status, noMore.Status), Is.EqualTo((StatusCode.NotFound, StatusCode.NotFound)));
+    }
+
+    /// <summary>The content type of each request, and then of its reply.</summary>
+    private sealed class ContentTypes(Inbox<string> types) : ISendMiddleware
+    {
+        public async ValueTask<ReplyMessage> RequestAsync(
+            Message request, Func<Message, CancellationToken, ValueTask<ReplyMessage>> next, CancellationToken cancellationToken)
+        {
+            types.Put(request.ContentType);
+            var reply = await next(request, cancellationToken);
+            types.Put(reply.ContentType);
+            return reply;
+        }
     }
 }

@@ -46,10 +46,11 @@ public sealed class ContractTests
     [Test]
     public void A_union_names_the_types_of_a_hierarchy()
     {
-        Assert.That(_packed.Hex<Animal>(new Dog { Name = "d", Barks = 2 }), Is.EqualTo("92" + "00" + "82" + "a44e616d65" + "a164" + "a54261726b73" + "02"));
+        var dog = new Dog { Name = "d", Barks = 2 };
+        Assert.That(_packed.Hex<Animal>(dog), Is.EqualTo("92" + "00" + "82" + "a44e616d65" + "a164" + "a54261726b73" + "02"));
         Assert.That(_packed.Back<Animal>(new Cat { Name = "c" }), Is.EqualTo(new Cat { Name = "c" }));
-        Assert.That(_packed.Back(new Animal?[] { new Dog { Name = "d" }, null }), Is.EqualTo(new Animal?[] { new Dog { Name = "d" }, null }));
-        Assert.That(() => _packed.FromHex<Animal>("92 05 80"), Throws.TypeOf<MalformedBodyException>(), "a number that the union does not have");
+        Assert.That(_packed.Back(new Animal?[] { dog, null }), Is.EqualTo(new Animal?[] { dog, null }));
+        Assert.That(() => _packed.FromHex<Animal>("92 05 80"), Throws.TypeOf<MalformedBodyException>(), "an unknown number");
     }
 
     [Test]

@@ -3,20 +3,32 @@ namespace ServiceMesh;
 /// <summary>The encoded answer to a request, or how handling a signal ended. Immutable.</summary>
 public sealed class ReplyMessage
 {
+    // One for each thread is enough: in memory the caller reads its answer on the thread of the handler.
+    [ThreadStatic]
+    private static ReplyMessage? t_free;
+
+    private StatusCode _status;
+    private Headers _headers = Headers.Empty;
+    private string _contentType = "";
+    private ReadOnlyMemory<byte> _body;
+    private string? _error;
+    private byte[]? _buffer;
+    private bool _isRented;
+
     /// <summary>How it ended.</summary>
-    public required StatusCode Status { get; init; }
+    public required StatusCode Status { get => _status; init => _status = value; }
 
     /// <summary>Texts that the handler set beside its answer. Default: none.</summary>
-    public Headers Headers { get; init; } = Headers.Empty;
+    public Headers Headers { get => _headers; init => _headers = value; }
 
     /// <summary>The media type of <see cref="Body"/>; empty when there is no body.</summary>
-    public string ContentType { get; init; } = "";
+    public string ContentType { get => _contentType; init => _contentType = value; }
 
     /// <summary>The encoded answer; empty for most failures.</summary>
-    public ReadOnlyMemory<byte> Body { get; init; }
+    public ReadOnlyMemory<byte> Body { get => _body; init => _body = value; }
 
     /// <summary>What went wrong, in a sentence for the caller; null on success.</summary>
-    public string? Error { get; init; }
+    public string? Error { get => _error; init => _error = value; }
 
     /// <summary>
     /// True when no handler ran for this request, so that sending it again cannot do anything twice.
@@ -43,6 +55,40 @@ public sealed class ReplyMessage
     internal bool IsReportedByCaller =>
         Status is StatusCode.DeadlinePassed or StatusCode.Unavailable
         || (NotProcessed && Status is StatusCode.NotFound or StatusCode.BodyTooLarge or StatusCode.Overloaded);
+
+    /// <summary>
+    /// An answer that serves again once its caller has read it and has called <see cref="Release"/>. Only for an answer that no
+    /// step of the application sees: it changes then (see docs/decisions/0018-one-object-each-way.md). A caller that does not
+    /// release it leaves it to the garbage collector.
+    /// </summary>
+    internal static ReplyMessage Rent()
+    {
+        var reply = t_free ?? new() { Status = StatusCode.Ok };
+        t_free = null;
+        reply._isRented = true;
+        return reply;
+    }
+
+    /// <summary>Fills a rented answer. <paramref name="body"/> may lie in <paramref name="buffer"/>, which is kept for the next one.</summary>
+    internal ReplyMessage Fill(StatusCode status, Headers headers, string contentType, ReadOnlyMemory<byte> body, byte[]? buffer, string? error)
+    {
+        (_status, _headers, _contentType, _body, _buffer, _error) = (status, headers, contentType, body, buffer, error);
+        return this;
+    }
+
+    /// <summary>The buffer that a rented answer has from the one before; null when there is none.</summary>
+    internal byte[]? Buffer => _buffer;
+
+    /// <summary>The caller has read it, and nothing else refers to it. Does nothing for an answer that was not rented.</summary>
+    internal void Release()
+    {
+        if (_isRented)
+        {
+            _isRented = false;
+            (_headers, _body, _error) = (Headers.Empty, default, null);
+            t_free = this;
+        }
+    }
 
     /// <summary>An answer without a body that says what went wrong.</summary>
     /// <param name="status">300 or more.</param>

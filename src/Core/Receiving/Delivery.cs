@@ -17,7 +17,8 @@ public sealed class Delivery : HandlerContext
     // A handler that takes longer than this to notice its cancellation token does not look at it.
     private static readonly TimeSpan s_timeToNotice = TimeSpan.FromSeconds(1);
 
-    private readonly HandlerGate.Ticket? _ticket;
+    // A ticket of the gate, or the reply that refuses.
+    private readonly object _admission;
 
     // Made on demand, because most handlers end before they could be cancelled. Ended stands for one that is let go of.
     private HandlerCancellation? _cancellation;
@@ -27,31 +28,31 @@ public sealed class Delivery : HandlerContext
     private Activity? _activity;
     private long _started;
     private volatile bool _hasStarted;
-    private int _isTaken;
-    private int _isEntered;
+    private byte _isTaken;
+    private byte _isEntered;
 
     internal Delivery(Subscription subscription, Message message, HandlerGate.Ticket ticket)
         : base(message)
     {
         Subscription = subscription;
-        _ticket = ticket;
+        _admission = ticket;
     }
 
     internal Delivery(Subscription subscription, Message message, ReplyMessage refusal)
         : base(message)
     {
         Subscription = subscription;
-        Refusal = refusal;
+        _admission = refusal;
     }
 
     /// <summary>What it was offered to.</summary>
     public Subscription Subscription { get; }
 
     /// <summary>Why it was refused; null when it was accepted.</summary>
-    public ReplyMessage? Refusal { get; }
+    public ReplyMessage? Refusal => _admission as ReplyMessage;
 
     /// <summary>True when a place is taken.</summary>
-    public bool IsAccepted => Refusal is null;
+    public bool IsAccepted => _admission is HandlerGate.Ticket;
 
     /// <inheritdoc/>
     public override string? Group => Subscription.Group;
@@ -74,6 +75,11 @@ public sealed class Delivery : HandlerContext
     /// <summary>What the handler threw, for the log and the report.</summary>
     internal Exception? Exception { get; set; }
 
+    /// <summary>True when a step of the application sees the reply, and may keep it.</summary>
+    internal bool ReplyIsSeen => Receiver.Pipeline.HasSteps;
+
+    private HandlerGate.Ticket Ticket => (HandlerGate.Ticket)_admission;
+
     private Receiver Receiver => Subscription.Receiver;
 
     private TimeSpan OwnTimeLeft => Subscription.Timeout - Receiver.Clock.GetElapsedTime(_started);
@@ -89,7 +95,7 @@ public sealed class Delivery : HandlerContext
     {
         TakeOnce();
         _callerGone = callerGone;
-        return _ticket!.Turn.IsCompleted ? RunNow() : RunAtTurnAsync(_ticket.Turn);
+        return Ticket.Turn is { IsCompleted: false } turn ? RunAtTurnAsync(turn) : RunNow();
     }
 
     /// <summary>Gives the place back without handling: another member of the group has the message.</summary>
@@ -113,7 +119,7 @@ public sealed class Delivery : HandlerContext
     {
         // Said before it is checked, and read in the other order by AnswerInTimeAsync: a handler that is called never counts as
         // not processed, whoever comes first.
-        var entered = Interlocked.Exchange(ref _isEntered, 1);
+        var entered = Interlocked.Exchange(ref _isEntered, (byte)1);
         var now = Receiver.Clock.GetTimestamp();
         var cause = WhyNotToStart(now) ?? (Receiver.Clock.GetElapsedTime(_started, now) >= Subscription.Timeout ? Cause.HandlerTimeout : null);
         if (cause is null)
@@ -137,7 +143,7 @@ public sealed class Delivery : HandlerContext
         }
         catch (ObjectDisposedException failure) when (IsOfContainer(failure))
         {
-            Volatile.Write(ref _isEntered, 0);
+            Volatile.Write(ref _isEntered, (byte)0);
             throw ContainerIsGone(failure);
         }
     }
@@ -248,7 +254,7 @@ public sealed class Delivery : HandlerContext
 
     private void TakeOnce()
     {
-        if (!IsAccepted || Interlocked.Exchange(ref _isTaken, 1) == 1)
+        if (!IsAccepted || Interlocked.Exchange(ref _isTaken, (byte)1) == 1)
         {
             throw new InvalidOperationException(
                 $"The delivery on '{Message.Topic}' {(IsAccepted ? "has been run or withdrawn before" : "was refused")}. Run or withdraw an accepted delivery once.");
@@ -259,7 +265,7 @@ public sealed class Delivery : HandlerContext
     private void GiveBackPlace()
     {
         EndToken();
-        if (!Subscription.Gate.TryAbandon(_ticket!))
+        if (!Subscription.Gate.TryAbandon(Ticket))
         {
             Subscription.Gate.Leave();
         }

@@ -149,14 +149,26 @@ internal sealed class HandlerDefinition
     private static async ValueTask<ReplyMessage> WhenEndedAsync<T>(ValueTask<T> handling, Delivery delivery, IMessageSerializer serializer) =>
         Answer(await handling.ConfigureAwait(false), delivery, serializer);
 
-    private static ReplyMessage Answer<T>(T value, Delivery delivery, IMessageSerializer serializer) => new()
+    private static ReplyMessage Answer<T>(T value, Delivery delivery, IMessageSerializer serializer)
     {
-        Status = delivery.Status,
-        Headers = delivery.ReplyHeaders,
-        ContentType = serializer.ContentType,
-        Body = SerializerSet.Encode(serializer, value),
-        Error = delivery.Status.IsFailure ? SaidBy(delivery) : null,
-    };
+        var error = delivery.Status.IsFailure ? SaidBy(delivery) : null;
+        if (delivery.ReplyIsSeen)
+        {
+            return new()
+            {
+                Status = delivery.Status,
+                Headers = delivery.ReplyHeaders,
+                ContentType = serializer.ContentType,
+                Body = SerializerSet.Encode(serializer, value),
+                Error = error,
+            };
+        }
+
+        var reply = ReplyMessage.Rent();
+        var buffer = reply.Buffer;
+        var body = SerializerSet.Encode(serializer, value, ref buffer);
+        return reply.Fill(delivery.Status, delivery.ReplyHeaders, serializer.ContentType, body, buffer, error);
+    }
 
     private static async ValueTask<ReplyMessage> EndAsync(ValueTask handling, Delivery delivery)
     {

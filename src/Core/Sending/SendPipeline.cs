@@ -31,6 +31,9 @@ internal sealed class SendPipeline
     /// <summary>True when nothing looks at the token of a request once the request has ended.</summary>
     public bool ReleasesTokens => !_hasSteps && _transport.Capabilities.ReleasesTokens;
 
+    /// <summary>True when nothing else sees a reply once the caller has read it.</summary>
+    public bool ReleasesReplies => !_hasSteps && _transport is IHandsOverReplies;
+
     /// <summary>Sends a request. What it throws is an answer too; see <see cref="Answer"/>.</summary>
     public ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken)
     {

@@ -39,14 +39,13 @@ internal sealed class Sender(
         var serializer = serializers.Writer(ReservedTopics.IsReserved(topic));
         serializer.EnsureSupported<TOut>();
         var body = SerializerSet.Encode(serializer, input);
-        var started = clock.GetTimestamp();
         var activity = telemetry.StartSend(MessageKind.Request, topic);
         var message = Make(MessageKind.Request, topic, serializer.ContentType, body, scope, activity, isIdempotent);
-        return new(this, message, scope, activity, started);
+        return OutgoingRequest.Of(this, message, scope, activity, telemetry.StartTime(), telemetry.CountRequest());
     }
 
     /// <summary>Sends a request; called within the asynchronous method that awaits it. What it throws is an answer too; see <see cref="Answer"/>.</summary>
-    public ValueTask<ReplyMessage> SendAsync(in OutgoingRequest request)
+    public ValueTask<ReplyMessage> SendAsync(OutgoingRequest request)
     {
         Telemetry.Enter(request.Activity);
         return RefuseLocally(request.Message, request.Scope) is { } refusal
@@ -56,7 +55,7 @@ internal sealed class Sender(
 
     /// <summary>The answer to a request for which sending threw.</summary>
     /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
-    public ReplyMessage Answer(in OutgoingRequest request, Exception failure)
+    public ReplyMessage Answer(OutgoingRequest request, Exception failure)
     {
         if (failure is not OperationCanceledException || !request.Scope.IsCancellationRequested)
         {
@@ -75,12 +74,16 @@ internal sealed class Sender(
     }
 
     /// <summary>Decodes an answer, files the report of a failure where that is the caller's part, and ends the span.</summary>
-    public Reply<T> Read<T>(in OutgoingRequest request, ReplyMessage reply) => Read<T>(request, reply, out var value) is { } failure
-        ? Reply<T>.Failed(failure, reply.Headers, value)
-        : Reply<T>.Success(value!, reply.Headers, reply.Status);
+    public Reply<T> Read<T>(OutgoingRequest request, ReplyMessage reply)
+    {
+        var (headers, status) = (reply.Headers, reply.Status);
+        return Read<T>(request, reply, out var value) is { } failure
+            ? Reply<T>.Failed(failure, headers, value)
+            : Reply<T>.Success(value!, headers, status);
+    }
 
     /// <summary>The same without an object for success: null, and the value.</summary>
-    public ReplyFailure? Read<T>(in OutgoingRequest request, ReplyMessage reply, out T? value)
+    public ReplyFailure? Read<T>(OutgoingRequest request, ReplyMessage reply, out T? value)
     {
         var status = StatusCode.None;
         try
@@ -90,6 +93,11 @@ internal sealed class Sender(
             if (failure is not null)
             {
                 LogAndReport(request.Message, reply, failure);
+            }
+            else if (pipeline.ReleasesReplies && serializers.For(reply.ContentType) is JsonMessageSerializer)
+            {
+                // What is read from JSON is a copy. Another serializer may return a value that refers to the body.
+                reply.Release();
             }
 
             return failure;
@@ -106,7 +114,7 @@ internal sealed class Sender(
     {
         var serializer = serializers.Writer(ReservedTopics.IsReserved(topic.Topic));
         var body = SerializerSet.Encode(serializer, value);
-        var started = clock.GetTimestamp();
+        var started = telemetry.StartTime();
         var activity = telemetry.StartSend(MessageKind.Signal, topic.Topic);
         Telemetry.Enter(activity);
         var status = StatusCode.None;
@@ -254,6 +262,13 @@ internal sealed class Sender(
         errors.ReportLoss(reason, signal, status, error, null, cause);
     }
 
-    private void End(in OutgoingRequest request, StatusCode status) =>
+    private void End(OutgoingRequest request, StatusCode status)
+    {
+        if (request.IsCounted)
+        {
+            telemetry.UncountRequest();
+        }
+
         telemetry.EndSend(MessageKind.Request, request.Message.Topic, request.Activity, request.Started, status);
+    }
 }

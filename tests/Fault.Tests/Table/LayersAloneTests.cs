@@ -126,7 +126,7 @@ public sealed class LayersAloneTests
         await using var servers = await Servers.StartAsync(Fault.SlowHeaders);
         await using var caller = await Caller.StartAsync(kind, servers.All, [.. s_inTurn, .. s_noRetries, ("Limits:Concurrency", "6")]);
 
-        await AssertRefusedAsync(caller, kind, servers.All, perServer: 2, "ServiceMesh:Http:Limits:Concurrency allows", cancellationToken);
+        await AssertRefusedAsync(caller, kind, servers.All, perServer: 2, "Http:Limits:Concurrency", cancellationToken);
     }
 
     [Test]
@@ -136,7 +136,7 @@ public sealed class LayersAloneTests
         await using var caller = await Caller.StartAsync(
             kind, servers.All, [.. s_inTurn, .. s_noRetries, ("Limits:Concurrency", "100"), ("Limits:ConcurrencyPerEndpoint", "2")]);
 
-        var refused = await AssertRefusedAsync(caller, kind, servers.All, perServer: 2, "ServiceMesh:Http:Limits:ConcurrencyPerEndpoint allows", cancellationToken);
+        var refused = await AssertRefusedAsync(caller, kind, servers.All, perServer: 2, "Http:Limits:ConcurrencyPerEndpoint", cancellationToken);
         Assert.That(servers.All.Where(s => !refused.Said.Contains(s.Address)), Is.Empty, refused.Said);
     }
 

@@ -4,7 +4,7 @@ namespace ServiceMesh.Transports;
 /// The reference transport: nodes of one process on one <see cref="InMemoryNetwork"/>. Bodies are encoded like on any
 /// wire, and handlers run on the thread pool, never on the caller's thread.
 /// </summary>
-internal sealed class InMemoryTransport(InMemoryNetwork network) : ITransport
+internal sealed class InMemoryTransport(InMemoryNetwork network) : ITransport, IHandsOverReplies
 {
     private readonly Lock _lock = new();
     private List<Subscription> _mine = [];
