@@ -39,6 +39,11 @@ peer=benchmarks/Compare/Moleculer
 [ -d "$peer/node_modules/moleculer" ] || npm ci --prefix "$peer" --ignore-scripts --no-audit --no-fund --silent \
   || { echo "Could not install the npm packages of $peer." >&2; exit 1; }
 
+# Indentation, spaces and line ends, by the rules of .editorconfig; `dotnet format whitespace . --folder` corrects them. The style
+# rules are part of the build.
+dotnet format whitespace . --folder --verify-no-changes \
+  || { echo "The format differs: run 'dotnet format whitespace . --folder'."; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 

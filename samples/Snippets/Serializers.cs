@@ -69,12 +69,12 @@ public sealed record Square(string Color, double Side) : Shape(Color);
 public static class Serializers
 {
     public static IServiceMeshBuilder AddMessagePack(this IServiceMeshBuilder mesh) => mesh
-        #region add-messagepack
+    #region add-messagepack
         .AddMessagePackSerializer();
-        #endregion
+    #endregion
 
     public static IServiceMeshBuilder AddBrotli(this IServiceMeshBuilder mesh) => mesh
-        #region add-serializer
+    #region add-serializer
         .AddSerializer(new BrotliMessageSerializer(maxBytes: 4 * 1024 * 1024));
-        #endregion
+    #endregion
 }

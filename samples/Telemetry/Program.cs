@@ -41,9 +41,9 @@ static void AddTelemetry(HostApplicationBuilder app, Role role)
             .AddMeter("System.Net.Http")                           // connections and requests of the platform's own client
             .AddMeter("System.Net.NameResolution")
             .AddPrometheusExporter());                             // the page /metrics shows them
-    #pragma warning disable CS0618 // Deprecated, because Zipkin accepts OTLP now. Servers that accept only Zipkin's own format need it.
+#pragma warning disable CS0618 // Deprecated, because Zipkin accepts OTLP now. Servers that accept only Zipkin's own format need it.
     telemetry.WithTracing(traces => traces.AddZipkinExporter());   // to OTEL_EXPORTER_ZIPKIN_ENDPOINT
-    #pragma warning restore CS0618
+#pragma warning restore CS0618
     if (app.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"] is { Length: > 0 } collector)
     {
         telemetry.UseOtlpExporter(OtlpExportProtocol.HttpProtobuf, new Uri(collector));

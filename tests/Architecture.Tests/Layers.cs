@@ -33,21 +33,33 @@ internal static class Layers
         "Formatters",
     ];
 
-    /// <summary>Not examined yet: <see cref="LayerTests"/> gets its case when the folders of HTTP stand in this order.</summary>
     public static readonly IReadOnlyList<string> Http =
     [
-        "Hosting",
-        FolderGraph.Root, // HttpTransport
-        "HttpClientFactory",
-        "Sessions",
-        "Sending",
-        "Server",
-        "Pipeline",
-        "Routing",
-        "Membership",
-        "Discovery",
+        "Hosting",           // dependency injection
+        FolderGraph.Root,    // HttpTransport and its parts
+        "HttpClientFactory", // requests of HttpClients
+        "Options",           // the section as a whole, with its rules
+        "Signals",           // signals of the bus
+        "Requests",          // requests of the bus
+        "Routing",           // which endpoints handle which topics
+        "Membership",        // the endpoints of each service, and the nodes behind them
+        "Sending",           // one HTTP request over a connection
+        "Pipeline",          // retry, hedging, selection, circuit breaker, timeouts, limits
+        "Server",            // this node as others call it
         "LoadBalancing",
-        "Endpoints",
+        "Discovery",         // resolvers of addresses
+        "Endpoints",         // an endpoint with its measured state
         "Wire",
+    ];
+
+    public static readonly IReadOnlyList<string> HttpPipeline =
+    [
+        FolderGraph.Root, // the layers in their order
+        "Retry",          // whether another attempt follows, and the budget
+        "Attempts",       // a request, its attempts, and their outcomes
+        "Timeouts",
+        "Limits",
+        "Ejection",
+        "CircuitBreaking",
     ];
 }

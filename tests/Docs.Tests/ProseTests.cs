@@ -20,7 +20,7 @@ public sealed partial class ProseTests
     public void Every_command_names_what_exists()
     {
         var commands = Repository.Documents.SelectMany(d => d.Blocks).Where(b => b.Language == "bash")
-            .SelectMany(b => b.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+            .SelectMany(b => b.Text.Replace("\\\n", "", StringComparison.Ordinal).Split('\n', StringSplitOptions.RemoveEmptyEntries));
         Assert.That(commands.Where(c => Command().Match(c) is not { Success: true } match || !Path.Exists(Repository.FullPath(match.Groups[1].Value))), Is.Empty);
     }
 

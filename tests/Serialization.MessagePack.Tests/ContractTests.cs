@@ -46,10 +46,11 @@ public sealed class ContractTests
     [Test]
     public void A_union_names_the_types_of_a_hierarchy()
     {
-        Assert.That(_packed.Hex<Animal>(new Dog { Name = "d", Barks = 2 }), Is.EqualTo("92" + "00" + "82" + "a44e616d65" + "a164" + "a54261726b73" + "02"));
+        var dog = new Dog { Name = "d", Barks = 2 };
+        Assert.That(_packed.Hex<Animal>(dog), Is.EqualTo("92" + "00" + "82" + "a44e616d65" + "a164" + "a54261726b73" + "02"));
         Assert.That(_packed.Back<Animal>(new Cat { Name = "c" }), Is.EqualTo(new Cat { Name = "c" }));
-        Assert.That(_packed.Back(new Animal?[] { new Dog { Name = "d" }, null }), Is.EqualTo(new Animal?[] { new Dog { Name = "d" }, null }));
-        Assert.That(() => _packed.FromHex<Animal>("92 05 80"), Throws.TypeOf<MalformedBodyException>(), "a number that the union does not have");
+        Assert.That(_packed.Back(new Animal?[] { dog, null }), Is.EqualTo(new Animal?[] { dog, null }));
+        Assert.That(() => _packed.FromHex<Animal>("92 05 80"), Throws.TypeOf<MalformedBodyException>(), "an unknown number");
     }
 
     [Test]
@@ -66,6 +67,10 @@ public sealed class ContractTests
         Assert.That(_packed.FromHex<FormTests.Point>("81 a158 01"), Is.EqualTo(new FormTests.Point(1, 0)));
         Assert.That(_packed.FromHex<FormTests.Point>("81 a178 01"), Is.EqualTo(new FormTests.Point(0, 0)), "names match with their case");
     }
+
+    [Test]
+    public void A_formatter_that_a_type_names_is_used() =>
+        Assert.That(_packed.Hex(new Counting { 7, 8 }), Is.EqualTo("02"));
 
     [Test]
     public void The_resolver_of_the_application_is_asked_first_and_the_default_follows()
@@ -203,6 +208,16 @@ public sealed class ContractTests
 
         [JsonIgnore]
         public int B { get; set; }
+    }
+
+    [MessagePackFormatter(typeof(HowMany))]
+    public sealed class Counting : List<int>;
+
+    public sealed class HowMany : IMessagePackFormatter<Counting?>
+    {
+        public void Serialize(ref MessagePackWriter writer, Counting? value, MessagePackSerializerOptions options) => writer.Write(value!.Count);
+
+        public Counting? Deserialize(ref MessagePackReader reader, MessagePackSerializerOptions options) => [reader.ReadInt32()];
     }
 
     private sealed class Backwards : IMessagePackFormatter<string?>

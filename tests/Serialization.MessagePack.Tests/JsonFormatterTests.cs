@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
 using NUnit.Framework;
+using NUnit.Framework.Constraints;
 using ServiceMesh.Support;
 
 namespace ServiceMesh.MessagePack.Tests;
@@ -23,7 +24,7 @@ public sealed class JsonFormatterTests
     {
         var value = JsonElement.Parse(json);
         Assert.That(_packed.Hex(value), Is.EqualTo(Convert.ToHexStringLower(Packed.Body(hex))));
-        Assert.That(_packed.FromHex<JsonElement>(hex).GetRawText(), Is.EqualTo(value.GetRawText().Replace("ü", "\\u00FC", StringComparison.Ordinal)));
+        Assert.That(JsonElement.DeepEquals(_packed.FromHex<JsonElement>(hex), value), Is.True);
         Assert.That(_packed.Hex(JsonNode.Parse(json)), Is.EqualTo(Convert.ToHexStringLower(Packed.Body(hex))));
         Assert.That(JsonNode.DeepEquals(_packed.FromHex<JsonNode>(hex), JsonNode.Parse(json)), Is.True);
     }
@@ -47,8 +48,10 @@ public sealed class JsonFormatterTests
     public void A_number_beyond_64_bits_is_rounded_or_refused()
     {
         Assert.That(_packed.Back(JsonElement.Parse("3.14159265358979323846")).GetRawText(), Is.EqualTo("3.141592653589793"));
-        Assert.That(() => _packed.Bytes(JsonElement.Parse("1e400")), Throws.TypeOf<NotSupportedException>().With.Message.Contains("Send it as a string"));
-        Assert.That(() => _packed.Bytes(default(JsonElement)), Throws.TypeOf<NotSupportedException>().With.Message.Contains("without a value"));
+        Assert.That(() => _packed.Bytes(JsonElement.Parse("1e400")), Refused("Send it as a string"));
+        Assert.That(() => _packed.Bytes(default(JsonElement)), Refused("without a value"));
+
+        static IResolveConstraint Refused(string said) => Throws.TypeOf<NotSupportedException>().With.Message.Contains(said);
     }
 
     [Test]
@@ -65,11 +68,11 @@ public sealed class JsonFormatterTests
     [Test]
     public void A_node_may_hold_a_NET_value_and_be_a_member()
     {
-        var holder = new Holder { Node = new JsonObject { ["at"] = JsonValue.Create(DateTime.UnixEpoch) }, Element = JsonElement.Parse("[1]") };
+        var holder = new Holder { Node = new JsonObject { ["at"] = DateTime.UnixEpoch }, Element = JsonElement.Parse("[1]") };
         var back = _packed.Back(holder)!;
         Assert.That(back.Node!["at"]!.GetValue<string>(), Is.EqualTo("1970-01-01T00:00:00Z"));
         Assert.That(back.Element.GetRawText(), Is.EqualTo("[1]"));
-        Assert.That(_packed.FromHex<object[]>(_packed.Hex<object>(new object[] { JsonValue.Create(5) })), Has.Length.EqualTo(1), "as a value of type object");
+        Assert.That(_packed.Hex<object>(new object[] { JsonValue.Create(5) }), Is.EqualTo("9105"), "as a value of type object");
     }
 
     [Test]

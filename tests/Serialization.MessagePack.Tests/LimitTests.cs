@@ -7,7 +7,7 @@ using NUnit.Framework;
 
 namespace ServiceMesh.MessagePack.Tests;
 
-/// <summary>What a body from outside cannot do: nest without end, take memory that it does not have, or fill a table with one hash.</summary>
+/// <summary>A body cannot nest without end, take memory for bytes that it does not have, or fill a table with one hash.</summary>
 public sealed class LimitTests
 {
     private readonly MessagePackMessageSerializer _packed = new();
@@ -26,7 +26,8 @@ public sealed class LimitTests
         void AssertRead<T>(byte[] body) =>
             Assert.That(
                 () => _packed.Deserialize<T>(body),
-                isFine ? Throws.Nothing : Throws.TypeOf<MalformedBodyException>().With.Message.Contains("deeper than 64 levels"), typeof(T).ToString());
+                isFine ? Throws.Nothing : Throws.TypeOf<MalformedBodyException>().With.Message.Contains("deeper than 64 levels"),
+                typeof(T).ToString());
     }
 
     [Test]
@@ -34,10 +35,12 @@ public sealed class LimitTests
     {
         var packed = new MessagePackMessageSerializer(new() { MaxDepth = 3 });
         Assert.That(() => packed.Deserialize<JsonElement>(Nested(3)), Throws.Nothing);
-        Assert.That(() => packed.Deserialize<JsonElement>(Nested(4)), Throws.TypeOf<MalformedBodyException>().With.Message.Contains("deeper than 3"));
+        Assert.That(
+            () => packed.Deserialize<JsonElement>(Nested(4)),
+            Throws.TypeOf<MalformedBodyException>().With.Message.Contains("deeper than 3"));
         packed = new(new() { MaxDepth = 500 });
         Assert.That(() => packed.Deserialize<Tree>(Nested(500)), Throws.Nothing);
-        Assert.That(() => packed.Back(JsonElement.Parse(new string('[', 500) + new string(']', 500), new() { MaxDepth = 500 })), Throws.Nothing);
+        Assert.That(() => packed.Back(NestedJson(500)), Throws.Nothing);
     }
 
     [Test]
@@ -62,7 +65,10 @@ public sealed class LimitTests
         Assert.That(_packed.Back(new Link { Next = new() })!.Next, Is.Not.Null, "and nothing is left of the attempt");
 
         void AssertRefused<T>(T value) =>
-            Assert.That(() => _packed.Bytes(value), Throws.TypeOf<NotSupportedException>().With.Message.Contains("or it contains itself"), typeof(T).ToString());
+            Assert.That(
+                () => _packed.Bytes(value),
+                Throws.TypeOf<NotSupportedException>().With.Message.Contains("or it contains itself"),
+                typeof(T).ToString());
     }
 
     [Test]
@@ -75,8 +81,12 @@ public sealed class LimitTests
         }
 
         Assert.That(_packed.Bytes(_packed.Back(link)), Is.EqualTo(_packed.Bytes(link)));
-        Assert.That(() => _packed.Bytes(new Link { Next = link }), Throws.TypeOf<NotSupportedException>().With.Message.Contains("deeper than 64 levels"));
-        Assert.That(() => _packed.Bytes(JsonElement.Parse(new string('[', 65) + new string(']', 65), new() { MaxDepth = 65 })), Throws.TypeOf<NotSupportedException>());
+        AssertTooDeep(new Link { Next = link });
+        Assert.That(() => _packed.Bytes(NestedJson(64)), Throws.Nothing);
+        AssertTooDeep(NestedJson(65));
+
+        void AssertTooDeep<T>(T value) => Assert.That(
+            () => _packed.Bytes(value), Throws.TypeOf<NotSupportedException>().With.Message.Contains("deeper than 64 levels"));
     }
 
     [TestCase("dd00ffffff c0")]
@@ -158,7 +168,8 @@ public sealed class LimitTests
         // The hash of a long is its halves folded together: these all have the hash 0.
         var flood = Enumerable.Range(1, 100_000).Select(i => ((long)i << 32) | (uint)i).ToArray();
         Assert.That(flood.Select(k => k.GetHashCode()).Distinct().Count(), Is.EqualTo(1));
-        var (set, map) = (_packed.Bytes(flood), _packed.Bytes(new SortedDictionary<long, bool>(flood.ToDictionary(k => k, _ => true, new Spread()))));
+        var set = _packed.Bytes(flood);
+        var map = _packed.Bytes(flood.ToDictionary(k => k, _ => true, new Spread()));
         var clock = Stopwatch.StartNew();
         Assert.That(_packed.Deserialize<HashSet<long>>(set), Has.Count.EqualTo(flood.Length));
         Assert.That(_packed.Deserialize<ISet<long>>(set), Has.Count.EqualTo(flood.Length));
@@ -171,6 +182,9 @@ public sealed class LimitTests
         // Without the guard each is 5,000,000,000 comparisons.
         Assert.That(clock.Elapsed, Is.LessThan(TimeSpan.FromSeconds(20)));
     }
+
+    private static JsonElement NestedJson(int depth) =>
+        JsonElement.Parse(new string('[', depth) + new string(']', depth), new() { MaxDepth = depth });
 
     private static byte[] Nested(int depth)
     {

@@ -32,7 +32,9 @@ public sealed class RegistrationTests
     {
         var tree = new RequestTopic<int[][][], Unit>("registered.tree");
         await using var node = await TestNode.StartAsync(
-            mesh => mesh.AddInMemoryTransport().AddMessagePackSerializer(settings => settings.MaxDepth = 2).AddHandler(tree, (_, _) => Unit.Value),
+            mesh => mesh.AddInMemoryTransport()
+                .AddMessagePackSerializer(settings => settings.MaxDepth = 2)
+                .AddHandler(tree, (_, _) => Unit.Value),
             [("Serializer", "MessagePack")]);
 
         var reply = await node.Bus.TryRequestAsync(tree, [[[1]]]);
@@ -64,7 +66,8 @@ public sealed class RegistrationTests
     {
         AssertRefused(settings => settings.Resolver = TypelessContractlessStandardResolver.Instance, "typeless");
         AssertRefused(settings => settings.Resolver = TypelessObjectResolver.Instance, "typeless");
-        AssertRefused(settings => settings.Resolver = CompositeResolver.Create(TypelessObjectResolver.Instance, StandardResolver.Instance), "typeless");
+        var inside = CompositeResolver.Create(TypelessObjectResolver.Instance, StandardResolver.Instance);
+        AssertRefused(settings => settings.Resolver = inside, "typeless");
     }
 
     [TestCase(0)]

@@ -6,8 +6,9 @@ namespace ServiceMesh;
 /// </summary>
 /// <remarks>
 /// The host starts and stops it. What all requests have in common: they end exactly once and within their deadline;
-/// the caller's own cancellation is always <see cref="OperationCanceledException"/>; a value that cannot be encoded
-/// throws <see cref="NotSupportedException"/> or what its converter throws, at once.
+/// the caller's own cancellation is always <see cref="OperationCanceledException"/>; a type that the serializer refuses
+/// and a value that cannot be encoded throw <see cref="NotSupportedException"/> or what a converter throws, before
+/// anything is sent.
 /// </remarks>
 /// <example>
 /// <code source="samples/Snippets/Requests.cs" region="request" />
@@ -76,6 +77,7 @@ public interface IServiceBus
     /// handler needs.
     /// </exception>
     /// <exception cref="ArgumentException">An option is outside its range.</exception>
+    /// <exception cref="NotSupportedException">The serializer refuses a type of the topic.</exception>
     Task<ISubscription> SubscribeAsync<TIn, TOut>(
         RequestTopic<TIn, TOut> topic, Func<TIn, HandlerContext, Task<TOut>> handler, HandlerOptions? options = null, CancellationToken cancellationToken = default);
 
@@ -85,6 +87,7 @@ public interface IServiceBus
     /// the handler needs.
     /// </exception>
     /// <exception cref="ArgumentException">An option is outside its range.</exception>
+    /// <exception cref="NotSupportedException">The serializer refuses a type of the topic.</exception>
     Task<ISubscription> SubscribeAsync<T>(
         SignalPattern<T> pattern, Func<T, HandlerContext, Task> handler, HandlerOptions? options = null, CancellationToken cancellationToken = default);
 }

@@ -113,6 +113,16 @@ internal sealed class ErrorReporter(NodeIdentity node, ErrorPolicy policy, int m
         Report(topic, status, detail, null);
     }
 
+    /// <summary>One of many losses that are told together: counted.</summary>
+    public void CountLoss(string reason, string topic) => telemetry.Dropped(reason, topic);
+
+    /// <summary>Losses that have been counted already: logged and reported.</summary>
+    public void TellLoss(string reason, string topic, string detail, StatusCode status, string sender)
+    {
+        Log.Dropped(logger, topic, sender, reason, detail);
+        Report(topic, status, detail, null);
+    }
+
     /// <summary>A message is lost, and its failure is reported elsewhere: counted and logged.</summary>
     public void CountLoss(string reason, string topic, string detail, string sender)
     {

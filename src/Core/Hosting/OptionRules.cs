@@ -1,4 +1,4 @@
-using System.Diagnostics.CodeAnalysis;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 
 namespace ServiceMesh.Transports;
@@ -11,25 +11,23 @@ public static class OptionRules
 {
     /// <summary>
     /// Whether a transport is the one that a bus runs: options of the others are not used, so a section that is only right on
-    /// another machine does not stop the start. False too when the options of the bus itself are wrong, which they say themselves.
+    /// another machine does not stop the start. For an <see cref="IValidateOptions{TOptions}"/>.
     /// </summary>
-    /// <param name="mesh">The options of the buses.</param>
+    /// <param name="provider">The container.</param>
     /// <param name="busName">The key of the bus.</param>
     /// <param name="transport">The name of the transport.</param>
-    /// <param name="options">The options of the bus.</param>
-    public static bool IsChosen(IOptionsMonitor<ServiceMeshOptions> mesh, string busName, string transport, [NotNullWhen(true)] out ServiceMeshOptions? options)
+    /// <param name="options">The options of the bus, which are not checked yet.</param>
+    public static bool IsChosen(IServiceProvider provider, string busName, string transport, out ServiceMeshOptions options)
     {
-        ArgumentNullException.ThrowIfNull(mesh);
-        try
-        {
-            options = mesh.Get(busName);
-            return transport.Equals(options.Transport, StringComparison.OrdinalIgnoreCase);
-        }
-        catch (OptionsValidationException)
-        {
-            options = null;
-            return false;
-        }
+        ArgumentNullException.ThrowIfNull(provider);
+        ArgumentNullException.ThrowIfNull(transport);
+
+        // Not from the monitor, which throws when the options of the bus are wrong: all that is wrong is to be said at once.
+        var factory = new OptionsFactory<ServiceMeshOptions>(
+            provider.GetServices<IConfigureOptions<ServiceMeshOptions>>(),
+            provider.GetServices<IPostConfigureOptions<ServiceMeshOptions>>());
+        options = factory.Create(busName);
+        return transport.Equals(options.Transport, StringComparison.OrdinalIgnoreCase);
     }
 
     /// <summary>One of a few names, without regard to case.</summary>
@@ -62,7 +60,9 @@ public static class OptionRules
     /// <param name="other">What that is set to.</param>
     public static string? NotMore<T>(string key, T value, string otherKey, T other)
         where T : struct, IComparable<T>, IFormattable =>
-        value.CompareTo(other) <= 0 ? null : FormattableString.Invariant($"{key} is {value}, and {otherKey} is {other}; the first must not be more.");
+        value.CompareTo(other) <= 0
+            ? null
+            : FormattableString.Invariant($"{key} is {value}, and {otherKey} is {other}; the first must not be more.");
 
     /// <summary>A text that must be readable.</summary>
     /// <param name="key">The key, with its section.</param>

@@ -196,7 +196,7 @@ internal sealed class HandlerDefinition
         }
 
         private static HandlerDefinition OfScope(HandlerDefinition definition) =>
-            
+
             new(definition.Kind, definition.Pattern, definition._handlerName, definition._ensureSupported, definition._handle) { NeedsScope = true };
 
         private T Resolve<T>(HandlerContext context) => (T)((Delivery)context).Resolve(handlerType);

@@ -22,7 +22,7 @@ internal sealed class SerializerSet
     {
         _all = [.. all];
         Configured = Array.Find(_all, s => string.Equals(s.Name, name, StringComparison.OrdinalIgnoreCase))
-            ?? throw new ArgumentException($"There is no serializer '{name}'; there are: {string.Join(", ", Names)}.", nameof(name));
+            ?? throw new ArgumentException($"The serializer '{name}' is unknown; known are: {string.Join(", ", Names)}.", nameof(name));
     }
 
     public IMessageSerializer Configured { get; }
@@ -35,7 +35,7 @@ internal sealed class SerializerSet
     /// <param name="isOwnTopic">True for a topic of the bus itself.</param>
     public IMessageSerializer Writer(bool isOwnTopic) => isOwnTopic ? s_own : Configured;
 
-    /// <summary>What reads a body of a topic; null when there is no serializer for its content type.</summary>
+    /// <summary>What reads a body of a topic; null when the bus does not have a serializer for its content type.</summary>
     /// <param name="contentType">Of the body; empty for the default of the topic.</param>
     /// <param name="isOwnTopic">True for a topic of the bus itself.</param>
     public IMessageSerializer? Reader(string contentType, bool isOwnTopic)
@@ -69,7 +69,9 @@ internal sealed class SerializerSet
         return body;
     }
 
-    /// <summary>The same, with the copy in <paramref name="reused"/> when it has room. Another array takes its place when it has not.</summary>
+    /// <summary>
+    /// The same, with the copy in <paramref name="reused"/> when it has room; otherwise another array takes its place.
+    /// </summary>
     public static ReadOnlyMemory<byte> Encode<T>(IMessageSerializer serializer, T value, ref byte[]? reused)
     {
         var buffer = TakeBuffer();
@@ -112,6 +114,7 @@ internal sealed class SerializerSet
     private static bool IsOfType(string contentType, string mediaType)
     {
         var semicolon = contentType.IndexOf(';', StringComparison.Ordinal);
-        return (semicolon < 0 ? contentType : contentType.AsSpan(0, semicolon)).Trim().Equals(mediaType, StringComparison.OrdinalIgnoreCase);
+        var type = semicolon < 0 ? contentType : contentType.AsSpan(0, semicolon);
+        return type.Trim().Equals(mediaType, StringComparison.OrdinalIgnoreCase);
     }
 }

@@ -7,8 +7,8 @@ public enum ReceiverCount
     Unknown,
 
     /// <summary>
-    /// What a broker handed out: it may count a node more than once, and count one whose pattern turns out not to match.
-    /// At least the number of nodes that have a matching subscription; 0 means nobody.
+    /// The copies that were handed out: a node counts once for all its individual subscribers of a topic, again for a pattern
+    /// even if that turns out not to match, and each group counts once. 0 means that nothing was handed out.
     /// </summary>
     Deliveries,
 

@@ -52,4 +52,11 @@ public sealed class TransportContext
     public void ReportLoss(
         string reason, string topic, string detail, StatusCode status = StatusCode.BadRequest, string sender = "unknown") =>
         _errors.ReportLoss(reason, topic, detail, status, sender);
+
+    /// <summary>Counts a loss and says nothing: one of many that are told together.</summary>
+    internal void CountLoss(string reason, string topic) => _errors.CountLoss(reason, topic);
+
+    /// <summary>Logs and reports what has been counted already.</summary>
+    internal void TellLoss(string reason, string topic, string detail, StatusCode status, string sender) =>
+        _errors.TellLoss(reason, topic, detail, status, sender);
 }

@@ -5,7 +5,7 @@ public sealed class HttpServiceOptions
 {
     /// <summary>
     /// Its addresses: <c>static:host:port,host:port</c>, <c>dns://host:port</c>, <c>dns+srv://name</c>, <c>dns+txt://name</c>,
-    /// <c>file:path</c>. Required.
+    /// <c>file:path</c>. Default: none; it must be set.
     /// </summary>
     public string Address { get; set; } = "";
 

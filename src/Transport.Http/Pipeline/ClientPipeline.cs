@@ -98,7 +98,8 @@ internal sealed class ClientPipeline<TReply>
         {
             layers.AddTimeout(new TimeoutStrategyOptions
             {
-                Name = "Total", TimeoutGenerator = static c => new(Call<TReply>.Of(c.Context).TotalLimit),
+                Name = "Total",
+                TimeoutGenerator = static c => new(Call<TReply>.Of(c.Context).TotalLimit),
             });
         }
 
@@ -122,7 +123,8 @@ internal sealed class ClientPipeline<TReply>
         {
             layers.AddTimeout(new TimeoutStrategyOptions
             {
-                Name = "Attempt", TimeoutGenerator = static c => new(Call<TReply>.Of(c.Context).AttemptLimit),
+                Name = "Attempt",
+                TimeoutGenerator = static c => new(Call<TReply>.Of(c.Context).AttemptLimit),
             });
         }
 

@@ -33,7 +33,8 @@ internal sealed class EndpointSelectionStrategy<TReply>(TimeProvider clock, Clie
         if (Select(call) is not { } endpoint)
         {
             metrics.Refused(call.Service, "no-endpoint");
-            return Outcome.FromResult(call.NoEndpoint() with { HasNoEndpoint = true });
+            var none = call.NoEndpoint();
+            return Outcome.FromResult(none with { Outcome = none.Outcome.AsNoEndpoint() });
         }
 
         Call<TReply>.SetEndpoint(context, endpoint);
@@ -82,7 +83,9 @@ internal sealed class EndpointSelectionStrategy<TReply>(TimeProvider clock, Clie
             var tried = call.Attempts.Tried;
             var context = new PickContext
             {
-                Key = call.HashKey, Tried = missed.Length == 0 ? tried : [.. tried, .. missed], IsLastAttempt = call.IsLastAttempt,
+                Key = call.HashKey,
+                Tried = missed.Length == 0 ? tried : [.. tried, .. missed],
+                IsLastAttempt = call.IsLastAttempt,
             };
             if (call.Pick(context) is not { } endpoint)
             {

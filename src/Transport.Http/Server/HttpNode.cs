@@ -38,10 +38,16 @@ internal sealed class HttpNode(TransportContext context, LocalSubscriptions loca
         var subscriptions = local.All;
         return new()
         {
-            Id = info.Id, Name = info.Name, Host = info.Host, ProcessId = info.ProcessId, Uptime = info.Uptime.TotalSeconds,
-            Draining = IsDraining, Version = version,
+            Id = info.Id,
+            Name = info.Name,
+            Host = info.Host,
+            ProcessId = info.ProcessId,
+            Uptime = info.Uptime.TotalSeconds,
+            Draining = IsDraining,
+            Version = version,
             Load = subscriptions.Count == 0 ? 0 : Math.Round(subscriptions.Max(s => s.Load), 3),
-            Requests = Of(MessageKind.Request), Signals = Of(MessageKind.Signal),
+            Requests = Of(MessageKind.Request),
+            Signals = Of(MessageKind.Signal),
         };
 
         Interest[] Of(MessageKind kind) =>

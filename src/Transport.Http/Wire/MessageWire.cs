@@ -112,7 +112,11 @@ internal static class MessageWire
 
         message = new Message
         {
-            Id = id, Kind = kind, Topic = topic, Headers = read!, Deadline = deadline,
+            Id = id,
+            Kind = kind,
+            Topic = topic,
+            Headers = read!,
+            Deadline = deadline,
             // The default of curl -d; the configured serializer reads the body then.
             ContentType = contentType is null or "application/x-www-form-urlencoded" ? "" : contentType,
         };

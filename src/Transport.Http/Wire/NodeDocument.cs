@@ -33,7 +33,11 @@ internal sealed record NodeDocument
 
     public NodeInfo ToNodeInfo() => new()
     {
-        Id = Id, Name = Name, Host = Host, ProcessId = ProcessId, IsDraining = Draining,
+        Id = Id,
+        Name = Name,
+        Host = Host,
+        ProcessId = ProcessId,
+        IsDraining = Draining,
         Uptime = TimeSpan.FromSeconds(Math.Clamp(Uptime, 0, TimeSpan.MaxValue.TotalSeconds / 2)),
         Subscriptions =
         [

@@ -11,11 +11,14 @@ public sealed class FileErrorQueueTests
     private readonly string _path = TempFile.Path();
 
     [Test]
-    public async Task Reports_survive_a_restart_word_for_word()
+    public async Task Reports_survive_a_restart_unchanged()
     {
         var report = Report(1) with
         {
-            Group = "g", Data = "line\nbreak \"quoted\" 🌍", DataBytes = 9, Exception = "System.Exception:\r\n  at x",
+            Group = "g",
+            Data = "line\nbreak \"quoted\" 🌍",
+            DataBytes = 9,
+            Exception = "System.Exception:\r\n  at x",
         };
         using (var queue = Open())
         {
@@ -27,7 +30,7 @@ public sealed class FileErrorQueueTests
     }
 
     [Test]
-    public async Task Reading_leaves_reports_and_draining_takes_them_both_oldest_first()
+    public async Task Reading_keeps_reports_and_draining_removes_them_both_oldest_first()
     {
         using var queue = Open();
         await FillAsync(queue, 1, 5);
@@ -40,7 +43,7 @@ public sealed class FileErrorQueueTests
     }
 
     [Test]
-    public async Task What_was_drained_is_gone_after_a_restart_too()
+    public async Task Drained_reports_do_not_return_after_a_restart()
     {
         using (var queue = Open())
         {
@@ -53,7 +56,7 @@ public sealed class FileErrorQueueTests
     }
 
     [Test]
-    public async Task When_it_is_full_the_oldest_makes_room_and_that_is_told()
+    public async Task A_full_queue_drops_the_oldest_report_and_returns_how_many_it_dropped()
     {
         using (var queue = Open(capacity: 3))
         {
@@ -65,11 +68,11 @@ public sealed class FileErrorQueueTests
         }
 
         using var again = Open(capacity: 3);
-        Assert.That(Numbers(await again.ReadAsync(99)), Is.EqualTo(new[] { 3, 4, 5 }), "after a restart the same");
+        Assert.That(Numbers(await again.ReadAsync(99)), Is.EqualTo(new[] { 3, 4, 5 }), "the same after a restart");
     }
 
     [Test]
-    public async Task The_file_stays_within_twice_the_capacity_however_many_reports_pass()
+    public async Task The_file_never_exceeds_twice_the_capacity()
     {
         using var queue = Open(capacity: 3);
         for (var i = 1; i <= 50; i++)
@@ -82,7 +85,7 @@ public sealed class FileErrorQueueTests
     }
 
     [Test]
-    public async Task Half_a_line_from_a_crash_is_skipped_and_logged_and_the_rest_is_kept()
+    public async Task An_incomplete_line_after_a_crash_is_skipped_and_logged()
     {
         using (var queue = Open())
         {
@@ -100,14 +103,14 @@ public sealed class FileErrorQueueTests
         }
 
         using var again = Open();
-        Assert.That(Numbers(await again.ReadAsync(99)), Is.EqualTo(new[] { 1, 2, 4 }), "the next report does not stick to the half one");
+        Assert.That(Numbers(await again.ReadAsync(99)), Is.EqualTo(new[] { 1, 2, 4 }), "the next report is written on a line of its own");
     }
 
     [TestCase("null")]
     [TestCase("{}")]
     [TestCase("[]")]
     [TestCase("\u0000\u0000")]
-    public async Task Lines_that_are_no_report_are_skipped(string line)
+    public async Task Lines_that_are_not_reports_are_skipped(string line)
     {
         using (var queue = Open())
         {
@@ -120,7 +123,7 @@ public sealed class FileErrorQueueTests
     }
 
     [Test]
-    public async Task A_file_in_use_is_refused_with_its_name_and_what_to_do()
+    public async Task A_file_in_use_is_refused_with_its_name_and_advice()
     {
         using (var owner = Open())
         {
@@ -128,22 +131,23 @@ public sealed class FileErrorQueueTests
             using var second = Open();
             Assert.That(
                 async () => await second.AddAsync(Report(1)),
-                Throws.TypeOf<IOException>().With.Message.Contains($"'{_path}' is in use").And.Message.Contains("ServiceMesh:Errors:QueueFile"));
+                Throws.TypeOf<IOException>().With.Message.Contains($"'{_path}' is in use").And.Message.Contains("Errors:QueueFile"));
         }
 
         using var third = Open();
-        Assert.That(await third.CountAsync(), Is.Zero, "free again once its owner has closed it");
+        Assert.That(await third.CountAsync(), Is.Zero, "the file is free once its owner has closed it");
     }
 
     [Test]
-    public async Task Its_folder_is_made_when_it_is_missing()
+    public async Task A_missing_folder_is_created()
     {
-        using var queue = new FileErrorQueue(Path.Combine(Path.GetDirectoryName(_path)!, "deep", "er", "errors.jsonl"), 10, NullLogger.Instance);
+        using var queue = new FileErrorQueue(
+            Path.Combine(Path.GetDirectoryName(_path)!, "deep", "er", "errors.jsonl"), 10, NullLogger.Instance);
         Assert.That(await queue.AddAsync(Report(1)), Is.Zero);
     }
 
     [Test]
-    public void Asking_for_less_than_one_report_is_misuse()
+    public void Reading_fewer_than_one_report_is_misuse()
     {
         using var queue = Open();
         Assert.That(() => queue.ReadAsync(0), Throws.TypeOf<ArgumentOutOfRangeException>());
@@ -151,7 +155,7 @@ public sealed class FileErrorQueueTests
     }
 
     [Test]
-    public void After_it_is_disposed_it_says_so()
+    public void A_disposed_queue_throws_ObjectDisposedException()
     {
         var queue = Open();
         queue.Dispose();

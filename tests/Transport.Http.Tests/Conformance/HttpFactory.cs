@@ -20,7 +20,8 @@ public abstract class HttpFactory : TransportFactory
     {
         System = "http",
         Features = TransportFeatures.Patterns | TransportFeatures.SignalGroups | TransportFeatures.Cancellation,
-        ReceiverCount = ReceiverCount.Subscriptions, ReleasesTokens = true,
+        ReceiverCount = ReceiverCount.Subscriptions,
+        ReleasesTokens = true,
     };
 
     public override void AddTransport(IServiceMeshBuilder mesh) => mesh.AddHttpTransport();
@@ -60,7 +61,8 @@ public sealed class CleartextHttp2Factory : HttpFactory
 {
     protected override string Scheme => "h2c";
 
-    public override IEnumerable<(string Key, string Value)> SettingsOf(int node) => [.. base.SettingsOf(node), ("Http:Services:mesh:Http2", "true")];
+    public override IEnumerable<(string Key, string Value)> SettingsOf(int node) =>
+        [.. base.SettingsOf(node), ("Http:Services:mesh:Http2", "true")];
 }
 
 /// <summary>HTTP/2 by negotiation over TLS, with a certificate of the test's own.</summary>

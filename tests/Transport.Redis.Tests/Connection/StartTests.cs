@@ -1,25 +1,44 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using NUnit.Framework;
 using ServiceMesh.Redis.Tests.Faults;
 using ServiceMesh.Support;
 
 namespace ServiceMesh.Redis.Tests.Connection;
 
-/// <summary>What a user is told whose Redis cannot be reached or lets nobody in: which address, what is wrong, which key to look at.</summary>
+/// <summary>What the start says when Redis cannot be reached or refuses the node: which address, what is wrong, which key to look at.</summary>
 public sealed class StartTests
 {
     // ConnectTimeout of the nodes here, what finding out the reason may take, and a machine that is busy.
     private static readonly TimeSpan s_bound = TimeSpan.FromSeconds(2 + 2 + 4);
 
     [Test]
-    public async Task Where_nothing_listens_is_named() =>
+    public async Task A_message_names_the_section_that_the_bus_was_given()
+    {
+        var section = new ConfigurationBuilder().AddInMemoryCollection(
+        [
+            new("OrdersMesh:Redis:KeyPrefix", "a b"), new("OrdersMesh:Redis:ConnectTimeout", "00:00:00"), new("OrdersMesh:Redis:Wire", "9"), new("OrdersMesh:Redis:Wier", "x"),
+        ]).Build().GetSection("OrdersMesh");
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Services.AddServiceMesh("orders", section).AddRedisTransport();
+        using var host = builder.Build();
+
+        var refusal = (await Assert.CatchAsync(() => host.StartAsync()))!.Message;
+
+        Assert.That(refusal, Does.Contain("OrdersMesh:Redis:KeyPrefix is 'a b'").And.Contain("OrdersMesh:Redis:ConnectTimeout is 00:00:00; allowed are 00:00:00.001 to 1.00:00:00")
+            .And.Contain("OrdersMesh:Redis:Wire is 9").And.Contain("OrdersMesh:Redis:Wier is not a known key").And.Not.Contain("ServiceMesh:"));
+    }
+
+    [Test]
+    public async Task An_address_without_a_listener_is_named() =>
         await FailsAsync($"127.0.0.1:{FreePort.Next()}", "nothing listens", "running");
 
     [Test]
-    public async Task A_host_name_that_nobody_knows_is_named() =>
+    public async Task A_host_name_that_cannot_be_resolved_is_named() =>
         await FailsAsync("redis.nowhere.invalid:6379", "host name", "not known");
 
     [Test]
@@ -32,7 +51,7 @@ public sealed class StartTests
     }
 
     [Test]
-    public async Task What_is_no_Redis_is_named()
+    public async Task A_server_that_is_not_Redis_is_named()
     {
         using var other = new TcpListener(IPAddress.Loopback, 0);
         other.Start();
@@ -123,13 +142,14 @@ public sealed class StartTests
         Assert.That(refusal!.Message, Does.Contain("ServiceMesh:Redis:Wire").And.Contain("ServiceMesh:Serializer is MessagePack"));
     }
 
-    [TestCase("host:6379,unknown=1", "unknown")]
+    [TestCase("host:6379,password=abc,SECRET=x", "does not know")]
     [TestCase("", "ServiceMesh:Redis:Configuration")]
     public async Task A_configuration_that_cannot_be_read_names_the_key(string configuration, string says)
     {
         var failure = await Assert.CatchAsync(() => RedisNode.StartAsync(configuration));
 
         Assert.That(failure!.Message, Does.Contain("ServiceMesh:Redis:Configuration").And.Contain(says));
+        Assert.That(failure.ToString(), Does.Not.Contain("SECRET"), "it may be a part of the password");
     }
 
     internal static async Task<string> FailsAsync(string configuration, params string[] says)
