@@ -26,7 +26,8 @@ public static class ServiceMeshBuilderExtensions
         var (name, options) = (builder.Name, builder.Services.AddOptions<InMemoryTransportOptions>(builder.Name));
         if (builder.Configuration is { } section)
         {
-            options.Configure(target => SectionBinding.Explained(() => section.GetSection(InMemoryTransportOptions.TransportName).Bind(target)));
+            options.Configure(target =>
+                SectionBinding.Explained(() => section.GetSection(InMemoryTransportOptions.TransportName).Bind(target)));
         }
 
         if (configure is not null)
@@ -35,7 +36,8 @@ public static class ServiceMeshBuilderExtensions
         }
 
         return builder.AddTransport(new(InMemoryTransportOptions.TransportName, InMemoryTransportOptions.Schema.Keys, provider =>
-            new InMemoryTransport(network ?? new(), provider.GetRequiredService<IOptionsMonitor<InMemoryTransportOptions>>().Get(name).PassByReference)));
+            new InMemoryTransport(
+                network ?? new(), provider.GetRequiredService<IOptionsMonitor<InMemoryTransportOptions>>().Get(name).PassByReference)));
     }
 
     /// <summary>Makes a transport available that the configuration may choose. For transport writers.</summary>

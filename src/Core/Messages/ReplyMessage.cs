@@ -21,7 +21,7 @@ public sealed class ReplyMessage
     /// <summary>Texts that the handler set beside its answer. Default: none.</summary>
     public Headers Headers { get => _headers; init => _headers = value; }
 
-    /// <summary>The media type of <see cref="Body"/>; empty when there is no body.</summary>
+    /// <summary>The media type of <see cref="Body"/>; empty without a body.</summary>
     public string ContentType { get => _contentType; init => _contentType = value; }
 
     /// <summary>The encoded answer; empty for most failures.</summary>
@@ -41,7 +41,7 @@ public sealed class ReplyMessage
     public bool NotProcessed { get; init; }
 
     /// <summary>
-    /// After how long another attempt may succeed, when whoever refused said so: an open circuit, a server's
+    /// After how long another attempt may succeed, when the refusal said so: an open circuit, a server's
     /// <c>Retry-After</c>. Null when it is not known. Over HTTP it travels; other transports need not carry it.
     /// </summary>
     public TimeSpan? RetryAfter { get; init; }
@@ -86,7 +86,8 @@ public sealed class ReplyMessage
     /// <param name="body">The encoded answer; it may lie in <paramref name="buffer"/>.</param>
     /// <param name="buffer">Kept for the next answer.</param>
     /// <param name="error">What went wrong; null on success.</param>
-    internal ReplyMessage Fill(StatusCode status, Headers headers, string contentType, ReadOnlyMemory<byte> body, byte[]? buffer, string? error)
+    internal ReplyMessage Fill(
+        StatusCode status, Headers headers, string contentType, ReadOnlyMemory<byte> body, byte[]? buffer, string? error)
     {
         (_status, _headers, _contentType, _body, _buffer, _error) = (status, headers, contentType, body, buffer, error);
         return this;
@@ -119,11 +120,18 @@ public sealed class ReplyMessage
     /// <param name="notProcessed">Whether it is certain that no handler ran.</param>
     /// <param name="retryAfter">After how long another attempt may succeed, when that is known.</param>
     public static ReplyMessage Failure(StatusCode status, string error, bool notProcessed = false, TimeSpan? retryAfter = null) =>
-        new() { Status = status, Error = ExceptionText.Cut(error, MaxErrorCharacters), NotProcessed = notProcessed, RetryAfter = retryAfter };
+        new()
+        {
+            Status = status,
+            Error = ExceptionText.Cut(error, MaxErrorCharacters),
+            NotProcessed = notProcessed,
+            RetryAfter = retryAfter,
+        };
 
-    /// <summary>The answer of a transport that found nobody who handles the topic.</summary>
+    /// <summary>The answer of a transport that found no node that handles the topic.</summary>
     public static ReplyMessage NoHandler(Topic topic, string? advice = null) => Failure(
         StatusCode.NotFound,
-        $"No node handles '{topic}'. {advice ?? "Start a service that does, and check that both use the same transport and the same topic."}",
+        $"No node handles '{topic}'. " +
+        (advice ?? "Start a service that does, and check that both use the same transport and the same topic."),
         notProcessed: true);
 }

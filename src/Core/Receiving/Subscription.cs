@@ -76,12 +76,14 @@ public sealed class Subscription
         {
             return Refuse(
                 message, StatusCode.BodyTooLarge, "body-too-large",
-                $"The body has {message.BodyLength} bytes; node '{NodeId}' accepts {_receiver.Bodies.MaxBytes}. Send less, or raise its {_receiver.Bodies.Key}.");
+                $"The body has {message.BodyLength} bytes; node '{NodeId}' accepts {_receiver.Bodies.MaxBytes}. " +
+                $"Send less, or raise its {_receiver.Bodies.Key}.");
         }
 
         if (message.Deadline.HasPassed)
         {
-            return Refuse(message, StatusCode.DeadlinePassed, "deadline-passed", "The caller's deadline had passed when the request arrived.");
+            return Refuse(
+                message, StatusCode.DeadlinePassed, "deadline-passed", "The caller's deadline had passed when the request arrived.");
         }
 
         var ticket = Gate.TryEnter(out var closed);

@@ -101,7 +101,9 @@ internal sealed class SendPipeline
     private static ReplyMessage StepThrew(Exception failure) => new()
     {
         Status = failure is ReplyException refusal ? refusal.Status : StatusCode.HandlerFailed,
-        Error = failure is ReplyException ? failure.Message : $"A step around sending (ISendMiddleware) threw {ExceptionText.Brief(failure)}",
+        Error = failure is ReplyException
+            ? failure.Message
+            : $"A step around sending (ISendMiddleware) threw {ExceptionText.Brief(failure)}",
         Exception = failure,
     };
 }

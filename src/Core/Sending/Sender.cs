@@ -44,7 +44,10 @@ internal sealed class Sender(
         return OutgoingRequest.Of(this, message, scope, activity, telemetry.StartTime(), telemetry.CountRequest());
     }
 
-    /// <summary>Sends a request; called within the asynchronous method that awaits it. What it throws is an answer too; see <see cref="Answer"/>.</summary>
+    /// <summary>
+    /// Sends a request; called within the asynchronous method that awaits it. What it throws is an answer too; see <see
+    /// cref="Answer"/>.
+    /// </summary>
     public ValueTask<ReplyMessage> SendAsync(OutgoingRequest request)
     {
         Telemetry.Enter(request.Activity);
@@ -125,7 +128,10 @@ internal sealed class Sender(
             if (refusal is not null)
             {
                 Lose(signal, "not-sent", refusal.Status, refusal.Error!, cause);
-                throw new ReplyFailure(refusal.Status, topic.ToString(), refusal.Error!, refusal.NotProcessed) { Exception = cause }.ToException();
+                throw new ReplyFailure(refusal.Status, topic.ToString(), refusal.Error!, refusal.NotProcessed)
+                {
+                    Exception = cause,
+                }.ToException();
             }
 
             foreach (var failure in result!.Failures)
@@ -158,7 +164,8 @@ internal sealed class Sender(
             Body = content.Body,
             Passed = content.Passed, // after the body, which replaces it
             Deadline = kind == MessageKind.Request ? scope.Deadline : Deadline.None,
-            IsRepeatable = kind == MessageKind.Request && ((scope.IsIdempotent ?? isIdempotent) || scope.Headers[Headers.IdempotencyKey] is { Length: > 0 }),
+            IsRepeatable = kind == MessageKind.Request
+                && ((scope.IsIdempotent ?? isIdempotent) || scope.Headers[Headers.IdempotencyKey] is { Length: > 0 }),
             Retry = scope.Retry,
         };
         Telemetry.DescribeMessage(activity, message);
@@ -215,7 +222,11 @@ internal sealed class Sender(
         ReplyFailure? failure = null;
         if (reply.Status.IsFailure)
         {
-            failure = new(reply.Status, topic, reply.Error ?? "No details were given.", reply.NotProcessed) { Exception = reply.Exception, RetryAfter = reply.RetryAfter };
+            failure = new(reply.Status, topic, reply.Error ?? "No details were given.", reply.NotProcessed)
+            {
+                Exception = reply.Exception,
+                RetryAfter = reply.RetryAfter,
+            };
             if (reply.Passed is null && reply.BodyLength == 0)
             {
                 return failure;
@@ -231,7 +242,8 @@ internal sealed class Sender(
         if (reply.BodyLength > bodies.MaxBytes)
         {
             return failure ?? new(
-                StatusCode.BodyTooLarge, topic, $"The reply has {reply.BodyLength} bytes; this node accepts {bodies.MaxBytes}. Raise its {bodies.Key}.");
+                StatusCode.BodyTooLarge, topic,
+                $"The reply has {reply.BodyLength} bytes; this node accepts {bodies.MaxBytes}. Raise its {bodies.Key}.");
         }
 
         try
@@ -244,7 +256,10 @@ internal sealed class Sender(
         catch (Exception malformed) when (malformed is MalformedBodyException or NotSupportedException)
         {
             // Of a failure the status matters, and what lies beside it need not be a T. Of a success the value does.
-            return failure ?? new(StatusCode.HandlerFailed, topic, $"The reply cannot be decoded. {malformed.Message}") { Exception = malformed };
+            return failure ?? new(StatusCode.HandlerFailed, topic, $"The reply cannot be decoded. {malformed.Message}")
+            {
+                Exception = malformed,
+            };
         }
     }
 

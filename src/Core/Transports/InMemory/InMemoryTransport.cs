@@ -28,8 +28,8 @@ internal sealed class InMemoryTransport(InMemoryNetwork network, bool passByRefe
         return Task.CompletedTask;
     }
 
-    // Requests still come in and are refused as not processed, which tells a caller more than that nobody is there.
-    // A signal has no caller to tell, so it must not come any more.
+    // Requests still come in and are refused as not processed, which tells a caller more than a missing handler does.
+    // A signal has no caller to tell, so it must stop coming.
     public Task DrainAsync(CancellationToken cancellationToken)
     {
         lock (_lock)
@@ -135,6 +135,6 @@ internal sealed class InMemoryTransport(InMemoryNetwork network, bool passByRefe
         return 1;
     }
 
-    // RunAsync never throws and reports its own failures, so nobody needs to look at how it ended.
+    // RunAsync never throws and reports its own failures, so its outcome is not looked at.
     private static async void Run(Delivery delivery) => await delivery.RunAsync().ConfigureAwait(false);
 }
