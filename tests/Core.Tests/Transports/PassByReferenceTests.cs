@@ -52,7 +52,8 @@ public sealed class PassByReferenceTests
     [Test]
     public async Task A_handler_of_another_type_gets_the_value_encoded()
     {
-        await using var node = await StartAsync(mesh => mesh.AddHandler(new RequestTopic<Named, Named>("passed.ask"), (input, _) => new Named($"{input.Name}!")));
+        var other = new RequestTopic<Named, Named>("passed.ask");
+        await using var node = await StartAsync(mesh => mesh.AddHandler(other, (input, _) => new Named($"{input.Name}!")));
 
         Assert.That(await node.Bus.RequestAsync(s_ask, new Order("x")).Soon(), Is.EqualTo(new Order("x!")));
     }
