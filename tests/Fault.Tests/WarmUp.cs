@@ -3,12 +3,12 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Faults.Tests;
 
-/// <summary>Compiles what all tests run, before the first of them measures a time.</summary>
+/// <summary>Runs the code of all tests once, so that it is compiled before the first test measures a time.</summary>
 [SetUpFixture]
 public sealed class WarmUp
 {
     [OneTimeSetUp]
-    public async Task Ask_once_in_each_way()
+    public async Task Send_one_request_in_each_way()
     {
         foreach (var kind in Enum.GetValues<CallerKind>())
         {

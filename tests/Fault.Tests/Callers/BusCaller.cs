@@ -4,7 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace ServiceMesh.Faults.Tests;
 
-/// <summary>A node of the bus that asks foreign servers.</summary>
+/// <summary>A caller on the bus, which sends requests to servers that do not use ServiceMesh.</summary>
 internal sealed class BusCaller : Caller
 {
     private static readonly RequestTopic<string, FaultServerAnswer> s_ask = new("weather.ask");

@@ -6,7 +6,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Faults.Tests;
 
-/// <summary>A program without a bus, whose HttpClient has the mesh's client.</summary>
+/// <summary>A program without a bus, whose HttpClient sends through ServiceMesh.</summary>
 internal sealed class HttpClientCaller : Caller
 {
     private readonly ServiceProvider _provider;
@@ -28,7 +28,7 @@ internal sealed class HttpClientCaller : Caller
 
     public override ValueTask DisposeAsync() => _provider.DisposeAsync();
 
-    // As an application asks: GET; or POST of JSON, of nothing, and of a stream.
+    // Requests as applications send them: a GET, or a POST with JSON, without a body, and with a stream.
     protected override async Task<Seen> SeeAsync(bool isIdempotent, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(isIdempotent ? HttpMethod.Get : HttpMethod.Post, "ask");

@@ -6,7 +6,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Faults.Tests;
 
-/// <summary>The fault server does to a bare client what each fault says, and counts what it does.</summary>
+/// <summary>A plain client sees each fault of the fault server as it is documented, and the counters of the server are right.</summary>
 [CancelAfter(20_000)]
 public sealed class FaultServerTests : IDisposable
 {
@@ -15,7 +15,7 @@ public sealed class FaultServerTests : IDisposable
     public void Dispose() => _http.Dispose();
 
     [Test]
-    public async Task A_server_that_is_well_says_what_it_read(CancellationToken cancellationToken)
+    public async Task A_healthy_server_answers_with_what_it_read(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync();
         var body = new byte[200_000];
@@ -42,7 +42,7 @@ public sealed class FaultServerTests : IDisposable
     }
 
     [Test]
-    public async Task A_killed_server_refuses_and_resets_and_can_come_back(CancellationToken cancellationToken)
+    public async Task A_killed_server_refuses_and_resets_connections_and_can_come_back(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync();
         (await PostAsync(server, [], cancellationToken)).Dispose(); // leaves a connection in the pool
@@ -65,7 +65,7 @@ public sealed class FaultServerTests : IDisposable
     }
 
     [Test]
-    public async Task A_black_hole_accepts_and_never_answers(CancellationToken cancellationToken)
+    public async Task A_black_hole_accepts_connections_and_never_answers(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.BlackHole);
 
@@ -75,7 +75,7 @@ public sealed class FaultServerTests : IDisposable
     }
 
     [Test]
-    public async Task A_black_hole_of_packets_does_not_even_connect_and_can_come_back(CancellationToken cancellationToken)
+    public async Task A_black_hole_of_packets_accepts_no_connection_and_can_come_back(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.BlackHoleConnect);
 
@@ -109,7 +109,7 @@ public sealed class FaultServerTests : IDisposable
     }
 
     [Test]
-    public async Task A_reset_mid_body_comes_after_headers_and_half_of_it(CancellationToken cancellationToken)
+    public async Task A_reset_mid_body_comes_after_the_headers_and_half_of_the_body(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.ResetMidBody);
 
@@ -142,7 +142,7 @@ public sealed class FaultServerTests : IDisposable
     }
 
     [Test]
-    public async Task A_slow_body_trickles(CancellationToken cancellationToken)
+    public async Task A_slow_body_arrives_in_parts(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.SlowBody);
         server.Pause = TimeSpan.FromMilliseconds(10);
@@ -160,7 +160,7 @@ public sealed class FaultServerTests : IDisposable
     [TestCase(Fault.Status503, HttpStatusCode.ServiceUnavailable, "application/problem+json", 7)]
     [TestCase(Fault.HtmlErrorPage, HttpStatusCode.BadGateway, "text/html", null)]
     [TestCase(Fault.HtmlOk, HttpStatusCode.OK, "text/html", null)]
-    public async Task An_answer_may_be_one_that_nobody_wants(Fault fault, HttpStatusCode status, string contentType, int? retryAfter, CancellationToken cancellationToken)
+    public async Task An_answer_may_be_an_error_or_a_web_page(Fault fault, HttpStatusCode status, string contentType, int? retryAfter, CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(fault);
         server.RetryAfter = 7;
@@ -173,7 +173,7 @@ public sealed class FaultServerTests : IDisposable
     }
 
     [Test]
-    public async Task One_log_of_several_servers_finds_what_ran_twice(CancellationToken cancellationToken)
+    public async Task A_log_of_several_servers_finds_requests_that_ran_twice(CancellationToken cancellationToken)
     {
         var log = new ExecutionLog();
         await using var first = await FaultServer.StartAsync(log: log);

@@ -4,21 +4,21 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Faults.Tests;
 
-/// <summary>Three nodes of the mesh of which one is full nearly always: it refuses as not processed, and that is free.</summary>
+/// <summary>Three nodes of the mesh, one of which is nearly always full: its refusals are "not processed" and cost no request.</summary>
 [CancelAfter(60_000)]
 public sealed class FullNodeTests
 {
     private static readonly RequestTopic<int, int> s_ask = new("weather.ask");
 
     [Test]
-    public async Task Plain_requests_go_elsewhere_and_each_runs_once(CancellationToken cancellationToken)
+    public async Task Plain_requests_go_to_other_nodes_and_each_runs_once(CancellationToken cancellationToken)
     {
-        var (log, byTheFull) = (new ExecutionLog(), 0);
+        var (log, byTheFullNode) = (new ExecutionLog(), 0);
         int[] ports = [FreePort.Next(), FreePort.Next(), FreePort.Next()];
         await using var first = await NodeAsync(ports[0], ports, handler => (handler.MaxConcurrency, handler.MaxQueued) = (1, 0), async request =>
         {
-            await Task.Delay(TimeSpan.FromMilliseconds(20), cancellationToken); // meanwhile it is full
-            Interlocked.Increment(ref byTheFull);
+            await Task.Delay(TimeSpan.FromMilliseconds(20), cancellationToken); // the node is full meanwhile
+            Interlocked.Increment(ref byTheFullNode);
             Run(request);
         });
         await using var second = await NodeAsync(ports[1], ports, null, request => Task.Run(() => Run(request), cancellationToken));
@@ -41,7 +41,7 @@ public sealed class FullNodeTests
         Assert.That(replies.SelectMany(r => r).Where(r => !r.IsSuccess).Select(r => r.Failure!.Message), Is.Empty);
         Assert.That(log.ExecutedTwice, Is.Empty);
         Assert.That(log.Executions, Is.EqualTo(replies.Sum(r => r.Count)));
-        Assert.That(byTheFull, Is.GreaterThan(0).And.LessThan(log.Executions / 4), "in turn it would be a third, had it not refused");
+        Assert.That(byTheFullNode, Is.GreaterThan(0).And.LessThan(log.Executions / 4), "without refusals, round robin would give it a third");
 
         void Run(int request) => log.Executed($"{request}");
     }

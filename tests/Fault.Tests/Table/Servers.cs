@@ -2,16 +2,16 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Faults.Tests;
 
-/// <summary>Three servers with one log, of which the first is broken.</summary>
+/// <summary>Three servers with one log; the first is broken.</summary>
 internal sealed class Servers : IAsyncDisposable
 {
-    private Servers(FaultServer broken, FaultServer[] well, ExecutionLog log) => (Broken, Well, Log) = (broken, well, log);
+    private Servers(FaultServer broken, FaultServer[] healthy, ExecutionLog log) => (Broken, Healthy, Log) = (broken, healthy, log);
 
     public FaultServer Broken { get; }
 
-    public IReadOnlyList<FaultServer> Well { get; }
+    public IReadOnlyList<FaultServer> Healthy { get; }
 
-    public IReadOnlyList<FaultServer> All => [Broken, .. Well];
+    public IReadOnlyList<FaultServer> All => [Broken, .. Healthy];
 
     public ExecutionLog Log { get; }
 

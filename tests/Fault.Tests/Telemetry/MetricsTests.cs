@@ -33,13 +33,13 @@ public sealed class MetricsTests
         var broken = metrics.Sum("servicemesh.http.picks", Service, "server.address=127.0.0.1", PortOf(servers.Broken));
         Assert.That(broken, Is.GreaterThanOrEqualTo(10));
         Assert.That(servers.Broken.Attempts, Is.EqualTo(fault == Fault.Refused ? 0 : broken));
-        Assert.That(servers.Well.Select(s => metrics.Sum("servicemesh.http.picks", Service, "server.address=127.0.0.1", PortOf(s))), Is.EqualTo(servers.Well.Select(s => s.Attempts)));
+        Assert.That(servers.Healthy.Select(s => metrics.Sum("servicemesh.http.picks", Service, "server.address=127.0.0.1", PortOf(s))), Is.EqualTo(servers.Healthy.Select(s => s.Attempts)));
         Assert.That(metrics.Sum("servicemesh.http.picks"), Is.EqualTo(30 + broken));
         Assert.That((metrics.Sum("servicemesh.http.retries", Service, $"servicemesh.reason={reason}"), metrics.Sum("servicemesh.http.retries")), Is.EqualTo((broken, broken)));
     }
 
     [Test]
-    public async Task Hedges_are_retries_of_their_own_reason([Values] CallerKind kind, CancellationToken cancellationToken)
+    public async Task Hedges_are_counted_as_retries_with_their_own_reason([Values] CallerKind kind, CancellationToken cancellationToken)
     {
         await using var servers = await Servers.StartAsync(Fault.SlowHeaders);
         await using var caller = await Caller.StartAsync(kind, servers.All, [.. s_alone, ("Retry:HedgeAfter", "00:00:00.05"), ("Timeouts:Attempt", "00:00:10")]);
@@ -53,7 +53,7 @@ public sealed class MetricsTests
     }
 
     [Test]
-    public async Task The_budget_is_what_is_left_and_an_empty_one_is_a_reason([Values] CallerKind kind, CancellationToken cancellationToken)
+    public async Task The_remaining_budget_is_measured_and_an_empty_budget_is_a_reason([Values] CallerKind kind, CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync();
         await using var caller = await Caller.StartAsync(
@@ -62,14 +62,14 @@ public sealed class MetricsTests
         using var metrics = new RecordedMetrics(caller.Services);
         var client = kind == CallerKind.Bus ? "servicemesh.client=bus" : "servicemesh.client=http_clients";
         await AskAsync(caller, 4, cancellationToken);
-        Assert.That(Budget(), Is.EqualTo((3 + 1.0, client)), "three in any case, and a quarter of four requests");
+        Assert.That(Budget(), Is.EqualTo((3 + 1.0, client)), "a fixed part of three, and a quarter of four requests");
 
         server.Fault = Fault.Status500;
         await AskAsync(caller, 4, cancellationToken);
-        Assert.That(Budget(), Is.EqualTo((3 + 2 - 4.0, client)), "each was sent once more");
+        Assert.That(Budget(), Is.EqualTo((3 + 2 - 4.0, client)), "each of the four was sent once more");
         await AskAsync(caller, 4, cancellationToken);
 
-        // One is left, and a quarter comes with each of the four: of a second one nothing is there until the last.
+        // One retry is left, and each of the four requests adds a quarter: a second retry is allowed only with the last one.
         var retries = metrics.Sum("servicemesh.http.retries", Service, "servicemesh.reason=broken");
         Assert.That((retries, Budget().Value), Is.EqualTo((6.0, 0.0)));
         Assert.That(metrics.Sum("servicemesh.http.retries", Service, "servicemesh.reason=budget-empty"), Is.EqualTo(8 - retries));
@@ -78,7 +78,7 @@ public sealed class MetricsTests
     }
 
     [Test]
-    public async Task Changes_of_circuits_are_counted_by_where_they_lead([Values] CallerKind kind, CancellationToken cancellationToken)
+    public async Task Transitions_of_circuits_are_counted_by_the_new_state([Values] CallerKind kind, CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync();
         await using var caller = await Caller.StartAsync(kind, [server]);
@@ -88,7 +88,7 @@ public sealed class MetricsTests
         endpoint.Breaker.Open(TimeSpan.FromMilliseconds(1));
         while (!(await caller.AskAsync(isIdempotent: true, cancellationToken)).IsSuccess)
         {
-            // The trial is still to come.
+            // The trial has not been sent yet.
         }
 
         endpoint.Breaker.Open();
@@ -122,17 +122,17 @@ public sealed class MetricsTests
         using var metrics = new RecordedMetrics(caller.Services);
         var endpoint = await EndpointAsync(caller, cancellationToken);
 
-        // The one that may be under way is.
+        // The one request that the limit allows is in flight.
         server.Fault = Fault.SlowHeaders;
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var waiting = caller.AskAsync(isIdempotent: true, patience.Token);
         Assert.That(() => server.Executions, Is.EqualTo(2).After(10_000, 5));
         await AskAsync(caller, 2, cancellationToken);
         await patience.CancelAsync();
-        await Task.WhenAny(waiting); // how the caller hears of it is another test's
+        await Task.WhenAny(waiting); // another test checks how the caller learns of the cancellation
         Assert.That(Refused("client-limit"), Is.EqualTo(2));
 
-        // Nobody can take it.
+        // No endpoint is available.
         server.Fault = Fault.None;
         endpoint.Breaker.Open();
         await AskAsync(caller, 3, cancellationToken);
@@ -146,13 +146,13 @@ public sealed class MetricsTests
         }
 
         Assert.That((Refused("circuit-open"), metrics.Sum("servicemesh.http.refused")), Is.EqualTo((1.0, 6.0)));
-        Assert.That(server.Attempts, Is.EqualTo(2), "none of them was sent");
+        Assert.That(server.Attempts, Is.EqualTo(2), "no refused request was sent");
 
         double Refused(string reason) => metrics.Sum("servicemesh.http.refused", Service, $"servicemesh.reason={reason}");
     }
 
     [Test]
-    public async Task Discovery_tells_endpoints_and_age_of_both_clients_and_whose_they_are(CancellationToken cancellationToken)
+    public async Task Discovery_measures_endpoints_and_age_for_each_client(CancellationToken cancellationToken)
     {
         await using var servers = await Servers.StartAsync(Fault.None);
         await using var node = await TestNode.StartAsync(
@@ -172,9 +172,9 @@ public sealed class MetricsTests
         Assert.That(metrics.Observe("servicemesh.http.retry_budget").Select(m => m.Tags), Is.EquivalentTo(s_clients));
     }
 
-    // Made on this thread, and so told on it.
+    // The instruments are created, and so published, on this thread.
     [Test]
-    public void A_handler_without_a_container_takes_its_instruments_with_it()
+    public void Disposing_a_handler_without_a_container_ends_its_instruments()
     {
         var (thread, own, ended) = (Environment.CurrentManagedThreadId, new List<string>(), new List<string>());
         using var listener = new MeterListener
@@ -190,7 +190,7 @@ public sealed class MetricsTests
             MeasurementsCompleted = (instrument, state) => (state as List<string>)?.Add(instrument.Name),
         };
         listener.Start();
-        own.Clear(); // what others had made before
+        own.Clear(); // instruments that existed before
 
         var options = new HttpTransportOptions();
         options.Services["weather"] = new() { Address = "static:127.0.0.1:1" };
@@ -220,7 +220,7 @@ public sealed class MetricsTests
 
     private static async Task<Endpoint> EndpointAsync(Caller caller, CancellationToken cancellationToken)
     {
-        await AskAsync(caller, 1, cancellationToken); // HttpClients look for addresses with the first request
+        await AskAsync(caller, 1, cancellationToken); // an HttpClient resolves addresses with its first request
         return caller.Services.GetRequiredService<ServiceEndpoints>().Of("weather").Single();
     }
 
