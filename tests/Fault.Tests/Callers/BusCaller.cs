@@ -14,9 +14,15 @@ internal sealed class BusCaller : Caller
 
     private BusCaller(TestNode node) => _node = node;
 
-    public static async Task<Caller> StartAsync(IEnumerable<(string Key, string Value)> settings, Action<HttpTransportOptions> configure) => new BusCaller(await TestNode.StartAsync(
+    public static async Task<Caller> StartAsync(
+        IEnumerable<(string Key, string Value)> settings, Action<HttpTransportOptions> configure) => new BusCaller(await TestNode.StartAsync(
         mesh => mesh.AddHttpTransport(configure),
-        [("Transport", "Http"), ("ErrorPolicy", "Ignore"), ("DrainTimeout", "00:00:01"), .. settings.Select(s => ($"Http:{s.Key}", s.Value))]));
+        [
+            ("Transport", "Http"),
+            ("ErrorPolicy", "Ignore"),
+            ("DrainTimeout", "00:00:01"),
+            .. settings.Select(s => ($"Http:{s.Key}", s.Value)),
+        ]));
 
     public override IServiceProvider Services => _node.Services;
 
@@ -25,6 +31,10 @@ internal sealed class BusCaller : Caller
     protected override async Task<Seen> SeeAsync(bool isIdempotent, CancellationToken cancellationToken)
     {
         var reply = await _node.Bus.TryRequestAsync(s_ask, "pune", isIdempotent ? s_idempotent : null, cancellationToken);
-        return new((int)reply.Status, reply.Failure?.Message ?? "", reply.IsSuccess ? reply.Value!.Server : null) { IsNotProcessed = reply.Failure?.NotProcessed ?? false };
+        return new(
+            (int)reply.Status, reply.Failure?.Message ?? "", reply.IsSuccess ? reply.Value!.Server : null)
+            {
+                IsNotProcessed = reply.Failure?.NotProcessed ?? false,
+            };
     }
 }

@@ -16,7 +16,8 @@ internal sealed class HttpClientCaller : Caller
     {
         var services = new ServiceCollection();
         services.AddSingleton<IConfiguration>(new ConfigurationBuilder()
-            .AddInMemoryCollection(settings.Select(s => KeyValuePair.Create<string, string?>($"ServiceMesh:Http:{s.Key}", s.Value))).Build());
+            .AddInMemoryCollection(
+                settings.Select(s => KeyValuePair.Create<string, string?>($"ServiceMesh:Http:{s.Key}", s.Value))).Build());
         services.AddHttpClient("weather", http => http.BaseAddress = new("http://weather/")).AddServiceMesh(configure: configure);
         _provider = services.BuildServiceProvider();
         Client = _provider.GetRequiredService<IHttpClientFactory>().CreateClient("weather");
