@@ -82,7 +82,7 @@ public class GilmourEnvelopes
     public int Names() => GilmourWire.RequestChannel(_request.Topic).Length + GilmourWire.ReplyChannel(_request.Id).Length + GilmourWire.ClaimKey(_request.Id, "_default").Length;
 }
 
-/// <summary>The same over HTTP: headers, since the body travels as it is.</summary>
+/// <summary>The headers of messages and replies over HTTP. The body needs no conversion.</summary>
 public class HttpWire
 {
     private readonly Message _request = Parts.Request(new("jan", 17, -3.5));

@@ -8,13 +8,13 @@ using ServiceMesh.Support;
 namespace ServiceMesh.Benchmarks;
 
 /// <summary>
-/// What a fresh process needs from <c>Main</c> to the first reply. It is a node that answers a topic of its own, as most do,
-/// and asks one that another process answers; in memory it asks itself. The first line is a host without a bus, which every
-/// application has.
+/// The time and memory of a new process from <c>Main</c> to the first reply. The process is a node that answers one topic, as most do,
+/// and sends a request to another process; in memory it sends the request to itself. The first line is a host without a bus, which
+/// every application has.
 /// </summary>
 internal static class FirstReply
 {
-    /// <summary>The first argument of the processes that are started.</summary>
+    /// <summary>The first argument of the started processes.</summary>
     public const string Command = "first-reply";
 
     private const string NoBus = "none";
@@ -48,10 +48,10 @@ internal static class FirstReply
         }
     }
 
-    /// <summary>All that a started process does.</summary>
+    /// <summary>The program of a started process.</summary>
     /// <param name="transport">One of <see cref="Transports"/>.</param>
     /// <param name="settings">Keys below <c>ServiceMesh</c> with their values, as <c>key=value</c>.</param>
-    public static async Task<int> BeAsync(string transport, IEnumerable<string> settings)
+    public static async Task<int> RunProcessAsync(string transport, IEnumerable<string> settings)
     {
         var began = Stopwatch.GetTimestamp();
         using var host = Build(transport, [.. settings.Select(s => s.Split('=', 2)).Select(s => (s[0], s[1]))]);
@@ -108,7 +108,7 @@ internal static class FirstReply
 
     private static async Task<Figures> StartAsync(string transport, IEnumerable<(string Key, string Value)> settings, CancellationToken cancellationToken)
     {
-        // This program is an executable of its own, unless somebody runs it with `dotnet FILE`.
+        // This program is its own executable, unless it was started with `dotnet FILE`.
         var (self, file) = (Environment.ProcessPath!, typeof(FirstReply).Assembly.Location);
         string[] program = Path.GetFileNameWithoutExtension(self) == "dotnet" ? [file] : [];
         using var process = ChildProcesses.Start(new ProcessStartInfo(self, [.. program, Command, transport, .. settings.Select(s => $"{s.Key}={s.Value}")])

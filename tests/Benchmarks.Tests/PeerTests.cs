@@ -100,8 +100,8 @@ public sealed class PeerTests
         Assert.That(attempts.With(("error.type", "connection_error")), Is.Positive);
     }
 
-    private static Task<IEcho> StartAsync(string name, Ground ground, int replicas = 1) =>
-        Contestant.All.Single(c => c.Name == name).StartAsync(ground, replicas);
+    private static Task<IEcho> StartAsync(string name, Brokers brokers, int replicas = 1) =>
+        Contestant.All.Single(c => c.Name == name).StartAsync(brokers, replicas);
 
     private static async Task EchoAsync(IEcho echo)
     {

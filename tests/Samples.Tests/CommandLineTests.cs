@@ -24,7 +24,7 @@ public sealed class CommandLineTests
     [TestCase("--Roll Client", "--Roll is not known")]
     [TestCase("--ServiseMesh:Transport=Redis", "--ServiseMesh:Transport is not known")]
     [TestCase("-Role Client", "'-Role' is not known")]
-    [TestCase("a b", "these are 2: 'a', 'b'")]
+    [TestCase("a b", "there are 2: 'a', 'b'")]
     public void A_mistake_is_named(string line, string message) =>
         Assert.That(() => CommandLine.Parse(Split(line)), Throws.TypeOf<UsageException>().With.Message.Contains(message));
 
