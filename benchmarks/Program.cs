@@ -98,13 +98,21 @@ compare.SetAction(async (arguments, cancellationToken) =>
 });
 
 // dotnet run -c Release --project benchmarks -- serializers [--milliseconds 100] [--rounds 11]
-var milliseconds = new Option<double>("--milliseconds") { Description = "Milliseconds of one measurement.", DefaultValueFactory = _ => 100 };
+var milliseconds = new Option<double>("--milliseconds")
+{
+    Description = "Milliseconds of one measurement.",
+    DefaultValueFactory = _ => 100,
+};
 var turns = new Option<int>("--rounds")
 {
     Description = "Number of rounds; the medians are printed.",
     DefaultValueFactory = _ => 11,
 };
-var serializers = new Command("serializers", "Compares JSON and MessagePack: bytes of a body, time and allocations of writing and reading.") { milliseconds, turns };
+var serializers = new Command("serializers", "Compares JSON and MessagePack: bytes of a body, time and allocations of writing and reading.")
+{
+    milliseconds,
+    turns,
+};
 serializers.SetAction((arguments, cancellationToken) => Serializers.RunAsync(
     TimeSpan.FromMilliseconds(arguments.GetValue(milliseconds)), arguments.GetValue(turns), Console.Out, cancellationToken));
 
@@ -124,7 +132,10 @@ var started = new Option<string[]>("--transport")
 {
     Description = $"The transports, separated by commas: {string.Join(", ", FirstReply.Transports)}.",
     DefaultValueFactory = _ => [.. FirstReply.Transports],
-    CustomParser = Values.Read(text => FirstReply.Transports.Contains(text) ? text : throw new FormatException($"'{text}' is not a transport. There are: {string.Join(", ", FirstReply.Transports)}.")),
+    CustomParser = Values.Read(
+        text => FirstReply.Transports.Contains(text)
+            ? text
+            : throw new FormatException($"'{text}' is not a transport. There are: {string.Join(", ", FirstReply.Transports)}.")),
 };
 var processes = new Option<int>("--rounds")
 {
@@ -132,7 +143,12 @@ var processes = new Option<int>("--rounds")
     DefaultValueFactory = _ => 7,
     Validators = { Values.IsPositive<int> },
 };
-var startup = new Command("startup", "Measures time and memory of a new process from Main to the first reply.") { started, processes, redis };
+var startup = new Command("startup", "Measures time and memory of a new process from Main to the first reply.")
+{
+    started,
+    processes,
+    redis,
+};
 startup.SetAction((arguments, cancellationToken) => FirstReply.RunAsync(
     arguments.GetValue(started)!, arguments.GetValue(processes), arguments.GetValue(redis), Console.Out, cancellationToken));
 
@@ -143,6 +159,10 @@ var time = new Option<double>("--seconds")
     DefaultValueFactory = _ => 1,
     Validators = { Values.IsPositive<double> },
 };
-var breaker = new Command("breaker", "Compares the closed circuit breaker with that of Polly: nanoseconds on one and two threads, bytes per call.") { time };
-breaker.SetAction((arguments, cancellationToken) => Breakers.RunAsync(TimeSpan.FromSeconds(arguments.GetValue(time)), Console.Out, cancellationToken));
+var breaker = new Command("breaker", "Compares the closed circuit breaker with that of Polly: nanoseconds on 1 and 2 threads, and bytes.")
+{
+    time,
+};
+breaker.SetAction((arguments, cancellationToken) => Breakers.RunAsync(
+    TimeSpan.FromSeconds(arguments.GetValue(time)), Console.Out, cancellationToken));
 return await new RootCommand("The benchmarks of ServiceMesh.") { compare, micro, startup, serializers, breaker }.Parse(args).InvokeAsync();

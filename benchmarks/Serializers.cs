@@ -37,7 +37,9 @@ internal static class Serializers
             }
         }
 
-        await output.WriteLineAsync($"{Environment.ProcessorCount} processors, .NET {Environment.Version}, {rounds} rounds of {time.TotalMilliseconds} ms each way, medians");
+        await output.WriteLineAsync(
+            $"{Environment.ProcessorCount} processors, .NET {Environment.Version}, "
+                + $"{rounds} rounds of {time.TotalMilliseconds} ms each way, medians");
         await output.WriteLineAsync(
             $"{"value",-16} {"serializer",-16} {"bytes",8} {"write ns",10} {"write B",9} {"read ns",10} {"read B",9}");
         foreach (var subject in subjects)
@@ -47,7 +49,8 @@ internal static class Serializers
                 $"{subject.Value,-16} {subject.Serializer,-16} {subject.Bytes,8:N0} {Median(m => m.Write.Nanoseconds),10:N0} " +
                 $"{Median(m => m.Write.Bytes),9:N0} {Median(m => m.Read.Nanoseconds),10:N0} {Median(m => m.Read.Bytes),9:N0}"));
 
-            double Median(Func<(Cost Write, Cost Read), double> figure) => subject.Results.Select(figure).Order().ElementAt(subject.Results.Count / 2);
+            double Median(Func<(Cost Write, Cost Read), double> figure) =>
+                subject.Results.Select(figure).Order().ElementAt(subject.Results.Count / 2);
         }
 
         return 0;

@@ -12,7 +12,10 @@ internal static class Values
     {
         try
         {
-            return [.. argument.Tokens[0].Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(read)];
+            return
+            [
+                .. argument.Tokens[0].Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(read),
+            ];
         }
         catch (FormatException failure)
         {
@@ -21,7 +24,8 @@ internal static class Values
         }
     };
 
-    public static int Positive(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0
+    public static int Positive(string text) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0
         ? number
         : throw new FormatException($"'{text}' is not a whole number above zero.");
 

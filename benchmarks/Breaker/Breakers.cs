@@ -42,8 +42,11 @@ internal static class Breakers
 
         await output.WriteLineAsync(string.Create(
             CultureInfo.InvariantCulture,
-            $"{Environment.ProcessorCount} processors, .NET {Environment.Version}, {Rounds} rounds, {time.TotalSeconds} s for each figure; medians; the ratio is Polly's time to that of the subject"));
-        await output.WriteLineAsync($"{"closed circuit",-26} | {"1 thread ns",11} {"ratio",6} {"cpu ns",7} | {"2 threads ns",12} {"ratio",6} {"cpu ns",7} | {"B per call",10}");
+            $"{Environment.ProcessorCount} processors, .NET {Environment.Version}, {Rounds} rounds, {time.TotalSeconds} s for each figure; "
+                + "medians; the ratio is Polly's time to that of the subject"));
+        await output.WriteLineAsync(
+            $"{"closed circuit",-26} | {"1 thread ns",11} {"ratio",6} {"cpu ns",7} | "
+                + $"{"2 threads ns",12} {"ratio",6} {"cpu ns",7} | {"B per call",10}");
         var polly = subjects[^1];
         foreach (var subject in subjects)
         {
@@ -59,7 +62,9 @@ internal static class Breakers
     {
         var nanoseconds = Median(costs, c => c.Nanoseconds);
         var row = string.Create(CultureInfo.InvariantCulture, $"{nanoseconds:N1}").PadLeft(width);
-        return string.Create(CultureInfo.InvariantCulture, $"{row} {Median(polly, c => c.Nanoseconds) / nanoseconds,6:N1} {Median(costs, c => c.Processor),7:N1}");
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{row} {Median(polly, c => c.Nanoseconds) / nanoseconds,6:N1} {Median(costs, c => c.Processor),7:N1}");
     }
 
     private static double Median(List<Cost> costs, Func<Cost, double> figure) => costs.Select(figure).Order().ElementAt(costs.Count / 2);
@@ -85,8 +90,11 @@ internal static class Breakers
             {
                 for (var i = 0; i < Batch; i++)
                 {
-                    var running = pipeline.ExecuteOutcomeAsync(static (_, _) => new ValueTask<Outcome<int>>(Outcome.FromResult(1)), context, 0);
-                    _ = running.IsCompletedSuccessfully ? running.Result : throw new InvalidOperationException("The call did not complete synchronously.");
+                    var running = pipeline.ExecuteOutcomeAsync(
+                        static (_, _) => new ValueTask<Outcome<int>>(Outcome.FromResult(1)), context, 0);
+                    _ = running.IsCompletedSuccessfully
+                        ? running.Result
+                        : throw new InvalidOperationException("The call did not complete synchronously.");
                 }
             };
         });
@@ -139,6 +147,7 @@ internal static class Breakers
     private sealed class Passing : ResilienceStrategy<int>
     {
         protected override ValueTask<Outcome<int>> ExecuteCore<TState>(
-            Func<ResilienceContext, TState, ValueTask<Outcome<int>>> callback, ResilienceContext context, TState state) => callback(context, state);
+            Func<ResilienceContext, TState, ValueTask<Outcome<int>>> callback, ResilienceContext context, TState state) =>
+            callback(context, state);
     }
 }

@@ -72,7 +72,8 @@ internal sealed class GilmourProtocolEcho : IEcho
         if (await database.StringSetAsync(claim, claim, s_claimLifetime, When.NotExists).ConfigureAwait(false))
         {
             var channel = $"gilmour.response.{request.Sender}";
-            await subscriber.PublishAsync(Channel(channel), JsonSerializer.SerializeToUtf8Bytes(new Envelope(request.Data, 200, channel))).ConfigureAwait(false);
+            await subscriber.PublishAsync(
+                Channel(channel), JsonSerializer.SerializeToUtf8Bytes(new Envelope(request.Data, 200, channel))).ConfigureAwait(false);
         }
     }
 

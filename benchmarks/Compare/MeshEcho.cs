@@ -17,7 +17,8 @@ internal sealed class MeshEcho : IEcho
     // Idempotent, so that every layer of the HTTP client takes part, including the timer of an attempt.
     public static RequestTopic<Reading, Reading> Topic { get; } = new("bench.echo") { IsIdempotent = true };
 
-    public Task<Reading> EchoAsync(Reading reading, CancellationToken cancellationToken) => _caller.RequestAsync(Topic, reading, cancellationToken);
+    public Task<Reading> EchoAsync(Reading reading, CancellationToken cancellationToken) =>
+        _caller.RequestAsync(Topic, reading, cancellationToken);
 
     public static Task<IEcho> InMemoryAsync(Brokers brokers, int replicas)
     {
@@ -36,7 +37,8 @@ internal sealed class MeshEcho : IEcho
         int[] ports = [.. Enumerable.Range(0, replicas).Select(_ => FreePort.Next())];
         foreach (var port in ports)
         {
-            await echo.AddAsync([("Transport", "Http"), ("Http:Listen", $"{(http2 ? "h2c" : "http")}://127.0.0.1:{port}")], WithHttp, answers: true);
+            await echo.AddAsync(
+                [("Transport", "Http"), ("Http:Listen", $"{(http2 ? "h2c" : "http")}://127.0.0.1:{port}")], WithHttp, answers: true);
         }
 
         await echo.AddAsync(
@@ -76,7 +78,8 @@ internal sealed class MeshEcho : IEcho
     public static IHost Build((string Key, string Value)[] settings, Action<IServiceMeshBuilder> transport, bool answers)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
-        builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create<string, string?>($"ServiceMesh:{s.Key}", s.Value)));
+        builder.Configuration.AddInMemoryCollection(
+            settings.Select(s => KeyValuePair.Create<string, string?>($"ServiceMesh:{s.Key}", s.Value)));
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         var mesh = builder.Services.AddServiceMesh(builder.Configuration.GetSection("ServiceMesh"));
         transport(mesh);

@@ -23,7 +23,10 @@ public class BalancerPicks
     [GlobalSetup]
     public void Setup()
     {
-        Endpoint[] endpoints = [.. Enumerable.Range(1, Endpoints).Select(i => new Endpoint(new("10.0.0.1", i) { Weight = i }, TimeProvider.System))];
+        Endpoint[] endpoints =
+        [
+            .. Enumerable.Range(1, Endpoints).Select(i => new Endpoint(new("10.0.0.1", i) { Weight = i }, TimeProvider.System)),
+        ];
         foreach (var (i, endpoint) in endpoints.Index())
         {
             // Each endpoint has a circuit breaker, as in a service, and a pick checks it.

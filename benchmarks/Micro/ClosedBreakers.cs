@@ -3,7 +3,9 @@ using Polly;
 
 namespace ServiceMesh.Benchmarks;
 
-/// <summary>A call through a closed circuit breaker, that of ServiceMesh and that of Polly. The calls do nothing and complete at once.</summary>
+/// <summary>
+/// A call through a closed circuit breaker, that of ServiceMesh and that of Polly. The calls do nothing and complete at once.
+/// </summary>
 /// <remarks>The command <c>breaker</c> measures both in turns in one run, and also the breaker without a pipeline.</remarks>
 public class ClosedBreakers
 {
@@ -38,7 +40,9 @@ public class ClosedBreakers
         for (var i = 0; i < Calls; i++)
         {
             var running = _pipeline.ExecuteOutcomeAsync(static (_, _) => new ValueTask<Outcome<int>>(Outcome.FromResult(1)), context, 0);
-            _ = running.IsCompletedSuccessfully ? running.Result : throw new InvalidOperationException("The call did not complete synchronously.");
+            _ = running.IsCompletedSuccessfully
+                ? running.Result
+                : throw new InvalidOperationException("The call did not complete synchronously.");
         }
 
         ResilienceContextPool.Shared.Return(context);

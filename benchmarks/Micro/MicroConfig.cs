@@ -19,7 +19,8 @@ internal static class MicroConfig
     /// <summary>Runs the benchmarks that the arguments of BenchmarkDotNet select; all of them without arguments.</summary>
     public static int Run(string[] arguments, double milliseconds)
     {
-        var summaries = BenchmarkSwitcher.FromAssembly(typeof(MicroConfig).Assembly).Run(arguments.Length == 0 ? ["--filter", "*"] : arguments, Make(milliseconds));
+        var summaries = BenchmarkSwitcher.FromAssembly(typeof(MicroConfig).Assembly)
+            .Run(arguments.Length == 0 ? ["--filter", "*"] : arguments, Make(milliseconds));
         return summaries.All(s => s.Reports.All(r => r.Success)) ? 0 : 1;
     }
 

@@ -37,7 +37,8 @@ internal sealed class Parts : IDisposable
     };
 
     /// <summary>The reply to a request.</summary>
-    public static ReplyMessage Reply(Message request) => new() { Status = StatusCode.Ok, ContentType = request.ContentType, Body = request.Body };
+    public static ReplyMessage Reply(Message request) =>
+        new() { Status = StatusCode.Ok, ContentType = request.ContentType, Body = request.Body };
 
     public Subscription OnSignal(string pattern) =>
         _receiver.Subscribe(HandlerDefinition.ForSignal<string>(TopicPattern.Parse(pattern), "parts", (_, _) => default));

@@ -38,7 +38,8 @@ public sealed record CommandLine(string? Argument, string[] Settings, bool AsksF
                     settings.Add($"--{KnownKey(key)}={value ?? throw new UsageException($"--{key} needs a value: --{key} VALUE.")}");
                     break;
                 case ['-', ..]:
-                    throw new UsageException($"'{args[i]}' is not known. Write a switch as --Key value, and a name that begins with '-' after '--'.");
+                    throw new UsageException(
+                        $"'{args[i]}' is not known. Write a switch as --Key value, and a name that begins with '-' after '--'.");
                 default:
                     arguments.Add(args[i]);
                     break;
@@ -50,7 +51,8 @@ public sealed record CommandLine(string? Argument, string[] Settings, bool AsksF
             [] => new(null, [.. settings], false),
             [""] => throw new UsageException("The argument is empty."),
             [var one] => new(one, [.. settings], false),
-            _ => throw new UsageException($"The sample takes one argument, and there are {arguments.Count}: {string.Join(", ", arguments.Select(a => $"'{a}'"))}."),
+            _ => throw new UsageException(
+                $"The sample takes one argument, and there are {arguments.Count}: {string.Join(", ", arguments.Select(a => $"'{a}'"))}."),
         };
     }
 
@@ -58,5 +60,6 @@ public sealed record CommandLine(string? Argument, string[] Settings, bool AsksF
         key.Equals("Role", StringComparison.OrdinalIgnoreCase)
         || s_sections.Any(s => key.StartsWith($"{s}:", StringComparison.OrdinalIgnoreCase))
             ? key
-            : throw new UsageException($"--{key} is not known. Known are --Role and the keys of {string.Join(" and ", s_sections)}, such as --ServiceMesh:Transport.");
+            : throw new UsageException(
+                $"--{key} is not known. Known are --Role and keys of {string.Join(" and ", s_sections)}, such as --ServiceMesh:Transport.");
 }

@@ -60,7 +60,8 @@ public static class SampleApp
     private static HostApplicationBuilder CreateBuilder(string[] settings)
     {
         // appsettings.json is beside the program, whatever the current directory is.
-        var app = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { Args = settings, ContentRootPath = AppContext.BaseDirectory });
+        var app = Host.CreateApplicationBuilder(
+            new HostApplicationBuilderSettings { Args = settings, ContentRootPath = AppContext.BaseDirectory });
         app.Logging.ClearProviders().AddSimpleConsole(console => console.SingleLine = true);
         app.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
 

@@ -94,7 +94,8 @@ public static class Compositions
     #endregion
 
     #region parts
-    public static async Task<IReadOnlyList<Reading>> WhatSucceededAsync(IServiceBus bus, Reading[] readings, CancellationToken cancellationToken)
+    public static async Task<IReadOnlyList<Reading>> WhatSucceededAsync(
+        IServiceBus bus, Reading[] readings, CancellationToken cancellationToken)
     {
         Reply<Reading[]> reply = await bus.TryExecuteAsync(s_minAndMax, readings, cancellationToken);
         return reply.IsSuccess

@@ -7,7 +7,9 @@ namespace Snippets;
 public static class Resilience
 {
     #region strategy
-    /// <summary>A pipeline with one circuit breaker for each host. It works with any client and with any other strategy around it.</summary>
+    /// <summary>
+    /// A pipeline with one circuit breaker for each host. It works with any client and with any other strategy around it.
+    /// </summary>
     public static ResiliencePipeline<HttpResponseMessage> BreakByHost(ResiliencePropertyKey<string> host) =>
         new ResiliencePipelineBuilder<HttpResponseMessage>()
             .AddFastCircuitBreaker(new()
@@ -21,7 +23,8 @@ public static class Resilience
 
     #region bare
     /// <summary>A circuit breaker without a pipeline, around any code that can fail.</summary>
-    public static async Task<string> ReadAsync(CircuitBreaker breaker, Func<CancellationToken, Task<string>> read, CancellationToken cancellationToken)
+    public static async Task<string> ReadAsync(
+        CircuitBreaker breaker, Func<CancellationToken, Task<string>> read, CancellationToken cancellationToken)
     {
         if (!breaker.TryEnter(out var pass))
         {
@@ -51,7 +54,11 @@ public static class Resilience
             endpoint.Breaker.Open(TimeSpan.FromMinutes(10));
         }
 
-        return [.. endpoints.Of(service).Select(e => $"{e}: {e.State}, circuit {e.Breaker.State}, ejected {e.IsEjected}, {e.InFlight} in flight")];
+        return
+        [
+            .. endpoints.Of(service)
+                .Select(e => $"{e}: {e.State}, circuit {e.Breaker.State}, ejected {e.IsEjected}, {e.InFlight} in flight"),
+        ];
     }
     #endregion
 }

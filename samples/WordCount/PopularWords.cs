@@ -2,7 +2,9 @@ using static ServiceMesh.Samples.WordCount.Topics;
 
 namespace ServiceMesh.Samples.WordCount;
 
-/// <summary>The compositions that the client executes. A composition is a value: created once, executed many times, and used in others.</summary>
+/// <summary>
+/// The compositions that the client executes. A composition is a value: created once, executed many times, and used in others.
+/// </summary>
 public static class PopularWords
 {
     /// <summary>A text → its three lines.</summary>

@@ -10,7 +10,8 @@ public static class RepositoryDocuments
     public static IReadOnlyList<string> Find()
     {
         var root = RootAbove(Environment.CurrentDirectory) ?? RootAbove(AppContext.BaseDirectory)
-            ?? throw new UsageException("There is no ServiceMesh.sln in this directory or above it, and so no documents to count. Name a FILE or URL.");
+            ?? throw new UsageException(
+                "There is no ServiceMesh.sln in this directory or above it, and so no documents to count. Name a FILE or URL.");
         var docs = new DirectoryInfo(Path.Combine(root, "docs"));
         var inDocs = docs.Exists ? docs.GetFiles("*.md", SearchOption.AllDirectories) : [];
         string[] documents =

@@ -24,7 +24,8 @@ public sealed class FetchHandler(IServiceBus bus, HttpClient http, IOptions<Serv
 
     /// <summary>True for a source that is fetched over http(s); every other source is a file path.</summary>
     public static bool IsUrl(string source) =>
-        source.StartsWith("http://", StringComparison.OrdinalIgnoreCase) || source.StartsWith("https://", StringComparison.OrdinalIgnoreCase);
+        source.StartsWith("http://", StringComparison.OrdinalIgnoreCase)
+            || source.StartsWith("https://", StringComparison.OrdinalIgnoreCase);
 
     private async Task<MemoryStream> ReadFileAsync(string path, CancellationToken token)
     {
@@ -85,7 +86,8 @@ public sealed class FetchHandler(IServiceBus bus, HttpClient http, IOptions<Serv
             if (bytes.Length + read > limit)
             {
                 throw new ReplyException(
-                    StatusCode.BodyTooLarge, $"'{name}' has more than {limit} bytes, the limit of a message. Raise ServiceMesh:Request:MaxBodyBytes.");
+                    StatusCode.BodyTooLarge,
+                    $"'{name}' has more than {limit} bytes, the limit of a message. Raise ServiceMesh:Request:MaxBodyBytes.");
             }
 
             bytes.Write(chunk, 0, read);
