@@ -5,12 +5,12 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 namespace ServiceMesh.Architecture.Tests;
 
 /// <summary>
-/// Which folders of a project's sources refer to which: the sources are compiled, and for each name in them the folder of
-/// the type that it stands for is looked up. Documentation comments do not count.
+/// The references between the folders of a project's sources: the sources are compiled, and each name in them is resolved to
+/// the folder of its type. Documentation comments do not count.
 /// </summary>
 internal sealed class FolderGraph
 {
-    /// <summary>How the files beside the project file are named.</summary>
+    /// <summary>The name of the folder of the project file.</summary>
     public const string Root = ".";
 
     private readonly List<Reference> _references = [];
@@ -23,7 +23,7 @@ internal sealed class FolderGraph
     /// <summary>Every folder that has sources.</summary>
     public IReadOnlyCollection<string> Folders { get; private init; } = [];
 
-    /// <summary>Compiles the sources below a project file's folder and looks at every name in them.</summary>
+    /// <summary>Compiles the sources below the folder of a project file and examines every name in them.</summary>
     public static FolderGraph Of(string project)
     {
         var files = SourceFiles(project).ToArray();
@@ -49,7 +49,7 @@ internal sealed class FolderGraph
         .Where(file => !Path.GetRelativePath(project, file).Split(Path.DirectorySeparatorChar).Any(part => part is "obj" or "bin"))
         .Order(StringComparer.Ordinal);
 
-    // What the SDK adds to every project, and what the project file adds to its own.
+    // The usings that the SDK adds to every project, and those of the project file.
     private static SyntaxTree ImplicitUsings(string project)
     {
         string[] always = ["System", "System.Collections.Generic", "System.IO", "System.Linq", "System.Net.Http", "System.Threading", "System.Threading.Tasks"];
@@ -58,7 +58,7 @@ internal sealed class FolderGraph
         return CSharpSyntaxTree.ParseText(string.Concat(always.Concat(own).Select(name => $"global using {name};\n")), s_parse);
     }
 
-    // All that this test runs on, but for the assembly whose sources are examined and what refers to it.
+    // All assemblies of this test, except the one whose sources are examined and those that reference it.
     private static IEnumerable<MetadataReference> ReferencesOf(string project)
     {
         var isCore = File.Exists(Path.Combine(project, "ServiceMesh.csproj"));
@@ -91,7 +91,7 @@ internal sealed class FolderGraph
         }
     }
 
-    // A type in two files of two folders counts as both.
+    // A partial type in files of two folders counts for both.
     private static IEnumerable<string> FoldersOf(string project, ISymbol? symbol)
     {
         var type = symbol as INamedTypeSymbol ?? symbol?.ContainingType;
@@ -113,6 +113,6 @@ internal sealed class FolderGraph
         return $"{folder} -> {string.Join(", ", targets)}";
     }
 
-    /// <summary>One name in one folder that stands for a type, or for a member of a type, of another folder.</summary>
+    /// <summary>A name in one folder that refers to a type, or to a member of a type, of another folder.</summary>
     internal sealed record Reference(string From, string To, string File, int Line, string Name);
 }

@@ -73,7 +73,7 @@ public sealed class UnsupportedTypeTests
             () => packed.Bytes(5),
             Throws.TypeOf<NotSupportedException>()
                 .With.Message.EqualTo("A value of type Int32 cannot be written as MessagePack. No numbers today."));
-        Assert.That(() => _packed.Bytes(new Throwing()), Throws.TypeOf<InvalidTimeZoneException>(), "what a member throws is not changed");
+        Assert.That(() => _packed.Bytes(new Throwing()), Throws.TypeOf<InvalidTimeZoneException>(), "an exception of a member is not wrapped");
     }
 
     [Test]
@@ -125,9 +125,9 @@ public sealed class UnsupportedTypeTests
     }
 
     [Test]
-    public async Task A_caller_with_another_serializer_is_not_blamed_for_such_a_type()
+    public async Task A_type_that_only_the_callers_serializer_refuses_is_not_a_bad_request()
     {
-        // The service writes JSON, where the type is fine; the caller asks in MessagePack, where it is not.
+        // The service uses JSON, which supports the type; the caller uses MessagePack, which does not.
         var network = new InMemoryNetwork();
         var calls = 0;
         await using var service = await TestNode.StartAsync(
@@ -150,7 +150,7 @@ public sealed class UnsupportedTypeTests
             _packed.EnsureSupported<T>,
             Throws.TypeOf<NotSupportedException>().With.Message.Contains(reason).And.Message.Contains(remedy),
             typeof(T).ToString());
-        Assert.That(() => _packed.Deserialize<T>(new byte[] { 0x80 }), Throws.TypeOf<NotSupportedException>(), "the type, not the body");
+        Assert.That(() => _packed.Deserialize<T>(new byte[] { 0x80 }), Throws.TypeOf<NotSupportedException>(), "the type is refused, not the body");
     }
 
     private static async Task<string> StartFailureAsync(Action<IServiceMeshBuilder> configure)
