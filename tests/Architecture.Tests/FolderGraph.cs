@@ -30,7 +30,10 @@ internal sealed class FolderGraph
         var trees = files.Select(file => CSharpSyntaxTree.ParseText(File.ReadAllText(file), s_parse, file)).ToArray();
         var compilation = CSharpCompilation.Create(
             "Examined", [.. trees, ImplicitUsings(project)], ReferencesOf(project), new(OutputKind.DynamicallyLinkedLibrary));
-        var graph = new FolderGraph { Folders = [.. files.Select(file => FolderOf(project, file)).Distinct().Order(StringComparer.Ordinal)] };
+        var graph = new FolderGraph
+        {
+            Folders = [.. files.Select(file => FolderOf(project, file)).Distinct().Order(StringComparer.Ordinal)],
+        };
         foreach (var tree in trees)
         {
             graph.Add(project, tree, compilation.GetSemanticModel(tree));
@@ -52,7 +55,16 @@ internal sealed class FolderGraph
     // The usings that the SDK adds to every project, and those of the project file.
     private static SyntaxTree ImplicitUsings(string project)
     {
-        string[] always = ["System", "System.Collections.Generic", "System.IO", "System.Linq", "System.Net.Http", "System.Threading", "System.Threading.Tasks"];
+        string[] always =
+        [
+            "System",
+            "System.Collections.Generic",
+            "System.IO",
+            "System.Linq",
+            "System.Net.Http",
+            "System.Threading",
+            "System.Threading.Tasks",
+        ];
         var file = Directory.EnumerateFiles(project, "*.csproj").Single();
         var own = System.Xml.Linq.XDocument.Load(file).Descendants("Using").Select(element => element.Attribute("Include")!.Value);
         return CSharpSyntaxTree.ParseText(string.Concat(always.Concat(own).Select(name => $"global using {name};\n")), s_parse);
@@ -69,12 +81,13 @@ internal sealed class FolderGraph
             .Select(path => MetadataReference.CreateFromFile(path));
     }
 
-    private static string FolderOf(string project, string file) => Path.GetRelativePath(project, file).Split(Path.DirectorySeparatorChar) switch
-    {
-        [_] => Root,
-        [var folder, ..] => folder,
-        _ => Root,
-    };
+    private static string FolderOf(string project, string file) =>
+        Path.GetRelativePath(project, file).Split(Path.DirectorySeparatorChar) switch
+        {
+            [_] => Root,
+            [var folder, ..] => folder,
+            _ => Root,
+        };
 
     private void Add(string project, SyntaxTree tree, SemanticModel model)
     {

@@ -10,7 +10,8 @@ internal sealed class LayerTests
     [
         new TestCaseData("Serialization.MessagePack", Layers.MessagePack).SetArgDisplayNames("Serialization.MessagePack"),
         new TestCaseData("Core", Layers.Core).SetArgDisplayNames("Core"),
-        new TestCaseData("Transport.Http", Layers.Http).SetArgDisplayNames("Transport.Http").Explicit("The order of Discovery is still missing."),
+        new TestCaseData("Transport.Http", Layers.Http)
+            .SetArgDisplayNames("Transport.Http").Explicit("The order of Discovery is still missing."),
     ];
 
     [TestCaseSource(nameof(s_projects))]

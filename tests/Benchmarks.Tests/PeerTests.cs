@@ -50,7 +50,8 @@ public sealed class PeerTests
         await using var echo = await StartAsync("redis/moleculer", new(server.Address, ""));
         var before = await PublicationsAsync(server);
         await EchoAsync(echo);
-        Assert.That(await PublicationsAsync(server) - before, Is.InRange(2 * Requests, 3 * Requests), "the publications include heartbeats");
+        Assert.That(
+            await PublicationsAsync(server) - before, Is.InRange(2 * Requests, 3 * Requests), "the publications include heartbeats");
     }
 
     [Test]

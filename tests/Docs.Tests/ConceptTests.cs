@@ -24,7 +24,8 @@ public sealed partial class ConceptTests
     public void The_failure_table_has_every_kind_and_exception()
     {
         var rows = Named("docs/requests.md").Table("`FailureKind`").Skip(1).ToArray();
-        var exceptions = typeof(ServiceMeshException).Assembly.GetTypes().Where(t => t.BaseType == typeof(ServiceMeshException)).Select(t => t.Name);
+        var exceptions = typeof(ServiceMeshException).Assembly
+            .GetTypes().Where(t => t.BaseType == typeof(ServiceMeshException)).Select(t => t.Name);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(rows.Select(r => r[0].Trim('`')), Is.EqualTo(Enum.GetNames<FailureKind>()));
@@ -63,7 +64,8 @@ public sealed partial class ConceptTests
     public void The_telemetry_tables_have_exactly_the_names_that_the_code_uses()
     {
         var source = string.Concat(Directory.EnumerateFiles(Repository.FullPath("src"), "*.cs", SearchOption.AllDirectories)
-            .Where(f => !f.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal)).Select(File.ReadAllText));
+            .Where(f => !f.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal))
+            .Select(File.ReadAllText));
         var used = TelemetryName().Matches(source).Select(m => m.Groups[1].Value).ToHashSet();
         var written = Telemetry.Prose.SelectMany(l => TelemetryNameInProse().Matches(l)).Select(m => m.Groups[1].Value).ToHashSet();
         Assert.That(used, Has.Count.GreaterThan(10));

@@ -40,7 +40,9 @@ public sealed partial class ConfigurationTests
         Assert.That(written.Success, Is.True, $"{Path} has a place for the table '{table}'");
         if (Environment.GetEnvironmentVariable("UPDATE_SNIPPETS") == "1")
         {
-            File.WriteAllText(Repository.FullPath(Path), text.Replace(written.Value, $"<!-- table: {table} -->\n{generated}\n<!-- end -->", StringComparison.Ordinal));
+            File.WriteAllText(
+                Repository.FullPath(Path),
+                text.Replace(written.Value, $"<!-- table: {table} -->\n{generated}\n<!-- end -->", StringComparison.Ordinal));
             return;
         }
 
@@ -52,9 +54,11 @@ public sealed partial class ConfigurationTests
     {
         using var provider = Services([]).BuildServiceProvider();
         var known = provider.GetKeyedServices<TransportRegistration>("").SelectMany(t => t.Keys.Select(k => $"{t.Name}:{k}"))
-            .Concat(OptionsSchema.Of<ServiceMeshOptions>().With<ServiceMeshRequestOptions>().With<ServiceMeshHandlerOptions>().With<ServiceMeshErrorOptions>().Keys);
+            .Concat(OptionsSchema.Of<ServiceMeshOptions>()
+                .With<ServiceMeshRequestOptions>().With<ServiceMeshHandlerOptions>().With<ServiceMeshErrorOptions>().Keys);
         var retry = OptionKey.Of(new Http.HttpRetryOptions(), "Http:Services:*:Retry:").Select(k => k.Name);
-        var documented = OptionKey.All.Select(k => k.Name.Replace("NAME", "*", StringComparison.Ordinal).Replace("TOPIC", "*", StringComparison.Ordinal))
+        var documented = OptionKey.All.Select(
+            k => k.Name.Replace("NAME", "*", StringComparison.Ordinal).Replace("TOPIC", "*", StringComparison.Ordinal))
             .SelectMany(k => k == "Http:Services:*:Retry:*" ? retry : [k]);
         Assert.That(documented, Is.EquivalentTo(known));
     }
@@ -76,7 +80,10 @@ public sealed partial class ConfigurationTests
 
     [Test]
     public void Every_number_and_time_has_a_range() => Assert.That(
-        OptionKey.All.Where(k => k.Range is null && (k.Type == typeof(int) || k.Type == typeof(double) || k.Type == typeof(TimeSpan))).Select(k => k.Name), Is.Empty);
+        OptionKey.All
+            .Where(k => k.Range is null && (k.Type == typeof(int) || k.Type == typeof(double) || k.Type == typeof(TimeSpan)))
+            .Select(k => k.Name),
+        Is.Empty);
 
     [TestCaseSource(nameof(Ranged))]
     public void A_key_accepts_exactly_the_values_of_its_range(object option)
@@ -107,7 +114,8 @@ public sealed partial class ConfigurationTests
             }
             catch (OptionsValidationException failure)
             {
-                return failure.Failures.FirstOrDefault(f => f.StartsWith(path, StringComparison.Ordinal) && f.Contains(range.ToString(), StringComparison.Ordinal));
+                return failure.Failures.FirstOrDefault(
+                    f => f.StartsWith(path, StringComparison.Ordinal) && f.Contains(range.ToString(), StringComparison.Ordinal));
             }
         }
     }
@@ -176,7 +184,8 @@ public sealed partial class ConfigurationTests
             .SelectMany(k => k.Split(':').Select((_, i) => string.Join(':', k.Split(':')[..(i + 1)]))).ToHashSet();
         var named =
             from document in Repository.Documents
-            where document.Path.StartsWith("docs/", StringComparison.Ordinal) && !document.Path.StartsWith("docs/decisions/", StringComparison.Ordinal)
+            where document.Path.StartsWith("docs/", StringComparison.Ordinal)
+                && !document.Path.StartsWith("docs/decisions/", StringComparison.Ordinal)
             from line in document.Prose
             from match in KeyInProse().Matches(line)
             where !known.Contains(match.Groups[1].Value)
@@ -215,7 +224,8 @@ public sealed partial class ConfigurationTests
 
     // The next larger or smaller value.
     private static string Moved(string value, Type type, int direction) =>
-        type == typeof(TimeSpan) ? (TimeSpan.Parse(value, CultureInfo.InvariantCulture) + TimeSpan.FromTicks(direction)).ToString("c", CultureInfo.InvariantCulture)
+        type == typeof(TimeSpan)
+            ? (TimeSpan.Parse(value, CultureInfo.InvariantCulture) + TimeSpan.FromTicks(direction)).ToString("c", CultureInfo.InvariantCulture)
         : type == typeof(int) ? (int.Parse(value, CultureInfo.InvariantCulture) + direction).ToString(CultureInfo.InvariantCulture)
         : (double.Parse(value, CultureInfo.InvariantCulture) + (direction * 0.001)).ToString(CultureInfo.InvariantCulture);
 
@@ -225,6 +235,8 @@ public sealed partial class ConfigurationTests
 
     private static Regex Table(string name) => new($"<!-- table: {name} -->\n(.*?)<!-- end -->", RegexOptions.Singleline);
 
-    [GeneratedRegex("`(?:ServiceMesh:)?((?:Request|Handler|Errors|Redis|Http|Tls|Dns|Health|Timeouts|Retry|RetryBudget|CircuitBreaker|Ejection|Limits|HttpClients):[A-Za-z:]+)`")]
+    [GeneratedRegex(
+        "`(?:ServiceMesh:)?((?:Request|Handler|Errors|Redis|Http|Tls|Dns|Health|Timeouts|Retry|RetryBudget|CircuitBreaker|Ejection|Limits"
+            + "|HttpClients):[A-Za-z:]+)`")]
     private static partial Regex KeyInProse();
 }

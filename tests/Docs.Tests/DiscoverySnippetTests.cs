@@ -63,7 +63,8 @@ public sealed class DiscoverySnippetTests
             }
         }
 
-        Assert.That(results, Is.EqualTo(["weather1:5080", "The inventory did not answer about 'inventory://weather': closed", "weather3:5080"]));
+        Assert.That(
+            results, Is.EqualTo(["weather1:5080", "The inventory did not answer about 'inventory://weather': closed", "weather3:5080"]));
         Assert.That(options.Balancers.Single().Create(new()), Is.TypeOf<FirstOfList>());
     }
 

@@ -52,7 +52,8 @@ internal sealed record OptionKey(string Name, PropertyInfo Property, object? Val
         Dictionary<string, string> => [new($"{name}:TOPIC", property, null)],
         // The retry keys of one service are the same as those of all services.
         HttpRetryOptions when name.Contains("NAME", StringComparison.Ordinal) => [new($"{name}:*", property, null)],
-        not null when value.GetType().Namespace!.StartsWith("ServiceMesh", StringComparison.Ordinal) && value.GetType().Name.EndsWith("Options", StringComparison.Ordinal) =>
+        not null when value.GetType().Namespace!.StartsWith("ServiceMesh", StringComparison.Ordinal)
+            && value.GetType().Name.EndsWith("Options", StringComparison.Ordinal) =>
             Of(value, $"{name}:"),
         _ => [new(name, property, value is "" ? null : value)],
     };

@@ -13,7 +13,11 @@ public sealed partial class ProseTests
     {
         var commands = Repository.Documents.Single(d => d.Path == "README.md").Blocks.Where(b => b.Language == "bash").Select(b => b.Text);
         Assert.That(commands, Is.EqualTo(
-            [$"dotnet run --project samples/WordCount -- {ExampleFile}", "./test.sh", "dotnet pack ServiceMesh.sln -c Release -o artifacts"]));
+            [
+                $"dotnet run --project samples/WordCount -- {ExampleFile}",
+                "./test.sh",
+                "dotnet pack ServiceMesh.sln -c Release -o artifacts",
+            ]));
     }
 
     [Test]
@@ -21,7 +25,10 @@ public sealed partial class ProseTests
     {
         var commands = Repository.Documents.SelectMany(d => d.Blocks).Where(b => b.Language == "bash")
             .SelectMany(b => b.Text.Replace("\\\n", "", StringComparison.Ordinal).Split('\n', StringSplitOptions.RemoveEmptyEntries));
-        Assert.That(commands.Where(c => Command().Match(c) is not { Success: true } match || !Path.Exists(Repository.FullPath(match.Groups[1].Value))), Is.Empty);
+        Assert.That(
+            commands.Where(c =>
+                Command().Match(c) is not { Success: true } match || !Path.Exists(Repository.FullPath(match.Groups[1].Value))),
+            Is.Empty);
     }
 
     [Test]

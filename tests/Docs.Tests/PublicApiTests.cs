@@ -27,7 +27,8 @@ public sealed class PublicApiTests
         Assert.That(File.Exists(file), Is.True, $"{file} is missing: UPDATE_SNIPPETS=1 dotnet test tests/Docs.Tests writes it");
         Assert.That(
             surface, Is.EqualTo(File.ReadAllText(file)),
-            "The public API has changed: describe the change in CHANGELOG.md, and update the file with UPDATE_SNIPPETS=1 dotnet test tests/Docs.Tests");
+            "The public API has changed: describe the change in CHANGELOG.md, "
+                + "and update the file with UPDATE_SNIPPETS=1 dotnet test tests/Docs.Tests");
     }
 
     private static string SurfaceOf(Assembly assembly)
@@ -40,13 +41,15 @@ public sealed class PublicApiTests
             DenyNamespacePrefixes = [], // extension methods are in namespaces of the platform
             IncludeAssemblyAttributes = false,
         };
-        var extensions = types[true].SelectMany(type => type.GetMethods(BindingFlags.Public | BindingFlags.Static | BindingFlags.DeclaredOnly)
+        var extensions = types[true].SelectMany(type => type
+            .GetMethods(BindingFlags.Public | BindingFlags.Static | BindingFlags.DeclaredOnly)
             .Select(method => $"{type.FullName}: {method}").Order(StringComparer.Ordinal));
         return string.Join('\n', [assembly.GeneratePublicApi(options).ReplaceLineEndings("\n").TrimEnd(), .. extensions, ""]);
     }
 
     private static bool HasExtensionBlocks(Type type) =>
-        type.GetNestedTypes(BindingFlags.Public | BindingFlags.NonPublic).Any(nested => nested.Name.StartsWith("<G>$", StringComparison.Ordinal));
+        type.GetNestedTypes(BindingFlags.Public | BindingFlags.NonPublic)
+            .Any(nested => nested.Name.StartsWith("<G>$", StringComparison.Ordinal));
 
     private static Assembly AssemblyOf(string project)
     {

@@ -86,7 +86,9 @@ internal sealed partial class Document
     /// <summary>The rows of the table with this first header cell, each as its cells; the header row is first.</summary>
     public IReadOnlyList<string[]> Table(string firstHeader, string? section = null)
     {
-        var lines = section is null ? Prose : [.. Prose.SkipWhile(l => l != section).Skip(1).TakeWhile(l => !l.StartsWith("## ", StringComparison.Ordinal))];
+        var lines = section is null
+            ? Prose
+            : [.. Prose.SkipWhile(l => l != section).Skip(1).TakeWhile(l => !l.StartsWith("## ", StringComparison.Ordinal))];
         var rows = lines
             .SkipWhile(l => !l.StartsWith($"| {firstHeader} |", StringComparison.Ordinal))
             .TakeWhile(l => l.StartsWith('|'))
@@ -105,7 +107,8 @@ internal sealed partial class Document
         {
             var text = LinkOnly().Replace(heading.TrimStart('#').Trim(), "$1").Replace("`", "", StringComparison.Ordinal);
 #pragma warning disable CA1308 // Anchors are lower case.
-            var anchor = string.Concat(text.ToLowerInvariant().Where(c => char.IsLetterOrDigit(c) || c is ' ' or '-' or '_')).Replace(' ', '-');
+            var anchor = string.Concat(
+                text.ToLowerInvariant().Where(c => char.IsLetterOrDigit(c) || c is ' ' or '-' or '_')).Replace(' ', '-');
 #pragma warning restore CA1308
             for (var n = 0; !anchors.Add(n == 0 ? anchor : $"{anchor}-{n}"); n++)
             {

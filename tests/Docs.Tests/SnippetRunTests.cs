@@ -40,14 +40,17 @@ public sealed class SnippetRunTests
     public async Task A_serializer_of_another_library_carries_bodies_and_refuses_others()
     {
         await using var node = await TestNode.StartAsync(
-            mesh => mesh.AddInMemoryTransport().AddBrotli().AddHandler<FetchHandler>(Weather.Fetch), [("Serializer", "Brotli")], AddStations);
+            mesh => mesh.AddInMemoryTransport().AddBrotli().AddHandler<FetchHandler>(Weather.Fetch),
+            [("Serializer", "Brotli")],
+            AddStations);
         Assert.That(await node.Bus.RequestAsync(Weather.Fetch, "pune", Token), Has.Length.EqualTo(4));
         var brotli = new BrotliMessageSerializer(maxBytes: 100);
         Assert.That(() => brotli.Deserialize<Reading>("no"u8.ToArray()), Throws.TypeOf<MalformedBodyException>());
         Assert.That(brotli.Deserialize<string>(default), Is.Null);
         var output = new System.Buffers.ArrayBufferWriter<byte>();
         brotli.Serialize(new string('x', 1000), output);
-        Assert.That(() => brotli.Deserialize<string>(output.WrittenMemory), Throws.TypeOf<MalformedBodyException>(), "too large when decompressed");
+        Assert.That(
+            () => brotli.Deserialize<string>(output.WrittenMemory), Throws.TypeOf<MalformedBodyException>(), "too large when decompressed");
     }
 
     [TestCase("Json")]
@@ -84,7 +87,8 @@ public sealed class SnippetRunTests
         var quota = true;
         await using var node = await TestNode.StartAsync(
             mesh => AddWeather(mesh)
-                .AddHandler(Archive.CheckQuota, (_, _) => quota ? Unit.Value : throw new ReplyException((StatusCode)402, "No quota is left."))
+                .AddHandler(
+                    Archive.CheckQuota, (_, _) => quota ? Unit.Value : throw new ReplyException((StatusCode)402, "No quota is left."))
                 .AddHandler(Archive.Fetch, (_, _) => new[] { s_hottest })
                 .AddHandler<ColdestHandler>(Archive.Coldest)
                 .AddHandler(Archive.Search, (query, _) => new[] { s_coldest with { Month = query.Unit, Day = query.Limit } }),
@@ -174,7 +178,8 @@ public sealed class SnippetRunTests
         await node.Bus.RequestAsync(Weather.Fetch, "pune", Token);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(await output.FirstLine.WaitAsync(TimeSpan.FromSeconds(10), Token), Does.StartWith("weather.log: 4 readings of pune"));
+            Assert.That(
+                await output.FirstLine.WaitAsync(TimeSpan.FromSeconds(10), Token), Does.StartWith("weather.log: 4 readings of pune"));
             Assert.That(node.Bus.DescribeNode().Subscriptions.Select(s => s.Group), Does.Contain("printers"));
         }
     }
@@ -245,7 +250,8 @@ public sealed class SnippetRunTests
         {
             await server.StartAsync(Token);
             await client.StartAsync(Token);
-            Assert.That(await client.Services.GetRequiredService<IServiceBus>().RequestAsync(Weather.Fetch, "pune", Token), Has.Length.EqualTo(4));
+            Assert.That(
+                await client.Services.GetRequiredService<IServiceBus>().RequestAsync(Weather.Fetch, "pune", Token), Has.Length.EqualTo(4));
             await client.StopAsync(Token);
             await server.StopAsync(Token);
         }

@@ -68,7 +68,8 @@ public sealed partial class SnippetTests
     [Test]
     public void Every_document_that_the_xml_docs_name_exists()
     {
-        var named = SourcesOfLibraries().SelectMany(f => DocumentName().Matches(File.ReadAllText(Repository.FullPath(f)))).Select(m => m.Value).Distinct();
+        var named = SourcesOfLibraries()
+            .SelectMany(f => DocumentName().Matches(File.ReadAllText(Repository.FullPath(f)))).Select(m => m.Value).Distinct();
         Assert.That(named.Where(d => !File.Exists(Repository.FullPath(d))), Is.Empty);
     }
 
@@ -76,7 +77,8 @@ public sealed partial class SnippetTests
     public void Every_block_has_a_language() =>
         Assert.That(Repository.Documents.SelectMany(d => d.Blocks).Where(b => !s_languages.Contains(b.Language)), Is.Empty);
 
-    private static IEnumerable<string> SourcesOfLibraries() => Repository.Sources.Where(f => f.StartsWith("src/", StringComparison.Ordinal));
+    private static IEnumerable<string> SourcesOfLibraries() =>
+        Repository.Sources.Where(f => f.StartsWith("src/", StringComparison.Ordinal));
 
     private static IEnumerable<(string From, string File, string Region)> CodeReferences() =>
         from file in SourcesOfLibraries()

@@ -15,7 +15,9 @@ public sealed class GreeterTests
         await service.WaitForErrorLineAsync("Application started");
 
         var caller = await SampleProcess.RunAsync(
-            "GreeterClient", ["--ServiceMesh:Http:Services:greetings:Address", $"static:127.0.0.1:{port}"], SampleProcess.OutputOf("GreeterClient"));
+            "GreeterClient",
+            ["--ServiceMesh:Http:Services:greetings:Address", $"static:127.0.0.1:{port}"],
+            SampleProcess.OutputOf("GreeterClient"));
         await service.TerminateAsync();
 
         Assert.That(caller.Out, Is.EqualTo(["Hello, Pune!"]), caller.ToString);

@@ -11,7 +11,11 @@ public sealed class HttpTests
     public async Task Three_servers_of_a_static_list_print_the_same_as_one_process()
     {
         var ports = Ports();
-        await CompareAsync("WordCount", License, ports, ["--ServiceMesh:Http:Services:words:Address", $"static:{string.Join(',', ports.Select(p => $"127.0.0.1:{p}"))}"]);
+        await CompareAsync(
+            "WordCount",
+            License,
+            ports,
+            ["--ServiceMesh:Http:Services:words:Address", $"static:{string.Join(',', ports.Select(p => $"127.0.0.1:{p}"))}"]);
     }
 
     [Test]
@@ -19,16 +23,26 @@ public sealed class HttpTests
     {
         var ports = Ports();
         await using var dns = await DnsServer.StartAsync(
-            [.. ports.Select(p => $"--srv-host=_mesh._tcp.words.internal,node.internal,{p},0,10"), "--host-record=node.internal,127.0.0.1", "--local-ttl=5"]);
+            [
+                .. ports.Select(p => $"--srv-host=_mesh._tcp.words.internal,node.internal,{p},0,10"),
+                "--host-record=node.internal,127.0.0.1",
+                "--local-ttl=5",
+            ]);
         await CompareAsync("WordCount", License, ports,
-            ["--ServiceMesh:Http:Services:words:Address", "dns+srv://_mesh._tcp.words.internal", "--ServiceMesh:Http:Dns:Servers", $"{dns.EndPoint}"]);
+            [
+                "--ServiceMesh:Http:Services:words:Address",
+                "dns+srv://_mesh._tcp.words.internal",
+                "--ServiceMesh:Http:Dns:Servers",
+                $"{dns.EndPoint}",
+            ]);
     }
 
     [Test]
     public async Task Three_servers_of_TXT_records_print_the_same_as_one_process()
     {
         var ports = Ports();
-        await using var dns = await DnsServer.StartAsync([.. ports.Select(p => $"--txt-record=words.internal,127.0.0.1:{p}"), "--local-ttl=5"]);
+        await using var dns = await DnsServer.StartAsync(
+            [.. ports.Select(p => $"--txt-record=words.internal,127.0.0.1:{p}"), "--local-ttl=5"]);
         await CompareAsync("WordCount", License, ports,
             ["--ServiceMesh:Http:Services:words:Address", "dns+txt://words.internal", "--ServiceMesh:Http:Dns:Servers", $"{dns.EndPoint}"]);
     }
@@ -37,7 +51,11 @@ public sealed class HttpTests
     public async Task The_weather_sample_prints_the_same_over_HTTP_as_in_one_process()
     {
         var ports = Ports();
-        await CompareAsync("Weather", "oslo", ports, ["--ServiceMesh:Http:Services:weather:Address", $"static:{string.Join(',', ports.Select(p => $"127.0.0.1:{p}"))}"]);
+        await CompareAsync(
+            "Weather",
+            "oslo",
+            ports,
+            ["--ServiceMesh:Http:Services:weather:Address", $"static:{string.Join(',', ports.Select(p => $"127.0.0.1:{p}"))}"]);
     }
 
     [Test]
@@ -69,7 +87,8 @@ public sealed class HttpTests
     {
         string[] common = ["--ServiceMesh:Transport", "Http", .. settings];
         var alone = await SampleProcess.RunAsync(sample, argument);
-        var servers = ports.Select(port => SampleProcess.Start(sample, ["--Role", "Server", "--ServiceMesh:Http:Listen", $"http://127.0.0.1:{port}", .. common])).ToArray();
+        var servers = ports.Select(port => SampleProcess.Start(
+            sample, ["--Role", "Server", "--ServiceMesh:Http:Listen", $"http://127.0.0.1:{port}", .. common])).ToArray();
         try
         {
             await Task.WhenAll(servers.Select(server => server.WaitForErrorLineAsync("serves over Http")));

@@ -68,7 +68,8 @@ public sealed class RedisTests(string wire)
         return server;
     }
 
-    private Task<Run> ClientAsync(string sample, string argument) => SampleProcess.RunAsync(sample, [argument, "--Role", "Client", .. OverRedis()]);
+    private Task<Run> ClientAsync(string sample, string argument) =>
+        SampleProcess.RunAsync(sample, [argument, "--Role", "Client", .. OverRedis()]);
 
     private string[] OverRedis() =>
         ["--ServiceMesh:Transport", "Redis", "--ServiceMesh:Redis:Configuration", _redis.Address, "--ServiceMesh:Redis:Wire", wire];

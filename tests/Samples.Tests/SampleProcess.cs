@@ -47,7 +47,8 @@ internal sealed class SampleProcess : IDisposable
         return await process.EndAsync();
     }
 
-    public static SampleProcess Start(string sample, string[] args, string? directory = null, params (string Key, string Value)[] environment)
+    public static SampleProcess Start(
+        string sample, string[] args, string? directory = null, params (string Key, string Value)[] environment)
     {
         var start = new ProcessStartInfo("dotnet", [Path.Combine(OutputOf(sample), $"{sample}.dll"), .. args])
         {

@@ -50,7 +50,9 @@ public sealed class ForeignTests
         }
     }
 
-    /// <summary>A value in words, its bytes from this serializer, and a test whether this serializer reads other bytes as the same value.</summary>
+    /// <summary>
+    /// A value in words, its bytes from this serializer, and a test whether this serializer reads other bytes as the same value.
+    /// </summary>
     private sealed record Case(JsonArray Words, byte[] Bytes, Predicate<byte[]> IsReadFrom);
 
     // The sizes at which the headers of texts, bytes, arrays and maps change.

@@ -94,7 +94,8 @@ public sealed class JsonFormatterTests
                 .AddHandler(greet, (input, _) => new JsonObject { ["text"] = $"{input["greeting"]} {input["name"]}" }),
             [("Serializer", "MessagePack")]);
 
-        var answer = await node.Bus.ExecuteAsync(greet.Merge(new JsonObject { ["greeting"] = "hello" }), new JsonObject { ["name"] = "jan" });
+        var answer = await node.Bus.ExecuteAsync(
+            greet.Merge(new JsonObject { ["greeting"] = "hello" }), new JsonObject { ["name"] = "jan" });
 
         Assert.That((string?)answer["text"], Is.EqualTo("hello jan"));
     }

@@ -12,7 +12,8 @@ public sealed class MixedSerializerTests
     [TestCase("Json", "MessagePack", "application/json")]
     [TestCase("MessagePack", "Json", "application/msgpack")]
     [TestCase("MessagePack", "MessagePack", "application/msgpack")]
-    public async Task A_request_has_the_format_of_its_caller_and_is_answered_in_the_same_format(string caller, string server, string contentType)
+    public async Task A_request_has_the_format_of_its_caller_and_is_answered_in_the_same_format(
+        string caller, string server, string contentType)
     {
         var network = new InMemoryNetwork();
         var seen = new List<string>();

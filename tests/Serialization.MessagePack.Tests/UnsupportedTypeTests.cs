@@ -73,7 +73,8 @@ public sealed class UnsupportedTypeTests
             () => packed.Bytes(5),
             Throws.TypeOf<NotSupportedException>()
                 .With.Message.EqualTo("A value of type Int32 cannot be written as MessagePack. No numbers today."));
-        Assert.That(() => _packed.Bytes(new Throwing()), Throws.TypeOf<InvalidTimeZoneException>(), "an exception of a member is not wrapped");
+        Assert.That(
+            () => _packed.Bytes(new Throwing()), Throws.TypeOf<InvalidTimeZoneException>(), "an exception of a member is not wrapped");
     }
 
     [Test]
@@ -150,7 +151,8 @@ public sealed class UnsupportedTypeTests
             _packed.EnsureSupported<T>,
             Throws.TypeOf<NotSupportedException>().With.Message.Contains(reason).And.Message.Contains(remedy),
             typeof(T).ToString());
-        Assert.That(() => _packed.Deserialize<T>(new byte[] { 0x80 }), Throws.TypeOf<NotSupportedException>(), "the type is refused, not the body");
+        Assert.That(
+            () => _packed.Deserialize<T>(new byte[] { 0x80 }), Throws.TypeOf<NotSupportedException>(), "the type is refused, not the body");
     }
 
     private static async Task<string> StartFailureAsync(Action<IServiceMeshBuilder> configure)

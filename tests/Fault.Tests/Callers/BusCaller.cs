@@ -15,14 +15,15 @@ internal sealed class BusCaller : Caller
     private BusCaller(TestNode node) => _node = node;
 
     public static async Task<Caller> StartAsync(
-        IEnumerable<(string Key, string Value)> settings, Action<HttpTransportOptions> configure) => new BusCaller(await TestNode.StartAsync(
-        mesh => mesh.AddHttpTransport(configure),
-        [
-            ("Transport", "Http"),
-            ("ErrorPolicy", "Ignore"),
-            ("DrainTimeout", "00:00:01"),
-            .. settings.Select(s => ($"Http:{s.Key}", s.Value)),
-        ]));
+        IEnumerable<(string Key, string Value)> settings, Action<HttpTransportOptions> configure) =>
+        new BusCaller(await TestNode.StartAsync(
+            mesh => mesh.AddHttpTransport(configure),
+            [
+                ("Transport", "Http"),
+                ("ErrorPolicy", "Ignore"),
+                ("DrainTimeout", "00:00:01"),
+                .. settings.Select(s => ($"Http:{s.Key}", s.Value)),
+            ]));
 
     public override IServiceProvider Services => _node.Services;
 

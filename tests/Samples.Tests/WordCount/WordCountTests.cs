@@ -119,7 +119,10 @@ public sealed class WordCountTests : IDisposable
     {
         _files.Write("ServiceMesh.sln", "");
         _files.Write("notes.md", "tree tree tree tree");
-        string[] documents = [_files.Write("README.md", "tree ant"), _files.Write("docs/a.md", "bush"), _files.Write("docs/deep/b.md", "bush ant")];
+        string[] documents =
+        [
+            _files.Write("README.md", "tree ant"), _files.Write("docs/a.md", "bush"), _files.Write("docs/deep/b.md", "bush ant"),
+        ];
 
         var run = await SampleProcess.RunAsync("WordCount", [], Path.Combine(_files.Path, "docs", "deep"));
 
