@@ -224,8 +224,7 @@ public sealed partial class ConfigurationTests
 
     // The next larger or smaller value.
     private static string Moved(string value, Type type, int direction) =>
-        type == typeof(TimeSpan)
-            ? (TimeSpan.Parse(value, CultureInfo.InvariantCulture) + TimeSpan.FromTicks(direction)).ToString("c", CultureInfo.InvariantCulture)
+        type == typeof(TimeSpan) ? $"{TimeSpan.Parse(value, CultureInfo.InvariantCulture) + TimeSpan.FromTicks(direction):c}"
         : type == typeof(int) ? (int.Parse(value, CultureInfo.InvariantCulture) + direction).ToString(CultureInfo.InvariantCulture)
         : (double.Parse(value, CultureInfo.InvariantCulture) + (direction * 0.001)).ToString(CultureInfo.InvariantCulture);
 
