@@ -37,9 +37,8 @@ internal static class Serializers
             }
         }
 
-        await output.WriteLineAsync(
-            $"{Environment.ProcessorCount} processors, .NET {Environment.Version}, "
-                + $"{rounds} rounds of {time.TotalMilliseconds} ms each way, medians");
+        var machine = $"{Environment.ProcessorCount} processors, .NET {Environment.Version}";
+        await output.WriteLineAsync($"{machine}, {rounds} rounds of {time.TotalMilliseconds} ms each way, medians");
         await output.WriteLineAsync(
             $"{"value",-16} {"serializer",-16} {"bytes",8} {"write ns",10} {"write B",9} {"read ns",10} {"read B",9}");
         foreach (var subject in subjects)

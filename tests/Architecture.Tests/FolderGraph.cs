@@ -10,12 +10,14 @@ namespace ServiceMesh.Architecture.Tests;
 /// </summary>
 internal sealed class FolderGraph
 {
-    /// <summary>The name of the folder of the project file.</summary>
+    /// <summary>The name of the folder of the project file, or of the examined folder itself.</summary>
     public const string Root = ".";
 
     private readonly List<Reference> _references = [];
 
-    private FolderGraph() { }
+    private readonly string _top;
+
+    private FolderGraph(string top) => _top = top;
 
     /// <summary>Every reference from one folder to another, in the order of files and lines.</summary>
     public IReadOnlyList<Reference> References => _references;
@@ -24,19 +26,22 @@ internal sealed class FolderGraph
     public IReadOnlyCollection<string> Folders { get; private init; } = [];
 
     /// <summary>Compiles the sources below the folder of a project file and examines every name in them.</summary>
-    public static FolderGraph Of(string project)
+    /// <param name="project">The folder of the project file.</param>
+    /// <param name="below">A folder of the project whose own folders are examined. Default: the project.</param>
+    public static FolderGraph Of(string project, string below = "")
     {
+        var top = Path.Combine(project, below);
         var files = SourceFiles(project).ToArray();
         var trees = files.Select(file => CSharpSyntaxTree.ParseText(File.ReadAllText(file), s_parse, file)).ToArray();
         var compilation = CSharpCompilation.Create(
             "Examined", [.. trees, ImplicitUsings(project)], ReferencesOf(project), new(OutputKind.DynamicallyLinkedLibrary));
-        var graph = new FolderGraph
+        var graph = new FolderGraph(top)
         {
-            Folders = [.. files.Select(file => FolderOf(project, file)).Distinct().Order(StringComparer.Ordinal)],
+            Folders = [.. files.Select(file => FolderOf(top, file)).OfType<string>().Distinct().Order(StringComparer.Ordinal)],
         };
         foreach (var tree in trees)
         {
-            graph.Add(project, tree, compilation.GetSemanticModel(tree));
+            graph.Add(tree, compilation.GetSemanticModel(tree));
         }
 
         return graph;
@@ -81,38 +86,44 @@ internal sealed class FolderGraph
             .Select(path => MetadataReference.CreateFromFile(path));
     }
 
-    private static string FolderOf(string project, string file) =>
-        Path.GetRelativePath(project, file).Split(Path.DirectorySeparatorChar) switch
-        {
-            [_] => Root,
-            [var folder, ..] => folder,
-            _ => Root,
-        };
-
-    private void Add(string project, SyntaxTree tree, SemanticModel model)
+    // Null for a file that is not in the examined folder.
+    private static string? FolderOf(string top, string file) => Path.GetRelativePath(top, file).Split(Path.DirectorySeparatorChar) switch
     {
-        var from = FolderOf(project, tree.FilePath);
+        ["..", ..] => null,
+        [_] => Root,
+        [var folder, ..] => folder,
+        _ => Root,
+    };
+
+    private void Add(SyntaxTree tree, SemanticModel model)
+    {
+        if (FolderOf(_top, tree.FilePath) is not { } from)
+        {
+            return;
+        }
+
         foreach (var name in tree.GetRoot().DescendantNodes().OfType<SimpleNameSyntax>())
         {
             var found = model.GetSymbolInfo(name);
             var symbol = found.Symbol ?? found.CandidateSymbols.FirstOrDefault();
-            foreach (var to in FoldersOf(project, symbol).Where(to => to != from))
+            foreach (var to in FoldersOf(symbol).Where(to => to != from))
             {
                 var line = name.GetLocation().GetLineSpan().StartLinePosition.Line + 1;
-                _references.Add(new(from, to, Path.GetRelativePath(project, tree.FilePath), line, name.Identifier.Text));
+                _references.Add(new(from, to, Path.GetRelativePath(_top, tree.FilePath), line, name.Identifier.Text));
             }
         }
     }
 
     // A partial type in files of two folders counts for both.
-    private static IEnumerable<string> FoldersOf(string project, ISymbol? symbol)
+    private IEnumerable<string> FoldersOf(ISymbol? symbol)
     {
         var type = symbol as INamedTypeSymbol ?? symbol?.ContainingType;
         return type is null
             ? []
             : type.Locations
                 .Where(location => location.SourceTree is { FilePath.Length: > 0 })
-                .Select(location => FolderOf(project, location.SourceTree!.FilePath))
+                .Select(location => FolderOf(_top, location.SourceTree!.FilePath))
+                .OfType<string>()
                 .Distinct();
     }
 

@@ -51,4 +51,15 @@ internal static class Layers
         "Endpoints",         // an endpoint with its measured state
         "Wire",
     ];
+
+    public static readonly IReadOnlyList<string> HttpPipeline =
+    [
+        FolderGraph.Root, // the layers in their order
+        "Retry",          // whether another attempt follows, and the budget
+        "Attempts",       // a request, its attempts, and their outcomes
+        "Timeouts",
+        "Limits",
+        "Ejection",
+        "CircuitBreaking",
+    ];
 }

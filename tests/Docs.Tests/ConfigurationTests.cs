@@ -40,9 +40,8 @@ public sealed partial class ConfigurationTests
         Assert.That(written.Success, Is.True, $"{Path} has a place for the table '{table}'");
         if (Environment.GetEnvironmentVariable("UPDATE_SNIPPETS") == "1")
         {
-            File.WriteAllText(
-                Repository.FullPath(Path),
-                text.Replace(written.Value, $"<!-- table: {table} -->\n{generated}\n<!-- end -->", StringComparison.Ordinal));
+            var update = $"<!-- table: {table} -->\n{generated}\n<!-- end -->";
+            File.WriteAllText(Repository.FullPath(Path), text.Replace(written.Value, update, StringComparison.Ordinal));
             return;
         }
 
@@ -53,12 +52,13 @@ public sealed partial class ConfigurationTests
     public void The_table_of_keys_has_exactly_the_keys_that_the_bus_knows()
     {
         using var provider = Services([]).BuildServiceProvider();
+        var ofTheBus = OptionsSchema.Of<ServiceMeshOptions>()
+            .With<ServiceMeshRequestOptions>().With<ServiceMeshHandlerOptions>().With<ServiceMeshErrorOptions>();
         var known = provider.GetKeyedServices<TransportRegistration>("").SelectMany(t => t.Keys.Select(k => $"{t.Name}:{k}"))
-            .Concat(OptionsSchema.Of<ServiceMeshOptions>()
-                .With<ServiceMeshRequestOptions>().With<ServiceMeshHandlerOptions>().With<ServiceMeshErrorOptions>().Keys);
+            .Concat(ofTheBus.Keys);
         var retry = OptionKey.Of(new Http.HttpRetryOptions(), "Http:Services:*:Retry:").Select(k => k.Name);
-        var documented = OptionKey.All.Select(
-            k => k.Name.Replace("NAME", "*", StringComparison.Ordinal).Replace("TOPIC", "*", StringComparison.Ordinal))
+        var documented = OptionKey.All
+            .Select(k => k.Name.Replace("NAME", "*", StringComparison.Ordinal).Replace("TOPIC", "*", StringComparison.Ordinal))
             .SelectMany(k => k == "Http:Services:*:Retry:*" ? retry : [k]);
         Assert.That(documented, Is.EquivalentTo(known));
     }
@@ -114,8 +114,8 @@ public sealed partial class ConfigurationTests
             }
             catch (OptionsValidationException failure)
             {
-                return failure.Failures.FirstOrDefault(
-                    f => f.StartsWith(path, StringComparison.Ordinal) && f.Contains(range.ToString(), StringComparison.Ordinal));
+                return failure.Failures.FirstOrDefault(f =>
+                    f.StartsWith(path, StringComparison.Ordinal) && f.Contains(range.ToString(), StringComparison.Ordinal));
             }
         }
     }
@@ -185,7 +185,7 @@ public sealed partial class ConfigurationTests
         var named =
             from document in Repository.Documents
             where document.Path.StartsWith("docs/", StringComparison.Ordinal)
-                && !document.Path.StartsWith("docs/decisions/", StringComparison.Ordinal)
+            where !document.Path.StartsWith("docs/decisions/", StringComparison.Ordinal)
             from line in document.Prose
             from match in KeyInProse().Matches(line)
             where !known.Contains(match.Groups[1].Value)
@@ -223,10 +223,13 @@ public sealed partial class ConfigurationTests
     }
 
     // The next larger or smaller value.
-    private static string Moved(string value, Type type, int direction) =>
-        type == typeof(TimeSpan) ? $"{TimeSpan.Parse(value, CultureInfo.InvariantCulture) + TimeSpan.FromTicks(direction):c}"
-        : type == typeof(int) ? (int.Parse(value, CultureInfo.InvariantCulture) + direction).ToString(CultureInfo.InvariantCulture)
-        : (double.Parse(value, CultureInfo.InvariantCulture) + (direction * 0.001)).ToString(CultureInfo.InvariantCulture);
+    private static string Moved(string value, Type type, int direction)
+    {
+        var invariant = CultureInfo.InvariantCulture;
+        return type == typeof(TimeSpan) ? (TimeSpan.Parse(value, invariant) + TimeSpan.FromTicks(direction)).ToString("c", invariant)
+            : type == typeof(int) ? (int.Parse(value, invariant) + direction).ToString(invariant)
+            : (double.Parse(value, invariant) + (direction * 0.001)).ToString(invariant);
+    }
 
     private static object Read(string value, Type type) => type == typeof(TimeSpan)
         ? TimeSpan.Parse(value, CultureInfo.InvariantCulture)
@@ -234,8 +237,9 @@ public sealed partial class ConfigurationTests
 
     private static Regex Table(string name) => new($"<!-- table: {name} -->\n(.*?)<!-- end -->", RegexOptions.Singleline);
 
-    [GeneratedRegex(
-        "`(?:ServiceMesh:)?((?:Request|Handler|Errors|Redis|Http|Tls|Dns|Health|Timeouts|Retry|RetryBudget|CircuitBreaker|Ejection|Limits"
-            + "|HttpClients):[A-Za-z:]+)`")]
+    private const string Sections =
+        "Request|Handler|Errors|Redis|Http|Tls|Dns|Health|Timeouts|Retry|RetryBudget|CircuitBreaker|Ejection|Limits|HttpClients";
+
+    [GeneratedRegex($"`(?:ServiceMesh:)?((?:{Sections}):[A-Za-z:]+)`")]
     private static partial Regex KeyInProse();
 }

@@ -31,8 +31,7 @@ public sealed partial class LanguageTests
     [Test]
     public void Test_names_have_at_most_80_characters() => Check("test-names", (file, line) =>
         file.StartsWith("tests/", StringComparison.Ordinal)
-            && TestName().Match(line) is { Success: true } name
-            && name.Groups[1].Length > MaxTestName);
+        && TestName().Match(line) is { Success: true } name && name.Groups[1].Length > MaxTestName);
 
     [TestCase("Ask whoever is there.", true)]
     [TestCase("It does not wait any more.", true)]

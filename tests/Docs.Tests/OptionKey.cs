@@ -52,11 +52,12 @@ internal sealed record OptionKey(string Name, PropertyInfo Property, object? Val
         Dictionary<string, string> => [new($"{name}:TOPIC", property, null)],
         // The retry keys of one service are the same as those of all services.
         HttpRetryOptions when name.Contains("NAME", StringComparison.Ordinal) => [new($"{name}:*", property, null)],
-        not null when value.GetType().Namespace!.StartsWith("ServiceMesh", StringComparison.Ordinal)
-            && value.GetType().Name.EndsWith("Options", StringComparison.Ordinal) =>
-            Of(value, $"{name}:"),
+        not null when IsSection(value.GetType()) => Of(value, $"{name}:"),
         _ => [new(name, property, value is "" ? null : value)],
     };
+
+    private static bool IsSection(Type type) =>
+        type.Namespace!.StartsWith("ServiceMesh", StringComparison.Ordinal) && type.Name.EndsWith("Options", StringComparison.Ordinal);
 
     private string DefaultCell() => Value is null ? XmlDocumentation.Default(this) : $"`{Words.InConfiguration(Value)}`";
 

@@ -27,8 +27,8 @@ public sealed class PublicApiTests
         Assert.That(File.Exists(file), Is.True, $"{file} is missing: UPDATE_SNIPPETS=1 dotnet test tests/Docs.Tests writes it");
         Assert.That(
             surface, Is.EqualTo(File.ReadAllText(file)),
-            "The public API has changed: describe the change in CHANGELOG.md, "
-                + "and update the file with UPDATE_SNIPPETS=1 dotnet test tests/Docs.Tests");
+            "The public surface has changed: write the change into CHANGELOG.md, " +
+            "and the file with UPDATE_SNIPPETS=1 dotnet test tests/Docs.Tests");
     }
 
     private static string SurfaceOf(Assembly assembly)
@@ -41,9 +41,9 @@ public sealed class PublicApiTests
             DenyNamespacePrefixes = [], // extension methods are in namespaces of the platform
             IncludeAssemblyAttributes = false,
         };
-        var extensions = types[true].SelectMany(type => type
-            .GetMethods(BindingFlags.Public | BindingFlags.Static | BindingFlags.DeclaredOnly)
-            .Select(method => $"{type.FullName}: {method}").Order(StringComparer.Ordinal));
+        const BindingFlags Static = BindingFlags.Public | BindingFlags.Static | BindingFlags.DeclaredOnly;
+        var extensions = types[true].SelectMany(type =>
+            type.GetMethods(Static).Select(method => $"{type.FullName}: {method}").Order(StringComparer.Ordinal));
         return string.Join('\n', [assembly.GeneratePublicApi(options).ReplaceLineEndings("\n").TrimEnd(), .. extensions, ""]);
     }
 
@@ -56,6 +56,7 @@ public sealed class PublicApiTests
         var name = XDocument.Load(Repository.FullPath(project)).Descendants("AssemblyName").Single().Value;
         return File.Exists(Path.Combine(AppContext.BaseDirectory, $"{name}.dll"))
             ? Assembly.Load(name)
-            : throw new InvalidOperationException($"Add a reference to {project} to tests/Docs.Tests, so that its public API is compared.");
+            : throw new InvalidOperationException(
+                $"Add a reference to {project} to tests/Docs.Tests, so that its public API is compared.");
     }
 }

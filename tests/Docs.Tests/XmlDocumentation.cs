@@ -8,8 +8,8 @@ internal static partial class XmlDocumentation
 {
     private static readonly Dictionary<string, XElement> s_summaries = new[] { "ServiceMesh", "ServiceMesh.Http", "ServiceMesh.Redis" }
         .SelectMany(assembly => XDocument.Load(Path.Combine(AppContext.BaseDirectory, $"{assembly}.xml")).Descendants("member"))
-        .Where(member => ((string)member.Attribute("name")!).StartsWith("P:ServiceMesh.", StringComparison.Ordinal)
-            && member.Element("summary") is not null)
+        .Where(member => ((string)member.Attribute("name")!).StartsWith("P:ServiceMesh.", StringComparison.Ordinal))
+        .Where(member => member.Element("summary") is not null)
         .ToDictionary(member => (string)member.Attribute("name")!, member => member.Element("summary")!);
 
     /// <summary>The whole summary of an option in one line.</summary>
@@ -42,8 +42,7 @@ internal static partial class XmlDocumentation
     {
         XText text => text.Value,
         XElement { Name.LocalName: "c" } code => $"`{code.Value}`",
-        XElement { Name.LocalName: "see" } link =>
-            $"`{NameOf((string?)link.Attribute("cref") ?? (string?)link.Attribute("langword") ?? "")}`",
+        XElement { Name.LocalName: "see" } link => $"`{NameOf((string?)link.Attribute("cref") ?? "")}`",
         XElement { Name.LocalName: "para" } paragraph => $" {string.Concat(paragraph.Nodes().Select(Markdown))} ",
         _ => throw new InvalidOperationException($"The table of keys cannot show {node}."),
     };

@@ -69,6 +69,10 @@ public sealed class ContractTests
     }
 
     [Test]
+    public void A_formatter_that_a_type_names_is_used() =>
+        Assert.That(_packed.Hex(new Counting { 7, 8 }), Is.EqualTo("02"));
+
+    [Test]
     public void The_resolver_of_the_application_takes_precedence_over_the_default()
     {
         var packed = new MessagePackMessageSerializer(new() { Resolver = CompositeResolver.Create(new Backwards()) });
@@ -204,6 +208,16 @@ public sealed class ContractTests
 
         [JsonIgnore]
         public int B { get; set; }
+    }
+
+    [MessagePackFormatter(typeof(HowMany))]
+    public sealed class Counting : List<int>;
+
+    public sealed class HowMany : IMessagePackFormatter<Counting?>
+    {
+        public void Serialize(ref MessagePackWriter writer, Counting? value, MessagePackSerializerOptions options) => writer.Write(value!.Count);
+
+        public Counting? Deserialize(ref MessagePackReader reader, MessagePackSerializerOptions options) => [reader.ReadInt32()];
     }
 
     private sealed class Backwards : IMessagePackFormatter<string?>

@@ -1,6 +1,7 @@
 using System.Numerics;
 using MessagePack;
 using MessagePack.Formatters;
+using MessagePack.Resolvers;
 using Microsoft.Extensions.DependencyInjection;
 using NUnit.Framework;
 using ServiceMesh.Support;
@@ -58,6 +59,19 @@ public sealed class UnsupportedTypeTests
     [Test]
     public void A_member_that_names_a_formatter_or_is_ignored_may_have_any_type() =>
         Assert.That(_packed.Back(new Excused { A = 1, Ignored = () => { } })!.A, Is.EqualTo(1));
+
+    [Test]
+    public void A_type_that_the_resolver_of_the_application_cannot_build_is_refused_alike()
+    {
+        var packed = new MessagePackMessageSerializer(new() { Resolver = ContractlessStandardResolver.Instance });
+        Assert.That(
+            packed.EnsureSupported<Internal>,
+            Throws.TypeOf<NotSupportedException>().With.Message.Contains("only allows public type").And.Message.Contains("docs/serialization.md"));
+        Assert.That(
+            packed.EnsureSupported<Order>,
+            Throws.TypeOf<NotSupportedException>().With.Message.Contains("cannot serialize Order, because of its member Lines.Callback"));
+        Assert.That(packed.EnsureSupported<Type[]>, Throws.TypeOf<NotSupportedException>().With.Message.Contains("must not choose types"));
+    }
 
     [Test]
     public void A_value_of_type_object_is_refused_when_it_is_written() =>

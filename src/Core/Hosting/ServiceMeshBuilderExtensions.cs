@@ -68,7 +68,10 @@ public static class ServiceMeshBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(topic);
         ArgumentNullException.ThrowIfNull(handler);
-        return builder.With(HandlerDefinition.ForRequest<TIn, TOut>(topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))), configure);
+        return builder.With(
+            HandlerDefinition.ForRequest<TIn, TOut>(
+                topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))),
+            configure);
     }
 
     /// <summary>Answers requests with a function that needs to wait for nothing.</summary>
@@ -81,7 +84,10 @@ public static class ServiceMeshBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(topic);
         ArgumentNullException.ThrowIfNull(handler);
-        return builder.With(HandlerDefinition.ForRequest<TIn, TOut>(topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))), configure);
+        return builder.With(
+            HandlerDefinition.ForRequest<TIn, TOut>(
+                topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))),
+            configure);
     }
 
     /// <summary>Receives signals with an asynchronous function.</summary>
@@ -95,7 +101,9 @@ public static class ServiceMeshBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(pattern);
         ArgumentNullException.ThrowIfNull(handler);
-        return builder.With(HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context))), configure);
+        return builder.With(
+            HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context))),
+            configure);
     }
 
     /// <summary>Receives signals with a function that needs to wait for nothing.</summary>
@@ -118,8 +126,8 @@ public static class ServiceMeshBuilderExtensions
     }
 
     /// <summary>Adds a step around every handler of this bus, inside those added before. A singleton.</summary>
-    public static IServiceMeshBuilder AddHandlerMiddleware<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] T>(
-        this IServiceMeshBuilder builder)
+    public static IServiceMeshBuilder AddHandlerMiddleware<
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] T>(this IServiceMeshBuilder builder)
         where T : class, IHandlerMiddleware
     {
         ArgumentNullException.ThrowIfNull(builder);
@@ -181,7 +189,8 @@ public static class ServiceMeshBuilderExtensions
         return builder;
     }
 
-    private static IServiceMeshBuilder With(this IServiceMeshBuilder builder, HandlerDefinition definition, Action<HandlerOptions>? configure)
+    private static IServiceMeshBuilder With(
+        this IServiceMeshBuilder builder, HandlerDefinition definition, Action<HandlerOptions>? configure)
     {
         var options = new HandlerOptions();
         configure?.Invoke(options);

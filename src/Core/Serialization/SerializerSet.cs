@@ -22,7 +22,7 @@ internal sealed class SerializerSet
     {
         _all = [.. all];
         Configured = Array.Find(_all, s => string.Equals(s.Name, name, StringComparison.OrdinalIgnoreCase))
-            ?? throw new ArgumentException($"There is no serializer '{name}'; there are: {string.Join(", ", Names)}.", nameof(name));
+            ?? throw new ArgumentException($"The serializer '{name}' is unknown; known are: {string.Join(", ", Names)}.", nameof(name));
     }
 
     public IMessageSerializer Configured { get; }
@@ -69,7 +69,9 @@ internal sealed class SerializerSet
         return body;
     }
 
-    /// <summary>The same, with the copy in <paramref name="reused"/> when it has room. Another array takes its place when it has not.</summary>
+    /// <summary>
+    /// The same, with the copy in <paramref name="reused"/> when it has room; otherwise another array takes its place.
+    /// </summary>
     public static ReadOnlyMemory<byte> Encode<T>(IMessageSerializer serializer, T value, ref byte[]? reused)
     {
         var buffer = TakeBuffer();

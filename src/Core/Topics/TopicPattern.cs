@@ -32,7 +32,9 @@ public sealed class TopicPattern : IEquatable<TopicPattern>
     public static TopicPattern Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        return TryParse(text, out var pattern) ? pattern : throw new FormatException($"'{text}' is not a pattern. {Grammar} {Topic.Grammar}");
+        return TryParse(text, out var pattern)
+            ? pattern
+            : throw new FormatException($"'{text}' is not a pattern. {Grammar} {Topic.Grammar}");
     }
 
     /// <summary>Reads a pattern that came from outside.</summary>

@@ -46,7 +46,23 @@ internal sealed class FormatterSource(IFormatterResolver? application)
         return _found.GetOrAdd(type, found);
     }
 
-    private IMessagePackFormatter<T> Find<T>() => Own<T>() ?? application?.GetFormatter<T>() ?? Library<T>();
+    private IMessagePackFormatter<T> Find<T>()
+    {
+        RefuseCode(typeof(T));
+        try
+        {
+            return Own<T>() ?? application?.GetFormatter<T>() ?? Library<T>();
+        }
+        catch (TypeInitializationException failure)
+        {
+            // The library builds a formatter in a static constructor.
+            throw new UnsupportedTypeException(
+                typeof(T),
+                $"is refused by MessagePack-CSharp: {failure.GetBaseException().Message.TrimEnd('.')}. "
+                + "docs/serialization.md says what a type needs.",
+                failure);
+        }
+    }
 
     private static IMessagePackFormatter<T>? Own<T>()
     {
@@ -66,37 +82,26 @@ internal sealed class FormatterSource(IFormatterResolver? application)
             return (IMessagePackFormatter<T>)DynamicObjectTypeFallbackFormatter.Instance;
         }
 
-        RefuseUnsafe(typeof(T));
+        RefuseHiddenUnion(typeof(T));
         if (CollectionClass(typeof(T)) is { } collection)
         {
             return (IMessagePackFormatter<T>)collection;
         }
 
-        try
+        foreach (var resolver in s_library)
         {
-            foreach (var resolver in s_library)
+            if (resolver.GetFormatter<T>() is { } formatter)
             {
-                if (resolver.GetFormatter<T>() is { } formatter)
-                {
-                    return formatter;
-                }
+                return formatter;
             }
+        }
 
-            return ObjectResolver(typeof(T)).GetFormatter<T>() ?? throw new UnsupportedTypeException(
-                typeof(T), "is not known to MessagePack. Give it a formatter through MessagePackSerializerSettings.Resolver.");
-        }
-        catch (TypeInitializationException failure)
-        {
-            // The library builds a formatter in a static constructor.
-            throw new UnsupportedTypeException(
-                typeof(T),
-                $"is refused by MessagePack-CSharp: {failure.GetBaseException().Message.TrimEnd('.')}. "
-                + "docs/serialization.md says what a type needs.",
-                failure);
-        }
+        return ObjectResolver(typeof(T)).GetFormatter<T>() ?? throw new UnsupportedTypeException(
+            typeof(T), "is not known to MessagePack. Give it a formatter through MessagePackSerializerSettings.Resolver.");
     }
 
-    private static void RefuseUnsafe(Type type)
+    // Also where the resolver of the application has a formatter, as the library's own resolvers have one for Type.
+    private static void RefuseCode(Type type)
     {
         if (typeof(Delegate).IsAssignableFrom(type))
         {
@@ -109,7 +114,10 @@ internal sealed class FormatterSource(IFormatterResolver? application)
             throw new UnsupportedTypeException(
                 type, "is a type, and a body from outside must not choose types. Send its name as a string.");
         }
+    }
 
+    private static void RefuseHiddenUnion(Type type)
+    {
         Type[] union = [.. type.GetCustomAttributes<UnionAttribute>(inherit: false).Select(u => u.SubType)];
         if (union.Length > 0 && (type.IsVisible ? Array.Find(union, t => !t.IsVisible) : type) is { } hidden)
         {
@@ -121,7 +129,8 @@ internal sealed class FormatterSource(IFormatterResolver? application)
     // For the library a class that derives from List<int> is a list of objects, and a small integer in it is a byte.
     private static object? CollectionClass(Type type)
     {
-        if (type.IsGenericType || type.IsArray || !typeof(ICollection).IsAssignableFrom(type) || type.GetConstructor([]) is null)
+        if (type.IsGenericType || type.IsArray || !typeof(ICollection).IsAssignableFrom(type) || type.GetConstructor([]) is null
+            || type.IsDefined(typeof(MessagePackFormatterAttribute)))
         {
             return null;
         }

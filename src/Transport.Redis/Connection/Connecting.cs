@@ -31,7 +31,7 @@ internal static class Connecting
             if (server.ServerType is ServerType.Sentinel or ServerType.Twemproxy)
             {
                 throw new NotSupportedException(
-                    $"{server.EndPoint} is a {server.ServerType}, which has no publish/subscribe for applications. Name the Redis servers themselves (ServiceMesh:Redis:Configuration).");
+                    $"{server.EndPoint} is a {server.ServerType}, which has no publish/subscribe for applications. Name the Redis servers themselves (Redis:Configuration).");
             }
 
             if (server.IsConnected)
@@ -45,7 +45,7 @@ internal static class Connecting
         }
 
         return isCluster && multiplexer.GetDatabase().Database != 0
-            ? throw new NotSupportedException("A Redis Cluster has database 0 and no other: take defaultDatabase out of ServiceMesh:Redis:Configuration.")
+            ? throw new NotSupportedException("A Redis Cluster has database 0 and no other: take defaultDatabase out of Redis:Configuration.")
             : new(multiplexer, isCluster, hasShardedChannels);
     }
 

@@ -144,7 +144,7 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
             const string Deaf = "A message that this node published for itself did not come back. May its user PUBLISH and SUBSCRIBE on the mesh's channels?";
             if (!options.KeepTrying)
             {
-                throw new TransportException($"{Deaf} (ServiceMesh:Redis:Configuration)");
+                throw new TransportException($"{Deaf} (Redis:Configuration)");
             }
 
             Break(Deaf);

@@ -8,7 +8,8 @@ internal static partial class RedisLog
     [LoggerMessage(100, LogLevel.Warning, "The connection to Redis is gone: {Reason}")]
     public static partial void GapBegan(ILogger logger, string reason);
 
-    [LoggerMessage(101, LogLevel.Warning, "Redis and all subscriptions are back; it was away from {From:O} to {To:O}, and messages for this node in between may be lost")]
+    [LoggerMessage(101, LogLevel.Warning,
+        "Redis and all subscriptions are back; it was away from {From:O} to {To:O}, and messages for this node in between may be lost")]
     public static partial void GapEnded(ILogger logger, DateTimeOffset from, DateTimeOffset to);
 
     [LoggerMessage(102, LogLevel.Warning, "{Pending} requests end with an unknown outcome, because their replies may be lost")]

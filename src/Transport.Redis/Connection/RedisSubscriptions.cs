@@ -7,8 +7,12 @@ namespace ServiceMesh.Redis;
 /// What this node hears on Redis: each entry is one queue of the client, which delivers in order and away from the thread that
 /// reads. While Redis is away a change is remembered and comes into force with everything else at the end of the gap. Thread-safe.
 /// </summary>
-internal sealed class RedisSubscriptions(RedisConnection connection, ILogger logger) : IDisposable
+internal sealed class RedisSubscriptions(RedisConnection connection, TimeProvider clock, ILogger logger) : IDisposable
 {
+    // The client is connected for commands a moment before it is for subscriptions.
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(25);
+
     // One change at a time, because a restoration subscribes everything again.
     private readonly SemaphoreSlim _changing = new(1);
     private readonly Dictionary<RedisChannel, int> _channels = [];
@@ -96,7 +100,8 @@ internal sealed class RedisSubscriptions(RedisConnection connection, ILogger log
         try
         {
             await ChangeAsync(
-                () => Task.WhenAll(All().Where(entry => !entry.IsHeard).Select(entry => SubscribeAsync(entry))), CancellationToken.None).ConfigureAwait(false);
+                () => Task.WhenAll(All().Where(entry => !entry.IsHeard).Select(entry => SubscribeAsync(entry))), CancellationToken.None)
+                    .ConfigureAwait(false);
         }
         catch (Exception failure) when (RedisConnection.IsOfRedis(failure))
         {
@@ -150,7 +155,8 @@ internal sealed class RedisSubscriptions(RedisConnection connection, ILogger log
         catch (RedisServerException refusal)
         {
             throw new TransportException(
-                $"Redis does not let this node subscribe: {Printable.Line(refusal.Message)}. Give its user (ServiceMesh:Redis:Configuration) the right to SUBSCRIBE and PSUBSCRIBE on the mesh's channels.",
+                $"Redis does not let this node subscribe: {Printable.Line(refusal.Message)}. " +
+                "Give its user (ServiceMesh:Redis:Configuration) the right to SUBSCRIBE and PSUBSCRIBE on the mesh's channels.",
                 refusal);
         }
         catch (Exception failure) when (RedisConnection.IsOfRedis(failure))
@@ -201,7 +207,21 @@ internal sealed class RedisSubscriptions(RedisConnection connection, ILogger log
     private async Task FollowAsync(Entry entry)
     {
         var client = connection.Client!;
-        entry.Follow(client, await client.Subscriber.SubscribeAsync(entry.Channel).ConfigureAwait(false));
+        var begun = clock.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                entry.Follow(client, await client.Subscriber.SubscribeAsync(entry.Channel).ConfigureAwait(false));
+                return;
+            }
+            catch (RedisConnectionException failure)
+                when (failure.CommandStatus == CommandStatus.WaitingToBeSent
+                    && clock.GetElapsedTime(begun) < s_patience && client == connection.Client)
+            {
+                await Task.Delay(s_pause, clock).ConfigureAwait(false);
+            }
+        }
     }
 
     private async Task UnsubscribeAsync(Entry entry)

@@ -51,7 +51,8 @@ internal sealed class ServerClock(RedisConnection connection, SharedClock shared
         }
 
         var slot = client.Multiplexer.HashSlot($"{prefix}:clock");
-        var owner = client.Multiplexer.GetServers().Select(server => server.ClusterConfiguration).FirstOrDefault(c => c is not null)?.GetBySlot(slot)?.EndPoint;
+        var owner = client.Multiplexer.GetServers().Select(server => server.ClusterConfiguration).FirstOrDefault(c =>
+            c is not null)?.GetBySlot(slot)?.EndPoint;
         return owner is null ? null : client.Multiplexer.GetServer(owner);
     }
 
@@ -62,7 +63,8 @@ internal sealed class ServerClock(RedisConnection connection, SharedClock shared
         var name = await client.Database.StringGetAsync(key).WaitAsync(s_patience, clock, cancellationToken).ConfigureAwait(false);
         if (name.IsNull)
         {
-            await client.Database.StringSetAsync(key, Guid.NewGuid().ToString("N"), when: When.NotExists).WaitAsync(s_patience, clock, cancellationToken).ConfigureAwait(false);
+            await client.Database.StringSetAsync(key, Guid.NewGuid().ToString("N"), when: When.NotExists).WaitAsync(s_patience, clock,
+                cancellationToken).ConfigureAwait(false);
             name = await client.Database.StringGetAsync(key).WaitAsync(s_patience, clock, cancellationToken).ConfigureAwait(false);
         }
 

@@ -70,13 +70,15 @@ internal sealed record Offer(MessageKind Kind, TopicPattern Pattern, string? Gro
     public static bool TryRead(string? text, [NotNullWhen(true)] out Offer? offer)
     {
         offer = null;
-        if (text is null || text.Length > 2 * Topic.MaxLength + 4 || text.Split(':') is not [("r" or "s") and var kind, var pattern, var group])
+        if (text is null || text.Length > 2 * Topic.MaxLength + 4
+            || text.Split(':') is not [("r" or "s") and var kind, var pattern, var group])
         {
             return false;
         }
 
         var isRequest = kind == "r";
-        if (!TopicPattern.TryParse(pattern, out var parsed) || (isRequest && !parsed.IsExact) || (isRequest && group.Length == 0) || (group.Length > 0 && !Topic.IsSegment(group)))
+        if (!TopicPattern.TryParse(pattern, out var parsed) || (isRequest && !parsed.IsExact) || (isRequest && group.Length == 0)
+            || (group.Length > 0 && !Topic.IsSegment(group)))
         {
             return false;
         }

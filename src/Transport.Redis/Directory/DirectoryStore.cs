@@ -32,7 +32,8 @@ internal sealed class DirectoryStore(RedisConnection connection, ServerClock clo
     {
         var key = KeyOf(self.Id);
         var transaction = connection.Database.CreateTransaction();
-        HashEntry[] entries = [new(Head, Encode(self)), new(State, state.ToString()), .. offers.Select(o => new HashEntry(o.ToString(), RedisValue.EmptyString))];
+        HashEntry[] entries = [new(Head, Encode(self)), new(State, state.ToString()), .. offers.Select(o => new HashEntry(o.ToString(),
+            RedisValue.EmptyString))];
         Task[] commands =
         [
             transaction.KeyDeleteAsync(key),
@@ -53,11 +54,15 @@ internal sealed class DirectoryStore(RedisConnection connection, ServerClock clo
         }
 
         var transaction = connection.Database.CreateTransaction();
-        Task[] commands = [transaction.HashDeleteAsync(key, [.. removed.Select(o => (RedisValue)o.ToString())]), transaction.HashSetAsync(key, entries)];
+        Task[] commands = [transaction.HashDeleteAsync(key, [.. removed.Select(o => (RedisValue)o.ToString())]),
+            transaction.HashSetAsync(key, entries)];
         return ExecuteAsync(transaction, commands).WaitAsync(s_patience, time);
     }
 
-    /// <summary>Renews this node's entry, and takes out of the set what has aged out. False when the entry is not whole and must be written again.</summary>
+    /// <summary>
+    /// Renews this node's entry, and takes out of the set what has aged out. False when the entry is not whole and must be written
+    /// again.
+    /// </summary>
     public async Task<bool> RenewAsync(string id, int offers)
     {
         var database = connection.Database;
@@ -69,17 +74,20 @@ internal sealed class DirectoryStore(RedisConnection connection, ServerClock clo
             renewed,
             ListSelfAsync(id),
             database.SortedSetRemoveRangeByScoreAsync(_members, double.NegativeInfinity, now),
-            database.SortedSetRemoveRangeByScoreAsync(_members, now + s_latest.TotalMilliseconds, double.PositiveInfinity)).WaitAsync(s_patience, time).ConfigureAwait(false);
+            database.SortedSetRemoveRangeByScoreAsync(_members, now + s_latest.TotalMilliseconds,
+                double.PositiveInfinity)).WaitAsync(s_patience, time).ConfigureAwait(false);
         return await renewed.ConfigureAwait(false) && await length.ConfigureAwait(false) == offers + OwnFields;
     }
 
     /// <summary>Takes this node out.</summary>
     public Task RemoveAsync(string id) =>
-        Task.WhenAll(connection.Database.KeyDeleteAsync(KeyOf(id)), connection.Database.SortedSetRemoveAsync(_members, id)).WaitAsync(s_patience, time);
+        Task.WhenAll(connection.Database.KeyDeleteAsync(KeyOf(id)), connection.Database.SortedSetRemoveAsync(_members,
+            id)).WaitAsync(s_patience, time);
 
     /// <summary>Publishes a notice. All nodes that are there receive it.</summary>
     public Task PublishAsync(DirectoryNotice notice) => connection.Subscriber
-        .PublishAsync(Notices, JsonSerializer.SerializeToUtf8Bytes(notice, DirectoryJson.Default.DirectoryNotice)).WaitAsync(s_patience, time);
+        .PublishAsync(Notices, JsonSerializer.SerializeToUtf8Bytes(notice, DirectoryJson.Default.DirectoryNotice)).WaitAsync(s_patience,
+            time);
 
     /// <summary>The ids of the nodes that are there, as far as they can be ids.</summary>
     public async Task<IReadOnlyList<string>> ListAsync()

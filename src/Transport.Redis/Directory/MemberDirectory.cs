@@ -7,9 +7,10 @@ namespace ServiceMesh.Redis;
 
 /// <summary>
 /// Who is there and what they handle, as far as this node knows: kept by notices, and read from Redis at the start, after a gap,
-/// and when nobody is known for a request. Readers see immutable groups and never wait. Thread-safe.
+/// and when no member is known for a request. Readers see immutable groups and never wait. Thread-safe.
 /// </summary>
-internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, TransportContext context, Action<LinkLoss> onLoss, Func<Announcement, bool> canReach, Random random)
+internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, TransportContext context, Action<LinkLoss> onLoss,
+    Func<Announcement, bool> canReach, Random random)
 {
     // Bounded, because topics of signals come from the application.
     private const int MaxRemembered = 4096;
@@ -51,7 +52,8 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
     {
         if (value.Length() > 1 << 20 || DirectoryJson.ReadNotice((byte[])value!) is not { } notice)
         {
-            onLoss(new("malformed-frame", "unknown", store.Notices.ToString(), "What was published there is not a notice of the directory."));
+            onLoss(new("malformed-frame", "unknown", store.Notices.ToString(),
+                "What was published there is not a notice of the directory."));
         }
         else if (notice.Node != context.NodeId)
         {
@@ -138,7 +140,8 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
     private bool TryApply(Member known, DirectoryNotice notice)
     {
         var (added, removed) = (new List<Offer>(), new List<Offer>());
-        foreach (var (texts, offers) in (ReadOnlySpan<(IReadOnlyList<string>?, List<Offer>)>)[(notice.Added, added), (notice.Removed, removed)])
+        foreach (var (texts, offers) in (ReadOnlySpan<(IReadOnlyList<string>?, List<Offer>)>)[(notice.Added, added), (notice.Removed,
+            removed)])
         {
             foreach (var text in texts ?? [])
             {
@@ -152,12 +155,14 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
         }
 
         var next = known.Offers.Except(removed).Union(added);
-        Set(known with { State = known.State with { Version = notice.Version, Count = next.Count }, Offers = next }, [.. added, .. removed]);
+        Set(known with { State = known.State with { Version = notice.Version, Count = next.Count }, Offers = next }, [.. added,
+            .. removed]);
         return true;
     }
 
     // One reading of a node at a time; a notice that comes meanwhile is newer and asks again.
-    private Task ReadOneAsync(string id) => _reading.AddOrUpdate(id, _ => ReadAsync(id), (_, before) => before.IsCompleted ? ReadAsync(id) : AfterAsync(before, id));
+    private Task ReadOneAsync(string id) => _reading.AddOrUpdate(id, _ => ReadAsync(id), (_, before) => before.IsCompleted
+        ? ReadAsync(id) : AfterAsync(before, id));
 
     private async Task AfterAsync(Task before, string id)
     {
@@ -228,7 +233,8 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
             return;
         }
 
-        if ((_gone.TryGetValue(id, out var gone) && gone >= head.Version) || (_members.TryGetValue(id, out var known) && known.State.Version >= head.Version))
+        if ((_gone.TryGetValue(id, out var gone) && gone >= head.Version)
+            || (_members.TryGetValue(id, out var known) && known.State.Version >= head.Version))
         {
             return;
         }
@@ -272,7 +278,7 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
 
     // A draining node handles nothing for others but what the bus itself answers.
     private static bool Handles(Member? member, Offer offer) => member is not null && member.Offers.Contains(offer)
-        && (!member.State.IsDraining || MeshTopics.IsReserved(offer.Pattern));
+        && (!member.State.IsDraining || ReservedTopics.IsReserved(offer.Pattern));
 
     private void IndexNeedsLock(Member? before, Member? after, IReadOnlyCollection<Offer>? touched)
     {
@@ -356,7 +362,7 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
 
     // '*' stands for the application's topics: who wants the bus's own says so.
     private static bool Matches(TopicPattern pattern, Topic topic) => pattern.Matches(topic)
-        && (!topic.ToString().StartsWith(MeshTopics.ReservedPrefix, StringComparison.Ordinal) || MeshTopics.IsReserved(pattern));
+        && (!ReservedTopics.IsReserved(topic) || ReservedTopics.IsReserved(pattern));
 
     // Each caller prefers other members, so that few callers use few members and many callers use all.
     private MemberGroup GroupOf(string name, Member[] members)

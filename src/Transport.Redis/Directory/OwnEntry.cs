@@ -8,7 +8,8 @@ namespace ServiceMesh.Redis;
 /// This node's entry in the directory. Changes that come while one is being written go together with the next one. Those that
 /// change wait until the other nodes have taken the change over, or for a second. Thread-safe.
 /// </summary>
-internal sealed class OwnEntry(DirectoryStore store, MemberDirectory directory, RedisConnection connection, TransportContext context, ILogger logger)
+internal sealed class OwnEntry(DirectoryStore store, MemberDirectory directory, RedisConnection connection, TransportContext context,
+    ILogger logger)
 {
     // How long a change waits for the others.
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
@@ -180,7 +181,7 @@ internal sealed class OwnEntry(DirectoryStore store, MemberDirectory directory, 
     private async Task WriteAsync(bool waitForOthers, CancellationToken cancellationToken)
     {
         Waiter? waiter = null;
-        // Without Redis there is nobody to tell; the end of the gap announces everything.
+        // Without Redis no node can be told; the end of the gap announces everything.
         await _writing.RunAsync(async () =>
         {
             waiter = await WriteOnceAsync().ConfigureAwait(false) ?? waiter;
@@ -251,7 +252,8 @@ internal sealed class OwnEntry(DirectoryStore store, MemberDirectory directory, 
 
         try
         {
-            await (all ? store.WriteAllAsync(_self, state, offers) : store.WriteChangeAsync(_self.Id, state, added, removed)).ConfigureAwait(false);
+            await (all ? store.WriteAllAsync(_self, state, offers) : store.WriteChangeAsync(_self.Id, state, added, removed))
+                .ConfigureAwait(false);
             await store.PublishAsync(all || added.Length + removed.Length > MaxNoticed
                 ? new(_self.Id, state.Version)
                 : new(_self.Id, state.Version, from, Texts(added), Texts(removed))).ConfigureAwait(false);

@@ -14,7 +14,7 @@ internal interface IReportFormat
 
     byte[] Write(ErrorReport report);
 
-    /// <summary>False for an entry that is no report. Never throws.</summary>
+    /// <summary>False for an entry that is not a report. Never throws.</summary>
     /// <param name="entry">What the list holds.</param>
     /// <param name="now">The time of a report that does not say when it was made.</param>
     /// <param name="report">What it says.</param>

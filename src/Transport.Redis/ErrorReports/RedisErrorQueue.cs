@@ -8,7 +8,7 @@ namespace ServiceMesh.Redis;
 /// where reading and draining begin.
 /// </summary>
 /// <remarks>
-/// What must be exact is one MULTI/EXEC of two commands, so nobody comes between them: a push and the cut that keeps the
+/// What must be exact is one MULTI/EXEC of two commands, so no other client comes between them: a push and the cut that keeps the
 /// list within its bound (the length after the push says how many the cut drops, also when many push at once), and the reading
 /// of the tail and its removal (so two who drain never share a report). Only an entry that a foreign program's own cut
 /// drops is not counted here.
@@ -29,12 +29,14 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
     public void Open(RedisConnection connection, TransportContext context) => _opened = new(connection, context);
 
     public async ValueTask<int> CountAsync(CancellationToken cancellationToken = default) =>
-        (int)Math.Min(int.MaxValue, await AskAsync("counted", database => database.ListLengthAsync(format.Key, CommandFlags.None), cancellationToken)
+        (int)Math.Min(int.MaxValue, await AskAsync("counted", database => database.ListLengthAsync(format.Key, CommandFlags.None),
+            cancellationToken)
             .ConfigureAwait(false));
 
     public async ValueTask<int> AddAsync(ErrorReport report, CancellationToken cancellationToken = default)
     {
-        var length = await AskAsync("added to", database => PushAsync(database, format.Write(report)), cancellationToken).ConfigureAwait(false);
+        var length = await AskAsync("added to", database => PushAsync(database, format.Write(report)), cancellationToken)
+            .ConfigureAwait(false);
         return (int)Math.Max(0, length - Capacity);
     }
 
@@ -47,7 +49,8 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
         {
             var from = passed;
             var wanted = Math.Min(max - read.Count, Chunk);
-            var tail = await AskAsync("read", database => database.ListRangeAsync(format.Key, -(from + wanted), -(from + 1), CommandFlags.None), cancellationToken)
+            var tail = await AskAsync("read", database => database.ListRangeAsync(format.Key, -(from + wanted), -(from + 1),
+                CommandFlags.None), cancellationToken)
                 .ConfigureAwait(false);
             Take(tail, read);
             passed += tail.Length;
@@ -73,7 +76,8 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
                 // The token counts between the steps only: what a step has taken out is gone from Redis.
                 cancellationToken.ThrowIfCancellationRequested();
                 var wanted = Math.Min(max - drained.Count, Chunk);
-                var tail = await AskAsync("drained", database => CutTailAsync(database, wanted), CancellationToken.None).ConfigureAwait(false);
+                var tail = await AskAsync("drained", database => CutTailAsync(database, wanted), CancellationToken.None)
+                    .ConfigureAwait(false);
                 ReportUnreadable(Take(tail, drained));
                 if (tail.Length < wanted)
                 {
@@ -113,7 +117,8 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
     {
         if (entries > 0)
         {
-            _opened!.Context.ReportLoss("unreadable-report", format.Key, $"{entries} entries of the error queue were no reports and are taken out.");
+            _opened!.Context.ReportLoss("unreadable-report", format.Key,
+                $"{entries} entries of the error queue were no reports and are taken out.");
         }
     }
 
@@ -144,7 +149,8 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
             $"The error queue '{format.Key}' is in Redis, and the bus has not connected yet. Start it first.");
         try
         {
-            return await Pool.ReturnAsync(command(opened.Connection.Database).WaitAsync(s_patience, opened.Context.Clock, cancellationToken))
+            return await Pool.ReturnAsync(command(opened.Connection.Database).WaitAsync(s_patience, opened.Context.Clock,
+                cancellationToken))
                 .ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)

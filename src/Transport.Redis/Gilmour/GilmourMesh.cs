@@ -31,7 +31,7 @@ internal sealed class GilmourMesh : IRedisMesh
     public GilmourMesh(RedisTransportOptions options, RedisConnection connection, TransportContext context, ILogger logger)
     {
         (_connection, _context, _logger) = (connection, context, logger);
-        _subscriptions = new(connection, logger);
+        _subscriptions = new(connection, context.Clock, logger);
         _publisher = new(connection, context);
         var claims = new Claims(connection, context.NodeId);
         _presence = new(connection, context, options.KeyPrefix);

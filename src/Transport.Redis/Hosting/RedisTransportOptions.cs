@@ -52,7 +52,7 @@ public sealed class RedisTransportOptions
 
     /// <summary>
     /// The most bytes that leave in one PUBLISH of the native wire, unless a single message is larger: what waits for a member
-    /// while a PUBLISH is under way goes together in the next. 1 KiB to 16 MiB. Default: 256 KiB.
+    /// while a PUBLISH is under way goes together in the next. 1,024 to 16,777,216. Default: 262,144.
     /// </summary>
     [OptionRange(1024, 16 * 1024 * 1024)]
     public int MaxBatchBytes { get; set; } = 256 * 1024;
@@ -70,7 +70,9 @@ public sealed class RedisTransportOptions
     public Func<CancellationToken, Task<IConnectionMultiplexer>>? Connect { get; set; }
 
     /// <summary>The servers, for the log, without anything secret.</summary>
-    internal string Servers => Connect is not null ? "a connection of the application" : string.Join(", ", ConfigurationOptions.Parse(Configuration).EndPoints.Select(Describe));
+    internal string Servers => Connect is not null
+        ? "a connection of the application"
+        : string.Join(", ", ConfigurationOptions.Parse(Configuration).EndPoints.Select(Describe));
 
     /// <summary>True for a frame that is too large to be looked at.</summary>
     internal static bool Exceeds(int frameBytes, int maxBodyBytes) => frameBytes > maxBodyBytes + FrameOverhead;

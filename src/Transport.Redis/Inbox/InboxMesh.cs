@@ -39,17 +39,19 @@ internal sealed class InboxMesh : IRedisMesh
     private Task _ticking = Task.CompletedTask;
     private Task _renewing = Task.CompletedTask;
 
-    public InboxMesh(RedisTransportOptions options, RedisConnection connection, TransportContext context, IMeterFactory meters, ILogger logger)
+    public InboxMesh(RedisTransportOptions options, RedisConnection connection, TransportContext context, IMeterFactory meters,
+        ILogger logger)
     {
         var (prefix, clock) = (options.KeyPrefix, context.Clock);
         (_connection, _context, _logger) = (connection, context, logger);
-        _subscriptions = new(connection, logger);
+        _subscriptions = new(connection, clock, logger);
         _losses = new(context);
         _sharedClock = new(clock);
         _serverClock = new(connection, _sharedClock, clock, prefix);
         _writer = new(connection, prefix);
         _links = new(
-            context.NodeId, _writer.To, new() { MaxBodyBytes = context.MaxBodyBytes, MaxBatchBytes = options.MaxBatchBytes }, clock, _sharedClock)
+            context.NodeId, _writer.To, new() { MaxBodyBytes = context.MaxBodyBytes, MaxBatchBytes = options.MaxBatchBytes }, clock,
+                _sharedClock)
         {
             OnLoss = _losses.Report,
             OnBeat = connection.Heard,
@@ -78,7 +80,8 @@ internal sealed class InboxMesh : IRedisMesh
         await LearnAsync(cancellationToken).ConfigureAwait(false);
         var info = _context.Describe();
         await _own.StartAsync(
-            new(info.Id, info.Name, info.Host, info.ProcessId, _serverClock.Now - (long)info.Uptime.TotalMilliseconds, WireFormat.Version, IsSharded),
+            new(info.Id, info.Name, info.Host, info.ProcessId, _serverClock.Now - (long)info.Uptime.TotalMilliseconds, WireFormat.Version,
+                IsSharded),
             _links.To(info.Id)).WaitAsync(cancellationToken).ConfigureAwait(false);
         _ticking = TickAsync();
         _renewing = RenewAsync();
@@ -106,7 +109,8 @@ internal sealed class InboxMesh : IRedisMesh
         _stopping.Dispose();
     }
 
-    public ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken) => _requests.RequestAsync(request, cancellationToken);
+    public ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken) =>
+        _requests.RequestAsync(request, cancellationToken);
 
     public async ValueTask<SignalResult> SignalAsync(Message signal, CancellationToken cancellationToken)
     {
@@ -141,7 +145,8 @@ internal sealed class InboxMesh : IRedisMesh
             // Handles before it is known for it: nothing that arrives is refused.
             _links.Requests.Add([.. subscriptions.Where(s => s.Kind == MessageKind.Request)]);
             _links.SignalGroups.Add([.. subscriptions.Where(s => s is { Kind: MessageKind.Signal, Group: not null })]);
-            await Task.WhenAll(subscriptions.Where(s => s is { Kind: MessageKind.Signal, Group: null }).Select(s => HearAsync(s, cancellationToken)))
+            await Task.WhenAll(subscriptions.Where(s => s is { Kind: MessageKind.Signal, Group: null }).Select(s => HearAsync(s,
+                cancellationToken)))
                 .ConfigureAwait(false);
             await _own.ChangeAsync(subscriptions.Select(Offer.Of), [], cancellationToken).ConfigureAwait(false);
         }
@@ -179,8 +184,10 @@ internal sealed class InboxMesh : IRedisMesh
 
     private void HearInbox(RedisChannel channel, RedisValue packet) => _links.Hear((byte[])packet!);
 
-    private async Task HearAsync(Subscription subscription, CancellationToken cancellationToken) => _individuals[subscription] = await _subscriptions.HearAsync(
-        _signals.ChannelOf(subscription.Pattern), (channel, packet) => _signals.Hear(subscription, channel, (byte[])packet!), cancellationToken).ConfigureAwait(false);
+    private async Task HearAsync(Subscription subscription,
+        CancellationToken cancellationToken) => _individuals[subscription] = await _subscriptions.HearAsync(
+        _signals.ChannelOf(subscription.Pattern), (channel, packet) => _signals.Hear(subscription, channel, (byte[])packet!),
+            cancellationToken).ConfigureAwait(false);
 
     private Task ForgetAsync(Subscription subscription, CancellationToken cancellationToken) =>
         _individuals.TryRemove(subscription, out var entry) ? _subscriptions.ForgetAsync(entry, cancellationToken) : Task.CompletedTask;
@@ -228,7 +235,8 @@ internal sealed class InboxMesh : IRedisMesh
 
         _losses.Report(new("unreachable-member", node.Id, "directory", node.Frames == WireFormat.Version
             ? $"Node '{node.Id}' hears another kind of channel than this node publishes to. Do both see the same Redis?"
-            : $"Node '{node.Id}' speaks version {node.Frames} of the frames; this node speaks {WireFormat.Version}. They exchange no messages until both run the same version."));
+            : $"Node '{node.Id}' speaks version {node.Frames} of the frames; this node speaks {WireFormat.Version}. " +
+              "They exchange no messages until both run the same version."));
         return false;
     }
 
@@ -276,7 +284,9 @@ internal sealed class InboxMesh : IRedisMesh
     private void Observe(Meter meter)
     {
         meter.CreateObservableGauge("servicemesh.redis.outbox.depth", () => _links.Depth, "{frame}", "Frames that wait to be written.");
-        meter.CreateObservableGauge("servicemesh.redis.pending", () => _links.Outstanding, "{request}", "Requests that wait for an answer.");
-        meter.CreateObservableGauge("servicemesh.redis.members", () => _directory.Members.Count, "{node}", "Nodes that are known, this one included.");
+        meter.CreateObservableGauge("servicemesh.redis.pending", () => _links.Outstanding, "{request}",
+            "Requests that wait for an answer.");
+        meter.CreateObservableGauge("servicemesh.redis.members", () => _directory.Members.Count, "{node}",
+            "Nodes that are known, this one included.");
     }
 }

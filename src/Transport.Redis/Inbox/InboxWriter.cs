@@ -41,7 +41,8 @@ internal sealed class InboxWriter(RedisConnection connection, string prefix)
             connection.Refused(Printable.Line(refusal.Message));
             return new(WriteResult.NotWritten, $"Redis refused the message: {Printable.Line(refusal.Message)}");
         }
-        catch (RedisConnectionException failure) when (failure.CommandStatus is CommandStatus.WaitingToBeSent or CommandStatus.WaitingInBacklog)
+        catch (RedisConnectionException failure)
+            when (failure.CommandStatus is CommandStatus.WaitingToBeSent or CommandStatus.WaitingInBacklog)
         {
             return new(WriteResult.NotWritten, $"The message did not leave: {Printable.Line(failure.Message)}");
         }

@@ -59,12 +59,14 @@ internal sealed class LossLog(TransportContext context)
     {
         if (window.Count > OneByOne)
         {
-            Tell(window.Last with { Reason = reason }, $"{Printable.Line(window.Last.Detail)} There were {window.Count - OneByOne} more within a second.");
+            Tell(window.Last with { Reason = reason },
+                $"{Printable.Line(window.Last.Detail)} There were {window.Count - OneByOne} more within a second.");
         }
     }
 
     private void Tell(LinkLoss loss, string detail) => context.TellLoss(
-        loss.Reason, Printable.Line(loss.Topic), detail, StatusCode.BadRequest, DirectoryJson.IsNodeId(loss.Sender) ? loss.Sender : "unknown");
+        loss.Reason, Printable.Line(loss.Topic), detail, StatusCode.BadRequest, DirectoryJson.IsNodeId(loss.Sender)
+            ? loss.Sender : "unknown");
 
     private sealed class Window
     {

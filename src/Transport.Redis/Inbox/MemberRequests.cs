@@ -30,7 +30,7 @@ internal sealed class MemberRequests(MemberDirectory directory, RedisConnection 
 
         return groups.Length switch
         {
-            0 => Nobody(request),
+            0 => NoMember(request),
             1 => await AskAsync(request, groups[0], cancellationToken).ConfigureAwait(false),
             _ => await AskAllAsync(request, groups, cancellationToken).ConfigureAwait(false),
         };
@@ -42,7 +42,8 @@ internal sealed class MemberRequests(MemberDirectory directory, RedisConnection 
         var reply = await AskAsync(signal, group, CancellationToken.None).ConfigureAwait(false);
         if (reply.Status.IsFailure)
         {
-            context.ReportLoss("refused", signal.Topic.ToString(), $"No member of group '{group.Name}' took the signal. {reply.Error}", reply.Status, signal.Sender);
+            context.ReportLoss("refused", signal.Topic.ToString(), $"No member of group '{group.Name}' took the signal. {reply.Error}",
+                reply.Status, signal.Sender);
         }
     }
 
@@ -71,14 +72,15 @@ internal sealed class MemberRequests(MemberDirectory directory, RedisConnection 
                     }
                 }
 
-                return best is null or { Status: StatusCode.NotFound } ? Nobody(message) : best;
+                return best is null or { Status: StatusCode.NotFound } ? NoMember(message) : best;
             }
 
             var answer = await member.Link.SendAsync(message, group.Name, cancellationToken).ConfigureAwait(false);
             switch (answer.Kind)
             {
                 case AnswerKind.Reply:
-                case AnswerKind.Refusal when answer.Reply.Status is not (StatusCode.Overloaded or StatusCode.Unavailable or StatusCode.NotFound):
+                case AnswerKind.Refusal
+                    when answer.Reply.Status is not (StatusCode.Overloaded or StatusCode.Unavailable or StatusCode.NotFound):
                     return answer.Reply;
                 case AnswerKind.NotSent when !connection.IsUp:
                     return NotConnected();
@@ -106,7 +108,8 @@ internal sealed class MemberRequests(MemberDirectory directory, RedisConnection 
         return await first.Task.ConfigureAwait(false);
     }
 
-    private async Task CollectAsync(Message request, (string Group, Task<ReplyMessage> Reply)[] asking, TaskCompletionSource<ReplyMessage> first)
+    private async Task CollectAsync(Message request, (string Group, Task<ReplyMessage> Reply)[] asking,
+        TaskCompletionSource<ReplyMessage> first)
     {
         ReplyMessage? best = null;
         var refused = new List<(string Group, ReplyMessage Reply)>();
@@ -131,7 +134,8 @@ internal sealed class MemberRequests(MemberDirectory directory, RedisConnection 
                 // Another group answers, so the caller will not hear that these did not get their copy.
                 foreach (var (group, reply) in refused)
                 {
-                    context.ReportLoss("refused", request.Topic.ToString(), $"Group '{group}' did not take the request. {reply.Error}", reply.Status, request.Sender);
+                    context.ReportLoss("refused", request.Topic.ToString(), $"Group '{group}' did not take the request. {reply.Error}",
+                        reply.Status, request.Sender);
                 }
             }
         }
@@ -143,7 +147,8 @@ internal sealed class MemberRequests(MemberDirectory directory, RedisConnection 
 
     private MemberGroup GroupOf(Message message, string name)
     {
-        var groups = message.Kind == MessageKind.Request ? directory.Requests(message.Topic.ToString()) : directory.SignalGroups(message.Topic);
+        var groups = message.Kind == MessageKind.Request ? directory.Requests(message.Topic.ToString())
+            : directory.SignalGroups(message.Topic);
         return Array.Find(groups, g => g.Name == name) ?? new(name, [], Random.Shared);
     }
 
@@ -161,9 +166,10 @@ internal sealed class MemberRequests(MemberDirectory directory, RedisConnection 
         }
     }
 
-    private ReplyMessage Nobody(Message message) => message.Kind == MessageKind.Request && directory.IsAwayFor(message.Topic)
+    private ReplyMessage NoMember(Message message) => message.Kind == MessageKind.Request && directory.IsAwayFor(message.Topic)
         ? ReplyMessage.Failure(
-            StatusCode.Unavailable, $"The nodes that handle '{message.Topic}' cannot be reached at the moment. Try again.", notProcessed: true)
+            StatusCode.Unavailable, $"The nodes that handle '{message.Topic}' cannot be reached at the moment. Try again.",
+                notProcessed: true)
         : ReplyMessage.NoHandler(message.Topic);
 
     private ReplyMessage NotConnected() => ReplyMessage.Failure(StatusCode.Unavailable, connection.Absence, notProcessed: true);

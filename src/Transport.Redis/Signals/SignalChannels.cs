@@ -43,7 +43,8 @@ internal sealed class SignalChannels(RedisConnection connection, TransportContex
                 connection.Refused(Printable.Line(failure.Message));
             }
 
-            throw failure as TransportException ?? new($"Redis did not take the signal, or its answer is lost: {Printable.Line(failure.Message)}", failure);
+            throw failure as TransportException
+                ?? new($"Redis did not take the signal, or its answer is lost: {Printable.Line(failure.Message)}", failure);
         }
     }
 

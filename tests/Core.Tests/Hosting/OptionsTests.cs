@@ -1,4 +1,5 @@
 using System.Reflection;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
@@ -144,8 +145,7 @@ public sealed class OptionsTests
 
     private static ServiceMeshOptions Bound(string key, string value)
     {
-        var section = new Microsoft.Extensions.Configuration.ConfigurationBuilder();
-        Microsoft.Extensions.Configuration.MemoryConfigurationBuilderExtensions.AddInMemoryCollection(section, [new(key, value)]);
+        var section = new ConfigurationBuilder().AddInMemoryCollection([new(key, value)]);
         var services = new ServiceCollection();
         services.AddServiceMesh(section.Build()).AddTransport(new("text", [], _ => new ScriptedTransport())).AddInMemoryTransport();
         services.RemoveAll<IValidateOptions<ServiceMeshOptions>>();

@@ -25,6 +25,17 @@ public sealed class FrameTests
             return status == FrameStatus.Read && fault == FrameFault.None && consumed == bytes.Length && sent.IsSameAs(frame);
         }));
 
+    [TestCase("application/json", 1)]
+    [TestCase("application/msgpack", 2)]
+    [TestCase("", 3)]
+    public void A_content_type_has_its_mark_before_the_body(string contentType, int mark)
+    {
+        using var buffer = new FrameBuffer();
+        FrameWriter.Reply(buffer, 1, new() { Status = StatusCode.Ok, ContentType = contentType, Body = new byte[] { 7 } }, 0);
+
+        Assert.That(buffer.Written.ToArray()[^2..], Is.EqualTo((byte[])[(byte)mark, 7]));
+    }
+
     [Test]
     public void Frames_that_follow_each_other_are_read_one_by_one() =>
         Check.One(TopicGenerators.Seeded.WithMaxTest(300), Prop.ForAll(FrameGenerators.Any.ListOf().ToArbitrary(), sent =>

@@ -15,15 +15,13 @@ internal sealed class BusCaller : Caller
     private BusCaller(TestNode node) => _node = node;
 
     public static async Task<Caller> StartAsync(
-        IEnumerable<(string Key, string Value)> settings, Action<HttpTransportOptions> configure) =>
-        new BusCaller(await TestNode.StartAsync(
+        IEnumerable<(string Key, string Value)> settings, Action<HttpTransportOptions> configure)
+    {
+        var ofHttp = settings.Select(s => ($"Http:{s.Key}", s.Value));
+        return new BusCaller(await TestNode.StartAsync(
             mesh => mesh.AddHttpTransport(configure),
-            [
-                ("Transport", "Http"),
-                ("ErrorPolicy", "Ignore"),
-                ("DrainTimeout", "00:00:01"),
-                .. settings.Select(s => ($"Http:{s.Key}", s.Value)),
-            ]));
+            [("Transport", "Http"), ("ErrorPolicy", "Ignore"), ("DrainTimeout", "00:00:01"), .. ofHttp]));
+    }
 
     public override IServiceProvider Services => _node.Services;
 
@@ -32,10 +30,9 @@ internal sealed class BusCaller : Caller
     protected override async Task<Seen> SeeAsync(bool isIdempotent, CancellationToken cancellationToken)
     {
         var reply = await _node.Bus.TryRequestAsync(s_ask, "pune", isIdempotent ? s_idempotent : null, cancellationToken);
-        return new(
-            (int)reply.Status, reply.Failure?.Message ?? "", reply.IsSuccess ? reply.Value!.Server : null)
-            {
-                IsNotProcessed = reply.Failure?.NotProcessed ?? false,
-            };
+        return new((int)reply.Status, reply.Failure?.Message ?? "", reply.IsSuccess ? reply.Value!.Server : null)
+        {
+            IsNotProcessed = reply.Failure?.NotProcessed ?? false,
+        };
     }
 }

@@ -15,9 +15,8 @@ internal sealed class HttpClientCaller : Caller
     public HttpClientCaller(IEnumerable<(string Key, string Value)> settings, Action<HttpTransportOptions> configure)
     {
         var services = new ServiceCollection();
-        services.AddSingleton<IConfiguration>(new ConfigurationBuilder()
-            .AddInMemoryCollection(
-                settings.Select(s => KeyValuePair.Create<string, string?>($"ServiceMesh:Http:{s.Key}", s.Value))).Build());
+        var ofHttp = settings.Select(s => KeyValuePair.Create<string, string?>($"ServiceMesh:Http:{s.Key}", s.Value));
+        services.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection(ofHttp).Build());
         services.AddHttpClient("weather", http => http.BaseAddress = new("http://weather/")).AddServiceMesh(configure: configure);
         _provider = services.BuildServiceProvider();
         Client = _provider.GetRequiredService<IHttpClientFactory>().CreateClient("weather");

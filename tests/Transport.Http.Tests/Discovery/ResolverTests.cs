@@ -190,8 +190,8 @@ public sealed class ResolverTests
     }
 
     [TestCase("[ null ]", "entry 0 is null")]
-    [TestCase("[ { \"host\": \"a b\", \"port\": 1 } ]", "in entry 0 'a b' is no IP address and no host name")]
-    [TestCase("[ { \"host\": \"a\", \"port\": 1, \"name\": \"b/c\" } ]", "the name of 'a:1' is 'b/c', which is no host name")]
+    [TestCase("[ { \"host\": \"a b\", \"port\": 1 } ]", "in entry 0 'a b' is neither an IP address nor a host name")]
+    [TestCase("[ { \"host\": \"a\", \"port\": 1, \"name\": \"b/c\" } ]", "the name of 'a:1' is 'b/c', which is not a host name")]
     [TestCase("[ { \"host\": \"a\" } ]", "in entry 0 the port of 'a' is 0; a port is 1 to 65535")]
     [TestCase("[ { \"host\": \"a\", \"prot\": 1 } ]", "prot")]
     [TestCase("<html>", "invalid start of a value")]

@@ -390,9 +390,9 @@ public sealed class PeerDirectoryTests
         Assert.That((far.Status, far.Failure!.NotProcessed), Is.EqualTo((StatusCode.Unavailable, true)));
         Assert.That(
             far.Failure.Message,
-            Does.Contain("The resolver of 'own://x' found what cannot be called: 'a b/../c' is no IP address and no host name."));
+            Does.Contain("The resolver of 'own://x' returned an invalid address: 'a b/../c' is neither an IP address nor a host name."));
         Assert.That(
-            node.Log.Has(LogLevel.Warning, "far could not be resolved: The resolver of 'own://x' found what cannot be called"), Is.True);
+            node.Log.Has(LogLevel.Warning, "far could not be resolved: The resolver of 'own://x' returned an invalid address"), Is.True);
     }
 
     [Test]

@@ -21,6 +21,17 @@ public sealed class ListeningTests
     }
 
     [Test]
+    public async Task The_start_line_says_where_the_node_listens()
+    {
+        var port = FreePort.Next();
+        await using var listening = await StartAsync(port, mesh => mesh.AddHandler(MeshTopics.Errors, (_, _) => { }));
+        await using var silent = await StartAsync(FreePort.Next());
+
+        Assert.That(listening.Log.Lines, Has.Some.Contains($"started on the Http transport (http://127.0.0.1:{port}) and is subscribed to mesh.errors"));
+        Assert.That(silent.Log.Lines, Has.Some.Contains("started on the Http transport (no server of its own) and is subscribed to nothing"));
+    }
+
+    [Test]
     public async Task Concurrent_first_subscriptions_start_one_server()
     {
         var port = FreePort.Next();

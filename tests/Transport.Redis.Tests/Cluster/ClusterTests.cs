@@ -54,7 +54,7 @@ public sealed class ClusterTests
     {
         var refusal = await Assert.ThrowsAsync<NotSupportedException>(() => StartNodeAsync(null, "defaultDatabase=3"));
 
-        Assert.That(refusal!.Message, Does.Contain("defaultDatabase").And.Contain("ServiceMesh:Redis:Configuration"));
+        Assert.That(refusal!.Message, Does.Contain("defaultDatabase").And.Contain("Redis:Configuration"));
     }
 
     private static async Task TryAsync(RedisServer master, params string[] command)

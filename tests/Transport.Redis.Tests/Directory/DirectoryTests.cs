@@ -31,7 +31,8 @@ public sealed partial class DirectoryTests
 
         for (var i = 0; i < count; i++)
         {
-            await node.Bus.SubscribeAsync(new RequestTopic<int, int>($"directory.topic{i}"), (number, _) => Task.FromResult(number)).InTime();
+            await node.Bus.SubscribeAsync(new RequestTopic<int, int>($"directory.topic{i}"), (number,
+                _) => Task.FromResult(number)).InTime();
         }
 
         var bytes = await BytesAsync() - before;
@@ -67,7 +68,8 @@ public sealed partial class DirectoryTests
         await _redis.CommandAsync("FLUSHALL");
 
         Assert.That(await caller.Bus.RequestAsync(s_ask, 2).InTime(), Is.EqualTo(2));
-        Assert.That((await caller.Bus.TryRequestAsync(new RequestTopic<int, int>("directory.none"), 2).InTime()).Status, Is.EqualTo(StatusCode.NotFound));
+        Assert.That((await caller.Bus.TryRequestAsync(new RequestTopic<int, int>("directory.none"), 2).InTime()).Status,
+            Is.EqualTo(StatusCode.NotFound));
         await Failsafe.UntilAsync(async () => (long)(await _redis.CommandAsync("EXISTS", $"mesh:member:{node.Id}"))! == 1);
         await using var late = await RedisNode.StartAsync(_redis.Address);
         Assert.That(await late.Bus.RequestAsync(s_ask, 3).InTime(), Is.EqualTo(3));
@@ -81,7 +83,8 @@ public sealed partial class DirectoryTests
         {
             for (var i = 0; i < 20; i++)
             {
-                await client.SendAsync(["ZADD", "mesh:members", .. Enumerable.Range(0, 1_000).SelectMany(n => new object[] { $"{soon + 100_000_000}", $"stranger-{i}-{n}" })]);
+                await client.SendAsync(["ZADD", "mesh:members", .. Enumerable.Range(0,
+                    1_000).SelectMany(n => new object[] { $"{soon + 100_000_000}", $"stranger-{i}-{n}" })]);
             }
 
             await client.SendAsync("ZADD", "mesh:members", $"{soon}", "stranger");

@@ -100,7 +100,7 @@ public sealed class ReplicaTests
     }
 
     [Test]
-    public async Task A_replica_that_stands_still_for_longer_than_the_deadline_runs_nothing_late_or_twice()
+    public async Task A_replica_that_stands_still_beyond_the_deadline_runs_nothing_late_or_twice()
     {
         await using var replicas = await Replicas.StartAsync(_redis);
         await using var caller = await RedisNode.StartAsync(_redis.Address, null, ("Request:Timeout", "00:00:02"));

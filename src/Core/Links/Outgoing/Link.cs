@@ -306,7 +306,7 @@ internal sealed class Link
         return pending.TryEnd(new(AnswerKind.Reply, frame.Body.Length > _options.MaxBodyBytes
             ? ReplyMessage.Failure(
                 StatusCode.BodyTooLarge,
-                $"The reply has {frame.Body.Length} bytes; this node accepts {_options.MaxBodyBytes}. Answer with less, or raise its ServiceMesh:Request:MaxBodyBytes.")
+                $"The reply has {frame.Body.Length} bytes; this node accepts {_options.MaxBodyBytes}. Answer with less, or raise its Request:MaxBodyBytes.")
             : new()
             {
                 Status = frame.Status,

@@ -130,7 +130,8 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
     {
         lock (_lock)
         {
-            return !_isWriting && _waiting.Count == 0 ? Task.CompletedTask : (_idle ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+            return !_isWriting && _waiting.Count == 0 ? Task.CompletedTask
+                : (_idle ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
         }
     }
 

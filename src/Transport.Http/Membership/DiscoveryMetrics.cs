@@ -2,13 +2,13 @@ using System.Diagnostics.Metrics;
 
 namespace ServiceMesh.Http;
 
-/// <summary>What can be measured of discovery: how many endpoints each group has, and how old that knowledge is.</summary>
+/// <summary>The metrics of discovery: the number of endpoints of each group, and the age of that knowledge.</summary>
 internal static class DiscoveryMetrics
 {
     /// <summary>Publishes the groups of one bus, or of the HttpClients of one configuration.</summary>
     /// <param name="meter">The meter; it owns the instruments.</param>
-    /// <param name="groups">The groups at the moment of a measurement.</param>
-    /// <param name="client">Whose they are, since both may look for the same service.</param>
+    /// <param name="groups">Returns the groups at the moment of a measurement.</param>
+    /// <param name="client">The tags of the client, because several clients may use the same service.</param>
     public static void Observe(Meter meter, Func<IEnumerable<GroupWatcher>> groups, params KeyValuePair<string, object?>[] client)
     {
         meter.CreateObservableUpDownCounter(

@@ -7,33 +7,34 @@ namespace ServiceMesh.Http;
 /// <param name="Port">1 to 65535.</param>
 public sealed record ResolvedAddress(string Host, int Port)
 {
-    /// <summary>How much of the traffic it should get, relative to the others: 1 to 65535. Default: 1.</summary>
+    /// <summary>The share of the traffic relative to the other addresses: 1 to 65535. Default: 1.</summary>
     public int Weight { get; init; } = 1;
 
-    /// <summary>Addresses with a higher number are used only when all with a lower one are out: 0 to 65535. Default: 0.</summary>
+    /// <summary>
+    /// The priority: addresses with a higher number are used only if all with a lower number are out. 0 to 65535. Default: 0.
+    /// </summary>
     public int Priority { get; init; }
 
     /// <summary>
-    /// The name by which the server is called: the <c>Host</c> header, and what its certificate must show.
-    /// Null, the default: <see cref="Host"/>.
+    /// The name of the server for the <c>Host</c> header, which its certificate must contain too. Null, the default: <see cref="Host"/>.
     /// </summary>
     public string? Name { get; init; }
 
-    /// <summary>Whether it speaks TLS. Null, the default: as the service is configured.</summary>
+    /// <summary>Whether the server is called over TLS. Null, the default: as the service is configured.</summary>
     public bool? Tls { get; init; }
 
-    /// <summary>What is wrong with it; null when it can be called.</summary>
-    internal string? Complaint =>
-        !IsHost(Host) ? $"'{Host}' is no IP address and no host name"
+    /// <summary>Why the address is not valid; null if it is.</summary>
+    internal string? Problem =>
+        !IsHost(Host) ? $"'{Host}' is neither an IP address nor a host name"
         : Port is < 1 or > 65535 ? $"the port of '{Host}' is {Port}; a port is 1 to 65535"
         : Weight is < 1 or > 65535 ? $"the weight of '{Host}:{Port}' is {Weight}; a weight is 1 to 65535"
         : Priority is < 0 or > 65535 ? $"the priority of '{Host}:{Port}' is {Priority}; a priority is 0 to 65535"
-        : Name is not null && !IsHost(Name) ? $"the name of '{Host}:{Port}' is '{Name}', which is no host name"
+        : Name is not null && !IsHost(Name) ? $"the name of '{Host}:{Port}' is '{Name}', which is not a host name"
         : null;
 
     /// <summary>
-    /// Whether a text can be a host or its name, and so be part of a URI and of a header. <see cref="Uri.CheckHostName"/> is
-    /// not enough: it takes whatever follows the <c>%</c> of an IPv6 zone, and refuses names that begin with <c>_</c>.
+    /// Whether a text is a valid host or host name, so that it can be part of a URI and of a header. <see cref="Uri.CheckHostName"/> is not
+    /// enough: it accepts any text after the <c>%</c> of an IPv6 zone, and refuses names that begin with <c>_</c>.
     /// </summary>
     internal static bool IsHost(string? text) => text switch
     {
@@ -43,6 +44,6 @@ public sealed record ResolvedAddress(string Host, int Port)
         _ => text.All(c => char.IsLetterOrDigit(c) || c is '-' or '_' or '.') && Uri.TryCreate($"http://{text}:80/", UriKind.Absolute, out _),
     };
 
-    /// <summary>The name that a host is called by; null for an IP address, which has none.</summary>
+    /// <summary>The name of a host; null for an IP address, which has none.</summary>
     internal static string? NameOf(string host) => IPAddress.TryParse(host, out _) ? null : host.TrimEnd('.');
 }

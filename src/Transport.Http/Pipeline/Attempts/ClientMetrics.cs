@@ -43,10 +43,11 @@ internal sealed class ClientMetrics
     /// <summary>The tags of the client as a whole.</summary>
     public KeyValuePair<string, object?>[] Client { get; }
 
-    /// <summary>Publishes what is left of the budget.</summary>
-    public void Observe(RetryBudget budget) =>
+    /// <summary>Publishes what is left of the retry budget.</summary>
+    /// <param name="retries">The number of retries that are allowed now.</param>
+    public void ObserveBudget(Func<double> retries) =>
         Meter.CreateObservableGauge(
-            "servicemesh.http.retry_budget", () => new Measurement<double>(Math.Max(0, budget.Available), Client),
+            "servicemesh.http.retry_budget", () => new Measurement<double>(Math.Max(0, retries()), Client),
             "{attempt}", "Retries that the budget allows now.");
 
     public void Retried(string service, string reason)

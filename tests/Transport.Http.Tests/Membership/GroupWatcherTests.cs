@@ -108,16 +108,16 @@ public sealed class GroupWatcherTests
         Assert.That((watched.Group.Failure, watched.Group.Age), Is.EqualTo(("No such name.", (TimeSpan?)null)));
     }
 
-    [TestCase("a b", 1, 1, 0, null, "'a b' is no IP address and no host name")]
-    [TestCase("a/b", 1, 1, 0, null, "'a/b' is no IP address and no host name")]
-    [TestCase("[::1]", 1, 1, 0, null, "'[::1]' is no IP address and no host name")]
-    [TestCase("", 1, 1, 0, null, "'' is no IP address and no host name")]
-    [TestCase(null, 1, 1, 0, null, "'' is no IP address and no host name")]
+    [TestCase("a b", 1, 1, 0, null, "'a b' is neither an IP address nor a host name")]
+    [TestCase("a/b", 1, 1, 0, null, "'a/b' is neither an IP address nor a host name")]
+    [TestCase("[::1]", 1, 1, 0, null, "'[::1]' is neither an IP address nor a host name")]
+    [TestCase("", 1, 1, 0, null, "'' is neither an IP address nor a host name")]
+    [TestCase(null, 1, 1, 0, null, "'' is neither an IP address nor a host name")]
     [TestCase("a", 0, 1, 0, null, "the port of 'a' is 0; a port is 1 to 65535")]
     [TestCase("a", 65536, 1, 0, null, "the port of 'a' is 65536; a port is 1 to 65535")]
     [TestCase("a", 1, 0, 0, null, "the weight of 'a:1' is 0; a weight is 1 to 65535")]
     [TestCase("a", 1, 1, -1, null, "the priority of 'a:1' is -1; a priority is 0 to 65535")]
-    [TestCase("a", 1, 1, 0, "b:c", "the name of 'a:1' is 'b:c', which is no host name")]
+    [TestCase("a", 1, 1, 0, "b:c", "the name of 'a:1' is 'b:c', which is not a host name")]
     public async Task What_a_resolver_finds_and_cannot_be_called_is_a_failure_that_says_why(string? host, int port, int weight, int priority, string? name, string complaint)
     {
         var (resolver, clock) = (new ScriptedResolver(), new FakeTimeProvider());
@@ -126,11 +126,11 @@ public sealed class GroupWatcherTests
         await watched.NextAsync();
         resolver.Find(new("good", 2), new(host!, port) { Weight = weight, Priority = priority, Name = name });
         await resolver.ReadAsync();
-        Assert.That(watched.Group.Failure, Is.EqualTo($"The resolver of 'test://x' found what cannot be called: {complaint}."));
+        Assert.That(watched.Group.Failure, Is.EqualTo($"The resolver of 'test://x' returned an invalid address: {complaint}."));
         Assert.That(watched.Group.Endpoints.Single().Address.Port, Is.EqualTo(1), "the last good set");
         resolver.Find([null!]);
         await resolver.ReadAsync();
-        Assert.That(watched.Group.Failure, Does.Contain("found null instead of an address"));
+        Assert.That(watched.Group.Failure, Does.Contain("returned null in place of an address"));
         resolver.Find(new ResolvedAddress("good", 3));
         Assert.That(await watched.NextAsync(), Is.EqualTo(["good:3"]));
     }

@@ -4,8 +4,8 @@ using Microsoft.Extensions.Logging;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// Keeps one group fresh: reads what its resolver finds, keeps one <see cref="Endpoint"/> for each address, and passes
-/// each new set on; and which of them are ejected is known here. When the resolver fails, the last good set stays. Thread-safe.
+/// Keeps one address group up to date: reads the results of its resolver, keeps one <see cref="Endpoint"/> for each address, and passes each
+/// new set on. The ejection of the group belongs to it too. If the resolver fails, the last good set stays. Thread-safe.
 /// </summary>
 internal sealed class GroupWatcher : IAsyncDisposable
 {
@@ -23,18 +23,19 @@ internal sealed class GroupWatcher : IAsyncDisposable
     private long _goodAt = Never;
     private Task _loop = Task.CompletedTask;
 
-    /// <param name="name">The service's name, for logs and metrics.</param>
-    /// <param name="group">Where it is looked for.</param>
+    /// <param name="name">The name of the service, for logs and metrics.</param>
+    /// <param name="group">The address group.</param>
     /// <param name="resolver">Finds the addresses.</param>
     /// <param name="clock">The clock.</param>
-    /// <param name="logger">Where it logs.</param>
+    /// <param name="logger">The logger.</param>
     /// <param name="changed">
-    /// Takes each new set, one call at a time, on the watcher's own thread: this is where balancers are updated. It must
-    /// not throw and not wait long.
+    /// Receives each new set, one call at a time, on the watcher's own thread: this is where balancers are updated. It must not throw and not
+    /// wait long.
     /// </param>
-    /// <param name="settings">How its endpoints are broken and ejected. Default: all defaults.</param>
+    /// <param name="settings">The options of its endpoints. Default: all defaults.</param>
     public GroupWatcher(
-        string name, AddressGroup group, IResolver resolver, TimeProvider clock, ILogger logger, Action<ImmutableArray<Endpoint>> changed, GroupOptions? settings = null)
+        string name, AddressGroup group, IResolver resolver, TimeProvider clock, ILogger logger, Action<ImmutableArray<Endpoint>> changed,
+        GroupOptions? settings = null)
     {
         _settings = settings ?? new();
         Ejection = new(_settings.Ejection, clock);
@@ -50,25 +51,25 @@ internal sealed class GroupWatcher : IAsyncDisposable
 
     public AddressGroup Group { get; }
 
-    /// <summary>Who of them is left out for being worse than the others.</summary>
+    /// <summary>The ejection of its endpoints.</summary>
     public OutlierEjection Ejection { get; }
 
-    /// <summary>The set in use: the last good one.</summary>
+    /// <summary>The endpoints in use: the last good set.</summary>
     public ImmutableArray<Endpoint> Endpoints => _endpoints;
 
-    /// <summary>Ends with the first answer or failure; from then on no request needs to wait. It does not throw.</summary>
+    /// <summary>Completes with the first result or failure; after that no request needs to wait. It does not fail.</summary>
     public Task FirstResult => _first.Task;
 
-    /// <summary>Why the resolver failed, as long as it does.</summary>
+    /// <summary>Why the resolver fails; null while it does not.</summary>
     public string? Failure => Volatile.Read(ref _failure);
 
-    /// <summary>How old the set in use is: the time since the last answer; null before the first.</summary>
+    /// <summary>The age of the set in use: the time since the last good result; null before the first.</summary>
     public TimeSpan? Age => Volatile.Read(ref _goodAt) is var at && at != Never ? _clock.GetElapsedTime(at) : null;
 
-    /// <summary>Begins to watch. Once.</summary>
+    /// <summary>Begins to watch. Call it once.</summary>
     public void Start() => _loop = Task.Run(RunAsync);
 
-    /// <summary>Ends the watch and waits for its end; the set stays readable.</summary>
+    /// <summary>Ends the watch and waits until it has ended. The set stays readable.</summary>
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync().ConfigureAwait(false);
@@ -92,14 +93,14 @@ internal sealed class GroupWatcher : IAsyncDisposable
             {
                 return;
             }
-#pragma warning disable CA1031 // A resolver is user code: whatever it throws, the group must stay watched.
+#pragma warning disable CA1031 // A resolver may be user code: whatever it throws, the group must stay watched.
             catch (Exception failure)
 #pragma warning restore CA1031
             {
                 Take(ResolverResult.Failed($"The resolver of '{Group}' ended: {failure.Message}"));
             }
 
-            // Neither throwing nor ending is what a resolver should do; it is asked again, without haste.
+            // A resolver should neither throw nor end. It is started again after a pause.
             await Task.Delay(TimeSpan.FromSeconds(5), _clock, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
@@ -120,7 +121,7 @@ internal sealed class GroupWatcher : IAsyncDisposable
                 DiscoveryLog.ResolveRecovered(_logger, Name);
             }
 
-            // What is there from the beginning is as warm as any; who comes later starts slowly.
+            // The first endpoints take their full share at once; later ones start slowly.
             var isFirst = Interlocked.Exchange(ref _goodAt, _clock.GetTimestamp()) == Never;
             Replace(result.Addresses, isFirst);
         }
@@ -128,11 +129,17 @@ internal sealed class GroupWatcher : IAsyncDisposable
         _first.TrySetResult();
     }
 
-    // An address becomes part of URIs and headers, and a resolver may be the application's own.
-    private string? WhyUnusable(ImmutableArray<ResolvedAddress> addresses) =>
-        addresses.IsDefault || addresses.Contains(null!) ? $"The resolver of '{Group}' found null instead of an address."
-        : addresses.Select(a => a.Complaint).FirstOrDefault(c => c is not null) is { } complaint ? $"The resolver of '{Group}' found what cannot be called: {complaint}."
-        : null;
+    // An address becomes part of URIs and headers, and a resolver may be user code.
+    private string? WhyUnusable(ImmutableArray<ResolvedAddress> addresses)
+    {
+        if (addresses.IsDefault || addresses.Contains(null!))
+        {
+            return $"The resolver of '{Group}' returned null in place of an address.";
+        }
+
+        var problem = addresses.Select(a => a.Problem).FirstOrDefault(p => p is not null);
+        return problem is null ? null : $"The resolver of '{Group}' returned an invalid address: {problem}.";
+    }
 
     private void Replace(ImmutableArray<ResolvedAddress> addresses, bool isFirst)
     {
@@ -140,7 +147,7 @@ internal sealed class GroupWatcher : IAsyncDisposable
         var next = ImmutableArray.CreateBuilder<Endpoint>(addresses.Length);
         var isChanged = isFirst;
 
-        // Of an address that is listed twice one entry counts, the same one in whatever order they come.
+        // If an address is listed twice, one entry counts: the same one in every order of the list.
         foreach (var address in addresses.OrderBy(a => a.Priority).ThenByDescending(a => a.Weight).DistinctBy(Identity))
         {
             if (!before.Remove(Identity(address), out var endpoint))
@@ -169,6 +176,7 @@ internal sealed class GroupWatcher : IAsyncDisposable
         _changed(_endpoints);
     }
 
-    // What a connection depends on: a change of it is another endpoint.
-    private static (string, int, string?, bool?) Identity(ResolvedAddress address) => (address.Host, address.Port, address.Name, address.Tls);
+    // The connections depend on these values: a change of one of them makes another endpoint.
+    private static (string, int, string?, bool?) Identity(ResolvedAddress address) =>
+        (address.Host, address.Port, address.Name, address.Tls);
 }
