@@ -27,8 +27,8 @@ public sealed class PublicApiTests
         Assert.That(File.Exists(file), Is.True, $"{file} is missing: UPDATE_SNIPPETS=1 dotnet test tests/Docs.Tests writes it");
         Assert.That(
             surface, Is.EqualTo(File.ReadAllText(file)),
-            "The public surface has changed: write the change into CHANGELOG.md, " +
-            "and the file with UPDATE_SNIPPETS=1 dotnet test tests/Docs.Tests");
+            "The public API has changed: describe the change in CHANGELOG.md, " +
+            "and update the file with UPDATE_SNIPPETS=1 dotnet test tests/Docs.Tests");
     }
 
     private static string SurfaceOf(Assembly assembly)

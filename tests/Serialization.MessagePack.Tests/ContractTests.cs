@@ -215,7 +215,8 @@ public sealed class ContractTests
 
     public sealed class HowMany : IMessagePackFormatter<Counting?>
     {
-        public void Serialize(ref MessagePackWriter writer, Counting? value, MessagePackSerializerOptions options) => writer.Write(value!.Count);
+        public void Serialize(ref MessagePackWriter writer, Counting? value, MessagePackSerializerOptions options) =>
+            writer.Write(value!.Count);
 
         public Counting? Deserialize(ref MessagePackReader reader, MessagePackSerializerOptions options) => [reader.ReadInt32()];
     }

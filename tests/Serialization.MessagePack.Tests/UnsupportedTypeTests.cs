@@ -61,12 +61,13 @@ public sealed class UnsupportedTypeTests
         Assert.That(_packed.Back(new Excused { A = 1, Ignored = () => { } })!.A, Is.EqualTo(1));
 
     [Test]
-    public void A_type_that_the_resolver_of_the_application_cannot_build_is_refused_alike()
+    public void A_type_that_the_resolver_of_the_application_cannot_build_is_refused_too()
     {
         var packed = new MessagePackMessageSerializer(new() { Resolver = ContractlessStandardResolver.Instance });
         Assert.That(
             packed.EnsureSupported<Internal>,
-            Throws.TypeOf<NotSupportedException>().With.Message.Contains("only allows public type").And.Message.Contains("docs/serialization.md"));
+            Throws.TypeOf<NotSupportedException>()
+                .With.Message.Contains("only allows public type").And.Message.Contains("docs/serialization.md"));
         Assert.That(
             packed.EnsureSupported<Order>,
             Throws.TypeOf<NotSupportedException>().With.Message.Contains("cannot serialize Order, because of its member Lines.Callback"));
