@@ -20,10 +20,13 @@ internal sealed class MeshEcho : IEcho
     public Task<Reading> EchoAsync(Reading reading, CancellationToken cancellationToken) =>
         _caller.RequestAsync(Topic, reading, cancellationToken);
 
-    public static Task<IEcho> InMemoryAsync(Brokers brokers, int replicas)
+    public static Task<IEcho> InMemoryAsync(bool passByReference, int replicas)
     {
         var network = new InMemoryNetwork();
-        return StartAsync([("Transport", "InMemory")], mesh => mesh.AddInMemoryTransport(network), replicas);
+        return StartAsync(
+            [("Transport", "InMemory"), ("InMemory:PassByReference", $"{passByReference}")],
+            mesh => mesh.AddInMemoryTransport(network),
+            replicas);
     }
 
     public static Task<IEcho> RedisAsync(string wire, Brokers brokers, int replicas) => StartAsync(

@@ -34,9 +34,9 @@ public sealed class CompareTests
         Assert.That(made, Is.EquivalentTo(new[]
         {
             ("inmemory/servicemesh", 1, 1), ("inmemory/servicemesh", 3, 1), ("inmemory/servicemesh", 1, 2), ("inmemory/servicemesh", 3, 2),
-            ("inmemory/floor", 1, 1), ("inmemory/floor", 3, 1),
-            ("inmemory/masstransit", 1, 1), ("inmemory/masstransit", 3, 1),
-            ("inmemory/wolverine", 1, 1), ("inmemory/wolverine", 3, 1),
+            ("inmemory/by-reference", 1, 1), ("inmemory/by-reference", 3, 1),
+            ("inmemory/by-reference", 1, 2), ("inmemory/by-reference", 3, 2), ("inmemory/floor", 1, 1), ("inmemory/floor", 3, 1),
+            ("inmemory/masstransit", 1, 1), ("inmemory/masstransit", 3, 1), ("inmemory/wolverine", 1, 1), ("inmemory/wolverine", 3, 1),
             ("http/bare-h1", 1, 1), ("http/bare-h1", 3, 1), ("http/bare-h1", 1, 2), ("http/bare-h1", 3, 2),
         }));
     }

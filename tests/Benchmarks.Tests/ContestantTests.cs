@@ -8,7 +8,7 @@ public sealed class ContestantTests
 {
     private static readonly string[] s_table =
     [
-        "inmemory/servicemesh", "inmemory/floor", "inmemory/masstransit", "inmemory/wolverine",
+        "inmemory/servicemesh", "inmemory/by-reference", "inmemory/floor", "inmemory/masstransit", "inmemory/wolverine",
         "redis/servicemesh-native", "redis/servicemesh-gilmour",
         "redis/bare", "redis/bare-claim", "redis/gilmour-protocol", "redis/moleculer",
         "nats/natsnet", "nats/natsnet-default",
