@@ -34,7 +34,8 @@ internal sealed record Contestant(string Name, IReadOnlyList<string> Peers, Func
     public static IReadOnlyList<Contestant> All { get; } =
     [
         new(
-            "inmemory/servicemesh", ["inmemory/floor", "inmemory/masstransit"],
+            "inmemory/servicemesh",
+            ["inmemory/floor", "inmemory/masstransit"],
             (_, replicas) => MeshEcho.InMemoryAsync(passByReference: false, replicas)),
         new("inmemory/by-reference", ["inmemory/wolverine"], (_, replicas) => MeshEcho.InMemoryAsync(passByReference: true, replicas))
         {
