@@ -6,9 +6,9 @@ using ServiceMesh.MessagePack;
 namespace ServiceMesh.Benchmarks;
 
 /// <summary>
-/// JSON and MessagePack side by side, as the bus calls them: bytes of a body, and time and allocations of writing and
-/// reading it. They take turns, and medians are printed. Time is processor time of this process, so that what else runs on
-/// the machine disturbs less.
+/// Compares JSON and MessagePack as the bus calls them: bytes of a body, and time and allocations of writing and
+/// reading it. They take turns, and medians are printed. The time is processor time of this process, so that other programs on
+/// the machine disturb it less.
 /// </summary>
 internal static class Serializers
 {

@@ -64,13 +64,15 @@ public class GilmourEnvelopes
     private readonly Answer _answer = new(s_reply);
     private readonly byte[] _requestFrame = GilmourWire.Write(Parts.Request(new("jan", 17, -3.5)));
     private readonly byte[] _replyFrame = GilmourWire.Write(s_request.Id, new(s_reply));
-    private readonly StackExchange.Redis.RedisChannel _replyChannel = StackExchange.Redis.RedisChannel.Literal(GilmourWire.ReplyChannel(s_request.Id));
+    private readonly StackExchange.Redis.RedisChannel _replyChannel =
+        StackExchange.Redis.RedisChannel.Literal(GilmourWire.ReplyChannel(s_request.Id));
 
     [Benchmark(Description = "request, write")]
     public byte[] WriteRequest() => GilmourWire.Write(_request);
 
     [Benchmark(Description = "request, read")]
-    public bool ReadRequest() => GilmourWire.TryReadMessage(MessageKind.Request, s_request.Topic, _requestFrame, TimeProvider.System, out _, out _);
+    public bool ReadRequest() =>
+        GilmourWire.TryReadMessage(MessageKind.Request, s_request.Topic, _requestFrame, TimeProvider.System, out _, out _);
 
     [Benchmark(Description = "reply, write")]
     public byte[] WriteReply() => GilmourWire.Write(s_request.Id, _answer);
@@ -79,10 +81,13 @@ public class GilmourEnvelopes
     public bool ReadReply() => GilmourWire.TryReadAnswer(_replyChannel, _replyFrame, out _, out _, out _);
 
     [Benchmark(Description = "names of channels and claim")]
-    public int Names() => GilmourWire.RequestChannel(_request.Topic).Length + GilmourWire.ReplyChannel(_request.Id).Length + GilmourWire.ClaimKey(_request.Id, "_default").Length;
+    public int Names() =>
+        GilmourWire.RequestChannel(_request.Topic).Length
+            + GilmourWire.ReplyChannel(_request.Id).Length
+            + GilmourWire.ClaimKey(_request.Id, "_default").Length;
 }
 
-/// <summary>The same over HTTP: headers, since the body travels as it is.</summary>
+/// <summary>The headers of messages and replies over HTTP. The body needs no conversion.</summary>
 public class HttpWire
 {
     private readonly Message _request = Parts.Request(new("jan", 17, -3.5));
@@ -102,7 +107,8 @@ public class HttpWire
     public int WriteRequest() => WrittenAs(_request).Length;
 
     [Benchmark(Description = "request, read")]
-    public bool ReadRequest() => MessageWire.TryRead(MessageKind.Request, _request.Topic, _request.ContentType, _requestHeaders, TimeProvider.System, out _, out _);
+    public bool ReadRequest() =>
+        MessageWire.TryRead(MessageKind.Request, _request.Topic, _request.ContentType, _requestHeaders, TimeProvider.System, out _, out _);
 
     [Benchmark(Description = "reply, write")]
     public int WriteReply() => ReplyWire.Write(_reply, "bench.echo").Status;

@@ -7,7 +7,7 @@ using ServiceMesh.Http;
 namespace Snippets;
 
 #region balancer
-/// <summary>The first endpoint of the list that can take the request: a main server, and others that stand by.</summary>
+/// <summary>Picks the first endpoint of the list that can take the request: a main server, and standby servers after it.</summary>
 public sealed class FirstOfList : IBalancer
 {
     private ImmutableArray<Endpoint> _endpoints = [];

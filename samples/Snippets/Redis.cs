@@ -20,7 +20,8 @@ public static class Redis
     {
         #region handed-in
         mesh.AddRedisTransport(connection);
-        mesh.AddRedisTransport(async (services, cancellationToken) => await services.GetRequiredService<Lazy<Task<ConnectionMultiplexer>>>().Value);
+        mesh.AddRedisTransport(
+            async (services, cancellationToken) => await services.GetRequiredService<Lazy<Task<ConnectionMultiplexer>>>().Value);
         #endregion
     }
 }

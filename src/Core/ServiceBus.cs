@@ -9,11 +9,15 @@ internal sealed class ServiceBus(ITransport transport, Sender sender, Subscriber
 
     public Task<TOut> RequestAsync<TIn, TOut>(
         RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken) =>
-        TryPrepare(topic, input, options, cancellationToken, out var failure) is { } request ? request.ValueAsync<TOut>() : Task.FromException<TOut>(failure!);
+        TryPrepare(topic, input, options, cancellationToken, out var failure) is { } request
+            ? request.ValueAsync<TOut>()
+            : Task.FromException<TOut>(failure!);
 
     public Task<Reply<TOut>> TryRequestAsync<TIn, TOut>(
         RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken) =>
-        TryPrepare(topic, input, options, cancellationToken, out var failure) is { } request ? request.ReplyAsync<TOut>() : Task.FromException<Reply<TOut>>(failure!);
+        TryPrepare(topic, input, options, cancellationToken, out var failure) is { } request
+            ? request.ReplyAsync<TOut>()
+            : Task.FromException<Reply<TOut>>(failure!);
 
     public async Task<SignalResult> SignalAsync<T>(
         SignalTopic<T> topic, T value, RequestOptions? options, CancellationToken cancellationToken)
@@ -55,12 +59,14 @@ internal sealed class ServiceBus(ITransport transport, Sender sender, Subscriber
     }
 
     public Task<ISubscription> SubscribeAsync<TIn, TOut>(
-        RequestTopic<TIn, TOut> topic, Func<TIn, HandlerContext, Task<TOut>> handler, HandlerOptions? options, CancellationToken cancellationToken)
+        RequestTopic<TIn, TOut> topic, Func<TIn, HandlerContext, Task<TOut>> handler, HandlerOptions? options,
+        CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(topic);
         ArgumentNullException.ThrowIfNull(handler);
         return SubscribeAsync(
-            HandlerDefinition.ForRequest<TIn, TOut>(topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))), options, cancellationToken);
+            HandlerDefinition.ForRequest<TIn, TOut>(topic.Pattern, "delegate", (input, context) =>
+                new ValueTask<TOut>(handler(input, context))), options, cancellationToken);
     }
 
     public Task<ISubscription> SubscribeAsync<T>(
@@ -69,7 +75,8 @@ internal sealed class ServiceBus(ITransport transport, Sender sender, Subscriber
         ArgumentNullException.ThrowIfNull(pattern);
         ArgumentNullException.ThrowIfNull(handler);
         return SubscribeAsync(
-            HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context))), options, cancellationToken);
+            HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) =>
+                new ValueTask(handler(signal, context))), options, cancellationToken);
     }
 
     // Not asynchronous, because an asynchronous method keeps all that it is given until it ends.

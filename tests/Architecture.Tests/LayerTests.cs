@@ -5,7 +5,7 @@ namespace ServiceMesh.Architecture.Tests;
 /// <summary>Folders form layers: a folder uses those below it, never one above it.</summary>
 internal sealed class LayerTests
 {
-    // Transport.Redis follows when its folders stand in an order.
+    // Transport.Redis is added once its folders have an order.
     private static readonly TestCaseData[] s_projects =
     [
         new TestCaseData("Serialization.MessagePack", "", Layers.MessagePack).SetArgDisplayNames("Serialization.MessagePack"),
@@ -28,9 +28,9 @@ internal sealed class LayerTests
     public void An_upward_reference_is_found_with_its_file_and_line()
     {
         var graph = FolderGraph.Of(Path.Combine(Sources(), "Core"));
-        string[] turned = [.. Enumerable.Reverse(Layers.Core)];
+        string[] reversed = [.. Enumerable.Reverse(Layers.Core)];
 
-        Assert.That(Upward(graph, turned), Has.Some.Match("^Sending/Sender.cs:[0-9]+: Sending refers to Messages"));
+        Assert.That(Upward(graph, reversed), Has.Some.Match("^Sending/Sender.cs:[0-9]+: Sending refers to Messages"));
     }
 
     private static IEnumerable<string> Upward(FolderGraph graph, IReadOnlyList<string> order) => graph.References

@@ -1,8 +1,8 @@
 namespace ServiceMesh.Architecture.Tests;
 
 /// <summary>
-/// The allowed order of the folders of each project, the highest first: a folder may use those that stand below it. A new
-/// folder is added here, at the place where it belongs.
+/// The allowed order of the folders of each project, the highest first: a folder may use the folders below it. A new
+/// folder is added here, in its place.
 /// </summary>
 internal static class Layers
 {
@@ -16,7 +16,7 @@ internal static class Layers
         "Links",
         "Transports",
         "Receiving",
-        "Contracts",     // what an application is written against
+        "Contracts",     // the types that an application uses
         "Composition",
         "Serialization",
         "ErrorReports",
@@ -28,8 +28,8 @@ internal static class Layers
 
     public static readonly IReadOnlyList<string> MessagePack =
     [
-        FolderGraph.Root, // the serializer, and adding it to a bus
-        "Types",          // which formatter a type has, and which types are refused
+        FolderGraph.Root, // the serializer and its registration
+        "Types",          // the formatters of types, and the types that are refused
         "Formatters",
     ];
 
@@ -45,7 +45,7 @@ internal static class Layers
         "Membership",        // the endpoints of each service, and the nodes behind them
         "Sending",           // one HTTP request over a connection
         "Pipeline",          // retry, hedging, selection, circuit breaker, timeouts, limits
-        "Server",            // this node as others call it
+        "Server",            // the server of this node
         "LoadBalancing",
         "Discovery",         // resolvers of addresses
         "Endpoints",         // an endpoint with its measured state

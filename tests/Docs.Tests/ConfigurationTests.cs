@@ -10,7 +10,7 @@ namespace ServiceMesh.Docs.Tests;
 
 /// <summary>
 /// The tables of options are generated from the option types; with <c>UPDATE_SNIPPETS=1</c> in the environment the tests write
-/// them. What the documents say about keys elsewhere is compared with the same types.
+/// them. Keys elsewhere in the documents are compared with the same types.
 /// </summary>
 public sealed partial class ConfigurationTests
 {
@@ -86,7 +86,7 @@ public sealed partial class ConfigurationTests
         Is.Empty);
 
     [TestCaseSource(nameof(Ranged))]
-    public void A_key_accepts_the_ends_of_its_range_and_nothing_beyond(object option)
+    public void A_key_accepts_exactly_the_values_of_its_range(object option)
     {
         var key = (OptionKey)option;
         var path = $"ServiceMesh:{key.Name.Replace("NAME", "weather", StringComparison.Ordinal)} is";
@@ -95,7 +95,7 @@ public sealed partial class ConfigurationTests
         {
             foreach (var end in new[] { range.Min, range.Max }.OfType<string>())
             {
-                Assert.That(OutOfRange(end), Is.Null, $"{path} {end}"); // it may contradict another key
+                Assert.That(OutOfRange(end), Is.Null, $"{path} {end}"); // the value may still contradict another key
             }
 
             foreach (var beyond in Beyond(range, key.Type))
@@ -121,7 +121,7 @@ public sealed partial class ConfigurationTests
     }
 
     [Test]
-    public void Every_handler_option_accepts_the_ends_of_its_range_and_nothing_beyond()
+    public void Every_handler_option_accepts_exactly_the_values_of_its_range()
     {
         OptionKey[] ranged = [.. OptionKey.Of(new HandlerOptions(), "").Where(o => o.Range is not null)];
         Assert.That(ranged, Has.Length.EqualTo(3));
@@ -140,7 +140,7 @@ public sealed partial class ConfigurationTests
     }
 
     [Test]
-    public async Task The_timeout_of_a_call_accepts_the_ends_of_its_range_and_nothing_beyond()
+    public async Task The_timeout_of_a_call_accepts_exactly_the_values_of_its_range()
     {
         var range = OptionKey.Of(new RequestOptions(), "").Single(o => o.Name == "Timeout").Range!;
         var services = new ServiceCollection();
@@ -154,7 +154,7 @@ public sealed partial class ConfigurationTests
             await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => AskAsync(beyond));
         }
 
-        // The bus has not started, so a timeout that is accepted ends with a failure and not with an exception.
+        // The bus has not started, so a call with a valid timeout returns a failure and does not throw.
         Task<Reply<int>> AskAsync(string timeout) =>
             bus.TryRequestAsync(s_topic, 1, new RequestOptions { Timeout = TimeSpan.Parse(timeout, CultureInfo.InvariantCulture) });
     }
@@ -176,9 +176,9 @@ public sealed partial class ConfigurationTests
     }
 
     [Test]
-    public void Keys_in_prose_exist()
+    public void Every_key_in_prose_exists()
     {
-        // A document about HTTP leaves out the transport; a section may be named too.
+        // A document about HTTP may omit the name of the transport, and a document may name a section.
         var keys = OptionKey.All.Select(k => k.Name).ToArray();
         var known = keys.Concat(keys.Where(k => k.StartsWith("Http:", StringComparison.Ordinal)).Select(k => k["Http:".Length..]))
             .SelectMany(k => k.Split(':').Select((_, i) => string.Join(':', k.Split(':')[..(i + 1)]))).ToHashSet();
@@ -222,7 +222,7 @@ public sealed partial class ConfigurationTests
         }
     }
 
-    // The next value in a direction.
+    // The next larger or smaller value.
     private static string Moved(string value, Type type, int direction)
     {
         var invariant = CultureInfo.InvariantCulture;

@@ -16,7 +16,7 @@ public sealed partial class LanguageTests
     private static readonly string[] s_kinds = ["*.cs", "*.md", "*.sh", "*.csproj", "*.props"];
     private static readonly string[] s_realUses = File.ReadAllLines(Repository.FullPath($"{Lists}/real-uses.txt"));
 
-    // This file and the contributors' guide name the words that they forbid.
+    // This file and the guide for contributors contain the forbidden words as examples.
     private static readonly string[] s_namesTheWords = ["tests/Docs.Tests/LanguageTests.cs", "CONTRIBUTING.md"];
 
     private static IEnumerable<string> Files => s_kinds.SelectMany(Repository.Files).Order(StringComparer.Ordinal);

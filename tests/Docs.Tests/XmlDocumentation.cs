@@ -21,7 +21,7 @@ internal static partial class XmlDocumentation
             : throw new InvalidOperationException($"{name} has no summary.");
     }
 
-    /// <summary>The summary without what has columns of its own: range and default.</summary>
+    /// <summary>The summary without range and default, which have their own columns.</summary>
     public static string Meaning(OptionKey key)
     {
         var text = DefaultSentence().Replace(Summary(key), "");
@@ -33,7 +33,7 @@ internal static partial class XmlDocumentation
         return Spaces().Replace(text, " ").Trim().TrimEnd('.').Replace("|", "\\|", StringComparison.Ordinal);
     }
 
-    /// <summary>What the summary says happens when the option is not set.</summary>
+    /// <summary>The default that the summary states.</summary>
     public static string Default(OptionKey key) => DefaultSentence().Match(Summary(key)) is { Success: true } match
         ? match.Groups[1].Value.TrimEnd('.')
         : throw new InvalidOperationException($"The summary of {key.Name} does not end with 'Default: …'.");

@@ -8,7 +8,8 @@ using StackExchange.Redis;
 // One member of a group in its own process, which tests start, call and kill. Its settings are arguments, as
 // --ServiceMesh:Redis:Configuration HOST:PORT. It counts every request that its handler sees in the hash "handled" of the
 // same Redis, and writes its name to the hash "by", so that a test can read both after this process has ended. Then it works
-// for --Work TIME and answers with its name. It keeps a negative request until it is cancelled. With --Ask NUMBER it has no handler, sends one
+// for --Work TIME and answers with its name. It keeps a negative request until it is cancelled. With --Ask NUMBER it has no
+// handler, sends one
 // request and prints the answer.
 var work = new RequestTopic<int, string>("replica.work");
 

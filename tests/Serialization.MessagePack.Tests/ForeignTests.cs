@@ -10,8 +10,8 @@ using NUnit.Framework;
 namespace ServiceMesh.MessagePack.Tests;
 
 /// <summary>
-/// Agreement with <c>@msgpack/msgpack</c>, run by Node, in both directions: what one writes the other reads as the same value.
-/// A value travels to Node in words, so neither sees the other's bytes before it has written its own.
+/// Agreement with <c>@msgpack/msgpack</c>, run by Node, in both directions: each reads the values that the other writes.
+/// A value is sent to Node in words, so neither side sees the bytes of the other before it has written its own.
 /// </summary>
 public sealed class ForeignTests
 {
@@ -22,7 +22,7 @@ public sealed class ForeignTests
     private readonly Random _random = new(20260131);
 
     [Test]
-    public async Task Each_reads_the_values_that_the_other_writes()
+    public async Task Each_implementation_reads_the_values_that_the_other_writes()
     {
         Case[] cases =
         [
@@ -50,10 +50,12 @@ public sealed class ForeignTests
         }
     }
 
-    /// <summary>A value in words, as bytes that are written here, and whether other bytes are read here as the same value.</summary>
+    /// <summary>
+    /// A value in words, its bytes from this serializer, and a test whether this serializer reads other bytes as the same value.
+    /// </summary>
     private sealed record Case(JsonArray Words, byte[] Bytes, Predicate<byte[]> IsReadFrom);
 
-    // As large as the headers of texts, bytes, arrays and maps can be told apart by.
+    // The sizes at which the headers of texts, bytes, arrays and maps change.
     private IEnumerable<Case> Sizes()
     {
         foreach (var size in (int[])[0, 1, 15, 16, 31, 32, 255, 256, 65_535, 65_536])
@@ -101,7 +103,7 @@ public sealed class ForeignTests
         Shape = _random.Next(2) == 0 ? new Box { Width = _random.Next() } : new Tube { Length = AnyLong() },
     };
 
-    // What docs/serialization.md says of each type.
+    // The form of each type in docs/serialization.md.
     private static JsonArray WordsOf(Parcel parcel) => Map(
         ("Id", ["str", parcel.Id.ToString()]),
         ("Text", ["str", parcel.Text]),
@@ -164,7 +166,7 @@ public sealed class ForeignTests
         _ => new JsonObject(Enumerable.Range(0, _random.Next(20)).Select(i => KeyValuePair.Create($"{AnyText()}#{i}", AnyJson(depth - 1)))),
     };
 
-    // Around the powers of two, where the forms change, up to both ends.
+    // Values around the powers of two, where the forms change, up to the smallest and the largest.
     private long AnyLong()
     {
         var near = ((Int128)1 << _random.Next(64)) + _random.Next(-3, 3);

@@ -5,7 +5,7 @@ using NUnit.Framework;
 
 namespace ServiceMesh.MessagePack.Tests;
 
-/// <summary>How each type looks on the wire, and that it comes back: the table of docs/serialization.md.</summary>
+/// <summary>The form of each type on the wire, as in the table of docs/serialization.md, and its round trip.</summary>
 public sealed class FormTests
 {
     private readonly MessagePackMessageSerializer _packed = new();
@@ -78,7 +78,7 @@ public sealed class FormTests
     }
 
     [Test]
-    public void A_collection_class_of_the_application_has_elements_of_its_own_type()
+    public void A_collection_class_of_the_application_is_read_as_its_own_type()
     {
         AssertForm(new Numbers { 1, 300 }, "92 01 cd012c");
         Assert.That(_packed.FromHex<Numbers>("92 01 02"), Is.EqualTo([1, 2]), "small integers from a peer");
@@ -86,7 +86,7 @@ public sealed class FormTests
     }
 
     [Test]
-    public void A_value_of_type_object_comes_back_as_what_MessagePack_has_for_it()
+    public void A_value_of_type_object_is_read_as_the_type_of_its_MessagePack_form()
     {
         Assert.That(_packed.Back<object>(new object?[] { 1, "a", 2.5, null, true }), Is.EqualTo(new object?[] { 1, "a", 2.5, null, true }));
         var point = (Dictionary<object, object>)_packed.Back<object>(new Point(1, 2))!;
@@ -94,7 +94,7 @@ public sealed class FormTests
     }
 
     [Test]
-    public void Integers_are_read_as_floats_and_as_other_integers_that_hold_them()
+    public void Integers_are_read_as_floats_and_as_every_integer_type_that_holds_them()
     {
         Assert.That(_packed.FromHex<double>("07"), Is.EqualTo(7));
         Assert.That(_packed.FromHex<double>("ca 3fc00000"), Is.EqualTo(1.5));
@@ -112,7 +112,7 @@ public sealed class FormTests
     }
 
     [Test]
-    public void The_forms_that_the_document_gives_for_JSON_are_those_of_JSON()
+    public void JSON_has_the_forms_that_the_document_states()
     {
         AssertJson(12.50m, "12.50");
         AssertJson((Half)1.5, "1.5");
@@ -139,7 +139,7 @@ public sealed class FormTests
     }
 
     [Test]
-    public void A_public_field_travels_and_a_collection_without_a_setter_comes_back_empty()
+    public void A_public_field_is_kept_and_a_collection_without_a_setter_becomes_empty()
     {
         Assert.That(_packed.Back(new Vector3(1, 2, 3)), Is.EqualTo(new Vector3(1, 2, 3)));
         Assert.That(_packed.Back(new Basket { Name = "b", Items = { 1 } }), Has.Property("Items").Empty.And.Property("Name").EqualTo("b"));

@@ -7,7 +7,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.MessagePack.Tests;
 
-/// <summary>Values of System.Text.Json, which compositions merge, as MessagePack.</summary>
+/// <summary>Values of System.Text.Json, which compositions can merge, as MessagePack.</summary>
 public sealed class JsonFormatterTests
 {
     private readonly MessagePackMessageSerializer _packed = new();
@@ -35,13 +35,13 @@ public sealed class JsonFormatterTests
     [TestCase("c4 02 0102", "\"AQI=\"")]
     [TestCase("d6 ff 00000001", "\"1970-01-01T00:00:01Z\"")]
     [TestCase("82 05 c0 ff c0", "{\"5\":null,\"-1\":null}")]
-    public void A_value_that_JSON_lacks_is_read_in_the_form_that_JSON_uses_for_it(string hex, string json) =>
+    public void A_value_without_a_JSON_type_is_read_in_its_usual_JSON_form(string hex, string json) =>
         Assert.That(_packed.FromHex<JsonElement>(hex).GetRawText(), Is.EqualTo(json));
 
     [TestCase("d4 05 00")]
     [TestCase("81 c0 c0")]
     [TestCase("81 c3 c0")]
-    public void A_value_that_JSON_has_no_form_for_is_refused(string hex) =>
+    public void A_value_without_a_JSON_form_is_refused(string hex) =>
         Assert.That(() => _packed.FromHex<JsonElement>(hex), Throws.TypeOf<MalformedBodyException>());
 
     [Test]
@@ -51,11 +51,11 @@ public sealed class JsonFormatterTests
         Assert.That(() => _packed.Bytes(JsonElement.Parse("1e400")), Refused("Send it as a string"));
         Assert.That(() => _packed.Bytes(default(JsonElement)), Refused("without a value"));
 
-        static IResolveConstraint Refused(string said) => Throws.TypeOf<NotSupportedException>().With.Message.Contains(said);
+        static IResolveConstraint Refused(string expected) => Throws.TypeOf<NotSupportedException>().With.Message.Contains(expected);
     }
 
     [Test]
-    public void The_kinds_of_a_node_are_told_apart()
+    public void A_node_is_read_as_the_requested_kind_or_refused()
     {
         Assert.That(_packed.FromHex<JsonObject>("81 a161 01")!["a"]!.GetValue<int>(), Is.EqualTo(1));
         Assert.That(_packed.FromHex<JsonArray>("91 01")![0]!.GetValue<int>(), Is.EqualTo(1));
@@ -76,7 +76,7 @@ public sealed class JsonFormatterTests
     }
 
     [Test]
-    public void A_unit_is_an_empty_map_and_what_else_a_map_has_is_passed_over()
+    public void A_unit_is_an_empty_map_and_entries_of_a_map_are_skipped()
     {
         Assert.That(_packed.Hex(Unit.Value), Is.EqualTo("80"));
         Assert.That(_packed.FromHex<Unit>("81 a161 91c0"), Is.EqualTo(Unit.Value));
@@ -91,12 +91,13 @@ public sealed class JsonFormatterTests
         var greet = new RequestTopic<JsonObject, JsonObject>("json.greet");
         await using var node = await TestNode.StartAsync(
             mesh => mesh.AddInMemoryTransport().AddMessagePackSerializer()
-                .AddHandler(greet, (input, _) => new JsonObject { ["said"] = $"{input["greeting"]} {input["name"]}" }),
+                .AddHandler(greet, (input, _) => new JsonObject { ["text"] = $"{input["greeting"]} {input["name"]}" }),
             [("Serializer", "MessagePack")]);
 
-        var said = await node.Bus.ExecuteAsync(greet.Merge(new JsonObject { ["greeting"] = "hello" }), new JsonObject { ["name"] = "jan" });
+        var answer = await node.Bus.ExecuteAsync(
+            greet.Merge(new JsonObject { ["greeting"] = "hello" }), new JsonObject { ["name"] = "jan" });
 
-        Assert.That((string?)said["said"], Is.EqualTo("hello jan"));
+        Assert.That((string?)answer["text"], Is.EqualTo("hello jan"));
     }
 
     public sealed class Holder

@@ -5,7 +5,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.MessagePack.Tests;
 
-/// <summary>Whatever the library throws while it reads is a malformed body, and so status 400.</summary>
+/// <summary>Every exception of the library while it reads becomes a MalformedBodyException, and so status 400.</summary>
 public sealed class MalformedBodyTests
 {
     private readonly MessagePackMessageSerializer _packed = new();
@@ -38,7 +38,7 @@ public sealed class MalformedBodyTests
         AssertMalformed<JsonElement>(hex, "1 bytes are left over after the value, which ends at byte 1");
 
     [Test]
-    public void The_message_gives_type_and_position_and_never_the_content()
+    public void The_message_names_type_and_position_and_never_the_content()
     {
         var map = _packed.Bytes(new Dictionary<string, string> { ["X"] = "topsecret" });
         var failure = Assert.Throws<MalformedBodyException>(() => _packed.Deserialize<FormTests.Point>(map))!;
@@ -63,8 +63,8 @@ public sealed class MalformedBodyTests
         Assert.That(reply.Failure.Message, Does.Contain("not for Int32"));
     }
 
-    private void AssertMalformed<T>(string hex, string said) =>
-        Assert.That(() => _packed.FromHex<T>(hex), Throws.TypeOf<MalformedBodyException>().With.Message.Contains(said), hex);
+    private void AssertMalformed<T>(string hex, string expected) =>
+        Assert.That(() => _packed.FromHex<T>(hex), Throws.TypeOf<MalformedBodyException>().With.Message.Contains(expected), hex);
 
     public sealed record Age
     {

@@ -61,12 +61,13 @@ public sealed class UnsupportedTypeTests
         Assert.That(_packed.Back(new Excused { A = 1, Ignored = () => { } })!.A, Is.EqualTo(1));
 
     [Test]
-    public void A_type_that_the_resolver_of_the_application_cannot_build_is_refused_alike()
+    public void A_type_that_the_resolver_of_the_application_cannot_build_is_refused_too()
     {
         var packed = new MessagePackMessageSerializer(new() { Resolver = ContractlessStandardResolver.Instance });
         Assert.That(
             packed.EnsureSupported<Internal>,
-            Throws.TypeOf<NotSupportedException>().With.Message.Contains("only allows public type").And.Message.Contains("docs/serialization.md"));
+            Throws.TypeOf<NotSupportedException>()
+                .With.Message.Contains("only allows public type").And.Message.Contains("docs/serialization.md"));
         Assert.That(
             packed.EnsureSupported<Order>,
             Throws.TypeOf<NotSupportedException>().With.Message.Contains("cannot serialize Order, because of its member Lines.Callback"));
@@ -87,7 +88,8 @@ public sealed class UnsupportedTypeTests
             () => packed.Bytes(5),
             Throws.TypeOf<NotSupportedException>()
                 .With.Message.EqualTo("A value of type Int32 cannot be written as MessagePack. No numbers today."));
-        Assert.That(() => _packed.Bytes(new Throwing()), Throws.TypeOf<InvalidTimeZoneException>(), "what a member throws is not changed");
+        Assert.That(
+            () => _packed.Bytes(new Throwing()), Throws.TypeOf<InvalidTimeZoneException>(), "an exception of a member is not wrapped");
     }
 
     [Test]
@@ -139,9 +141,9 @@ public sealed class UnsupportedTypeTests
     }
 
     [Test]
-    public async Task A_caller_with_another_serializer_is_not_blamed_for_such_a_type()
+    public async Task A_type_that_only_the_callers_serializer_refuses_is_not_a_bad_request()
     {
-        // The service writes JSON, where the type is fine; the caller asks in MessagePack, where it is not.
+        // The service uses JSON, which supports the type; the caller uses MessagePack, which does not.
         var network = new InMemoryNetwork();
         var calls = 0;
         await using var service = await TestNode.StartAsync(
@@ -164,7 +166,8 @@ public sealed class UnsupportedTypeTests
             _packed.EnsureSupported<T>,
             Throws.TypeOf<NotSupportedException>().With.Message.Contains(reason).And.Message.Contains(remedy),
             typeof(T).ToString());
-        Assert.That(() => _packed.Deserialize<T>(new byte[] { 0x80 }), Throws.TypeOf<NotSupportedException>(), "the type, not the body");
+        Assert.That(
+            () => _packed.Deserialize<T>(new byte[] { 0x80 }), Throws.TypeOf<NotSupportedException>(), "the type is refused, not the body");
     }
 
     private static async Task<string> StartFailureAsync(Action<IServiceMeshBuilder> configure)

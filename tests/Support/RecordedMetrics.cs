@@ -50,7 +50,8 @@ public sealed class RecordedMetrics : IDisposable
     public void Dispose() => _listener.Dispose();
 
     private void Record(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags, object? state) =>
-        _all.GetOrAdd(instrument.Name, _ => new()).Enqueue(new(instrument.Name, value, string.Join(' ', tags.ToArray().Select(t => $"{t.Key}={t.Value}"))));
+        _all.GetOrAdd(instrument.Name, _ => new()).Enqueue(
+            new(instrument.Name, value, string.Join(' ', tags.ToArray().Select(t => $"{t.Key}={t.Value}"))));
 
     /// <summary>One measurement, its tags as <c>name=value</c> separated by spaces.</summary>
     public sealed record Measured(string Instrument, double Value, string Tags);

@@ -42,7 +42,8 @@ internal sealed class Telemetry
         _system = system;
         _clock = clock;
         _meter = meters.Create(Name);
-        _sendDuration = _meter.CreateHistogram("messaging.client.operation.duration", "s", "Duration of sending, for a request until its reply.", null, s_seconds);
+        _sendDuration = _meter.CreateHistogram(
+            "messaging.client.operation.duration", "s", "Duration of sending, for a request until its reply.", null, s_seconds);
         _processDuration = _meter.CreateHistogram("messaging.process.duration", "s", "Duration of handling one message.", null, s_seconds);
         _sent = _meter.CreateCounter<long>("messaging.client.sent.messages", "{message}", "Messages given to the transport.");
         _consumed = _meter.CreateCounter<long>("messaging.client.consumed.messages", "{message}", "Messages given to a handler.");
@@ -71,7 +72,8 @@ internal sealed class Telemetry
             "{message}", "Messages waiting for a place.");
 
         Measurement<int> Measure(HandlerLoad handler, int value) => new(
-            value, System, new("messaging.destination.template", handler.Pattern.ToString()), new("messaging.consumer.group.name", handler.Group));
+            value, System, new("messaging.destination.template", handler.Pattern.ToString()),
+            new("messaging.consumer.group.name", handler.Group));
     }
 
     /// <summary>The time from which a duration counts; 0 while no duration is measured, which saves a look at the clock.</summary>
@@ -141,7 +143,7 @@ internal sealed class Telemetry
         if (activity is { IsAllDataRequested: true })
         {
             activity.SetTag("messaging.message.id", message.Id.ToString());
-            activity.SetTag("messaging.message.body.size", message.Body.Length);
+            activity.SetTag("messaging.message.body.size", message.BodyLength);
         }
     }
 

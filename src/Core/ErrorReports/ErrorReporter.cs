@@ -7,7 +7,8 @@ namespace ServiceMesh;
 /// Files error reports under the configured policy, in the background: a bounded buffer and one loop, which the node starts
 /// and awaits. Also counts, logs and reports messages that are lost. Thread-safe.
 /// </summary>
-internal sealed class ErrorReporter(NodeIdentity node, ErrorPolicy policy, int maxDataBytes, Telemetry telemetry, ILogger logger, TimeProvider clock)
+internal sealed class ErrorReporter(
+    NodeIdentity node, ErrorPolicy policy, int maxDataBytes, Telemetry telemetry, ILogger logger, TimeProvider clock)
 {
     private const int BufferedReports = 4096;
 
@@ -17,7 +18,8 @@ internal sealed class ErrorReporter(NodeIdentity node, ErrorPolicy policy, int m
     private Task _loop = Task.CompletedTask;
 
     /// <summary>
-    /// Begins to file; <paramref name="file"/> returns what happened to each report, as the metric names it. Earlier reports wait in the buffer.
+    /// Begins to file; <paramref name="file"/> returns what happened to each report, as the metric names it. Earlier reports wait
+    /// in the buffer.
     /// </summary>
     public void Start(Func<ErrorReport, Task<string>> file) => _loop = FileAllAsync(file);
 
@@ -134,7 +136,9 @@ internal sealed class ErrorReporter(NodeIdentity node, ErrorPolicy policy, int m
     {
         if (!_buffer.Writer.TryWrite(report))
         {
-            Lost(report.Topic, report.Sender, report.Status, $"more than {BufferedReports} reports wait to be filed, or the node has stopped");
+            Lost(
+                report.Topic, report.Sender, report.Status,
+                $"more than {BufferedReports} reports wait to be filed, or the node has stopped");
         }
     }
 

@@ -10,8 +10,6 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Adds a bus to an application.</summary>
 public static class ServiceMeshServiceCollectionExtensions
 {
-    internal const string InMemory = "InMemory";
-
     /// <summary>
     /// Adds the bus of this application: <see cref="IServiceBus"/> as a singleton, started and stopped by the host.
     /// </summary>
@@ -104,7 +102,7 @@ public static class ServiceMeshServiceCollectionExtensions
     private static string? TransportWhenNoneIsNamed(IServiceProvider provider, string name)
     {
         string[] added = [.. provider.GetKeyedServices<TransportRegistration>(name).Select(t => t.Name)];
-        return added is [var only] ? only : added.FirstOrDefault(t => t == InMemory);
+        return added is [var only] ? only : added.FirstOrDefault(t => t == InMemoryTransportOptions.TransportName);
     }
 
     private static MeshParts Build(IServiceProvider provider, string name)

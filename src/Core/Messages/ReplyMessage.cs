@@ -21,11 +21,15 @@ public sealed class ReplyMessage
     /// <summary>Texts that the handler set beside its answer. Default: none.</summary>
     public Headers Headers { get => _headers; init => _headers = value; }
 
-    /// <summary>The media type of <see cref="Body"/>; empty when there is no body.</summary>
+    /// <summary>The media type of <see cref="Body"/>; empty without a body.</summary>
     public string ContentType { get => _contentType; init => _contentType = value; }
 
     /// <summary>The encoded answer; empty for most failures.</summary>
-    public ReadOnlyMemory<byte> Body { get => _body; init => _body = value; }
+    public ReadOnlyMemory<byte> Body
+    {
+        get => Passed is null ? _body : Passed.Encode();
+        init => _body = value;
+    }
 
     /// <summary>What went wrong, in a sentence for the caller; null on success.</summary>
     public string? Error { get => _error; init => _error = value; }
@@ -37,13 +41,19 @@ public sealed class ReplyMessage
     public bool NotProcessed { get; init; }
 
     /// <summary>
-    /// After how long another attempt may succeed, when whoever refused said so: an open circuit, a server's
+    /// After how long another attempt may succeed, when the refusal said so: an open circuit, a server's
     /// <c>Retry-After</c>. Null when it is not known. Over HTTP it travels; other transports need not carry it.
     /// </summary>
     public TimeSpan? RetryAfter { get; init; }
 
     /// <summary>The most characters that <see cref="Failure"/> keeps of an error; the rest is cut off.</summary>
     public const int MaxErrorCharacters = 4096;
+
+    /// <summary>The value itself, where it is handed over within one process; null when there is a body.</summary>
+    internal PassedValue? Passed { get; private set; }
+
+    /// <summary>The size of the body; 0 for a value that is handed over.</summary>
+    internal int BodyLength => _body.Length;
 
     /// <summary>What this node itself threw on the way out; never travels.</summary>
     internal Exception? Exception { get; init; }
@@ -69,10 +79,24 @@ public sealed class ReplyMessage
         return reply;
     }
 
-    /// <summary>Fills a rented answer. <paramref name="body"/> may lie in <paramref name="buffer"/>, which is kept for the next one.</summary>
-    internal ReplyMessage Fill(StatusCode status, Headers headers, string contentType, ReadOnlyMemory<byte> body, byte[]? buffer, string? error)
+    /// <summary>Fills a new or rented answer with a body.</summary>
+    /// <param name="status">How it ended.</param>
+    /// <param name="headers">What the handler set beside its answer.</param>
+    /// <param name="contentType">The media type of the body.</param>
+    /// <param name="body">The encoded answer; it may lie in <paramref name="buffer"/>.</param>
+    /// <param name="buffer">Kept for the next answer.</param>
+    /// <param name="error">What went wrong; null on success.</param>
+    internal ReplyMessage Fill(
+        StatusCode status, Headers headers, string contentType, ReadOnlyMemory<byte> body, byte[]? buffer, string? error)
     {
         (_status, _headers, _contentType, _body, _buffer, _error) = (status, headers, contentType, body, buffer, error);
+        return this;
+    }
+
+    /// <summary>Fills a new or rented answer with a value that is handed over.</summary>
+    internal ReplyMessage Fill(StatusCode status, Headers headers, string contentType, PassedValue value, string? error)
+    {
+        (_status, _headers, _contentType, Passed, _error) = (status, headers, contentType, value, error);
         return this;
     }
 
@@ -85,7 +109,7 @@ public sealed class ReplyMessage
         if (_isRented)
         {
             _isRented = false;
-            (_headers, _body, _error) = (Headers.Empty, default, null);
+            (_headers, _body, _error, Passed) = (Headers.Empty, default, null, null);
             t_free = this;
         }
     }
@@ -96,11 +120,18 @@ public sealed class ReplyMessage
     /// <param name="notProcessed">Whether it is certain that no handler ran.</param>
     /// <param name="retryAfter">After how long another attempt may succeed, when that is known.</param>
     public static ReplyMessage Failure(StatusCode status, string error, bool notProcessed = false, TimeSpan? retryAfter = null) =>
-        new() { Status = status, Error = ExceptionText.Cut(error, MaxErrorCharacters), NotProcessed = notProcessed, RetryAfter = retryAfter };
+        new()
+        {
+            Status = status,
+            Error = ExceptionText.Cut(error, MaxErrorCharacters),
+            NotProcessed = notProcessed,
+            RetryAfter = retryAfter,
+        };
 
-    /// <summary>The answer of a transport that found nobody who handles the topic.</summary>
+    /// <summary>The answer of a transport that found no node that handles the topic.</summary>
     public static ReplyMessage NoHandler(Topic topic, string? advice = null) => Failure(
         StatusCode.NotFound,
-        $"No node handles '{topic}'. {advice ?? "Start a service that does, and check that both use the same transport and the same topic."}",
+        $"No node handles '{topic}'. " +
+        (advice ?? "Start a service that does, and check that both use the same transport and the same topic."),
         notProcessed: true);
 }

@@ -64,7 +64,14 @@ public sealed class Delivery : HandlerContext
     public override IServiceBus Bus => Receiver.Pipeline.Bus;
 
     /// <inheritdoc/>
-    public override TimeSpan Remaining => Least(Message.Deadline.Remaining, OwnTimeLeft) is var left && left > TimeSpan.Zero ? left : TimeSpan.Zero;
+    public override TimeSpan Remaining
+    {
+        get
+        {
+            var least = Limit().Limit;
+            return least > TimeSpan.Zero ? least : TimeSpan.Zero;
+        }
+    }
 
     /// <inheritdoc/>
     public override CancellationToken CancellationToken => Cancellation().Token;
@@ -118,10 +125,10 @@ public sealed class Delivery : HandlerContext
     internal bool TryEnterHandler([NotNullWhen(false)] out ReplyMessage? refusal)
     {
         // Said before it is checked, and read in the other order by AnswerInTimeAsync: a handler that is called never counts as
-        // not processed, whoever comes first.
+        // not processed, whichever comes first.
         var entered = Interlocked.Exchange(ref _isEntered, (byte)1);
         var now = Receiver.Clock.GetTimestamp();
-        var cause = WhyNotToStart(now) ?? (Receiver.Clock.GetElapsedTime(_started, now) >= Subscription.Timeout ? Cause.HandlerTimeout : null);
+        var cause = WhyNotToStart(now) ?? (HasRunOut(now) ? Cause.HandlerTimeout : null);
         if (cause is null)
         {
             refusal = null;
@@ -236,7 +243,8 @@ public sealed class Delivery : HandlerContext
         catch (Exception failure)
         {
             Exception = failure;
-            return ReplyMessage.Failure(StatusCode.HandlerFailed, $"The handler of '{Subscription.Pattern}' threw {ExceptionText.Brief(failure)}");
+            return ReplyMessage.Failure(
+                StatusCode.HandlerFailed, $"The handler of '{Subscription.Pattern}' threw {ExceptionText.Brief(failure)}");
         }
         finally
         {
@@ -257,7 +265,8 @@ public sealed class Delivery : HandlerContext
         if (!IsAccepted || Interlocked.Exchange(ref _isTaken, (byte)1) == 1)
         {
             throw new InvalidOperationException(
-                $"The delivery on '{Message.Topic}' {(IsAccepted ? "has been run or withdrawn before" : "was refused")}. Run or withdraw an accepted delivery once.");
+                $"The delivery on '{Message.Topic}' {(IsAccepted ? "has been run or withdrawn before" : "was refused")}. " +
+                "Run or withdraw an accepted delivery once.");
         }
     }
 
@@ -295,9 +304,11 @@ public sealed class Delivery : HandlerContext
 
         var now = Receiver.Clock.GetTimestamp();
         return Message.Deadline.HasPassedAt(now, Receiver.Clock) ? Cause.Deadline
-            : Receiver.Clock.GetElapsedTime(_started, now) >= Subscription.Timeout ? Cause.HandlerTimeout
+            : HasRunOut(now) ? Cause.HandlerTimeout
             : null;
     }
+
+    private bool HasRunOut(long now) => Receiver.Clock.GetElapsedTime(_started, now) >= Subscription.Timeout;
 
     private ReplyMessage GiveUpReply(Cause cause)
     {
@@ -306,16 +317,19 @@ public sealed class Delivery : HandlerContext
             Cause.Stopping => (StatusCode.Unavailable, $"Node '{NodeId}' shut down before it had handled '{Topic}'."),
             Cause.CallerGone => (StatusCode.DeadlinePassed, $"The caller of '{Topic}' has stopped waiting."),
             Cause.Deadline => (StatusCode.DeadlinePassed, $"The caller's deadline passed before '{Topic}' was handled."),
-            _ => (StatusCode.HandlerTimeout, $"The handler of '{Subscription.Pattern}' ran longer than its timeout of {Subscription.Timeout}."),
+            _ => (
+                StatusCode.HandlerTimeout,
+                $"The handler of '{Subscription.Pattern}' ran longer than its timeout of {Subscription.Timeout}."),
         };
         return ReplyMessage.Failure(status, error, notProcessed: !HasEntered);
     }
 
-    private ReplyMessage WithinLimit(ReplyMessage reply) => reply.Body.Length <= Receiver.Bodies.MaxBytes
+    private ReplyMessage WithinLimit(ReplyMessage reply) => reply.BodyLength <= Receiver.Bodies.MaxBytes
         ? reply
         : ReplyMessage.Failure(
             StatusCode.BodyTooLarge,
-            $"The reply has {reply.Body.Length} bytes; {Receiver.Bodies.MaxBytes} are allowed. Answer with less, or raise {Receiver.Bodies.Key} on all nodes.");
+            $"The reply has {reply.BodyLength} bytes; {Receiver.Bodies.MaxBytes} are allowed. " +
+            $"Answer with less, or raise {Receiver.Bodies.Key} on all nodes.");
 
     // Accepted, and not handled: the caller, the deadline or the node did not wait for the start.
     private ReplyMessage NotStarted(Cause cause)
@@ -472,8 +486,6 @@ public sealed class Delivery : HandlerContext
             Log.ScopeDisposeFailed(Receiver.Logger, Topic.ToString(), Sender, failure);
         }
     }
-
-    private static TimeSpan Least(TimeSpan a, TimeSpan b) => a < b ? a : b;
 
     /// <summary>Stands for the scope of a handler that has ended.</summary>
     private sealed class EndedScope : IServiceScope

@@ -3,7 +3,7 @@ namespace ServiceMesh.Transports;
 /// <summary>Who should hear of a message: every individual, and one member of each group. Immutable.</summary>
 public sealed class SubscriptionMatch
 {
-    /// <summary>Nobody.</summary>
+    /// <summary>No subscription.</summary>
     public static SubscriptionMatch None { get; } = new([]);
 
     private readonly Subscription[] _all;

@@ -35,7 +35,7 @@ public sealed record TransportCapabilities
     public int MaxBodyBytes { get; init; } = int.MaxValue;
 
     /// <summary>
-    /// True when nothing of the transport looks at the token of a request any more once the request's task has ended, a handler
+    /// True when nothing of the transport looks at the token of a request once the request's task has ended, a handler
     /// that runs on included: the bus then uses it for its next request. Default: false.
     /// </summary>
     public bool ReleasesTokens { get; init; }

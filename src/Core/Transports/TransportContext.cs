@@ -10,7 +10,8 @@ public sealed class TransportContext
     private readonly Func<NodeInfo> _describe;
 
     internal TransportContext(
-        NodeIdentity node, BodyLimit bodies, ErrorReporter errors, Func<string, string> keyOf, Func<NodeInfo> describe, ILoggerFactory loggerFactory, TimeProvider clock)
+        NodeIdentity node, BodyLimit bodies, ErrorReporter errors, Func<string, string> keyOf, Func<NodeInfo> describe,
+        ILoggerFactory loggerFactory, TimeProvider clock)
     {
         NodeId = node.Id;
         MaxBodyBytes = bodies.MaxBytes;
@@ -33,7 +34,9 @@ public sealed class TransportContext
     /// <summary>The largest body in bytes that this node accepts; check it before reading one.</summary>
     public int MaxBodyBytes { get; }
 
-    /// <summary>The full path of a key of this bus, for messages that tell what to change: <c>ServiceMesh:Request:MaxBodyBytes</c>.</summary>
+    /// <summary>
+    /// The full path of a key of this bus, for messages that tell what to change: <c>ServiceMesh:Request:MaxBodyBytes</c>.
+    /// </summary>
     /// <param name="key">The key within the section that the bus was given: <c>Request:MaxBodyBytes</c>.</param>
     public string KeyOf(string key) => _keyOf(key);
 

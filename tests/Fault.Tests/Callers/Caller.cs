@@ -20,7 +20,8 @@ public abstract class Caller : IAsyncDisposable
     /// <param name="kind">The kind of caller.</param>
     /// <param name="servers">The servers of the service <c>weather</c>.</param>
     /// <param name="settings">Keys below <c>ServiceMesh:Http</c>, and the two that only tests can set.</param>
-    public static async Task<Caller> StartAsync(CallerKind kind, IEnumerable<FaultServer> servers, params (string Key, string Value)[] settings)
+    public static async Task<Caller> StartAsync(
+        CallerKind kind, IEnumerable<FaultServer> servers, params (string Key, string Value)[] settings)
     {
         (string, string)[] all =
         [
@@ -55,7 +56,8 @@ public abstract class Caller : IAsyncDisposable
     }
 
     /// <summary>Sends requests from many callers at once, each one request after the other, and returns what they saw.</summary>
-    public async Task<IReadOnlyList<Seen>> AskFromManyAsync(int callers, int requestsEach, bool isIdempotent, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<Seen>> AskFromManyAsync(
+        int callers, int requestsEach, bool isIdempotent, CancellationToken cancellationToken)
     {
         var seen = await Task.WhenAll(Enumerable.Range(0, callers).Select(_ => Task.Run(
             async () =>

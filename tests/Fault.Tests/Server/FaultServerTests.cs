@@ -10,7 +10,8 @@ namespace ServiceMesh.Faults.Tests;
 [CancelAfter(20_000)]
 public sealed class FaultServerTests : IDisposable
 {
-    private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromMilliseconds(300), UseProxy = false });
+    private readonly HttpMessageInvoker _http = new(
+        new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromMilliseconds(300), UseProxy = false });
 
     public void Dispose() => _http.Dispose();
 
@@ -54,7 +55,9 @@ public sealed class FaultServerTests : IDisposable
         server.Fault = Fault.Refused;
 
         var failure = await Assert.ThrowsAsync<HttpRequestException>(() => PostAsync(server, [], cancellationToken));
-        Assert.That((failure!.HttpRequestError, (failure.InnerException as SocketException)?.SocketErrorCode), Is.EqualTo((HttpRequestError.ConnectionError, SocketError.ConnectionRefused)));
+        Assert.That(
+            (failure!.HttpRequestError, (failure.InnerException as SocketException)?.SocketErrorCode),
+            Is.EqualTo((HttpRequestError.ConnectionError, SocketError.ConnectionRefused)));
         Assert.That(
             async () => { while (await open.GetStream().ReadAsync(new byte[1000], cancellationToken) > 0) { } },
             Throws.TypeOf<IOException>().With.InnerException.Property("SocketErrorCode").EqualTo(SocketError.ConnectionReset));
@@ -126,7 +129,8 @@ public sealed class FaultServerTests : IDisposable
         });
 
         Assert.That(failure, Is.InstanceOf<IOException>());
-        Assert.That((response.StatusCode, response.Content.Headers.ContentLength, read), Is.EqualTo((HttpStatusCode.OK, 300_000L, 150_000)));
+        Assert.That(
+            (response.StatusCode, response.Content.Headers.ContentLength, read), Is.EqualTo((HttpStatusCode.OK, 300_000L, 150_000)));
     }
 
     [Test]
@@ -160,7 +164,8 @@ public sealed class FaultServerTests : IDisposable
     [TestCase(Fault.Status503, HttpStatusCode.ServiceUnavailable, "application/problem+json", 7)]
     [TestCase(Fault.HtmlErrorPage, HttpStatusCode.BadGateway, "text/html", null)]
     [TestCase(Fault.HtmlOk, HttpStatusCode.OK, "text/html", null)]
-    public async Task An_answer_may_be_an_error_or_a_web_page(Fault fault, HttpStatusCode status, string contentType, int? retryAfter, CancellationToken cancellationToken)
+    public async Task An_answer_may_be_an_error_or_a_web_page(
+        Fault fault, HttpStatusCode status, string contentType, int? retryAfter, CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(fault);
         server.RetryAfter = 7;
@@ -168,7 +173,11 @@ public sealed class FaultServerTests : IDisposable
         using var response = await PostAsync(server, [], cancellationToken);
 
         Assert.That(
-            (response.StatusCode, response.Content.Headers.ContentType?.MediaType, response.Headers.RetryAfter?.Delta?.TotalSeconds, server.Executions),
+            (
+                response.StatusCode,
+                response.Content.Headers.ContentType?.MediaType,
+                response.Headers.RetryAfter?.Delta?.TotalSeconds,
+                server.Executions),
             Is.EqualTo((status, contentType, (double?)retryAfter, 1)));
     }
 
@@ -199,5 +208,10 @@ public sealed class FaultServerTests : IDisposable
     }
 
     private Task<HttpResponseMessage> PostAsync(FaultServer server, byte[] body, CancellationToken cancellationToken) => _http.SendAsync(
-        new(HttpMethod.Post, new Uri(server.Uri, "orders?n=1")) { Content = new ByteArrayContent(body), Headers = { { "request-id", "one" } } }, cancellationToken);
+        new(HttpMethod.Post, new Uri(server.Uri, "orders?n=1"))
+        {
+            Content = new ByteArrayContent(body),
+            Headers = { { "request-id", "one" } },
+        },
+        cancellationToken);
 }

@@ -22,7 +22,10 @@ public sealed class StreamingTests
     {
         await using var server = await FaultServer.StartAsync();
         using var http = Client(server);
-        using var request = new HttpRequestMessage(HttpMethod.Post, "http://weather/upload") { Content = new StreamContent(new PatternStream(Gibibyte)) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "http://weather/upload")
+        {
+            Content = new StreamContent(new PatternStream(Gibibyte)),
+        };
         using var memory = new MemoryPeak();
 
         using var response = await http.SendAsync(request.SetTotalTimeout(TimeSpan.FromMinutes(2)), cancellationToken);
@@ -39,7 +42,8 @@ public sealed class StreamingTests
         using var http = Client(server);
         using var memory = new MemoryPeak();
 
-        using var response = await http.GetAsync(new Uri($"http://weather/bytes/{Gibibyte}"), HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        using var response = await http.GetAsync(
+            new Uri($"http://weather/bytes/{Gibibyte}"), HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         var (length, isPattern) = await ReadAsync(await response.Content.ReadAsStreamAsync(cancellationToken), cancellationToken);
 
         Assert.That((response.StatusCode, length, isPattern, server.Executions), Is.EqualTo((HttpStatusCode.OK, Gibibyte, true, 1)));
@@ -47,7 +51,10 @@ public sealed class StreamingTests
     }
 
     private static HttpClient Client(FaultServer server) =>
-        new(new ServiceMeshHandler(new() { Services = { ["weather"] = new() { Address = $"http://{server.Address}" } } })) { Timeout = Timeout.InfiniteTimeSpan };
+        new(new ServiceMeshHandler(new() { Services = { ["weather"] = new() { Address = $"http://{server.Address}" } } }))
+        {
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
 
     private static async Task<(long Length, bool IsPattern)> ReadAsync(Stream stream, CancellationToken cancellationToken)
     {
@@ -126,9 +133,11 @@ public sealed class StreamingTests
 
         public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => new(Read(buffer.Span));
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            new(Read(buffer.Span));
 
-        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => Task.FromResult(Read(buffer.AsSpan(offset, count)));
+        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+            Task.FromResult(Read(buffer.AsSpan(offset, count)));
 
         public override void Flush()
         {

@@ -56,7 +56,10 @@ public sealed class LayersAloneTests
             kind, [server],
             [
                 .. s_noRetries, .. s_noEjection,
-                ("CircuitBreaker:TrialRequestInterval", "00:00:00.3"), ("CircuitBreaker:CircuitOpenWindow", "00:00:30"), ("CircuitBreaker:CounterSlidingWindow", "00:00:02"), ("CircuitBreaker:CounterUpdateInterval", "00:00:00.02"),
+                ("CircuitBreaker:TrialRequestInterval", "00:00:00.3"),
+                ("CircuitBreaker:CircuitOpenWindow", "00:00:30"),
+                ("CircuitBreaker:CounterSlidingWindow", "00:00:02"),
+                ("CircuitBreaker:CounterUpdateInterval", "00:00:00.02"),
             ]);
 
         var refused = await caller.AskAsync(isIdempotent: true, cancellationToken);
@@ -76,7 +79,8 @@ public sealed class LayersAloneTests
         Assert.That(refused.Took, Is.LessThan(LostTime.Widen(s_soon, refused.Lost)), "refused at once and not after a timeout");
         if (kind == CallerKind.HttpClient)
         {
-            Assert.That((refused.Exception?.InnerException as CircuitOpenException)?.RetryAfter, Is.Not.Null.And.LessThanOrEqualTo(interval));
+            Assert.That(
+                (refused.Exception?.InnerException as CircuitOpenException)?.RetryAfter, Is.Not.Null.And.LessThanOrEqualTo(interval));
         }
         else
         {
@@ -90,7 +94,10 @@ public sealed class LayersAloneTests
             await Task.Delay(1, cancellationToken);
         }
 
-        Assert.That(Stopwatch.GetElapsedTime(repaired), Is.LessThan(LostTime.WidenSince(interval + s_soon, lost)), "the next trial closes the circuit, not the 30 s of the open circuit");
+        Assert.That(
+            Stopwatch.GetElapsedTime(repaired),
+            Is.LessThan(LostTime.WidenSince(interval + s_soon, lost)),
+            "the next trial closes the circuit, not the 30 s of the open circuit");
     }
 
     [Test]
@@ -99,7 +106,9 @@ public sealed class LayersAloneTests
         var time = TimeSpan.FromSeconds(1);
         await using var servers = await Servers.StartAsync(Fault.Status500);
         await using var caller = await Caller.StartAsync(
-            kind, servers.All, [.. s_inTurn, .. s_noRetries, .. s_noBreaker, ("Ejection:EjectionTime", "00:00:01"), (Caller.MaxEjectionTime, "00:00:01")]);
+            kind,
+            servers.All,
+            [.. s_inTurn, .. s_noRetries, .. s_noBreaker, ("Ejection:EjectionTime", "00:00:01"), (Caller.MaxEjectionTime, "00:00:01")]);
 
         // Five failures in a row take about fifteen requests by round robin. Then the server gets none while it is ejected.
         var (failures, lost, ejected) = (0, TimeSpan.Zero, 0L);
@@ -121,7 +130,8 @@ public sealed class LayersAloneTests
     }
 
     [Test]
-    public async Task A_request_beyond_the_limit_of_the_client_is_refused_at_once([Values] CallerKind kind, CancellationToken cancellationToken)
+    public async Task A_request_beyond_the_limit_of_the_client_is_refused_at_once(
+        [Values] CallerKind kind, CancellationToken cancellationToken)
     {
         await using var servers = await Servers.StartAsync(Fault.SlowHeaders);
         await using var caller = await Caller.StartAsync(kind, servers.All, [.. s_inTurn, .. s_noRetries, ("Limits:Concurrency", "6")]);
@@ -130,13 +140,15 @@ public sealed class LayersAloneTests
     }
 
     [Test]
-    public async Task A_request_beyond_the_limit_per_endpoint_is_refused_at_once([Values] CallerKind kind, CancellationToken cancellationToken)
+    public async Task A_request_beyond_the_limit_per_endpoint_is_refused_at_once(
+        [Values] CallerKind kind, CancellationToken cancellationToken)
     {
         await using var servers = await Servers.StartAsync(Fault.SlowHeaders);
         await using var caller = await Caller.StartAsync(
             kind, servers.All, [.. s_inTurn, .. s_noRetries, ("Limits:Concurrency", "100"), ("Limits:ConcurrencyPerEndpoint", "2")]);
 
-        var refused = await AssertRefusedAsync(caller, kind, servers.All, perServer: 2, "Http:Limits:ConcurrencyPerEndpoint", cancellationToken);
+        var refused = await AssertRefusedAsync(
+            caller, kind, servers.All, perServer: 2, "Http:Limits:ConcurrencyPerEndpoint", cancellationToken);
         Assert.That(servers.All.Where(s => !refused.Message.Contains(s.Address)), Is.Empty, refused.Message);
     }
 
@@ -147,12 +159,23 @@ public sealed class LayersAloneTests
         await using var servers = await Servers.StartAsync(Fault.SlowHeaders);
         await using var caller = await Caller.StartAsync(
             kind, servers.All,
-            [.. s_inTurn, .. s_noBreaker, .. s_noEjection, ("Retry:Attempts", "2"), ("Retry:HedgeAfter", "00:00:00.05"), ("Timeouts:Attempt", "00:00:10"), .. Budget("1")]);
+            [
+                .. s_inTurn,
+                .. s_noBreaker,
+                .. s_noEjection,
+                ("Retry:Attempts", "2"),
+                ("Retry:HedgeAfter", "00:00:00.05"),
+                ("Timeouts:Attempt", "00:00:10"),
+                .. Budget("1"),
+            ]);
 
         var seen = await AskInTurnAsync(caller, 30, cancellationToken);
 
         Assert.That(seen.Where(s => !s.IsSuccess), Is.Empty);
-        Assert.That(seen.Where(s => s.Took >= LostTime.Widen(after + s_soon, s.Lost)), Is.Empty, "long before the timeout of an attempt, ten seconds");
+        Assert.That(
+            seen.Where(s => s.Took >= LostTime.Widen(after + s_soon, s.Lost)),
+            Is.Empty,
+            "long before the timeout of an attempt, ten seconds");
 
         // One more attempt for each request that met the slow server; on a busy machine a healthy server may be slow too.
         Assert.That(servers.Broken.Attempts, Is.GreaterThanOrEqualTo(10));
@@ -165,7 +188,15 @@ public sealed class LayersAloneTests
         await using var servers = await Servers.StartAsync(Fault.SlowHeaders);
         await using var caller = await Caller.StartAsync(
             kind, servers.All,
-            [.. s_inTurn, .. s_noBreaker, .. s_noEjection, ("Retry:Attempts", "2"), ("Retry:HedgeAfter", "00:00:00.05"), ("Timeouts:Attempt", "00:00:00.3"), .. Budget("0.1")]);
+            [
+                .. s_inTurn,
+                .. s_noBreaker,
+                .. s_noEjection,
+                ("Retry:Attempts", "2"),
+                ("Retry:HedgeAfter", "00:00:00.05"),
+                ("Timeouts:Attempt", "00:00:00.3"),
+                .. Budget("0.1"),
+            ]);
 
         var seen = await AskInTurnAsync(caller, 30, cancellationToken);
 
@@ -178,30 +209,37 @@ public sealed class LayersAloneTests
 
     // The allowed number of requests waits at the servers, and the next one is refused.
     private static async Task<Seen> AssertRefusedAsync(
-        Caller caller, CallerKind kind, IReadOnlyList<FaultServer> servers, int perServer, string expected, CancellationToken cancellationToken)
+        Caller caller,
+        CallerKind kind,
+        IReadOnlyList<FaultServer> servers,
+        int perServer,
+        string expected,
+        CancellationToken cancellationToken)
     {
         foreach (var server in servers)
         {
             server.Fault = Fault.SlowHeaders;
         }
 
-        var waiting = Enumerable.Range(0, servers.Count * perServer).Select(_ => caller.AskAsync(isIdempotent: true, cancellationToken)).ToArray();
+        var waiting = Enumerable.Range(0, servers.Count * perServer)
+            .Select(_ => caller.AskAsync(isIdempotent: true, cancellationToken)).ToArray();
         await UntilAsync(() => servers.All(s => s.Executions == perServer), cancellationToken);
 
         var refused = await caller.AskAsync(isIdempotent: true, cancellationToken);
 
         Assert.That(refused.Message, Does.Contain(expected));
         Assert.That(refused.Took, Is.LessThan(LostTime.Widen(s_soon, refused.Lost)));
-        Assert.That((refused.Status, refused.IsNotProcessed, refused.Exception?.InnerException is RequestNotSentException), kind == CallerKind.Bus
-            ? Is.EqualTo(((int?)429, true, false))
-            : Is.EqualTo(((int?)null, false, true)));
+        Assert.That(
+            (refused.Status, refused.IsNotProcessed, refused.Exception?.InnerException is RequestNotSentException),
+            kind == CallerKind.Bus ? Is.EqualTo(((int?)429, true, false)) : Is.EqualTo(((int?)null, false, true)));
         Assert.That(servers.Select(s => s.Attempts), Has.All.EqualTo(perServer));
         Assert.That(waiting.Where(w => w.IsCompleted), Is.Empty);
         return refused;
     }
 
     // Without a fixed part, and with a window that is longer than a test.
-    private static (string, string)[] Budget(string ratio) => [("RetryBudget:Ratio", ratio), ("RetryBudget:PerSecond", "0"), (Caller.BudgetWindow, "00:01:00")];
+    private static (string, string)[] Budget(string ratio) =>
+        [("RetryBudget:Ratio", ratio), ("RetryBudget:PerSecond", "0"), (Caller.BudgetWindow, "00:01:00")];
 
     private static async Task<IReadOnlyList<Seen>> AskInTurnAsync(Caller caller, int requests, CancellationToken cancellationToken)
     {

@@ -71,8 +71,14 @@ public sealed class OneServerTests
         else
         {
             // The exceptions that an HttpClient throws without ServiceMesh too.
-            Assert.That(seen.Exception, Is.TypeOf(row.Phase is null ? typeof(HttpRequestException) : typeof(TaskCanceledException)), seen.ToString());
-            Assert.That((seen.Exception!.InnerException as PhaseTimeoutException)?.Phase, Is.EqualTo(row.Phase), $"{seen.Took} {seen.Lost} {seen.Exception}");
+            Assert.That(
+                seen.Exception,
+                Is.TypeOf(row.Phase is null ? typeof(HttpRequestException) : typeof(TaskCanceledException)),
+                seen.ToString());
+            Assert.That(
+                (seen.Exception!.InnerException as PhaseTimeoutException)?.Phase,
+                Is.EqualTo(row.Phase),
+                $"{seen.Took} {seen.Lost} {seen.Exception}");
             Assert.That(seen.Message, Does.Contain(row.HttpMessage));
         }
 
@@ -83,11 +89,13 @@ public sealed class OneServerTests
 
         AssertTime(seen, (LimitOf(row.Phase) * attempts) + (row.Pause * (attempts - 1)));
         var times = (kind, fault) == (CallerKind.HttpClient, Fault.CloseBeforeAnswer) ? 1 + PlatformResends : 1;
-        Assert.That(() => server.Attempts, Is.EqualTo(row.Reached * times * attempts).After(5000, 5)); // the server may read a request after its caller has given up
+        // The server may read a request after its caller has given up.
+        Assert.That(() => server.Attempts, Is.EqualTo(row.Reached * times * attempts).After(5000, 5));
     }
 
     [Test]
-    public async Task A_retry_whose_pause_exceeds_the_remaining_time_is_not_made([Values] CallerKind kind, CancellationToken cancellationToken)
+    public async Task A_retry_whose_pause_exceeds_the_remaining_time_is_not_made(
+        [Values] CallerKind kind, CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.Status503);
         server.RetryAfter = 60;

@@ -69,7 +69,11 @@ public sealed class OutageTests
         await UntilAsync(() => load.Succeeded > Callers * 5, cancellationToken);
 
         Set(servers, fault);
-        await UntilAsync(() => servers.All.All(s => metrics.Sum("servicemesh.http.circuit_breaker.transitions", $"server.port={s.Port}", "servicemesh.circuit.state=Open") > 0), cancellationToken);
+        await UntilAsync(
+            () => servers.All.All(
+                s => metrics.Sum(
+                    "servicemesh.http.circuit_breaker.transitions", $"server.port={s.Port}", "servicemesh.circuit.state=Open") > 0),
+            cancellationToken);
         await load.AllBegunAfterAsync(Stopwatch.GetTimestamp(), cancellationToken); // requests that were in flight have ended
         var (attempts, began) = (servers.Log.Attempts, Stopwatch.GetTimestamp());
         await Task.Delay(TimeSpan.FromSeconds(TestLength.Of(1, 20)), cancellationToken);
@@ -101,7 +105,10 @@ public sealed class OutageTests
                 return load.Succeeded > succeeded + (Callers * 5) && servers.All.Zip(executions).All(s => s.First.Executions > s.Second);
             },
             cancellationToken);
-        Assert.That(Stopwatch.GetElapsedTime(repaired), Is.LessThan(s_trialInterval + s_slowStart).And.LessThan(0.8 * s_openWindow), "only trials can end the outage so soon");
+        Assert.That(
+            Stopwatch.GetElapsedTime(repaired),
+            Is.LessThan(s_trialInterval + s_slowStart).And.LessThan(0.8 * s_openWindow),
+            "only trials can end the outage so soon");
 
         await end.CancelAsync();
         await Task.WhenAll(running);
@@ -135,7 +142,8 @@ public sealed class OutageTests
 
         public int Failed => Volatile.Read(ref _failed);
 
-        public Task AllBegunAfterAsync(long time, CancellationToken cancellationToken) => UntilAsync(() => _began.Values.All(b => b > time), cancellationToken);
+        public Task AllBegunAfterAsync(long time, CancellationToken cancellationToken) =>
+            UntilAsync(() => _began.Values.All(b => b > time), cancellationToken);
 
         public async Task RunAsync()
         {

@@ -18,7 +18,10 @@ internal sealed class Servers : IAsyncDisposable
     public static async Task<Servers> StartAsync(Fault fault)
     {
         var log = new ExecutionLog();
-        return new(await FaultServer.StartAsync(fault, log), [await FaultServer.StartAsync(log: log), await FaultServer.StartAsync(log: log)], log);
+        return new(
+            await FaultServer.StartAsync(fault, log),
+            [await FaultServer.StartAsync(log: log), await FaultServer.StartAsync(log: log)],
+            log);
     }
 
     public async ValueTask DisposeAsync()

@@ -37,7 +37,8 @@ public sealed class ThreeServersTests
         select new object[] { kind, fault };
 
     [TestCaseSource(nameof(Faults))]
-    public async Task Idempotent_requests_all_succeed_and_retries_stay_within_the_budget(CallerKind kind, Fault fault, CancellationToken cancellationToken)
+    public async Task Idempotent_requests_all_succeed_and_retries_stay_within_the_budget(
+        CallerKind kind, Fault fault, CancellationToken cancellationToken)
     {
         await using var servers = await Servers.StartAsync(fault);
         await using var caller = await Caller.StartAsync(kind, servers.All, s_settings);
@@ -50,7 +51,8 @@ public sealed class ThreeServersTests
 
         // Attempts are counted at the caller, because no server sees an attempt to a port that refuses it. No server declined a
         // request, so no attempt was free.
-        var (added, refused) = (metrics.Sum("servicemesh.http.picks") - seen.Count, metrics.Sum("servicemesh.http.refused", "servicemesh.reason=circuit-open"));
+        var added = metrics.Sum("servicemesh.http.picks") - seen.Count;
+        var refused = metrics.Sum("servicemesh.http.refused", "servicemesh.reason=circuit-open");
         Assert.That(added - refused, Is.LessThanOrEqualTo((Ratio * seen.Count) + (s_perSecond * s_window.TotalSeconds)));
         Assert.That(added - refused, Is.GreaterThan(0), "the broken server was met");
 
@@ -62,7 +64,8 @@ public sealed class ThreeServersTests
     }
 
     [Test]
-    public async Task A_plain_request_is_never_executed_twice([Values] CallerKind kind, [ValueSource(nameof(All))] Fault fault, CancellationToken cancellationToken)
+    public async Task A_plain_request_is_never_executed_twice(
+        [Values] CallerKind kind, [ValueSource(nameof(All))] Fault fault, CancellationToken cancellationToken)
     {
         await using var servers = await Servers.StartAsync(fault);
         await using var caller = await Caller.StartAsync(kind, servers.All, s_settings);

@@ -13,7 +13,8 @@ public sealed class SpanTests
     private static readonly (string, string)[] s_twice = [("Retry:Attempts", "2")];
 
     [Test]
-    public async Task Each_attempt_has_a_span_and_the_second_has_a_resend_count([Values] CallerKind kind, CancellationToken cancellationToken)
+    public async Task Each_attempt_has_a_span_and_the_second_has_a_resend_count(
+        [Values] CallerKind kind, CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.Status500);
         await using var caller = await Caller.StartAsync(kind, [server], s_twice);
@@ -22,7 +23,9 @@ public sealed class SpanTests
         await caller.AskAsync(isIdempotent: true, cancellationToken);
 
         var method = kind == CallerKind.Bus ? "POST" : "GET";
-        Assert.That(spans.All.Select(s => (s.DisplayName, s.Kind, s.Status)), Is.EqualTo(Enumerable.Repeat((method, ActivityKind.Client, ActivityStatusCode.Error), 2)));
+        Assert.That(
+            spans.All.Select(s => (s.DisplayName, s.Kind, s.Status)),
+            Is.EqualTo(Enumerable.Repeat((method, ActivityKind.Client, ActivityStatusCode.Error), 2)));
         Assert.That(spans.All.Select(s => s.GetTagItem("http.request.resend_count")), Is.EqualTo(new object?[] { null, 1 }));
         var expected = new Dictionary<string, object?>
         {
@@ -50,7 +53,8 @@ public sealed class SpanTests
         await using var caller = await Caller.StartAsync(CallerKind.HttpClient, [server]);
         using var spans = new Spans(server);
 
-        using var response = await ((HttpClientCaller)caller).Client.GetAsync(new Uri($"http://me:secret@weather/{asked}"), cancellationToken);
+        using var response = await ((HttpClientCaller)caller).Client
+            .GetAsync(new Uri($"http://me:secret@weather/{asked}"), cancellationToken);
 
         Assert.That(spans.All.Single().GetTagItem("url.full"), Is.EqualTo($"http://{server.Address}/{recorded}"));
     }

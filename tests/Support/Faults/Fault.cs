@@ -29,7 +29,9 @@ public enum Fault
     /// <summary>The request is executed; the answer comes after <see cref="FaultServer.Pause"/>.</summary>
     SlowHeaders,
 
-    /// <summary>The request is executed; the headers are sent, and then a tenth of the body after each <see cref="FaultServer.Pause"/>.</summary>
+    /// <summary>
+    /// The request is executed; the headers are sent, and then a tenth of the body after each <see cref="FaultServer.Pause"/>.
+    /// </summary>
     SlowBody,
 
     /// <summary>The request is executed, and the answer is 500 with problem details.</summary>

@@ -162,11 +162,21 @@ public sealed class FaultServer : IAsyncDisposable
                 await WriteAsync(context, answer, parts: 10, gone);
                 break;
             case Fault.Status500:
-                await WriteAsync(context, 500, "application/problem+json", """{"title":"Internal Server Error","status":500,"detail":"A fault of the test."}""", gone);
+                await WriteAsync(
+                    context,
+                    500,
+                    "application/problem+json",
+                    """{"title":"Internal Server Error","status":500,"detail":"A fault of the test."}""",
+                    gone);
                 break;
             case Fault.Status503:
                 context.Response.Headers.RetryAfter = RetryAfter?.ToString(CultureInfo.InvariantCulture);
-                await WriteAsync(context, 503, "application/problem+json", """{"title":"Service Unavailable","status":503,"detail":"A fault of the test."}""", gone);
+                await WriteAsync(
+                    context,
+                    503,
+                    "application/problem+json",
+                    """{"title":"Service Unavailable","status":503,"detail":"A fault of the test."}""",
+                    gone);
                 break;
             case Fault.HtmlErrorPage:
                 await WriteAsync(context, 502, "text/html", "<html><body><h1>502 Bad Gateway</h1></body></html>", gone);
@@ -206,7 +216,9 @@ public sealed class FaultServer : IAsyncDisposable
             return new("application/octet-stream", long.Parse(count.Value![1..], CultureInfo.InvariantCulture), BytePattern.Fill);
         }
 
-        var json = JsonSerializer.SerializeToUtf8Bytes(new FaultServerAnswer(Address, name, request.Method, $"{request.Path}{request.QueryString}", request.Host.Value ?? "", length, isPattern));
+        var json = JsonSerializer.SerializeToUtf8Bytes(
+            new FaultServerAnswer(
+                Address, name, request.Method, $"{request.Path}{request.QueryString}", request.Host.Value ?? "", length, isPattern));
         return new("application/json", json.Length, (target, offset) => json.AsSpan((int)offset, target.Length).CopyTo(target));
     }
 
@@ -242,7 +254,8 @@ public sealed class FaultServer : IAsyncDisposable
     private static async Task ResetMidBodyAsync(HttpContext context, Body body, CancellationToken gone)
     {
         var socket = SocketOf(context);
-        var head = string.Create(CultureInfo.InvariantCulture, $"HTTP/1.1 200 OK\r\nContent-Type: {body.ContentType}\r\nContent-Length: {body.Length}\r\n\r\n");
+        var head = string.Create(
+            CultureInfo.InvariantCulture, $"HTTP/1.1 200 OK\r\nContent-Type: {body.ContentType}\r\nContent-Length: {body.Length}\r\n\r\n");
         await SendAllAsync(socket, Encoding.ASCII.GetBytes(head), gone);
         await body.CopyAsync(0, body.Length / 2, chunk => SendAllAsync(socket, chunk, gone));
         while (HasUnacknowledged(socket))

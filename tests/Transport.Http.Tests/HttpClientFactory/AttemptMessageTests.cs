@@ -60,7 +60,8 @@ public sealed class AttemptMessageTests
     public void A_version_that_the_caller_chose_is_kept()
     {
         using var request = new HttpRequestMessage(
-            HttpMethod.Get, "http://weather/") { Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+            HttpMethod.Get, "http://weather/")
+        { Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
 
         using var attempt = AttemptMessage.Make(request, null, TargetOf(s_endpoint, isTls: true, isHttp2: true));
 
@@ -74,7 +75,8 @@ public sealed class AttemptMessageTests
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
         using var own = new HttpRequestMessage(
             HttpMethod.Get,
-            "http://weather/") { Headers = { { "traceparent", "00-11111111111111111111111111111111-2222222222222222-01" } } };
+            "http://weather/")
+        { Headers = { { "traceparent", "00-11111111111111111111111111111111-2222222222222222-01" } } };
 
         using var attempt = AttemptMessage.Make(request, null, TargetOf(s_endpoint));
         using var ownAttempt = AttemptMessage.Make(own, null, TargetOf(s_endpoint));

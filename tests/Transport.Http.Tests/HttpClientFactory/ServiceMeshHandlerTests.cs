@@ -151,7 +151,8 @@ public sealed class ServiceMeshHandlerTests
         using var http = Client(
             [broken, server], o => o.Services["weather"].Address = $"static:{broken.Address},{server.Address};priority=1");
         using var request = new HttpRequestMessage(
-            HttpMethod.Post, "http://weather/orders") { Content = new StringContent("one"), Headers = { { "request-id", "one" } } };
+            HttpMethod.Post, "http://weather/orders")
+        { Content = new StringContent("one"), Headers = { { "request-id", "one" } } };
         if (hasKey)
         {
             request.Headers.Add("Idempotency-Key", "one");
@@ -199,7 +200,8 @@ public sealed class ServiceMeshHandlerTests
         using var http = Client(
             [broken, server], o => o.Services["weather"].Address = $"static:{broken.Address},{server.Address};priority=1");
         using var request = new HttpRequestMessage(
-            HttpMethod.Put, "http://weather/") { Content = new StreamContent(new MemoryStream("a stream"u8.ToArray())) };
+            HttpMethod.Put, "http://weather/")
+        { Content = new StreamContent(new MemoryStream("a stream"u8.ToArray())) };
         if (isRepeatable is { } said)
         {
             request.SetRepeatableBody(said);

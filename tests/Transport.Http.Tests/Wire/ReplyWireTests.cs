@@ -11,8 +11,14 @@ public sealed class ReplyWireTests
     public void A_reply_becomes_status_type_headers_and_body()
     {
         var written = ReplyWire.Write(
-            new() { Status = StatusCode.Ok, ContentType = "application/json", Body = "[1]"u8.ToArray(), Headers = Headers.Of(
-                ("Version", "7")) }, "weather.fetch");
+            new()
+            {
+                Status = StatusCode.Ok,
+                ContentType = "application/json",
+                Body = "[1]"u8.ToArray(),
+                Headers = Headers.Of(
+                ("Version", "7"))
+            }, "weather.fetch");
 
         using (Assert.EnterMultipleScope())
         {

@@ -118,7 +118,8 @@ public sealed class DoubtTests
             new(
                 null,
                 isUnsent ? ScriptedOutcomes.NotSent : ScriptedOutcomes.Broken,
-                failure) { FailedAt = new(new("10.0.0.7", 80), TimeProvider.System) }));
+                failure)
+            { FailedAt = new(new("10.0.0.7", 80), TimeProvider.System) }));
 
         Assert.That(told!.Message, Does.Contain(expected));
     }
@@ -153,8 +154,14 @@ public sealed class DoubtTests
     }
 
     private static MessageCall Call() => new(
-        new Message { Id = new(
-            "node-1", 7), Kind = MessageKind.Request, Topic = Topic.Parse("test.ask"), ContentType = "application/json" },
+        new Message
+        {
+            Id = new(
+            "node-1", 7),
+            Kind = MessageKind.Request,
+            Topic = Topic.Parse("test.ask"),
+            ContentType = "application/json"
+        },
         new(new("RoundRobin", "test.ask", () => throw new NotSupportedException(), NullLogger.Instance), [], "weather", "key", new()),
         Routes.None,
         null!);

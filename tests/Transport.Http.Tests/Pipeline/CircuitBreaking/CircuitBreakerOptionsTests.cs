@@ -49,7 +49,7 @@ public sealed class CircuitBreakerOptionsTests
                 settings.MinimumRequestThreshold,
                 settings.TrialRequestInterval.TotalSeconds,
                 settings.CircuitOpenWindow.TotalSeconds,
-                
+
                 settings.MaxOpenWindow.TotalSeconds, settings.CounterSlidingWindow.TotalSeconds,
                 settings.CounterUpdateInterval.TotalSeconds),
             Is.EqualTo((0.5, 10, 3.0, 10.0, 300.0, 20.0, 1.0)));
@@ -71,6 +71,7 @@ public sealed class CircuitBreakerOptionsTests
         var settings = new CircuitBreakerOptions();
         spoil(settings);
         return new TestCaseData(
-            settings, key, value, rule) { TestName = $"An_invalid_value_is_named_with_its_key_and_the_rule({key} {value})" };
+            settings, key, value, rule)
+        { TestName = $"An_invalid_value_is_named_with_its_key_and_the_rule({key} {value})" };
     }
 }

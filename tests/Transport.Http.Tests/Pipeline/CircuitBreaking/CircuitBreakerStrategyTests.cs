@@ -179,8 +179,14 @@ public sealed class CircuitBreakerStrategyTests
     [Test]
     public void Invalid_options_are_named()
     {
-        var both = new CircuitBreakerStrategyOptions<int> { Name = "mine", BreakerOf = _ => null, KeyBuilder = _ => "", MaxKeys = 0,
-        IsFailed = null! };
+        var both = new CircuitBreakerStrategyOptions<int>
+        {
+            Name = "mine",
+            BreakerOf = _ => null,
+            KeyBuilder = _ => "",
+            MaxKeys = 0,
+            IsFailed = null!
+        };
         both.CircuitBreaker.MinimumRequestThreshold = 0;
         Assert.That(
             () => new ResiliencePipelineBuilder<int>().AddFastCircuitBreaker(both).Build(),

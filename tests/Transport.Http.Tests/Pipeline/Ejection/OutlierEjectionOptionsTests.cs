@@ -34,7 +34,7 @@ public sealed class OutlierEjectionOptionsTests
                 settings.MinimumRequests,
                 settings.Window.TotalSeconds,
                 settings.EjectionTime.TotalSeconds,
-                
+
                 settings.MaxEjectionTime.TotalSeconds, settings.MaxEjected, settings.PanicThreshold),
             Is.EqualTo((5, 0.2, 20, 20.0, 10.0, 300.0, 0.3, 0.5)));
     }
@@ -44,6 +44,7 @@ public sealed class OutlierEjectionOptionsTests
         var settings = new OutlierEjectionOptions();
         spoil(settings);
         return new TestCaseData(
-            settings, key, value, rule) { TestName = $"An_invalid_value_is_named_with_its_key_and_the_rule({key} {value})" };
+            settings, key, value, rule)
+        { TestName = $"An_invalid_value_is_named_with_its_key_and_the_rule({key} {value})" };
     }
 }

@@ -125,8 +125,11 @@ public sealed class HedgingTests
     public async Task An_attempt_beyond_its_timeout_has_failed_even_if_another_is_answered()
     {
         var last = new TaskCompletionSource<AttemptResult<string>>();
-        var call = new ScriptedCall(_layers.Endpoints, s_hedged with { AttemptTimeout = TimeSpan.FromMilliseconds(
-            100) }, async (name, token) =>
+        var call = new ScriptedCall(_layers.Endpoints, s_hedged with
+        {
+            AttemptTimeout = TimeSpan.FromMilliseconds(
+            100)
+        }, async (name, token) =>
         {
             if (name == "a")
             {
@@ -240,8 +243,13 @@ public sealed class HedgingTests
     {
         var first = new TaskCompletionSource<AttemptResult<string>>();
         var call = new ScriptedCall(
-            _layers.Endpoints, s_hedged with { Attempts = 2 }, (name, _) => name switch { "a" => first.Task, "b" => Task.FromResult(
-                Broken), _ => Task.FromResult(Ok) });
+            _layers.Endpoints, s_hedged with { Attempts = 2 }, (name, _) => name switch
+            {
+                "a" => first.Task,
+                "b" => Task.FromResult(
+                Broken),
+                _ => Task.FromResult(Ok)
+            });
 
         var sending = _layers.SendAsync(call);
         _layers.Clock.Advance(TimeSpan.FromMilliseconds(50));

@@ -13,7 +13,8 @@ public sealed class RetryTests
     public async Task Any_request_that_was_not_sent_goes_to_another_endpoint()
     {
         var call = new ScriptedCall(
-            _layers.Endpoints, AtOnce, (name, _) => Task.FromResult(name == "c" ? Ok : Refused)) { Repeatable = false };
+            _layers.Endpoints, AtOnce, (name, _) => Task.FromResult(name == "c" ? Ok : Refused))
+        { Repeatable = false };
 
         var answer = await _layers.SendAsync(call);
 
@@ -179,7 +180,8 @@ public sealed class RetryTests
     public async Task A_plain_request_is_not_sent_twice_whatever_its_retry_rule_says()
     {
         var call = new ScriptedCall(
-            _layers.Endpoints, AtOnce with { RetryOn = _ => true }, (_, _) => Task.FromResult(Broken)) { Repeatable = false };
+            _layers.Endpoints, AtOnce with { RetryOn = _ => true }, (_, _) => Task.FromResult(Broken))
+        { Repeatable = false };
 
         await _layers.SendAsync(call);
 
@@ -242,7 +244,8 @@ public sealed class RetryTests
                 _layers.Endpoints,
                 AtOnce with { Attempts = attempts },
                 (_, _) => Task.FromResult(Ok),
-                balancer) { Repeatable = isRepeatable };
+                balancer)
+            { Repeatable = isRepeatable };
             await _layers.SendAsync(call);
             sent.AddRange(call.Sent);
         }
@@ -284,7 +287,8 @@ public sealed class RetryTests
         }
 
         var call = new ScriptedCall(
-            layers.Endpoints, AtOnce, (name, _) => Task.FromResult(name == "b" ? Ok : isDeclined ? Full : Refused)) { Repeatable = false };
+            layers.Endpoints, AtOnce, (name, _) => Task.FromResult(name == "b" ? Ok : isDeclined ? Full : Refused))
+        { Repeatable = false };
         var answer = await layers.SendAsync(call);
 
         Assert.That((layers.Endpoints[1].IsEjected, answer.Reply, string.Concat(call.Sent)), Is.EqualTo((true, "ok", "ab")));
@@ -364,8 +368,12 @@ public sealed class RetryTests
     [Test]
     public async Task An_attempt_that_throws_has_ended([Values] bool isHedged)
     {
-        var settings = AtOnce with { AttemptTimeout = TimeSpan.FromHours(
-            1), HedgeAfter = isHedged ? TimeSpan.FromSeconds(1) : null }; // no timer, which would catch it
+        var settings = AtOnce with
+        {
+            AttemptTimeout = TimeSpan.FromHours(
+            1),
+            HedgeAfter = isHedged ? TimeSpan.FromSeconds(1) : null
+        }; // no timer, which would catch it
         var call = new ScriptedCall(
             _layers.Endpoints, settings, (_, _) => throw new InvalidOperationException("a listener's"));
 

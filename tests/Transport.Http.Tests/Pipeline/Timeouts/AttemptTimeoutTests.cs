@@ -52,7 +52,8 @@ public sealed class AttemptTimeoutTests
         var layers = new Layers();
         using var caller = new CancellationTokenSource();
         var call = new ScriptedCall(
-            layers.Endpoints, AtOnce, HangAsync) { Repeatable = false, Left = untilDeadline ? TimeSpan.Zero : TimeSpan.FromSeconds(60) };
+            layers.Endpoints, AtOnce, HangAsync)
+        { Repeatable = false, Left = untilDeadline ? TimeSpan.Zero : TimeSpan.FromSeconds(60) };
 
         var sending = layers.SendAsync(call, caller.Token);
         layers.Clock.Advance(TimeSpan.FromSeconds(seconds));
