@@ -4,8 +4,8 @@ using Microsoft.Extensions.Logging;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// Keeps one address group up to date: reads the results of its resolver, keeps one <see cref="Endpoint"/> for each address, and passes each
-/// new set on. The ejection of the group belongs to it too. If the resolver fails, the last good set stays. Thread-safe.
+/// Keeps one address group up to date: reads the results of its resolver, keeps one <see cref="Endpoint"/> for each address, and passes
+/// each new set on. The ejection of the group belongs to it too. If the resolver fails, the last good set stays. Thread-safe.
 /// </summary>
 internal sealed class GroupWatcher : IAsyncDisposable
 {
@@ -29,8 +29,8 @@ internal sealed class GroupWatcher : IAsyncDisposable
     /// <param name="clock">The clock.</param>
     /// <param name="logger">The logger.</param>
     /// <param name="changed">
-    /// Receives each new set, one call at a time, on the watcher's own thread: this is where balancers are updated. It must not throw and not
-    /// wait long.
+    /// Receives each new set, one call at a time, on the watcher's own thread: this is where balancers are updated. It must not throw and
+    /// not wait long.
     /// </param>
     /// <param name="settings">The options of its endpoints. Default: all defaults.</param>
     public GroupWatcher(
