@@ -96,6 +96,11 @@ internal sealed class MessageCall(Message message, RequestRoute route, Routes ro
     private ReplyMessage Unavailable()
     {
         var others = route.Endpoints.Select(routes.MemberOf).OfType<Member>().Select(m => (Member: m, Why: Obstacles.Of(m.Endpoint))).ToArray();
+        foreach (var service in others.Select(o => o.Member.Service).Distinct())
+        {
+            service.Group.AskAgainIfNoneAnswers();
+        }
+
         var refusal = others.Where(o => o.Why == Obstacle.Open).Select(o => o.Member.Endpoint.Breaker.Refusal()).MinBy(r => r.RetryAfter ?? TimeSpan.MaxValue);
         var all = others.Select(o => o.Why).Distinct().ToArray();
         var most = string.Join(", ", others.Take(MostListed).Select(o => o.Member.ToString()));

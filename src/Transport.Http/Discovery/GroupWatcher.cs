@@ -62,11 +62,26 @@ internal sealed class GroupWatcher : IAsyncDisposable
     /// <summary>Why the resolver failed, as long as it does.</summary>
     public string? Failure => Volatile.Read(ref _failure);
 
+    /// <summary>Why the set is empty, when it is; a part of a sentence.</summary>
+    public string WhyEmpty => Failure?.TrimEnd('.') ?? $"'{Group}' has {(FirstResult.IsCompleted ? "no address" : "not been resolved yet")}";
+
     /// <summary>How old the set in use is: the time since the last answer; null before the first.</summary>
     public TimeSpan? Age => Volatile.Read(ref _goodAt) is var at && at != Never ? _clock.GetElapsedTime(at) : null;
 
     /// <summary>Begins to watch. Once.</summary>
     public void Start() => _loop = Task.Run(RunAsync);
+
+    /// <summary>
+    /// A request found no endpoint, or could not reach one: when none of the set answers, the resolver is asked again. An empty answer holds
+    /// for its time, and an empty set after a failure does not.
+    /// </summary>
+    public void AskAgainIfNoneAnswers()
+    {
+        if (_endpoints.IsEmpty ? Failure is not null : _endpoints.All(e => e.LastFailed || e.State != EndpointState.Healthy))
+        {
+            _resolver.AskAgain();
+        }
+    }
 
     /// <summary>Ends the watch and waits for its end; the set stays readable.</summary>
     public async ValueTask DisposeAsync()

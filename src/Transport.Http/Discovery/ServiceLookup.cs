@@ -1,16 +1,17 @@
 using System.Collections.Immutable;
+using DnsClient;
 using Microsoft.Extensions.Logging;
 
 namespace ServiceMesh.Http;
 
 /// <summary>Makes the watches of services' addresses: for the nodes of a mesh and for HttpClients alike.</summary>
-internal sealed class ServiceLookup(HttpTransportOptions options, ResolverKinds resolvers, IDnsResolver? dns, TimeProvider clock, ILogger logger, ClientMetrics metrics)
+internal sealed class ServiceLookup(HttpTransportOptions options, ResolverKinds resolvers, ILookupClient? dns, TimeProvider clock, ILogger logger, ClientMetrics metrics)
 {
     private readonly GroupSettings _group = new(options.CircuitBreaker, options.Ejection, options.Limits.MostPerEndpoint);
     private readonly ResolverContext _context = new()
     {
         Clock = clock,
-        Dns = dns ?? new StubResolver(new() { Servers = options.Dns.ReadServers(), Clock = clock }),
+        Dns = DnsLookup.Make([.. options.Dns.ReadServers()], dns, clock),
         Logger = logger,
     };
 

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using DnsClient;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
@@ -66,7 +67,7 @@ public static class HttpServiceMeshBuilderExtensions
             provider.GetRequiredKeyedService<MeshEndpoints>(builder.Name),
             new(provider.GetServices<ResolverKind>()),
             new(provider.GetServices<BalancerKind>()),
-            provider.GetService<IDnsResolver>(),
+            provider.GetService<ILookupClient>(),
             provider.GetRequiredService<IMeterFactory>(),
             provider.GetRequiredKeyedService<ServiceEndpoints>(builder.Name),
             provider.GetRequiredService<IOptionsMonitor<ServiceMeshOptions>>().Get(builder.Name).Request,

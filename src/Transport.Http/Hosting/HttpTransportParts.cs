@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using DnsClient;
 using Microsoft.Extensions.Logging;
 
 namespace ServiceMesh.Http;
@@ -10,13 +11,13 @@ internal sealed class HttpTransportParts
 {
     private readonly ResolverKinds _resolvers;
     private readonly BalancerKinds _balancers;
-    private readonly IDnsResolver? _dns;
+    private readonly ILookupClient? _dns;
     private readonly ClientMetrics _metrics;
     private readonly IReadOnlyList<Service> _services;
 
     /// <exception cref="InvalidOperationException">The configuration cannot work; the message names each offending key.</exception>
     public HttpTransportParts(
-        HttpTransportOptions options, MeshEndpoints endpoints, ResolverKinds resolvers, BalancerKinds balancers, IDnsResolver? dns, IMeterFactory meters, ServiceEndpoints known,
+        HttpTransportOptions options, MeshEndpoints endpoints, ResolverKinds resolvers, BalancerKinds balancers, ILookupClient? dns, IMeterFactory meters, ServiceEndpoints known,
         RequestSettings request, string busName = "")
     {
         HttpOptionsCheck.Check(options, resolvers, balancers, request.Timeout);

@@ -48,10 +48,11 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
     /// <summary>Why no endpoint takes a request; the circuit that admits a trial first, where all are open.</summary>
     public Exception WhyNobodyCanTake()
     {
+        Group.AskAgainIfNoneAnswers();
         var endpoints = Group.Endpoints;
         if (endpoints.IsEmpty)
         {
-            return new RequestNotSentException($"Service '{Name}' has no endpoint: {Group.Failure ?? $"{Group.Group.Text} has no address"}.");
+            return new RequestNotSentException($"Service '{Name}' has no endpoint: {Group.WhyEmpty}.");
         }
 
         return endpoints.All(e => Obstacles.Of(e) == Obstacle.Open)
@@ -95,7 +96,7 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
         }
         catch (TimeoutException)
         {
-            // The request fails, and says that there is no address.
+            // The request fails, and says that the addresses are not known yet.
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using DnsClient;
 using Microsoft.Extensions.Logging;
 
 namespace ServiceMesh.Http;
@@ -16,7 +17,7 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
 
     /// <exception cref="InvalidOperationException">The configuration cannot work; the message names each offending key.</exception>
     public ClientServices(
-        HttpTransportOptions options, ResolverKinds resolvers, BalancerKinds balancers, IDnsResolver? dns, IMeterFactory? meters, ILoggerFactory loggers, TimeProvider clock, ServiceEndpoints? known = null,
+        HttpTransportOptions options, ResolverKinds resolvers, BalancerKinds balancers, ILookupClient? dns, IMeterFactory? meters, ILoggerFactory loggers, TimeProvider clock, ServiceEndpoints? known = null,
         string busName = "")
     {
         HttpOptionsCheck.Check(options, resolvers, balancers);

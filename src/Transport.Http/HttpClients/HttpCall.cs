@@ -102,6 +102,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             }
 
             endpoint.RecordFailure();
+            _service.Group.AskAgainIfNoneAnswers();
             return Ended(null, Connections.WasNotSent(attempt, failure) ? Verdict.NotSent : Verdict.Broken, failure);
         }
 

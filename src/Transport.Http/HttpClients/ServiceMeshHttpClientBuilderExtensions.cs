@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using DnsClient;
 using Microsoft.Extensions.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -71,7 +72,7 @@ public static class ServiceMeshHttpClientBuilderExtensions
             provider.GetRequiredService<IOptionsMonitor<HttpTransportOptions>>().Get(busName),
             new(provider.GetServices<ResolverKind>()),
             new(provider.GetServices<BalancerKind>()),
-            provider.GetService<IDnsResolver>(),
+            provider.GetService<ILookupClient>(),
             provider.GetRequiredService<IMeterFactory>(),
             provider.GetRequiredService<ILoggerFactory>(),
             provider.GetService<TimeProvider>() ?? TimeProvider.System,

@@ -209,6 +209,7 @@ internal sealed class MemberWatch
         Member.Trouble = reason;
         var wasReachable = Member.IsReachable;
         Member.Endpoint.State = EndpointState.Unreachable;
+        Member.Service.Group.AskAgainIfNoneAnswers();
         if (hadLeft)
         {
             // It said that it would go, and has gone: what it handled is nobody's any more.

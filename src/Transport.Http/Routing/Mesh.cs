@@ -60,7 +60,7 @@ internal sealed class Mesh : IAsyncDisposable
 
         foreach (var service in _services.Where(s => s.Group.Endpoints.IsEmpty))
         {
-            HttpLog.ServiceIsEmpty(_logger, service.Name, service.Group.Group.Text, service.Group.Failure ?? "it has no address");
+            HttpLog.ServiceIsEmpty(_logger, service.Name, service.Group.Group.Text, service.Group.WhyEmpty);
         }
     }
 
@@ -79,7 +79,11 @@ internal sealed class Mesh : IAsyncDisposable
     public void Met(string watcher) => _roster.Met(watcher);
 
     /// <summary>A request could not connect there: it is asked at once how it is.</summary>
-    public void Suspect(Endpoint endpoint) => _roster.Suspect(endpoint);
+    public void Suspect(Endpoint endpoint)
+    {
+        _roster.Suspect(endpoint);
+        _roster.MemberOf(endpoint)?.Service.Group.AskAgainIfNoneAnswers();
+    }
 
     /// <summary>The other nodes that answer, each once.</summary>
     public IReadOnlyList<NodeInfo> Others() =>
@@ -91,6 +95,11 @@ internal sealed class Mesh : IAsyncDisposable
     /// <summary>The answer about a topic that nobody is known to handle.</summary>
     public ReplyMessage NobodyHandles(Topic topic)
     {
+        foreach (var service in _services)
+        {
+            service.Group.AskAgainIfNoneAnswers();
+        }
+
         var silent = SilentServices();
         return silent.Count == 0
             ? ReplyMessage.NoHandler(topic, _services.Count == 0
@@ -146,7 +155,7 @@ internal sealed class Mesh : IAsyncDisposable
     }
 
     private static string WhySilent(Service service, Sighting[] members) =>
-        service.Group.Failure ?? (members.Length == 0 ? "it has no address" : string.Join(", ", members.Take(3).Select(s => $"{s.Member} {s.Member.Trouble ?? "has not answered yet"}")));
+        service.Group.Failure ?? (members.Length == 0 ? service.Group.WhyEmpty : string.Join(", ", members.Take(3).Select(s => $"{s.Member} {s.Member.Trouble ?? "has not answered yet"}")));
 
     private static bool SameInterests(NodeDocument? a, NodeDocument? b) =>
         ReferenceEquals(a, b) || (a is not null && b is not null && a.Requests.SequenceEqual(b.Requests) && a.Signals.SequenceEqual(b.Signals));

@@ -261,7 +261,9 @@ public sealed class ServiceMeshHandlerTests
     [Test]
     public async Task The_total_of_a_request_includes_the_wait_for_the_first_addresses(CancellationToken cancellationToken)
     {
-        using var services = Services([], o => (o.Services["weather"].Address, o.Timeouts.Connect) = ("dns://weather.internal:80", TimeSpan.FromSeconds(60)), new SilentDns());
+        await using var dns = ScriptedDnsServer.Start(_ => []);
+        using var services = Services(
+            [], o => (o.Services["weather"].Address, o.Dns.Servers, o.Timeouts.Connect) = ("dns://weather.internal:80", $"{dns.EndPoint}", TimeSpan.FromSeconds(60)));
         using var http = new HttpClient(new ServiceMeshHandler(services, isOwner: false));
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
 
@@ -273,9 +275,12 @@ public sealed class ServiceMeshHandlerTests
     [Test]
     public async Task Requests_that_wait_for_the_first_addresses_count_for_the_limit_of_the_client(CancellationToken cancellationToken)
     {
-        var dns = new SilentDns();
-        using var services = Services(
-            [], o => (o.Services["weather"].Address, o.Timeouts.Connect, o.Limits.Concurrency) = ("dns://weather.internal:80", TimeSpan.FromSeconds(60), 1), dns);
+        await using var dns = ScriptedDnsServer.Start(_ => []);
+        using var services = Services([], o =>
+        {
+            (o.Services["weather"].Address, o.Dns.Servers) = ("dns://weather.internal:80", $"{dns.EndPoint}");
+            (o.Timeouts.Connect, o.Limits.Concurrency) = (TimeSpan.FromSeconds(60), 1);
+        });
         using var http = new HttpClient(new ServiceMeshHandler(services, isOwner: false));
         using var caller = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var waiting = http.GetAsync(new Uri("http://weather/"), caller.Token);
@@ -333,11 +338,11 @@ public sealed class ServiceMeshHandlerTests
     internal static HttpTransportOptions Options(IEnumerable<FaultServer> servers) =>
         new() { Services = { ["weather"] = new() { Address = $"static:{string.Join(',', servers.Select(s => s.Address).DefaultIfEmpty("127.0.0.1:1"))}" } } };
 
-    internal static ClientServices Services(IEnumerable<FaultServer> servers, Action<HttpTransportOptions>? configure = null, IDnsResolver? dns = null)
+    internal static ClientServices Services(IEnumerable<FaultServer> servers, Action<HttpTransportOptions>? configure = null)
     {
         var options = Options(servers);
         configure?.Invoke(options);
-        return new(options, new([]), new([]), dns, null, Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance, TimeProvider.System);
+        return new(options, new([]), new([]), null, null, Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance, TimeProvider.System);
     }
 
     internal static async Task UntilAsync(Func<bool> condition, CancellationToken cancellationToken)
@@ -365,22 +370,6 @@ public sealed class ServiceMeshHandlerTests
         catch (HttpRequestException failure)
         {
             return failure.GetType().Name;
-        }
-    }
-
-    // A DNS that never answers.
-    private sealed class SilentDns : IDnsResolver
-    {
-        public Task<DnsAnswer<DnsAddress>> ResolveAddressesAsync(string name, CancellationToken cancellationToken = default) => NeverAsync<DnsAddress>(cancellationToken);
-
-        public Task<DnsAnswer<DnsService>> ResolveServicesAsync(string name, CancellationToken cancellationToken = default) => NeverAsync<DnsService>(cancellationToken);
-
-        public Task<DnsAnswer<DnsText>> ResolveTextsAsync(string name, CancellationToken cancellationToken = default) => NeverAsync<DnsText>(cancellationToken);
-
-        private static async Task<DnsAnswer<T>> NeverAsync<T>(CancellationToken cancellationToken)
-        {
-            await Task.Delay(Timeout.Infinite, cancellationToken);
-            throw new DnsException("never");
         }
     }
 
