@@ -15,7 +15,7 @@ internal sealed class ServiceLookup(HttpTransportOptions options, ResolverKinds 
         Logger = logger,
     };
 
-    /// <summary>Makes the watch of a service; whoever starts it disposes it.</summary>
+    /// <summary>Makes the watch of a service; the caller that starts it disposes it.</summary>
     /// <exception cref="FormatException">The address cannot be used.</exception>
     public GroupWatcher Watch(Service service, Action<ImmutableArray<Endpoint>> changed)
     {

@@ -26,7 +26,7 @@ internal sealed class ApplicationDnsClient(ILookupClient client, TimeProvider cl
 #pragma warning restore CA1031
         {
             cancellationToken.ThrowIfCancellationRequested();
-            throw Failed($"failed ({failure.Message})", failure);
+            throw Failed(DnsReply.ReasonOf(failure), failure);
         }
 
         DnsLookupException Failed(string reason, Exception? cause = null) =>

@@ -11,6 +11,8 @@ namespace ServiceMesh.Http;
 internal sealed record DnsReply(
     bool NameExists, IReadOnlyList<DnsResourceRecord> Answers, IReadOnlyList<DnsResourceRecord> Authorities, IReadOnlyList<DnsResourceRecord> Additionals)
 {
+    private const int MostOfMessage = 200;
+
     // The zone did not say: as long as the shortest time that addresses are kept.
     private static readonly TimeSpan s_absenceUnsaid = RefreshTime.Shortest;
 
@@ -44,6 +46,11 @@ internal sealed record DnsReply(
 
     public static DnsReply Of(IDnsQueryResponse response) => new(
         response.Header.ResponseCode != DnsHeaderResponseCode.NotExistentDomain, response.Answers, response.Authorities, response.Additionals);
+
+    /// <summary>What a client did that threw, in a few words: the library's messages may hold a whole packet.</summary>
+    public static string ReasonOf(Exception failure) => failure is DnsResponseParseException
+        ? "sent what is not a DNS answer"
+        : $"failed ({string.Concat(failure.Message.Take(MostOfMessage).Select(c => char.IsControl(c) ? ' ' : c)).TrimEnd('.')})";
 
     /// <summary>Why a response tells nothing about its question; null when it does.</summary>
     public static string? WhyNone(IDnsQueryResponse response) => response.Header.ResponseCode switch

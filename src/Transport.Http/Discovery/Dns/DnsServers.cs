@@ -113,7 +113,7 @@ internal sealed class DnsServers(ILookupClient client, TimeProvider clock) : IDn
             cancellationToken.ThrowIfCancellationRequested();
             return time.IsCancellationRequested
                 ? new(server, null, $"did not answer within {limit.TotalSeconds:0.#} s", IsSilent: true)
-                : new(server, null, $"failed ({failure.Message.TrimEnd('.')})");
+                : new(server, null, DnsReply.ReasonOf(failure));
         }
     }
 

@@ -147,6 +147,16 @@ public sealed class DnsServersTests
     }
 
     [Test]
+    public async Task Garbage_leaves_the_question_to_the_next_server_and_stays_out_of_the_message()
+    {
+        await using var broken = ScriptedDnsServer.Start(query => [query.Answer().Txt("weather.internal", new string('x', 255), new string('y', 255), "z").Put(6, 9).ToArray()]);
+        await using var working = ScriptedDnsServer.Start(query => [Text(query, "told")]);
+        Assert.That(await AskAsync(broken, working), Is.EqualTo("told"));
+        var failure = await Assert.ThrowsAsync<DnsLookupException>(() => AskAsync(broken));
+        Assert.That(failure!.Message, Does.Contain($"{broken.EndPoint} sent what is not a DNS answer."));
+    }
+
+    [Test]
     public async Task A_forged_answer_is_not_taken()
     {
         await using var forged = ScriptedDnsServer.Start(query => query.Type == QueryType.TXT
