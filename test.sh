@@ -19,6 +19,7 @@ need sort coreutils
 need grep grep
 need dnsmasq dnsmasq-base
 need redis-server redis-server
+need nats-server nats-server
 need node nodejs
 need npm npm
 need curl curl
@@ -29,9 +30,19 @@ if [ ${#needed[@]} -gt 0 ]; then
 fi
 
 # What MessagePack is compared with: an npm package at the version of its lock file.
-foreign=tests/Core.Tests/Serialization/MessagePack/Foreign
+foreign=tests/Serialization.MessagePack.Tests/Foreign
 [ -d "$foreign/node_modules/@msgpack/msgpack" ] || npm ci --prefix "$foreign" --ignore-scripts --no-audit --no-fund --silent \
   || { echo "Could not install the npm package of $foreign." >&2; exit 1; }
+
+# A peer of the benchmarks, at the version of its lock file too.
+peer=benchmarks/Compare/Moleculer
+[ -d "$peer/node_modules/moleculer" ] || npm ci --prefix "$peer" --ignore-scripts --no-audit --no-fund --silent \
+  || { echo "Could not install the npm packages of $peer." >&2; exit 1; }
+
+# Indentation, spaces and line ends, by the rules of .editorconfig; `dotnet format whitespace . --folder` corrects them. The style
+# rules are part of the build.
+dotnet format whitespace . --folder --verify-no-changes \
+  || { echo "The format differs: run 'dotnet format whitespace . --folder'."; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT

@@ -7,16 +7,17 @@ if (args is [FirstReply.Command, var fresh, .. var settings])
     return await FirstReply.BeAsync(fresh, settings);
 }
 
-// dotnet run -c Release --project benchmarks -- compare [--transport inmemory,redis] [--callers 1,16,64,256] [--replicas 1,4,16]
-//   [--characters 3] [--seconds 5] [--rounds 5] [--redis HOST:PORT] [--json FILE]
+// dotnet run -c Release --project benchmarks -- compare [--all | --transport inmemory,redis] [--callers 1,16,64,256]
+//   [--replicas 1,4,16] [--characters 3] [--seconds 5] [--rounds 5] [--redis HOST:PORT] [--json FILE]
 var transport = new Option<string[]>("--transport")
 {
-    Description = "What to compare, with commas between: inmemory, redis, http, or how the names of contestants begin (redis/bare).",
-    DefaultValueFactory = _ => ["inmemory", "redis", "http"],
+    Description = "What to compare, with commas between: inmemory, redis, nats, http, grpc, or how the names of contestants begin "
+        + "(redis/bare). Without it, all; a contestant whose server is missing is left out.",
     CustomParser = Values.Read(text => Contestant.All.Any(c => c.Name.StartsWith(text, StringComparison.OrdinalIgnoreCase))
         ? text
-        : throw new FormatException($"'{text}' is no contestant. There are: {string.Join(", ", Contestant.All.Select(c => c.Name))}.")),
+        : throw new FormatException($"'{text}' is not a contestant. There are: {string.Join(", ", Contestant.All.Select(c => c.Name))}.")),
 };
+var all = new Option<bool>("--all") { Description = "All contestants: a server that is missing is an error." };
 var callers = new Option<int[]>("--callers")
 {
     Description = "Numbers of concurrent callers, with commas between.",
@@ -29,47 +30,91 @@ var replicas = new Option<int[]>("--replicas")
     DefaultValueFactory = _ => [1, 4, 16],
     CustomParser = Values.Read(Values.Positive),
 };
-var seconds = new Option<double>("--seconds") { Description = "How long each contestant is measured for one line of the table.", DefaultValueFactory = _ => 5, Validators = { Values.IsPositive<double> } };
-var rounds = new Option<int>("--rounds") { Description = "In how many turns; their medians are printed.", DefaultValueFactory = _ => 5, Validators = { Values.IsPositive<int> } };
+var seconds = new Option<double>("--seconds")
+{
+    Description = "How long each contestant is measured for one line of the table.",
+    DefaultValueFactory = _ => 5,
+    Validators = { Values.IsPositive<double> },
+};
+var rounds = new Option<int>("--rounds")
+{
+    Description = "In how many turns; their medians are printed.",
+    DefaultValueFactory = _ => 5,
+    Validators = { Values.IsPositive<int> },
+};
 var characters = new Option<int>("--characters")
 {
     Description = "Characters of the record's text: the body is some 40 bytes more.",
     DefaultValueFactory = _ => 3,
     Validators = { Values.IsPositive<int> },
 };
-var redis = new Option<string?>("--redis") { Description = "HOST:PORT of a Redis server. Without it one is started on a free port, and stopped." };
+var redis = new Option<string?>("--redis")
+{
+    Description = "HOST:PORT of a Redis server. Without it one is started on a free port, and stopped.",
+};
 var json = new Option<FileInfo?>("--json") { Description = "A file for the table as JSON." };
-var compare = new Command("compare", "The bus beside others and beside the floor, in turns within one run.") { transport, callers, replicas, characters, seconds, rounds, redis, json };
+var compare = new Command("compare", "The bus beside others and beside the floor, in turns within one run.")
+{
+    all, transport, callers, replicas, characters, seconds, rounds, redis, json,
+};
+compare.Validators.Add(arguments =>
+{
+    if (arguments.GetValue(all) && arguments.GetResult(transport) is not null)
+    {
+        arguments.AddError("--all already names every contestant. Leave out --all or --transport.");
+    }
+});
 compare.SetAction(async (arguments, cancellationToken) =>
 {
-    var rows = await Comparison.RunAsync(
-        new()
-        {
-            Contestants = arguments.GetValue(transport)!,
-            Callers = arguments.GetValue(callers)!,
-            Replicas = arguments.GetValue(replicas)!,
-            Characters = arguments.GetValue(characters),
-            Time = TimeSpan.FromSeconds(arguments.GetValue(seconds)),
-            Rounds = arguments.GetValue(rounds),
-            Redis = arguments.GetValue(redis),
-        },
-        Console.Out,
-        cancellationToken);
+    IReadOnlyList<Row> rows;
+    try
+    {
+        rows = await Comparison.RunAsync(OptionsOf(arguments), Console.Out, cancellationToken);
+    }
+    catch (MissingServerException missing)
+    {
+        await Console.Error.WriteLineAsync(missing.Message);
+        return 1;
+    }
+
     if (arguments.GetValue(json) is { } file)
     {
         await File.WriteAllTextAsync(file.FullName, Row.ToJson(rows), cancellationToken);
     }
+
+    return 0;
+
+    ComparisonOptions OptionsOf(ParseResult arguments) => new()
+    {
+        Contestants = arguments.GetResult(transport) is null ? null : arguments.GetValue(transport),
+        IsComplete = arguments.GetValue(all),
+        Callers = arguments.GetValue(callers)!,
+        Replicas = arguments.GetValue(replicas)!,
+        Characters = arguments.GetValue(characters),
+        Time = TimeSpan.FromSeconds(arguments.GetValue(seconds)),
+        Rounds = arguments.GetValue(rounds),
+        Redis = arguments.GetValue(redis),
+    };
 });
 
 // dotnet run -c Release --project benchmarks -- serializers [--milliseconds 100] [--rounds 11]
 var milliseconds = new Option<double>("--milliseconds") { Description = "How long one measurement takes.", DefaultValueFactory = _ => 100 };
-var turns = new Option<int>("--rounds") { Description = "How often each serializer has its turn; medians are printed.", DefaultValueFactory = _ => 11 };
+var turns = new Option<int>("--rounds")
+{
+    Description = "How often each serializer has its turn; medians are printed.",
+    DefaultValueFactory = _ => 11,
+};
 var serializers = new Command("serializers", "JSON and MessagePack in turn: bytes of a body, time and allocations both ways.") { milliseconds, turns };
 serializers.SetAction((arguments, cancellationToken) => Serializers.RunAsync(
     TimeSpan.FromMilliseconds(arguments.GetValue(milliseconds)), arguments.GetValue(turns), Console.Out, cancellationToken));
 
 // dotnet run -c Release --project benchmarks -- micro [--milliseconds 100] [--filter '*Topic*' and what else BenchmarkDotNet knows]
-var iteration = new Option<double>("--milliseconds") { Description = "How long one of its iterations takes.", DefaultValueFactory = _ => 100, Validators = { Values.IsPositive<double> } };
+var iteration = new Option<double>("--milliseconds")
+{
+    Description = "How long one of its iterations takes.",
+    DefaultValueFactory = _ => 100,
+    Validators = { Values.IsPositive<double> },
+};
 var micro = new Command("micro", "The parts for themselves, by BenchmarkDotNet, whose arguments it takes: --filter '*Topic*'.") { iteration };
 micro.TreatUnmatchedTokensAsErrors = false;
 micro.SetAction(arguments => MicroConfig.Run([.. arguments.UnmatchedTokens], arguments.GetValue(iteration)));
@@ -81,13 +126,23 @@ var started = new Option<string[]>("--transport")
     DefaultValueFactory = _ => [.. FirstReply.Transports],
     CustomParser = Values.Read(text => FirstReply.Transports.Contains(text) ? text : throw new FormatException($"'{text}' is none of {string.Join(", ", FirstReply.Transports)}.")),
 };
-var processes = new Option<int>("--rounds") { Description = "How many processes of each; medians are printed.", DefaultValueFactory = _ => 7, Validators = { Values.IsPositive<int> } };
+var processes = new Option<int>("--rounds")
+{
+    Description = "How many processes of each; medians are printed.",
+    DefaultValueFactory = _ => 7,
+    Validators = { Values.IsPositive<int> },
+};
 var startup = new Command("startup", "Time and memory of a fresh process from Main to the first reply.") { started, processes, redis };
 startup.SetAction((arguments, cancellationToken) => FirstReply.RunAsync(
     arguments.GetValue(started)!, arguments.GetValue(processes), arguments.GetValue(redis), Console.Out, cancellationToken));
 
 // dotnet run -c Release --project benchmarks -- breaker [--seconds 1]
-var time = new Option<double>("--seconds") { Description = "How long each figure is measured, over all rounds.", DefaultValueFactory = _ => 1, Validators = { Values.IsPositive<double> } };
+var time = new Option<double>("--seconds")
+{
+    Description = "How long each figure is measured, over all rounds.",
+    DefaultValueFactory = _ => 1,
+    Validators = { Values.IsPositive<double> },
+};
 var breaker = new Command("breaker", "The closed circuit breaker and Polly's own in turn: nanoseconds on one and two threads, bytes per call.") { time };
 breaker.SetAction((arguments, cancellationToken) => Breakers.RunAsync(TimeSpan.FromSeconds(arguments.GetValue(time)), Console.Out, cancellationToken));
 return await new RootCommand("ServiceMesh, measured.") { compare, micro, startup, serializers, breaker }.Parse(args).InvokeAsync();

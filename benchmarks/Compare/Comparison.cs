@@ -1,6 +1,4 @@
-using System.Diagnostics;
 using System.Globalization;
-using System.Runtime;
 using ServiceMesh.Support;
 
 namespace ServiceMesh.Benchmarks;
@@ -8,8 +6,11 @@ namespace ServiceMesh.Benchmarks;
 /// <summary>What is compared, and how long.</summary>
 internal sealed record ComparisonOptions
 {
-    /// <summary>Names of contestants, or what their names begin with: <c>redis</c>, <c>redis/bare</c>.</summary>
-    public IReadOnlyList<string> Contestants { get; init; } = ["inmemory", "redis", "http"];
+    /// <summary>Names of contestants, or what their names begin with: <c>redis</c>, <c>redis/bare</c>. Null for all.</summary>
+    public IReadOnlyList<string>? Contestants { get; init; }
+
+    /// <summary>True when a contestant that cannot run is an error. Otherwise it is left out, and a line says so.</summary>
+    public bool IsComplete { get; init; }
 
     public IReadOnlyList<int> Callers { get; init; } = [1, 16, 64, 256];
 
@@ -27,38 +28,76 @@ internal sealed record ComparisonOptions
     public string? Redis { get; init; }
 }
 
+/// <summary>A server, runtime or package that contestants need is missing. The message names the contestants and what to install.</summary>
+internal sealed class MissingServerException(string message) : Exception(message);
+
 /// <summary>
-/// Lets the contestants of a transport take turns in short rounds, so that a machine which grows faster or slower meanwhile
-/// does so for all, and reports the median of each. Both sides of a request run in this process, and the bytes are those of both.
+/// Lets the contestants of a heat take turns in short rounds, so that a machine which grows faster or slower meanwhile
+/// does so for all, and reports the median of each. Both sides of a request run in this process, and the bytes are those of
+/// both; those of a foreign contestant run in processes of their own.
 /// </summary>
 internal static class Comparison
 {
-    private static readonly TimeSpan s_warmUpTurn = TimeSpan.FromSeconds(0.5);
-    private static readonly TimeSpan s_warmUpAtMost = TimeSpan.FromSeconds(20);
-
+    /// <exception cref="MissingServerException">
+    /// A contestant cannot run and <see cref="ComparisonOptions.IsComplete"/> is set, or none can run.
+    /// </exception>
     public static async Task<IReadOnlyList<Row>> RunAsync(ComparisonOptions options, TextWriter output, CancellationToken cancellationToken)
     {
-        var chosen = Contestant.All.Where(c => options.Contestants.Any(name => c.Name.StartsWith(name, StringComparison.OrdinalIgnoreCase))).ToArray();
-        await using var server = options.Redis is null && chosen.Any(c => c.Transport == "redis") ? await RedisServer.StartAsync() : null;
-        var ground = new Ground(options.Redis ?? server?.Address ?? "");
-        await output.WriteLineAsync(string.Create(
-            CultureInfo.InvariantCulture,
-            $"{Environment.ProcessorCount} processors, .NET {Environment.Version}, {options.Rounds} rounds of {options.Time.TotalSeconds / options.Rounds:N1} s, medians"));
-        await output.WriteLineAsync($"{"contestant",-26} {"callers",7} {"replicas",8} {"requests/s",11} {"p50 µs",9} {"p99 µs",9} {"B/request",10} {"CPU µs",7}  in relation to");
+        var chosen = await ChooseAsync(options, output);
+        await using var redis = options.Redis is null && Need(Requirement.Redis) ? await RedisServer.StartAsync() : null;
+        await using var nats = Need(Requirement.Nats) ? await NatsServer.StartAsync() : null;
+        var ground = new Ground(options.Redis ?? redis?.Address ?? "", nats?.Address ?? "");
+        await WriteHeadAsync(options, output);
         var rows = new List<Row>();
-        foreach (var transport in chosen.GroupBy(c => c.Transport))
+        foreach (var heat in chosen.GroupBy(c => c.Heat))
         {
             foreach (var replicas in options.Replicas)
             {
-                rows.AddRange(await CompareAsync([.. transport.Where(c => replicas == 1 || c.HasReplicas)], replicas, ground, options, output, cancellationToken));
+                Contestant[] contestants = [.. heat.Where(c => replicas == 1 || c.HasReplicas)];
+                rows.AddRange(await CompareAsync(contestants, replicas, ground, options, output, cancellationToken));
             }
         }
 
         return rows;
+
+        bool Need(Requirement server) => chosen.Any(c => c.Needs.Contains(server));
+    }
+
+    private static async Task<Contestant[]> ChooseAsync(ComparisonOptions options, TextWriter output)
+    {
+        var chosen = Contestant.All
+            .Where(c => options.Contestants?.Any(name => c.Name.StartsWith(name, StringComparison.OrdinalIgnoreCase)) ?? true)
+            .Select(c => (Contestant: c, Missing: c.Needs.FirstOrDefault(need => !IsMet(need))))
+            .ToArray();
+        Contestant[] able = [.. chosen.Where(c => c.Missing is null).Select(c => c.Contestant)];
+        string[] lines =
+        [
+            .. from c in chosen
+               where c.Missing is not null
+               select $"{c.Contestant.Name} is left out, because {c.Missing.Name} is missing. {c.Missing.Remedy}",
+        ];
+        if (lines.Length > 0 && (options.IsComplete || able.Length == 0))
+        {
+            throw new MissingServerException(string.Join(Environment.NewLine, lines));
+        }
+
+        foreach (var line in lines)
+        {
+            await output.WriteLineAsync(line);
+        }
+
+        return able;
+
+        bool IsMet(Requirement need) => need.IsMet() || (need == Requirement.Redis && options.Redis is not null);
     }
 
     private static async Task<List<Row>> CompareAsync(
-        Contestant[] contestants, int replicas, Ground ground, ComparisonOptions options, TextWriter output, CancellationToken cancellationToken)
+        Contestant[] contestants,
+        int replicas,
+        Ground ground,
+        ComparisonOptions options,
+        TextWriter output,
+        CancellationToken cancellationToken)
     {
         var rows = new List<Row>();
         var echoes = new List<IEcho>();
@@ -67,7 +106,7 @@ internal static class Comparison
             foreach (var contestant in contestants)
             {
                 echoes.Add(await contestant.StartAsync(ground, replicas));
-                await WarmUpAsync(echoes[^1], options, cancellationToken);
+                await Callers.WarmUpAsync(echoes[^1], options, cancellationToken);
             }
 
             foreach (var callers in options.Callers)
@@ -77,14 +116,13 @@ internal static class Comparison
                 {
                     for (var turn = 0; turn < contestants.Length; turn++)
                     {
-                        var i = (round + turn) % contestants.Length; // nobody always comes after the same one
-                        results[i].Add(await MeasureAsync(echoes[i], callers, options.Characters, options.Time / options.Rounds, cancellationToken));
+                        var i = (round + turn) % contestants.Length; // another one begins each round
+                        var time = options.Time / options.Rounds;
+                        results[i].Add(await Callers.MeasureAsync(echoes[i], callers, options.Characters, time, cancellationToken));
                     }
                 }
 
-                var those = contestants.Select((c, i) => new Row(
-                    c.Name, callers, replicas,
-                    Median(results[i], m => m.RequestsPerSecond), Median(results[i], m => m.P50), Median(results[i], m => m.P99), Median(results[i], m => m.BytesPerRequest))).ToList();
+                var those = contestants.Select((c, i) => RowOf(c.Name, callers, replicas, results[i])).ToList();
                 for (var i = 0; i < contestants.Length; i++)
                 {
                     var peers = those.Where(r => contestants[i].Peers.Contains(r.Contestant));
@@ -105,73 +143,43 @@ internal static class Comparison
         return rows;
     }
 
-    // Until the runtime has compiled what is hot for good. What it compiles first, and watches for a while, is several times slower, and
-    // who has more code would pay more for that.
-    private static async Task WarmUpAsync(IEcho echo, ComparisonOptions options, CancellationToken cancellationToken)
-    {
-        var atMost = options.Time < s_warmUpTurn ? options.Time : TimeSpan.FromTicks(Math.Min(s_warmUpAtMost.Ticks, 10 * options.Time.Ticks));
-        var began = Stopwatch.GetTimestamp();
-        long compiled;
-        do
-        {
-            compiled = JitInfo.GetCompiledMethodCount();
-            await MeasureAsync(echo, 16, options.Characters, options.Time < s_warmUpTurn ? options.Time : s_warmUpTurn, cancellationToken);
-        }
-        while (JitInfo.GetCompiledMethodCount() - compiled > 5 && Stopwatch.GetElapsedTime(began) < atMost);
-    }
-
-    private static async Task<Measurement> MeasureAsync(IEcho echo, int callers, int characters, TimeSpan time, CancellationToken cancellationToken)
-    {
-        // Made before the bytes are counted: with many callers and few requests they would be seen.
-        var text = new string('j', characters);
-        Histogram[] latencies = [.. Enumerable.Range(0, callers).Select(_ => new Histogram())];
-        GC.Collect();
-        var bytesBefore = GC.GetTotalAllocatedBytes(precise: true);
-        var cpuBefore = Environment.CpuUsage.TotalTime;
-        var started = Stopwatch.GetTimestamp();
-        await Task.WhenAll(Enumerable.Range(0, callers).Select(caller => Task.Run(() => CallAsync(caller, latencies[caller]), cancellationToken)));
-        var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
-        var cpu = Environment.CpuUsage.TotalTime - cpuBefore;
-        var bytes = GC.GetTotalAllocatedBytes(precise: true) - bytesBefore;
-        var requests = latencies.Sum(l => l.Count);
-        return new(
-            requests / seconds,
-            Histogram.Percentile(latencies, 0.50),
-            Histogram.Percentile(latencies, 0.99),
-            (double)bytes / requests,
-            cpu.TotalMicroseconds / requests);
-
-        async Task CallAsync(int caller, Histogram histogram)
-        {
-            // A token of its own, as the callers within a web application have it.
-            using var token = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            var reading = new Reading(text, caller, -3.5);
-            do
-            {
-                var before = Stopwatch.GetTimestamp();
-                var echoed = await echo.EchoAsync(reading, token.Token);
-                histogram.Add(Stopwatch.GetElapsedTime(before));
-                if (echoed.Day != caller)
-                {
-                    throw new InvalidOperationException($"Caller {caller} was answered with what caller {echoed.Day} had sent.");
-                }
-            }
-            while (Stopwatch.GetElapsedTime(started) < time);
-        }
-    }
-
-    // Processor time is that of this process, both sides together and without Redis: it is what an application pays, and unlike
-    // the others hardly changes with what else runs on the machine.
-    private static string Line(Row row, double cpu, IEnumerable<Row> peers)
-    {
-        var relations = peers.Select(p => string.Create(CultureInfo.InvariantCulture, $"{row.RequestsPerSecond / p.RequestsPerSecond:0.00} × {p.Contestant}"));
-        return string.Create(
-            CultureInfo.InvariantCulture,
-            $"{row.Contestant,-26} {row.Callers,7} {row.Replicas,8} {row.RequestsPerSecond,11:N0} {row.P50Microseconds,9:N1} {row.P99Microseconds,9:N1} {row.BytesPerRequest,10:N0} {cpu,7:N1}  {string.Join(", ", relations)}").TrimEnd();
-    }
+    private static Row RowOf(string contestant, int callers, int replicas, List<Measurement> measured) => new(
+        contestant,
+        callers,
+        replicas,
+        Median(measured, m => m.RequestsPerSecond),
+        Median(measured, m => m.P50),
+        Median(measured, m => m.P99),
+        measured[0].BytesPerRequest is null ? null : Median(measured, m => m.BytesPerRequest!.Value));
 
     private static double Median(List<Measurement> measurements, Func<Measurement, double> figure) =>
         measurements.Select(figure).Order().ElementAt(measurements.Count / 2);
 
-    private sealed record Measurement(double RequestsPerSecond, double P50, double P99, double BytesPerRequest, double CpuMicroseconds);
+    private static async Task WriteHeadAsync(ComparisonOptions options, TextWriter output)
+    {
+        var round = options.Time.TotalSeconds / options.Rounds;
+        await output.WriteLineAsync(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Environment.ProcessorCount} processors, .NET {Environment.Version}, {options.Rounds} rounds of {round:N1} s, medians"));
+        await output.WriteLineAsync(Columns(
+            "contestant", "callers", "replicas", "requests/s", "p50 µs", "p99 µs", "B/request", "CPU µs", "in relation to"));
+    }
+
+    // Processor time is that of both sides together and without the broker: it is what an application pays, and unlike
+    // the others hardly changes with what else runs on the machine.
+    private static string Line(Row row, double cpu, IEnumerable<Row> peers) => Columns(
+        row.Contestant,
+        Number(row.Callers, "0"),
+        Number(row.Replicas, "0"),
+        Number(row.RequestsPerSecond, "N0"),
+        Number(row.P50Microseconds, "N1"),
+        Number(row.P99Microseconds, "N1"),
+        row.BytesPerRequest is { } bytes ? Number(bytes, "N0") : "-",
+        Number(cpu, "N1"),
+        string.Join(", ", peers.Select(p => $"{Number(row.RequestsPerSecond / p.RequestsPerSecond, "0.00")} × {p.Contestant}")));
+
+    private static string Columns(params ReadOnlySpan<string> t) =>
+        $"{t[0],-26} {t[1],7} {t[2],8} {t[3],11} {t[4],9} {t[5],9} {t[6],10} {t[7],7}  {t[8]}".TrimEnd();
+
+    private static string Number(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
 }

@@ -3,9 +3,18 @@ using System.Text.Json.Serialization;
 
 namespace ServiceMesh.Benchmarks;
 
-/// <summary>One line of the result: the medians of one contestant with so many callers and replicas.</summary>
+/// <summary>
+/// One line of the result: the medians of one contestant with so many callers and replicas. Bytes are null where they are
+/// not known.
+/// </summary>
 internal sealed record Row(
-    string Contestant, int Callers, int Replicas, double RequestsPerSecond, double P50Microseconds, double P99Microseconds, double BytesPerRequest)
+    string Contestant,
+    int Callers,
+    int Replicas,
+    double RequestsPerSecond,
+    double P50Microseconds,
+    double P99Microseconds,
+    double? BytesPerRequest)
 {
     /// <summary>The rows as an array of JSON.</summary>
     public static string ToJson(IReadOnlyList<Row> rows) => JsonSerializer.Serialize(rows, RowsJson.Default.IReadOnlyListRow);

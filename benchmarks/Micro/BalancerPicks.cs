@@ -26,7 +26,10 @@ public class BalancerPicks
         Endpoint[] endpoints = [.. Enumerable.Range(1, Endpoints).Select(i => new Endpoint(new("10.0.0.1", i) { Weight = i }, TimeProvider.System))];
         foreach (var (i, endpoint) in endpoints.Index())
         {
-            // Longer than a new endpoint is taken to need, or all would be the same; and every other one is busy.
+            // As in a service, each endpoint has a circuit breaker, which a pick asks.
+            _ = endpoint.Breaker;
+
+            // Longer than the assumed latency of a new endpoint, or all would be equal; and every second one is busy.
             endpoint.RecordSuccess(TimeSpan.FromMilliseconds(40 + i));
             endpoint.RecordBytes(1000 * i);
             endpoint.ReportedLoad = i / 100.0;
@@ -35,7 +38,6 @@ public class BalancerPicks
                 endpoint.Begin();
             }
         }
-
 
         _balancer = new BalancerKinds([]).Create(Balancer, new());
         _balancer.Update([.. endpoints]);

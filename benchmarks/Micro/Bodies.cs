@@ -1,5 +1,6 @@
 using System.Buffers;
 using BenchmarkDotNet.Attributes;
+using ServiceMesh.MessagePack;
 
 namespace ServiceMesh.Benchmarks;
 

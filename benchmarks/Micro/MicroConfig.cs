@@ -23,7 +23,7 @@ internal static class MicroConfig
         return summaries.All(s => s.Reports.All(r => r.Success)) ? 0 : 1;
     }
 
-    // In this process: version 0.14 does not know how to build a project for .NET 10.
+    // In this process: a program that is built and started for each part would take longer than the measurement.
     private static ManualConfig Make(double milliseconds) => ManualConfig.CreateEmpty()
         .AddJob(Job.Default
             .WithToolchain(InProcessEmitToolchain.Instance)

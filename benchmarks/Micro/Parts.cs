@@ -4,20 +4,26 @@ using Microsoft.Extensions.Logging;
 
 namespace ServiceMesh.Benchmarks;
 
-/// <summary>A node without a bus and a transport, for parts that need one to exist.</summary>
+/// <summary>The receiving side of a node, for parts that need one to exist.</summary>
 internal sealed class Parts : IDisposable
 {
     private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().AddLogging().BuildServiceProvider();
-    private readonly Node _node;
+    private readonly NodeState _state = new();
+    private readonly Receiver _receiver;
 
-    public Parts() => _node = new(
-        new ServiceMeshOptions { NodeName = "parts" },
-        new SerializerSet([new JsonMessageSerializer()], "Json"),
-        _services.GetRequiredService<IServiceScopeFactory>(),
-        [],
-        new Telemetry(_services.GetRequiredService<IMeterFactory>(), "parts", TimeProvider.System),
-        _services.GetRequiredService<ILoggerFactory>(),
-        TimeProvider.System);
+    public Parts()
+    {
+        var clock = TimeProvider.System;
+        var identity = new NodeIdentity("parts");
+        var telemetry = new Telemetry(_services.GetRequiredService<IMeterFactory>(), "parts", clock);
+        var logger = _services.GetRequiredService<ILoggerFactory>().CreateLogger("ServiceMesh");
+        var pipeline = new HandlerPipeline(
+            new SerializerSet([new JsonMessageSerializer()], "Json"), [], _services.GetRequiredService<IServiceScopeFactory>(),
+            () => throw new InvalidOperationException("The parts have no bus."));
+        _receiver = new(
+            identity, _state, pipeline, new(TimeSpan.FromMinutes(10), 256, 1024), new(4 * 1024 * 1024, "Request:MaxBodyBytes"),
+            telemetry, new ErrorReporter(identity, ErrorPolicy.Ignore, 0, telemetry, logger, clock), logger, clock);
+    }
 
     /// <summary>A request with the small record in it, as a caller makes it.</summary>
     public static Message Request(Reading reading) => new()
@@ -34,11 +40,11 @@ internal sealed class Parts : IDisposable
     public static ReplyMessage Reply(Message request) => new() { Status = StatusCode.Ok, ContentType = request.ContentType, Body = request.Body };
 
     public Subscription OnSignal(string pattern) =>
-        new(_node, HandlerDefinition.ForSignal(new SignalPattern<string>(pattern), "parts", (_, _) => default));
+        _receiver.Subscribe(HandlerDefinition.ForSignal<string>(TopicPattern.Parse(pattern), "parts", (_, _) => default));
 
     public void Dispose()
     {
-        _node.Dispose();
+        _state.Dispose();
         _services.Dispose();
     }
 }

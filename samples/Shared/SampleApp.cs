@@ -76,7 +76,7 @@ public static class SampleApp
 
     private static async Task ServeAsync(IHost host)
     {
-        var node = host.Services.GetRequiredService<IServiceBus>().Node;
+        var node = host.Services.GetRequiredService<IServiceBus>().DescribeNode();
         var transport = host.Services.GetRequiredService<IOptions<ServiceMeshOptions>>().Value.Transport;
         await Console.Error.WriteLineAsync($"Node '{node.Id}' serves over {transport}. Ctrl-C drains and stops it.");
         await host.WaitForShutdownAsync();

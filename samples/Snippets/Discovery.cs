@@ -3,6 +3,7 @@ using System.Net;
 using System.Runtime.CompilerServices;
 using DnsClient;
 using Microsoft.Extensions.DependencyInjection;
+using ServiceMesh;
 using ServiceMesh.Http;
 
 namespace Snippets;
@@ -74,10 +75,10 @@ public sealed class InventoryResolver(AddressGroup group, ResolverContext contex
 public static class Discovery
 {
     #region register
-    public static IServiceCollection AddInventory(this IServiceCollection services) => services
-        .AddSingleton(new BalancerKind("FirstOfList", _ => new FirstOfList()))
-        .AddSingleton(provider => new ResolverKind(
-            "inventory", (group, context) => new InventoryResolver(group, context, provider.GetRequiredService<IInventory>())));
+    public static IServiceMeshBuilder AddInventory(this IServiceMeshBuilder mesh) => mesh
+        .AddBalancer("FirstOfList", _ => new FirstOfList())
+        .AddResolver(
+            "inventory", (provider, group, context) => new InventoryResolver(group, context, provider.GetRequiredService<IInventory>()));
     #endregion
 
     #region dns

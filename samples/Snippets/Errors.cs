@@ -19,8 +19,8 @@ public static class Errors
     #endregion
 
     public static IServiceMeshBuilder AddErrorPrinter(this IServiceMeshBuilder mesh, TextWriter output) => mesh
-        #region listen
+    #region listen
         .AddHandler(MeshTopics.Errors, (report, context) =>
             output.WriteLineAsync($"{report.Time:u} {report.Status} {report.Topic} from {report.Sender}: {report.Error}"));
-        #endregion
+    #endregion
 }

@@ -51,7 +51,7 @@ public sealed class LogPrinter(TextWriter output) : ISignalHandler<string>
 public static class HandlerOptionsByExample
 {
     public static IServiceMeshBuilder AddWeather(this IServiceMeshBuilder mesh) => mesh
-        #region handler-options
+    #region handler-options
         .AddHandler<FetchHandler>(Weather.Fetch, handler =>
         {
             handler.Timeout = TimeSpan.FromSeconds(10);
@@ -63,5 +63,5 @@ public static class HandlerOptionsByExample
             handler.Group = "printers";
             handler.Ordered = true;
         });
-        #endregion
+    #endregion
 }

@@ -23,9 +23,9 @@ public static class Hosting
     #endregion
 
     public static void AddHealth(IServiceCollection services) =>
-        #region health
+    #region health
         services.AddHealthChecks().AddServiceMesh();
-        #endregion
+    #endregion
 
     public static void AddTwoBuses(HostApplicationBuilder builder)
     {
@@ -35,16 +35,21 @@ public static class Hosting
         #endregion
     }
 
+    public static void AddInCode(IServiceCollection services) =>
+    #region code-only
+        services.AddServiceMesh(options => options.Request.Timeout = TimeSpan.FromSeconds(10)).AddInMemoryTransport();
+    #endregion
+
     public static IServiceMeshBuilder AddContracts(this IServiceMeshBuilder mesh) => mesh
-        #region json-context
+    #region json-context
         .AddJsonContext(WeatherJson.Default)
         .ConfigureJson(json => json.PropertyNameCaseInsensitive = true);
-        #endregion
+    #endregion
 
     public static IServiceMeshBuilder RequireMore(this IServiceMeshBuilder mesh) => mesh
-        #region require
+    #region require
         .Require(TransportFeatures.Cancellation | TransportFeatures.SignalGroups);
-        #endregion
+    #endregion
 
     #region network
     public static (IHost Server, IHost Client) BuildTwoNodes()
@@ -66,7 +71,7 @@ public static class Hosting
 #region keyed-use
 public sealed class Checkout([FromKeyedServices("orders")] IServiceBus orders, [FromKeyedServices("billing")] IServiceBus billing)
 {
-    public IEnumerable<string> Nodes => [orders.Node.Id, billing.Node.Id];
+    public IEnumerable<string> Nodes => [orders.DescribeNode().Id, billing.DescribeNode().Id];
 }
 #endregion
 

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using ServiceMesh;
+using ServiceMesh.Transports;
 
 namespace Snippets;
 

@@ -64,9 +64,9 @@ public sealed class SendKey(MeshKey key) : ISendMiddleware
 public static class MiddlewareByExample
 {
     public static IServiceMeshBuilder AddKey(this IServiceMeshBuilder mesh) => mesh
-        #region add-middleware
+    #region add-middleware
         .AddSendMiddleware<SendKey>()
         .AddHandlerMiddleware<SlowHandlers>()
         .AddHandlerMiddleware<RequireKey>();
-        #endregion
+    #endregion
 }

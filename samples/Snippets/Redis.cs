@@ -8,7 +8,7 @@ namespace Snippets;
 #region gaps
 public sealed class Prices(RedisGaps gaps, IServiceBus bus)
 {
-    public void Watch() => gaps.Ended += gap =>
+    public void Watch() => gaps.Ended += (_, gap) =>
     {
         if (gap.MessagesMayBeMissed)
         {

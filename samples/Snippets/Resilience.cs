@@ -14,7 +14,7 @@ public static class Resilience
             {
                 KeyBuilder = context => context.Properties.GetValue(host, ""),
                 IsFailed = (outcome, _) => outcome is not { Exception: null, Result.StatusCode: < HttpStatusCode.InternalServerError },
-                Settings = { FailureRateThreshold = 0.3, CircuitOpenWindow = TimeSpan.FromSeconds(5) },
+                CircuitBreaker = { FailureRateThreshold = 0.3, CircuitOpenWindow = TimeSpan.FromSeconds(5) },
             })
             .Build();
     #endregion

@@ -1,5 +1,7 @@
 using System.Buffers;
 using System.IO.Compression;
+using System.Text.Json.Serialization;
+using MessagePack;
 using Microsoft.Extensions.DependencyInjection;
 using ServiceMesh;
 
@@ -52,10 +54,27 @@ public sealed class BrotliMessageSerializer(int maxBytes) : IMessageSerializer
 }
 #endregion
 
+#region both-contracts
+[JsonDerivedType(typeof(Circle), "circle")]
+[JsonDerivedType(typeof(Square), "square")]
+[Union(0, typeof(Circle))]
+[Union(1, typeof(Square))]
+public abstract record Shape(string Color);
+
+public sealed record Circle(string Color, double Radius) : Shape(Color);
+
+public sealed record Square(string Color, double Side) : Shape(Color);
+#endregion
+
 public static class Serializers
 {
+    public static IServiceMeshBuilder AddMessagePack(this IServiceMeshBuilder mesh) => mesh
+    #region add-messagepack
+        .AddMessagePackSerializer();
+    #endregion
+
     public static IServiceMeshBuilder AddBrotli(this IServiceMeshBuilder mesh) => mesh
-        #region add-serializer
+    #region add-serializer
         .AddSerializer(new BrotliMessageSerializer(maxBytes: 4 * 1024 * 1024));
-        #endregion
+    #endregion
 }

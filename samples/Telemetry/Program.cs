@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using OpenTelemetry;
@@ -8,13 +9,12 @@ using OpenTelemetry.Trace;
 using ServiceMesh;
 using ServiceMesh.Samples;
 
-// One request, traced and measured: everything that ServiceMesh tells goes to an OpenTelemetry collector over OTLP. Where it is
-// stands in OTEL_EXPORTER_OTLP_ENDPOINT, for instance http://127.0.0.1:4318.
+// One request, traced and measured. A server shows its metrics on /metrics for Prometheus. Every process sends its spans to
+// Zipkin, and spans and metrics to an OpenTelemetry collector when OTEL_EXPORTER_OTLP_ENDPOINT names one.
 return await SampleApp.RunAsync(args, "Telemetry [NAME]    without one: world", Configure, GreetAsync);
 
 static void Configure(HostApplicationBuilder app, Role role)
 {
-    var collector = new Uri(app.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"] ?? "http://127.0.0.1:4318");
     var mesh = app.Services.AddServiceMesh(app.Configuration.GetSection("ServiceMesh"))
         .AddInMemoryTransport()
         .AddRedisTransport()
@@ -24,22 +24,39 @@ static void Configure(HostApplicationBuilder app, Role role)
         mesh.AddHandler(Topics.Greet, (name, _) => $"Hello, {name}.");
     }
 
-    // With the package OpenTelemetry.Extensions.Hosting this is app.Services.AddOpenTelemetry() with the same four calls after it,
-    // and the hosted service below is the package's. This sample does without, because the package could not be restored where
-    // the repository is built. What a factory like this one made the container disposes at its end; an instance that is handed to
-    // AddSingleton it would not.
-    app.Services.AddSingleton(_ => OpenTelemetrySdk.Create(telemetry => telemetry
+    AddTelemetry(app, role);
+}
+
+static void AddTelemetry(HostApplicationBuilder app, Role role)
+{
+    #region opentelemetry
+    var telemetry = app.Services.AddOpenTelemetry()
         .ConfigureResource(resource => resource.AddService($"greetings-{role}"))
         .WithTracing(traces => traces
-            .AddSource("ServiceMesh")        // requests, signals, handlers, compositions
-            .AddSource("ServiceMesh.Http")   // every attempt over HTTP
-            .AddSource("Experimental.System.Net.NameResolution")) // names that the platform looks up for a connection
+            .AddSource("ServiceMesh")                              // requests, signals, handlers, compositions
+            .AddSource("ServiceMesh.Http")                         // every attempt over HTTP
+            .AddSource("Experimental.System.Net.NameResolution"))  // names that the platform looks up for a connection
         .WithMetrics(metrics => metrics
             .AddMeter("ServiceMesh")
-            .AddMeter("System.Net.Http")     // connections and requests of the platform's own client
-            .AddMeter("System.Net.NameResolution"))
-        .UseOtlpExporter(OtlpExportProtocol.HttpProtobuf, collector)));
-    app.Services.Insert(0, ServiceDescriptor.Singleton<IHostedService, Telemetry>()); // before the bus, so that its start is told too
+            .AddMeter("System.Net.Http")                           // connections and requests of the platform's own client
+            .AddMeter("System.Net.NameResolution")
+            .AddPrometheusExporter());                             // the page /metrics shows them
+#pragma warning disable CS0618 // Deprecated, because Zipkin accepts OTLP now. Servers that accept only Zipkin's own format need it.
+    telemetry.WithTracing(traces => traces.AddZipkinExporter());   // to OTEL_EXPORTER_ZIPKIN_ENDPOINT
+#pragma warning restore CS0618
+    if (app.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"] is { Length: > 0 } collector)
+    {
+        telemetry.UseOtlpExporter(OtlpExportProtocol.HttpProtobuf, new Uri(collector));
+    }
+    #endregion
+
+    if (role == Role.Server)
+    {
+        app.Services.AddHostedService(services => new MetricsPage(
+            services.GetRequiredService<MeterProvider>(),
+            app.Configuration["OTEL_EXPORTER_PROMETHEUS_HOST"] ?? "localhost",
+            app.Configuration.GetValue("OTEL_EXPORTER_PROMETHEUS_PORT", 9464)));
+    }
 }
 
 static async Task GreetAsync(IServiceBus bus, string? name, CancellationToken cancellationToken) =>
@@ -48,22 +65,4 @@ static async Task GreetAsync(IServiceBus bus, string? name, CancellationToken ca
 internal static class Topics
 {
     public static readonly RequestTopic<string, string> Greet = new("greetings.greet") { IsIdempotent = true };
-}
-
-/// <summary>
-/// Has the SDK made when the host starts, since nobody else asks for it, and what it has left sent when everything else has
-/// stopped: services are stopped in reverse order. A collector that does not answer holds up the end no longer than this.
-/// </summary>
-internal sealed class Telemetry(OpenTelemetrySdk sdk) : IHostedService
-{
-    private const int MostMilliseconds = 2000;
-
-    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StopAsync(CancellationToken cancellationToken)
-    {
-        sdk.TracerProvider.ForceFlush(MostMilliseconds);
-        sdk.MeterProvider.ForceFlush(MostMilliseconds);
-        return Task.CompletedTask;
-    }
 }

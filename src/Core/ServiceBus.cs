@@ -1,19 +1,19 @@
 namespace ServiceMesh;
 
 /// <summary>One bus: each verb as its ordered steps.</summary>
-internal sealed class ServiceBus(Node node, ITransport transport, Sender sender, Subscriber subscriber, NodeLifetime lifetime) : IServiceBus
+internal sealed class ServiceBus(ITransport transport, Sender sender, Subscriber subscriber, NodeLifetime lifetime) : IServiceBus
 {
-    public NodeInfo Node => node.Describe();
+    public NodeInfo DescribeNode() => lifetime.Describe();
 
     public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) => transport.ListNodesAsync(cancellationToken);
 
     public Task<TOut> RequestAsync<TIn, TOut>(
         RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken) =>
-        RequestAsync(topic, input, Begin(topic, options, cancellationToken, isRequest: true));
+        TryPrepare(topic, input, options, cancellationToken, out var request) is { } failure ? Task.FromException<TOut>(failure) : request.ValueAsync<TOut>();
 
     public Task<Reply<TOut>> TryRequestAsync<TIn, TOut>(
         RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken) =>
-        TryRequestAsync(topic, input, Begin(topic, options, cancellationToken, isRequest: true));
+        TryPrepare(topic, input, options, cancellationToken, out var request) is { } failure ? Task.FromException<Reply<TOut>>(failure) : request.ReplyAsync<TOut>();
 
     public async Task<SignalResult> SignalAsync<T>(
         SignalTopic<T> topic, T value, RequestOptions? options, CancellationToken cancellationToken)
@@ -33,7 +33,7 @@ internal sealed class ServiceBus(Node node, ITransport transport, Sender sender,
         Composition<TIn, TOut> composition, TIn input, RequestOptions? options, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(composition);
-        return TryResumeAsync(new Resumption<TIn, TOut>(composition, input), options, cancellationToken);
+        return TryResumeAsync(new Remainder<TIn, TOut>(composition, input), options, cancellationToken);
     }
 
     public async Task<Reply<TOut>> TryResumeAsync<TOut>(
@@ -44,7 +44,7 @@ internal sealed class ServiceBus(Node node, ITransport transport, Sender sender,
         var status = StatusCode.None;
         try
         {
-            var reply = await resumption.RunAsync(new(sender, scope)).ConfigureAwait(false);
+            var reply = await ((Remainder<TOut>)resumption).RunAsync(new SentRun(sender, scope)).ConfigureAwait(false);
             status = reply.Status;
             return reply;
         }
@@ -60,7 +60,7 @@ internal sealed class ServiceBus(Node node, ITransport transport, Sender sender,
         ArgumentNullException.ThrowIfNull(topic);
         ArgumentNullException.ThrowIfNull(handler);
         return SubscribeAsync(
-            HandlerDefinition.ForRequest(topic, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))), options, cancellationToken);
+            HandlerDefinition.ForRequest<TIn, TOut>(topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))), options, cancellationToken);
     }
 
     public Task<ISubscription> SubscribeAsync<T>(
@@ -69,51 +69,39 @@ internal sealed class ServiceBus(Node node, ITransport transport, Sender sender,
         ArgumentNullException.ThrowIfNull(pattern);
         ArgumentNullException.ThrowIfNull(handler);
         return SubscribeAsync(
-            HandlerDefinition.ForSignal(pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context))), options, cancellationToken);
+            HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context))), options, cancellationToken);
     }
 
-    // What an asynchronous method is given it keeps until it ends: these are given no more than they need.
-    private async Task<TOut> RequestAsync<TIn, TOut>(RequestTopic<TIn, TOut> topic, TIn input, CallScope scope)
+    // Not asynchronous, because an asynchronous method keeps all that it is given until it ends.
+    private Exception? TryPrepare<TIn, TOut>(
+        RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken, out OutgoingRequest request)
     {
+        var scope = Begin(topic, options, cancellationToken, isRequest: true);
         try
         {
-            var reply = await sender.RequestAsync(topic, input, scope).ConfigureAwait(false);
-            return reply.GetValueOrThrow();
+            request = sender.Prepare<TIn, TOut>(topic.Topic, topic.IsIdempotent, input, scope);
+            return null;
         }
-        finally
+        catch (Exception failure)
         {
             scope.Dispose();
-        }
-    }
-
-    private async Task<Reply<TOut>> TryRequestAsync<TIn, TOut>(RequestTopic<TIn, TOut> topic, TIn input, CallScope scope)
-    {
-        try
-        {
-            return await sender.RequestAsync(topic, input, scope).ConfigureAwait(false);
-        }
-        finally
-        {
-            scope.Dispose();
+            request = default;
+            return failure;
         }
     }
 
     private CallScope Begin(object called, RequestOptions? options, CancellationToken cancellationToken, bool isRequest = false)
     {
         ArgumentNullException.ThrowIfNull(called);
-        if (options?.Timeout is { } timeout)
-        {
-            Limits.Time.Check(timeout, "RequestOptions.Timeout");
-        }
-
+        options?.Check();
         return sender.Begin(options, cancellationToken, isRequest);
     }
 
     private Task<ISubscription> SubscribeAsync(HandlerDefinition handler, HandlerOptions? options, CancellationToken cancellationToken)
     {
-        handler = handler.With(Limits.Checked(options ?? new(), handler));
+        handler = handler.With(HandlerOptionsValidator.Checked(options ?? new(), handler));
         return lifetime.IsRunning
             ? subscriber.SubscribeAsync(handler, cancellationToken)
-            : throw new InvalidOperationException($"The bus of node '{node.Id}' is not running, so nothing can be subscribed.");
+            : throw new InvalidOperationException($"The bus of node '{lifetime.NodeId}' is not running, so nothing can be subscribed.");
     }
 }

@@ -4,18 +4,18 @@ using Microsoft.Extensions.Logging;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// Requests and signals over HTTP, from node to node: no broker and no proxy. The nodes of the configured services say what
-/// they handle; a request goes to one that does, and a signal to all who want it.
+/// Requests and signals over HTTP, from node to node, without a broker and without a proxy. The nodes of the configured services describe
+/// what they handle. A request goes to one of the nodes that handle it, and a signal to all its subscribers.
 /// </summary>
-[SuppressMessage("Design", "CA1001", Justification = "StopAsync, which every transport has, disposes what it owns.")]
+[SuppressMessage("Design", "CA1001", Justification = "StopAsync disposes the fields.")]
 internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
 {
-    private readonly LocalNode _local = new();
+    private readonly LocalSubscriptions _local = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly SemaphoreSlim _listening = new(1); // held while the server starts or stops
     private HttpNode _node = null!;
-    private Mesh? _started; // null until the start
-    private Connections _connections = null!;
+    private PeerDirectory? _started; // null until the start
+    private ConnectionPool _connections = null!;
     private MessageClient _client = null!;
     private FanOut _signals = null!;
     private ILogger _logger = null!;
@@ -29,20 +29,26 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         ReleasesTokens = true,
     };
 
-    /// <summary>Degraded while a whole service is silent; this node and the other services go on.</summary>
+    public string Server => _server is { Addresses: { Count: > 0 } addresses } ? string.Join(", ", addresses)
+        : parts.Endpoints.IsMapped ? "the application's own web server"
+        : "no server of its own";
+
+    /// <summary>Degraded while no node of a service answers. This node and the other services are not affected.</summary>
     public TransportHealth Health => _started?.SilentServices() is { Count: > 0 } silent
-        ? new(TransportState.Degraded, $"no node answers of {string.Join("; ", silent)}")
+        ? new(TransportState.Degraded, $"no node answers for {string.Join("; ", silent)}")
         : TransportHealth.Healthy;
 
-    /// <summary>Listens, where the configuration says so, and learns who is there.</summary>
+    /// <summary>Listens, if the configuration says so, and asks the nodes of all services what they handle.</summary>
     public async Task StartAsync(TransportContext context, CancellationToken cancellationToken)
     {
         _logger = context.LoggerFactory.CreateLogger("ServiceMesh.Http");
-        _connections = new(parts.Options, context.Clock, parts.Random);
-        _node = new(context, _local, new(parts.Options.Token, parts.Options.AllowUnprotected), watcher => _started?.Met(watcher));
-        _started = parts.MakeMesh(context, _local, _connections, _logger);
-        _client = new(parts.MakeStack(context.Clock), new(_node, _connections, Mesh), _stopping.Token);
-        _signals = new(_node, _connections, Mesh, parts.Options.Timeouts.Attempt ?? HttpTimeoutSettings.DefaultOfAttempt, _stopping.Token);
+        _connections = parts.MakeConnections(context.Clock);
+        var client = new BufferedClient(_connections, parts.Options.Token, context.Clock);
+        var protection = new Protection(parts.Options.Token, parts.Options.AllowUnprotected, parts.Options.KeyOf);
+        _node = new(context, _local, protection, watcher => _started?.PeerSeen(watcher));
+        _started = parts.MakeDirectory(context, _local, client, _logger);
+        _client = new(parts.MakePipeline(context.Clock), new(_node, _connections, client, Peers), _stopping.Token);
+        _signals = new(_node, client, Peers, parts.Options.Timeouts.Attempt ?? HttpTimeoutOptions.DefaultOfAttempt, _stopping.Token);
         parts.Endpoints.Open(_node);
         try
         {
@@ -51,7 +57,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
                 await ListenAsync(cancellationToken).ConfigureAwait(false);
             }
 
-            await parts.StartMeshAsync(Mesh, context, _logger, cancellationToken).ConfigureAwait(false);
+            await parts.StartDirectoryAsync(Peers, context, _logger, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -62,75 +68,80 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
 
     public ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken)
     {
-        var routes = Mesh.Routes;
+        var routes = Peers.Routes;
         return routes.Find(request.Topic) switch
         {
-            null => new(Mesh.NobodyHandles(request.Topic)),
-            { Balancer.Trouble: { } trouble } => new(NobodyChooses(request.Topic, trouble)),
+            null => new(Peers.NoHandler(request.Topic)),
+            { Balancer.Trouble: { } trouble } => new(BalancerFailed(request.Topic, trouble)),
             var route => _client.SendAsync(request, route, routes, cancellationToken),
         };
     }
 
-    public ValueTask<SignalResult> SignalAsync(Message signal, CancellationToken cancellationToken) => _signals.SendAsync(signal, cancellationToken);
+    public ValueTask<SignalResult> SignalAsync(Message signal, CancellationToken cancellationToken) =>
+        _signals.SendAsync(signal, cancellationToken);
 
     public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) =>
-        Task.FromResult<IReadOnlyList<NodeInfo>>([_node.Context.Describe(), .. Mesh.Others()]);
+        Task.FromResult<IReadOnlyList<NodeInfo>>([_node.Context.Describe(), .. Peers.OtherNodes()]);
 
     public async Task SubscribeAsync(IReadOnlyCollection<Subscription> subscriptions, CancellationToken cancellationToken)
     {
-        // A node that only asks opens no port: all requests that it handles are the bus's own, and it wants no signals.
-        if (!parts.Endpoints.IsMapped && subscriptions.Any(s => s.Kind == MessageKind.Signal || !s.Pattern.ToString().StartsWith("mesh.", StringComparison.Ordinal)))
+        // A node that only sends opens no port: it handles only the bus's own requests, and receives no signals.
+        if (!parts.Endpoints.IsMapped && subscriptions.Any(IsOfApplication))
         {
             await ListenAsync(cancellationToken).ConfigureAwait(false);
         }
 
         _local.Add(subscriptions);
-        await Mesh.ChangedAsync(cancellationToken).ConfigureAwait(false);
-        await TellAsync("subscriptions were added", cancellationToken).ConfigureAwait(false);
+        await Peers.ChangedAsync(cancellationToken).ConfigureAwait(false);
+        await NotifyWatchersAsync("subscriptions were added", cancellationToken).ConfigureAwait(false);
     }
 
     public async Task UnsubscribeAsync(Subscription subscription, CancellationToken cancellationToken)
     {
         _local.Remove([subscription]);
-        await Mesh.ChangedAsync(cancellationToken).ConfigureAwait(false);
-        await TellAsync("a subscription was removed", cancellationToken).ConfigureAwait(false);
+        await Peers.ChangedAsync(cancellationToken).ConfigureAwait(false);
+        await NotifyWatchersAsync("a subscription was removed", cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>
-    /// Says that this node is leaving, and waits until the others have heard and send elsewhere. What still arrives is
-    /// answered or refused as not processed.
+    /// Announces that this node leaves, and waits until the other nodes have confirmed it and send their messages elsewhere. Messages that
+    /// still arrive are answered, or refused as not processed.
     /// </summary>
     public async Task DrainAsync(CancellationToken cancellationToken)
     {
         _node.BeginDrain();
-        await TellAsync("the node shuts down", cancellationToken).ConfigureAwait(false);
+        await NotifyWatchersAsync("the node shuts down", cancellationToken).ConfigureAwait(false);
 
-        // A signal has no caller to refuse it to, so it must not come any more.
-        _local.Remove([.. _local.Subscriptions.Where(s => s.Kind == MessageKind.Signal)]);
-        await Mesh.ChangedAsync(cancellationToken).ConfigureAwait(false);
+        // The sender of a signal does not see a refusal, so this node must not receive signals from now on.
+        _local.Remove([.. _local.All.Where(s => s.Kind == MessageKind.Signal)]);
+        await Peers.ChangedAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Lets the others read their last answers, then ends every request, watch and connection.</summary>
+    /// <summary>Lets the other nodes read their last replies, then ends all requests, watches and connections.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
-        await parts.Endpoints.FarewellAsync(_logger, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await parts.Endpoints.ReleaseWatchersAsync(_logger, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _stopping.CancelAsync().ConfigureAwait(false);
         parts.Endpoints.Close();
         _node.Watchers.Close();
         await StopListeningAsync(cancellationToken).ConfigureAwait(false);
 
-        await Mesh.DisposeAsync().ConfigureAwait(false);
+        await Peers.DisposeAsync().ConfigureAwait(false);
         _connections.Dispose();
     }
 
-    private Mesh Mesh => _started!;
+    private PeerDirectory Peers => _started!;
 
-    private static ReplyMessage NobodyChooses(Topic topic, string trouble) => ReplyMessage.Failure(
+    private static bool IsOfApplication(Subscription subscription) =>
+        subscription.Kind == MessageKind.Signal || !subscription.Pattern.ToString().StartsWith("mesh.", StringComparison.Ordinal);
+
+    private ReplyMessage BalancerFailed(Topic topic, string trouble) => ReplyMessage.Failure(
         StatusCode.Unavailable,
-        $"No node was chosen for '{topic}': {trouble}. Mend that balancer, or name another under ServiceMesh:Http:Services:NAME:Balancer.",
+        $"No node was chosen for '{topic}': {trouble}. " +
+        $"Fix the balancer or choose another in {parts.Options.KeyOf("Services:NAME:Balancer")}.",
         notProcessed: true);
 
-    // Subscriptions come from any thread, and one may come while the node stops.
+    // Subscriptions are added on any thread, and possibly while the node stops.
     private async Task ListenAsync(CancellationToken cancellationToken)
     {
         await _listening.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -140,8 +151,9 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
             if (_server is null)
             {
                 _server = await OwnServer.StartAsync(
-                    parts.ListenOn, parts.Endpoints, parts.Options.Tls, _node.Context.LoggerFactory, cancellationToken).ConfigureAwait(false);
-                HttpLog.Listening(_logger, _node.Context.NodeId, string.Join(", ", _server.Addresses));
+                    parts.ListenOn, parts.Endpoints, parts.Options.Tls.LoadCertificate, parts.Options.KeyOf("Listen"),
+                    _node.Context.LoggerFactory, cancellationToken).ConfigureAwait(false);
+                ServerLog.Listening(_logger, _node.Context.NodeId, string.Join(", ", _server.Addresses));
             }
         }
         finally
@@ -152,7 +164,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
 
     private async Task StopListeningAsync(CancellationToken cancellationToken)
     {
-        await _listening.WaitAsync(CancellationToken.None).ConfigureAwait(false); // a start is short, and what it opened must be closed
+        await _listening.WaitAsync(CancellationToken.None).ConfigureAwait(false); // a start is short, and its server must be closed
         try
         {
             if (_server is not null)
@@ -168,12 +180,12 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         }
     }
 
-    private async Task TellAsync(string what, CancellationToken cancellationToken)
+    private async Task NotifyWatchersAsync(string what, CancellationToken cancellationToken)
     {
-        var missing = await _node.Watchers.TellAsync(cancellationToken).ConfigureAwait(false);
+        var missing = await _node.Watchers.NotifyAsync(cancellationToken).ConfigureAwait(false);
         if (missing.Count > 0)
         {
-            HttpLog.NotHeard(_logger, what, string.Join(", ", missing));
+            ServerLog.NotConfirmed(_logger, what, string.Join(", ", missing));
         }
     }
 }

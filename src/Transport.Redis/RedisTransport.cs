@@ -43,6 +43,8 @@ internal sealed class RedisTransport(RedisTransportOptions options, int queueCap
 
     public TransportCapabilities Capabilities => _connection is { PublishCountsAll: false } ? s_withSeveralServers : s_capabilities;
 
+    public string Server => options.Servers;
+
     public TransportHealth Health => _connection?.Health ?? TransportHealth.Healthy;
 
     public IErrorQueue ErrorQueue => _errors;

@@ -10,6 +10,8 @@ public sealed class CommandTests
 {
     private static readonly string s_program = Path.Combine(AppContext.BaseDirectory, "ServiceMesh.Benchmarks");
 
+    private static string Executable => s_program + (RuntimeInformation.IsOSPlatform(OSPlatform.Windows) ? ".exe" : "");
+
     [TestCase(true)]
     [TestCase(false)]
     public async Task Start_up_is_measured_in_fresh_processes(bool asExecutable)
@@ -18,19 +20,74 @@ public sealed class CommandTests
         Assert.That(said.Split('\n').Select(line => line.Split(' ')[0]), Is.SupersetOf((string[])["none", "inmemory"]));
     }
 
+    [Test]
+    public async Task A_contestant_whose_server_is_missing_is_left_out_with_a_line()
+    {
+        var run = await CompareWithoutServersAsync("--transport", "inmemory/servicemesh,redis,nats");
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        string[] lines = run.Out.Split('\n');
+        Assert.That(lines, Has.One.EqualTo(
+            "nats/natsnet is left out, because nats-server is missing. Install Debian's package nats-server."));
+        Assert.That(lines, Has.One.EqualTo(
+            "redis/bare is left out, because redis-server is missing. Install Debian's package redis-server."));
+        Assert.That(lines, Has.One.StartsWith("inmemory/servicemesh   "), "it is measured");
+        Assert.That(lines, Has.None.StartsWith("redis/bare   ").And.None.StartsWith("nats/natsnet   "));
+    }
+
+    [TestCase("--all")]
+    [TestCase("--transport", "nats")]
+    public async Task A_missing_server_is_an_error_of_a_complete_comparison_and_of_an_empty_one(params string[] arguments)
+    {
+        var run = await CompareWithoutServersAsync(arguments);
+        Assert.That(run.ExitCode, Is.EqualTo(1));
+        Assert.That(run.Error.Split('\n'), Has.One.StartsWith("nats/natsnet is left out, because nats-server is missing."));
+        Assert.That(run.Out, Is.Empty, "nothing was measured");
+    }
+
+    [Test]
+    public async Task Micro_benchmarks_run_with_BenchmarkDotNet()
+    {
+        var said = await RunAsync(true, "micro", "--milliseconds", "1", "--filter", "*Wires.WriteReply*");
+        Assert.That(said, Does.Contain("BenchmarkDotNet v0.15.8").And.Contain("| Median").And.Contain("| Allocated"));
+    }
+
+    // The PATH has an empty folder, so none of the programs is found.
+    private static async Task<(int ExitCode, string Out, string Error)> CompareWithoutServersAsync(params string[] arguments)
+    {
+        var empty = Directory.CreateTempSubdirectory();
+        try
+        {
+            return await RunAsync(new ProcessStartInfo(
+                Executable, ["compare", "--callers", "1", "--replicas", "1", "--seconds", "0.1", "--rounds", "1", .. arguments])
+            {
+                Environment = { ["PATH"] = empty.FullName },
+            });
+        }
+        finally
+        {
+            empty.Delete();
+        }
+    }
+
     private static async Task<string> RunAsync(bool asExecutable, params string[] arguments)
     {
         var start = asExecutable
-            ? new ProcessStartInfo(s_program + (RuntimeInformation.IsOSPlatform(OSPlatform.Windows) ? ".exe" : ""), arguments)
+            ? new ProcessStartInfo(Executable, arguments)
             : new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", [s_program + ".dll", .. arguments]);
-        start.RedirectStandardOutput = true;
+        var (exitCode, said, _) = await RunAsync(start);
+        Assert.That(exitCode, Is.Zero, said);
+        return said;
+    }
+
+    private static async Task<(int ExitCode, string Out, string Error)> RunAsync(ProcessStartInfo start)
+    {
+        (start.RedirectStandardOutput, start.RedirectStandardError) = (true, true);
         using var process = ChildProcesses.Start(start);
         try
         {
-            var said = await process.StandardOutput.ReadToEndAsync();
+            var (said, failed) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
             await process.WaitForExitAsync();
-            Assert.That(process.ExitCode, Is.Zero, said);
-            return said;
+            return (process.ExitCode, await said, await failed);
         }
         finally
         {

@@ -8,22 +8,30 @@ public sealed class ContestantTests
 {
     private static readonly string[] s_table =
     [
-        "inmemory/servicemesh", "inmemory/masstransit",
-        "redis/servicemesh-native", "redis/servicemesh-gilmour", "redis/bare", "redis/bare-claim", "redis/gilmour-protocol",
-        "http/servicemesh-h1", "http/servicemesh-h2c", "http/bare-h1", "http/bare-h2c",
+        "inmemory/servicemesh", "inmemory/floor", "inmemory/masstransit", "inmemory/wolverine",
+        "redis/servicemesh-native", "redis/servicemesh-gilmour",
+        "redis/bare", "redis/bare-claim", "redis/gilmour-protocol", "redis/moleculer",
+        "nats/natsnet", "nats/natsnet-default",
+        "http/servicemesh-h1", "http/servicemesh-h2c", "http/bare-h1", "http/bare-h2c", "http/resilience-h1", "http/resilience-h2c",
+        "grpc/unary",
     ];
 
     private RedisServer _redis = null!;
+    private NatsServer _nats = null!;
 
     private static IEnumerable<string> Names => Contestant.All.Select(c => c.Name);
 
     private static IEnumerable<string> WithReplicas => Contestant.All.Where(c => c.HasReplicas).Select(c => c.Name);
 
     [OneTimeSetUp]
-    public async Task StartRedisAsync() => _redis = await RedisServer.StartAsync();
+    public async Task StartServersAsync() => (_redis, _nats) = (await RedisServer.StartAsync(), await NatsServer.StartAsync());
 
     [OneTimeTearDown]
-    public async Task StopRedisAsync() => await _redis.DisposeAsync();
+    public async Task StopServersAsync()
+    {
+        await _redis.DisposeAsync();
+        await _nats.DisposeAsync();
+    }
 
     [TestCaseSource(nameof(Names))]
     public Task Every_caller_gets_its_own_record_back(string name) => EchoAsync(name, replicas: 1);
@@ -42,22 +50,30 @@ public sealed class ContestantTests
     public void The_contestants_are_those_of_the_table() => Assert.That(Names, Is.EquivalentTo(s_table));
 
     [Test]
-    public void Contestants_are_put_in_relation_to_contestants_of_their_transport()
+    public void Contestants_are_put_in_relation_to_contestants_of_their_heat()
     {
         foreach (var contestant in Contestant.All)
         {
-            Assert.That(contestant.Peers, Is.SubsetOf(Contestant.All.Where(c => c.Transport == contestant.Transport).Select(c => c.Name)));
+            Assert.That(contestant.Peers, Is.SubsetOf(Contestant.All.Where(c => c.Heat == contestant.Heat).Select(c => c.Name)));
         }
     }
+
+    [Test]
+    public void Each_need_of_a_contestant_is_met_here() =>
+        Assert.That(Contestant.All.SelectMany(c => c.Needs).Distinct().Where(need => !need.IsMet()).Select(need => need.Remedy), Is.Empty);
 
     // Each waits for its own answer, all at once: answers that were mixed up would show.
     private async Task EchoAsync(string name, int replicas)
     {
-        await using var echo = await Contestant.All.Single(c => c.Name == name).StartAsync(new(_redis.Address), replicas);
+        var contestant = Contestant.All.Single(c => c.Name == name);
+        await using var echo = await contestant.StartAsync(new(_redis.Address, _nats.Address), replicas);
         Reading[] sent = [.. Enumerable.Range(0, 100).Select(i => new Reading($"month-{i}", i, i / 4.0))];
         using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1));
         var answered = await Task.WhenAll(sent.Select(reading => echo.EchoAsync(reading, limit.Token))).WaitAsync(limit.Token);
         Assert.That(answered, Is.EqualTo(sent));
-        Assert.That(answered.Zip(sent), Has.None.Matches<(Reading Answered, Reading Sent)>(pair => ReferenceEquals(pair.Answered, pair.Sent)), "it has been a body on the way");
+        Assert.That(
+            answered.Zip(sent).Select(pair => ReferenceEquals(pair.First, pair.Second)),
+            Is.All.EqualTo(!contestant.HasBody),
+            "a body makes another object of it");
     }
 }

@@ -59,6 +59,35 @@ public abstract class CancellationTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
+    public async Task A_handler_does_not_start_once_its_caller_has_cancelled()
+    {
+        var (doorway, calls) = (new Doorway(), 0);
+        await StartAsync(mesh =>
+        {
+            mesh.Services.AddKeyedSingleton<IHandlerMiddleware>(mesh.Name, doorway);
+            mesh.AddHandler(Ask, (input, _) => { Interlocked.Increment(ref calls); return input; }, options => (options.MaxConcurrency, options.MaxQueued) = (1, 0));
+        });
+        var caller = await StartAsync();
+        using var leaving = new CancellationTokenSource();
+
+        // Without the capability the handler's node learns it at the deadline.
+        var timeout = Can(TransportFeatures.Cancellation) ? TimeSpan.FromSeconds(20) : TimeSpan.FromSeconds(1);
+        var asking = caller.Bus.RequestAsync(Ask, "leaves", new RequestOptions { Timeout = timeout }, leaving.Token);
+        await doorway.Entered;
+        await leaving.CancelAsync();
+
+        using (Assert.EnterMultipleScope())
+        {
+            await Assert.CatchAsync<OperationCanceledException>(() => asking);
+            Assert.That((await doorway.Outcome).NotProcessed, Is.True);
+            Assert.That(calls, Is.Zero);
+        }
+
+        // The place is given back right after the answer, which no event tells of.
+        await Failsafe.UntilAsync(async () => await caller.Bus.TryRequestAsync(Ask, "next") is { Value: "next" });
+    }
+
+    [Test]
     public async Task A_token_that_has_fired_already_sends_nothing()
     {
         var inbox = new Inbox<string>();

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.DependencyInjection;
 using NUnit.Framework;
 using NUnit.Framework.Constraints;
 using ServiceMesh.Support;
@@ -101,6 +102,11 @@ public abstract class ConformanceFixture<TFactory>
         var node = new MeshNode(await TestNode.StartAsync(
             mesh =>
             {
+                if (_factory.Bodies is not JsonMessageSerializer)
+                {
+                    mesh.AddSerializer(_factory.Bodies);
+                }
+
                 _factory.AddTransport(mesh);
                 configure?.Invoke(mesh);
             },

@@ -104,6 +104,30 @@ public abstract class DeadlineTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
+    public async Task A_handler_does_not_start_once_its_deadline_has_passed()
+    {
+        var (doorway, calls) = (new Doorway(), 0);
+        await StartAsync(mesh =>
+        {
+            mesh.Services.AddKeyedSingleton<IHandlerMiddleware>(mesh.Name, doorway);
+            mesh.AddHandler(Ask, (input, _) => { Interlocked.Increment(ref calls); return input; }, options => (options.MaxConcurrency, options.MaxQueued) = (1, 0));
+        });
+        var caller = await StartAsync();
+
+        var reply = await caller.Bus.TryRequestAsync(Ask, "late", new() { Timeout = TimeSpan.FromMilliseconds(250) });
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(reply.Status, Is.EqualTo(StatusCode.DeadlinePassed));
+            Assert.That((await doorway.Outcome).NotProcessed, Is.True);
+            Assert.That(calls, Is.Zero);
+        }
+
+        // The place is given back right after the answer, which no event tells of.
+        await Failsafe.UntilAsync(async () => await caller.Bus.TryRequestAsync(Ask, "next") is { Value: "next" });
+    }
+
+    [Test]
     public async Task A_deadline_that_passed_does_not_harm_the_next_request()
     {
         var held = new Held();

@@ -19,7 +19,7 @@ public abstract class DrainTests<TFactory> : ConformanceFixture<TFactory>
         await held.EnteredAsync();
 
         var stopping = StopAsync(server);
-        await Failsafe.UntilAsync(() => server.Bus.Node.IsDraining);
+        await Failsafe.UntilAsync(() => server.Bus.DescribeNode().IsDraining);
         var refused = await caller.Bus.TryRequestAsync(Ask, "new");
         held.Release();
 
@@ -46,7 +46,7 @@ public abstract class DrainTests<TFactory> : ConformanceFixture<TFactory>
         await StartAsync(mesh => mesh.AddHandler(Ask, staying.HandleAsync));
 
         var stopping = StopAsync(server);
-        await Failsafe.UntilAsync(() => server.Bus.Node.IsDraining);
+        await Failsafe.UntilAsync(() => server.Bus.DescribeNode().IsDraining);
         var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(i => caller.Bus.RequestAsync(Ask, $"{i}")));
         leaving.Release();
 
@@ -66,7 +66,7 @@ public abstract class DrainTests<TFactory> : ConformanceFixture<TFactory>
         await held.EnteredAsync();
 
         var stopping = StopAsync(server);
-        await Failsafe.UntilAsync(() => server.Bus.Node.IsDraining);
+        await Failsafe.UntilAsync(() => server.Bus.DescribeNode().IsDraining);
         held.Release();
         var replies = await Task.WhenAll(asking);
         await stopping;
@@ -128,7 +128,7 @@ public abstract class DrainTests<TFactory> : ConformanceFixture<TFactory>
         await entered.Task.InTime();
 
         var stopping = StopAsync(server);
-        await Failsafe.UntilAsync(() => server.Bus.Node.IsDraining);
+        await Failsafe.UntilAsync(() => server.Bus.DescribeNode().IsDraining);
         go.SetResult();
 
         Assert.That(await asking, Is.EqualTo("this, too"));
@@ -147,7 +147,7 @@ public abstract class DrainTests<TFactory> : ConformanceFixture<TFactory>
         await held.EnteredAsync();
 
         var stopping = StopAsync(subscriber);
-        await Failsafe.UntilAsync(() => subscriber.Bus.Node.IsDraining);
+        await Failsafe.UntilAsync(() => subscriber.Bus.DescribeNode().IsDraining);
         held.Release();
         await stopping;
 

@@ -48,11 +48,11 @@ public abstract class StatusTests<TFactory> : ConformanceFixture<TFactory>
     [Test]
     public async Task A_reply_that_does_not_encode_is_500()
     {
-        var endless = new RequestTopic<string, Endless>("conformance.endless");
-        await StartAsync(mesh => mesh.AddHandler(endless, (_, _) => new Endless()));
+        var unwritable = new RequestTopic<string, Unwritable>("conformance.unwritable");
+        await StartAsync(mesh => mesh.AddHandler(unwritable, (_, _) => new Unwritable()));
         var caller = await StartAsync();
 
-        var reply = await caller.Bus.TryRequestAsync(endless, "");
+        var reply = await caller.Bus.TryRequestAsync(unwritable, "");
 
         Assert.That((reply.Status, reply.Failure?.NotProcessed), Is.EqualTo((StatusCode.HandlerFailed, (bool?)false)));
     }
@@ -175,9 +175,13 @@ public abstract class StatusTests<TFactory> : ConformanceFixture<TFactory>
         return await StartAsync();
     }
 
-    /// <summary>No serializer comes to the end of it.</summary>
-    private sealed class Endless
+    /// <summary>A type that every serializer accepts, with values that none can write.</summary>
+    public sealed class Unwritable
     {
-        public Endless Self => this;
+        public string Text
+        {
+            get => throw new InvalidTimeZoneException("It cannot be read.");
+            set => throw new InvalidTimeZoneException($"It cannot be set to '{value}'.");
+        }
     }
 }

@@ -24,8 +24,8 @@ public abstract class TransportFactory
     public virtual bool CarriesAnyBody => true;
 
     /// <summary>
-    /// The serializer of all nodes, which they choose by its name. JSON unless it is overridden: a second factory runs the
-    /// suite with another one.
+    /// The serializer of all nodes, which is added to each and chosen by its name. JSON unless it is overridden: a second
+    /// factory runs the suite with another one.
     /// </summary>
     public virtual IMessageSerializer Bodies { get; } = new JsonMessageSerializer();
 

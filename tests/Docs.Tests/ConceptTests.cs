@@ -8,14 +8,14 @@ namespace ServiceMesh.Docs.Tests;
 /// <summary>What the tables of the concepts say is what the code says.</summary>
 public sealed partial class ConceptTests
 {
-    private static Document Concepts => Repository.Documents.Single(d => d.Path == "docs/concepts.md");
+    private static Document Errors => Named("docs/errors.md");
 
-    private static Document Telemetry => Repository.Documents.Single(d => d.Path == "docs/telemetry.md");
+    private static Document Telemetry => Named("docs/telemetry.md");
 
     [Test]
     public void The_status_table_has_every_status()
     {
-        var written = Concepts.Table("status").Skip(1).Select(row => $"{row[0]} {row[1].Trim('`')}");
+        var written = Errors.Table("status").Skip(1).Select(row => $"{row[0]} {row[1].Trim('`')}");
         var real = Enum.GetValues<StatusCode>().Where(s => s != StatusCode.None).Select(s => $"{(int)s} {s}");
         Assert.That(written, Is.EqualTo(real));
     }
@@ -23,7 +23,7 @@ public sealed partial class ConceptTests
     [Test]
     public void The_failure_table_has_every_kind_and_exception()
     {
-        var rows = Concepts.Table("`FailureKind`").Skip(1).ToArray();
+        var rows = Named("docs/requests.md").Table("`FailureKind`").Skip(1).ToArray();
         var exceptions = typeof(ServiceMeshException).Assembly.GetTypes().Where(t => t.BaseType == typeof(ServiceMeshException)).Select(t => t.Name);
         using (Assert.EnterMultipleScope())
         {
@@ -35,7 +35,7 @@ public sealed partial class ConceptTests
     [Test]
     public void The_capability_table_says_what_each_transport_declares()
     {
-        var table = Concepts.Table("feature");
+        var table = Named("docs/transports.md").Table("feature");
         var transports = Transports();
         var names = table[0][1..^1];
         Assert.That(names, Is.EqualTo(transports.Keys));
@@ -56,7 +56,7 @@ public sealed partial class ConceptTests
     [Test]
     public void The_error_policies_are_all_explained() =>
         Assert.That(
-            Enum.GetNames<ErrorPolicy>().Where(p => !Concepts.Prose.Any(l => l.StartsWith($"- `{p}`", StringComparison.Ordinal))),
+            Enum.GetNames<ErrorPolicy>().Where(p => !Errors.Prose.Any(l => l.StartsWith($"- `{p}`", StringComparison.Ordinal))),
             Is.Empty);
 
     [Test]
@@ -89,6 +89,20 @@ public sealed partial class ConceptTests
             select $"{document}: {match.Value}";
         Assert.That(named, Is.Empty);
     }
+
+    [Test]
+    public void The_introduction_stays_short() => Assert.That(Named("docs/concepts.md").Lines, Has.Length.LessThanOrEqualTo(150));
+
+    [Test]
+    public void The_index_links_to_every_document_of_the_folder()
+    {
+        var index = string.Join('\n', Named("docs/README.md").Lines);
+        var pages = Repository.Documents.Select(d => d.Path)
+            .Where(p => p.StartsWith("docs/", StringComparison.Ordinal) && p.Count(c => c == '/') == 1 && p != "docs/README.md");
+        Assert.That(pages.Where(p => !index.Contains($"({p["docs/".Length..]})", StringComparison.Ordinal)), Is.Empty);
+    }
+
+    private static Document Named(string path) => Repository.Documents.Single(d => d.Path == path);
 
     private static Dictionary<string, TransportCapabilities> Transports()
     {

@@ -1,8 +1,5 @@
-using System.ComponentModel;
 using System.Globalization;
-using System.Reflection;
 using System.Text;
-using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -11,119 +8,147 @@ using NUnit.Framework;
 
 namespace ServiceMesh.Docs.Tests;
 
-/// <summary>The keys that the documents name are the keys that there are, with the defaults and ranges that they have.</summary>
+/// <summary>
+/// The tables of options are generated from the option types; with <c>UPDATE_SNIPPETS=1</c> in the environment the tests write
+/// them. What the documents say about keys elsewhere is compared with the same types.
+/// </summary>
 public sealed partial class ConfigurationTests
 {
+    private const string Path = "docs/configuration.md";
+
     private static readonly RequestTopic<int, int> s_topic = new("docs.echo");
 
-    private static Document Reference => Repository.Documents.Single(d => d.Path == "docs/configuration.md");
-
-    private static IReadOnlyList<Row> Keys => Rows(Reference.Table("key"));
+    private static IEnumerable<OptionKey> Ranged => OptionKey.All.Where(k => k.Range is not null);
 
     private static IEnumerable<Block> Json => Repository.Documents.SelectMany(d => d.Blocks).Where(b => b.Language == "json");
 
-    [Test]
-    public void The_table_has_exactly_the_keys_of_the_options() =>
-        Assert.That(Keys.Select(k => k.Name), Is.EqualTo(Properties(typeof(ServiceMeshOptions)).Select(p => p.Key)));
+    [TestCase("keys")]
+    [TestCase("HandlerOptions")]
+    [TestCase("RequestOptions")]
+    public void The_table_of_options_is_generated_from_the_option_types(string table)
+    {
+        var (options, first) = table switch
+        {
+            "HandlerOptions" => (OptionKey.Of(new HandlerOptions(), ""), "option"),
+            "RequestOptions" => (OptionKey.Of(new RequestOptions(), ""), "option"),
+            _ => (OptionKey.All, "key"),
+        };
+        var rows = string.Join('\n', options.Select(o => o.Row()));
+        var generated = $"| {first} | default | allowed | meaning |\n| --- | --- | --- | --- |\n{rows}";
+        var text = File.ReadAllText(Repository.FullPath(Path));
+        var written = Table(table).Match(text);
+        Assert.That(written.Success, Is.True, $"{Path} has a place for the table '{table}'");
+        if (Environment.GetEnvironmentVariable("UPDATE_SNIPPETS") == "1")
+        {
+            File.WriteAllText(Repository.FullPath(Path), text.Replace(written.Value, $"<!-- table: {table} -->\n{generated}\n<!-- end -->", StringComparison.Ordinal));
+            return;
+        }
+
+        Assert.That(written.Groups[1].Value.Trim(), Is.EqualTo(generated), "UPDATE_SNIPPETS=1 dotnet test tests/Docs.Tests writes it");
+    }
 
     [Test]
-    public void The_table_has_the_defaults_of_the_options()
+    public void The_table_of_keys_has_exactly_the_keys_that_the_bus_knows()
+    {
+        using var provider = Services([]).BuildServiceProvider();
+        var known = provider.GetKeyedServices<TransportRegistration>("").SelectMany(t => t.Keys.Select(k => $"{t.Name}:{k}"))
+            .Concat(OptionsSchema.Of<ServiceMeshOptions>().With<ServiceMeshRequestOptions>().With<ServiceMeshHandlerOptions>().With<ServiceMeshErrorOptions>().Keys);
+        var retry = OptionKey.Of(new Http.HttpRetryOptions(), "Http:Services:*:Retry:").Select(k => k.Name);
+        var documented = OptionKey.All.Select(k => k.Name.Replace("NAME", "*", StringComparison.Ordinal).Replace("TOPIC", "*", StringComparison.Ordinal))
+            .SelectMany(k => k == "Http:Services:*:Retry:*" ? retry : [k]);
+        Assert.That(documented, Is.EquivalentTo(known));
+    }
+
+    [Test]
+    public void The_documentation_of_each_option_states_its_range_and_its_default()
     {
         using (Assert.EnterMultipleScope())
         {
-            foreach (var (key, type, value) in Properties(typeof(ServiceMeshOptions)))
+            foreach (var key in OptionKey.All.Concat(OptionKey.Of(new HandlerOptions(), "")).Concat(OptionKey.Of(new RequestOptions(), "")))
             {
-                var written = Keys.Single(k => k.Name == key).Default;
-                if (value is not null)
+                foreach (var fact in key.StatedFacts().Where(f => f != "Default: Empty" && key.Property.PropertyType != typeof(Headers)))
                 {
-                    Assert.That(Read(Code(written).Single(), type), Is.EqualTo(value), key);
-                }
-                else
-                {
-                    Assert.That(written, Is.Not.Empty.And.Not.EqualTo("null"), $"{key} has no fixed default; the table says what happens");
+                    Assert.That(XmlDocumentation.Summary(key), Does.Contain(fact), key.Name);
                 }
             }
         }
     }
 
     [Test]
-    public void Every_key_accepts_the_ends_of_its_range_and_nothing_beyond()
+    public void Every_number_and_time_has_a_range() => Assert.That(
+        OptionKey.All.Where(k => k.Range is null && (k.Type == typeof(int) || k.Type == typeof(double) || k.Type == typeof(TimeSpan))).Select(k => k.Name), Is.Empty);
+
+    [TestCaseSource(nameof(Ranged))]
+    public void A_key_accepts_the_ends_of_its_range_and_nothing_beyond(object option)
     {
-        var ranged = 0;
-        foreach (var (key, type, _) in Properties(typeof(ServiceMeshOptions)))
+        var key = (OptionKey)option;
+        var path = $"ServiceMesh:{key.Name.Replace("NAME", "weather", StringComparison.Ordinal)} is";
+        var range = key.Range!;
+        using (Assert.EnterMultipleScope())
         {
-            if (Range(Keys.Single(k => k.Name == key).Allowed, type) is not { } range)
+            foreach (var end in new[] { range.Min, range.Max }.OfType<string>())
             {
-                Assert.That(type, Is.Not.EqualTo(typeof(int)).And.Not.EqualTo(typeof(TimeSpan)), $"{key} needs a range");
-                continue;
+                Assert.That(OutOfRange(end), Is.Null, $"{path} {end}"); // it may contradict another key
             }
 
-            ranged++;
-            Load((key, range.Min), (key, range.Max));
-            foreach (var outside in new[] { range.Below, range.Above })
+            foreach (var beyond in Beyond(range, key.Type))
             {
-                var failure = Assert.Throws<OptionsValidationException>(() => Load((key, outside)), $"{key} = {outside}");
-                Assert.That(failure!.Message, Does.Contain($"ServiceMesh:{key}"));
+                Assert.That(OutOfRange(beyond), Does.Contain(path).And.Contain(range.ToString()), $"{path} {beyond}");
             }
         }
 
-        Assert.That(ranged, Is.GreaterThan(5));
-    }
-
-    [Test]
-    public void The_table_names_every_error_policy() =>
-        Assert.That(Code(Keys.Single(k => k.Name == "ErrorPolicy").Allowed), Is.EqualTo(Enum.GetNames<ErrorPolicy>()));
-
-    [Test]
-    public void The_tables_have_exactly_the_options_of_handlers_and_calls()
-    {
-        using (Assert.EnterMultipleScope())
+        string? OutOfRange(string value)
         {
-            Assert.That(HandlerRows.Select(r => r.Name), Is.EquivalentTo(typeof(HandlerOptions).GetProperties().Select(p => p.Name)));
-            Assert.That(CallRows.Select(r => r.Name), Is.EquivalentTo(
-                typeof(RequestOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance).Select(p => p.Name)));
+            try
+            {
+                var part = key.Name.Split(':')[0];
+                Load([(key.Name, value), ("Transport", part is "Redis" or "Http" ? part : "InMemory")]);
+                return null;
+            }
+            catch (OptionsValidationException failure)
+            {
+                return failure.Failures.FirstOrDefault(f => f.StartsWith(path, StringComparison.Ordinal) && f.Contains(range.ToString(), StringComparison.Ordinal));
+            }
         }
     }
 
     [Test]
     public void Every_handler_option_accepts_the_ends_of_its_range_and_nothing_beyond()
     {
-        var ranged = 0;
-        foreach (var property in typeof(HandlerOptions).GetProperties())
+        OptionKey[] ranged = [.. OptionKey.Of(new HandlerOptions(), "").Where(o => o.Range is not null)];
+        Assert.That(ranged, Has.Length.EqualTo(3));
+        foreach (var option in ranged)
         {
-            var type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
-            if (Range(HandlerRows.Single(r => r.Name == property.Name).Allowed, type) is not { } range)
+            Add(option.Range!.Min);
+            Add(option.Range!.Max!);
+            foreach (var beyond in Beyond(option.Range, option.Type))
             {
-                continue;
+                Assert.Throws<ArgumentException>(() => Add(beyond), $"{option.Name} = {beyond}");
             }
 
-            ranged++;
-            Add(range.Min);
-            Add(range.Max);
-            Assert.Throws<ArgumentException>(() => Add(range.Below), $"{property.Name} = {range.Below}");
-            Assert.Throws<ArgumentException>(() => Add(range.Above), $"{property.Name} = {range.Above}");
-
-            void Add(object value) => new ServiceCollection().AddServiceMesh().AddHandler(s_topic, (x, _) => x, o => property.SetValue(o, value));
+            void Add(string value) => new ServiceCollection().AddServiceMesh()
+                .AddHandler(s_topic, (x, _) => x, o => option.Property.SetValue(o, Read(value, option.Type)));
         }
-
-        Assert.That(ranged, Is.EqualTo(3));
     }
 
     [Test]
     public async Task The_timeout_of_a_call_accepts_the_ends_of_its_range_and_nothing_beyond()
     {
-        var range = Range(CallRows.Single(r => r.Name == "Timeout").Allowed, typeof(TimeSpan))!.Value;
+        var range = OptionKey.Of(new RequestOptions(), "").Single(o => o.Name == "Timeout").Range!;
         var services = new ServiceCollection();
         services.AddServiceMesh().AddInMemoryTransport();
         await using var provider = services.BuildServiceProvider();
         var bus = provider.GetRequiredService<IServiceBus>();
         await AskAsync(range.Min);
-        await AskAsync(range.Max);
-        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => AskAsync(range.Below));
-        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => AskAsync(range.Above));
+        await AskAsync(range.Max!);
+        foreach (var beyond in Beyond(range, typeof(TimeSpan)))
+        {
+            await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => AskAsync(beyond));
+        }
 
         // The bus has not started, so a timeout that is accepted ends with a failure and not with an exception.
-        Task<Reply<int>> AskAsync(object timeout) => bus.TryRequestAsync(s_topic, 1, new RequestOptions { Timeout = (TimeSpan)timeout });
+        Task<Reply<int>> AskAsync(string timeout) =>
+            bus.TryRequestAsync(s_topic, 1, new RequestOptions { Timeout = TimeSpan.Parse(timeout, CultureInfo.InvariantCulture) });
     }
 
     [Test]
@@ -143,82 +168,63 @@ public sealed partial class ConfigurationTests
     }
 
     [Test]
-    public void One_configuration_has_every_key()
-    {
-        using var document = JsonDocument.Parse(Reference.Blocks.First(b => b.Language == "json").Text);
-        Assert.That(
-            Leaves(document.RootElement.GetProperty("ServiceMesh"), ""),
-            Is.EquivalentTo(Properties(typeof(ServiceMeshOptions)).Select(p => p.Key)));
-
-        static IEnumerable<string> Leaves(JsonElement level, string path) => level.EnumerateObject().SelectMany(p =>
-            p.Value.ValueKind == JsonValueKind.Object ? Leaves(p.Value, $"{path}{p.Name}:") : [path + p.Name]);
-    }
-
-    [Test]
     public void Keys_in_prose_exist()
     {
-        var sections = Properties(typeof(ServiceMeshOptions)).Select(p => p.Key).ToArray();
-        var named = Repository.Documents.SelectMany(d => d.Prose).SelectMany(l => KeyInProse().Matches(l)).Select(m => m.Groups[1].Value).Distinct();
-        Assert.That(named.Except(sections), Is.Empty);
+        // A document about HTTP leaves out the transport; a section may be named too.
+        var keys = OptionKey.All.Select(k => k.Name).ToArray();
+        var known = keys.Concat(keys.Where(k => k.StartsWith("Http:", StringComparison.Ordinal)).Select(k => k["Http:".Length..]))
+            .SelectMany(k => k.Split(':').Select((_, i) => string.Join(':', k.Split(':')[..(i + 1)]))).ToHashSet();
+        var named =
+            from document in Repository.Documents
+            where document.Path.StartsWith("docs/", StringComparison.Ordinal) && !document.Path.StartsWith("docs/decisions/", StringComparison.Ordinal)
+            from line in document.Prose
+            from match in KeyInProse().Matches(line)
+            where !known.Contains(match.Groups[1].Value)
+            select $"{document}: {match.Groups[1].Value}";
+        Assert.That(named, Is.Empty);
     }
 
-    private static IReadOnlyList<Row> HandlerRows => Rows(Reference.Table("option", "## Options of one handler"));
-
-    private static IReadOnlyList<Row> CallRows => Rows(Reference.Table("option", "## Options of one call"));
-
-    private static IReadOnlyList<Row> Rows(IReadOnlyList<string[]> table) =>
-        [.. table.Skip(1).Select(cells => new Row(Code(cells[0]).Single(), cells[1], cells[2]))];
-
-    private static void Load(params (string Key, object Value)[] settings)
-    {
-        foreach (var (key, value) in settings)
-        {
-            var text = Convert.ToString(value, CultureInfo.InvariantCulture);
-            Load(new ConfigurationBuilder().AddInMemoryCollection([KeyValuePair.Create($"ServiceMesh:{key}", text)]).Build());
-        }
-    }
+    private static void Load(IEnumerable<(string Key, string Value)> settings) => Load(new ConfigurationBuilder().AddInMemoryCollection(
+        settings.Select(s => KeyValuePair.Create<string, string?>($"ServiceMesh:{s.Key}", s.Value))).Build());
 
     private static void Load(IConfiguration configuration)
     {
-        var services = new ServiceCollection();
-        services.AddServiceMesh(configuration.GetSection("ServiceMesh")).AddInMemoryTransport().AddRedisTransport().AddHttpTransport();
-        using var provider = services.BuildServiceProvider();
+        using var provider = Services(configuration.GetSection("ServiceMesh")).BuildServiceProvider();
+        provider.GetRequiredService<IStartupValidator>().Validate();
         _ = provider.GetRequiredService<IServiceBus>();
     }
 
-    /// <summary>The keys below a class of options, with type and default, in the order in which they are written there.</summary>
-    private static IEnumerable<(string Key, Type Type, object? Default)> Properties(Type type) => Properties(Activator.CreateInstance(type)!, "");
-
-    private static IEnumerable<(string Key, Type Type, object? Default)> Properties(object options, string prefix) =>
-        options.GetType().GetProperties().SelectMany(p =>
-            p.PropertyType is { IsClass: true } section && section != typeof(string)
-                ? Properties(p.GetValue(options)!, $"{prefix}{p.Name}:")
-                : [(prefix + p.Name, Nullable.GetUnderlyingType(p.PropertyType) ?? p.PropertyType, p.GetValue(options))]);
-
-    private static (object Min, object Max, object Below, object Above)? Range(string allowed, Type type)
+    private static ServiceCollection Services(IConfiguration? section)
     {
-        if (!RangeCell().IsMatch(allowed) || Code(allowed) is not [var min, var max])
-        {
-            return null;
-        }
-
-        return type == typeof(TimeSpan)
-            ? (Read(min, type), Read(max, type), (TimeSpan)Read(min, type) - TimeSpan.FromTicks(1), (TimeSpan)Read(max, type) + TimeSpan.FromTicks(1))
-            : (Read(min, type), Read(max, type), (int)Read(min, type) - 1, (int)Read(max, type) + 1);
+        var services = new ServiceCollection();
+        services.AddServiceMesh(section).AddInMemoryTransport().AddRedisTransport().AddHttpTransport().AddMessagePackSerializer();
+        return services;
     }
 
-    private static object Read(string text, Type type) => TypeDescriptor.GetConverter(type).ConvertFromInvariantString(text)!;
+    private static ServiceCollection Services(IEnumerable<KeyValuePair<string, string?>> settings) =>
+        Services(new ConfigurationBuilder().AddInMemoryCollection(settings).Build());
 
-    private static string[] Code(string cell) => [.. InlineCode().Matches(cell).Select(m => m.Groups[1].Value)];
+    private static IEnumerable<string> Beyond(OptionRangeAttribute range, Type type)
+    {
+        yield return Moved(range.Min, type, -1);
+        if (range.Max is not null)
+        {
+            yield return Moved(range.Max, type, 1);
+        }
+    }
 
-    private sealed record Row(string Name, string Default, string Allowed);
+    // The next value in a direction.
+    private static string Moved(string value, Type type, int direction) =>
+        type == typeof(TimeSpan) ? (TimeSpan.Parse(value, CultureInfo.InvariantCulture) + TimeSpan.FromTicks(direction)).ToString("c", CultureInfo.InvariantCulture)
+        : type == typeof(int) ? (int.Parse(value, CultureInfo.InvariantCulture) + direction).ToString(CultureInfo.InvariantCulture)
+        : (double.Parse(value, CultureInfo.InvariantCulture) + (direction * 0.001)).ToString(CultureInfo.InvariantCulture);
 
-    [GeneratedRegex("`([^`]+)`")]
-    private static partial Regex InlineCode();
+    private static object Read(string value, Type type) => type == typeof(TimeSpan)
+        ? TimeSpan.Parse(value, CultureInfo.InvariantCulture)
+        : int.Parse(value, CultureInfo.InvariantCulture);
 
-    [GeneratedRegex("^`[^`]+` to `[^`]+`$")]
-    private static partial Regex RangeCell();
+    private static Regex Table(string name) => new($"<!-- table: {name} -->\n(.*?)<!-- end -->", RegexOptions.Singleline);
 
-    [GeneratedRegex("`(?:ServiceMesh:)?((?:Request|Handler|Errors):[A-Za-z]+)`")]
+    [GeneratedRegex("`(?:ServiceMesh:)?((?:Request|Handler|Errors|Redis|Http|Tls|Dns|Health|Timeouts|Retry|RetryBudget|CircuitBreaker|Ejection|Limits|HttpClients):[A-Za-z:]+)`")]
     private static partial Regex KeyInProse();
 }

@@ -1,6 +1,7 @@
 using DnsClient;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 using NUnit.Framework;
 using ServiceMesh.Http;
 using ServiceMesh.Support;
@@ -45,8 +46,11 @@ public sealed class DiscoverySnippetTests
     public async Task The_resolver_is_registered_by_its_scheme_and_keeps_looking()
     {
         var inventory = new Inventory();
-        await using var services = new ServiceCollection().AddInventory().AddSingleton<IInventory>(inventory).BuildServiceProvider();
-        var kind = services.GetRequiredService<ResolverKind>();
+        var collection = new ServiceCollection().AddSingleton<IInventory>(inventory);
+        collection.AddServiceMesh().AddHttpTransport().AddInventory();
+        await using var services = collection.BuildServiceProvider();
+        var options = services.GetRequiredService<IOptionsMonitor<HttpTransportOptions>>().Get("");
+        var kind = options.Resolvers.Single();
         var resolver = kind.Create(
             AddressGroup.Parse("inventory://weather", [kind.Scheme]),
             new() { Logger = NullLogger.Instance, Clock = new AtOnce() });
@@ -61,7 +65,7 @@ public sealed class DiscoverySnippetTests
         }
 
         Assert.That(results, Is.EqualTo(["weather1:5080", "The inventory did not answer about 'inventory://weather': closed", "weather3:5080"]));
-        Assert.That(services.GetRequiredService<BalancerKind>().Create(new()), Is.TypeOf<FirstOfList>());
+        Assert.That(options.Balancers.Single().Create(new()), Is.TypeOf<FirstOfList>());
     }
 
     [Test]

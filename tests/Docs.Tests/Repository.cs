@@ -16,7 +16,7 @@ internal static class Repository
     public static string FullPath(string relative) => Path.Combine(Root, relative);
 
     /// <summary>Paths below the root that git would keep, with <c>/</c> between folders.</summary>
-    private static IEnumerable<string> Files(string pattern) => Directory
+    public static IEnumerable<string> Files(string pattern) => Directory
         .EnumerateFiles(Root, pattern, SearchOption.AllDirectories)
         .Select(path => Path.GetRelativePath(Root, path).Replace('\\', '/'))
         .Where(path => !path.Split('/').Any(s_notOurs.Contains))

@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Support;
 using Snippets;
@@ -29,7 +30,7 @@ public sealed class SnippetRunTests
             Assert.That(await Requests.FetchQuicklyAsync(bus, "pune", Token), Has.Length.EqualTo(4));
             Assert.That(await Requests.TellAsync(bus, "hello", Token), Is.True);
             Assert.That(await Compositions.ColdestAsync(bus, "pune", Token), Is.EqualTo(s_coldest));
-            Assert.That((await Requests.WhoIsAsync(bus, bus.Node.Id, Token)).Id, Is.EqualTo(bus.Node.Id));
+            Assert.That((await Requests.WhoIsAsync(bus, bus.DescribeNode().Id, Token)).Id, Is.EqualTo(bus.DescribeNode().Id));
         }
 
         await host.StopAsync(Token);
@@ -47,6 +48,16 @@ public sealed class SnippetRunTests
         var output = new System.Buffers.ArrayBufferWriter<byte>();
         brotli.Serialize(new string('x', 1000), output);
         Assert.That(() => brotli.Deserialize<string>(output.WrittenMemory), Throws.TypeOf<MalformedBodyException>(), "too large when unpacked");
+    }
+
+    [TestCase("Json")]
+    [TestCase("MessagePack")]
+    public async Task A_hierarchy_that_is_named_for_both_formats_travels_in_both(string serializer)
+    {
+        var turn = new RequestTopic<Shape, Shape>("shapes.turn");
+        await using var node = await TestNode.StartAsync(
+            mesh => mesh.AddInMemoryTransport().AddMessagePack().AddHandler(turn, (shape, _) => shape), [("Serializer", serializer)]);
+        Assert.That(await node.Bus.RequestAsync(turn, new Circle("red", 2), Token), Is.EqualTo(new Circle("red", 2)));
     }
 
     [Test]
@@ -164,7 +175,7 @@ public sealed class SnippetRunTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(await output.FirstLine.WaitAsync(TimeSpan.FromSeconds(10), Token), Does.StartWith("weather.log: 4 readings of pune"));
-            Assert.That(node.Bus.Node.Subscriptions.Select(s => s.Group), Does.Contain("printers"));
+            Assert.That(node.Bus.DescribeNode().Subscriptions.Select(s => s.Group), Does.Contain("printers"));
         }
     }
 
@@ -186,7 +197,7 @@ public sealed class SnippetRunTests
     [Test]
     public async Task A_slow_handler_leaves_a_log_line()
     {
-        var clock = new ManualTimeProvider();
+        var clock = new FakeTimeProvider();
         await using var node = await TestNode.StartAsync(
             mesh => mesh.AddInMemoryTransport().AddHandlerMiddleware<SlowHandlers>().AddHandler(Weather.Min, (readings, _) =>
             {

@@ -6,7 +6,7 @@ namespace ServiceMesh.Docs.Tests;
 /// <summary>Code in documents is compiled code. With UPDATE_SNIPPETS=1 the regions are copied into the documents first.</summary>
 public sealed partial class SnippetTests
 {
-    private static readonly string[] s_languages = ["csharp", "json", "bash", "text"];
+    private static readonly string[] s_languages = ["csharp", "json", "bash", "text", "mermaid"];
 
     private static IEnumerable<Block> CSharp => Repository.Documents.SelectMany(d => d.Blocks).Where(b => b.Language == "csharp");
 

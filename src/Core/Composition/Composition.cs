@@ -33,26 +33,3 @@ public abstract class Composition<TIn, TOut>
     /// <summary>The form with its steps, as it was written.</summary>
     public abstract override string ToString();
 }
-
-/// <summary>One execution of a composition: what its steps share.</summary>
-internal sealed class CompositionRun(Sender sender, CallScope scope)
-{
-    public Sender Sender => sender;
-
-    public CallScope Scope => scope;
-
-    /// <summary>A local step that cannot go on because time is up or the caller left.</summary>
-    /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
-    public Reply<T> GaveUp<T>(string step, bool begun)
-    {
-        var reply = scope.GaveUp(step, notSent: !begun);
-        return Failed<T>(new(reply.Status, step, reply.Error!, reply.NotProcessed));
-    }
-
-    /// <summary>A local step that failed: reported here, because no other node knows of it.</summary>
-    public Reply<T> Failed<T>(ReplyFailure failure)
-    {
-        sender.ReportLocal(failure);
-        return Reply<T>.Failed(failure);
-    }
-}

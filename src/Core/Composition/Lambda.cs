@@ -7,7 +7,7 @@ internal sealed class Lambda<TIn, TOut>(Func<TIn, CancellationToken, ValueTask<T
 
     internal override async ValueTask<Reply<TOut>> RunAsync(TIn input, CompositionRun run)
     {
-        var token = run.Scope.Token;
+        var token = run.Token;
         if (token.IsCancellationRequested)
         {
             return run.GaveUp<TOut>(name, begun: false);

@@ -17,14 +17,14 @@ internal sealed class Pipe<TIn, TMiddle, TOut>(Composition<TIn, TMiddle> first, 
         var middle = await first.RunAsync(input, run).ConfigureAwait(false);
         if (!middle.IsSuccess)
         {
-            var left = middle.Resumption ?? new Resumption<TIn, TMiddle>(first, input);
+            var left = middle.Remainder ?? new Remainder<TIn, TMiddle>(first, input);
             return Reply<TOut>.Failed(middle.Failure, middle.Headers).ResumedBy(left.Then(second));
         }
 
         var last = await second.RunAsync(middle.Value!, run).ConfigureAwait(false);
         return last.IsSuccess
             ? last
-            : last.ResumedBy(last.Resumption?.MovedBy(first.StepCount) ?? new Resumption<TMiddle, TOut>(second, middle.Value!, first.StepCount));
+            : last.ResumedBy(last.Remainder?.MovedBy(first.StepCount) ?? new Remainder<TMiddle, TOut>(second, middle.Value!, first.StepCount));
     }
 
     public override string ToString() => $"{first} | {second}";

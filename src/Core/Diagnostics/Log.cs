@@ -5,8 +5,8 @@ namespace ServiceMesh;
 /// <summary>Every log message of Core. Each carries topic and sender where it has them, and never a body.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(1, LogLevel.Information, "Node {NodeId} started on the {Transport} transport with {Subscriptions} subscriptions")]
-    public static partial void Started(ILogger logger, string nodeId, string transport, int subscriptions);
+    [LoggerMessage(1, LogLevel.Information, "Node {NodeId} started on the {Transport} transport ({Server}) and is subscribed to {Topics}")]
+    public static partial void Started(ILogger logger, string nodeId, string transport, string server, string topics);
 
     [LoggerMessage(2, LogLevel.Information, "Node {NodeId} drains: it refuses new messages and waits up to {Timeout} for {InFlight} in flight")]
     public static partial void Draining(ILogger logger, string nodeId, TimeSpan timeout, int inFlight);
@@ -22,6 +22,9 @@ internal static partial class Log
 
     [LoggerMessage(6, LogLevel.Error, "The transport did not {Step} cleanly")]
     public static partial void TransportStopFailed(ILogger logger, string step, Exception exception);
+
+    [LoggerMessage(7, LogLevel.Warning, "The configuration section {Section} does not exist: the bus runs with the default of every option")]
+    public static partial void SectionIsMissing(ILogger logger, string section);
 
     [LoggerMessage(EventId = 10, Message = "Handling {Topic} from {Sender} failed with {Status}")]
     public static partial void HandlingFailed(ILogger logger, LogLevel level, Topic topic, string sender, int status, Exception? exception);

@@ -6,7 +6,7 @@ namespace ServiceMesh;
 
 /// <summary>
 /// Spans and metrics of one bus, after the OpenTelemetry conventions for messaging. Wraps each operation once and
-/// costs next to nothing while nobody listens.
+/// costs next to nothing while nothing listens.
 /// </summary>
 internal sealed class Telemetry
 {
@@ -14,6 +14,9 @@ internal sealed class Telemetry
     public const string Name = "ServiceMesh";
 
     private static readonly ActivitySource s_source = new(Name);
+
+    private const string TraceParent = "traceparent";
+    private const string TraceState = "tracestate";
 
     // The boundaries that the conventions recommend for these histograms, in seconds.
     private static readonly InstrumentAdvice<double> s_seconds = new()
@@ -54,72 +57,163 @@ internal sealed class Telemetry
     private KeyValuePair<string, object?> System => new("messaging.system", _system);
 
     /// <summary>Publishes how many messages run and wait on this node.</summary>
-    public void Observe(SubscriptionRegistry subscriptions)
+    /// <param name="handlers">Asked for at each collection.</param>
+    public void Observe(Func<IEnumerable<HandlerLoad>> handlers)
     {
         _meter.CreateObservableUpDownCounter(
             "servicemesh.handlers.in_flight",
-            () => subscriptions.Snapshot().Select(s => Measure(s, s.Gate.Running)),
+            () => handlers().Select(h => Measure(h, h.Running)),
             "{message}", "Messages being handled.");
         _meter.CreateObservableUpDownCounter(
             "servicemesh.handlers.queued",
-            () => subscriptions.Snapshot().Select(s => Measure(s, s.Gate.Waiting)),
+            () => handlers().Select(h => Measure(h, h.Waiting)),
             "{message}", "Messages waiting for a place.");
 
-        Measurement<int> Measure(Subscription s, int value) => new(
-            value, System, new("messaging.destination.template", s.Pattern.ToString()), new("messaging.consumer.group.name", s.Group));
+        Measurement<int> Measure(HandlerLoad handler, int value) => new(
+            value, System, new("messaging.destination.template", handler.Pattern.ToString()), new("messaging.consumer.group.name", handler.Group));
     }
 
-    /// <summary>Begins a request or signal: a span of its own under the current one.</summary>
-    public SendOperation StartSend(MessageKind kind, Topic topic)
+    /// <summary>
+    /// Begins a request or signal: a span of its own under the current one; null while nothing listens. The current span stays what it
+    /// is: the caller's code goes on in it.
+    /// </summary>
+    public Activity? StartSend(MessageKind kind, Topic topic)
     {
-        var name = kind == MessageKind.Request ? "request" : "signal";
-        Activity? activity = null;
-        if (s_source.HasListeners())
-        {
-            activity = s_source.StartActivity($"{name} {topic}", kind == MessageKind.Request ? ActivityKind.Client : ActivityKind.Producer);
-            Describe(activity, name, "send")?.SetTag("messaging.destination.name", topic.ToString());
-        }
-
         if (kind == MessageKind.Request)
         {
             Interlocked.Increment(ref _requestsInFlight);
         }
 
-        return new(this, kind, name, topic, activity, _clock.GetTimestamp());
+        if (!s_source.HasListeners())
+        {
+            return null;
+        }
+
+        var (name, callers) = (NameOf(kind), Activity.Current);
+        var activity = s_source.StartActivity($"{name} {topic}", kind == MessageKind.Request ? ActivityKind.Client : ActivityKind.Producer);
+        Activity.Current = callers;
+        Describe(activity, name, "send")?.SetTag("messaging.destination.name", topic.ToString());
+        return activity;
     }
 
-    /// <summary>Begins handling: a span under the one of the sender, which came with the headers.</summary>
-    public ProcessOperation StartProcess(Delivery delivery)
+    /// <summary>Makes a span current for the rest of an asynchronous method, and of what it calls.</summary>
+    public static void Enter(Activity? activity)
     {
-        Activity? activity = null;
-        var message = delivery.Message;
-        if (s_source.HasListeners())
+        if (activity is not null)
         {
-            ActivityContext.TryParse(message.Headers[TraceParent], message.Headers[TraceState], isRemote: true, out var parent);
-            activity = s_source.StartActivity($"process {message.Topic}", ActivityKind.Consumer, parent);
-            if (Describe(activity, "process", "process") is { } described)
-            {
-                described.SetTag("messaging.destination.name", message.Topic.ToString());
-                described.SetTag("messaging.message.id", message.Id.ToString());
-                described.SetTag("messaging.message.body.size", message.Body.Length);
-                if (!delivery.Subscription.Pattern.IsExact)
-                {
-                    described.SetTag("messaging.destination.template", delivery.Subscription.Pattern.ToString());
-                }
+            Activity.Current = activity;
+        }
+    }
 
-                if (delivery.Subscription.Group is { } group)
-                {
-                    described.SetTag("messaging.consumer.group.name", group);
-                }
+    /// <summary>The headers with the trace in them, so that the handler's span becomes a child of this one.</summary>
+    public static Headers Inject(Activity? activity, Headers headers)
+    {
+        var current = activity ?? Activity.Current;
+        if (current is not { IdFormat: ActivityIdFormat.W3C, Id: { } id })
+        {
+            return headers;
+        }
+
+        headers = headers.WithTrusted(TraceParent, id);
+        return current.TraceStateString is { Length: > 0 } state ? headers.WithTrusted(TraceState, state) : headers;
+    }
+
+    /// <summary>Adds to the span of a send what is known once the message is made.</summary>
+    public static void DescribeMessage(Activity? activity, Message message)
+    {
+        if (activity is { IsAllDataRequested: true })
+        {
+            activity.SetTag("messaging.message.id", message.Id.ToString());
+            activity.SetTag("messaging.message.body.size", message.Body.Length);
+        }
+    }
+
+    /// <summary>Ends a request or signal; <see cref="StatusCode.None"/> says that the caller cancelled.</summary>
+    public void EndSend(MessageKind kind, Topic topic, Activity? activity, long started, StatusCode status)
+    {
+        if (kind == MessageKind.Request)
+        {
+            Interlocked.Decrement(ref _requestsInFlight);
+        }
+
+        var error = ErrorOf(status);
+        if (_sent.Enabled || _sendDuration.Enabled)
+        {
+            var tags = new TagList
+            {
+                System,
+                { "messaging.operation.name", NameOf(kind) },
+                { "messaging.operation.type", "send" },
+                { "messaging.destination.name", topic.ToString() },
+            };
+            if (error is not null)
+            {
+                tags.Add("error.type", error);
+            }
+
+            _sent.Add(1, tags);
+            _sendDuration.Record(_clock.GetElapsedTime(started).TotalSeconds, tags);
+        }
+
+        if (activity is not null)
+        {
+            SetError(activity, error);
+            activity.Dispose();
+        }
+    }
+
+    /// <summary>Begins handling: a span under the one of the sender, which came with the headers; null while nothing listens.</summary>
+    public Activity? StartProcess(Message message, TopicPattern pattern, string? group)
+    {
+        if (_consumed.Enabled)
+        {
+            _consumed.Add(1, ProcessTags(pattern, group));
+        }
+
+        if (!s_source.HasListeners())
+        {
+            return null;
+        }
+
+        ActivityContext.TryParse(message.Headers[TraceParent], message.Headers[TraceState], isRemote: true, out var parent);
+        var activity = s_source.StartActivity($"process {message.Topic}", ActivityKind.Consumer, parent);
+        if (Describe(activity, "process", "process") is { } described)
+        {
+            described.SetTag("messaging.destination.name", message.Topic.ToString());
+            DescribeMessage(described, message);
+            if (!pattern.IsExact)
+            {
+                described.SetTag("messaging.destination.template", pattern.ToString());
+            }
+
+            if (group is not null)
+            {
+                described.SetTag("messaging.consumer.group.name", group);
             }
         }
 
-        if (_consumed.Enabled)
+        return activity;
+    }
+
+    /// <summary>Ends handling, at the moment at which the outcome is known.</summary>
+    public void EndProcess(Activity? activity, long started, TopicPattern pattern, string? group, StatusCode status, Exception? exception)
+    {
+        if (_processDuration.Enabled)
         {
-            _consumed.Add(1, ProcessTags(delivery));
+            var tags = ProcessTags(pattern, group);
+            if (status.IsFailure)
+            {
+                tags.Add("error.type", ErrorType(status));
+            }
+
+            _processDuration.Record(_clock.GetElapsedTime(started).TotalSeconds, tags);
         }
 
-        return new(this, delivery, activity, _clock.GetTimestamp());
+        if (activity is not null)
+        {
+            SetOutcome(activity, status, exception);
+            activity.Dispose();
+        }
     }
 
     /// <summary>A composition's own span: the parent of all its steps.</summary>
@@ -137,14 +231,16 @@ internal sealed class Telemetry
         }
     }
 
-    public void Rejected(Subscription subscription, string reason)
+    /// <summary>A message was refused before a handler ran.</summary>
+    public void Rejected(TopicPattern pattern, string reason)
     {
         if (_rejected.Enabled)
         {
-            _rejected.Add(1, System, new("messaging.destination.template", subscription.Pattern.ToString()), new("servicemesh.reason", reason));
+            _rejected.Add(1, System, new("messaging.destination.template", pattern.ToString()), new("servicemesh.reason", reason));
         }
     }
 
+    /// <summary>A message is lost.</summary>
     public void Dropped(string reason, string topic)
     {
         if (_dropped.Enabled)
@@ -153,10 +249,8 @@ internal sealed class Telemetry
         }
     }
 
+    /// <summary>What happened to error reports.</summary>
     public void Report(string outcome, int count = 1) => _reports.Add(count, System, new("servicemesh.outcome", outcome));
-
-    internal const string TraceParent = "traceparent";
-    internal const string TraceState = "tracestate";
 
     private Activity? Describe(Activity? activity, string operation, string type)
     {
@@ -171,17 +265,16 @@ internal sealed class Telemetry
         return null;
     }
 
-    private TagList ProcessTags(Delivery delivery)
+    private TagList ProcessTags(TopicPattern pattern, string? group)
     {
-        var subscription = delivery.Subscription;
         var tags = new TagList
         {
             System,
             { "messaging.operation.name", "process" },
             { "messaging.operation.type", "process" },
-            { subscription.Pattern.IsExact ? "messaging.destination.name" : "messaging.destination.template", subscription.Pattern.ToString() },
+            { pattern.IsExact ? "messaging.destination.name" : "messaging.destination.template", pattern.ToString() },
         };
-        if (subscription.Group is { } group)
+        if (group is not null)
         {
             tags.Add("messaging.consumer.group.name", group);
         }
@@ -210,94 +303,14 @@ internal sealed class Telemetry
         }
     }
 
-    // Who asked has no status when it cancelled.
+    private static string NameOf(MessageKind kind) => kind == MessageKind.Request ? "request" : "signal";
+
+    // A caller that cancelled has no status.
     private static string? ErrorOf(StatusCode status) =>
         status == StatusCode.None ? "cancelled" : status.IsFailure ? ErrorType(status) : null;
 
     private static string ErrorType(StatusCode status) => ((int)status).ToString(CultureInfo.InvariantCulture);
-
-    /// <summary>One request or signal from encoding to its end.</summary>
-    internal readonly struct SendOperation(Telemetry telemetry, MessageKind kind, string name, Topic topic, Activity? activity, long started)
-    {
-        /// <summary>Adds the trace to the headers, so that the handler's span becomes a child of this one.</summary>
-        public Headers Inject(Headers headers)
-        {
-            var current = activity ?? Activity.Current;
-            if (current is not { IdFormat: ActivityIdFormat.W3C, Id: { } id })
-            {
-                return headers;
-            }
-
-            headers = headers.WithTrusted(TraceParent, id);
-            return current.TraceStateString is { Length: > 0 } state ? headers.WithTrusted(TraceState, state) : headers;
-        }
-
-        public void DescribeMessage(Message message)
-        {
-            if (activity is { IsAllDataRequested: true })
-            {
-                activity.SetTag("messaging.message.id", message.Id.ToString());
-                activity.SetTag("messaging.message.body.size", message.Body.Length);
-            }
-        }
-
-        /// <summary>Ends it; <see cref="StatusCode.None"/> says that the caller cancelled.</summary>
-        public void End(StatusCode status)
-        {
-            if (kind == MessageKind.Request)
-            {
-                Interlocked.Decrement(ref telemetry._requestsInFlight);
-            }
-
-            var error = ErrorOf(status);
-            if (telemetry._sent.Enabled || telemetry._sendDuration.Enabled)
-            {
-                var tags = new TagList
-                {
-                    telemetry.System,
-                    { "messaging.operation.name", name },
-                    { "messaging.operation.type", "send" },
-                    { "messaging.destination.name", topic.ToString() },
-                };
-                if (error is not null)
-                {
-                    tags.Add("error.type", error);
-                }
-
-                telemetry._sent.Add(1, tags);
-                telemetry._sendDuration.Record(telemetry._clock.GetElapsedTime(started).TotalSeconds, tags);
-            }
-
-            if (activity is not null)
-            {
-                SetError(activity, error);
-                activity.Dispose();
-            }
-        }
-    }
-
-    /// <summary>One message from its turn to its settlement.</summary>
-    internal readonly struct ProcessOperation(Telemetry telemetry, Delivery delivery, Activity? activity, long started) : IDisposable
-    {
-        public void End(StatusCode status, Exception? exception)
-        {
-            if (activity is not null)
-            {
-                SetOutcome(activity, status, exception);
-            }
-
-            if (telemetry._processDuration.Enabled)
-            {
-                var tags = telemetry.ProcessTags(delivery);
-                if (status.IsFailure)
-                {
-                    tags.Add("error.type", ErrorType(status));
-                }
-
-                telemetry._processDuration.Record(telemetry._clock.GetElapsedTime(started).TotalSeconds, tags);
-            }
-        }
-
-        public void Dispose() => activity?.Dispose();
-    }
 }
+
+/// <summary>How many messages one handler has at one moment.</summary>
+internal readonly record struct HandlerLoad(TopicPattern Pattern, string? Group, int Running, int Waiting);

@@ -10,16 +10,16 @@ internal sealed class ServiceMeshHealthCheck(IServiceBus bus, NodeLifetime lifet
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
-        var complaints = lifetime.Complaints().OrderByDescending(c => c.State).ToArray();
-        var node = bus.Node;
+        var problems = lifetime.HealthProblems().OrderByDescending(c => c.State).ToArray();
+        var node = bus.DescribeNode();
         var data = new Dictionary<string, object>
         {
             ["node"] = node.Id,
             ["uptime"] = node.Uptime,
             ["subscriptions"] = node.Subscriptions.Count,
         };
-        var reasons = string.Join(' ', complaints.Select(c => c.Reason));
-        return Task.FromResult(complaints.FirstOrDefault().State switch
+        var reasons = string.Join(' ', problems.Select(c => c.Reason));
+        return Task.FromResult(problems.FirstOrDefault().State switch
         {
             TransportState.Healthy => HealthCheckResult.Healthy($"Node '{node.Id}' runs.", data),
             TransportState.Degraded => HealthCheckResult.Degraded(reasons, data: data),

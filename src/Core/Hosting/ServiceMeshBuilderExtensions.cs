@@ -10,11 +10,14 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>What a bus is put together from.</summary>
 public static class ServiceMeshBuilderExtensions
 {
-    /// <summary>Makes the in-memory transport available under the name <c>InMemory</c>, the default of the configuration.</summary>
+    /// <summary>
+    /// Makes the in-memory transport available under the name <c>InMemory</c>. It runs when the configuration names it, and when the
+    /// configuration names none.
+    /// </summary>
     /// <param name="builder">The bus.</param>
     /// <param name="network">What connects it with other buses of this process; null for a network of its own.</param>
     public static IServiceMeshBuilder AddInMemoryTransport(this IServiceMeshBuilder builder, InMemoryNetwork? network = null) =>
-        builder.AddTransport(new("InMemory", [], _ => new InMemoryTransport(network ?? new())));
+        builder.AddTransport(new(ServiceMeshServiceCollectionExtensions.InMemory, [], _ => new InMemoryTransport(network ?? new())));
 
     /// <summary>Makes a transport available that the configuration may choose. For transport writers.</summary>
     /// <exception cref="InvalidOperationException">There is one of this name already.</exception>
@@ -49,7 +52,7 @@ public static class ServiceMeshBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(contract);
-        var definition = contract.DefineHandler(typeof(THandler));
+        var definition = HandlerDefinition.ForClass(contract, typeof(THandler));
         builder.Services.TryAddScoped<THandler>();
         return builder.With(definition, configure);
     }
@@ -65,7 +68,7 @@ public static class ServiceMeshBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(topic);
         ArgumentNullException.ThrowIfNull(handler);
-        return builder.With(HandlerDefinition.ForRequest(topic, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))), configure);
+        return builder.With(HandlerDefinition.ForRequest<TIn, TOut>(topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))), configure);
     }
 
     /// <summary>Answers requests with a function that needs to wait for nothing.</summary>
@@ -78,7 +81,7 @@ public static class ServiceMeshBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(topic);
         ArgumentNullException.ThrowIfNull(handler);
-        return builder.With(HandlerDefinition.ForRequest(topic, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))), configure);
+        return builder.With(HandlerDefinition.ForRequest<TIn, TOut>(topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))), configure);
     }
 
     /// <summary>Receives signals with an asynchronous function.</summary>
@@ -92,7 +95,7 @@ public static class ServiceMeshBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(pattern);
         ArgumentNullException.ThrowIfNull(handler);
-        return builder.With(HandlerDefinition.ForSignal(pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context))), configure);
+        return builder.With(HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context))), configure);
     }
 
     /// <summary>Receives signals with a function that needs to wait for nothing.</summary>
@@ -106,7 +109,7 @@ public static class ServiceMeshBuilderExtensions
         ArgumentNullException.ThrowIfNull(pattern);
         ArgumentNullException.ThrowIfNull(handler);
         return builder.With(
-            HandlerDefinition.ForSignal(pattern, "delegate", (signal, context) =>
+            HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) =>
             {
                 handler(signal, context);
                 return ValueTask.CompletedTask;
@@ -141,7 +144,10 @@ public static class ServiceMeshBuilderExtensions
         return builder.With(serializer);
     }
 
-    /// <summary>Adds a source-generated context for bodies, JSON and MessagePack alike; asked before reflection, in the order of adding.</summary>
+    /// <summary>
+    /// Adds a source-generated context for bodies that are JSON; asked before reflection, in the order of adding. It concerns
+    /// JSON only: another serializer, such as MessagePack, has contracts of its own.
+    /// </summary>
     public static IServiceMeshBuilder AddJsonContext(this IServiceMeshBuilder builder, JsonSerializerContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
@@ -149,8 +155,8 @@ public static class ServiceMeshBuilderExtensions
     }
 
     /// <summary>
-    /// Changes how bodies are written and read: naming, converters, what is ignored. MessagePack follows it too; what is about the
-    /// text of JSON, number handling for instance, is for JSON alone.
+    /// Changes how bodies that are JSON are written and read: naming, converters, what is ignored. It concerns JSON only: another
+    /// serializer, such as MessagePack, has contracts of its own. The bus's own topics (<see cref="MeshTopics"/>) are not changed.
     /// </summary>
     public static IServiceMeshBuilder ConfigureJson(this IServiceMeshBuilder builder, Action<JsonSerializerOptions> configure)
     {
@@ -179,7 +185,7 @@ public static class ServiceMeshBuilderExtensions
     {
         var options = new HandlerOptions();
         configure?.Invoke(options);
-        return builder.With(definition.With(Limits.Checked(options, definition)));
+        return builder.With(definition.With(HandlerOptionsValidator.Checked(options, definition)));
     }
 
     private static IServiceMeshBuilder With<T>(this IServiceMeshBuilder builder, T instance)

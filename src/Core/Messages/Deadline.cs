@@ -1,4 +1,4 @@
-namespace ServiceMesh;
+namespace ServiceMesh.Transports;
 
 /// <summary>
 /// When the caller stops caring. Measured on the monotonic clock of one process; between processes it travels as the
@@ -49,6 +49,9 @@ public readonly struct Deadline : IEquatable<Deadline>
 
     /// <summary>True once nothing is left.</summary>
     public bool HasPassed => _clock is not null && _clock.GetTimestamp() >= _timestamp;
+
+    /// <summary>The same for an instant that was read from a clock already, when it is the clock of this deadline.</summary>
+    internal bool HasPassedAt(long timestamp, TimeProvider clock) => ReferenceEquals(clock, _clock) ? timestamp >= _timestamp : HasPassed;
 
     /// <inheritdoc/>
     public bool Equals(Deadline other) => ReferenceEquals(_clock, other._clock) && _timestamp == other._timestamp;

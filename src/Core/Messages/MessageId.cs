@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace ServiceMesh;
+namespace ServiceMesh.Transports;
 
 /// <summary>
 /// Names one message: the id of the node that sent it and a number that node never uses twice. Written as

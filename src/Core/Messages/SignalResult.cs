@@ -1,6 +1,6 @@
 namespace ServiceMesh;
 
-/// <summary>What became of a signal. Nobody listening is an answer, not an error.</summary>
+/// <summary>The result of a signal. That no subscriber received it is a result, not an error.</summary>
 /// <param name="Receivers">
 /// How many received it, counted as the transport can (<see cref="TransportCapabilities.ReceiverCount"/>);
 /// null when it cannot count.
@@ -12,4 +12,16 @@ public sealed record SignalResult(int? Receivers)
 
     /// <summary>True when at least one subscriber received it, or when the transport cannot tell.</summary>
     public bool WasReceived => Receivers is not 0;
+
+    /// <summary>For logs and debuggers: <c>2 receivers</c>, and the failures.</summary>
+    public override string ToString()
+    {
+        var receivers = Receivers switch
+        {
+            null => "sent; the transport cannot count receivers",
+            1 => "1 receiver",
+            var many => $"{many} receivers",
+        };
+        return Failures.Count == 0 ? receivers : $"{receivers}; not received: {string.Join("; ", Failures)}";
+    }
 }

@@ -1,40 +1,51 @@
+using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using static ServiceMesh.HandlerCancellation;
 
-namespace ServiceMesh;
+namespace ServiceMesh.Transports;
 
 /// <summary>
-/// One message that was offered to one subscription. Accepted: call <see cref="RunAsync"/> or <see cref="Withdraw"/>,
-/// exactly once. Refused: answer a request with <see cref="Refusal"/>, or call <see cref="ReportLoss"/> when a signal
-/// has no other taker.
+/// One message in one subscription, from the offer until its place is given back: admission, turn, handler, outcome. Accepted: call
+/// <see cref="RunAsync"/> or <see cref="Withdraw"/>, exactly once. Refused: answer a request with <see cref="Refusal"/>, or call
+/// <see cref="ReportLoss"/> when a signal has no other taker. The handler sees the same object as its <see cref="HandlerContext"/>.
 /// </summary>
-public sealed class Delivery
+[SuppressMessage("Design", "CA1001", Justification = "It disposes what it owns when the handler has ended; a handler must not be able to.")]
+public sealed class Delivery : HandlerContext
 {
     // A handler that takes longer than this to notice its cancellation token does not look at it.
     private static readonly TimeSpan s_timeToNotice = TimeSpan.FromSeconds(1);
 
     private readonly HandlerGate.Ticket? _ticket;
 
+    // Made on demand, because most handlers end before they could be cancelled. Ended stands for one that is let go of.
+    private HandlerCancellation? _cancellation;
+    private IServiceScope? _scope;
+
+    private CancellationToken _callerGone;
+    private Activity? _activity;
+    private long _started;
+    private volatile bool _hasStarted;
+    private int _isTaken;
+    private int _isEntered;
+
     internal Delivery(Subscription subscription, Message message, HandlerGate.Ticket ticket)
+        : base(message)
     {
         Subscription = subscription;
-        Message = message;
         _ticket = ticket;
     }
 
     internal Delivery(Subscription subscription, Message message, ReplyMessage refusal)
+        : base(message)
     {
         Subscription = subscription;
-        Message = message;
         Refusal = refusal;
     }
 
-    private Node Node => Subscription.Node;
-
     /// <summary>What it was offered to.</summary>
     public Subscription Subscription { get; }
-
-    /// <summary>What was offered.</summary>
-    public Message Message { get; }
 
     /// <summary>Why it was refused; null when it was accepted.</summary>
     public ReplyMessage? Refusal { get; }
@@ -42,131 +53,430 @@ public sealed class Delivery
     /// <summary>True when a place is taken.</summary>
     public bool IsAccepted => Refusal is null;
 
-    /// <summary>
-    /// Waits for the turn, handles the message and says how it ended. Never throws: every outcome is a reply.
-    /// For a signal the reply only tells the outcome; failures have been reported already.
-    /// </summary>
-    /// <param name="callerGone">Fires when the caller is known to wait no more.</param>
-    public async ValueTask<ReplyMessage> RunAsync(CancellationToken callerGone = default)
-    {
-        try
-        {
-            var context = new HandlerContext(this, callerGone);
-            if (!_ticket!.Turn.IsCompleted && await WaitForTurnAsync(context).ConfigureAwait(false) is { } gaveUp)
-            {
-                return gaveUp;
-            }
+    /// <inheritdoc/>
+    public override string? Group => Subscription.Group;
 
-            using var operation = Node.Telemetry.StartProcess(this);
-            context.Start();
-            var handling = Subscription.HandleAsync(context);
-            var reply = handling.IsCompletedSuccessfully
-                ? handling.Result
-                : await HandleWithinTimeAsync(handling.AsTask(), context).ConfigureAwait(false);
-            operation.End(reply.Status, context.Exception);
-            Settle(reply, context.Exception);
-            return reply;
-        }
-        catch (Exception failure)
-        {
-            // Only what listens to the bus can throw here: a logger, a span or metric listener. There is nobody left to
-            // tell but the caller, and a transport must not be brought down by it.
-            return ReplyMessage.Failure(StatusCode.HandlerFailed, $"Logging or telemetry of node '{Node.Id}' threw {ExceptionText.Brief(failure)}");
-        }
+    /// <inheritdoc/>
+    public override string NodeId => Receiver.NodeId;
+
+    /// <inheritdoc/>
+    public override IServiceBus Bus => Receiver.Pipeline.Bus;
+
+    /// <inheritdoc/>
+    public override TimeSpan Remaining => Least(Message.Deadline.Remaining, OwnTimeLeft) is var left && left > TimeSpan.Zero ? left : TimeSpan.Zero;
+
+    /// <inheritdoc/>
+    public override CancellationToken CancellationToken => Cancellation().Token;
+
+    /// <inheritdoc/>
+    public override IServiceProvider Services => (Volatile.Read(ref _scope) ?? MakeScope()).ServiceProvider;
+
+    /// <summary>What the handler threw, for the log and the report.</summary>
+    internal Exception? Exception { get; set; }
+
+    private Receiver Receiver => Subscription.Receiver;
+
+    private TimeSpan OwnTimeLeft => Subscription.Timeout - Receiver.Clock.GetElapsedTime(_started);
+
+    /// <summary>
+    /// Waits for the turn, handles the message and says how it ended. Never throws for what a handler does: every outcome is a
+    /// reply. A handler does not start when the caller has gone, the deadline has passed or the node has stopped waiting; the reply
+    /// is then marked as not processed. For a signal the reply only tells the outcome; failures have been reported already.
+    /// </summary>
+    /// <param name="callerGone">Fires when the caller is known to have stopped waiting.</param>
+    /// <exception cref="InvalidOperationException">It was refused, or has been run or withdrawn.</exception>
+    public ValueTask<ReplyMessage> RunAsync(CancellationToken callerGone = default)
+    {
+        TakeOnce();
+        _callerGone = callerGone;
+        return _ticket!.Turn.IsCompleted ? RunNow() : RunAtTurnAsync(_ticket.Turn);
     }
 
     /// <summary>Gives the place back without handling: another member of the group has the message.</summary>
+    /// <exception cref="InvalidOperationException">It was refused, or has been run or withdrawn.</exception>
     public void Withdraw()
     {
+        TakeOnce();
+        GiveBackPlace();
+    }
+
+    /// <summary>
+    /// No handler takes this refused message and no caller will hear of it: a signal, or a group's copy of a request that another
+    /// group answers. Counts, logs and reports the loss.
+    /// </summary>
+    public void ReportLoss() => Receiver.Errors.ReportLoss("refused", Message, Refusal!.Status, Refusal.Error!, Group);
+
+    /// <summary>
+    /// The message is decoded and the handler is about to be called. False, with the answer, when time was up meanwhile.
+    /// </summary>
+    internal bool TryEnterHandler([NotNullWhen(false)] out ReplyMessage? refusal)
+    {
+        // Said before it is checked, and read in the other order by AnswerInTimeAsync: a handler that is called never counts as
+        // not processed, whoever comes first.
+        var entered = Interlocked.Exchange(ref _isEntered, 1);
+        var now = Receiver.Clock.GetTimestamp();
+        var cause = WhyNotToStart(now) ?? (Receiver.Clock.GetElapsedTime(_started, now) >= Subscription.Timeout ? Cause.HandlerTimeout : null);
+        if (cause is null)
+        {
+            refusal = null;
+            return true;
+        }
+
+        Volatile.Write(ref _isEntered, entered);
+        refusal = GiveUpReply(cause.Value);
+        return false;
+    }
+
+    /// <summary>The handler of a class, from the scope of this message.</summary>
+    /// <exception cref="ReplyException">The application's container has been disposed; the handler does not run.</exception>
+    internal object Resolve(Type handlerType)
+    {
+        try
+        {
+            return Services.GetRequiredService(handlerType);
+        }
+        catch (ObjectDisposedException failure) when (IsOfContainer(failure))
+        {
+            Volatile.Write(ref _isEntered, 0);
+            throw ContainerIsGone(failure);
+        }
+    }
+
+    private async ValueTask<ReplyMessage> RunAtTurnAsync(Task turn)
+    {
+        try
+        {
+            await turn.WaitAsync(Cancellation().Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // Why it gave up in the queue is found where every start is checked.
+        }
+
+        return await RunNow().ConfigureAwait(false);
+    }
+
+    private ValueTask<ReplyMessage> RunNow()
+    {
+        try
+        {
+            _started = Receiver.Clock.GetTimestamp();
+            if (WhyNotToStart(_started) is { } cause)
+            {
+                GiveBackPlace();
+                return new(NotStarted(cause));
+            }
+
+            RestartToken();
+            var handling = HandleAsync();
+            return handling.IsCompletedSuccessfully ? new(Settle(handling.Result)) : AnswerInTimeAsync(handling.AsTask());
+        }
+        catch (Exception failure)
+        {
+            return new(ListenerThrew(failure));
+        }
+    }
+
+    // The reply goes out when time is up; the place stays taken until the handler has really ended.
+    private async ValueTask<ReplyMessage> AnswerInTimeAsync(Task<ReplyMessage> handling)
+    {
+        try
+        {
+            var cancellation = Cancellation();
+            try
+            {
+                return Settle(await handling.WaitAsync(cancellation == Ended ? default : cancellation.Token).ConfigureAwait(false));
+            }
+            catch (OperationCanceledException) when (cancellation.Token.IsCancellationRequested)
+            {
+                var gaveUp = Receiver.Clock.GetTimestamp();
+                _ = handling.ContinueWith(
+                    _ => LogOverrun(gaveUp), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+                return Settle(GiveUpReply(cancellation.Reason));
+            }
+        }
+        catch (Exception failure)
+        {
+            return ListenerThrew(failure);
+        }
+    }
+
+    // Runs to the handler's own end, whether or not its reply still counts, and then gives the place to the next message.
+    private async ValueTask<ReplyMessage> HandleAsync()
+    {
+        try
+        {
+            _activity = Receiver.Telemetry.StartProcess(Message, Subscription.Pattern, Group);
+            if (Subscription.Definition.NeedsScope)
+            {
+                MakeScopeOrRefuse();
+            }
+
+            var reply = await Subscription.Handle(this).ConfigureAwait(false);
+            return WhyGivenUp() is { } cause ? GiveUpReply(cause) : WithinLimit(reply);
+        }
+        catch (Exception failure) when (WhyGivenUp() is { } cause)
+        {
+            // The cause is the outcome, whatever the cancelled work threw; the caller is told the same.
+            Exception = failure is OperationCanceledException ? null : failure;
+            return GiveUpReply(cause);
+        }
+        catch (ReplyException failure)
+        {
+            // An answer like any other: only its cause is an exception. From a middleware it means that no handler ran.
+            Exception = failure.InnerException;
+            return ReplyMessage.Failure(failure.Status, failure.Message, notProcessed: !HasEntered);
+        }
+        catch (Exception failure)
+        {
+            Exception = failure;
+            return ReplyMessage.Failure(StatusCode.HandlerFailed, $"The handler of '{Subscription.Pattern}' threw {ExceptionText.Brief(failure)}");
+        }
+        finally
+        {
+            EndToken();
+            if (Interlocked.Exchange(ref _scope, EndedScope.Instance) is { } scope)
+            {
+                await DisposeAsync(scope).ConfigureAwait(false);
+            }
+
+            GiveBackPlace();
+        }
+    }
+
+    private bool HasEntered => Volatile.Read(ref _isEntered) == 1;
+
+    private void TakeOnce()
+    {
+        if (!IsAccepted || Interlocked.Exchange(ref _isTaken, 1) == 1)
+        {
+            throw new InvalidOperationException(
+                $"The delivery on '{Message.Topic}' {(IsAccepted ? "has been run or withdrawn before" : "was refused")}. Run or withdraw an accepted delivery once.");
+        }
+    }
+
+    // The only place where a place in the gate is given back.
+    private void GiveBackPlace()
+    {
+        EndToken();
         if (!Subscription.Gate.TryAbandon(_ticket!))
         {
             Subscription.Gate.Leave();
         }
     }
 
-    /// <summary>
-    /// Nobody takes this refused message and nobody will be told: a signal, or a group's copy of a request that another
-    /// group answers. Counts, logs and reports the loss.
-    /// </summary>
-    public void ReportLoss()
+    // Looks at everything that makes handling pointless, without making a token for it.
+    private Cause? WhyNotToStart(long now)
     {
-        Node.ReportLoss("refused", Message.Topic.ToString(), Refusal!.Error!, Message.Sender);
-        Node.Errors.Report(Message, Refusal.Status, Refusal.Error!, Subscription.Group, null);
+        if (_cancellation is { Token.IsCancellationRequested: true } fired)
+        {
+            return fired.Reason;
+        }
+
+        return _callerGone.IsCancellationRequested ? Cause.CallerGone
+            : Receiver.State.Stopping.IsCancellationRequested ? Cause.Stopping
+            : Message.Deadline.HasPassedAt(now, Receiver.Clock) ? Cause.Deadline
+            : null;
     }
 
-    // Null when the turn has come; otherwise how the wait ended.
-    private async Task<ReplyMessage?> WaitForTurnAsync(HandlerContext context)
+    // A handler that kept its thread and never looked at its token may be out of time all the same.
+    private Cause? WhyGivenUp()
+    {
+        if (_cancellation is { } cancellation)
+        {
+            return cancellation.Token.IsCancellationRequested ? cancellation.Reason : null;
+        }
+
+        var now = Receiver.Clock.GetTimestamp();
+        return Message.Deadline.HasPassedAt(now, Receiver.Clock) ? Cause.Deadline
+            : Receiver.Clock.GetElapsedTime(_started, now) >= Subscription.Timeout ? Cause.HandlerTimeout
+            : null;
+    }
+
+    private ReplyMessage GiveUpReply(Cause cause)
+    {
+        var (status, error) = cause switch
+        {
+            Cause.Stopping => (StatusCode.Unavailable, $"Node '{NodeId}' shut down before it had handled '{Topic}'."),
+            Cause.CallerGone => (StatusCode.DeadlinePassed, $"The caller of '{Topic}' has stopped waiting."),
+            Cause.Deadline => (StatusCode.DeadlinePassed, $"The caller's deadline passed before '{Topic}' was handled."),
+            _ => (StatusCode.HandlerTimeout, $"The handler of '{Subscription.Pattern}' ran longer than its timeout of {Subscription.Timeout}."),
+        };
+        return ReplyMessage.Failure(status, error, notProcessed: !HasEntered);
+    }
+
+    private ReplyMessage WithinLimit(ReplyMessage reply) => reply.Body.Length <= Receiver.Bodies.MaxBytes
+        ? reply
+        : ReplyMessage.Failure(
+            StatusCode.BodyTooLarge,
+            $"The reply has {reply.Body.Length} bytes; {Receiver.Bodies.MaxBytes} are allowed. Answer with less, or raise {Receiver.Bodies.Key} on all nodes.");
+
+    // Accepted, and not handled: the caller, the deadline or the node did not wait for the start.
+    private ReplyMessage NotStarted(Cause cause)
+    {
+        var reply = GiveUpReply(cause);
+        Receiver.Telemetry.Rejected(Subscription.Pattern, "gave-up-queued");
+        if (Message.Kind == MessageKind.Signal)
+        {
+            Receiver.Errors.CountLoss("gave-up-queued", Topic.ToString(), reply.Error!, Sender);
+        }
+
+        LogAndReport(reply);
+        return reply;
+    }
+
+    private ReplyMessage Settle(ReplyMessage reply)
     {
         try
         {
-            await _ticket!.Turn.WaitAsync(context.TokenWhileQueued).ConfigureAwait(false);
-            return null;
-        }
-        catch (OperationCanceledException)
-        {
-            // When the turn came at the same moment, it is passed on: nothing is handled that nobody waits for.
-            if (!Subscription.Gate.TryAbandon(_ticket!))
+            if (reply.Status.IsFailure)
             {
-                Subscription.Gate.Leave();
+                // So that the log line belongs to the span of the handler.
+                Telemetry.Enter(_activity);
+                LogAndReport(reply);
             }
-
-            var reply = context.GiveUpReply(notProcessed: true);
-            Node.Telemetry.Rejected(Subscription, "gave-up-queued");
-            if (Message.Kind == MessageKind.Signal)
-            {
-                Node.ReportLoss("gave-up-queued", Message.Topic.ToString(), reply.Error!, Message.Sender);
-            }
-
-            Settle(reply, null);
-            await context.EndAsync().ConfigureAwait(false);
-            return reply;
         }
+        finally
+        {
+            Receiver.Telemetry.EndProcess(_activity, _started, Subscription.Pattern, Group, reply.Status, Exception);
+        }
+
+        return reply;
     }
 
-    // The reply goes out when time is up; the place stays taken until the handler has really ended.
-    private async Task<ReplyMessage> HandleWithinTimeAsync(Task<ReplyMessage> handling, HandlerContext context)
+    private void LogAndReport(ReplyMessage reply)
     {
-        try
-        {
-            return await handling.WaitAsync(context.TokenUntilEnded).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException)
-        {
-            var gaveUp = Node.Clock.GetTimestamp();
-            _ = handling.ContinueWith(
-                _ => LogOverrun(gaveUp, context.Exception),
-                CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
-            return context.GiveUpReply();
-        }
-    }
-
-    private void LogOverrun(long gaveUp, Exception? exception)
-    {
-        var late = Node.Clock.GetElapsedTime(gaveUp);
-        if (late > s_timeToNotice || exception is not null)
-        {
-            Log.HandlerOverran(Node.Logger, Message.Topic, Message.Sender, late, exception);
-        }
-    }
-
-    private void Settle(ReplyMessage reply, Exception? exception)
-    {
-        if (!reply.Status.IsFailure)
-        {
-            return;
-        }
-
         var level = reply.Status switch
         {
-            StatusCode.DeadlinePassed => LogLevel.Debug, // a caller that left says so itself
+            StatusCode.DeadlinePassed => LogLevel.Debug, // the caller's node says so itself
             StatusCode.HandlerTimeout or StatusCode.Unavailable => LogLevel.Warning,
-            _ when exception is null => LogLevel.Information, // the handler meant it
+            _ when Exception is null => LogLevel.Information, // the handler meant it
             _ => LogLevel.Warning,
         };
-        Log.HandlingFailed(Node.Logger, level, Message.Topic, Message.Sender, (int)reply.Status, exception is MalformedBodyException ? null : exception); // it quotes the body
+        var logged = Exception is MalformedBodyException ? null : Exception; // it quotes the body
+        Log.HandlingFailed(Receiver.Logger, level, Topic, Sender, (int)reply.Status, logged);
         if (Message.Kind == MessageKind.Signal || !reply.IsReportedByCaller)
         {
-            Node.Errors.Report(Message, reply.Status, reply.Error ?? "", Subscription.Group, exception);
+            Receiver.Errors.Report(Message, reply.Status, reply.Error ?? "", Group, Exception);
         }
+    }
+
+    private void LogOverrun(long gaveUp)
+    {
+        var late = Receiver.Clock.GetElapsedTime(gaveUp);
+        if (late > s_timeToNotice || Exception is not null)
+        {
+            Log.HandlerOverran(Receiver.Logger, Topic, Sender, late, Exception);
+        }
+    }
+
+    // Only what listens to the bus can throw here: a logger, a span or metric listener. The caller is told, and a transport goes on.
+    private ReplyMessage ListenerThrew(Exception failure) =>
+        ReplyMessage.Failure(StatusCode.HandlerFailed, $"Logging or telemetry of node '{NodeId}' threw {ExceptionText.Brief(failure)}");
+
+    private HandlerCancellation Cancellation()
+    {
+        if (Volatile.Read(ref _cancellation) is { } known)
+        {
+            return known;
+        }
+
+        // In the queue the handler's own time does not count yet.
+        var (limit, whenTimeIsUp) = !_hasStarted ? (Message.Deadline.Remaining, Cause.Deadline) : Limit();
+        var made = new HandlerCancellation(limit, whenTimeIsUp, Receiver.Clock, _callerGone, Receiver.State.Stopping);
+        if (Interlocked.CompareExchange(ref _cancellation, made, null) is not { } other)
+        {
+            return made;
+        }
+
+        made.Dispose();
+        return other;
+    }
+
+    // The token of the queue knows nothing of the handler's timeout, which counts from now on.
+    private void RestartToken()
+    {
+        _hasStarted = true;
+        if (_cancellation is { } ofQueue)
+        {
+            var (limit, whenTimeIsUp) = Limit();
+            ofQueue.Restart(limit, whenTimeIsUp);
+        }
+    }
+
+    private (TimeSpan Limit, Cause WhenTimeIsUp) Limit()
+    {
+        var (callers, own) = (Message.Deadline.Remaining, OwnTimeLeft);
+        return callers < own ? (callers, Cause.Deadline) : (own, Cause.HandlerTimeout);
+    }
+
+    private void EndToken()
+    {
+        if (Interlocked.Exchange(ref _cancellation, Ended) is { } cancellation && cancellation != Ended)
+        {
+            cancellation.Dispose();
+        }
+    }
+
+    private IServiceScope MakeScope()
+    {
+        var made = Receiver.Pipeline.CreateScope();
+        if (Interlocked.CompareExchange(ref _scope, made, null) is not { } other)
+        {
+            return made;
+        }
+
+        made.Dispose();
+        return other;
+    }
+
+    private void MakeScopeOrRefuse()
+    {
+        try
+        {
+            MakeScope();
+        }
+        catch (ObjectDisposedException failure) when (IsOfContainer(failure))
+        {
+            throw ContainerIsGone(failure);
+        }
+    }
+
+    private ReplyException ContainerIsGone(ObjectDisposedException failure) => new(
+        StatusCode.Unavailable, $"Node '{NodeId}' is shutting down: the services of its application have been disposed.", failure);
+
+    private static bool IsOfContainer(ObjectDisposedException failure) => failure.ObjectName == nameof(IServiceProvider);
+
+    private async ValueTask DisposeAsync(IServiceScope scope)
+    {
+        try
+        {
+            if (scope is IAsyncDisposable disposable)
+            {
+                await disposable.DisposeAsync().ConfigureAwait(false);
+            }
+            else
+            {
+                scope.Dispose();
+            }
+        }
+        catch (Exception failure)
+        {
+            // The answer stands; a dispose that throws is the application's defect and must be seen.
+            Log.ScopeDisposeFailed(Receiver.Logger, Topic.ToString(), Sender, failure);
+        }
+    }
+
+    private static TimeSpan Least(TimeSpan a, TimeSpan b) => a < b ? a : b;
+
+    /// <summary>Stands for the scope of a handler that has ended.</summary>
+    private sealed class EndedScope : IServiceScope
+    {
+        public static readonly EndedScope Instance = new();
+
+        public IServiceProvider ServiceProvider =>
+            throw new ObjectDisposedException(nameof(HandlerContext), "The handler has ended, and its services have been disposed.");
+
+        public void Dispose() { }
     }
 }

@@ -1,24 +1,36 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace ServiceMesh;
 
 /// <summary>
 /// A handler as it was registered: what it listens to, how it is called, with which options. A value that many nodes
-/// may use; each makes its own <see cref="Subscription"/> from it.
+/// may use; each makes its own <see cref="Subscription"/> from it. Immutable.
 /// </summary>
 internal sealed class HandlerDefinition
 {
     /// <summary>The group of request handlers that name none.</summary>
     public const string DefaultGroup = "_default";
 
+    private static readonly ReplyMessage s_handled = new() { Status = StatusCode.Ok };
+
     private readonly string _handlerName;
-    private readonly Func<HandlerContext, SerializerSet, ValueTask<ReplyMessage>> _handle;
+    private readonly Action<IMessageSerializer> _ensureSupported;
+    private readonly bool _isReserved;
+    private readonly Func<HandlerDefinition, Delivery, SerializerSet, ValueTask<ReplyMessage>> _handle;
 
     private HandlerDefinition(
-        MessageKind kind, TopicPattern pattern, string handlerName, Func<HandlerContext, SerializerSet, ValueTask<ReplyMessage>> handle)
+        MessageKind kind,
+        TopicPattern pattern,
+        string handlerName,
+        Action<IMessageSerializer> ensureSupported,
+        Func<HandlerDefinition, Delivery, SerializerSet, ValueTask<ReplyMessage>> handle)
     {
         Kind = kind;
         Pattern = pattern;
         _handlerName = handlerName;
+        _ensureSupported = ensureSupported;
         _handle = handle;
+        _isReserved = ReservedTopics.IsReserved(pattern);
     }
 
     public MessageKind Kind { get; }
@@ -27,83 +39,166 @@ internal sealed class HandlerDefinition
 
     public HandlerOptions Options { get; private init; } = new();
 
+    /// <summary>True for a class, which is resolved from the scope of its message; a delegate may do without a scope.</summary>
+    public bool NeedsScope { get; private init; }
+
     public string? Group => Options.Group ?? (Kind == MessageKind.Request ? DefaultGroup : null);
 
-    public static HandlerDefinition ForRequest<TIn, TOut>(
-        RequestTopic<TIn, TOut> topic, string handlerName, Func<TIn, HandlerContext, ValueTask<TOut>> handle) =>
-        new(MessageKind.Request, topic.Pattern, handlerName, async (context, serializers) =>
+    /// <summary>A delegate that answers requests.</summary>
+    public static HandlerDefinition ForRequest<TIn, TOut>(TopicPattern topic, string handlerName, Func<TIn, HandlerContext, ValueTask<TOut>> handle)
+    {
+        return new(MessageKind.Request, topic, handlerName, EnsureSupported, (self, delivery, serializers) =>
+            self.TryDecode<TIn>(delivery, serializers, out var input, out var reader, out var refusal)
+                ? AnswerAsync(handle(input!, delivery), delivery, self._isReserved ? serializers.Writer(isOwnTopic: true) : reader)
+                : new(refusal));
+
+        static void EnsureSupported(IMessageSerializer serializer)
         {
-            if (Decode<TIn>(context, serializers, out var input, out var serializer) is { } malformed)
-            {
-                return malformed;
-            }
+            serializer.EnsureSupported<TIn>();
+            serializer.EnsureSupported<TOut>();
+        }
+    }
 
-            var answer = await handle(input!, context).ConfigureAwait(false);
-            return new ReplyMessage
-            {
-                Status = context.Status,
-                Headers = context.ReplyHeaders,
-                ContentType = serializer.ContentType,
-                Body = SerializerSet.Encode(serializer, answer),
-                Error = context.Status.IsFailure ? $"The handler answered with status {(int)context.Status}." : null,
-            };
-        });
+    /// <summary>A delegate that receives signals.</summary>
+    public static HandlerDefinition ForSignal<T>(TopicPattern pattern, string handlerName, Func<T, HandlerContext, ValueTask> handle) =>
+        new(MessageKind.Signal, pattern, handlerName, static serializer => serializer.EnsureSupported<T>(), (self, delivery, serializers) =>
+            self.TryDecode<T>(delivery, serializers, out var signal, out _, out var refusal)
+                ? EndAsync(handle(signal!, delivery), delivery)
+                : new(refusal));
 
-    public static HandlerDefinition ForSignal<T>(
-        SignalPattern<T> pattern, string handlerName, Func<T, HandlerContext, ValueTask> handle) =>
-        new(MessageKind.Signal, pattern.Pattern, handlerName, async (context, serializers) =>
+    /// <summary>A class that is resolved from the scope of each message.</summary>
+    /// <exception cref="ArgumentException">The class does not implement the interface of the contract.</exception>
+    public static HandlerDefinition ForClass(ITopicContract contract, Type handlerType) => contract.Accept(new HandlerClass(handlerType));
+
+    public HandlerDefinition With(HandlerOptions options) =>
+        new(Kind, Pattern, _handlerName, _ensureSupported, _handle) { Options = options, NeedsScope = NeedsScope };
+
+    /// <summary>Refuses types that the bus could not write and read, before the first message.</summary>
+    /// <exception cref="NotSupportedException">The serializer that writes refuses a type; the message says what to do.</exception>
+    public void EnsureSupported(SerializerSet serializers)
+    {
+        try
         {
-            if (Decode<T>(context, serializers, out var signal, out _) is { } malformed)
-            {
-                return malformed;
-            }
+            _ensureSupported(serializers.Writer(_isReserved));
+        }
+        catch (NotSupportedException refusal)
+        {
+            throw new NotSupportedException($"The {this} cannot be served. {refusal.Message}", refusal);
+        }
+    }
 
-            await handle(signal!, context).ConfigureAwait(false);
-            return context.Status.IsFailure
-                ? ReplyMessage.Failure(context.Status, $"The handler answered with status {(int)context.Status}.")
-                : s_handled;
-        });
-
-    public static ArgumentException WrongType(ITopicContract contract, Type handlerType, Type expected) => new(
-        $"{handlerType.Name} cannot handle '{contract.Pattern}': it does not implement {Describe(expected)}.");
-
-    public HandlerDefinition With(HandlerOptions options) => new(Kind, Pattern, _handlerName, _handle) { Options = options };
-
-    public Func<HandlerContext, ValueTask<ReplyMessage>> Handle(SerializerSet serializers) => context => _handle(context, serializers);
+    /// <summary>Decodes the message, calls the handler and encodes its answer. The handler's own exceptions pass through.</summary>
+    public ValueTask<ReplyMessage> HandleAsync(Delivery delivery, SerializerSet serializers) => _handle(this, delivery, serializers);
 
     public override string ToString() =>
         $"{(Kind == MessageKind.Request ? "request" : "signal")} handler {_handlerName} on '{Pattern}'" +
         (Group is null ? "" : $" in group '{Group}'");
 
-    private static readonly ReplyMessage s_handled = new() { Status = StatusCode.Ok };
-
-    private static ReplyMessage? Decode<T>(HandlerContext context, SerializerSet serializers, out T? value, out IMessageSerializer serializer)
+    // False with the reason when the handler is not called: the body is no T, or time was up meanwhile.
+    private bool TryDecode<T>(
+        Delivery delivery, SerializerSet serializers, out T? value, out IMessageSerializer serializer, [NotNullWhen(false)] out ReplyMessage? refusal)
     {
         value = default;
-        var message = context.Message;
-        var found = serializers.For(message.ContentType);
+        var message = delivery.Message;
+        var found = serializers.Reader(message.ContentType, _isReserved);
         serializer = found ?? serializers.Configured;
         if (found is null)
         {
-            return ReplyMessage.Failure(
+            refusal = ReplyMessage.Failure(
                 StatusCode.BadRequest,
                 $"No serializer here reads '{message.ContentType}'; there are: {string.Join(", ", serializers.ContentTypes)}.",
                 notProcessed: true);
+            return false;
         }
 
         try
         {
+            if (found != serializers.Configured)
+            {
+                _ensureSupported(found); // the configured one was asked at start
+            }
+
             value = found.Deserialize<T>(message.Body);
-            context.HandlerRan = true;
-            return null;
         }
         catch (MalformedBodyException failure)
         {
-            context.Exception = failure;
-            return ReplyMessage.Failure(StatusCode.BadRequest, failure.Message, notProcessed: true);
+            delivery.Exception = failure;
+            refusal = ReplyMessage.Failure(StatusCode.BadRequest, failure.Message, notProcessed: true);
+            return false;
         }
+        catch (NotSupportedException unsupported)
+        {
+            // This is not the caller's mistake: the handler can be called in another format.
+            delivery.Exception = unsupported;
+            refusal = ReplyMessage.Failure(
+                StatusCode.HandlerFailed,
+                $"The handler of '{message.Topic}' cannot be called with '{found.ContentType}'. {unsupported.Message}",
+                notProcessed: true);
+            return false;
+        }
+
+        return delivery.TryEnterHandler(out refusal);
     }
 
-    private static string Describe(Type type) =>
-        $"{type.Name.AsSpan(0, type.Name.IndexOf('`', StringComparison.Ordinal))}<{string.Join(", ", type.GenericTypeArguments.Select(t => t.Name))}>";
+    // Most handlers end before they wait: these need no state machine.
+    private static ValueTask<ReplyMessage> AnswerAsync<T>(ValueTask<T> handling, Delivery delivery, IMessageSerializer serializer) =>
+        handling.IsCompletedSuccessfully
+            ? new(Answer(handling.Result, delivery, serializer))
+            : WhenEndedAsync(handling, delivery, serializer);
+
+    private static async ValueTask<ReplyMessage> WhenEndedAsync<T>(ValueTask<T> handling, Delivery delivery, IMessageSerializer serializer) =>
+        Answer(await handling.ConfigureAwait(false), delivery, serializer);
+
+    private static ReplyMessage Answer<T>(T value, Delivery delivery, IMessageSerializer serializer) => new()
+    {
+        Status = delivery.Status,
+        Headers = delivery.ReplyHeaders,
+        ContentType = serializer.ContentType,
+        Body = SerializerSet.Encode(serializer, value),
+        Error = delivery.Status.IsFailure ? SaidBy(delivery) : null,
+    };
+
+    private static async ValueTask<ReplyMessage> EndAsync(ValueTask handling, Delivery delivery)
+    {
+        await handling.ConfigureAwait(false);
+        return delivery.Status.IsFailure ? ReplyMessage.Failure(delivery.Status, SaidBy(delivery)) : s_handled;
+    }
+
+    private static string SaidBy(Delivery delivery) => $"The handler answered with status {(int)delivery.Status}.";
+
+    /// <summary>Makes the definition of a class from the types of its contract.</summary>
+    private sealed class HandlerClass(Type handlerType) : IContractVisitor<HandlerDefinition>
+    {
+        public HandlerDefinition VisitRequest<TIn, TOut>(RequestTopic<TIn, TOut> topic)
+        {
+            ThrowIfNot(typeof(IRequestHandler<TIn, TOut>), topic);
+            return OfScope(ForRequest<TIn, TOut>(
+                topic.Pattern, handlerType.Name, (input, context) => new(Resolve<IRequestHandler<TIn, TOut>>(context).HandleAsync(input, context))));
+        }
+
+        public HandlerDefinition VisitSignal<T>(SignalPattern<T> pattern)
+        {
+            ThrowIfNot(typeof(ISignalHandler<T>), pattern);
+            return OfScope(ForSignal<T>(
+                pattern.Pattern, handlerType.Name, (signal, context) => new(Resolve<ISignalHandler<T>>(context).HandleAsync(signal, context))));
+        }
+
+        private static HandlerDefinition OfScope(HandlerDefinition definition) =>
+
+            new(definition.Kind, definition.Pattern, definition._handlerName, definition._ensureSupported, definition._handle) { NeedsScope = true };
+
+        private T Resolve<T>(HandlerContext context) => (T)((Delivery)context).Resolve(handlerType);
+
+        private void ThrowIfNot(Type expected, ITopicContract contract)
+        {
+            if (!expected.IsAssignableFrom(handlerType))
+            {
+                throw new ArgumentException(
+                    $"{handlerType.Name} cannot handle '{contract.Pattern}': it does not implement {Describe(expected)}.");
+            }
+        }
+
+        private static string Describe(Type type) =>
+            $"{type.Name.AsSpan(0, type.Name.IndexOf('`', StringComparison.Ordinal))}<{string.Join(", ", type.GenericTypeArguments.Select(t => t.Name))}>";
+    }
 }

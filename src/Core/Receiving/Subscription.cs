@@ -1,4 +1,4 @@
-namespace ServiceMesh;
+namespace ServiceMesh.Transports;
 
 /// <summary>
 /// One handler as a transport sees it: what it wants to hear, in which group, and the door through which messages
@@ -7,21 +7,19 @@ namespace ServiceMesh;
 /// </summary>
 public sealed class Subscription
 {
-    private readonly Node _node;
-    private readonly HandlerGate _gate;
-    private readonly Func<HandlerContext, ValueTask<ReplyMessage>> _handle;
+    private readonly Receiver _receiver;
 
-    internal Subscription(Node node, HandlerDefinition definition)
+    internal Subscription(Receiver receiver, HandlerDefinition definition)
     {
-        var options = definition.Options;
-        var defaults = node.Options.Handler;
-        _node = node;
+        var (options, limits) = (definition.Options, receiver.Limits);
+        _receiver = receiver;
         Definition = definition;
-        Timeout = options.Timeout ?? defaults.Timeout;
-        _gate = new(
-            options.Ordered ? 1 : options.MaxConcurrency ?? defaults.MaxConcurrency,
-            options.MaxQueued ?? defaults.MaxQueued);
-        _handle = node.Around(definition);
+        Timeout = options.Timeout ?? limits.Timeout;
+        Gate = new(
+            options.Ordered ? 1 : options.MaxConcurrency ?? limits.MaxConcurrency,
+            options.MaxQueued ?? limits.MaxQueued);
+        Handle = receiver.Pipeline.Build(definition);
+        Group = definition.Group;
     }
 
     /// <summary>Whether it answers requests or receives signals.</summary>
@@ -31,33 +29,36 @@ public sealed class Subscription
     public TopicPattern Pattern => Definition.Pattern;
 
     /// <summary>Its group; null for a signal subscriber that wants its own copy.</summary>
-    public string? Group => Definition.Group;
+    public string? Group { get; }
 
     /// <summary>The id of the node that it lives on.</summary>
-    public string NodeId => _node.Id;
+    public string NodeId => _receiver.NodeId;
 
     /// <summary>
     /// How full its handler is at this moment, for transports that tell others: 0 is idle, 1 is all that it may run at
     /// once, more is a queue.
     /// </summary>
-    public double Load => _gate.Load;
+    public double Load => Gate.Load;
 
     /// <summary>
     /// False while as many messages run and wait as may: an offer would be refused. A transport on which members compete
     /// for messages may wait a moment for places that it holds itself, rather than offer and be refused.
     /// </summary>
-    public bool HasPlace => !_gate.IsFull;
+    public bool HasPlace => !Gate.IsFull;
 
-    internal Node Node => _node;
+    internal Receiver Receiver => _receiver;
 
     internal HandlerDefinition Definition { get; }
 
     /// <summary>True for what the bus itself answers: it does so to the end, also while it drains.</summary>
-    internal bool IsOwn => Kind == MessageKind.Request && MeshTopics.IsReserved(Pattern);
+    internal bool IsOwn => Kind == MessageKind.Request && ReservedTopics.IsReserved(Pattern);
 
     internal TimeSpan Timeout { get; }
 
-    internal HandlerGate Gate => _gate;
+    internal HandlerGate Gate { get; }
+
+    /// <summary>Middleware, decoding, handler, encoding.</summary>
+    internal Func<Delivery, ValueTask<ReplyMessage>> Handle { get; }
 
     /// <summary>
     /// Checks limits and takes a place for a message. Does not block, and the order of calls is the order of handling
@@ -66,16 +67,16 @@ public sealed class Subscription
     public Delivery Offer(Message message)
     {
         ArgumentNullException.ThrowIfNull(message);
-        if (_node.IsDraining && !IsOwn)
+        if (_receiver.State.IsDraining && !IsOwn)
         {
-            return Refuse(message, StatusCode.Unavailable, "draining", $"Node '{_node.Id}' is shutting down.");
+            return Refuse(message, StatusCode.Unavailable, "draining", $"Node '{NodeId}' is shutting down.");
         }
 
-        if (message.Body.Length > _node.Options.Request.MaxBodyBytes && !MeshTopics.HasOwnLimit(message.Topic))
+        if (message.Body.Length > _receiver.Bodies.MaxBytes && !ReservedTopics.HasOwnLimit(message.Topic))
         {
             return Refuse(
                 message, StatusCode.BodyTooLarge, "body-too-large",
-                $"The body has {message.Body.Length} bytes; node '{_node.Id}' accepts {_node.Options.Request.MaxBodyBytes}. Send less, or raise its ServiceMesh:Request:MaxBodyBytes.");
+                $"The body has {message.Body.Length} bytes; node '{NodeId}' accepts {_receiver.Bodies.MaxBytes}. Send less, or raise its {_receiver.Bodies.Key}.");
         }
 
         if (message.Deadline.HasPassed)
@@ -83,66 +84,17 @@ public sealed class Subscription
             return Refuse(message, StatusCode.DeadlinePassed, "deadline-passed", "The caller's deadline had passed when the request arrived.");
         }
 
-        var ticket = _gate.TryEnter(out var closed);
+        var ticket = Gate.TryEnter(out var closed);
         if (ticket is not null)
         {
             return new(this, message, ticket);
         }
 
         return closed
-            ? Refuse(message, StatusCode.Unavailable, "draining", $"The handler of '{Pattern}' on node '{_node.Id}' is being removed.")
+            ? Refuse(message, StatusCode.Unavailable, "draining", $"The handler of '{Pattern}' on node '{NodeId}' is being removed.")
             : Refuse(
                 message, StatusCode.Overloaded, "overloaded",
-                $"Node '{_node.Id}' handles and queues as many messages on '{Pattern}' as it may (MaxConcurrency, MaxQueued). Try again later.");
-    }
-
-    /// <summary>Runs the handler to its end, whatever anybody waits for, and then gives the place to the next.</summary>
-    internal async ValueTask<ReplyMessage> HandleAsync(HandlerContext context)
-    {
-        try
-        {
-            var reply = await _handle(context).ConfigureAwait(false);
-            if (context.HasGivenUp)
-            {
-                return context.GiveUpReply();
-            }
-
-            return reply.Body.Length <= _node.Options.Request.MaxBodyBytes
-                ? reply
-                : ReplyMessage.Failure(
-                    StatusCode.BodyTooLarge,
-                    $"The reply has {reply.Body.Length} bytes; {_node.Options.Request.MaxBodyBytes} are allowed. Answer with less, or raise ServiceMesh:Request:MaxBodyBytes on all nodes.");
-        }
-        catch (Exception failure) when (context.HasGivenUp)
-        {
-            // Whatever its cancelled work threw: that it was given up is how it ended, and its caller is told the same.
-            context.Exception = failure is OperationCanceledException ? null : failure;
-            return context.GiveUpReply();
-        }
-        catch (ReplyException failure)
-        {
-            // An answer like any other: only what led to it is an exception. From a middleware it means that no handler ran.
-            context.Exception = failure.InnerException;
-            return ReplyMessage.Failure(failure.Status, failure.Message, notProcessed: !context.HandlerRan);
-        }
-        catch (Exception failure)
-        {
-            context.Exception = failure;
-            return ReplyMessage.Failure(
-                StatusCode.HandlerFailed,
-                $"The handler of '{Pattern}' threw {ExceptionText.Brief(failure)}");
-        }
-        finally
-        {
-            try
-            {
-                await context.EndAsync().ConfigureAwait(false);
-            }
-            finally
-            {
-                _gate.Leave();
-            }
-        }
+                $"Node '{NodeId}' is at its limits for '{Pattern}' (MaxConcurrency, MaxQueued). Try again later.");
     }
 
     /// <inheritdoc/>
@@ -150,7 +102,7 @@ public sealed class Subscription
 
     private Delivery Refuse(Message message, StatusCode status, string reason, string error)
     {
-        _node.Telemetry.Rejected(this, reason);
+        _receiver.Telemetry.Rejected(Pattern, reason);
         return new(this, message, ReplyMessage.Failure(status, error, notProcessed: true));
     }
 }

@@ -47,6 +47,8 @@ internal sealed class SubscriptionRegistry
         }
     }
 
+    public IEnumerable<HandlerLoad> Loads() => Snapshot().Select(s => new HandlerLoad(s.Pattern, s.Group, s.Gate.Running, s.Gate.Waiting));
+
     public IReadOnlyList<SubscriptionInfo> Describe() =>
         [.. Snapshot().Select(s => new SubscriptionInfo { Kind = s.Kind, Pattern = s.Pattern.ToString(), Group = s.Group })];
 }

@@ -13,12 +13,22 @@ public interface IMessageSerializer
     /// <summary>The media type of its bodies; a receiver chooses its serializer by it.</summary>
     string ContentType { get; }
 
+    /// <summary>
+    /// Refuses a type that this serializer cannot write and read. The bus calls it with the types of a handler before it
+    /// subscribes the handler, and with the type of the answer before each request; so a type that was accepted before must
+    /// be accepted without work. The default accepts every type.
+    /// </summary>
+    /// <typeparam name="T">The type of the bodies of a topic.</typeparam>
+    /// <exception cref="NotSupportedException">The type is refused. The message names it and says what to do.</exception>
+    void EnsureSupported<T>() { }
+
     /// <summary>Writes a value, null included.</summary>
-    /// <exception cref="NotSupportedException">The type has no contract; the message says how to give it one.</exception>
+    /// <exception cref="NotSupportedException">The type is refused, as by <see cref="EnsureSupported{T}"/>, or the value cannot be written.</exception>
     void Serialize<T>(T value, IBufferWriter<byte> output);
 
     /// <summary>Reads a value. An empty body reads as null where the type allows null.</summary>
     /// <exception cref="MalformedBodyException">The body is not a <typeparamref name="T"/>. Nothing else may be thrown for any bytes.</exception>
+    /// <exception cref="NotSupportedException">The type is refused, as by <see cref="EnsureSupported{T}"/>.</exception>
     T? Deserialize<T>(ReadOnlyMemory<byte> body);
 }
 

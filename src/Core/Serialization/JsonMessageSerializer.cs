@@ -28,7 +28,7 @@ public sealed class JsonMessageSerializer : IMessageSerializer
     /// </param>
     public JsonMessageSerializer(JsonSerializerOptions? options = null)
     {
-        _options = BodyContracts.Complete(options);
+        _options = JsonContracts.Complete(options);
         _writerOptions = new()
         {
             Encoder = _options.Encoder,
@@ -45,6 +45,9 @@ public sealed class JsonMessageSerializer : IMessageSerializer
 
     /// <inheritdoc/>
     public string ContentType => "application/json";
+
+    /// <inheritdoc/>
+    public void EnsureSupported<T>() => Contract<T>();
 
     /// <inheritdoc/>
     public void Serialize<T>(T value, IBufferWriter<byte> output)
@@ -75,7 +78,7 @@ public sealed class JsonMessageSerializer : IMessageSerializer
         {
             return default(T) is null
                 ? default
-                : throw new MalformedBodyException($"The body is empty, and a {BodyContracts.Describe<T>()} is expected.");
+                : throw new MalformedBodyException($"The body is empty, and a {JsonContracts.Describe<T>()} is expected.");
         }
 
         var contract = Contract<T>();
@@ -86,14 +89,14 @@ public sealed class JsonMessageSerializer : IMessageSerializer
         catch (JsonException failure)
         {
             throw new MalformedBodyException(
-                $"The body is not JSON for {BodyContracts.Describe<T>()}: it fails at {failure.Path ?? "$"}, " +
+                $"The body is not JSON for {JsonContracts.Describe<T>()}: it fails at {failure.Path ?? "$"}, " +
                 $"line {failure.LineNumber + 1 ?? 1}, byte {failure.BytePositionInLine + 1 ?? 1}.",
                 failure);
         }
         catch (Exception failure)
         {
             // A constructor, a setter or a converter that refuses the value, or an abstract type without a discriminator.
-            throw new MalformedBodyException($"The body is JSON, but it is refused as {BodyContracts.Describe<T>()} with {failure.GetType().Name}.", failure);
+            throw new MalformedBodyException($"The body is JSON, but it is refused as {JsonContracts.Describe<T>()} with {failure.GetType().Name}.", failure);
         }
     }
 
@@ -122,7 +125,7 @@ public sealed class JsonMessageSerializer : IMessageSerializer
         }
         catch (NotSupportedException failure)
         {
-            throw BodyContracts.Missing<T>(failure);
+            throw JsonContracts.Missing<T>(failure);
         }
     }
 

@@ -2,13 +2,18 @@ using System.Buffers;
 
 namespace ServiceMesh;
 
-/// <summary>The serializers of one bus: the configured one writes, and whichever fits a body's content type reads it.</summary>
+/// <summary>
+/// The serializers of one bus: the configured one writes, and the one for a body's content type reads it. The bus's own
+/// topics always travel as JSON, in one form that no configuration changes.
+/// </summary>
 internal sealed class SerializerSet
 {
     private const int LargestKeptBuffer = 1 << 20;
 
     [ThreadStatic]
     private static ArrayBufferWriter<byte>? t_buffer;
+
+    private static readonly JsonMessageSerializer s_own = new();
 
     private readonly IMessageSerializer[] _all;
 
@@ -25,6 +30,23 @@ internal sealed class SerializerSet
 
     public IEnumerable<string> ContentTypes => _all.Select(s => s.ContentType);
 
+    /// <summary>What writes the bodies of a topic.</summary>
+    /// <param name="isOwnTopic">True for a topic of the bus itself.</param>
+    public IMessageSerializer Writer(bool isOwnTopic) => isOwnTopic ? s_own : Configured;
+
+    /// <summary>What reads a body of a topic; null when there is no serializer for its content type.</summary>
+    /// <param name="contentType">Of the body; empty for the default of the topic.</param>
+    /// <param name="isOwnTopic">True for a topic of the bus itself.</param>
+    public IMessageSerializer? Reader(string contentType, bool isOwnTopic)
+    {
+        if (!isOwnTopic)
+        {
+            return For(contentType);
+        }
+
+        return contentType.Length == 0 || IsOfType(contentType, s_own.ContentType) ? s_own : For(contentType);
+    }
+
     /// <summary>The serializer for a content type; parameters such as a charset do not matter.</summary>
     public IMessageSerializer? For(string contentType)
     {
@@ -33,22 +55,9 @@ internal sealed class SerializerSet
             return Configured;
         }
 
-        var semicolon = contentType.IndexOf(';', StringComparison.Ordinal);
-        var type = (semicolon < 0 ? contentType : contentType.AsSpan(0, semicolon)).Trim();
-        if (type.Equals(Configured.ContentType, StringComparison.OrdinalIgnoreCase))
-        {
-            return Configured;
-        }
-
-        foreach (var serializer in _all)
-        {
-            if (type.Equals(serializer.ContentType, StringComparison.OrdinalIgnoreCase))
-            {
-                return serializer;
-            }
-        }
-
-        return null;
+        return IsOfType(contentType, Configured.ContentType)
+            ? Configured
+            : Array.Find(_all, serializer => IsOfType(contentType, serializer.ContentType));
     }
 
     /// <summary>Encodes into a buffer that the thread keeps, and returns a copy of exactly the right size.</summary>
@@ -66,5 +75,11 @@ internal sealed class SerializerSet
         }
 
         return body;
+    }
+
+    private static bool IsOfType(string contentType, string mediaType)
+    {
+        var semicolon = contentType.IndexOf(';', StringComparison.Ordinal);
+        return (semicolon < 0 ? contentType : contentType.AsSpan(0, semicolon)).Trim().Equals(mediaType, StringComparison.OrdinalIgnoreCase);
     }
 }

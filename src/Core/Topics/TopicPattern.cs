@@ -46,7 +46,7 @@ public sealed class TopicPattern : IEquatable<TopicPattern>
     public bool Matches(Topic topic)
     {
         var rest = topic.ToString().AsSpan();
-        if (rest.StartsWith(MeshTopics.ReservedPrefix) && !MeshTopics.IsReserved(this))
+        if (rest.StartsWith(ReservedTopics.Prefix) && !ReservedTopics.IsReserved(this))
         {
             return false;
         }

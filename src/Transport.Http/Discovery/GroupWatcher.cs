@@ -12,7 +12,7 @@ internal sealed class GroupWatcher : IAsyncDisposable
     private const long Never = long.MinValue;
 
     private readonly IResolver _resolver;
-    private readonly GroupSettings _settings;
+    private readonly GroupOptions _settings;
     private readonly TimeProvider _clock;
     private readonly ILogger _logger;
     private readonly Action<ImmutableArray<Endpoint>> _changed;
@@ -34,7 +34,7 @@ internal sealed class GroupWatcher : IAsyncDisposable
     /// </param>
     /// <param name="settings">How its endpoints are broken and ejected. Default: all defaults.</param>
     public GroupWatcher(
-        string name, AddressGroup group, IResolver resolver, TimeProvider clock, ILogger logger, Action<ImmutableArray<Endpoint>> changed, GroupSettings? settings = null)
+        string name, AddressGroup group, IResolver resolver, TimeProvider clock, ILogger logger, Action<ImmutableArray<Endpoint>> changed, GroupOptions? settings = null)
     {
         _settings = settings ?? new();
         Ejection = new(_settings.Ejection, clock);
@@ -160,7 +160,8 @@ internal sealed class GroupWatcher : IAsyncDisposable
         {
             if (!before.Remove(Identity(address), out var endpoint))
             {
-                endpoint = new(address, _clock, warm: isFirst, _settings.CircuitBreaker) { MostInFlight = _settings.ConcurrencyPerEndpoint };
+                endpoint = new(address, _clock, warm: isFirst) { MaxInFlight = _settings.ConcurrencyPerEndpoint };
+                EndpointProtection.Add(endpoint, _settings.CircuitBreaker);
                 isChanged = true;
             }
             else if (endpoint.Address != address)

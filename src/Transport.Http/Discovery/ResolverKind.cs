@@ -2,13 +2,10 @@ using Microsoft.Extensions.Logging;
 
 namespace ServiceMesh.Http;
 
-/// <summary>A way to find addresses: register one as a singleton service to add a scheme of your own.</summary>
+/// <summary>A way to find addresses, by scheme.</summary>
 /// <param name="Scheme">The scheme of its addresses, in lower case: <c>etcd</c>.</param>
-/// <param name="Create">
-/// Makes the resolver of one group. It must not wait; a target that it cannot use is a <see cref="FormatException"/>,
-/// which ends the start with its message.
-/// </param>
-public sealed record ResolverKind(string Scheme, Func<AddressGroup, ResolverContext, IResolver> Create);
+/// <param name="Create">Makes the resolver of one group; a target that it cannot use is a <see cref="FormatException"/>.</param>
+internal sealed record ResolverKind(string Scheme, Func<AddressGroup, ResolverContext, IResolver> Create);
 
 /// <summary>What a resolver may use. Immutable.</summary>
 public sealed record ResolverContext

@@ -7,7 +7,7 @@ namespace ServiceMesh.Http;
 /// <summary>Makes the watches of services' addresses: for the nodes of a mesh and for HttpClients alike.</summary>
 internal sealed class ServiceLookup(HttpTransportOptions options, ResolverKinds resolvers, ILookupClient? dns, TimeProvider clock, ILogger logger, ClientMetrics metrics)
 {
-    private readonly GroupSettings _group = new(options.CircuitBreaker, options.Ejection, options.Limits.MostPerEndpoint);
+    private readonly GroupOptions _group = new(options.CircuitBreaker, options.Ejection, options.Limits.MaxPerEndpoint);
     private readonly ResolverContext _context = new()
     {
         Clock = clock,
@@ -31,11 +31,11 @@ internal sealed class ServiceLookup(HttpTransportOptions options, ResolverKinds 
         if (change.IsEjected)
         {
             metrics.Ejected(service, change.Endpoint, change.Cause);
-            HttpLog.EndpointIsEjected(logger, change.Endpoint, service, change.Cause, change.Time.TotalSeconds);
+            MembershipLog.EndpointIsEjected(logger, change.Endpoint, service, change.Cause, change.Time.TotalSeconds);
         }
         else
         {
-            HttpLog.EndpointIsTakenBack(logger, change.Endpoint, service, change.Cause);
+            MembershipLog.EndpointHasReturned(logger, change.Endpoint, service, change.Cause);
         }
     }
 
@@ -44,11 +44,11 @@ internal sealed class ServiceLookup(HttpTransportOptions options, ResolverKinds 
         metrics.CircuitChanged(service, endpoint, change);
         if (change.To == CircuitState.Open)
         {
-            HttpLog.CircuitIsOpen(logger, endpoint, service, endpoint.Breaker.Refusal().Message);
+            MembershipLog.CircuitIsOpen(logger, endpoint, service, endpoint.Breaker.Refusal().Message);
         }
         else if (change.To == CircuitState.Closed)
         {
-            HttpLog.CircuitIsClosed(logger, endpoint, service, change.Cause);
+            MembershipLog.CircuitIsClosed(logger, endpoint, service, change.Cause);
         }
     }
 }

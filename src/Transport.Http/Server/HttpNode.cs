@@ -1,13 +1,13 @@
 namespace ServiceMesh.Http;
 
-/// <summary>A started node as its server sees it: what it handles, who watches it, and how it is. Thread-safe.</summary>
-internal sealed class HttpNode(TransportContext context, LocalNode local, Protection protection, Action<string> met)
+/// <summary>A started node as its server sees it: what it handles, which nodes watch it, and whether it drains. Thread-safe.</summary>
+internal sealed class HttpNode(TransportContext context, LocalSubscriptions local, Protection protection, Action<string> peerSeen)
 {
     private volatile bool _draining;
 
     public TransportContext Context => context;
 
-    public LocalNode Local => local;
+    public LocalSubscriptions Local => local;
 
     public Protection Protection => protection;
 
@@ -17,37 +17,44 @@ internal sealed class HttpNode(TransportContext context, LocalNode local, Protec
 
     public void BeginDrain() => _draining = true;
 
-    /// <summary>Another node watches this one, so it is there. Null when it is no other, or nobody.</summary>
-    public string? Meet(string watcher)
+    /// <summary>Another node watches this one, so it runs. Null if the name is empty, too long, or that of this node.</summary>
+    public string? SeePeer(string watcher)
     {
         if (watcher.Length is 0 or > 300 || watcher.StartsWith(context.NodeId + ".", StringComparison.Ordinal))
         {
             return null;
         }
 
-        met(watcher);
+        peerSeen(watcher);
         return watcher;
     }
 
-    /// <summary>Who it is and what messages reach here: what is about to be subscribed is not in it yet.</summary>
+    /// <summary>Describes this node. A subscription that is still being added is not in the description yet.</summary>
     public NodeDocument Describe()
     {
-        // The version first: a change meanwhile makes the next version, and the watcher asks again.
+        // The version is read first: a change after that makes the next version, and the watcher asks again.
         var version = Watchers.Version;
         var info = context.Describe();
-        var subscriptions = local.Subscriptions;
+        var subscriptions = local.All;
         return new()
         {
-            Id = info.Id, Name = info.Name, Host = info.Host, ProcessId = info.ProcessId, Uptime = info.Uptime.TotalSeconds,
-            Draining = IsDraining, Version = version,
+            Id = info.Id,
+            Name = info.Name,
+            Host = info.Host,
+            ProcessId = info.ProcessId,
+            Uptime = info.Uptime.TotalSeconds,
+            Draining = IsDraining,
+            Version = version,
             Load = subscriptions.Count == 0 ? 0 : Math.Round(subscriptions.Max(s => s.Load), 3),
-            Requests = Of(MessageKind.Request), Signals = Of(MessageKind.Signal),
+            Requests = Of(MessageKind.Request),
+            Signals = Of(MessageKind.Signal),
         };
 
-        Interest[] Of(MessageKind kind) => [.. subscriptions.Where(s => s.Kind == kind).Select(s => new Interest(s.Pattern.ToString(), s.Group))];
+        Interest[] Of(MessageKind kind) =>
+            [.. subscriptions.Where(s => s.Kind == kind).Select(s => new Interest(s.Pattern.ToString(), s.Group))];
     }
 
-    /// <summary>Handles a request here, or says why not. Ends when the handler does, or has been given up.</summary>
+    /// <summary>Handles a request here, or returns why not. Completes when the handler has ended or was abandoned.</summary>
     public ValueTask<ReplyMessage> AnswerAsync(Message request, CancellationToken callerGone)
     {
         var delivery = local.Offer(request);

@@ -3,8 +3,8 @@ using System.Net;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// Where a node's own server listens: <c>http://127.0.0.1:5080</c>. <c>https</c> speaks HTTP/1.1 and HTTP/2, <c>http</c> speaks
-/// HTTP/1.1, and <c>h2c</c> HTTP/2 without TLS, which needs a port of its own because nothing negotiates it.
+/// Where a node's own server listens: <c>http://127.0.0.1:5080</c>. <c>https</c> is HTTP/1.1 and HTTP/2, <c>http</c> is HTTP/1.1, and
+/// <c>h2c</c> is HTTP/2 without TLS, which needs its own port because nothing negotiates the version.
 /// </summary>
 internal sealed record ListenAddress(string Scheme, string Host, int Port)
 {
@@ -12,7 +12,7 @@ internal sealed record ListenAddress(string Scheme, string Host, int Port)
 
     public bool IsLoopback => Host == "localhost" || (Address is { } address && IPAddress.IsLoopback(address));
 
-    /// <summary>Null for <c>localhost</c>, which is both loopback addresses.</summary>
+    /// <summary>Null for <c>localhost</c>, which means both loopback addresses.</summary>
     public IPAddress? Address => Host switch
     {
         "*" or "+" => IPAddress.IPv6Any,
@@ -21,7 +21,7 @@ internal sealed record ListenAddress(string Scheme, string Host, int Port)
     };
 
     /// <summary>Reads addresses joined by <c>;</c>.</summary>
-    /// <exception cref="FormatException">One is no address to listen on; the message says what is allowed.</exception>
+    /// <exception cref="FormatException">An address is not valid; the message says what is allowed.</exception>
     public static IReadOnlyList<ListenAddress> ParseAll(string text)
     {
         var parts = text.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
@@ -46,5 +46,6 @@ internal sealed record ListenAddress(string Scheme, string Host, int Port)
     }
 
     private static FormatException Malformed(string text) => new(
-        $"'{text}' is no address to listen on: write http://, https:// or h2c://, then localhost, an IP address or '*', and ':' with a port; several are joined by ';'.");
+        $"'{text}' is not an address to listen on. Write http://, https:// or h2c://, then localhost, an IP address or '*', " +
+        "and ':' with a port; separate several addresses by ';'.");
 }

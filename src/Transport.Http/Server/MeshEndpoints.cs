@@ -9,21 +9,21 @@ using Microsoft.Extensions.Logging;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// What a node serves: requests, signals, who it is, whether it is well. The same endpoints in the application's own
-/// server (<c>MapServiceMesh</c>) and in the transport's. One for each bus; it answers 503 until the transport has started.
+/// The HTTP endpoints of a node: requests, signals, the node document, and health. They are the same in the application's server
+/// (<c>MapServiceMesh</c>) and in the server of the transport. One object for each bus; it answers 503 until the transport has started.
 /// </summary>
 internal sealed class MeshEndpoints
 {
     private const string Json = "application/json";
 
-    // Reports are bounded by ServiceMesh:Errors:MaxDataBytes; a small limit for bodies must not make them unsendable.
-    private const int MostBytesOfReport = 8 * 1024 * 1024;
+    // ServiceMesh:Errors:MaxDataBytes bounds error reports; a small limit for bodies must not prevent them.
+    private const int MaxReportBytes = 8 * 1024 * 1024;
 
-    private static readonly TimeSpan s_longestPoll = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan s_maxPoll = TimeSpan.FromMinutes(1);
 
     private volatile HttpNode? _node;
 
-    /// <summary>True when the application serves these itself.</summary>
+    /// <summary>Whether the application serves these endpoints itself.</summary>
     public bool IsMapped { get; private set; }
 
     public void Open(HttpNode node) => _node = node;
@@ -31,10 +31,10 @@ internal sealed class MeshEndpoints
     public void Close() => _node = null;
 
     /// <summary>
-    /// The node has drained: ends when the others have nothing under way to it, within a bounded time, and lets go of
-    /// their polls. May be called again.
+    /// Called when the node has drained. Waits for a bounded time until the other nodes have no requests in flight to this node, then
+    /// answers their polls. Further calls do no harm.
     /// </summary>
-    public async Task FarewellAsync(ILogger? logger, CancellationToken cancellationToken)
+    public async Task ReleaseWatchersAsync(ILogger? logger, CancellationToken cancellationToken)
     {
         if (_node is not { IsDraining: true } node)
         {
@@ -44,13 +44,13 @@ internal sealed class MeshEndpoints
         var busy = await node.Watchers.UntilIdleAsync(cancellationToken).ConfigureAwait(false);
         if (busy.Count > 0 && logger is not null)
         {
-            HttpLog.NotHeard(logger, "nothing of theirs is left to answer", string.Join(", ", busy));
+            ServerLog.NotConfirmed(logger, "their last requests were answered", string.Join(", ", busy));
         }
 
         node.Watchers.Close();
     }
 
-    /// <summary>Maps them in the application's own server.</summary>
+    /// <summary>Maps the endpoints in the application's server.</summary>
     public IEndpointConventionBuilder MapIn(IEndpointRouteBuilder application)
     {
         IsMapped = true;
@@ -86,12 +86,12 @@ internal sealed class MeshEndpoints
         }
         catch (BadHttpRequestException malformed) when (!http.Response.HasStarted)
         {
-            // Too slow, cut off, no HTTP: Kestrel knows which, and its status says so.
-            await AnswerAsync(http, ReplyMessage.Failure((StatusCode)malformed.StatusCode, malformed.Message, notProcessed: true), "").ConfigureAwait(false);
+            // Too slow, cut off, or not HTTP: the status from Kestrel says which.
+            await AnswerAsync(http, Refuse((StatusCode)malformed.StatusCode, malformed.Message), "").ConfigureAwait(false);
         }
         catch (Exception failure) when (http.RequestAborted.IsCancellationRequested && failure is OperationCanceledException or IOException)
         {
-            // The caller has hung up: nobody is there to answer.
+            // The caller has closed the connection and reads no answer.
         }
     };
 
@@ -122,25 +122,28 @@ internal sealed class MeshEndpoints
             : null;
         var receipt = node.Local.Deliver(message!, groups, http.Request.Headers[MeshHeader.Individuals] != "no");
         http.Response.Headers[MeshHeader.Status] = "200";
-        await WriteAsync(http, 200, Json, JsonSerializer.SerializeToUtf8Bytes(receipt, HttpJsonContext.Default.SignalReceipt)).ConfigureAwait(false);
+        var body = JsonSerializer.SerializeToUtf8Bytes(receipt, HttpJsonContext.Default.SignalReceipt);
+        await WriteAsync(http, 200, Json, body).ConfigureAwait(false);
     }
 
     private static async Task DescribeAsync(HttpContext http, HttpNode node)
     {
         var query = http.Request.Query;
-        var known = query["of"] == node.Context.NodeId && long.TryParse(query["version"], NumberStyles.None, CultureInfo.InvariantCulture, out var version)
-            ? version
-            : (long?)null;
-        var wait = double.TryParse(query["wait"], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds) && seconds >= 0 && seconds < s_longestPoll.TotalSeconds
-            ? TimeSpan.FromSeconds(seconds)
-            : known is null ? TimeSpan.Zero : s_longestPoll;
-        var watcher = node.Meet(http.Request.Headers[MeshHeader.Watcher].ToString());
+        var hasVersion = long.TryParse(query["version"], NumberStyles.None, CultureInfo.InvariantCulture, out var version);
+        var known = hasVersion && query["of"] == node.Context.NodeId ? version : (long?)null;
+        var hasWait = double.TryParse(query["wait"], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds);
+        var wait = hasWait && seconds >= 0 && seconds < s_maxPoll.TotalSeconds ? TimeSpan.FromSeconds(seconds)
+            : known is null ? TimeSpan.Zero
+            : s_maxPoll;
+        var watcher = node.SeePeer(http.Request.Headers[MeshHeader.Watcher].ToString());
         await node.Watchers.PollAsync(watcher, known, query["idle"] == "1", wait, http.RequestAborted).ConfigureAwait(false);
         http.Response.Headers[MeshHeader.Status] = "200";
-        await WriteAsync(http, 200, Json, JsonSerializer.SerializeToUtf8Bytes(node.Describe(), HttpJsonContext.Default.NodeDocument)).ConfigureAwait(false);
+        var document = JsonSerializer.SerializeToUtf8Bytes(node.Describe(), HttpJsonContext.Default.NodeDocument);
+        await WriteAsync(http, 200, Json, document).ConfigureAwait(false);
     }
 
-    // Open to everybody, unless the application requires authorization for all of them: a load balancer asks it, and it says nothing but whether to send here.
+    // Open to every caller, unless the application requires authorization for all endpoints: load balancers ask it, and the answer only
+    // says whether to send requests here.
     private Task HealthAsync(HttpContext http) => _node switch
     {
         null => WriteAsync(http, 503, Json, """{"status":"Stopped"}"""u8.ToArray()),
@@ -154,13 +157,14 @@ internal sealed class MeshEndpoints
         {
             return (null, Refuse(
                 StatusCode.BadRequest,
-                $"'{TopicOf(http)}' is not a topic. A topic is one or more segments joined by '.'; a segment has letters, digits, '-' and '_' (ASCII); {Topic.MaxLength} characters at most."));
+                $"'{TopicOf(http)}' is not a topic. A topic has one or more segments, separated by '.'; a segment has letters, digits, " +
+                $"'-' and '_' (ASCII). A topic has at most {Topic.MaxLength} characters."));
         }
 
         var headers = new List<(string, string)>();
         foreach (var (name, values) in http.Request.Headers)
         {
-            // The rest is between HTTP's own parties.
+            // The other headers are between HTTP clients, proxies and servers.
             if (MessageWire.Reads(name))
             {
                 foreach (var value in values)
@@ -175,17 +179,21 @@ internal sealed class MeshEndpoints
             return (null, Refuse(StatusCode.BadRequest, error));
         }
 
-        var limit = topic == MeshTopics.Errors.Topic ? Math.Max(MostBytesOfReport, node.Context.MaxBodyBytes) : node.Context.MaxBodyBytes;
+        var limit = node.Context.MaxBodyBytes;
+        limit = topic == MeshTopics.Errors.Topic ? Math.Max(MaxReportBytes, limit) : limit;
         if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
         {
-            size.MaxRequestBodySize = null; // the mesh's own limit counts
+            size.MaxRequestBodySize = null; // the limit of the bus applies instead
         }
 
-        var body = await BoundedBody.ReadAsync(http.Request.Body, http.Request.ContentLength, limit, http.RequestAborted).ConfigureAwait(false);
+        var announced = http.Request.ContentLength;
+        var body = await BoundedBody.ReadAsync(http.Request.Body, announced, limit, http.RequestAborted).ConfigureAwait(false);
         return body is null
             ? (null, Refuse(
                 StatusCode.BodyTooLarge,
-                $"The body has {(http.Request.ContentLength is { } length ? $"{length}" : $"more than {limit}")} bytes; node '{node.Context.NodeId}' accepts {limit}. Send less, or raise its ServiceMesh:Request:MaxBodyBytes."))
+                $"The body has {announced?.ToString(CultureInfo.InvariantCulture) ?? $"more than {limit}"} bytes; " +
+                $"node '{node.Context.NodeId}' accepts {limit}. " +
+                $"Send less, or raise its {node.Context.KeyOf("Request:MaxBodyBytes")}."))
             : (message with { Body = body }, null);
     }
 

@@ -10,34 +10,37 @@ using Microsoft.Extensions.Logging;
 
 namespace ServiceMesh.Http;
 
-/// <summary>The Kestrel of a node whose application has no web server: a worker, a console program.</summary>
+/// <summary>The Kestrel server of a node whose application has no web server, such as a worker or a console program.</summary>
 internal sealed class OwnServer : IAsyncDisposable
 {
-    // 8,192 characters may become nine bytes each when they are written as percent-encoded UTF-8.
-    private const int MostHeaderBytes = 128 * 1024;
+    // 8,192 characters may take nine bytes each as percent-encoded UTF-8.
+    private const int MaxHeaderBytes = 128 * 1024;
 
     private readonly WebApplication _app;
 
     private OwnServer(WebApplication app) => _app = app;
 
-    /// <summary>Where it really listens: a port 0 has become one.</summary>
+    /// <summary>The addresses that it listens on; port 0 has been replaced by the actual port.</summary>
     public IReadOnlyCollection<string> Addresses { get; private init; } = [];
 
-    /// <exception cref="InvalidOperationException">It cannot listen there, or the certificate cannot be read; the message names the key.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// It cannot listen on an address, or the certificate cannot be read; the message names the key.
+    /// </exception>
     public static async Task<OwnServer> StartAsync(
-        IReadOnlyList<ListenAddress> addresses, MeshEndpoints endpoints, HttpTlsSettings tls, ILoggerFactory loggers, CancellationToken cancellationToken)
+        IReadOnlyList<ListenAddress> addresses, MeshEndpoints endpoints, Func<X509Certificate2> loadCertificate, string listenKey,
+        ILoggerFactory loggers, CancellationToken cancellationToken)
     {
-        var certificate = addresses.Any(a => a.IsTls) ? tls.LoadCertificate() : null;
+        var certificate = addresses.Any(a => a.IsTls) ? loadCertificate() : null;
         var builder = WebApplication.CreateEmptyBuilder(new());
         builder.Services.AddSingleton(loggers);
         builder.Services.AddRoutingCore();
-        builder.Services.AddSingleton<IHostLifetime, OfTheTransport>();
+        builder.Services.AddSingleton<IHostLifetime, NoopHostLifetime>();
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = null; // the endpoints have the mesh's own limit
-            kestrel.Limits.MaxRequestHeadersTotalSize = MostHeaderBytes;
-            kestrel.Limits.Http2.MaxRequestHeaderFieldSize = MostHeaderBytes; // one header may be all of them
+            kestrel.Limits.MaxRequestBodySize = null; // the endpoints apply the limit of the bus
+            kestrel.Limits.MaxRequestHeadersTotalSize = MaxHeaderBytes;
+            kestrel.Limits.Http2.MaxRequestHeaderFieldSize = MaxHeaderBytes; // one header may take all of it
             kestrel.Limits.MaxRequestHeaderCount = 2 * Headers.MaxCount;
             foreach (var address in addresses)
             {
@@ -54,14 +57,15 @@ internal sealed class OwnServer : IAsyncDisposable
         {
             await app.DisposeAsync().ConfigureAwait(false);
             throw new InvalidOperationException(
-                $"Cannot listen on {string.Join(';', addresses)} (ServiceMesh:Http:Listen): {failure.Message} Choose another port or stop what uses it.", failure);
+                $"Cannot listen on {string.Join(';', addresses)} ({listenKey}): {failure.Message} " +
+                "Choose another port, or stop the process that uses it.", failure);
         }
 
         var features = app.Services.GetRequiredService<IServer>().Features;
         return new(app) { Addresses = [.. features.Get<IServerAddressesFeature>()?.Addresses ?? []] };
     }
 
-    /// <summary>Listens no more and lets what is in flight end, until the token fires.</summary>
+    /// <summary>Stops listening and waits for the requests in flight, until the token fires.</summary>
     public Task StopAsync(CancellationToken cancellationToken) => _app.StopAsync(cancellationToken);
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
@@ -92,8 +96,8 @@ internal sealed class OwnServer : IAsyncDisposable
         }
     }
 
-    /// <summary>The application's host decides when this server ends, not a signal of its own.</summary>
-    private sealed class OfTheTransport : IHostLifetime
+    /// <summary>The transport ends this server, so it must not react to process signals itself.</summary>
+    private sealed class NoopHostLifetime : IHostLifetime
     {
         public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

@@ -7,16 +7,19 @@ using Microsoft.AspNetCore.Http;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// Who may call. Loopback is open to all but web pages; everywhere else callers are authenticated, by the shared token or by the application
-/// that serves the endpoints, unless the configuration says that openness is meant.
+/// Decides which callers are allowed. Loopback is open to all callers except web pages. Elsewhere callers are authenticated, by the shared
+/// token or by the application that serves the endpoints, unless the configuration allows unprotected calls.
 /// </summary>
-internal sealed class Protection(string? token, bool allowUnprotected)
+/// <param name="token">The shared token; null for none.</param>
+/// <param name="allowUnprotected">Whether unprotected calls are allowed.</param>
+/// <param name="keyOf">Returns the full path of a key, for messages.</param>
+internal sealed class Protection(string? token, bool allowUnprotected, Func<string, string> keyOf)
 {
     private const string Scheme = "Bearer ";
 
     private readonly byte[]? _hash = token is null ? null : SHA256.HashData(Encoding.UTF8.GetBytes(token));
 
-    /// <summary>The refusal for a caller who may not; null for one who may.</summary>
+    /// <summary>The refusal of a call; null if the call is allowed.</summary>
     public ReplyMessage? Refuse(HttpContext http)
     {
         if (_hash is not null)
@@ -31,7 +34,8 @@ internal sealed class Protection(string? token, bool allowUnprotected)
 
             http.Response.Headers.WWWAuthenticate = "Bearer";
             return ReplyMessage.Failure(
-                StatusCode.Unauthorized, "This node wants the token of its ServiceMesh:Http:Token as 'Authorization: Bearer TOKEN'.", notProcessed: true);
+                StatusCode.Unauthorized, $"This node requires the token of its {keyOf("Token")} as 'Authorization: Bearer TOKEN'.",
+                notProcessed: true);
         }
 
         if (allowUnprotected || http.GetEndpoint()?.Metadata.GetMetadata<IAuthorizeData>() is not null)
@@ -41,11 +45,12 @@ internal sealed class Protection(string? token, bool allowUnprotected)
 
         if (http.Request.Headers.Origin.Count > 0)
         {
-            // Any page that somebody on this machine opens can post to loopback; a browser says that it was a page.
+            // Every page in a browser on this machine can post to loopback; the browser adds the Origin header.
             return ReplyMessage.Failure(
                 StatusCode.Forbidden,
-                "The request carries an Origin header, so a web page sent it, and this node authenticates nobody. Set ServiceMesh:Http:Token, " +
-                "or call RequireAuthorization() on what MapServiceMesh() returns, or set ServiceMesh:Http:AllowUnprotected to true where it is meant.",
+                "The request has an Origin header, so a web page sent it, and this node does not authenticate callers. " +
+                $"Set {keyOf("Token")}, " +
+                $"or call RequireAuthorization() on the result of MapServiceMesh(), or set {keyOf("AllowUnprotected")} to true.",
                 notProcessed: true);
         }
 
@@ -53,8 +58,9 @@ internal sealed class Protection(string? token, bool allowUnprotected)
         return isExposed
             ? ReplyMessage.Failure(
                 StatusCode.Forbidden,
-                "This node listens beyond loopback and authenticates nobody, so it answers nobody there. Set ServiceMesh:Http:Token, " +
-                "or call RequireAuthorization() on what MapServiceMesh() returns, or set ServiceMesh:Http:AllowUnprotected to true where it is meant.",
+                "This node listens beyond loopback and does not authenticate callers, so it refuses requests from other machines. " +
+                $"Set {keyOf("Token")}, " +
+                $"or call RequireAuthorization() on the result of MapServiceMesh(), or set {keyOf("AllowUnprotected")} to true.",
                 notProcessed: true)
             : null;
     }

@@ -1,24 +1,23 @@
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// The other nodes that watch this node's document. A change is told to all of them at once, and whoever changes something
-/// can wait until they have heard: a watcher that asks for what comes after a version has taken that version in.
-/// Thread-safe.
+/// The other nodes that watch this node's document. A change is sent to all of them at once, and the node can wait until they have
+/// confirmed it: a watcher that polls with a version has processed that version. Thread-safe.
 /// </summary>
 internal sealed class Watchers
 {
-    // A watcher that is there answers within a round trip. One that hangs must not hold up a start or a drain for longer.
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);
+    // A watcher confirms within a round trip. A watcher that hangs must not delay a start or a drain for longer.
+    private static readonly TimeSpan s_maxWait = TimeSpan.FromSeconds(2);
 
-    // Names come from outside, so what is remembered of them is bounded. Who watches asks at least once a minute.
-    private const int MostWatchers = 4096;
+    // Names come from outside, so their number is bounded. A watcher polls at least once a minute.
+    private const int MaxWatchers = 4096;
     private static readonly TimeSpan s_stale = TimeSpan.FromMinutes(3);
 
     private readonly TimeProvider _clock;
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Watcher> _all = [];
     private TaskCompletionSource _changed = NewSignal();
-    private TaskCompletionSource _heard = NewSignal();
+    private TaskCompletionSource _confirmed = NewSignal();
     private long _version = 1;
     private bool _closed;
 
@@ -35,9 +34,9 @@ internal sealed class Watchers
         }
     }
 
-    /// <summary>Something in the document has changed: ends when everybody who watches has heard, or after two seconds.</summary>
-    /// <returns>Those who have not heard.</returns>
-    public Task<IReadOnlyList<string>> TellAsync(CancellationToken cancellationToken)
+    /// <summary>The document has changed. Completes when all watchers have confirmed it, or after two seconds.</summary>
+    /// <returns>The watchers that have not confirmed it.</returns>
+    public Task<IReadOnlyList<string>> NotifyAsync(CancellationToken cancellationToken)
     {
         long version;
         lock (_lock)
@@ -46,18 +45,22 @@ internal sealed class Watchers
             Renew(ref _changed);
         }
 
-        return UntilAllAsync(watcher => watcher.Heard >= version, cancellationToken);
+        return UntilAllAsync(watcher => watcher.Version >= version, cancellationToken);
     }
 
-    /// <summary>Ends when everybody who watches has nothing under way to this node any more, or after two seconds.</summary>
-    public Task<IReadOnlyList<string>> UntilIdleAsync(CancellationToken cancellationToken) => UntilAllAsync(watcher => watcher.IsIdle, cancellationToken);
+    /// <summary>Completes when no watcher has requests in flight to this node, or after two seconds.</summary>
+    /// <returns>The watchers that have not confirmed that.</returns>
+    public Task<IReadOnlyList<string>> UntilIdleAsync(CancellationToken cancellationToken) =>
+        UntilAllAsync(watcher => watcher.IsIdle, cancellationToken);
 
-    /// <summary>One long poll: ends when the version is another than the watcher knows, or after <paramref name="wait"/>.</summary>
-    /// <param name="name">Names the watcher; null for somebody who only looks.</param>
-    /// <param name="known">The version that it has taken in; null when it has none of this node.</param>
-    /// <param name="isIdle">Whether it says that nothing of it is under way.</param>
-    /// <param name="wait">How long it is willing to wait.</param>
-    /// <param name="gone">Fires when it has hung up.</param>
+    /// <summary>
+    /// One long poll: completes when the version differs from the one that the watcher knows, or after <paramref name="wait"/>.
+    /// </summary>
+    /// <param name="name">The name of the watcher; null for a caller that does not watch.</param>
+    /// <param name="known">The version that the watcher has processed; null if it has none of this node.</param>
+    /// <param name="isIdle">Whether the watcher has no requests in flight to this node.</param>
+    /// <param name="wait">How long the watcher waits.</param>
+    /// <param name="gone">Fires when the watcher has closed the connection.</param>
     public async Task PollAsync(string? name, long? known, bool isIdle, TimeSpan wait, CancellationToken gone)
     {
         Task changed;
@@ -69,7 +72,7 @@ internal sealed class Watchers
                 var watcher = new Watcher(known ?? -1, isIdle, _clock.GetTimestamp());
                 poll = watcher;
                 _all[name] = watcher;
-                Renew(ref _heard);
+                Renew(ref _confirmed);
             }
 
             changed = known == _version && !_closed ? _changed.Task : Task.CompletedTask;
@@ -81,17 +84,17 @@ internal sealed class Watchers
         }
         catch (TimeoutException)
         {
-            // Nothing has changed: it is told so, and asks again.
+            // Nothing has changed: the watcher receives the same document and polls again.
         }
         catch (OperationCanceledException) when (gone.IsCancellationRequested)
         {
-            // It has hung up without another poll: there is nobody to wait for.
+            // It has closed the connection without another poll, so the node does not wait for it.
             lock (_lock)
             {
                 if (name is not null && _all.TryGetValue(name, out var last) && ReferenceEquals(last, poll))
                 {
                     _all.Remove(name);
-                    Renew(ref _heard);
+                    Renew(ref _confirmed);
                 }
             }
 
@@ -99,7 +102,7 @@ internal sealed class Watchers
         }
     }
 
-    /// <summary>Answers all who wait, and makes nobody wait any more.</summary>
+    /// <summary>Answers all polls, and from then on each poll at once.</summary>
     public void Close()
     {
         lock (_lock)
@@ -111,16 +114,16 @@ internal sealed class Watchers
 
     private async Task<IReadOnlyList<string>> UntilAllAsync(Func<Watcher, bool> satisfies, CancellationToken cancellationToken)
     {
-        using var patience = new CancellationTokenSource(s_patience, _clock);
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        using var maxWait = new CancellationTokenSource(s_maxWait, _clock);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(maxWait.Token, cancellationToken);
         while (true)
         {
             string[] missing;
-            Task heard;
+            Task confirmed;
             lock (_lock)
             {
                 missing = [.. _all.Where(w => !satisfies(w.Value)).Select(w => w.Key)];
-                heard = _heard.Task;
+                confirmed = _confirmed.Task;
             }
 
             if (missing.Length == 0)
@@ -130,11 +133,11 @@ internal sealed class Watchers
 
             try
             {
-                await heard.WaitAsync(limit.Token).ConfigureAwait(false);
+                await confirmed.WaitAsync(limit.Token).ConfigureAwait(false);
             }
-            catch (OperationCanceledException) when (patience.IsCancellationRequested)
+            catch (OperationCanceledException) when (maxWait.IsCancellationRequested)
             {
-                // They do not count any more until they ask again.
+                // They are not waited for until they poll again.
                 lock (_lock)
                 {
                     foreach (var name in missing)
@@ -148,10 +151,10 @@ internal sealed class Watchers
         }
     }
 
-    // One for whom there is no place is answered as any other, and not waited for.
+    // A watcher without a place is answered like any other, and not waited for.
     private bool HasPlaceNeedsLock(string name)
     {
-        if (_all.Count < MostWatchers || _all.ContainsKey(name))
+        if (_all.Count < MaxWatchers || _all.ContainsKey(name))
         {
             return true;
         }
@@ -161,10 +164,10 @@ internal sealed class Watchers
             _all.Remove(stale);
         }
 
-        return _all.Count < MostWatchers;
+        return _all.Count < MaxWatchers;
     }
 
-    // Continuations run elsewhere, so completing under the lock calls nobody.
+    // Continuations run asynchronously, so no other code runs under the lock.
     private static void Renew(ref TaskCompletionSource signal)
     {
         signal.TrySetResult();
@@ -173,5 +176,5 @@ internal sealed class Watchers
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private sealed record Watcher(long Heard, bool IsIdle, long Asked);
+    private sealed record Watcher(long Version, bool IsIdle, long Asked);
 }

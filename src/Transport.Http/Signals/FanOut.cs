@@ -4,16 +4,16 @@ using System.Text.Json;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// A signal to everybody who wants it: one copy to each node with subscribers of their own, one to a member of each group,
-/// and what one node gets travels as one copy. A group whose member refuses is offered to another.
+/// Sends a signal to all its subscribers: one copy to each node that has subscribers without a group, and one to a member of each group.
+/// Everything for one node travels in one copy. A group whose member refuses is offered to another member.
 /// </summary>
-internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, TimeSpan timeOfCopy, CancellationToken stopping)
+internal sealed class FanOut(HttpNode node, BufferedClient client, PeerDirectory peers, TimeSpan copyTimeout, CancellationToken stopping)
 {
-    private const int MostBytesOfReceipt = 1024 * 1024;
+    private const int MaxReceiptBytes = 1024 * 1024;
 
     public async ValueTask<SignalResult> SendAsync(Message signal, CancellationToken cancellationToken)
     {
-        var routes = mesh.Routes;
+        var routes = peers.Routes;
         var route = routes.SignalsOf(signal.Topic);
         var result = new Tally();
         var copies = new Dictionary<Endpoint, Copy>();
@@ -31,7 +31,7 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, 
                 {
                     CopyTo(copies, endpoint).Groups.Add(group);
                 }
-                else if ((group.Why ?? group.WhyNobody(routes)) is { } why)
+                else if ((group.Why ?? group.WhyNoMember(routes)) is { } why)
                 {
                     result.Fail($"Group '{group.Name}': {why}");
                 }
@@ -42,12 +42,13 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, 
                 return result.ToResult();
             }
 
-            waiting = [.. (await Task.WhenAll(copies.Select(copy => DeliverAsync(signal, copy.Key, copy.Value, routes, result, cancellationToken))).ConfigureAwait(false)).SelectMany(g => g)];
+            var deliveries = copies.Select(copy => DeliverAsync(signal, copy.Key, copy.Value, routes, result, cancellationToken));
+            waiting = [.. (await Task.WhenAll(deliveries).ConfigureAwait(false)).SelectMany(g => g)];
             copies.Clear();
         }
     }
 
-    // A node that said that it is leaving wants no signals any more. One that has gone without a word should have had it.
+    // A node that announced that it leaves wants no signals. A node that is gone without an announcement should have received this one.
     private static void Add(Endpoint endpoint, Routes routes, Dictionary<Endpoint, Copy> copies, Tally result)
     {
         if (endpoint.TryBegin())
@@ -68,13 +69,13 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, 
         }
         else
         {
-            endpoint.End(); // the copy that is under way anyway has been counted
+            endpoint.End(); // the copy that goes there anyway has been counted
         }
 
         return copy;
     }
 
-    /// <summary>Delivers one copy. What comes back are the groups that need another member.</summary>
+    /// <summary>Delivers one copy. Returns the groups that need another member.</summary>
     private async Task<IReadOnlyList<Group>> DeliverAsync(
         Message signal, Endpoint endpoint, Copy copy, Routes routes, Tally result, CancellationToken cancellationToken)
     {
@@ -91,22 +92,23 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, 
         {
             throw new OperationCanceledException(failure.Message, failure, cancellationToken);
         }
-        catch (Exception failure) when (!cancellationToken.IsCancellationRequested && failure is HttpRequestException or IOException or JsonException or OperationCanceledException or PhaseTimeoutException)
+        catch (Exception failure) when (!cancellationToken.IsCancellationRequested && IsDeliveryFailure(failure))
         {
+            var outcome = (failure as NotTakenException)?.Outcome ?? AttemptOutcome.OfFailure(wasSent: !SendFailure.WasNotSent(failure));
+            outcome.ApplyTo(endpoint);
             if (failure is not NotTakenException)
             {
-                endpoint.RecordFailure();
-                mesh.Suspect(endpoint);
+                peers.ProbeNow(endpoint);
             }
 
-            var reason = $"{routes.MemberOf(endpoint)} {WhyNot(failure)}";
-            var mayHaveIt = failure is not NotTakenException && !Connections.WasNotSent(failure);
+            var reason = $"{routes.MemberOf(endpoint)} {Describe(failure)}";
+            var mayHaveIt = failure is not NotTakenException && outcome.MayHaveRun;
             if (copy.ToIndividuals || mayHaveIt)
             {
                 result.Fail(reason);
             }
 
-            // A group gets a signal once: when this member may have it, no other is asked.
+            // A group receives a signal once: if this member may have it, no other member is asked.
             return mayHaveIt ? [] : [.. copy.Groups.Where(g => g.Refuse(reason))];
         }
         finally
@@ -115,42 +117,64 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, 
         }
     }
 
-    private string WhyNot(Exception failure) => failure switch
+    private static bool IsDeliveryFailure(Exception failure) =>
+        failure is HttpRequestException or IOException or JsonException or OperationCanceledException or PhaseTimeoutException;
+
+    private string Describe(Exception failure) => failure switch
     {
         OperationCanceledException when stopping.IsCancellationRequested => "had not answered when the bus stopped",
-        OperationCanceledException when !Connections.WasNotSent(failure) => $"did not take it within {timeOfCopy.TotalSeconds:0} s",
-        _ => Connections.ReasonOf(failure),
+        OperationCanceledException when !SendFailure.WasNotSent(failure) => $"did not take it within {copyTimeout.TotalSeconds:0} s",
+        _ => SendFailure.Describe(failure),
     };
 
-    private async Task<SignalReceipt> PostAsync(Message signal, Member member, string[] groups, bool toIndividuals, CancellationToken cancellationToken)
+    private async Task<SignalReceipt> PostAsync(
+        Message signal, Member member, string[] groups, bool toIndividuals, CancellationToken cancellationToken)
     {
-        using var limit = new CancellationTokenSource(timeOfCopy, node.Context.Clock);
+        using var limit = new CancellationTokenSource(copyTimeout, node.Context.Clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopping, cancellationToken);
-        var headers = new List<(string, string)> { (MeshHeader.Groups, string.Join(',', groups)), (MeshHeader.Individuals, toIndividuals ? "yes" : "no") };
-        MessageWire.Write(signal, headers, static (list, name, value) => list.Add((name, value)));
-        var response = await connections.SendAsync(
-            member, HttpMethod.Post, member.Service.PathOf(signal.Kind, signal.Topic), headers, signal.ContentType, signal.Body,
-            MostBytesOfReceipt, either.Token, isMessage: true).ConfigureAwait(false);
-        if (response is { Status: 200 } answer)
+        var uri = member.UriOf(signal.Kind, signal.Topic);
+        using var request = client.Make(member.Target, HttpMethod.Post, uri, signal.ContentType, signal.Body);
+        request.Headers.TryAddWithoutValidation(MeshHeader.Groups, string.Join(',', groups));
+        request.Headers.TryAddWithoutValidation(MeshHeader.Individuals, toIndividuals ? "yes" : "no");
+        MessageWire.Write(signal, request.Headers, static (headers, name, value) => headers.TryAddWithoutValidation(name, value));
+        var exchange = await client.SendAsync(request, member.Target, MaxReceiptBytes, TimeSpan.Zero, either.Token).ConfigureAwait(false);
+        if (exchange.IsTooLarge)
         {
-            return JsonSerializer.Deserialize(answer.Body.Span, HttpJsonContext.Default.SignalReceipt) is { } receipt && !receipt.Refused.Contains(null!)
-                ? receipt
-                : throw new JsonException("The receipt is null, or something in it is.");
+            throw new HttpRequestException("answered with a receipt that is too large");
         }
 
-        if (response is not { } refused)
+        if (exchange.Reply.Status != 200)
         {
-            throw new HttpRequestException("answered with too much");
+            throw Refusal(exchange, member);
         }
 
-        var refusal = ReplyWire.Read(refused, member.ToString(), false, node.Context.Clock, out _);
-        throw refusal.NotProcessed ? new NotTakenException($"refused it: {refusal.Error}") : new HttpRequestException($"refused it: {refusal.Error}");
+        var receipt = JsonSerializer.Deserialize(exchange.Reply.Body.Span, HttpJsonContext.Default.SignalReceipt);
+        if (receipt is null || receipt.Refused.Contains(null!))
+        {
+            throw new JsonException("The receipt, or an item in it, is null.");
+        }
+
+        AttemptOutcome.OfAnswer(200, isFromNode: true, isNotProcessed: false, null, exchange.Latency).ApplyTo(member.Endpoint);
+        return receipt;
     }
 
-    /// <summary>The node said that it has delivered nothing, so its groups may be offered to others.</summary>
-    private sealed class NotTakenException(string message) : HttpRequestException(message);
+    private HttpRequestException Refusal(HttpExchange exchange, Member member)
+    {
+        var reply = ReplyWire.Read(exchange.Reply, member.ToString(), false, node.Context.Clock, out var isFromNode);
+        var message = $"refused it: {reply.Error}";
+        return reply.NotProcessed
+            ? new NotTakenException(
+                message, AttemptOutcome.OfAnswer((int)reply.Status, isFromNode, isNotProcessed: true, reply.RetryAfter, exchange.Latency))
+            : new HttpRequestException(message);
+    }
 
-    /// <summary>What one endpoint gets at once.</summary>
+    /// <summary>The node answered that it has delivered nothing, so its groups may be offered to other members.</summary>
+    private sealed class NotTakenException(string message, AttemptOutcome outcome) : HttpRequestException(message)
+    {
+        public AttemptOutcome Outcome => outcome;
+    }
+
+    /// <summary>What one endpoint receives in one copy.</summary>
     private sealed class Copy
     {
         public bool ToIndividuals { get; init; }
@@ -158,18 +182,21 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, 
         public List<Group> Groups { get; } = [];
     }
 
-    /// <summary>One group that has not got its copy yet, and the members that it was offered to.</summary>
+    /// <summary>One group that has not received its copy yet, and the members that it was offered to.</summary>
     private sealed class Group(GroupRoute route)
     {
         private readonly List<Endpoint> _tried = new(1);
 
         public string Name => route.Name;
 
-        /// <summary>What the last member said that was asked; null when none was.</summary>
+        /// <summary>Why the last member that was asked refused; null if none was asked.</summary>
         public string? Why { get; private set; }
 
-        /// <summary>Why no member was chosen: the balancer, or those that have gone without a word and should have had it; null when there are none.</summary>
-        public string? WhyNobody(Routes routes)
+        /// <summary>
+        /// Why no member was chosen: the balancer failed, or members are gone without an announcement and should have received the signal.
+        /// Null if there are no such members.
+        /// </summary>
+        public string? WhyNoMember(Routes routes)
         {
             if (route.Balancer.Trouble is { } trouble)
             {
@@ -180,10 +207,11 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, 
             return gone.Length == 0 ? null : $"no member is reachable: {string.Join(", ", gone.Take(3).Select(m => $"{m} {m.Trouble}"))}";
         }
 
-        /// <summary>The next member, counted as in flight; null when all were tried.</summary>
+        /// <summary>The next member, counted as in flight; null if all were tried.</summary>
         public Endpoint? TrySelect()
         {
-            while (route.Balancer.Pick(new PickContext { Tried = CollectionsMarshal.AsSpan(_tried) }) is { } endpoint && !_tried.Contains(endpoint))
+            while (route.Balancer.Pick(new PickContext { Tried = CollectionsMarshal.AsSpan(_tried) }) is { } endpoint
+                && !_tried.Contains(endpoint))
             {
                 _tried.Add(endpoint);
                 if (endpoint.TryBegin())
@@ -195,7 +223,7 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, 
             return null;
         }
 
-        // A member that is no longer one has nothing to complain about.
+        // A node that has no member of the group is not a failure to report.
         public bool Refuse(Refusal refusal) => refusal.Status == (int)StatusCode.NotFound || Refuse(refusal.Detail);
 
         public bool Refuse(string reason)
@@ -205,7 +233,7 @@ internal sealed class FanOut(HttpNode node, Connections connections, Mesh mesh, 
         }
     }
 
-    /// <summary>Counts what became of the copies, which end in any order.</summary>
+    /// <summary>Counts the results of the copies, which end in any order. Thread-safe.</summary>
     private sealed class Tally
     {
         private readonly Lock _lock = new();

@@ -1,11 +1,11 @@
 namespace ServiceMesh.Http;
 
-/// <summary>Reads a body that may not be longer than a limit, and takes no more memory than has really come.</summary>
+/// <summary>Reads a body up to a limit, and allocates no more memory than for the bytes that have arrived.</summary>
 internal static class BoundedBody
 {
     private const int FirstBuffer = 64 * 1024;
 
-    /// <summary>The whole body, or null when it is longer: known from its announced length before anything is read.</summary>
+    /// <summary>The whole body; null if it is longer than the limit, which its announced length may show before anything is read.</summary>
     public static async Task<byte[]?> ReadAsync(Stream stream, long? announced, int limit, CancellationToken cancellationToken)
     {
         if (announced > limit)
@@ -13,20 +13,20 @@ internal static class BoundedBody
             return null;
         }
 
-        // One byte more than is allowed shows that there is more.
-        var most = (int)Math.Min(announced ?? (limit + 1L), Array.MaxLength);
-        var buffer = new byte[Math.Min(most, FirstBuffer)];
+        // One byte more than the limit shows that the body is longer.
+        var max = (int)Math.Min(announced ?? (limit + 1L), Array.MaxLength);
+        var buffer = new byte[Math.Min(max, FirstBuffer)];
         var length = 0;
         while (true)
         {
             if (length == buffer.Length)
             {
-                if (length >= most)
+                if (length >= max)
                 {
                     break;
                 }
 
-                Array.Resize(ref buffer, (int)Math.Min(most, buffer.Length * 2L));
+                Array.Resize(ref buffer, (int)Math.Min(max, buffer.Length * 2L));
             }
 
             var read = await stream.ReadAsync(buffer.AsMemory(length), cancellationToken).ConfigureAwait(false);

@@ -4,23 +4,23 @@ using System.Globalization;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// A message as HTTP headers and back. The body travels as it is; its media type is HTTP's own <c>Content-Type</c>, and
-/// the topic is in the path. Pure.
+/// A message as HTTP headers and back. The body travels unchanged; its media type is the <c>Content-Type</c> of HTTP, and the topic is in
+/// the path. Pure.
 /// </summary>
 internal static class MessageWire
 {
-    /// <summary>The longest name of a message that is accepted: node ids are shorter than topics.</summary>
-    private const int LongestId = 300;
+    /// <summary>The maximum length of an id: node ids are shorter than topics.</summary>
+    private const int MaxIdLength = 300;
 
     private static long s_nameless;
 
     public static string PathOf(MessageKind kind, Topic topic) =>
         $"/mesh/v1/{(kind == MessageKind.Request ? "request" : "signal")}/{topic}";
 
-    /// <summary>Everything but the content type, the topic and the body. The deadline is what is left of it now.</summary>
-    /// <param name="message">What is sent.</param>
-    /// <param name="to">Where the headers go.</param>
-    /// <param name="add">Adds one there; without a closure, since this is done for every message.</param>
+    /// <summary>Writes everything except content type, topic and body. The deadline becomes the time that is left now.</summary>
+    /// <param name="message">The message.</param>
+    /// <param name="to">The target of the headers.</param>
+    /// <param name="add">Adds one header to the target; without a closure, because this runs for every message.</param>
     public static void Write<T>(Message message, T to, Action<T, string, string> add)
     {
         add(to, MeshHeader.Id, HeaderText.Encode(message.Id.ToString()));
@@ -32,7 +32,7 @@ internal static class MessageWire
         Write(message.Headers, to, add);
     }
 
-    /// <summary>Headers of a message or a reply, each under a name of its own.</summary>
+    /// <summary>Writes the headers of a message or a reply.</summary>
     public static void Write<T>(Headers headers, T to, Action<T, string, string> add)
     {
         if (headers.Count == 0)
@@ -53,11 +53,12 @@ internal static class MessageWire
         }
     }
 
-    /// <summary>Whether a header of a message is the wire's affair; all others are between HTTP's own parties.</summary>
-    public static bool Reads(string name) => name.StartsWith("mesh-", StringComparison.OrdinalIgnoreCase) || MeshHeader.IsCommon(name);
+    /// <summary>Whether a header belongs to the message; all others are between HTTP clients, proxies and servers.</summary>
+    public static bool Reads(string name) =>
+        name.StartsWith("mesh-", StringComparison.OrdinalIgnoreCase) || MeshHeader.IsCommon(name);
 
     /// <summary>
-    /// Reads what arrived for a topic. The body is added by whoever has read it; when it is no message, the error says what
+    /// Reads a message that arrived for a topic; the caller adds the body. If the headers are not those of a message, the error says what
     /// is wrong and what is allowed.
     /// </summary>
     public static bool TryRead(
@@ -80,13 +81,16 @@ internal static class MessageWire
             if (name.Equals(MeshHeader.Id, StringComparison.OrdinalIgnoreCase))
             {
                 id = ReadId(HeaderText.Decode(value));
-                error = value.Length is 0 or > LongestId ? $"{MeshHeader.Id} has {value.Length} characters; 1 to {LongestId} are allowed." : error;
+                error = value.Length is 0 or > MaxIdLength
+                    ? $"{MeshHeader.Id} has {value.Length} characters; 1 to {MaxIdLength} are allowed."
+                    : error;
             }
             else if (name.Equals(MeshHeader.Timeout, StringComparison.OrdinalIgnoreCase))
             {
                 var isNumber = long.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var left);
                 error = isNumber ? error : $"{MeshHeader.Timeout} is '{Cut(value)}'; a whole number of milliseconds is allowed.";
-                deadline = isNumber && kind == MessageKind.Request ? Deadline.After(TimeSpan.FromMilliseconds(Math.Min(left, (long)TimeSpan.FromDays(1).TotalMilliseconds)), clock) : deadline;
+                var time = TimeSpan.FromMilliseconds(Math.Min(left, (long)TimeSpan.FromDays(1).TotalMilliseconds));
+                deadline = isNumber && kind == MessageKind.Request ? Deadline.After(time, clock) : deadline;
             }
             else if (TryReadOwn(name, value) is { } header)
             {
@@ -108,16 +112,21 @@ internal static class MessageWire
 
         message = new Message
         {
-            Id = id, Kind = kind, Topic = topic, Headers = read!, Deadline = deadline,
-            // What curl -d says when nobody tells it otherwise; the configured serializer reads it.
+            Id = id,
+            Kind = kind,
+            Topic = topic,
+            Headers = read!,
+            Deadline = deadline,
+            // The default of curl -d; the configured serializer reads the body then.
             ContentType = contentType is null or "application/x-www-form-urlencoded" ? "" : contentType,
         };
         return true;
     }
 
-    /// <summary>A header of the message itself; null for one that is HTTP's or the wire's.</summary>
+    /// <summary>A header of the message itself; null for a header of HTTP or of the wire.</summary>
     public static (string Name, string Value)? TryReadOwn(string name, string value) =>
-        name.StartsWith(MeshHeader.OfMessage, StringComparison.OrdinalIgnoreCase) ? (name[MeshHeader.OfMessage.Length..], HeaderText.Decode(value))
+        name.StartsWith(MeshHeader.OfMessage, StringComparison.OrdinalIgnoreCase)
+            ? (name[MeshHeader.OfMessage.Length..], HeaderText.Decode(value))
         : MeshHeader.IsCommon(name) ? (name, value)
         : null;
 

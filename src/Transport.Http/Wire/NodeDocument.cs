@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace ServiceMesh.Http;
 
-/// <summary>What <c>GET /mesh/v1/node</c> answers: who a node is, what it handles, and how it is.</summary>
+/// <summary>The answer of <c>GET /mesh/v1/node</c>: the identity of a node, what it handles, and its state.</summary>
 internal sealed record NodeDocument
 {
     public required string Id { get; init; }
@@ -16,24 +16,28 @@ internal sealed record NodeDocument
     /// <summary>Seconds.</summary>
     public required double Uptime { get; init; }
 
-    /// <summary>Finishes what it has and takes nothing more.</summary>
+    /// <summary>Whether the node finishes its messages and takes no new ones.</summary>
     public required bool Draining { get; init; }
 
-    /// <summary>Counts the changes of all that stands here but load and uptime. Of one id; another id is another node.</summary>
+    /// <summary>Counts the changes of everything here except load and uptime, for one id. Another id is another node.</summary>
     public required long Version { get; init; }
 
-    /// <summary>How full its fullest handler is: 0 is idle, 1 is full, more is a queue.</summary>
+    /// <summary>The highest load of its handlers: 0 is idle, 1 is full, more than 1 means a queue.</summary>
     public required double Load { get; init; }
 
-    /// <summary>The topics that it answers.</summary>
+    /// <summary>The topics whose requests it handles.</summary>
     public required IReadOnlyList<Interest> Requests { get; init; }
 
-    /// <summary>The patterns that it wants signals of.</summary>
+    /// <summary>The patterns of signals that it subscribes to.</summary>
     public required IReadOnlyList<Interest> Signals { get; init; }
 
     public NodeInfo ToNodeInfo() => new()
     {
-        Id = Id, Name = Name, Host = Host, ProcessId = ProcessId, IsDraining = Draining,
+        Id = Id,
+        Name = Name,
+        Host = Host,
+        ProcessId = ProcessId,
+        IsDraining = Draining,
         Uptime = TimeSpan.FromSeconds(Math.Clamp(Uptime, 0, TimeSpan.MaxValue.TotalSeconds / 2)),
         Subscriptions =
         [
@@ -43,18 +47,18 @@ internal sealed record NodeDocument
     };
 }
 
-/// <summary>One topic or pattern, and its group; null for a subscriber of its own.</summary>
+/// <summary>One topic or pattern, and its group; null for a subscriber without a group.</summary>
 internal sealed record Interest(string Topic, string? Group = null);
 
-/// <summary>What became of a signal at one node.</summary>
+/// <summary>The result of a signal at one node.</summary>
 internal sealed record SignalReceipt(int Receivers, IReadOnlyList<Refusal> Refused);
 
-/// <summary>A group that got no copy here, and why.</summary>
+/// <summary>A group that received no copy, and why.</summary>
 internal sealed record Refusal(string Group, int Status, string Detail);
 
 [JsonSerializable(typeof(NodeDocument))]
 [JsonSerializable(typeof(SignalReceipt))]
 [JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true,
-    RespectRequiredConstructorParameters = true)]
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 internal sealed partial class HttpJsonContext : JsonSerializerContext;

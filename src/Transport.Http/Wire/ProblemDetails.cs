@@ -5,12 +5,12 @@ using Microsoft.AspNetCore.WebUtilities;
 
 namespace ServiceMesh.Http;
 
-/// <summary>Failures as RFC 9457 describes them: JSON that any client can show.</summary>
+/// <summary>Failures as problem details (RFC 9457): JSON that any client can show.</summary>
 internal static class ProblemDetails
 {
     public const string ContentType = "application/problem+json";
 
-    // It is shown to people who call by curl, and by its content type never taken for a page: quotes may stay quotes.
+    // Users of curl read it, and its content type prevents browsers from treating it as a page, so quotes need no escapes.
     private static readonly JsonWriterOptions s_readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public static byte[] Write(int status, string detail, string topic, bool notProcessed)
@@ -35,7 +35,7 @@ internal static class ProblemDetails
         return buffer.WrittenSpan.ToArray();
     }
 
-    /// <summary>The sentence in it, the title at least; null when the body is no problem details.</summary>
+    /// <summary>The detail, or the title if there is no detail; null if the body is not problem details.</summary>
     public static string? ReadDetail(ReadOnlySpan<byte> body)
     {
         try

@@ -3,16 +3,16 @@ using System.Globalization;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// A reply as an HTTP response and back. A failure without a body of its own is problem details (RFC 9457). Pure.
+/// A reply as an HTTP response and back. A failure without a body becomes problem details (RFC 9457). Pure.
 /// </summary>
 internal static class ReplyWire
 {
-    // A sentence beside a body of the handler's own: long enough for any that the bus makes.
-    private const int LongestErrorHeader = 1024;
+    // The error of a reply that has a body: long enough for every message of the bus.
+    private const int MaxErrorHeader = 1024;
 
     private const StatusCode BadGateway = (StatusCode)502;
 
-    // HTTP forbids a body with these, and has no others than three digits.
+    // HTTP forbids a body with these statuses, and allows three digits only.
     private static int HttpStatusOf(StatusCode status) => (int)status switch
     {
         204 or 205 or 304 => 200,
@@ -44,23 +44,23 @@ internal static class ReplyWire
 
         if (reply.Error is { } error)
         {
-            var sentence = error.Length <= LongestErrorHeader ? error : error[..LongestErrorHeader] + "…";
+            var sentence = error.Length <= MaxErrorHeader ? error : error[..MaxErrorHeader] + "…";
             headers.Add((MeshHeader.Error, HeaderText.Encode(sentence)));
         }
 
         return new(status, reply.ContentType, headers, reply.Body);
     }
 
-    /// <summary>Whether a header of an answer is the wire's affair; all others are between HTTP's own parties.</summary>
+    /// <summary>Whether a header belongs to the reply; all others are between HTTP clients, proxies and servers.</summary>
     public static bool Reads(string name) =>
         MessageWire.Reads(name) || name.Equals("Retry-After", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>Reads an answer, a foreign server's included: that has HTTP's status and headers only.</summary>
-    /// <param name="response">What came.</param>
-    /// <param name="from">Whom to name when it is no answer.</param>
-    /// <param name="isForeign">True when the server is not expected to be a node.</param>
+    /// <summary>Reads a reply, also that of a foreign server, which has only the status and headers of HTTP.</summary>
+    /// <param name="response">The response.</param>
+    /// <param name="from">The name of the server, for messages.</param>
+    /// <param name="isForeign">True if the server is not expected to be a node.</param>
     /// <param name="clock">The clock that dates are compared with.</param>
-    /// <param name="isFromNode">Whether a node said it, and not a server or proxy that knows nothing of nodes.</param>
+    /// <param name="isFromNode">Whether a node sent the response, and not a server or proxy that is not part of the mesh.</param>
     public static ReplyMessage Read(HttpReply response, string from, bool isForeign, TimeProvider clock, out bool isFromNode)
     {
         int? meshStatus = null;
@@ -70,7 +70,8 @@ internal static class ReplyWire
         List<(string, string)>? own = null;
         foreach (var (name, value) in response.Headers)
         {
-            if (name.Equals(MeshHeader.Status, StringComparison.OrdinalIgnoreCase) && int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var status))
+            if (name.Equals(MeshHeader.Status, StringComparison.OrdinalIgnoreCase)
+                && int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var status))
             {
                 meshStatus = status;
             }
@@ -95,7 +96,7 @@ internal static class ReplyWire
         isFromNode = meshStatus is not null;
         if (!isFromNode && !(isForeign && response.Status is >= 200 and < 300 && !IsPage(response)))
         {
-            return Stranger(response, from, notProcessed, isForeign, retryAfter);
+            return ReadUnexpected(response, from, notProcessed, isForeign, retryAfter);
         }
 
         var isProblem = response.ContentType.StartsWith(ProblemDetails.ContentType, StringComparison.OrdinalIgnoreCase);
@@ -111,11 +112,12 @@ internal static class ReplyWire
         };
     }
 
-    // Nobody answers a message with a page for people.
-    private static bool IsPage(HttpReply response) => response.ContentType.StartsWith("text/html", StringComparison.OrdinalIgnoreCase);
+    // A service does not answer a message with a page for a browser.
+    private static bool IsPage(HttpReply response) =>
+        response.ContentType.StartsWith("text/html", StringComparison.OrdinalIgnoreCase);
 
-    // A proxy's error page, a web server behind the wrong port: said as what it is, and never taken for a node's answer.
-    private static ReplyMessage Stranger(HttpReply response, string from, bool notProcessed, bool isForeign, TimeSpan? retryAfter)
+    // The error page of a proxy, or a web server behind the wrong port: reported as such, and never taken for the answer of a node.
+    private static ReplyMessage ReadUnexpected(HttpReply response, string from, bool notProcessed, bool isForeign, TimeSpan? retryAfter)
     {
         var isProblem = response.ContentType.StartsWith(ProblemDetails.ContentType, StringComparison.OrdinalIgnoreCase);
         if (isProblem && ProblemDetails.ReadDetail(response.Body.Span) is { } detail)
@@ -123,17 +125,23 @@ internal static class ReplyWire
             return ReplyMessage.Failure((StatusCode)response.Status, detail, notProcessed, retryAfter);
         }
 
-        var what = $"{from} answered {response.Status} with {(response.ContentType.Length == 0 ? "no content type" : $"'{response.ContentType}'")}";
+        var type = response.ContentType.Length == 0 ? "no content type" : $"'{response.ContentType}'";
+        var what = $"{from} answered {response.Status} with {type}";
         return (isForeign, response.Status) switch
         {
-            (true, >= 200 and < 300) => ReplyMessage.Failure(BadGateway, $"{what}, which is a page for people. Is the path right?", notProcessed, retryAfter),
+            (true, >= 200 and < 300) => ReplyMessage.Failure(
+                BadGateway, $"{what}, which is a page for a browser. Check the path of the topic.", notProcessed, retryAfter),
             (true, var status) => ReplyMessage.Failure((StatusCode)Math.Max(status, 300), $"{what}.", notProcessed, retryAfter),
             (_, >= 400 and < 600) => ReplyMessage.Failure(
-                (StatusCode)response.Status, $"{what}, which is not how a ServiceMesh node answers. Is it a proxy, or another server at this address?", notProcessed, retryAfter),
-            _ => ReplyMessage.Failure(StatusCode.Unavailable, $"{what}, which is not how a ServiceMesh node answers. Is the address right?"),
+                (StatusCode)response.Status,
+                $"{what}, which is not how a ServiceMesh node answers. There may be a proxy, or another server at this address.",
+                notProcessed, retryAfter),
+            _ => ReplyMessage.Failure(
+                StatusCode.Unavailable, $"{what}, which is not how a ServiceMesh node answers. Check the address of the service."),
         };
     }
 }
 
-/// <summary>What travels back: an HTTP response, without HTTP's own objects.</summary>
-internal readonly record struct HttpReply(int Status, string ContentType, IReadOnlyList<(string Name, string Value)> Headers, ReadOnlyMemory<byte> Body);
+/// <summary>An HTTP response without the objects of the platform.</summary>
+internal readonly record struct HttpReply(
+    int Status, string ContentType, IReadOnlyList<(string Name, string Value)> Headers, ReadOnlyMemory<byte> Body);

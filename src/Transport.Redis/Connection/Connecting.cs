@@ -56,7 +56,7 @@ internal static class Connecting
         {
             CloseLate(connecting);
             var why = await Diagnosis.OfAsync(configuration, failure, cancellationToken).ConfigureAwait(false);
-            throw new TransportException($"Redis could not be used within {options.ConnectTimeout}: {why} (ServiceMesh:Redis:Configuration)", failure);
+            throw new TransportException($"Redis could not be used within {options.ConnectTimeout}: {why} ({context.KeyOf("Redis:Configuration")})", failure);
         }
         catch (OperationCanceledException)
         {

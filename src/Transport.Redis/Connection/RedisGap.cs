@@ -21,16 +21,16 @@ public sealed record RedisGap
 
 /// <summary>
 /// Tells of gaps in the connection of one bus. Resolve it from the container, by the bus's key where there are several.
-/// Handlers are called one after the other on a thread of the pool; one that throws is logged and changes nothing.
-/// Thread-safe.
+/// Handlers are called one after the other on a thread of the pool, with this object as the sender; an exception of a handler
+/// is logged and has no other effect. Thread-safe.
 /// </summary>
 public sealed class RedisGaps
 {
     /// <summary>A gap began; <see cref="RedisGap.To"/> is null.</summary>
-    public event Action<RedisGap>? Began;
+    public event EventHandler<RedisGap>? Began;
 
     /// <summary>A gap ended. Reload now what may have been missed.</summary>
-    public event Action<RedisGap>? Ended;
+    public event EventHandler<RedisGap>? Ended;
 
     internal void Raise(RedisGap gap, Action<Exception> onFailure)
     {
@@ -38,7 +38,7 @@ public sealed class RedisGaps
         {
             try
             {
-                ((Action<RedisGap>)handler)(gap);
+                ((EventHandler<RedisGap>)handler)(this, gap);
             }
             catch (Exception failure)
             {

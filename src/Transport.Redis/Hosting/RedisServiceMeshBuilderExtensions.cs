@@ -11,8 +11,6 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Adds the Redis transport.</summary>
 public static class RedisServiceMeshBuilderExtensions
 {
-    private static readonly string[] s_keys = ["Configuration", "Wire", "KeyPrefix", "ConnectTimeout", "KeepTrying"];
-
     /// <summary>
     /// Makes the Redis transport available under the name <c>Redis</c>. It reads the section <c>Redis</c> of the bus's
     /// configuration, and adds a <see cref="RedisGaps"/> to the container (with the bus's key where there are several).
@@ -23,10 +21,10 @@ public static class RedisServiceMeshBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         var (services, name) = (builder.Services, builder.Name);
-        var options = services.AddOptions<RedisTransportOptions>(name);
+        var options = services.AddOptions<RedisTransportOptions>(name).ValidateOnStart();
         if (builder.Configuration is { } section)
         {
-            options.Configure(target => SectionBinding.Explained(() => section.GetSection("Redis").Bind(target), typeof(RedisWire)));
+            options.Configure(target => SectionBinding.Explained(() => section.GetSection(RedisTransportOptions.TransportName).Bind(target), typeof(RedisWire)));
         }
 
         if (configure is not null)
@@ -35,14 +33,14 @@ public static class RedisServiceMeshBuilderExtensions
         }
 
         services.AddSingleton<IValidateOptions<RedisTransportOptions>>(provider =>
-            new RedisOptionsCheck(name, builder.Configuration, provider.GetRequiredService<IOptionsMonitor<ServiceMeshOptions>>()));
+            new RedisOptionsValidator(name, builder.Configuration, provider));
         services.TryAddKeyedSingleton<RedisGaps>(name);
         if (name.Length == 0)
         {
             services.TryAddSingleton(provider => provider.GetRequiredKeyedService<RedisGaps>(name));
         }
 
-        return builder.AddTransport(new("Redis", s_keys, provider => new RedisTransport(
+        return builder.AddTransport(new(RedisTransportOptions.TransportName, RedisTransportOptions.Schema.Keys, provider => new RedisTransport(
             provider.GetRequiredService<IOptionsMonitor<RedisTransportOptions>>().Get(name),
             provider.GetRequiredService<IOptionsMonitor<ServiceMeshOptions>>().Get(name).Errors.QueueCapacity,
             provider.GetRequiredKeyedService<RedisGaps>(name),

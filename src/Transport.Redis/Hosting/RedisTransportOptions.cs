@@ -1,3 +1,4 @@
+using System.Net;
 using StackExchange.Redis;
 
 namespace ServiceMesh.Redis;
@@ -15,11 +16,15 @@ public enum RedisWire
 /// <summary><c>ServiceMesh:Redis</c>: the Redis transport. Read once, when the bus is made.</summary>
 public sealed class RedisTransportOptions
 {
+    internal const string TransportName = "Redis";
+
+    internal static readonly OptionsSchema Schema = OptionsSchema.Of<RedisTransportOptions>();
+
     // What a frame may have besides the body: headers at their limit, names, numbers.
     private const int FrameOverhead = 64 * 1024;
 
     /// <summary>
-    /// Where Redis is and how to get in, as StackExchange.Redis writes it: <c>host:port,password=…,ssl=true</c>; several
+    /// The servers and how to connect to them, as StackExchange.Redis writes it: <c>host:port,password=…,ssl=true</c>; several
     /// hosts for a cluster. Not used when <see cref="Connect"/> is set. Default: <c>localhost:6379</c>.
     /// </summary>
     public string Configuration { get; set; } = "localhost:6379";
@@ -28,19 +33,20 @@ public sealed class RedisTransportOptions
     public RedisWire Wire { get; set; } = RedisWire.Native;
 
     /// <summary>
-    /// What every channel and key of the native wire begins with: two meshes on one Redis have different ones.
+    /// The beginning of every channel and key of the native wire: two meshes on one Redis need different ones.
     /// 1 to 64 letters, digits, <c>-</c>, <c>_</c> and <c>.</c>. The Gilmour wire has fixed names. Default: <c>mesh</c>.
     /// </summary>
     public string KeyPrefix { get; set; } = "mesh";
 
     /// <summary>
-    /// How long start waits for Redis; finding out why it failed may take two seconds more. 1 ms to 1 day. Default: 5 seconds.
+    /// How long the start waits for Redis; the diagnosis of a failure may take two seconds more. 1 ms to 1 day. Default: 5 seconds.
     /// </summary>
+    [OptionRange("00:00:00.001", "1.00:00:00")]
     public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// True to start without Redis and keep trying: until it is there, health is unavailable and sending ends with 503. False to
-    /// fail at start. Default: false.
+    /// True to start without Redis and keep trying: until Redis is there, health is unavailable and requests end with 503. False
+    /// to fail at start. Default: false.
     /// </summary>
     public bool KeepTrying { get; set; }
 
@@ -56,6 +62,11 @@ public sealed class RedisTransportOptions
     /// </summary>
     public Func<CancellationToken, Task<IConnectionMultiplexer>>? Connect { get; set; }
 
+    /// <summary>The servers, for the log, without anything secret.</summary>
+    internal string Servers => Connect is not null ? "a connection of the application" : string.Join(", ", ConfigurationOptions.Parse(Configuration).EndPoints.Select(Describe));
+
     /// <summary>True for a frame that is too large to be looked at.</summary>
     internal static bool Exceeds(int frameBytes, int maxBodyBytes) => frameBytes > maxBodyBytes + FrameOverhead;
+
+    private static string Describe(EndPoint server) => server is DnsEndPoint name ? $"{name.Host}:{name.Port}" : $"{server}";
 }

@@ -43,7 +43,7 @@ internal sealed class Deliverer(TransportContext context, IRedisWire wire, Claim
     /// <summary>A frame that must not be read. The sender of a request is told where its id can be had without.</summary>
     public void TooLarge(MessageKind kind, string channel, ReadOnlyMemory<byte> frame, string?[] groups)
     {
-        var error = $"The message has {frame.Length} bytes; node '{context.NodeId}' accepts {context.MaxBodyBytes}. Send less, or raise its ServiceMesh:Request:MaxBodyBytes.";
+        var error = $"The message has {frame.Length} bytes; node '{context.NodeId}' accepts {context.MaxBodyBytes}. Send less, or raise its {context.KeyOf("Request:MaxBodyBytes")}.";
         if (kind == MessageKind.Request && wire.TryReadId(frame, out var id))
         {
             publisher.PublishOrReport(

@@ -18,7 +18,7 @@ internal sealed class ReplyInbox(
         byte[]? frame = value;
         if (RedisTransportOptions.Exceeds(frame!.Length, context.MaxBodyBytes))
         {
-            var error = $"The reply has {frame.Length} bytes; node '{context.NodeId}' accepts {context.MaxBodyBytes}. Answer with less, or raise its ServiceMesh:Request:MaxBodyBytes.";
+            var error = $"The reply has {frame.Length} bytes; node '{context.NodeId}' accepts {context.MaxBodyBytes}. Answer with less, or raise its {context.KeyOf("Request:MaxBodyBytes")}.";
             if (!wire.TryReadRequestNumber(channel!, frame, out var of) || !pending.TryEnd(of, ReplyMessage.Failure(StatusCode.BodyTooLarge, error)))
             {
                 context.ReportLoss("reply-too-large", channel!, error, StatusCode.BodyTooLarge);

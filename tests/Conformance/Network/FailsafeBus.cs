@@ -6,7 +6,7 @@ namespace ServiceMesh.Conformance;
 /// </summary>
 internal sealed class FailsafeBus(IServiceBus bus) : IServiceBus
 {
-    public NodeInfo Node => bus.Node;
+    public NodeInfo DescribeNode() => bus.DescribeNode();
 
     public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken = default) => bus.ListNodesAsync(cancellationToken).InTime();
 

@@ -15,7 +15,7 @@ public sealed class MeshNode : IAsyncDisposable
 
     public IServiceBus Bus { get; }
 
-    public string Id => Bus.Node.Id;
+    public string Id => Bus.DescribeNode().Id;
 
     public IErrorQueue ErrorQueue => _node.ErrorQueue;
 

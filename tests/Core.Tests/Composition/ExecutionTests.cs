@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Support;
 
@@ -8,7 +9,7 @@ namespace ServiceMesh.Core.Tests;
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class ExecutionTests
 {
-    private readonly ManualTimeProvider _clock = new();
+    private readonly FakeTimeProvider _clock = new();
 
     [Test]
     public async Task One_composition_executed_a_thousand_times_at_once_gives_a_thousand_right_answers()

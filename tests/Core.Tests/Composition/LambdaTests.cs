@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Support;
 
@@ -7,7 +8,7 @@ namespace ServiceMesh.Core.Tests;
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class LambdaTests
 {
-    private readonly ManualTimeProvider _clock = new();
+    private readonly FakeTimeProvider _clock = new();
 
     [TestCase(false)]
     [TestCase(true)]

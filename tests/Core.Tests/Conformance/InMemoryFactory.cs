@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using ServiceMesh.Conformance;
+using ServiceMesh.MessagePack;
 
 namespace ServiceMesh.Core.Tests.Conformance;
 
@@ -13,7 +14,8 @@ public class InMemoryFactory : TransportFactory
         System = "inmemory",
         Features = TransportFeatures.Patterns | TransportFeatures.SignalGroups | TransportFeatures.OrderedDelivery
             | TransportFeatures.Cancellation | TransportFeatures.RequestsReachEveryGroup,
-        ReceiverCount = ReceiverCount.Subscriptions, ReleasesTokens = true,
+        ReceiverCount = ReceiverCount.Subscriptions,
+        ReleasesTokens = true,
     };
 
     public override void AddTransport(IServiceMeshBuilder mesh) => mesh.AddInMemoryTransport(_network);

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Support;
 
@@ -13,7 +14,7 @@ public sealed class MetricsTests
     private static readonly RequestTopic<string, string> s_nobody = new("metrics.nobody");
     private static readonly SignalTopic<string> s_signal = new("metrics.signal");
 
-    private readonly ManualTimeProvider _clock = new();
+    private readonly FakeTimeProvider _clock = new();
 
     [Test]
     public async Task Every_instrument_has_its_name_and_unit()

@@ -1,14 +1,18 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
 using ServiceMesh.Support;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>A node without a bus and a transport: messages are offered to its subscriptions by hand.</summary>
+/// <summary>The receiving side of a node, without a bus and a transport: messages are offered to its subscriptions by hand.</summary>
 internal sealed class BareNode : IAsyncDisposable
 {
+    private static readonly JsonMessageSerializer s_json = new();
+
     private readonly ServiceProvider _services;
+    private readonly Receiver _receiver;
 
     public BareNode(
         Action<ServiceMeshOptions>? configure = null, Action<IServiceCollection>? services = null, params IHandlerMiddleware[] middleware)
@@ -17,46 +21,60 @@ internal sealed class BareNode : IAsyncDisposable
         collection.AddMetrics().AddLogging(logging => logging.SetMinimumLevel(LogLevel.Debug).AddProvider(Log));
         services?.Invoke(collection);
         _services = collection.BuildServiceProvider();
-        var options = new ServiceMeshOptions { NodeName = "bare" };
+        var options = new ServiceMeshOptions();
         configure?.Invoke(options);
-        Node = new(
-            options,
-            new SerializerSet([new JsonMessageSerializer()], "Json"),
-            _services.GetRequiredService<IServiceScopeFactory>(),
-            middleware,
-            new Telemetry(_services.GetRequiredService<IMeterFactory>(), "bare", Clock),
-            _services.GetRequiredService<ILoggerFactory>(),
-            Clock);
+        var telemetry = new Telemetry(_services.GetRequiredService<IMeterFactory>(), "bare", Clock);
+        var logger = _services.GetRequiredService<ILoggerFactory>().CreateLogger("ServiceMesh");
+        Errors = new(Identity, options.ErrorPolicy, options.Errors.MaxDataBytes, telemetry, logger, Clock);
+        var pipeline = new HandlerPipeline(
+            new SerializerSet([s_json], "Json"), middleware, _services.GetRequiredService<IServiceScopeFactory>(),
+            () => throw new InvalidOperationException("This node has no bus."));
+        _receiver = new(
+            Identity, State, pipeline,
+            new(options.Handler.Timeout, options.Handler.MaxConcurrency, options.Handler.MaxQueued),
+            new(options.Request.MaxBodyBytes, options.KeyOf("Request:MaxBodyBytes")),
+            telemetry, Errors, logger, Clock);
     }
 
-    public Node Node { get; }
+    public string Id => Identity.Id;
 
-    public ManualTimeProvider Clock { get; } = new();
+    public NodeState State { get; } = new();
+
+    public ErrorReporter Errors { get; }
+
+    private NodeIdentity Identity { get; } = new("bare");
+
+    public FakeTimeProvider Clock { get; } = new();
 
     public RecordedLog Log { get; } = new();
+
+    /// <summary>Disposes the container of the application, as a host that is stopped hard does.</summary>
+    public ValueTask DisposeServicesAsync() => _services.DisposeAsync();
 
     /// <summary>What was reported until now, taken out of the reporter.</summary>
     public async Task<IReadOnlyList<ErrorReport>> ReportsAsync()
     {
         var filed = new List<ErrorReport>();
-        Node.Errors.Start(report =>
+        Errors.Start(report =>
         {
             filed.Add(report);
             return Task.FromResult("filed");
         });
-        await Node.Errors.StopAsync(TimeSpan.FromMinutes(1)).Soon();
+        await Errors.StopAsync(TimeSpan.FromMinutes(1)).Soon();
         return filed;
     }
 
     public Subscription OnRequest<TIn, TOut>(string topic, Func<TIn, HandlerContext, Task<TOut>> handler, HandlerOptions? options = null) =>
-        new(Node, HandlerDefinition.ForRequest(new RequestTopic<TIn, TOut>(topic), "test", (input, context) => new ValueTask<TOut>(handler(input, context)))
+        _receiver.Subscribe(HandlerDefinition.ForRequest<TIn, TOut>(TopicPattern.Parse(topic), "test", (input, context) => new ValueTask<TOut>(handler(input, context)))
             .With(options ?? new()));
+
+    public Subscription OnClass<THandler>(ITopicContract contract) => _receiver.Subscribe(HandlerDefinition.ForClass(contract, typeof(THandler)));
 
     public Subscription OnSignal(string pattern, string? group = null) => OnSignalWith(pattern, new() { Group = group });
 
     public Subscription OnSignalWith(string pattern, HandlerOptions options, Func<string, HandlerContext, Task>? handler = null) =>
-        new(Node, HandlerDefinition.ForSignal(
-            new SignalPattern<string>(pattern), "test", (value, context) => new ValueTask(handler?.Invoke(value, context) ?? Task.CompletedTask))
+        _receiver.Subscribe(HandlerDefinition.ForSignal<string>(
+            TopicPattern.Parse(pattern), "test", (value, context) => new ValueTask(handler?.Invoke(value, context) ?? Task.CompletedTask))
             .With(options));
 
     public Message Request(string topic, object? input = null, TimeSpan? deadline = null) => Message(MessageKind.Request, topic, input, deadline);
@@ -65,7 +83,7 @@ internal sealed class BareNode : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        Node.Dispose();
+        State.Dispose();
         await _services.DisposeAsync();
     }
 
@@ -75,7 +93,7 @@ internal sealed class BareNode : IAsyncDisposable
         Kind = kind,
         Topic = Topic.Parse(topic),
         ContentType = "application/json",
-        Body = SerializerSet.Encode(Node.Serializers.Configured, value),
+        Body = SerializerSet.Encode(s_json, value),
         Deadline = deadline is { } time ? Deadline.After(time, Clock) : Deadline.None,
     };
 }

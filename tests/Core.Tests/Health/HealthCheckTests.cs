@@ -16,9 +16,9 @@ public sealed class HealthCheckTests
         await using var node = await StartAsync();
         var entry = await EntryAsync(node.Services);
         Assert.That(entry.Status, Is.EqualTo(HealthStatus.Healthy));
-        Assert.That(entry.Description, Does.Contain(node.Bus.Node.Id));
-        Assert.That(entry.Data["node"], Is.EqualTo(node.Bus.Node.Id));
-        Assert.That(entry.Data["subscriptions"], Is.EqualTo(node.Bus.Node.Subscriptions.Count));
+        Assert.That(entry.Description, Does.Contain(node.Bus.DescribeNode().Id));
+        Assert.That(entry.Data["node"], Is.EqualTo(node.Bus.DescribeNode().Id));
+        Assert.That(entry.Data["subscriptions"], Is.EqualTo(node.Bus.DescribeNode().Subscriptions.Count));
         Assert.That(entry.Data["uptime"], Is.InstanceOf<TimeSpan>());
     }
 
@@ -78,7 +78,7 @@ public sealed class HealthCheckTests
         var delivery = _transport.Subscriptions.Single(s => s.Pattern.ToString() == "slow").Offer(
             new() { Id = new("n", 1), Kind = MessageKind.Request, Topic = Topic.Parse("slow"), ContentType = "" });
         var stopping = node.StopAsync();
-        await Failsafe.Until(() => node.Bus.Node.IsDraining);
+        await Failsafe.Until(() => node.Bus.DescribeNode().IsDraining);
         var entry = await EntryAsync(node.Services);
         Assert.That((entry.Status, entry.Description), Is.EqualTo((HealthStatus.Degraded, "The node is draining: it refuses new messages.")));
         delivery.Withdraw();

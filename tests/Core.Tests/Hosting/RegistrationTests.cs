@@ -40,8 +40,8 @@ public sealed class RegistrationTests
         Assert.That(await bus.RequestAsync(s_topic, 1).Soon(), Is.EqualTo(2));
         Assert.That((await other.TryRequestAsync(s_topic, 1).Soon()).Status, Is.EqualTo(StatusCode.Forbidden));
         Assert.That((await host.Services.GetRequiredKeyedService<IServiceBus>("empty").TryRequestAsync(s_topic, 1).Soon()).Status, Is.EqualTo(StatusCode.NotFound));
-        Assert.That(other.Node.Name, Is.EqualTo("other-node"));
-        Assert.That(bus.Node.Id, Is.Not.EqualTo(other.Node.Id));
+        Assert.That(other.DescribeNode().Name, Is.EqualTo("other-node"));
+        Assert.That(bus.DescribeNode().Id, Is.Not.EqualTo(other.DescribeNode().Id));
         await host.StopAsync().Soon();
     }
 
@@ -61,11 +61,11 @@ public sealed class RegistrationTests
             .AddHandler(s_topic, (x, _) => x).AddHandler(s_topic, (x, _) => x, o => o.Group = "g")
             .AddHandler(signal, (_, _) => { }).AddHandler(signal, (_, _) => { })
             .AddHandler(signal, (_, _) => { }, o => o.Group = "g").AddHandler(signal, (_, _) => { }, o => o.Group = "h"));
-        Assert.That(node.Bus.Node.Subscriptions, Has.Count.EqualTo(7));
+        Assert.That(node.Bus.DescribeNode().Subscriptions, Has.Count.EqualTo(7));
         Assert.That(
             async () => await node.Bus.SubscribeAsync(signal, (_, _) => Task.CompletedTask, new HandlerOptions { Group = "g" }).Soon(),
             Throws.InvalidOperationException.With.Message.Contains("'a.*' in group 'g'"));
-        Assert.That(node.Bus.Node.Subscriptions, Has.Count.EqualTo(7), "what was refused leaves nothing behind");
+        Assert.That(node.Bus.DescribeNode().Subscriptions, Has.Count.EqualTo(7), "what was refused leaves nothing behind");
     }
 
     [TestCaseSource(nameof(BadOptions))]

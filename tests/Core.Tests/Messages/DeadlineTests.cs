@@ -1,14 +1,14 @@
 using FsCheck;
 using FsCheck.Fluent;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Core.Tests;
 
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class DeadlineTests
 {
-    private readonly ManualTimeProvider _clock = new();
+    private readonly FakeTimeProvider _clock = new();
 
     [Test]
     public void None_never_passes_and_travels_as_nothing()
@@ -53,7 +53,7 @@ public sealed class DeadlineTests
             Gen.Choose(0, 10_000_000).ToArbitrary(),
             (milliseconds, now) =>
             {
-                var clock = new ManualTimeProvider();
+                var clock = new FakeTimeProvider();
                 clock.Advance(TimeSpan.FromTicks(now));
                 return Deadline.After(TimeSpan.FromMilliseconds(milliseconds), clock).RemainingMilliseconds == milliseconds;
             }));
@@ -79,7 +79,7 @@ public sealed class DeadlineTests
     {
         var one = Deadline.After(TimeSpan.FromSeconds(1), _clock);
         Assert.That(one == Deadline.After(TimeSpan.FromSeconds(1), _clock), Is.True);
-        Assert.That(one != Deadline.After(TimeSpan.FromSeconds(1), new ManualTimeProvider()), Is.True);
+        Assert.That(one != Deadline.After(TimeSpan.FromSeconds(1), new FakeTimeProvider()), Is.True);
         Assert.That(one.GetHashCode(), Is.EqualTo(Deadline.After(TimeSpan.FromSeconds(1), _clock).GetHashCode()));
     }
 

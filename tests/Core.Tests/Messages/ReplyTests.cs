@@ -64,4 +64,19 @@ public sealed class ReplyTests
     [TestCase(null, true)]
     public void A_signal_was_received_unless_nobody_is_known_to_have_it(int? receivers, bool received) =>
         Assert.That(new SignalResult(receivers).WasReceived, Is.EqualTo(received));
+
+    [Test]
+    public void A_reply_prints_its_status_and_its_value_or_its_failure()
+    {
+        Assert.That($"{Reply.Succeeded(7)}", Is.EqualTo("200 Ok: 7"));
+        Assert.That($"{Reply.Failed<int>(StatusCode.Unavailable, "weather.fetch", "The node is down.")}", Is.EqualTo("503 Unavailable at 'weather.fetch': The node is down."));
+    }
+
+    [Test]
+    public void A_signal_result_prints_its_receivers_and_its_failures()
+    {
+        Assert.That($"{new SignalResult(1)}", Is.EqualTo("1 receiver"));
+        Assert.That($"{new SignalResult(2) { Failures = ["a: down"] }}", Is.EqualTo("2 receivers; not received: a: down"));
+        Assert.That($"{new SignalResult((int?)null)}", Is.EqualTo("sent; the transport cannot count receivers"));
+    }
 }

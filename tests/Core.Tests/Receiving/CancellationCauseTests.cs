@@ -45,7 +45,7 @@ public sealed class CancellationCauseTests
         await caller.CancelAsync();
         var reply = await running.Soon();
         Assert.That(reply.Status, Is.EqualTo(StatusCode.DeadlinePassed));
-        Assert.That(reply.Error, Does.Contain("waits no more"));
+        Assert.That(reply.Error, Does.Contain("has stopped waiting"));
     }
 
     [Test]
@@ -54,7 +54,7 @@ public sealed class CancellationCauseTests
         await using var node = new BareNode();
         var (running, entered) = Start(node, new(), deadline: s_second);
         await entered.Soon();
-        await node.Node.CancelHandlersAsync();
+        await node.State.CancelHandlersAsync();
         var reply = await running.Soon();
         Assert.That(reply.Status, Is.EqualTo(StatusCode.Unavailable));
         Assert.That(reply.NotProcessed, Is.False);
@@ -67,10 +67,10 @@ public sealed class CancellationCauseTests
         await using var node = new BareNode();
         using var caller = new CancellationTokenSource();
         var clock = node.Clock;
-        using var cancellation = new HandlerCancellation(s_second, HandlerCancellation.Cause.HandlerTimeout, clock, caller.Token, node.Node.Stopping);
+        using var cancellation = new HandlerCancellation(s_second, HandlerCancellation.Cause.HandlerTimeout, clock, caller.Token, node.State.Stopping);
         clock.Advance(s_second);
         await caller.CancelAsync();
-        await node.Node.CancelHandlersAsync();
+        await node.State.CancelHandlersAsync();
         Assert.That(cancellation.Token.IsCancellationRequested, Is.True);
         Assert.That(cancellation.Reason, Is.EqualTo(HandlerCancellation.Cause.HandlerTimeout));
     }

@@ -130,7 +130,7 @@ public sealed class DeliveryTests
         var subscription = node.OnSignalWith("a.b", new() { MaxConcurrency = 1 }, (_, _) => release.Task);
         var running = subscription.Offer(node.Signal("a.b", "x")).RunAsync();
         var queued = subscription.Offer(node.Signal("a.b", "y")).RunAsync().AsTask();
-        await node.Node.CancelHandlersAsync();
+        await node.State.CancelHandlersAsync();
         await queued.Soon();
         release.SetResult();
         await running.Soon();

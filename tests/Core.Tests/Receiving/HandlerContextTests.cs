@@ -19,7 +19,7 @@ public sealed class HandlerContextTests
         Assert.That(seen.Group, Is.EqualTo("g"));
         Assert.That(seen.Sender, Is.EqualTo("caller"));
         Assert.That(seen.Headers["tenant"], Is.EqualTo("t"));
-        Assert.That(seen.NodeId, Is.EqualTo(node.Node.Id));
+        Assert.That(seen.NodeId, Is.EqualTo(node.Id));
         Assert.That(seen.Message.Kind, Is.EqualTo(MessageKind.Signal));
     }
 

@@ -40,7 +40,8 @@ public class HostileExceptionTests
     {
         await using var node = await TestNode.StartAsync(
             mesh => mesh.AddInMemoryTransport().AddHandler(s_ask, (_, _) => throw new InvalidOperationException()),
-            services: services => services.AddLogging(logging => logging.AddProvider(new Thrower())));
+            [("NodeName", "hostile")], // without a section the start would warn, and throw
+            services => services.AddLogging(logging => logging.AddProvider(new Thrower())));
 
         var reply = await node.Bus.TryRequestAsync(s_ask, "x");
         Assert.That(reply.Status, Is.EqualTo(StatusCode.HandlerFailed));

@@ -31,10 +31,10 @@ public sealed class OfferTests
     {
         await using var node = new BareNode();
         var subscription = node.OnSignal("a");
-        node.Node.BeginDrain();
+        node.State.BeginDrain();
         var refusal = subscription.Offer(node.Signal("a")).Refusal!;
         Assert.That((refusal.Status, refusal.NotProcessed), Is.EqualTo((StatusCode.Unavailable, true)));
-        Assert.That(refusal.Error, Does.Contain(node.Node.Id).And.Contains("shutting down"));
+        Assert.That(refusal.Error, Does.Contain(node.Id).And.Contains("shutting down"));
     }
 
     [Test]
@@ -86,7 +86,7 @@ public sealed class OfferTests
     {
         await using var node = new BareNode();
         var subscription = node.OnSignal("a.*", "g");
-        node.Node.BeginDrain();
+        node.State.BeginDrain();
         subscription.Offer(node.Signal("a.b", "x")).ReportLoss();
         Assert.That(node.Log.Has(Microsoft.Extensions.Logging.LogLevel.Warning, "Lost a message on a.b (refused)"), Is.True);
         var report = (await node.ReportsAsync()).Single();

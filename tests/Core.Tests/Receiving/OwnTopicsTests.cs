@@ -40,9 +40,9 @@ public class OwnTopicsTests
         var asked = other.Bus.RequestAsync(s_ask, "x");
         await entered.Task.Soon();
         var stopping = draining.StopAsync();
-        await Failsafe.Until(() => draining.Bus.Node.IsDraining);
+        await Failsafe.Until(() => draining.Bus.DescribeNode().IsDraining);
 
-        var info = await other.Bus.RequestAsync(MeshTopics.Node(draining.Bus.Node.Id), Unit.Value);
+        var info = await other.Bus.RequestAsync(MeshTopics.Node(draining.Bus.DescribeNode().Id), Unit.Value);
         release.SetResult();
 
         Assert.That(info.IsDraining, Is.True);

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Support;
 
@@ -101,7 +102,7 @@ public sealed class CallScopeTests
     [Test]
     public void A_scope_with_a_timer_of_another_clock_serves_nobody_else()
     {
-        var clock = new ManualTimeProvider();
+        var clock = new FakeTimeProvider();
         var first = CallScope.Begin(s_long, null, clock, servesAgain: true, default);
         first.Dispose();
         using var second = CallScope.Begin(s_long, null, clock, servesAgain: true, default);

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Support;
 
@@ -10,7 +11,7 @@ public sealed class RequestTests
     private static readonly RequestTopic<string, string> s_topic = new("a.b");
 
     private readonly ScriptedTransport _transport = new();
-    private readonly ManualTimeProvider _clock = new();
+    private readonly FakeTimeProvider _clock = new();
 
     [Test]
     public async Task A_request_carries_topic_body_type_headers_sender_and_deadline()
@@ -29,7 +30,7 @@ public sealed class RequestTests
         Assert.That(sent.Body.ToArray(), Is.EqualTo("\"in\""u8.ToArray()));
         Assert.That(sent.ContentType, Is.EqualTo("application/json"));
         Assert.That(sent.Headers["tenant"], Is.EqualTo("t"));
-        Assert.That(sent.Sender, Is.EqualTo(node.Bus.Node.Id));
+        Assert.That(sent.Sender, Is.EqualTo(node.Bus.DescribeNode().Id));
         Assert.That(sent.Deadline.RemainingMilliseconds, Is.EqualTo(3000));
     }
 

@@ -72,7 +72,10 @@ public sealed class TransportFailureTests
         {
             _transport.OnRequest = (_, _) => new(new ReplyMessage
             {
-                Status = StatusCode.Ok, ContentType = "application/json", Body = "{}"u8.ToArray(), Headers = Headers.Of(("h", "1")),
+                Status = StatusCode.Ok,
+                ContentType = "application/json",
+                Body = "{}"u8.ToArray(),
+                Headers = Headers.Of(("h", "1")),
             });
             var reply = await node.Bus.TryRequestAsync(s_request, "x").Soon();
             Assert.That(reply.Status, Is.EqualTo(StatusCode.HandlerFailed));
@@ -98,7 +101,11 @@ public sealed class TransportFailureTests
         await using var node = await StartAsync();
         _transport.OnRequest = (_, _) => new(new ReplyMessage
         {
-            Status = (StatusCode)422, ContentType = "text/html", Body = "<p>"u8.ToArray(), Error = "No such city.", Headers = Headers.Of(("h", "1")),
+            Status = (StatusCode)422,
+            ContentType = "text/html",
+            Body = "<p>"u8.ToArray(),
+            Error = "No such city.",
+            Headers = Headers.Of(("h", "1")),
         });
         var reply = await node.Bus.TryRequestAsync(s_request, "x").Soon();
         Assert.That(((int)reply.Status, reply.Failure!.Message, reply.Value), Is.EqualTo((422, "No such city.", (string?)null)));

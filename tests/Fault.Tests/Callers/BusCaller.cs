@@ -1,3 +1,4 @@
+using ServiceMesh.Http;
 using ServiceMesh.Support;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -13,8 +14,8 @@ internal sealed class BusCaller : Caller
 
     private BusCaller(TestNode node) => _node = node;
 
-    public static async Task<Caller> StartAsync(IEnumerable<(string Key, string Value)> settings) => new BusCaller(await TestNode.StartAsync(
-        mesh => mesh.AddHttpTransport(),
+    public static async Task<Caller> StartAsync(IEnumerable<(string Key, string Value)> settings, Action<HttpTransportOptions> configure) => new BusCaller(await TestNode.StartAsync(
+        mesh => mesh.AddHttpTransport(configure),
         [("Transport", "Http"), ("ErrorPolicy", "Ignore"), ("DrainTimeout", "00:00:01"), .. settings.Select(s => ($"Http:{s.Key}", s.Value))]));
 
     public override IServiceProvider Services => _node.Services;

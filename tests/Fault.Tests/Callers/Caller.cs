@@ -1,15 +1,25 @@
 using System.Diagnostics;
+using System.Globalization;
+using ServiceMesh.Http;
 using ServiceMesh.Support;
 
 namespace ServiceMesh.Faults.Tests;
 
-/// <summary>Somebody who asks servers through the layers: over the bus, or with an ordinary HttpClient.</summary>
+/// <summary>A caller that asks servers through the layers: over the bus, or with an ordinary HttpClient.</summary>
 public abstract class Caller : IAsyncDisposable
 {
+    /// <summary>How long the budget of retries counts, which is not configurable.</summary>
+    public const string BudgetWindow = "RetryBudget:Window";
+
+    /// <summary>The longest ejection, which is not configurable.</summary>
+    public const string MaxEjectionTime = "Ejection:MaxEjectionTime";
+
+    private static readonly string[] s_codeOnly = [BudgetWindow, MaxEjectionTime];
+
     /// <summary>Makes and starts one of the callers.</summary>
     /// <param name="kind">Which.</param>
     /// <param name="servers">The servers of the one service.</param>
-    /// <param name="settings">Keys below <c>ServiceMesh:Http</c>.</param>
+    /// <param name="settings">Keys below <c>ServiceMesh:Http</c>, and those that only tests can set.</param>
     public static async Task<Caller> StartAsync(CallerKind kind, IEnumerable<FaultServer> servers, params (string Key, string Value)[] settings)
     {
         (string, string)[] all =
@@ -18,8 +28,16 @@ public abstract class Caller : IAsyncDisposable
             ("Services:weather:Topics:weather.ask", "/ask"),
             .. settings,
         ];
-        var last = all.GroupBy(s => s.Item1).Select(s => s.Last()); // a test may say otherwise
-        return kind == CallerKind.Bus ? await BusCaller.StartAsync(last) : new HttpClientCaller(last);
+        var last = all.GroupBy(s => s.Item1).Select(s => s.Last()).ToLookup(s => s_codeOnly.Contains(s.Item1)); // a test may override a setting
+        void Configure(HttpTransportOptions options)
+        {
+            foreach (var (key, value) in last[true])
+            {
+                Set(options, key, TimeSpan.Parse(value, CultureInfo.InvariantCulture));
+            }
+        }
+
+        return kind == CallerKind.Bus ? await BusCaller.StartAsync(last[false], Configure) : new HttpClientCaller(last[false], Configure);
     }
 
     /// <summary>Its container, whose meters <see cref="RecordedMetrics"/> can listen to.</summary>
@@ -54,6 +72,18 @@ public abstract class Caller : IAsyncDisposable
     }
 
     public abstract ValueTask DisposeAsync();
+
+    private static void Set(HttpTransportOptions options, string key, TimeSpan value)
+    {
+        if (key == BudgetWindow)
+        {
+            options.RetryBudget.Window = value;
+        }
+        else
+        {
+            options.Ejection.MaxEjectionTime = value;
+        }
+    }
 
     protected abstract Task<Seen> SeeAsync(bool isIdempotent, CancellationToken cancellationToken);
 }

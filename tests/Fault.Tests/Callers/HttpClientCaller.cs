@@ -1,6 +1,7 @@
 using System.Net.Http.Json;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using ServiceMesh.Http;
 using ServiceMesh.Support;
 
 namespace ServiceMesh.Faults.Tests;
@@ -11,12 +12,12 @@ internal sealed class HttpClientCaller : Caller
     private readonly ServiceProvider _provider;
     private int _number;
 
-    public HttpClientCaller(IEnumerable<(string Key, string Value)> settings)
+    public HttpClientCaller(IEnumerable<(string Key, string Value)> settings, Action<HttpTransportOptions> configure)
     {
         var services = new ServiceCollection();
         services.AddSingleton<IConfiguration>(new ConfigurationBuilder()
             .AddInMemoryCollection(settings.Select(s => KeyValuePair.Create<string, string?>($"ServiceMesh:Http:{s.Key}", s.Value))).Build());
-        services.AddHttpClient("weather", http => http.BaseAddress = new("http://weather/")).AddServiceMesh();
+        services.AddHttpClient("weather", http => http.BaseAddress = new("http://weather/")).AddServiceMesh(configure: configure);
         _provider = services.BuildServiceProvider();
         Client = _provider.GetRequiredService<IHttpClientFactory>().CreateClient("weather");
     }

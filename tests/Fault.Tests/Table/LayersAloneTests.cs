@@ -15,7 +15,7 @@ public sealed class LayersAloneTests
     private static readonly (string, string)[] s_inTurn = [("Services:weather:Balancer", "RoundRobin")];
     private static readonly (string, string)[] s_noRetries = [("Retry:Attempts", "1")];
     private static readonly (string, string)[] s_noBreaker = [("CircuitBreaker:MinimumRequestThreshold", "1000000")];
-    private static readonly (string, string)[] s_noEjection = [("Ejection:MostEjected", "0")];
+    private static readonly (string, string)[] s_noEjection = [("Ejection:MaxEjected", "0")];
     private static readonly TimeSpan s_atOnce = TimeSpan.FromMilliseconds(300); // no timeout of these tests is as short
 
     [Test]
@@ -99,7 +99,7 @@ public sealed class LayersAloneTests
         var time = TimeSpan.FromSeconds(1);
         await using var servers = await Servers.StartAsync(Fault.Status500);
         await using var caller = await Caller.StartAsync(
-            kind, servers.All, [.. s_inTurn, .. s_noRetries, .. s_noBreaker, ("Ejection:EjectionTime", "00:00:01"), ("Ejection:LongestEjectionTime", "00:00:01")]);
+            kind, servers.All, [.. s_inTurn, .. s_noRetries, .. s_noBreaker, ("Ejection:EjectionTime", "00:00:01"), (Caller.MaxEjectionTime, "00:00:01")]);
 
         // Five failures in a row, which take about fifteen requests in turn; then none while it is left out.
         var (failures, lost, ejected) = (0, TimeSpan.Zero, 0L);
@@ -201,7 +201,7 @@ public sealed class LayersAloneTests
     }
 
     // Nothing in any case, and all of it is kept for longer than a test takes.
-    private static (string, string)[] Budget(string ratio) => [("RetryBudget:Ratio", ratio), ("RetryBudget:PerSecond", "0"), ("RetryBudget:Window", "00:01:00")];
+    private static (string, string)[] Budget(string ratio) => [("RetryBudget:Ratio", ratio), ("RetryBudget:PerSecond", "0"), (Caller.BudgetWindow, "00:01:00")];
 
     private static async Task<IReadOnlyList<Seen>> AskInTurnAsync(Caller caller, int requests, CancellationToken cancellationToken)
     {

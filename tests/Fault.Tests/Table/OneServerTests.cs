@@ -40,7 +40,7 @@ public sealed class OneServerTests
         [Fault.Status500] = Row.Answered(500, "A fault of the test.", "A fault of the test."),
         [Fault.Status503] = Row.Answered(503, "A fault of the test.", "A fault of the test.") with { Pause = s_retryAfter },
         [Fault.HtmlErrorPage] = Row.Answered(502, "answered 502 with 'text/html'", "<h1>502 Bad Gateway</h1>"),
-        [Fault.HtmlOk] = Row.Answered(502, "a page for people", "<h1>Welcome</h1>") with { HttpStatus = 200 },
+        [Fault.HtmlOk] = Row.Answered(502, "a page for a browser", "<h1>Welcome</h1>") with { HttpStatus = 200 },
     }.ToFrozenDictionary();
 
     private static IEnumerable<Fault> All => Enum.GetValues<Fault>().Where(f => f != Fault.None);

@@ -31,10 +31,10 @@ public sealed class OutageTests
         Set(servers, fault);
         await using var caller = await Caller.StartAsync(
             kind, servers.All,
-            ("Timeouts:Attempt", "00:00:00.1"), ("CircuitBreaker:MinimumRequestThreshold", "1000000"), ("Ejection:MostEjected", "0"),
+            ("Timeouts:Attempt", "00:00:00.1"), ("CircuitBreaker:MinimumRequestThreshold", "1000000"), ("Ejection:MaxEjected", "0"),
             ("RetryBudget:Ratio", Ratio.ToString(CultureInfo.InvariantCulture)),
             ("RetryBudget:PerSecond", PerSecond.ToString(CultureInfo.InvariantCulture)),
-            ("RetryBudget:Window", window.ToString("c", CultureInfo.InvariantCulture)));
+            (Caller.BudgetWindow, window.ToString("c", CultureInfo.InvariantCulture)));
         using var metrics = new RecordedMetrics(caller.Services);
 
         var seen = await caller.AskFromManyAsync(Callers, TestLength.Of(10, 100), isIdempotent: true, cancellationToken);
@@ -61,7 +61,7 @@ public sealed class OutageTests
             ("CircuitBreaker:TrialRequestInterval", s_trialInterval.ToString("c", CultureInfo.InvariantCulture)),
             ("CircuitBreaker:CircuitOpenWindow", s_openWindow.ToString("c", CultureInfo.InvariantCulture)),
             ("CircuitBreaker:CounterSlidingWindow", "00:00:01"), ("CircuitBreaker:CounterUpdateInterval", "00:00:00.05"),
-            ("Ejection:EjectionTime", "00:00:01"), ("Ejection:LongestEjectionTime", "00:00:01"));
+            ("Ejection:EjectionTime", "00:00:01"), (Caller.MaxEjectionTime, "00:00:01"));
         using var metrics = new RecordedMetrics(caller.Services);
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var load = new Load(caller, end.Token);

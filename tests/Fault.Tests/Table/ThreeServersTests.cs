@@ -21,7 +21,7 @@ public sealed class ThreeServersTests
         ("Timeouts:Connect", "00:00:00.3"), ("Timeouts:Attempt", "00:00:00.5"), ("Timeouts:Idle", "00:00:00.5"),
         ("RetryBudget:Ratio", Ratio.ToString(CultureInfo.InvariantCulture)),
         ("RetryBudget:PerSecond", s_perSecond.ToString("R", CultureInfo.InvariantCulture)),
-        ("RetryBudget:Window", s_window.ToString("c", CultureInfo.InvariantCulture)),
+        (Caller.BudgetWindow, s_window.ToString("c", CultureInfo.InvariantCulture)),
     ];
 
     private static IEnumerable<Fault> All => Enum.GetValues<Fault>().Where(f => f != Fault.None);

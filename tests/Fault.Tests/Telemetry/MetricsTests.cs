@@ -16,7 +16,7 @@ public sealed class MetricsTests
     private static readonly string[] s_clients = ["servicemesh.client=bus", "servicemesh.client=http_clients"];
     private static readonly string[] s_states = ["Open", "HalfOpen", "Closed"];
     private static readonly (string, string)[] s_alone =
-        [("Services:weather:Balancer", "RoundRobin"), ("CircuitBreaker:MinimumRequestThreshold", "1000000"), ("Ejection:MostEjected", "0")];
+        [("Services:weather:Balancer", "RoundRobin"), ("CircuitBreaker:MinimumRequestThreshold", "1000000"), ("Ejection:MaxEjected", "0")];
 
     [TestCase(CallerKind.Bus, Fault.Status500, "broken")]
     [TestCase(CallerKind.HttpClient, Fault.Status500, "broken")]
@@ -58,7 +58,7 @@ public sealed class MetricsTests
         await using var server = await FaultServer.StartAsync();
         await using var caller = await Caller.StartAsync(
             kind, [server],
-            [.. s_alone, ("Retry:Attempts", "2"), ("RetryBudget:Ratio", "0.25"), ("RetryBudget:PerSecond", "0.05"), ("RetryBudget:Window", "00:01:00")]);
+            [.. s_alone, ("Retry:Attempts", "2"), ("RetryBudget:Ratio", "0.25"), ("RetryBudget:PerSecond", "0.05"), (Caller.BudgetWindow, "00:01:00")]);
         using var metrics = new RecordedMetrics(caller.Services);
         var client = kind == CallerKind.Bus ? "servicemesh.client=bus" : "servicemesh.client=http_clients";
         await AskAsync(caller, 4, cancellationToken);
@@ -104,7 +104,7 @@ public sealed class MetricsTests
         await using var servers = await Servers.StartAsync(Fault.Status500);
         await using var caller = await Caller.StartAsync(
             kind, servers.All,
-            [("Services:weather:Balancer", "RoundRobin"), ("CircuitBreaker:MinimumRequestThreshold", "1000000"), ("Ejection:ConsecutiveFailures", "3"), ("Ejection:EjectionTime", "00:10:00"), ("Ejection:LongestEjectionTime", "00:10:00")]);
+            [("Services:weather:Balancer", "RoundRobin"), ("CircuitBreaker:MinimumRequestThreshold", "1000000"), ("Ejection:ConsecutiveFailures", "3"), ("Ejection:EjectionTime", "00:10:00"), (Caller.MaxEjectionTime, "00:10:00")]);
         using var metrics = new RecordedMetrics(caller.Services);
 
         await AskAsync(caller, 30, cancellationToken);

@@ -26,9 +26,16 @@ public sealed class SpanTests
         Assert.That(spans.All.Select(s => s.GetTagItem("http.request.resend_count")), Is.EqualTo(new object?[] { null, 1 }));
         var expected = new Dictionary<string, object?>
         {
-            ["http.request.method"] = method, ["http.response.status_code"] = 500, ["error.type"] = "500", ["servicemesh.service"] = "weather",
-            ["url.scheme"] = "http", ["url.full"] = $"http://{server.Address}/ask", ["server.address"] = "127.0.0.1", ["server.port"] = server.Port,
-            ["network.peer.address"] = "127.0.0.1", ["network.peer.port"] = server.Port,
+            ["http.request.method"] = method,
+            ["http.response.status_code"] = 500,
+            ["error.type"] = "500",
+            ["servicemesh.service"] = "weather",
+            ["url.scheme"] = "http",
+            ["url.full"] = $"http://{server.Address}/ask",
+            ["server.address"] = "127.0.0.1",
+            ["server.port"] = server.Port,
+            ["network.peer.address"] = "127.0.0.1",
+            ["network.peer.port"] = server.Port,
         };
         Assert.That(spans.All[0].TagObjects, Is.EquivalentTo(expected));
         Assert.That(spans.All[1].TagObjects, Is.EquivalentTo(expected.Append(new("http.request.resend_count", 1))));

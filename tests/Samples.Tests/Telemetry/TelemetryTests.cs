@@ -1,53 +1,98 @@
-using System.Collections.Concurrent;
-using System.Text;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Logging;
+using System.Globalization;
+using System.Text.Json;
 using ServiceMesh.Support;
 
 namespace ServiceMesh.Samples.Tests.Telemetry;
 
-/// <summary>The sample beside a stand-in for an OpenTelemetry collector, which keeps what it is sent.</summary>
+/// <summary>The sample beside stand-ins for the servers that take its telemetry, as server and client over HTTP.</summary>
 public sealed class TelemetryTests
 {
     [Test]
-    public async Task Spans_of_request_attempt_and_handler_and_the_metrics_reach_the_collector()
+    public async Task Metrics_are_on_the_page_and_spans_reach_Zipkin()
     {
-        var received = new ConcurrentDictionary<string, string>();
-        var port = FreePort.Next();
-        await using var collector = await StartCollectorAsync(port, received);
+        await using var zipkin = await Collector.StartAsync();
+        var page = FreePort.Next();
+        var read = "";
+        await RunAsync(
+            [("OTEL_EXPORTER_ZIPKIN_ENDPOINT", $"{zipkin.Address}/api/v2/spans"), ("OTEL_EXPORTER_PROMETHEUS_PORT", $"{page}")],
+            async () => read = await ReadAsync($"http://localhost:{page}/metrics"));
+
+        var handled = Metric(read, "messaging_process_duration_seconds_count", "messaging_destination_name=\"greetings.greet\"");
+        Assert.That(handled, Is.EqualTo(1));
+        Assert.That(Metric(read, "messaging_client_consumed_messages_total", "messaging_system=\"http\""), Is.EqualTo(1));
+
+        var spans = zipkin.BodiesOf("/api/v2/spans").SelectMany(body => JsonSerializer.Deserialize<JsonElement[]>(body)!).ToArray();
+        var handler = spans.Single(span => Text(span, "name") == "process greetings.greet");
+        var attempt = spans.Single(span => Text(span, "id") == Text(handler, "parentId"));
+        var request = spans.Single(span => Text(span, "id") == Text(attempt, "parentId"));
+        JsonElement[] chain = [request, attempt, handler];
+        Assert.That((Text(attempt, "name"), Text(request, "name")), Is.EqualTo(("post", "request greetings.greet")).IgnoreCase);
+        Assert.That(
+            chain.Select(span => span.GetProperty("localEndpoint").GetProperty("serviceName").GetString()),
+            Is.EqualTo(["greetings-Client", "greetings-Client", "greetings-Server"]).IgnoreCase);
+        Assert.That(chain.Select(span => Text(span, "traceId")).Distinct().Count(), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task Spans_and_metrics_reach_a_collector_over_OTLP()
+    {
+        await using var collector = await Collector.StartAsync();
+        await RunAsync(
+            [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.Address), ("OTEL_EXPORTER_PROMETHEUS_PORT", $"{FreePort.Next()}")],
+            () => Task.CompletedTask);
+
+        // Names stand as plain text within the protobuf.
+        var (spans, metrics) = (string.Concat(collector.BodiesOf("/v1/traces")), string.Concat(collector.BodiesOf("/v1/metrics")));
+        string[] ofSpans = ["request greetings.greet", "process greetings.greet", "POST", "greetings-Client", "greetings-Server"];
+        string[] ofMetrics = ["messaging.client.operation.duration", "servicemesh.http.picks", "servicemesh.discovery.endpoints"];
+        Assert.That(ofSpans.Where(name => !spans.Contains(name, StringComparison.Ordinal)), Is.Empty);
+        Assert.That(ofMetrics.Where(name => !metrics.Contains(name, StringComparison.Ordinal)), Is.Empty);
+    }
+
+    [Test]
+    public async Task A_port_of_the_page_that_is_taken_ends_the_server_with_one_line()
+    {
+        await using var other = await Collector.StartAsync();
+        var run = await SampleProcess.RunAsync(
+            "Telemetry",
+            ["--Role", "Server"],
+            null,
+            ("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.1"),
+            ("OTEL_EXPORTER_PROMETHEUS_PORT", $"{new Uri(other.Address).Port}"));
+        Assert.That(run.ExitCode, Is.EqualTo(2), run.ToString());
+        Assert.That(run.OnlyError, Does.Contain("already in use"));
+    }
+
+    /// <summary>One greeting between two processes; what happens meanwhile does so while the server still runs.</summary>
+    private static async Task RunAsync((string, string)[] environment, Func<Task> meanwhile)
+    {
         var listen = FreePort.Next();
         string[] http = ["--ServiceMesh:Transport", "Http", "--ServiceMesh:Http:Services:greetings:Address", $"static:127.0.0.1:{listen}"];
-        var exporter = ("OTEL_EXPORTER_OTLP_ENDPOINT", $"http://127.0.0.1:{port}");
-
-        using var server = SampleProcess.Start("Telemetry", ["--Role", "Server", .. http, "--ServiceMesh:Http:Listen", $"http://127.0.0.1:{listen}"], null, exporter);
+        string[] serving = ["--Role", "Server", .. http, "--ServiceMesh:Http:Listen", $"http://127.0.0.1:{listen}"];
+        using var server = SampleProcess.Start("Telemetry", serving, null, environment);
         await server.SaysAsync("serves");
-        var run = await SampleProcess.RunAsync("Telemetry", ["pune", "--Role", "Client", .. http], null, exporter);
+        var run = await SampleProcess.RunAsync("Telemetry", ["pune", "--Role", "Client", .. http], null, environment);
+        await meanwhile();
         await server.TerminateAsync();
         var served = await server.EndAsync();
 
         Assert.That((run.ExitCode, served.ExitCode), Is.EqualTo((0, 0)), () => $"{run}\n{served}");
         Assert.That(run.Out, Is.EqualTo(["Hello, pune."]));
-        Assert.That(received["/v1/traces"], Does.Contain("request greetings.greet").And.Contain("process greetings.greet").And.Contain("POST").And.Contain("greetings-Client").And.Contain("greetings-Server"));
-        Assert.That(received["/v1/metrics"], Does.Contain("messaging.client.operation.duration").And.Contain("servicemesh.http.picks").And.Contain("servicemesh.discovery.endpoints"));
     }
 
-    private static async Task<WebApplication> StartCollectorAsync(int port, ConcurrentDictionary<string, string> received)
+    private static async Task<string> ReadAsync(string address)
     {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls($"http://127.0.0.1:{port}");
-        var app = builder.Build();
-        app.MapFallback(async (HttpRequest request) =>
-        {
-            using var body = new MemoryStream();
-            await request.Body.CopyToAsync(body);
-            // Names stand as plain text within the protobuf.
-            received.AddOrUpdate(request.Path, _ => Encoding.Latin1.GetString(body.ToArray()), (_, before) => before + Encoding.Latin1.GetString(body.ToArray()));
-            return Results.Bytes([], "application/x-protobuf");
-        });
-        await app.StartAsync();
-        return app;
+        using var http = new HttpClient();
+        return await http.GetStringAsync(address);
     }
+
+    // A line is NAME{LABELS} VALUE, and a time behind it where the format has one.
+    private static double Metric(string page, string name, string label) => page.Split('\n')
+        .Where(line => line.StartsWith($"{name}{{", StringComparison.Ordinal) && line.Contains(label, StringComparison.Ordinal))
+        .Select(line => double.Parse(line[(line.LastIndexOf('}') + 2)..].Split(' ')[0], CultureInfo.InvariantCulture))
+        .DefaultIfEmpty(double.NaN)
+        .First();
+
+    private static string? Text(JsonElement span, string property) =>
+        span.TryGetProperty(property, out var value) ? value.GetString() : null;
 }

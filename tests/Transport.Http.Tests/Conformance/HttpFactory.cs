@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using ServiceMesh.Conformance;
+using ServiceMesh.MessagePack;
 using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
@@ -19,7 +20,8 @@ public abstract class HttpFactory : TransportFactory
     {
         System = "http",
         Features = TransportFeatures.Patterns | TransportFeatures.SignalGroups | TransportFeatures.Cancellation,
-        ReceiverCount = ReceiverCount.Subscriptions, ReleasesTokens = true,
+        ReceiverCount = ReceiverCount.Subscriptions,
+        ReleasesTokens = true,
     };
 
     public override void AddTransport(IServiceMeshBuilder mesh) => mesh.AddHttpTransport();

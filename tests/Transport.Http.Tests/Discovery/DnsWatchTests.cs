@@ -1,7 +1,7 @@
 using System.Net;
 using DnsClient;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -16,7 +16,7 @@ public sealed class DnsWatchTests
     [Test]
     public async Task It_asks_at_once_when_no_address_answers()
     {
-        var (dns, clock) = (new FakeDns().Host(Host, 60, "10.0.0.1", "10.0.0.2"), new ManualTimeProvider());
+        var (dns, clock) = (new FakeDns().Host(Host, 60, "10.0.0.1", "10.0.0.2"), new FakeTimeProvider());
         await using var watched = Watched.Start(Address, clock, dns);
         await watched.NextAsync();
         await watched.WaitsAsync(TimeSpan.FromSeconds(60));
@@ -35,7 +35,7 @@ public sealed class DnsWatchTests
     [Test]
     public async Task It_asks_at_most_once_a_second_while_no_address_answers()
     {
-        var (dns, clock) = (new FakeDns().Host(Host, 60, "10.0.0.1"), new ManualTimeProvider());
+        var (dns, clock) = (new FakeDns().Host(Host, 60, "10.0.0.1"), new FakeTimeProvider());
         await using var watched = Watched.Start(Address, clock, dns);
         await watched.NextAsync();
         watched.Group.Endpoints[0].RecordFailure();
@@ -60,7 +60,7 @@ public sealed class DnsWatchTests
     [Test]
     public async Task Servers_that_all_shut_down_are_a_reason_to_ask_at_once()
     {
-        var (dns, clock) = (new FakeDns().Host(Host, 60, "10.0.0.1"), new ManualTimeProvider());
+        var (dns, clock) = (new FakeDns().Host(Host, 60, "10.0.0.1"), new FakeTimeProvider());
         await using var watched = Watched.Start(Address, clock, dns);
         await watched.NextAsync();
         await watched.WaitsAsync(TimeSpan.FromSeconds(60));
@@ -74,7 +74,7 @@ public sealed class DnsWatchTests
     [Test]
     public async Task A_name_that_was_never_resolved_is_asked_for_at_once_and_not_after_30_s()
     {
-        var (dns, clock) = (new FakeDns(), new ManualTimeProvider());
+        var (dns, clock) = (new FakeDns(), new FakeTimeProvider());
         await using var watched = Watched.Start(Address, clock, dns);
         for (var failures = 1; failures <= 5; failures++)
         {
@@ -93,7 +93,7 @@ public sealed class DnsWatchTests
     [Test]
     public async Task An_empty_answer_holds_for_its_time_whoever_asks()
     {
-        var (dns, clock) = (new FakeDns().Host(Host, 20), new ManualTimeProvider());
+        var (dns, clock) = (new FakeDns().Host(Host, 20), new FakeTimeProvider());
         await using var watched = Watched.Start(Address, clock, dns);
         Assert.That(await watched.NextAsync(), Is.Empty);
         await watched.WaitsAsync(TimeSpan.FromSeconds(20));
@@ -115,7 +115,7 @@ public sealed class DnsWatchTests
                 ? query.Answer().A("w.internal", "10.0.0.1").ToArray()
                 : query.Answer(code: Volatile.Read(ref exists) ? 0 : 3).Soa("internal", 5, 5).ToArray(),
         ]);
-        var clock = new ManualTimeProvider();
+        var clock = new FakeTimeProvider();
         await using var watched = Watched.Start(Address, clock, DnsLookupTests.Lookup(TimeProvider.System, [server.EndPoint]), jitter: 1);
         Assert.That(await watched.NextAsync(), Is.Empty);
         await watched.WaitsAsync();
@@ -133,7 +133,7 @@ public sealed class DnsWatchTests
         var fails = false;
         await using var server = ScriptedDnsServer.Start(query =>
             [Volatile.Read(ref fails) ? query.Answer(code).ToArray() : DnsLookupTests.Address(query, 60)]);
-        var clock = new ManualTimeProvider();
+        var clock = new FakeTimeProvider();
         await using var watched = Watched.Start(Address, clock, DnsLookupTests.Lookup(TimeProvider.System, [server.EndPoint]));
         Assert.That(await watched.NextAsync(), Has.Length.EqualTo(2));
         Volatile.Write(ref fails, true);
@@ -151,7 +151,7 @@ public sealed class DnsWatchTests
     [Test]
     public async Task A_late_family_joins_without_another_lookup()
     {
-        var (dns, clock) = (new FakeDns(), new ManualTimeProvider());
+        var (dns, clock) = (new FakeDns(), new FakeTimeProvider());
         var late = new TaskCompletionSource<DnsAnswer<IPAddress>>();
         dns.Addresses[Host] = FakeDns.Answer(60, "10.0.0.1") with { Late = late.Task };
         await using var watched = Watched.Start(Address, clock, dns);
@@ -171,7 +171,7 @@ public sealed class DnsWatchTests
         var silent = new TaskCompletionSource<DnsAnswer<IPAddress>>();
         dns.Addresses["a.internal."] = FakeDns.Answer(60, "10.0.0.1") with { Late = silent.Task };
         dns.Addresses["b.internal."] = FakeDns.Answer(60, "10.0.0.2") with { Late = late.Task };
-        await using var watched = Watched.Start("dns+srv://_mesh._tcp.internal", new ManualTimeProvider(), dns);
+        await using var watched = Watched.Start("dns+srv://_mesh._tcp.internal", new FakeTimeProvider(), dns);
         Assert.That(await watched.NextAsync(), Is.EquivalentTo(["10.0.0.1:1", "10.0.0.2:2"]));
         late.SetResult(FakeDns.Answer(60, "fd00::2"));
         Assert.That(await watched.NextAsync(), Is.EquivalentTo(["10.0.0.1:1", "10.0.0.2:2", "[fd00::2]:2"]));
@@ -181,7 +181,7 @@ public sealed class DnsWatchTests
     [Test]
     public async Task A_family_that_is_silent_keeps_its_last_known_addresses()
     {
-        var (dns, clock) = (new FakeDns().Host(Host, 60, "10.0.0.1", "fd00::1"), new ManualTimeProvider());
+        var (dns, clock) = (new FakeDns().Host(Host, 60, "10.0.0.1", "fd00::1"), new FakeTimeProvider());
         await using var watched = Watched.Start(Address, clock, dns);
         await watched.NextAsync();
         var silent = new TaskCompletionSource<DnsAnswer<IPAddress>>();
@@ -199,7 +199,7 @@ public sealed class DnsWatchTests
     public async Task The_end_of_a_watch_ends_what_is_late()
     {
         await using var server = ScriptedDnsServer.Start(query => query.Type == QueryType.A ? [DnsLookupTests.Address(query, 60)] : []);
-        var watched = Watched.Start(Address, new ManualTimeProvider(), DnsLookupTests.Lookup(TimeProvider.System, [server.EndPoint]));
+        var watched = Watched.Start(Address, new FakeTimeProvider(), DnsLookupTests.Lookup(TimeProvider.System, [server.EndPoint]));
         Assert.That(await watched.NextAsync(), Is.EqualTo(["10.0.0.1:5080"]));
         await watched.DisposeAsync(); // within the time of the test, though a family is silent
         Assert.That(watched.Group.Endpoints, Has.Length.EqualTo(1));
@@ -209,7 +209,7 @@ public sealed class DnsWatchTests
     public async Task A_group_says_whether_it_has_no_address_or_was_not_resolved_yet()
     {
         var first = new TaskCompletionSource();
-        await using var watched = Watched.Start(new ManualTimeProvider(), new Waiting(first.Task));
+        await using var watched = Watched.Start(new FakeTimeProvider(), new Waiting(first.Task));
         Assert.That(watched.Group.WhyEmpty, Is.EqualTo("'test://x' has not been resolved yet"));
         first.SetResult();
         await watched.NextAsync();

@@ -1,9 +1,9 @@
 using System.Diagnostics.Metrics;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Conformance;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -13,7 +13,7 @@ public sealed class GroupWatcherTests
     [Test]
     public async Task An_endpoint_stays_the_same_object_for_as_long_as_its_address_is_there()
     {
-        var (resolver, clock) = (new ScriptedResolver(), new ManualTimeProvider());
+        var (resolver, clock) = (new ScriptedResolver(), new FakeTimeProvider());
         await using var watched = Watched.Start(clock, resolver);
         resolver.Find(new ResolvedAddress("a", 1), new ResolvedAddress("b", 2));
         await watched.NextAsync();
@@ -27,7 +27,7 @@ public sealed class GroupWatcherTests
     [Test]
     public async Task Of_an_address_that_is_listed_twice_the_same_entry_counts_in_any_order()
     {
-        var (resolver, clock) = (new ScriptedResolver(), new ManualTimeProvider());
+        var (resolver, clock) = (new ScriptedResolver(), new FakeTimeProvider());
         await using var watched = Watched.Start(clock, resolver);
         ResolvedAddress[] listed = [new("a", 1) { Priority = 1, Weight = 9 }, new("a", 1) { Weight = 2 }, new("a", 1) { Weight = 3 }];
         resolver.Find(listed);
@@ -41,7 +41,7 @@ public sealed class GroupWatcherTests
     [Test]
     public async Task What_a_connection_depends_on_makes_another_endpoint()
     {
-        var (resolver, clock) = (new ScriptedResolver(), new ManualTimeProvider());
+        var (resolver, clock) = (new ScriptedResolver(), new FakeTimeProvider());
         await using var watched = Watched.Start(clock, resolver);
         resolver.Find(new ResolvedAddress("a", 1));
         await watched.NextAsync();
@@ -54,7 +54,7 @@ public sealed class GroupWatcherTests
     [Test]
     public async Task Who_comes_later_starts_slowly_and_who_is_there_first_does_not()
     {
-        var (resolver, clock) = (new ScriptedResolver(), new ManualTimeProvider());
+        var (resolver, clock) = (new ScriptedResolver(), new FakeTimeProvider());
         await using var watched = Watched.Start(clock, resolver);
         resolver.Find(new ResolvedAddress("a", 1));
         await watched.NextAsync();
@@ -66,7 +66,7 @@ public sealed class GroupWatcherTests
     [Test]
     public async Task An_answer_that_repeats_the_last_is_passed_on_to_nobody_and_renews_the_age()
     {
-        var (resolver, clock) = (new ScriptedResolver(), new ManualTimeProvider());
+        var (resolver, clock) = (new ScriptedResolver(), new FakeTimeProvider());
         await using var watched = Watched.Start(clock, resolver);
         Assert.That(watched.Group.Age, Is.Null);
         resolver.Find(new ResolvedAddress("a", 1));
@@ -82,7 +82,7 @@ public sealed class GroupWatcherTests
     [Test]
     public async Task The_last_good_set_stays_when_resolution_fails_and_its_age_can_be_measured()
     {
-        var (resolver, clock) = (new ScriptedResolver(), new ManualTimeProvider());
+        var (resolver, clock) = (new ScriptedResolver(), new FakeTimeProvider());
         await using var watched = Watched.Start(clock, resolver);
         resolver.Find(new ResolvedAddress("a", 1));
         await watched.NextAsync();
@@ -100,7 +100,7 @@ public sealed class GroupWatcherTests
     [Test]
     public async Task The_first_result_is_awaited_even_if_it_is_a_failure()
     {
-        var (resolver, clock) = (new ScriptedResolver(), new ManualTimeProvider());
+        var (resolver, clock) = (new ScriptedResolver(), new FakeTimeProvider());
         await using var watched = Watched.Start(clock, resolver);
         Assert.That(watched.Group.FirstResult.IsCompleted, Is.False);
         resolver.Fail("No such name.");
@@ -120,7 +120,7 @@ public sealed class GroupWatcherTests
     [TestCase("a", 1, 1, 0, "b:c", "the name of 'a:1' is 'b:c', which is no host name")]
     public async Task What_a_resolver_finds_and_cannot_be_called_is_a_failure_that_says_why(string? host, int port, int weight, int priority, string? name, string complaint)
     {
-        var (resolver, clock) = (new ScriptedResolver(), new ManualTimeProvider());
+        var (resolver, clock) = (new ScriptedResolver(), new FakeTimeProvider());
         await using var watched = Watched.Start(clock, resolver);
         resolver.Find(new ResolvedAddress("good", 1));
         await watched.NextAsync();
@@ -138,7 +138,7 @@ public sealed class GroupWatcherTests
     [Test]
     public async Task A_resolver_that_throws_or_ends_is_asked_again()
     {
-        var (resolver, clock) = (new ScriptedResolver { Throws = 1 }, new ManualTimeProvider());
+        var (resolver, clock) = (new ScriptedResolver { Throws = 1 }, new FakeTimeProvider());
         await using var watched = Watched.Start(clock, resolver);
         await watched.Group.FirstResult;
         Assert.That(watched.Group.Failure, Does.Contain("'test://x' ended: Bug."));

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Support;
 
@@ -107,7 +108,7 @@ public sealed class ResolverTests
     public async Task A_target_that_cannot_be_looked_up_keeps_its_last_known_addresses()
     {
         var dns = new FakeDns().Srv(60, ("a.internal", 1, 0, 1), ("b.internal", 2, 0, 1)).Host("a.internal.", 60, "10.0.0.1").Host("b.internal.", 60, "10.0.0.2");
-        var clock = new Support.ManualTimeProvider();
+        var clock = new FakeTimeProvider();
         await using var watched = Watched.Start(Srv, clock, dns);
         Assert.That(await watched.NextAsync(), Is.EqualTo(["10.0.0.1:1", "10.0.0.2:2"]));
         await watched.WaitsAsync();
@@ -244,7 +245,7 @@ public sealed class ResolverTests
         ResolvedAddress[] expected = [new("10.0.0.1", 5080) { Weight = 2, Priority = 1, Name = "w", Tls = true }];
         Assert.That(await FindAsync($"file:{file.Path}"), Is.EqualTo(expected));
 
-        var clock = new Support.ManualTimeProvider();
+        var clock = new FakeTimeProvider();
         await using var watched = Watched.Start($"file://{file.Path}", clock, new FakeDns());
         await watched.NextAsync();
         await watched.WaitsAsync();

@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using ServiceMesh.Conformance;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -12,7 +12,7 @@ internal sealed class Watched : IAsyncDisposable
     private readonly Channel<string[]> _sets = Channel.CreateUnbounded<string[]>();
     private readonly WaitingClock _clock;
 
-    private Watched(string address, ManualTimeProvider clock, Func<AddressGroup, ResolverContext, IResolver> create, double jitter = 0)
+    private Watched(string address, FakeTimeProvider clock, Func<AddressGroup, ResolverContext, IResolver> create, double jitter = 0)
     {
         _clock = new(clock);
         var group = AddressGroup.Parse(address, [.. AddressGroup.BuiltInSchemes, "test"]);
@@ -27,10 +27,10 @@ internal sealed class Watched : IAsyncDisposable
     /// <param name="clock">Moved by the test.</param>
     /// <param name="dns">What is asked.</param>
     /// <param name="jitter">0 for none, 1 for all of it.</param>
-    public static Watched Start(string address, ManualTimeProvider clock, IDnsLookup dns, double jitter = 0) =>
+    public static Watched Start(string address, FakeTimeProvider clock, IDnsLookup dns, double jitter = 0) =>
         new(address, clock, (group, context) => new ResolverKinds([]).Create(group, context with { Dns = dns }), jitter);
 
-    public static Watched Start(ManualTimeProvider clock, IResolver resolver) => new("test://x", clock, (_, _) => resolver);
+    public static Watched Start(FakeTimeProvider clock, IResolver resolver) => new("test://x", clock, (_, _) => resolver);
 
     /// <summary>The next set that was passed on: host, port and what else is unusual.</summary>
     public async Task<string[]> NextAsync() => await _sets.Reader.ReadAsync().AsTask().InTime();

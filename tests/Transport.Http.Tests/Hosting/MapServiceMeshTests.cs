@@ -59,7 +59,7 @@ public sealed class MapServiceMeshTests
             await servers[i].StopAsync().InTime();
             await servers[i].DisposeAsync();
             servers[i] = await ServerAsync(ports[i]);
-            var id = servers[i].Services.GetRequiredService<IServiceBus>().Node.Id;
+            var id = servers[i].Services.GetRequiredService<IServiceBus>().DescribeNode().Id;
             await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Any(n => n.Id == id) && load.Answered > before + 200);
         }
 

@@ -24,7 +24,7 @@ public sealed class DnsChangeTests
         var failures = new ConcurrentBag<string>();
         using var enough = new CancellationTokenSource();
         var last = await caller.Bus.RequestAsync(Ask, "").InTime();
-        Assert.That(last, Is.EqualTo(old.Bus.Node.Id));
+        Assert.That(last, Is.EqualTo(old.Bus.DescribeNode().Id));
         var load = Task.Run(async () =>
         {
             while (!enough.IsCancellationRequested)
@@ -42,7 +42,7 @@ public sealed class DnsChangeTests
 
         await dns.ChangeAsync("--host-record=weather.internal,127.0.0.2", "--local-ttl=5");
         var watch = Stopwatch.StartNew();
-        await Failsafe.UntilAsync(() => Volatile.Read(ref last) == young.Bus.Node.Id);
+        await Failsafe.UntilAsync(() => Volatile.Read(ref last) == young.Bus.DescribeNode().Id);
         var moved = watch.Elapsed;
         await enough.CancelAsync();
         await load.InTime();

@@ -54,8 +54,8 @@ public sealed class ForeignServerTests
         Assert.That(await caller.Bus.RequestAsync(Ask, "").InTime(), Is.EqualTo(string.Format(CultureInfo.InvariantCulture, host, port)));
     }
 
-    [TestCase("""{"receivers":1,"refused":[null]}""", "The receipt is null, or something in it is.")]
-    [TestCase("null", "The receipt is null, or something in it is.")]
+    [TestCase("""{"receivers":1,"refused":[null]}""", "The receipt, or an item in it, is null.")]
+    [TestCase("null", "The receipt, or an item in it, is null.")]
     [TestCase("""{"receivers":1,"refused":null}""", "refused")]
     [TestCase("""{"receivers":1,"refused":[{"group":null,"status":1,"detail":""}]}""", "group")]
     [TestCase("<html>", "'<' is an invalid start of a value")]
@@ -74,7 +74,15 @@ public sealed class ForeignServerTests
                 response.Headers["mesh-status"] = "200";
                 return new NodeDocument
                 {
-                    Id = "bad", Name = "", Host = "", ProcessId = 1, Uptime = 1, Draining = false, Version = 1, Load = 0, Requests = [],
+                    Id = "bad",
+                    Name = "",
+                    Host = "",
+                    ProcessId = 1,
+                    Uptime = 1,
+                    Draining = false,
+                    Version = 1,
+                    Load = 0,
+                    Requests = [],
                     Signals = [new("test.news")],
                 };
             });
@@ -106,6 +114,26 @@ public sealed class ForeignServerTests
         await caller.Bus.RequestAsync(s_fetch, "pune").InTime();
 
         Assert.That(told.Distinct(), Is.EquivalentTo(["/fetch ", "/healthz "]));
+    }
+
+    [Test]
+    public async Task A_service_with_a_health_path_and_no_topics_is_not_asked_who_it_is()
+    {
+        var port = FreePort.Next();
+        var asked = new ConcurrentBag<string>();
+        await using var server = await StartServerAsync(port, app => app.MapFallback((HttpRequest request) =>
+        {
+            asked.Add(request.Path);
+            return s_one;
+        }));
+        await using var caller = await StartAsync(
+            null, Service("weather", port), ("Http:Services:weather:HealthPath", "/healthz"), ("Http:Health:Interval", "00:00:00.1"));
+        await Failsafe.UntilAsync(() => Task.FromResult(asked.Count > 1));
+
+        var reply = await caller.Bus.TryRequestAsync(s_fetch, "pune").InTime();
+
+        Assert.That(reply.Status, Is.EqualTo(StatusCode.NotFound), "the service answers no topic, and that is known");
+        Assert.That(asked.Distinct(), Is.EqualTo(["/healthz"]));
     }
 
     [Test]
@@ -162,8 +190,16 @@ public sealed class ForeignServerTests
             response.Headers["mesh-status"] = "200";
             return new NodeDocument
             {
-                Id = isLoadBalancer ? $"node-{polls.Count % 2}" : "node", Name = "", Host = "", ProcessId = 1, Uptime = 1, Draining = false, Version = 1, Load = 0,
-                Requests = [], Signals = [],
+                Id = isLoadBalancer ? $"node-{polls.Count % 2}" : "node",
+                Name = "",
+                Host = "",
+                ProcessId = 1,
+                Uptime = 1,
+                Draining = false,
+                Version = 1,
+                Load = 0,
+                Requests = [],
+                Signals = [],
             };
         }));
         await using var caller = await StartAsync(null, Service("weather", port));
@@ -173,7 +209,7 @@ public sealed class ForeignServerTests
         await Failsafe.UntilAsync(() => polls.TakeLast(4).ToArray() is { Length: 4 } last
             && Gap(last, 0) > 90 && Gap(last, 1) > 190 && Gap(last, 2) > 390);
         Assert.That(polls, Has.Count.LessThan(100));
-        Assert.That(caller.Log.Has(LogLevel.Warning, "is it a load balancer?"), Is.EqualTo(isLoadBalancer));
+        Assert.That(caller.Log.Has(LogLevel.Warning, "It may be a load balancer"), Is.EqualTo(isLoadBalancer));
 
         static double Gap(long[] times, int index) => Stopwatch.GetElapsedTime(times[index], times[index + 1]).TotalMilliseconds;
     }

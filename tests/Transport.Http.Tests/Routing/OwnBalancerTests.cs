@@ -103,9 +103,9 @@ public sealed class OwnBalancerTests
         Assert.That((reply.Status, reply.Failure!.NotProcessed), Is.EqualTo((StatusCode.Unavailable, true)));
         Assert.That(reply.Failure.Message, Is.EqualTo(
             "No node was chosen for 'test.ask': the balancer 'Own' threw NotSupportedException: It is broken. " +
-            "Mend that balancer, or name another under ServiceMesh:Http:Services:NAME:Balancer."));
+            "Fix the balancer or choose another in ServiceMesh:Http:Services:NAME:Balancer."));
         Assert.That(sent.Failures, Is.EqualTo(["Group 'workers': the balancer 'Own' threw NotSupportedException: It is broken"]));
-        Assert.That(caller.Log.Has(LogLevel.Error, "The balancer Own of 'test.news, group workers' refused its new endpoints"), Is.True);
+        Assert.That(caller.Log.Has(LogLevel.Error, "The balancer Own of 'test.news, group workers' threw at an update"), Is.True);
     }
 
     [Test]
@@ -123,7 +123,7 @@ public sealed class OwnBalancerTests
 
         await caller.Bus.SubscribeAsync(new RequestTopic<string, string>("test.mine"), (input, _) => Task.FromResult(input)).InTime();
 
-        Assert.That(caller.Log.Has(LogLevel.Error, "The balancer Own of 'test.ask' refused its new endpoints"), Is.True);
+        Assert.That(caller.Log.Has(LogLevel.Error, "The balancer Own of 'test.ask' threw at an update"), Is.True);
         Assert.That(await caller.Bus.RequestAsync(Ask, "still").InTime(), Is.EqualTo("still"));
     }
 
@@ -141,7 +141,7 @@ public sealed class OwnBalancerTests
         }
 
         Assert.That((await caller.Bus.SignalAsync(News, "").InTime()).Receivers, Is.EqualTo(1));
-        Assert.That(caller.Log.Lines.Count(l => l.Contains("The balancer Own of 'test.ask' failed to choose", StringComparison.Ordinal)), Is.EqualTo(1));
+        Assert.That(caller.Log.Lines.Count(l => l.Contains("The balancer Own of 'test.ask' threw at a pick", StringComparison.Ordinal)), Is.EqualTo(1));
     }
 
     [Test]
@@ -169,7 +169,7 @@ public sealed class OwnBalancerTests
         {
             await File.WriteAllTextAsync(file, $$"""[{ "host": "127.0.0.1", "port": {{before}} }]""");
             await using var caller = await HttpNodes.StartAsync(
-                mesh => mesh.Services.AddSingleton(new BalancerKind("Own", _ => balancer)),
+                mesh => mesh.AddBalancer("Own", _ => balancer),
                 ("Http:Services:web:Address", $"file:{file}"), ("Http:Services:web:Topics:test.ask", "/ask"), ("Http:Services:web:Balancer", "Own"));
             Assert.That(await caller.Bus.RequestAsync(Ask, "").InTime(), Is.EqualTo($"{before}"));
 
@@ -191,7 +191,7 @@ public sealed class OwnBalancerTests
     private static Task<TestNode> CallerAsync(Func<BalancerContext, IBalancer> make, int port, params (string Key, string Value)[] settings) => CallerAsync(make, [port], settings);
 
     private static Task<TestNode> CallerAsync(Func<BalancerContext, IBalancer> make, int[] ports, params (string Key, string Value)[] settings) => StartAsync(
-        mesh => mesh.Services.AddSingleton(new BalancerKind("Own", make)), [Service("servers", ports), ("Http:Services:servers:Balancer", "Own"), .. settings]);
+        mesh => mesh.AddBalancer("Own", make), [Service("servers", ports), ("Http:Services:servers:Balancer", "Own"), .. settings]);
 
     private static async Task<WebApplication> StartServerAsync(int port)
     {

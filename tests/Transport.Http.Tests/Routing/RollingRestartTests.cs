@@ -37,7 +37,7 @@ public sealed class RollingRestartTests
             servers[i] = await ServerAsync(ports[i]);
 
             // The new one is found, and there was load all the time.
-            var id = servers[i].Bus.Node.Id;
+            var id = servers[i].Bus.DescribeNode().Id;
             await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Any(n => n.Id == id) && load.Answered > before + 200);
         }
 

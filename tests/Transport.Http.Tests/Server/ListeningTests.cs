@@ -61,7 +61,7 @@ public sealed class ListeningTests
         mesh =>
         {
             mesh.AddTransport(new("Http", [], provider => (wrap ?? (t => t))(new HttpTransport(
-                new(new(), new(), new([]), new([]), null, provider.GetRequiredService<IMeterFactory>(), new(), new()) { ListenOn = ListenAddress.ParseAll($"http://127.0.0.1:{port}") }))));
+                new(new(), new(), null, provider.GetRequiredService<IMeterFactory>(), new()) { ListenOn = ListenAddress.ParseAll($"http://127.0.0.1:{port}") }))));
             configure?.Invoke(mesh);
         },
         [("Transport", "Http"), ("DrainTimeout", "00:00:05"), ("ErrorPolicy", "Ignore")]);
@@ -93,7 +93,7 @@ public sealed class ListeningTests
 
         public void Go() => _go.SetResult();
 
-        public Task StartAsync(TransportContext context, CancellationToken cancellationToken) => inner.StartAsync(context, cancellationToken);
+        public Task StartAsync(ServiceMesh.Transports.TransportContext context, CancellationToken cancellationToken) => inner.StartAsync(context, cancellationToken);
 
         public Task DrainAsync(CancellationToken cancellationToken) => inner.DrainAsync(cancellationToken);
 

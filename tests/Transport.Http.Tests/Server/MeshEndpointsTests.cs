@@ -174,7 +174,7 @@ public sealed class MeshEndpointsTests : IDisposable
         var node = document.RootElement;
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(node.GetProperty("id").GetString(), Is.EqualTo(_node.Bus.Node.Id));
+            Assert.That(node.GetProperty("id").GetString(), Is.EqualTo(_node.Bus.DescribeNode().Id));
             Assert.That(node.GetProperty("draining").GetBoolean(), Is.False);
             Assert.That(node.GetProperty("load").GetDouble(), Is.Zero);
             Assert.That(node.GetProperty("version").GetInt64(), Is.Positive);
@@ -219,7 +219,7 @@ public sealed class MeshEndpointsTests : IDisposable
         await held.EnteredAsync();
 
         var stopping = _node.StopAsync();
-        await Failsafe.UntilAsync(() => _node.Bus.Node.IsDraining);
+        await Failsafe.UntilAsync(() => _node.Bus.DescribeNode().IsDraining);
         Assert.That(await CurlAsync("-w", " %{http_code}", Url("health")), Is.EqualTo("""{"status":"Draining"} 503"""));
 
         held.Release();

@@ -37,7 +37,7 @@ public sealed class ProtectionTests
         http.Request.Headers.Origin = "https://example.com";
         http.SetEndpoint(new(null, hasAuthorization ? new(new AuthorizeAttribute()) : EndpointMetadataCollection.Empty, null));
 
-        Assert.That((int?)new Protection(null, allowUnprotected).Refuse(http)?.Status, Is.EqualTo(status));
+        Assert.That((int?)new Protection(null, allowUnprotected, key => key).Refuse(http)?.Status, Is.EqualTo(status));
     }
 
     [TestCase("127.0.0.1", null, false, false, null)]
@@ -58,7 +58,7 @@ public sealed class ProtectionTests
         http.Request.Headers.Authorization = authorization;
         http.SetEndpoint(new(null, hasAuthorization ? new(new AuthorizeAttribute()) : EndpointMetadataCollection.Empty, null));
 
-        var refusal = new Protection(token, allowUnprotected).Refuse(http);
+        var refusal = new Protection(token, allowUnprotected, key => key).Refuse(http);
 
         Assert.That((int?)refusal?.Status, Is.EqualTo(status));
         Assert.That(refusal?.NotProcessed ?? true, Is.True);

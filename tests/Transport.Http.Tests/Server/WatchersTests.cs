@@ -1,6 +1,6 @@
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Conformance;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -9,7 +9,7 @@ public sealed class WatchersTests
 {
     private static readonly TimeSpan s_wait = TimeSpan.FromSeconds(30);
 
-    private readonly ManualTimeProvider _clock = new();
+    private readonly FakeTimeProvider _clock = new();
 
     [Test]
     public async Task A_change_is_heard_when_every_watcher_has_asked_for_what_comes_after_it()
@@ -17,7 +17,7 @@ public sealed class WatchersTests
         var watchers = new Watchers(_clock);
         var (first, second) = (PollAsync(watchers, "a.1", 1), PollAsync(watchers, "b.1", 1));
 
-        var told = watchers.TellAsync(CancellationToken.None);
+        var told = watchers.NotifyAsync(CancellationToken.None);
         await first.InTime();
         await second.InTime();
         _ = PollAsync(watchers, "a.1", 2);
@@ -34,7 +34,7 @@ public sealed class WatchersTests
         var watchers = new Watchers(_clock);
         await PollAsync(watchers, null, null).InTime();
 
-        Assert.That(await watchers.TellAsync(CancellationToken.None).InTime(), Is.Empty);
+        Assert.That(await watchers.NotifyAsync(CancellationToken.None).InTime(), Is.Empty);
         Assert.That(watchers.Version, Is.EqualTo(2));
     }
 
@@ -47,7 +47,7 @@ public sealed class WatchersTests
         await gone.CancelAsync();
         await Assert.CatchAsync<OperationCanceledException>(() => polling);
 
-        Assert.That(await watchers.TellAsync(CancellationToken.None).InTime(), Is.Empty);
+        Assert.That(await watchers.NotifyAsync(CancellationToken.None).InTime(), Is.Empty);
     }
 
     [Test]
@@ -56,13 +56,13 @@ public sealed class WatchersTests
         var watchers = new Watchers(_clock);
         await PollAsync(watchers, "a.1", null).InTime();
 
-        var told = watchers.TellAsync(CancellationToken.None);
+        var told = watchers.NotifyAsync(CancellationToken.None);
         _clock.Advance(TimeSpan.FromSeconds(1.9));
         Assert.That(told.IsCompleted, Is.False);
         _clock.Advance(TimeSpan.FromSeconds(0.2));
 
         Assert.That(await told.InTime(), Is.EqualTo(["a.1"]));
-        Assert.That(await watchers.TellAsync(CancellationToken.None).InTime(), Is.Empty);
+        Assert.That(await watchers.NotifyAsync(CancellationToken.None).InTime(), Is.Empty);
     }
 
     [Test]
@@ -76,7 +76,7 @@ public sealed class WatchersTests
 
         _clock.Advance(TimeSpan.FromMinutes(4));
         await PollAsync(watchers, "b.1", null);
-        var told = watchers.TellAsync(CancellationToken.None);
+        var told = watchers.NotifyAsync(CancellationToken.None);
         _clock.Advance(TimeSpan.FromSeconds(3));
 
         Assert.That(await told.InTime(), Is.EqualTo(["b.1"]));

@@ -1,12 +1,12 @@
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
 public sealed class MessageWireTests
 {
     private static readonly Topic s_topic = Topic.Parse("weather.fetch");
-    private readonly ManualTimeProvider _clock = new();
+    private readonly FakeTimeProvider _clock = new();
 
     [Test]
     public void A_request_is_its_path_and_headers()
@@ -117,7 +117,12 @@ public sealed class MessageWireTests
 
     private static Message Request(Headers headers) => new()
     {
-        Id = new("node-1", 7), Kind = MessageKind.Request, Topic = s_topic, Headers = headers, ContentType = "application/json", Body = "\"pune\""u8.ToArray(),
+        Id = new("node-1", 7),
+        Kind = MessageKind.Request,
+        Topic = s_topic,
+        Headers = headers,
+        ContentType = "application/json",
+        Body = "\"pune\""u8.ToArray(),
     };
 
     private static (string Name, string Value)[] WrittenAs(Message message)

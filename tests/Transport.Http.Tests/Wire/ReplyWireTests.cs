@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -59,7 +59,11 @@ public sealed class ReplyWireTests
     {
         var sent = new ReplyMessage
         {
-            Status = (StatusCode)409, ContentType = "application/json", Body = "{}"u8.ToArray(), Error = "Größer als 7.", Headers = Headers.Of(("a", " b ")),
+            Status = (StatusCode)409,
+            ContentType = "application/json",
+            Body = "{}"u8.ToArray(),
+            Error = "Größer als 7.",
+            Headers = Headers.Of(("a", " b ")),
         };
 
         var read = Read(ReplyWire.Write(sent, ""));
@@ -118,7 +122,7 @@ public sealed class ReplyWireTests
     [TestCase("-1", null)]
     public void Retry_After_is_read_as_seconds_or_as_a_date_by_the_clock(string value, double? seconds)
     {
-        var read = ReplyWire.Read(new(503, "", [("Retry-After", value)], default), "http://x", isForeign: true, new ManualTimeProvider(), out _); // whose day is 1970-01-01
+        var read = ReplyWire.Read(new(503, "", [("Retry-After", value)], default), "http://x", isForeign: true, new FakeTimeProvider(DateTimeOffset.UnixEpoch), out _);
 
         Assert.That(read.RetryAfter?.TotalSeconds, Is.EqualTo(seconds));
     }

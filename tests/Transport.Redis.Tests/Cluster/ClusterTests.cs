@@ -34,7 +34,7 @@ public sealed class ClusterTests
     public async Task A_node_that_died_and_is_still_announced_is_nobody()
     {
         await using var caller = await StartNodeAsync();
-        var info = caller.Bus.Node with
+        var info = caller.Bus.DescribeNode() with
         {
             Id = "dead",
             Subscriptions = [new() { Kind = MessageKind.Request, Pattern = "work", Group = "_default" }],

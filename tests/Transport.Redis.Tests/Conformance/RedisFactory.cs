@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using ServiceMesh.Conformance;
+using ServiceMesh.MessagePack;
 using ServiceMesh.Support;
 
 namespace ServiceMesh.Redis.Tests;

@@ -27,11 +27,11 @@ public sealed class GapTests
     {
         await using var node = await RedisNode.StartAsync(_redis.Address);
         var (told, metrics) = (new ConcurrentQueue<RedisGap>(), new ConcurrentBag<string>());
-        node.Gaps.Began += _ => throw new InvalidOperationException("of the application");
-        node.Gaps.Began += told.Enqueue;
+        node.Gaps.Began += (_, _) => throw new InvalidOperationException("of the application");
+        node.Gaps.Began += (_, gap) => told.Enqueue(gap);
         var ended = new TaskCompletionSource<RedisGap>();
-        node.Gaps.Ended += told.Enqueue;
-        node.Gaps.Ended += ended.SetResult;
+        node.Gaps.Ended += (_, gap) => told.Enqueue(gap);
+        node.Gaps.Ended += (_, gap) => ended.SetResult(gap);
         using var listener = Listen(metrics);
 
         await _redis.KillAsync();
@@ -60,7 +60,7 @@ public sealed class GapTests
         await using var subscriber = await RedisNode.StartAsync(_redis.Address, mesh => mesh.AddHandler(s_news, heard.ReceiveAsync));
         await using var sender = await RedisNode.StartAsync(_redis.Address);
         var ended = new TaskCompletionSource<RedisGap>();
-        subscriber.Gaps.Ended += ended.SetResult;
+        subscriber.Gaps.Ended += (_, gap) => ended.SetResult(gap);
 
         await subscriber.KillConnectionAsync(_redis, listening: false);
         var sent = 0;
@@ -80,7 +80,7 @@ public sealed class GapTests
         await using var caller = await RedisNode.StartAsync(_redis.Address);
         var leaving = await node.Bus.SubscribeAsync(s_ask, (input, _) => Task.FromResult(input));
         var ended = new TaskCompletionSource<RedisGap>();
-        node.Gaps.Ended += ended.SetResult;
+        node.Gaps.Ended += (_, gap) => ended.SetResult(gap);
 
         await _redis.KillAsync();
         await Failsafe.UntilAsync(() => node.Health.State != TransportState.Healthy);
@@ -106,7 +106,7 @@ public sealed class GapTests
         Assert.That(refusal!.Message, Does.Contain("channels"));
 
         var ended = new TaskCompletionSource<RedisGap>();
-        node.Gaps.Ended += ended.SetResult;
+        node.Gaps.Ended += (_, gap) => ended.SetResult(gap);
         await node.KillConnectionAsync(_redis, listening: true);
         await ended.Task.InTime();
         await _redis.CommandAsync("ACL", "SETUSER", "default", "allchannels");

@@ -20,7 +20,7 @@ public sealed class KeepTryingTests
         await using var node = await RedisNode.StartAsync(
             redis.Address, mesh => mesh.AddHandler(s_ask, (word, _) => word), ("Redis:KeepTrying", "true"), ("Redis:ConnectTimeout", "00:00:01"));
         var ended = new TaskCompletionSource<RedisGap>();
-        node.Gaps.Ended += ended.SetResult;
+        node.Gaps.Ended += (_, gap) => ended.SetResult(gap);
 
         var without = await node.Bus.TryRequestAsync(s_ask, "nobody").InTime();
         var health = node.Health;

@@ -1,25 +1,44 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using NUnit.Framework;
 using ServiceMesh.Redis.Tests.Faults;
 using ServiceMesh.Support;
 
 namespace ServiceMesh.Redis.Tests.Connection;
 
-/// <summary>What a user is told whose Redis cannot be reached or lets nobody in: which address, what is wrong, which key to look at.</summary>
+/// <summary>What the start says when Redis cannot be reached or refuses the node: which address, what is wrong, which key to look at.</summary>
 public sealed class StartTests
 {
     // ConnectTimeout of the nodes here, what finding out the reason may take, and a machine that is busy.
     private static readonly TimeSpan s_bound = TimeSpan.FromSeconds(2 + 2 + 4);
 
     [Test]
-    public async Task Where_nothing_listens_is_named() =>
+    public async Task A_message_names_the_section_that_the_bus_was_given()
+    {
+        var section = new ConfigurationBuilder().AddInMemoryCollection(
+        [
+            new("OrdersMesh:Redis:KeyPrefix", "a b"), new("OrdersMesh:Redis:ConnectTimeout", "00:00:00"), new("OrdersMesh:Redis:Wire", "9"), new("OrdersMesh:Redis:Wier", "x"),
+        ]).Build().GetSection("OrdersMesh");
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Services.AddServiceMesh("orders", section).AddRedisTransport();
+        using var host = builder.Build();
+
+        var refusal = (await Assert.CatchAsync(() => host.StartAsync()))!.Message;
+
+        Assert.That(refusal, Does.Contain("OrdersMesh:Redis:KeyPrefix is 'a b'").And.Contain("OrdersMesh:Redis:ConnectTimeout is 00:00:00; allowed are 00:00:00.001 to 1.00:00:00")
+            .And.Contain("OrdersMesh:Redis:Wire is 9").And.Contain("OrdersMesh:Redis:Wier is not a known key").And.Not.Contain("ServiceMesh:"));
+    }
+
+    [Test]
+    public async Task An_address_without_a_listener_is_named() =>
         await FailsAsync($"127.0.0.1:{FreePort.Next()}", "nothing listens", "running");
 
     [Test]
-    public async Task A_host_name_that_nobody_knows_is_named() =>
+    public async Task A_host_name_that_cannot_be_resolved_is_named() =>
         await FailsAsync("redis.nowhere.invalid:6379", "host name", "not known");
 
     [Test]
@@ -32,7 +51,7 @@ public sealed class StartTests
     }
 
     [Test]
-    public async Task What_is_no_Redis_is_named()
+    public async Task A_server_that_is_not_Redis_is_named()
     {
         using var other = new TcpListener(IPAddress.Loopback, 0);
         other.Start();
@@ -117,7 +136,8 @@ public sealed class StartTests
     [Test]
     public async Task A_wire_that_carries_JSON_and_a_serializer_that_writes_none_are_refused_with_both_keys()
     {
-        var refusal = await Assert.CatchAsync(() => RedisNode.StartAsync("127.0.0.1:1", null, ("Redis:Wire", "Gilmour"), ("Serializer", "MessagePack")));
+        var refusal = await Assert.CatchAsync(() => RedisNode.StartAsync(
+            "127.0.0.1:1", mesh => mesh.AddMessagePackSerializer(), ("Redis:Wire", "Gilmour"), ("Serializer", "MessagePack")));
 
         Assert.That(refusal!.Message, Does.Contain("ServiceMesh:Redis:Wire").And.Contain("ServiceMesh:Serializer is MessagePack"));
     }

@@ -18,7 +18,7 @@ internal sealed class RedisNode : IAsyncDisposable
 
     public IServiceBus Bus => _node.Bus;
 
-    public string Id => Bus.Node.Id;
+    public string Id => Bus.DescribeNode().Id;
 
     public RecordedLog Log => _node.Log;
 

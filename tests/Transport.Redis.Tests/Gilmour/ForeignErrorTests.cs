@@ -43,10 +43,10 @@ public class ForeignErrorTests : InteropFixture
         await observer.Bus.TryRequestAsync(Ask, "Grüße");
         var (report, sender) = await reports.NextAsync();
 
-        Assert.That(sender, Is.EqualTo(server.Bus.Node.Id));
+        Assert.That(sender, Is.EqualTo(server.Bus.DescribeNode().Id));
         Assert.That(
             (report.Topic, report.Kind, report.Status, report.Sender, report.Node, report.Group, report.DataEncoding),
-            Is.EqualTo(("interop.ask", (MessageKind?)MessageKind.Request, 500, observer.Bus.Node.Id, server.Bus.Node.Id, "g", "utf-8")));
+            Is.EqualTo(("interop.ask", (MessageKind?)MessageKind.Request, 500, observer.Bus.DescribeNode().Id, server.Bus.DescribeNode().Id, "g", "utf-8")));
         Assert.That(report.Exception, Does.StartWith("System.InvalidOperationException: I never work."));
     }
 
@@ -102,7 +102,7 @@ public class ForeignErrorTests : InteropFixture
         var entry = JsonNode.Parse((string)(await Theirs.CommandAsync("LINDEX", "gilmour.errorqueue", "0"))!)!;
 
         Assert.That(((string)entry["topic"]!, (string)entry["sender"]!, (int)entry["code"]!), Is.EqualTo(("interop.ask", "4f1c", 500)));
-        Assert.That((await server.ErrorQueue.DrainAsync(10)).Single().Node, Is.EqualTo(server.Bus.Node.Id));
+        Assert.That((await server.ErrorQueue.DrainAsync(10)).Single().Node, Is.EqualTo(server.Bus.DescribeNode().Id));
     }
 
     [Test]

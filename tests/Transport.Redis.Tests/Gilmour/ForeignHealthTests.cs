@@ -11,7 +11,7 @@ public class ForeignHealthTests : InteropFixture
     public async Task Our_node_is_known_while_it_runs()
     {
         var node = await StartAsync();
-        var info = node.Bus.Node;
+        var info = node.Bus.DescribeNode();
 
         Assert.That(await KnownAsync(), Is.EqualTo([$"{info.Host}-pid-{info.ProcessId}-uuid-{info.Id}", "active"]));
 
@@ -62,8 +62,8 @@ public class ForeignHealthTests : InteropFixture
         await Theirs.AnswerAsync(probe, """["gilmour.request.echo", "gilmour.slot.event.*", "gilmour.errors"]""");
         var listed = await listing;
 
-        Assert.That(listed.Select(n => n.Id), Is.EquivalentTo([node.Bus.Node.Id, "host.one-pid-17-uuid-1d"]));
-        var theirs = listed.Single(n => n.Id != node.Bus.Node.Id);
+        Assert.That(listed.Select(n => n.Id), Is.EquivalentTo([node.Bus.DescribeNode().Id, "host.one-pid-17-uuid-1d"]));
+        var theirs = listed.Single(n => n.Id != node.Bus.DescribeNode().Id);
         Assert.That((theirs.Name, theirs.Host, theirs.ProcessId), Is.EqualTo(("gilmour", "host.one", 17)));
         Assert.That(theirs.Subscriptions, Is.EquivalentTo(
         [
@@ -95,7 +95,7 @@ public class ForeignHealthTests : InteropFixture
             }
         }
 
-        Assert.That((await listing).Select(n => n.Id), Is.EqualTo([node.Bus.Node.Id]));
+        Assert.That((await listing).Select(n => n.Id), Is.EqualTo([node.Bus.DescribeNode().Id]));
     }
 
     private async Task<string[]> KnownAsync() => [.. ((object?[])(await Theirs.CommandAsync("HGETALL", "gilmour.known_host.health"))!).Cast<string>()];

@@ -1,5 +1,5 @@
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Redis.Tests.Wire;
 
@@ -9,7 +9,7 @@ public class NativeWireTests
     private static readonly NativeWire s_wire = new("mesh");
     private static readonly Topic s_topic = Topic.Parse("a.b");
 
-    private static Message Request(ManualTimeProvider clock) => new()
+    private static Message Request(FakeTimeProvider clock) => new()
     {
         Id = new("n1", 258),
         Kind = MessageKind.Request,
@@ -49,7 +49,7 @@ public class NativeWireTests
             2,                          // MessagePack
             0x07,
         ];
-        var clock = new ManualTimeProvider();
+        var clock = new FakeTimeProvider();
         var frame = s_wire.Write(Request(clock) with { ContentType = "application/msgpack", Body = new byte[] { 7 } });
         Assert.That(frame, Is.EqualTo(expected));
         Assert.That(s_wire.TryReadMessage(MessageKind.Request, s_topic, expected, clock, out var read, out _), Is.True);
@@ -59,7 +59,7 @@ public class NativeWireTests
     [Test]
     public void A_request_reads_back()
     {
-        var clock = new ManualTimeProvider();
+        var clock = new FakeTimeProvider();
         Assert.That(s_wire.TryReadMessage(MessageKind.Request, s_topic, s_wire.Write(Request(clock)), clock, out var read, out _), Is.True);
         Assert.That((read!.Id, read.ContentType, read.Headers["k"]), Is.EqualTo((new MessageId("n1", 258), "application/json", "v")));
         Assert.That(read.Body.ToArray(), Is.EqualTo("7"u8.ToArray()));

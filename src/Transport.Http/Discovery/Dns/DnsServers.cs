@@ -73,7 +73,7 @@ internal sealed class DnsServers(ILookupClient client, TimeProvider clock) : IDn
 
         throw new DnsLookupException(
             $"No DNS server answered {question.QuestionType} {question.QueryName.Value}: {string.Join("; ", failures.Values.Select(f => $"{f.Server} {f.Failure}"))}. " +
-            "Check these servers, or name others in ServiceMesh:Http:Dns:Servers.");
+            "Check these servers, or name others in Http:Dns:Servers.");
     }
 
     private IPEndPoint[] InOrder(ResolvConf conf)

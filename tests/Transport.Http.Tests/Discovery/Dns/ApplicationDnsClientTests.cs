@@ -1,6 +1,7 @@
 using System.Net;
 using DnsClient;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Conformance;
 using ServiceMesh.Support;
@@ -77,7 +78,7 @@ public sealed class ApplicationDnsClientTests
     [Test]
     public async Task A_client_that_waits_for_ever_is_waited_for_30_s()
     {
-        var manual = new ManualTimeProvider();
+        var manual = new FakeTimeProvider();
         var clock = new WaitingClock(manual);
         await using var dns = ScriptedDnsServer.Start(_ => []);
         var client = new LookupClient(new LookupClientOptions(dns.EndPoint) { Timeout = Timeout.InfiniteTimeSpan });
@@ -91,7 +92,7 @@ public sealed class ApplicationDnsClientTests
     public void No_public_type_belongs_to_the_DNS_but_its_settings() =>
         Assert.That(
             typeof(HttpTransportOptions).Assembly.GetExportedTypes().Where(t => t.Name.Contains("Dns", StringComparison.OrdinalIgnoreCase) || t.Name.Contains("Stub", StringComparison.Ordinal)),
-            Is.EqualTo([typeof(HttpDnsSettings)]));
+            Is.EqualTo([typeof(HttpDnsOptions)]));
 
     private static DnsLookup Lookup(ILookupClient client, string conf = "none") => new(new(conf, []), new ApplicationDnsClient(client, TimeProvider.System), TimeProvider.System);
 

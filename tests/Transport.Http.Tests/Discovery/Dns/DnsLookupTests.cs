@@ -1,7 +1,7 @@
 using System.Net;
 using DnsClient;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -43,7 +43,7 @@ public sealed class DnsLookupTests
     [TestCase(QueryType.AAAA, "fd00::1")]
     public async Task A_silent_family_is_waited_for_50_ms_when_the_other_has_addresses(QueryType answered, string expected)
     {
-        var manual = new ManualTimeProvider();
+        var manual = new FakeTimeProvider();
         var clock = new WaitingClock(manual);
         await using var server = ScriptedDnsServer.Start(query => query.Type == answered ? [Address(query, 60)] : []);
         var finding = Lookup(clock, [server.EndPoint]).FindAddressesAsync(Name, Token);
@@ -114,7 +114,7 @@ public sealed class DnsLookupTests
         await using var server = ScriptedDnsServer.Start(query => query.Type == QueryType.AAAA ? []
             : query.Name == "weather.b" ? [query.Answer().A("weather.b", "10.0.0.1").ToArray()]
             : [query.Answer(code: 3).ToArray()]);
-        var manual = new ManualTimeProvider();
+        var manual = new FakeTimeProvider();
         var clock = new WaitingClock(manual);
         var finding = Lookup(clock, [server.EndPoint], conf.Path).FindAddressesAsync("weather", Token);
         for (var candidate = 0; candidate < 2; candidate++)

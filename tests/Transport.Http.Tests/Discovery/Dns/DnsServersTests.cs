@@ -1,7 +1,7 @@
 using DnsClient;
 using DnsClient.Protocol;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -17,7 +17,7 @@ public sealed class DnsServersTests
     [Test]
     public async Task Silent_servers_are_waited_for_half_a_second_before_the_next_is_asked_too()
     {
-        var manual = new ManualTimeProvider();
+        var manual = new FakeTimeProvider();
         var clock = new WaitingClock(manual);
         await using var first = ScriptedDnsServer.Start(_ => []);
         await using var second = ScriptedDnsServer.Start(_ => []);
@@ -38,7 +38,7 @@ public sealed class DnsServersTests
     [Test]
     public async Task A_slow_first_server_still_counts_when_the_second_is_asked()
     {
-        var manual = new ManualTimeProvider();
+        var manual = new FakeTimeProvider();
         var clock = new WaitingClock(manual);
         var release = new TaskCompletionSource();
         await using var slow = ScriptedDnsServer.Start(async query =>
@@ -87,7 +87,7 @@ public sealed class DnsServersTests
     [Test]
     public async Task Silence_ends_with_the_question_and_what_each_server_did()
     {
-        var manual = new ManualTimeProvider();
+        var manual = new FakeTimeProvider();
         var clock = new WaitingClock(manual);
         await using var server = ScriptedDnsServer.Start(_ => []);
         await using var failing = ScriptedDnsServer.Start(query => [query.Answer(code: 2).ToArray()]);
@@ -102,13 +102,13 @@ public sealed class DnsServersTests
         var failure = await Assert.ThrowsAsync<DnsLookupException>(() => asking);
         Assert.That(failure!.Message, Is.EqualTo(
             $"No DNS server answered TXT weather.internal.: {failing.EndPoint} answered ServerFailure; {server.EndPoint} did not answer within 2 s. " +
-            "Check these servers, or name others in ServiceMesh:Http:Dns:Servers."));
+            "Check these servers, or name others in Http:Dns:Servers."));
     }
 
     [Test]
     public async Task A_silent_server_is_asked_again_without_EDNS()
     {
-        var manual = new ManualTimeProvider();
+        var manual = new FakeTimeProvider();
         await using var server = ScriptedDnsServer.Start(query => query.HasEdns ? [] : [Text(query, "plain")]);
         var asking = AskAsync(new(DnsServers.MakeClient(), manual), Conf(server));
         await server.NextAsync();

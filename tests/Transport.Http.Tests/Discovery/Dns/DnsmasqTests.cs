@@ -1,4 +1,5 @@
 using System.Net;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Support;
 
@@ -116,7 +117,7 @@ public sealed class DnsmasqTests
         await using var server = await DnsServer.StartAsync("--host-record=weather.mine.svc.internal,10.0.0.1", "--host-record=weather.other.svc.internal,10.0.0.2");
         using var conf = new TemporaryFile("search mine.svc.internal svc.internal internal\noptions ndots:5");
         await using var watched = Watched.Start(
-            $"dns://{name}:5080", new ManualTimeProvider(), DnsLookupTests.Lookup(TimeProvider.System, [server.EndPoint], conf.Path));
+            $"dns://{name}:5080", new FakeTimeProvider(), DnsLookupTests.Lookup(TimeProvider.System, [server.EndPoint], conf.Path));
         Assert.That(await watched.NextAsync(), Is.EqualTo([$"{expected}:5080"]));
     }
 
@@ -124,7 +125,7 @@ public sealed class DnsmasqTests
     public async Task Traffic_follows_records_that_change_and_stays_where_it_was_when_the_server_is_gone()
     {
         await using var server = await DnsServer.StartAsync("--host-record=a.internal,10.0.0.1", "--local-ttl=30");
-        var clock = new ManualTimeProvider();
+        var clock = new FakeTimeProvider();
         await using var watched = Watched.Start("dns://a.internal:5080", clock, Lookup(server));
         Assert.That(await watched.NextAsync(), Is.EqualTo(["10.0.0.1:5080"]));
         await server.ChangeAsync("--host-record=a.internal,10.0.0.2", "--local-ttl=30");
@@ -144,7 +145,7 @@ public sealed class DnsmasqTests
 
     private static async Task<(Dictionary<string, int> Picks, Endpoint[] Group)> PickAsync(DnsServer server, int count)
     {
-        await using var watched = Watched.Start("dns+srv://_mesh._tcp.internal", new ManualTimeProvider(), Lookup(server));
+        await using var watched = Watched.Start("dns+srv://_mesh._tcp.internal", new FakeTimeProvider(), Lookup(server));
         await watched.NextAsync();
         Endpoint[] group = [.. watched.Group.Endpoints];
         return (Pick(group, count), group);

@@ -1,0 +1,85 @@
+using System.Net;
+using System.Net.Http.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.Benchmarks;
+
+/// <summary>
+/// What .NET offers for the same purpose, as its templates set it up: a client of <see cref="IHttpClientFactory"/> with the
+/// standard resilience handler and, below it, service discovery, which gets the replicas from the configuration and takes
+/// them in turns. A replica is a minimal API that reads and writes JSON.
+/// </summary>
+internal sealed class ResilientHttpEcho : IEcho
+{
+    private readonly List<WebApplication> _servers = [];
+    private readonly IHost _caller;
+    private readonly IHttpClientFactory _clients;
+
+    private ResilientHttpEcho(bool http2, IEnumerable<int> ports)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new());
+        builder.Configuration.AddInMemoryCollection(
+            ports.Select((port, i) => KeyValuePair.Create<string, string?>($"Services:echo:http:{i}", $"127.0.0.1:{port}")));
+        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        builder.Services.AddServiceDiscovery();
+        var client = builder.Services.AddHttpClient("echo", client =>
+        {
+            client.BaseAddress = new("http://echo");
+            client.DefaultRequestVersion = http2 ? HttpVersion.Version20 : HttpVersion.Version11;
+            client.DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact;
+        });
+        client.ConfigurePrimaryHttpMessageHandler(() => new SocketsHttpHandler { EnableMultipleHttp2Connections = true });
+        client.AddStandardResilienceHandler();
+        client.AddServiceDiscovery();
+        _caller = builder.Build();
+        _clients = _caller.Services.GetRequiredService<IHttpClientFactory>();
+    }
+
+    public static async Task<IEcho> StartAsync(bool http2, int replicas)
+    {
+        int[] ports = [.. Enumerable.Range(0, replicas).Select(_ => FreePort.Next())];
+        var protocols = http2 ? HttpProtocols.Http2 : HttpProtocols.Http1;
+        var echo = new ResilientHttpEcho(http2, ports);
+        foreach (var port in ports)
+        {
+            var builder = WebApplication.CreateSlimBuilder();
+            builder.Logging.ClearProviders();
+            builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenLocalhost(port, listen => listen.Protocols = protocols));
+            var server = builder.Build();
+            server.MapPost("/echo", (Reading reading) => reading);
+            await server.StartAsync();
+            echo._servers.Add(server);
+        }
+
+        await echo._caller.StartAsync();
+        return echo;
+    }
+
+    public async Task<Reading> EchoAsync(Reading reading, CancellationToken cancellationToken)
+    {
+        using var client = _clients.CreateClient("echo");
+        using var response = await client.PostAsJsonAsync("/echo", reading, cancellationToken);
+        response.EnsureSuccessStatusCode();
+        return (await response.Content.ReadFromJsonAsync<Reading>(cancellationToken))!;
+    }
+
+    /// <summary>Stops the first replica, whose address the caller keeps.</summary>
+    public ValueTask StopOneAsync() => _servers[0].DisposeAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        await _caller.StopAsync();
+        await ((IAsyncDisposable)_caller).DisposeAsync();
+        foreach (var server in _servers)
+        {
+            await server.DisposeAsync();
+        }
+    }
+}

@@ -1,0 +1,37 @@
+namespace ServiceMesh;
+
+/// <summary>How one handler takes its messages. An option that is null has its value from <c>ServiceMesh:Handler</c>.</summary>
+public sealed class HandlerOptions
+{
+    /// <summary>
+    /// The handlers that share the work with this one: one member per group gets a message. Letters, digits, <c>-</c>
+    /// and <c>_</c>. Default: <c>_default</c> for requests; for signals none, so that every subscriber gets a copy.
+    /// </summary>
+    public string? Group { get; set; }
+
+    /// <summary>
+    /// How long one message may be handled before the bus answers 499 and the token fires. 1 ms to 1 day.
+    /// Default: <c>ServiceMesh:Handler:Timeout</c>.
+    /// </summary>
+    [OptionRange("00:00:00.001", "1.00:00:00")]
+    public TimeSpan? Timeout { get; set; }
+
+    /// <summary>
+    /// How many messages are handled at once on this node. 1 to 1,000,000. Default: <c>ServiceMesh:Handler:MaxConcurrency</c>.
+    /// </summary>
+    [OptionRange(1, 1_000_000)]
+    public int? MaxConcurrency { get; set; }
+
+    /// <summary>
+    /// How many messages wait on this node when all places are taken; one more is refused with 429. 0 to 1,000,000.
+    /// Default: <c>ServiceMesh:Handler:MaxQueued</c>.
+    /// </summary>
+    [OptionRange(0, 1_000_000)]
+    public int? MaxQueued { get; set; }
+
+    /// <summary>
+    /// Handles one message at a time, in the order of arrival. Needs a transport that delivers in order, and excludes
+    /// <see cref="MaxConcurrency"/>. Default: false.
+    /// </summary>
+    public bool Ordered { get; set; }
+}

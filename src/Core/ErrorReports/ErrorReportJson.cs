@@ -1,0 +1,8 @@
+using System.Text.Json.Serialization;
+
+namespace ServiceMesh;
+
+/// <summary>The contract of a report in the file of the error queue.</summary>
+[JsonSerializable(typeof(ErrorReport))]
+[JsonSourceGenerationOptions(UseStringEnumConverter = true)]
+internal sealed partial class ErrorReportJson : JsonSerializerContext;

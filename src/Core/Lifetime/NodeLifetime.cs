@@ -1,0 +1,176 @@
+using Microsoft.Extensions.Logging;
+
+namespace ServiceMesh;
+
+/// <summary>The life of a node: start, drain, stop, and its health meanwhile. The host calls each once, in this order.</summary>
+internal sealed class NodeLifetime(
+    ChosenTransport chosen,
+    TransportContext context,
+    Registrations registrations,
+    NodeState node,
+    NodePresence presence,
+    Sender sender,
+    Subscriber subscriber,
+    ErrorReporter errors,
+    ReportDestination reports,
+    ShutdownBudget shutdown,
+    ILogger logger) : IAsyncDisposable, IDisposable
+{
+    private enum State
+    {
+        Created,
+        Running,
+        Draining,
+        Stopped,
+    }
+
+    private const int MaxTopicsInLog = 20;
+
+    private readonly ITransport _transport = chosen.Transport;
+    private volatile State _state = State.Created;
+
+    public string NodeId => presence.NodeId;
+
+    public bool IsRunning => _state == State.Running;
+
+    public IErrorQueue ErrorQueue => reports.Queue;
+
+    /// <summary>Who this node is and what it handles, at this moment.</summary>
+    public NodeInfo Describe() => presence.Describe();
+
+    /// <summary>Connects, subscribes every registered handler, and opens for business.</summary>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        if (_state != State.Created)
+        {
+            throw new InvalidOperationException($"The bus of node '{NodeId}' was started before.");
+        }
+
+        var subscriptions = subscriber.Prepare([.. registrations.Handlers, presence.Handler()], registrations.Required);
+        await reports.OpenAsync(_transport.ErrorQueue is not null, cancellationToken).ConfigureAwait(false);
+        await _transport.StartAsync(context, cancellationToken).ConfigureAwait(false);
+        sender.Open();
+        errors.Start(reports.FileAsync);
+        _state = State.Running;
+        try
+        {
+            await subscriber.ActivateAsync(subscriptions, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            await StopAsync().ConfigureAwait(false);
+            throw;
+        }
+
+        Log.Started(logger, NodeId, chosen.Name, _transport.Server ?? "this process", TopicsOf(registrations.Handlers));
+    }
+
+    /// <summary>
+    /// Refuses new messages, lets those in flight finish and be answered for a bounded time, then cancels them.
+    /// Requests of this node still go out.
+    /// </summary>
+    public async Task DrainAsync()
+    {
+        if (_state != State.Running)
+        {
+            return;
+        }
+
+        _state = State.Draining;
+        shutdown.Begin();
+        Log.Draining(logger, NodeId, shutdown.DrainTimeout, subscriber.Subscriptions.InFlight);
+        await shutdown.AttemptAsync("drain", shutdown.LeftForAStep, _transport.DrainAsync).ConfigureAwait(false);
+        node.BeginDrain();
+        var empty = Task.WhenAll(subscriber.Subscriptions.Snapshot().Where(s => !s.IsOwn).Select(s => s.Gate.CloseAsync()));
+        if (await shutdown.EndsWithinAsync(empty, shutdown.Left).ConfigureAwait(false))
+        {
+            Log.Drained(logger, NodeId);
+            return;
+        }
+
+        Log.DrainTimedOut(logger, NodeId, shutdown.DrainTimeout, subscriber.Subscriptions.InFlight);
+        await node.CancelHandlersAsync().ConfigureAwait(false);
+        if (!await shutdown.EndsWithinAsync(empty, ShutdownBudget.LeastForAStep).ConfigureAwait(false))
+        {
+            Log.HandlersLeftBehind(logger, NodeId, subscriber.Subscriptions.InFlight);
+        }
+    }
+
+    /// <summary>Drains if that has not happened yet, files the last error reports, and disconnects.</summary>
+    public async Task StopAsync()
+    {
+        await DrainAsync().ConfigureAwait(false);
+        if (_state is State.Created or State.Stopped)
+        {
+            return;
+        }
+
+        _state = State.Stopped;
+        await errors.StopAsync(shutdown.LeftForAStep).ConfigureAwait(false);
+        sender.Close();
+        subscriber.TransportStops();
+        await shutdown.AttemptAsync("stop", shutdown.LeftForAStep, _transport.StopAsync).ConfigureAwait(false);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync().ConfigureAwait(false);
+        Release();
+    }
+
+    /// <summary>For containers that are disposed synchronously: lets go without draining, which only a host can wait for.</summary>
+    public void Dispose()
+    {
+        sender.Close();
+        node.BeginDrain();
+        if (_state is State.Running or State.Draining)
+        {
+            // Begun and not awaited: a transport takes its subscriptions back before it first waits.
+            _ = shutdown.AttemptAsync("stop", ShutdownBudget.LeastForAStep, _transport.StopAsync);
+        }
+
+        subscriber.TransportStops();
+        Release();
+    }
+
+    /// <summary>What a health check should know; nothing when all is well.</summary>
+    public IEnumerable<(TransportState State, string Reason)> HealthProblems()
+    {
+        if (_state is State.Created or State.Stopped)
+        {
+            yield return (TransportState.Unavailable, _state == State.Created ? "The bus has not started." : "The bus has stopped.");
+            yield break;
+        }
+
+        if (_transport.Health is { State: not TransportState.Healthy } health)
+        {
+            yield return (health.State, $"The {chosen.Name} transport: {health.Reason}");
+        }
+
+        if (_state == State.Draining)
+        {
+            yield return (TransportState.Degraded, "The node is draining: it refuses new messages.");
+        }
+
+        foreach (var subscription in subscriber.Subscriptions.Snapshot().Where(s => s.Gate.IsFull))
+        {
+            yield return (TransportState.Degraded, $"The {subscription} is at its limits and refuses messages.");
+        }
+    }
+
+    // What the start line says; a node with very many topics does not fill the log.
+    private static string TopicsOf(IReadOnlyList<HandlerDefinition> handlers)
+    {
+        string[] topics = [.. handlers.Select(h => h.Pattern.ToString()).Distinct().Order(StringComparer.Ordinal)];
+        return topics.Length == 0 ? "nothing"
+            : topics.Length <= MaxTopicsInLog ? string.Join(", ", topics)
+            : $"{string.Join(", ", topics.Take(MaxTopicsInLog))} and {topics.Length - MaxTopicsInLog} more";
+    }
+
+    private void Release()
+    {
+        _state = State.Stopped;
+        reports.Dispose();
+        node.Dispose();
+    }
+}

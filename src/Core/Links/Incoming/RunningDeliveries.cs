@@ -1,0 +1,63 @@
+using System.Collections.Concurrent;
+
+namespace ServiceMesh.Links;
+
+/// <summary>
+/// What runs here for other nodes. A request that arrives twice runs once, a cancellation reaches the handler that runs for
+/// it, and the departure of a node cancels everything that runs for that node. Thread-safe.
+/// </summary>
+/// <param name="onEnded">Is given each outcome, to send it back.</param>
+internal sealed class RunningDeliveries(Action<RunningDelivery, ReplyMessage> onEnded)
+{
+    private readonly ConcurrentDictionary<(string Sender, long Id), RunningDelivery> _running = new();
+    private int _count;
+
+    /// <summary>How many run and wait for their turn: this node's load.</summary>
+    public int Count => Volatile.Read(ref _count);
+
+    /// <summary>Runs an accepted delivery on the pool. False when one with this id runs already; then the place is given back.</summary>
+    public bool TryStart(string sender, long id, Delivery delivery)
+    {
+        var running = new RunningDelivery(this, sender, id, delivery);
+        if (!_running.TryAdd((sender, id), running))
+        {
+            delivery.Withdraw();
+            return false;
+        }
+
+        Interlocked.Increment(ref _count);
+        ThreadPool.UnsafeQueueUserWorkItem(running, preferLocal: false);
+        return true;
+    }
+
+    /// <summary>The caller of a request has stopped waiting.</summary>
+    public void Cancel(string sender, long id)
+    {
+        if (_running.TryGetValue((sender, id), out var running))
+        {
+            running.Cancel();
+        }
+    }
+
+    /// <summary>A node is gone: what runs for it is cancelled.</summary>
+    public void Departed(string sender)
+    {
+        foreach (var ((of, _), running) in _running)
+        {
+            if (of == sender)
+            {
+                running.Cancel();
+            }
+        }
+    }
+
+    internal void End(RunningDelivery running, ReplyMessage reply)
+    {
+        if (_running.TryRemove((running.Sender, running.Id), out _))
+        {
+            Interlocked.Decrement(ref _count);
+        }
+
+        onEnded(running, reply);
+    }
+}

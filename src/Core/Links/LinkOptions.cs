@@ -1,0 +1,32 @@
+namespace ServiceMesh.Links;
+
+/// <summary>The bounds of the links of one node.</summary>
+internal sealed record LinkOptions
+{
+    /// <summary>The most frames that wait for one target. Default: 65,536.</summary>
+    public int MaxWaitingFrames { get; init; } = 65_536;
+
+    /// <summary>The most bytes that wait for one target, unless a single frame is larger. Default: 64 MiB.</summary>
+    public int MaxWaitingBytes { get; init; } = 64 * 1024 * 1024;
+
+    /// <summary>The most bytes of one gathered write, unless a single frame is larger. Default: 256 KiB.</summary>
+    public int MaxBatchBytes { get; init; } = 256 * 1024;
+
+    /// <summary>
+    /// The most bytes that are written to one target before it has answered a ping behind them: what a broker would otherwise
+    /// have to keep for a slow reader. Default: 4 MiB.
+    /// </summary>
+    public int MaxUnconfirmedBytes { get; init; } = 4 * 1024 * 1024;
+
+    /// <summary>How long one write may take. After that its outcome is unknown. Default: 3 seconds.</summary>
+    public TimeSpan WriteTimeout { get; init; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>A peer that owes an answer and has been silent for so long is asked with a ping. Default: 1 second.</summary>
+    public TimeSpan Silence { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long a peer may leave a ping without an answer before it is taken for dead. Default: 2 seconds.</summary>
+    public TimeSpan PingTimeout { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>The largest body that this node accepts.</summary>
+    public required int MaxBodyBytes { get; init; }
+}

@@ -1,0 +1,77 @@
+namespace ServiceMesh.Links;
+
+/// <summary>
+/// A clock on which both ends of a link agree. Each node measures how far its own monotonic clock is from the shared one, so
+/// the clock of the machine has no part in it. Deadlines travel as an instant on the shared clock together with what was left
+/// when they were sent; when the two ends do not share a clock at the moment, what was left counts from the arrival.
+/// Thread-safe.
+/// </summary>
+internal sealed class SharedClock(TimeProvider clock)
+{
+    // Two measurements of one clock that differ by more than this mean that it was set.
+    private static readonly TimeSpan s_jump = TimeSpan.FromSeconds(1);
+
+    // After a jump the nodes notice it one after the other; until then instants are not compared.
+    private static readonly TimeSpan s_distrust = TimeSpan.FromSeconds(15);
+
+    private volatile Reading? _reading;
+    private long _distrustedAt;
+
+    /// <summary>The name of the clock that instants are on; 0 for none.</summary>
+    public uint Id => IsDistrusted ? 0 : _reading?.Id ?? 0;
+
+    private bool IsDistrusted =>
+        Volatile.Read(ref _distrustedAt) is var since and not 0 && clock.GetElapsedTime(since) < s_distrust;
+
+    /// <summary>Takes over a measurement.</summary>
+    /// <param name="id">Names the clock; not 0. Another name than before is another clock.</param>
+    /// <param name="milliseconds">What it showed.</param>
+    /// <param name="at">This node's timestamp at that moment: the middle between question and answer.</param>
+    public void Set(uint id, long milliseconds, long at)
+    {
+        var offset = milliseconds - Milliseconds(at);
+        if (_reading is { } before && before.Id == id && Math.Abs(offset - before.Offset) > s_jump.TotalMilliseconds)
+        {
+            Volatile.Write(ref _distrustedAt, Math.Max(1, clock.GetTimestamp()));
+        }
+
+        _reading = new(id, offset);
+    }
+
+    /// <summary>There is no shared clock any longer.</summary>
+    public void Clear() => _reading = null;
+
+    /// <summary>A deadline as it is sent now.</summary>
+    public FrameDeadline Stamp(Deadline deadline)
+    {
+        if (deadline.RemainingMilliseconds is not { } left)
+        {
+            return FrameDeadline.None;
+        }
+
+        var remaining = (uint)Math.Clamp(left, 1, uint.MaxValue);
+        return Current() is { } reading ? new(remaining, reading.Id, Now(reading) + remaining) : new(remaining);
+    }
+
+    /// <summary>A deadline as it arrives now, on this node's clock. Never later than what was left when it was sent.</summary>
+    public Deadline Judge(FrameDeadline deadline)
+    {
+        if (!deadline.Exists)
+        {
+            return Deadline.None;
+        }
+
+        var left = deadline.ClockId != 0 && Current() is { } reading && reading.Id == deadline.ClockId
+            ? Math.Clamp(deadline.Instant - Now(reading), 0, deadline.RemainingMilliseconds)
+            : deadline.RemainingMilliseconds;
+        return Deadline.After(TimeSpan.FromMilliseconds(left), clock);
+    }
+
+    private Reading? Current() => IsDistrusted ? null : _reading;
+
+    private long Now(Reading reading) => Milliseconds(clock.GetTimestamp()) + reading.Offset;
+
+    private long Milliseconds(long timestamp) => (long)((decimal)timestamp * 1000 / clock.TimestampFrequency);
+
+    private sealed record Reading(uint Id, long Offset);
+}

@@ -1,0 +1,101 @@
+using Microsoft.Extensions.Logging;
+
+namespace ServiceMesh;
+
+/// <summary>How a message leaves a node: through the application's steps around sending, then over the transport.</summary>
+internal sealed class SendPipeline
+{
+    private readonly ITransport _transport;
+    private readonly ILogger _logger;
+    private readonly bool _hasSteps;
+    private readonly Func<Message, CancellationToken, ValueTask<ReplyMessage>> _request;
+    private readonly Func<Message, CancellationToken, ValueTask<SignalResult>> _signal;
+
+    public SendPipeline(ITransport transport, IReadOnlyList<ISendMiddleware> middleware, ILogger logger)
+    {
+        _transport = transport;
+        _logger = logger;
+        _hasSteps = middleware.Count > 0;
+        _request = _hasSteps ? RequestOverTransportAsync : transport.RequestAsync;
+        _signal = SignalOverTransportAsync;
+        for (var i = middleware.Count - 1; i >= 0; i--)
+        {
+            var (step, request, signal) = (middleware[i], _request, _signal);
+            _request = (message, token) => step.RequestAsync(message, request, token);
+            _signal = (message, token) => step.SignalAsync(message, signal, token);
+        }
+    }
+
+    public TransportCapabilities Capabilities => _transport.Capabilities;
+
+    /// <summary>True when nothing looks at the token of a request once the request has ended.</summary>
+    public bool ReleasesTokens => !_hasSteps && _transport.Capabilities.ReleasesTokens;
+
+    /// <summary>Sends a request. What it throws is an answer too; see <see cref="Answer"/>.</summary>
+    public ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken)
+    {
+        // A transport stops waiting when the token fires: its contract, and the conformance suite, say so. The application's own
+        // steps may not.
+        var answer = _request(request, cancellationToken);
+        return _hasSteps && !answer.IsCompleted ? new(answer.AsTask().WaitAsync(cancellationToken)) : answer;
+    }
+
+    /// <summary>Sends a signal. What it throws tells why it was not sent; see <see cref="Refusal"/>.</summary>
+    public ValueTask<SignalResult> SignalAsync(Message signal, CancellationToken cancellationToken)
+    {
+        var sending = _signal(signal, cancellationToken);
+        return _hasSteps && !sending.IsCompleted ? new(sending.AsTask().WaitAsync(cancellationToken)) : sending;
+    }
+
+    /// <summary>The answer to a request for which sending threw.</summary>
+    public ReplyMessage Answer(Message request, Exception failure) => _hasSteps ? StepThrew(failure) : TransportThrew(request, failure);
+
+    /// <summary>Why a signal was not sent, when sending threw.</summary>
+    public static ReplyMessage Refusal(Exception failure) =>
+        failure is TransportException ? ReplyMessage.Failure(StatusCode.Unavailable, failure.Message) : StepThrew(failure);
+
+    // The last of the application's steps: whatever a transport does wrong is a reply to them too.
+    private async ValueTask<ReplyMessage> RequestOverTransportAsync(Message request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _transport.RequestAsync(request, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+        {
+            return TransportThrew(request, failure);
+        }
+    }
+
+    private async ValueTask<SignalResult> SignalOverTransportAsync(Message signal, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _transport.SignalAsync(signal, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (
+            failure is not TransportException && (failure is not OperationCanceledException || !cancellationToken.IsCancellationRequested))
+        {
+            Log.TransportThrew(_logger, signal.Topic.ToString(), signal.Sender, failure);
+            throw new TransportException($"The transport failed: {failure.Message}", failure);
+        }
+    }
+
+    private ReplyMessage TransportThrew(Message request, Exception failure)
+    {
+        if (failure is TransportException)
+        {
+            return ReplyMessage.Failure(StatusCode.Unavailable, failure.Message);
+        }
+
+        Log.TransportThrew(_logger, request.Topic.ToString(), request.Sender, failure);
+        return ReplyMessage.Failure(StatusCode.Unavailable, $"The transport failed: {failure.Message}");
+    }
+
+    private static ReplyMessage StepThrew(Exception failure) => new()
+    {
+        Status = failure is ReplyException refusal ? refusal.Status : StatusCode.HandlerFailed,
+        Error = failure is ReplyException ? failure.Message : $"A step around sending (ISendMiddleware) threw {ExceptionText.Brief(failure)}",
+        Exception = failure,
+    };
+}

@@ -1,0 +1,20 @@
+namespace ServiceMesh;
+
+/// <summary>The names that belong to the bus itself: those that begin with <c>mesh.</c>.</summary>
+internal static class ReservedTopics
+{
+    public const string Prefix = "mesh.";
+
+    /// <summary>Where error reports are published.</summary>
+    public static readonly Topic Errors = Topic.Parse(Prefix + "errors");
+
+    public static bool IsReserved(Topic topic) => topic.ToString().StartsWith(Prefix, StringComparison.Ordinal);
+
+    public static bool IsReserved(TopicPattern pattern) => pattern.ToString().StartsWith(Prefix, StringComparison.Ordinal);
+
+    /// <summary>
+    /// True for error reports. Their size is bounded by <c>Errors:MaxDataBytes</c>, so that a small limit for bodies does not make
+    /// every report too large to send.
+    /// </summary>
+    public static bool HasOwnLimit(Topic topic) => topic == Errors;
+}

@@ -1,0 +1,40 @@
+using MessagePack;
+using MessagePack.Formatters;
+
+namespace ServiceMesh.MessagePack;
+
+/// <summary>
+/// Around the formatter of a type whose values can contain others of the type: writing ends at the depth where reading would,
+/// so a value that contains itself is refused. The library alone would write until the stack ends, and the process with it.
+/// </summary>
+internal sealed class DepthGuard<T>(IMessagePackFormatter<T> formatter, int maxDepth) : IMessagePackFormatter<T>
+{
+    public void Serialize(ref MessagePackWriter writer, T value, MessagePackSerializerOptions options)
+    {
+        if (value is not null && WritingDepth.Current >= maxDepth)
+        {
+            throw new NotSupportedException(
+                $"A value of type {TypeName.Of(typeof(T))} is nested deeper than {maxDepth} levels, or it contains itself. Send less at once, "
+                + $"or raise {nameof(MessagePackSerializerSettings)}.{nameof(MessagePackSerializerSettings.MaxDepth)} on all nodes.");
+        }
+
+        WritingDepth.Current++;
+        try
+        {
+            formatter.Serialize(ref writer, value, options);
+        }
+        finally
+        {
+            WritingDepth.Current--;
+        }
+    }
+
+    public T Deserialize(ref MessagePackReader reader, MessagePackSerializerOptions options) => formatter.Deserialize(ref reader, options);
+}
+
+/// <summary>How many guarded values the thread is writing, one inside the other.</summary>
+internal static class WritingDepth
+{
+    [ThreadStatic]
+    public static int Current;
+}

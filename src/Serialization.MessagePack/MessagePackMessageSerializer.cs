@@ -1,0 +1,117 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+using MessagePack;
+using MessagePack.Formatters;
+
+namespace ServiceMesh.MessagePack;
+
+/// <summary>
+/// Bodies as MessagePack, by the library MessagePack-CSharp: types with <c>[MessagePackObject]</c> by their attributes,
+/// other public types by the names of their public members. Thread-safe.
+/// </summary>
+/// <remarks>
+/// docs/serialization.md says how each type is written. The attributes and options of System.Text.Json mean nothing here.
+/// </remarks>
+public sealed class MessagePackMessageSerializer : IMessageSerializer
+{
+    private readonly TypeTable _supported = new();
+    private readonly TypeGraph _graph;
+    private readonly MessagePackSerializerOptions _options;
+
+    /// <summary>Uses the given settings; a copy is made.</summary>
+    /// <param name="settings">Null for the defaults.</param>
+    /// <exception cref="ArgumentException">A setting is refused; the message says which and why.</exception>
+    [RequiresDynamicCode("MessagePack-CSharp emits the code that reads and writes a type at run time.")]
+    [RequiresUnreferencedCode("MessagePack-CSharp finds the members of a type by reflection.")]
+    public MessagePackMessageSerializer(MessagePackSerializerSettings? settings = null)
+    {
+        settings = (settings ?? new()).Checked();
+        var security = new BodySecurity(settings.MaxDepth);
+        var formatters = new FormatterSource(settings.Resolver);
+        _graph = new(formatters, security);
+        _options = new MessagePackSerializerOptions(new BodyResolver(formatters, _graph, settings.MaxDepth))
+            .WithCompression(MessagePackCompression.None)
+            .WithSecurity(security);
+    }
+
+    /// <inheritdoc/>
+    public string Name => "MessagePack";
+
+    /// <inheritdoc/>
+    public string ContentType => "application/msgpack";
+
+    private int MaxDepth => _options.Security.MaximumObjectGraphDepth;
+
+    /// <inheritdoc/>
+    public void EnsureSupported<T>() => Formatter<T>();
+
+    /// <inheritdoc/>
+    public void Serialize<T>(T value, IBufferWriter<byte> output)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        var formatter = Formatter<T>();
+        var writer = new MessagePackWriter(output);
+        try
+        {
+            formatter.Serialize(ref writer, value, _options);
+        }
+        catch (MessagePackSerializationException failure)
+        {
+            throw new NotSupportedException($"A {TypeName.Of(typeof(T))} cannot be written as MessagePack. {failure.GetBaseException().Message}", failure);
+        }
+
+        writer.Flush();
+    }
+
+    /// <inheritdoc/>
+    public T? Deserialize<T>(ReadOnlyMemory<byte> body)
+    {
+        if (body.IsEmpty)
+        {
+            return default(T) is null
+                ? default
+                : throw new MalformedBodyException($"The body is empty, and a {TypeName.Of(typeof(T))} is expected.");
+        }
+
+        var formatter = Formatter<T>();
+        if (BodyStructure.Complaint(body.Span, MaxDepth) is { } complaint)
+        {
+            throw new MalformedBodyException($"The body is not MessagePack for {TypeName.Of(typeof(T))}: {complaint}");
+        }
+
+        var reader = new MessagePackReader(body);
+        T value;
+        try
+        {
+            value = formatter.Deserialize(ref reader, _options);
+        }
+        catch (Exception failure) when (failure is not UnsupportedTypeException)
+        {
+            // Whatever the library throws, and what a constructor or a setter throws that refuses the value.
+            throw Refused<T>(failure, reader.Consumed, body.Length);
+        }
+
+        return reader.End
+            ? value
+            : throw new MalformedBodyException($"The body is MessagePack, but a {TypeName.Of(typeof(T))} ends at byte {reader.Consumed} of {body.Length}.");
+    }
+
+    private IMessagePackFormatter<T> Formatter<T>() =>
+        _supported.TryGet<T>(out var known) ? (IMessagePackFormatter<T>)known : CheckedFormatter<T>();
+
+    private IMessagePackFormatter<T> CheckedFormatter<T>()
+    {
+        _graph.Check(typeof(T));
+        var formatter = _options.Resolver.GetFormatterWithVerify<T>();
+        _supported.Set<T>(formatter);
+        return formatter;
+    }
+
+    // Without the library's own message, which may quote the body.
+    private static MalformedBodyException Refused<T>(Exception failure, long position, int length)
+    {
+        var cause = failure.GetBaseException();
+        var what = cause is MessagePackSerializationException or EndOfStreamException ? "fails" : $"is refused with {cause.GetType().Name}";
+        return new($"The body is MessagePack, but not for {TypeName.Of(typeof(T))}: it {what} at byte {Math.Max(position, 1)} of {length}.", failure);
+    }
+}

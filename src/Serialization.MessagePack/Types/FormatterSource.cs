@@ -1,0 +1,172 @@
+using System.Collections;
+using System.Collections.Concurrent;
+using System.Numerics;
+using System.Reflection;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using MessagePack;
+using MessagePack.Formatters;
+using MessagePack.ImmutableCollection;
+using MessagePack.Resolvers;
+
+namespace ServiceMesh.MessagePack;
+
+/// <summary>
+/// Where the formatter of a type comes from: the bus's own, the application's resolver, the library. Of the library's
+/// resolvers those are used that write what is public or marked with attributes, and none that reads type names. Thread-safe.
+/// </summary>
+internal sealed class FormatterSource(IFormatterResolver? application)
+{
+    // As in the library's standard resolver: what comes first decides.
+    private static readonly IFormatterResolver[] s_library =
+    [
+        BuiltinResolver.Instance,
+        AttributeFormatterResolver.Instance,
+        ImmutableCollectionResolver.Instance,
+        CompositeResolver.Create(ExpandoObjectFormatter.Instance),
+        DynamicGenericResolver.Instance,
+        DynamicUnionResolver.Instance,
+    ];
+
+    private static readonly MethodInfo s_find = typeof(FormatterSource).GetMethod(nameof(Find), BindingFlags.Instance | BindingFlags.NonPublic)!;
+
+    private readonly ConcurrentDictionary<Type, object> _found = new();
+
+    /// <summary>The <see cref="IMessagePackFormatter{T}"/> of a type.</summary>
+    /// <exception cref="UnsupportedTypeException">There is none, or it must not be used.</exception>
+    public object Of(Type type)
+    {
+        if (_found.TryGetValue(type, out var known))
+        {
+            return known;
+        }
+
+        var found = s_find.MakeGenericMethod(type).Invoke(this, BindingFlags.DoNotWrapExceptions, null, null, null)!;
+        return _found.GetOrAdd(type, found);
+    }
+
+    private IMessagePackFormatter<T> Find<T>() => Own<T>() ?? application?.GetFormatter<T>() ?? Library<T>();
+
+    private static IMessagePackFormatter<T>? Own<T>()
+    {
+        var type = typeof(T);
+        var own = type == typeof(Unit) ? new UnitFormatter()
+            : type == typeof(JsonElement) ? new JsonElementFormatter()
+            : type == typeof(BigInteger) ? new BigIntegerFormatter()
+            : typeof(JsonNode).IsAssignableFrom(type) ? Activator.CreateInstance(typeof(JsonNodeFormatter<>).MakeGenericType(type))
+            : null;
+        return (IMessagePackFormatter<T>?)own;
+    }
+
+    private static IMessagePackFormatter<T> Library<T>()
+    {
+        if (typeof(T) == typeof(object))
+        {
+            return (IMessagePackFormatter<T>)DynamicObjectTypeFallbackFormatter.Instance;
+        }
+
+        RefuseUnsafe(typeof(T));
+        if (CollectionClass(typeof(T)) is { } collection)
+        {
+            return (IMessagePackFormatter<T>)collection;
+        }
+
+        try
+        {
+            foreach (var resolver in s_library)
+            {
+                if (resolver.GetFormatter<T>() is { } formatter)
+                {
+                    return formatter;
+                }
+            }
+
+            return ObjectResolver(typeof(T)).GetFormatter<T>() ?? throw new UnsupportedTypeException(
+                typeof(T), "is not known to MessagePack. Give it a formatter through MessagePackSerializerSettings.Resolver.");
+        }
+        catch (TypeInitializationException failure)
+        {
+            // The library builds a formatter in a static constructor.
+            throw new UnsupportedTypeException(
+                typeof(T),
+                $"is refused by MessagePack-CSharp: {failure.GetBaseException().Message.TrimEnd('.')}. docs/serialization.md says what a type needs.",
+                failure);
+        }
+    }
+
+    private static void RefuseUnsafe(Type type)
+    {
+        if (typeof(Delegate).IsAssignableFrom(type))
+        {
+            throw new UnsupportedTypeException(type, "is a delegate, and code does not travel. Send data instead, or leave the member out with [IgnoreMember].");
+        }
+
+        if (typeof(Type).IsAssignableFrom(type))
+        {
+            throw new UnsupportedTypeException(type, "is a type, and a body from outside must not choose types. Send its name as a string.");
+        }
+
+        Type[] union = [.. type.GetCustomAttributes<UnionAttribute>(inherit: false).Select(u => u.SubType)];
+        if (union.Length > 0 && (type.IsVisible ? Array.Find(union, t => !t.IsVisible) : type) is { } hidden)
+        {
+            throw new UnsupportedTypeException(type, $"has [Union], and {TypeName.Of(hidden)} is not public. All types of a union must be public.");
+        }
+    }
+
+    // A class that derives from List<int> is a list of objects for the library, which reads a small integer as a byte then.
+    private static object? CollectionClass(Type type)
+    {
+        if (type.IsGenericType || type.IsArray || type.GetConstructor(Type.EmptyTypes) is null || !typeof(ICollection).IsAssignableFrom(type))
+        {
+            return null;
+        }
+
+        if (type.GetInterfaces().FirstOrDefault(i => IsOf(i, typeof(IDictionary<,>))) is { } table)
+        {
+            return Activator.CreateInstance(typeof(GenericDictionaryFormatter<,,>).MakeGenericType([.. table.GenericTypeArguments, type]));
+        }
+
+        return type.GetInterfaces().FirstOrDefault(i => IsOf(i, typeof(ICollection<>))) is { } list
+            ? Activator.CreateInstance(typeof(GenericCollectionFormatter<,>).MakeGenericType(list.GenericTypeArguments[0], type))
+            : null;
+
+        static bool IsOf(Type candidate, Type definition) => candidate.IsGenericType && candidate.GetGenericTypeDefinition() == definition;
+    }
+
+    // Members that are not public are written where attributes say so and nowhere else: the library's contractless resolver
+    // that allows private members writes every private field.
+    private static IFormatterResolver ObjectResolver(Type type)
+    {
+        if (type.IsInterface || type.IsAbstract)
+        {
+            throw new UnsupportedTypeException(
+                type,
+                $"is {(type.IsInterface ? "an interface" : "abstract")}. Name the types that it can be with [Union] on it, use one of them, or give it a "
+                + "formatter through MessagePackSerializerSettings.Resolver.");
+        }
+
+        var contract = new ObjectContract(type);
+        if (contract.HasKeys)
+        {
+            return contract.NeedsPrivateAccess ? DynamicObjectResolverAllowPrivate.Instance : DynamicObjectResolver.Instance;
+        }
+
+        if (contract.HasNames)
+        {
+            return type.IsVisible ? DynamicObjectResolver.Instance
+                : contract.PrivateMember is not { } member ? DynamicObjectResolverAllowPrivate.Instance
+                : throw new UnsupportedTypeException(
+                    type, $"is not public, and its private member '{member.Name}' would be written. Mark that with [IgnoreMember], or the members to send with [Key].");
+        }
+
+        if (!type.IsVisible)
+        {
+            throw new UnsupportedTypeException(type, "is not public. Make it public, or mark it with [MessagePackObject] and its members with [Key].");
+        }
+
+        return contract.HasMembers ? DynamicContractlessObjectResolver.Instance : throw new UnsupportedTypeException(
+            type,
+            "has no public member that is both written and read, so nothing of it would arrive. Give it public properties with setters or with "
+            + "constructor parameters of their names, mark it with [MessagePackObject], or use Unit where there is nothing to send.");
+    }
+}

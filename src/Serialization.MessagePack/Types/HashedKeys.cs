@@ -1,0 +1,82 @@
+using System.Reflection;
+using MessagePack;
+using MessagePack.Formatters;
+using MessagePack.ImmutableCollection;
+
+namespace ServiceMesh.MessagePack;
+
+/// <summary>
+/// Tables whose keys come from outside need a hash that no one can aim at. The library has one for many types, and otherwise
+/// refuses the body when it comes; here the type is refused before the first message.
+/// </summary>
+internal static class HashedKeys
+{
+    // All whose first type argument is a key that the library hashes.
+    private static readonly HashSet<Type> s_hashing =
+    [
+        typeof(DictionaryFormatter<,>), typeof(ConcurrentDictionaryFormatter<,>), typeof(InterfaceDictionaryFormatter<,>),
+        typeof(InterfaceReadOnlyDictionaryFormatter<,>), typeof(ReadOnlyDictionaryFormatter<,>), typeof(GenericDictionaryFormatter<,,>),
+        typeof(GenericReadOnlyDictionaryFormatter<,,>), typeof(ImmutableDictionaryFormatter<,>), typeof(InterfaceImmutableDictionaryFormatter<,>),
+        typeof(InterfaceLookupFormatter<,>), typeof(HashSetFormatter<>), typeof(InterfaceSetFormatter<>), typeof(InterfaceReadOnlySetFormatter<>),
+        typeof(ImmutableHashSetFormatter<>), typeof(InterfaceImmutableSetFormatter<>),
+    ];
+
+    private static readonly MethodInfo s_comparer = typeof(MessagePackSecurity).GetMethod(nameof(MessagePackSecurity.GetEqualityComparer), 1, [])!;
+
+    /// <summary>Refuses a table whose keys could be chosen for one hash.</summary>
+    /// <exception cref="UnsupportedTypeException">The keys have no hash that resists this, or the table would not use it.</exception>
+    public static void Check(Type type, object formatter, MessagePackSecurity security)
+    {
+        var kind = formatter.GetType();
+        if (!kind.IsGenericType)
+        {
+            return;
+        }
+
+        var definition = kind.GetGenericTypeDefinition();
+        var key = kind.GenericTypeArguments[0];
+        if (s_hashing.Contains(definition) && !HasComparer(key, security))
+        {
+            throw new UnsupportedTypeException(
+                type,
+                $"has keys of type {TypeName.Of(key)}, for which there is no hash that resists collisions. Use a string, a number, an enum, a Guid or a "
+                + "date as the key, or send a list of pairs.");
+        }
+
+        if (key != typeof(string) && MakesItsOwnTable(type, key, definition))
+        {
+            throw new UnsupportedTypeException(
+                type,
+                "is a table that MessagePack fills without a hash that resists collisions. Use HashSet, Dictionary or a sorted collection, or give "
+                + $"a dictionary a public constructor with the parameters int and IEqualityComparer<{TypeName.Of(key)}>.");
+        }
+    }
+
+    private static bool HasComparer(Type key, MessagePackSecurity security)
+    {
+        try
+        {
+            return s_comparer.MakeGenericMethod(key).Invoke(security, BindingFlags.DoNotWrapExceptions, null, null, null) is not null;
+        }
+        catch (TypeAccessException)
+        {
+            return false;
+        }
+    }
+
+    // A class of the application. The hash of a string differs in each process, so no one can aim at it.
+    private static bool MakesItsOwnTable(Type type, Type key, Type definition)
+    {
+        if (definition == typeof(GenericDictionaryFormatter<,,>))
+        {
+            return type.GetConstructor([typeof(int), typeof(IEqualityComparer<>).MakeGenericType(key)]) is null;
+        }
+
+        return (definition == typeof(GenericCollectionFormatter<,>) || definition == typeof(GenericEnumerableFormatter<,>))
+            && type.GetInterfaces().Any(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(ISet<>))
+            && !IsSorted(type);
+    }
+
+    private static bool IsSorted(Type? type) =>
+        type is not null && ((type.IsGenericType && type.GetGenericTypeDefinition() == typeof(SortedSet<>)) || IsSorted(type.BaseType));
+}

@@ -1,0 +1,86 @@
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Runtime.Serialization;
+using MessagePack;
+
+namespace ServiceMesh.MessagePack;
+
+/// <summary>
+/// What MessagePack-CSharp writes of an object, by the rules of its <c>ObjectSerializationInfo</c> (2.5.307), which are not
+/// public: by <c>[Key]</c> or <c>[DataMember]</c> where the type is marked so, otherwise each public member by its name.
+/// </summary>
+internal sealed class ObjectContract
+{
+    private const BindingFlags Declared = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
+
+    private readonly Type _type;
+    private readonly bool _isMarked;
+
+    public ObjectContract(Type type)
+    {
+        _type = type;
+        var mark = type.GetCustomAttributes<MessagePackObjectAttribute>().FirstOrDefault();
+        HasKeys = mark is { KeyAsPropertyName: false } || (mark is null && type.IsDefined(typeof(DataContractAttribute)));
+        HasNames = mark is { KeyAsPropertyName: true };
+        _isMarked = mark is not null;
+    }
+
+    /// <summary>Marked, and each of its members says for itself that it is written.</summary>
+    public bool HasKeys { get; }
+
+    /// <summary>Marked with <c>[MessagePackObject(keyAsPropertyName: true)]</c>.</summary>
+    public bool HasNames { get; }
+
+    /// <summary>The members that are written and read, except those that name a formatter of their own.</summary>
+    public IEnumerable<MemberInfo> Members =>
+        (HasKeys ? AllMembers().Where(IsKeyed) : PublicMembers().Where(IsWrittenAndRead))
+        .Where(m => !m.IsDefined(typeof(MessagePackFormatterAttribute), inherit: true));
+
+    /// <summary>True when a member that is marked, a constructor, or the type itself can be reached only by code that sees what is private.</summary>
+    public bool NeedsPrivateAccess =>
+        !_type.IsVisible
+        || AllMembers().Any(m => IsKeyed(m) && m is FieldInfo { IsPublic: false } or PropertyInfo { GetMethod: null or { IsPublic: false } } or PropertyInfo { SetMethod.IsPublic: false })
+        || _type.GetConstructors(Declared).Any(c => !c.IsPublic && c.IsDefined(typeof(SerializationConstructorAttribute)))
+        || (!_type.IsValueType && _type.GetConstructors().Length == 0);
+
+    /// <summary>False when a public type has nothing that is written and read, so that its values would all be the same.</summary>
+    public bool HasMembers => HasKeys || HasNames || PublicMembers().Any(IsWrittenAndRead);
+
+    /// <summary>A member that is not public and would be written by its name; null when there is none.</summary>
+    public MemberInfo? PrivateMember => AllMembers().FirstOrDefault(m => m is FieldInfo { IsPublic: false } or PropertyInfo { GetMethod: null or { IsPublic: false } });
+
+    public static Type TypeOf(MemberInfo member) => member is FieldInfo field ? field.FieldType : ((PropertyInfo)member).PropertyType;
+
+    // Of the base types too, also what is private there, but without what the compiler made.
+    private IEnumerable<MemberInfo> AllMembers()
+    {
+        for (var type = _type; type is not null; type = type.BaseType)
+        {
+            foreach (var member in type.GetProperties(Declared).Cast<MemberInfo>().Concat(type.GetFields(Declared)))
+            {
+                if (!IsIgnored(member) && !member.IsDefined(typeof(CompilerGeneratedAttribute)) && member is not PropertyInfo { Name: "EqualityContract" })
+                {
+                    yield return member;
+                }
+            }
+        }
+    }
+
+    private IEnumerable<MemberInfo> PublicMembers() =>
+        _type.GetProperties().Cast<MemberInfo>().Concat(_type.GetFields())
+            .Where(m => !IsIgnored(m) && m is FieldInfo { IsStatic: false } or PropertyInfo { GetMethod: { IsPublic: true, IsStatic: false } });
+
+    private static bool IsIgnored(MemberInfo member) =>
+        member.IsDefined(typeof(IgnoreMemberAttribute), inherit: true)
+        || member.IsDefined(typeof(IgnoreDataMemberAttribute), inherit: true)
+        || member.IsDefined(typeof(NonSerializedAttribute), inherit: true)
+        || (member is PropertyInfo property && property.GetIndexParameters().Length > 0);
+
+    private bool IsKeyed(MemberInfo member) =>
+        _isMarked ? member.IsDefined(typeof(KeyAttribute), inherit: true) : member.IsDefined(typeof(DataMemberAttribute), inherit: true);
+
+    private bool IsWrittenAndRead(MemberInfo member) =>
+        member is FieldInfo { IsInitOnly: false } or PropertyInfo { SetMethod.IsPublic: true }
+        || _type.GetConstructors().Any(c => c.GetParameters().Any(p =>
+            string.Equals(p.Name, member.Name, StringComparison.OrdinalIgnoreCase) && p.ParameterType.IsAssignableFrom(TypeOf(member))));
+}

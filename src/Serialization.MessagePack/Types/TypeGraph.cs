@@ -1,0 +1,103 @@
+using System.Reflection;
+using MessagePack;
+
+namespace ServiceMesh.MessagePack;
+
+/// <summary>
+/// The types that a type is made of: its members, its elements, the types of its union. The library looks for the formatter of
+/// a member when it first meets a value there; here they are all found before the first message. Thread-safe.
+/// </summary>
+internal sealed class TypeGraph(FormatterSource formatters, BodySecurity security)
+{
+    private static readonly Assembly s_library = typeof(MessagePackSerializer).Assembly;
+
+    /// <summary>Refuses a type that cannot be serialized, or has such a type somewhere in it.</summary>
+    /// <exception cref="NotSupportedException">The message names the type, the member that leads to it, and what to do.</exception>
+    public void Check(Type root)
+    {
+        var seen = new HashSet<Type>();
+        Visit(root, "");
+
+        void Visit(Type type, string path)
+        {
+            if (!seen.Add(type))
+            {
+                return;
+            }
+
+            object formatter;
+            try
+            {
+                formatter = formatters.Of(type);
+                HashedKeys.Check(type, formatter, security);
+            }
+            catch (UnsupportedTypeException refusal)
+            {
+                var where = path.Length == 0 ? "" : $", because of its member {path}";
+                throw new NotSupportedException($"MessagePack cannot serialize {TypeName.Of(root)}{where}. {refusal.Message}", refusal);
+            }
+
+            foreach (var (member, part) in PartsOf(type, formatter))
+            {
+                Visit(part, member is null ? path : path.Length == 0 ? member : $"{path}.{member}");
+            }
+        }
+    }
+
+    /// <summary>True when a value of the type can contain another of the same type, and so itself.</summary>
+    public bool IsRecursive(Type root)
+    {
+        var seen = new HashSet<Type>();
+        var open = new Stack<Type>([root]);
+        while (open.TryPop(out var type))
+        {
+            foreach (var (_, part) in PartsOf(type))
+            {
+                if (part == root)
+                {
+                    return true;
+                }
+
+                if (seen.Add(part))
+                {
+                    open.Push(part);
+                }
+            }
+        }
+
+        return false;
+    }
+
+    private IEnumerable<(string? Member, Type Part)> PartsOf(Type type)
+    {
+        try
+        {
+            return PartsOf(type, formatters.Of(type));
+        }
+        catch (UnsupportedTypeException)
+        {
+            return []; // no value of it will be written
+        }
+    }
+
+    // What a formatter asks the resolver for: those of collections for their type arguments, those that are emitted for members.
+    private static IEnumerable<(string? Member, Type Part)> PartsOf(Type type, object formatter)
+    {
+        var kind = formatter.GetType();
+        if (kind.Assembly.IsDynamic || kind.Namespace == "MessagePack.Internal")
+        {
+            return type.IsInterface || type.IsAbstract
+                ? type.GetCustomAttributes<UnionAttribute>(inherit: false).Select(u => ((string?)null, u.SubType))
+                : new ObjectContract(type).Members.Select(m => ((string?)m.Name, ObjectContract.TypeOf(m)));
+        }
+
+        if (kind.Assembly != s_library || !kind.IsGenericType || type.IsEnum)
+        {
+            return [];
+        }
+
+        // A collection class of the application is the last argument itself, and may be its own element.
+        var arguments = kind.GenericTypeArguments;
+        return arguments.Take(arguments.Length > 1 && arguments[^1] == type ? arguments.Length - 1 : arguments.Length).Select(a => ((string?)null, a));
+    }
+}

@@ -1,0 +1,63 @@
+namespace ServiceMesh.Http;
+
+/// <summary>The body of a request in one attempt. It distinguishes a failure of the caller's content from one of the connection.</summary>
+internal sealed class AttemptContent : HttpContent
+{
+    private readonly RequestBody _body;
+    private readonly HttpContent _content;
+
+    public AttemptContent(RequestBody body, HttpContent content)
+    {
+        _body = body;
+        _content = content;
+        foreach (var (name, values) in content.Headers.NonValidated)
+        {
+            Headers.TryAddWithoutValidation(name, values);
+        }
+    }
+
+    /// <summary>
+    /// The exception of the caller's content while it was sent; null if there was none, or if the connection or the end of the attempt was
+    /// the cause.
+    /// </summary>
+    public Exception? OwnFailure { get; private set; }
+
+    protected override Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context) =>
+        SerializeToStreamAsync(stream, context, CancellationToken.None);
+
+    protected override async Task SerializeToStreamAsync(
+        Stream stream, System.Net.TransportContext? context, CancellationToken cancellationToken)
+    {
+        if (!_body.TryBegin())
+        {
+            throw new InvalidOperationException(
+                "The body of the request is still being sent by an earlier attempt and cannot be sent a second time.");
+        }
+
+        var watched = RequestBody.IsInMemory(_content) ? null : new UploadStream(stream, Headers.ContentLength);
+        try
+        {
+            await _content.CopyToAsync(watched ?? stream, context, cancellationToken).ConfigureAwait(false);
+            watched?.Complete();
+        }
+        catch (Exception failure) when (watched is { HasFailed: false } && !cancellationToken.IsCancellationRequested)
+        {
+            OwnFailure = failure;
+            throw;
+        }
+        finally
+        {
+            _body.End();
+            if (watched is not null)
+            {
+                await watched.DisposeAsync().ConfigureAwait(false); // the connection stays open
+            }
+        }
+    }
+
+    protected override bool TryComputeLength(out long length)
+    {
+        length = _content.Headers.ContentLength ?? 0;
+        return _content.Headers.ContentLength is not null;
+    }
+}

@@ -1,0 +1,89 @@
+using System.Diagnostics;
+using System.Net;
+using System.Text;
+
+namespace ServiceMesh.Http;
+
+/// <summary>Makes one attempt of a request: the same request, addressed to an endpoint, with the current trace.</summary>
+internal static class AttemptMessage
+{
+    /// <summary>Creates the message. It is not disposed after sending, because the content belongs to the caller.</summary>
+    /// <param name="request">The request of the caller, which is not changed.</param>
+    /// <param name="content">The body for this attempt.</param>
+    /// <param name="target">The endpoint. Its HTTP version applies unless the caller chose one.</param>
+    /// <exception cref="HttpRequestException">A header cannot be sent to any server.</exception>
+    public static AttemptRequest Make(HttpRequestMessage request, HttpContent? content, HttpTarget target)
+    {
+        var uri = new Uri($"{(target.IsTls ? "https" : "http")}://{target.Endpoint}{request.RequestUri!.PathAndQuery}");
+        var attempt = new AttemptRequest(request.Method, uri, target) { Content = content };
+        if (ChoosesVersion(request))
+        {
+            (attempt.Version, attempt.VersionPolicy) = (request.Version, request.VersionPolicy);
+        }
+
+        attempt.Headers.Host = request.Headers.Host ?? attempt.Headers.Host;
+        foreach (var (header, values) in request.Headers.NonValidated)
+        {
+            if (!header.Equals("Host", StringComparison.OrdinalIgnoreCase))
+            {
+                attempt.Headers.TryAddWithoutValidation(header, values);
+            }
+        }
+
+        foreach (var (option, value) in (IEnumerable<KeyValuePair<string, object?>>)request.Options)
+        {
+            ((IDictionary<string, object?>)attempt.Options)[option] = value;
+        }
+
+        Trace(attempt);
+        Check(attempt);
+        return attempt;
+    }
+
+    /// <summary>Whether the caller chose an HTTP version, so that it differs from the default of a message.</summary>
+    public static bool ChoosesVersion(HttpRequestMessage request) =>
+        request.Version != HttpVersion.Version11 || request.VersionPolicy != HttpVersionPolicy.RequestVersionOrLower;
+
+    private static void Trace(HttpRequestMessage attempt) =>
+        DistributedContextPropagator.Current.Inject(Activity.Current, attempt.Headers, static (carrier, name, value) =>
+        {
+            var headers = (System.Net.Http.Headers.HttpRequestHeaders)carrier!;
+            if (!headers.NonValidated.Contains(name))
+            {
+                headers.TryAddWithoutValidation(name, value);
+            }
+        });
+
+    // The platform would refuse these too, but only when it has a connection, so that the server would seem to have failed.
+    private static void Check(HttpRequestMessage attempt)
+    {
+        if (attempt is { Content: null, Headers.TransferEncodingChunked: true })
+        {
+            throw new HttpRequestException(
+                "The header 'Transfer-Encoding' of the request is 'chunked', and the request has no content. " +
+                "Add content, or remove the header.");
+        }
+
+        Check(attempt.Headers.NonValidated);
+        if (attempt.Content is { } content)
+        {
+            Check(content.Headers.NonValidated);
+        }
+    }
+
+    private static void Check(System.Net.Http.Headers.HttpHeadersNonValidated headers)
+    {
+        foreach (var (name, values) in headers)
+        {
+            foreach (var value in values)
+            {
+                if (!Ascii.IsValid(value))
+                {
+                    throw new HttpRequestException(
+                        $"The header '{name}' of the request contains a character that is not ASCII. " +
+                        "Encode it, for instance with Uri.EscapeDataString.");
+                }
+            }
+        }
+    }
+}

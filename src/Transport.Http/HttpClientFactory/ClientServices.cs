@@ -1,0 +1,89 @@
+using System.Collections.Immutable;
+using System.Diagnostics.Metrics;
+using DnsClient;
+using Microsoft.Extensions.Logging;
+
+namespace ServiceMesh.Http;
+
+/// <summary>
+/// The services of one configuration for all HttpClients that use it. The clients share endpoints, breakers, connections and the retry
+/// budget. Thread-safe.
+/// </summary>
+internal sealed class ClientServices : IAsyncDisposable, IDisposable
+{
+    private readonly Dictionary<string, ClientService> _services;
+    private readonly ServiceLookup _lookup;
+    private readonly Meter? _ownMeter;
+    private int _isDisposed;
+
+    /// <exception cref="InvalidOperationException">The configuration is not valid; the message names each key.</exception>
+    public ClientServices(
+        HttpTransportOptions options, ILookupClient? dns, IMeterFactory? meters, ILoggerFactory loggers, TimeProvider clock,
+        ServiceEndpoints? known = null, string busName = "")
+    {
+        HttpOptionsRules.Check(options);
+        var (resolvers, balancers) = (new ResolverKinds(options.Resolvers), new BalancerKinds(options.Balancers));
+        Options = options;
+        Clock = clock;
+        Connections = new(options.Timeouts, options.Tls.LoadTrustedRoots(), clock, Random.Shared);
+        Logger = loggers.CreateLogger("ServiceMesh.Http");
+        _ownMeter = meters is null ? new("ServiceMesh") : null; // a factory disposes the meters that it created
+        var metrics = new ClientMetrics(_ownMeter ?? meters!.Create("ServiceMesh"), ClientMetrics.HttpClients, busName);
+        var budget = new RetryBudget(options.RetryBudget, clock);
+        metrics.Observe(budget);
+        _lookup = new(options, resolvers, dns, clock, Logger, metrics);
+        Pipeline = new(options.Limits, budget, clock, Random.Shared, metrics);
+        var balancing = new BalancerContext { Clock = clock };
+        _services = options.Services.ToDictionary(
+            s => s.Key,
+            s => new ClientService(
+                new(s.Key, s.Value, CallSettings.Of(s.Value.Retry, options.Retry, options.Timeouts)),
+                balancers.Create(s.Value.Balancer, balancing), this),
+            StringComparer.OrdinalIgnoreCase); // as hosts are compared
+        DiscoveryMetrics.Observe(
+            metrics.Meter, () => _services.Values.Select(s => s.Service.Started).OfType<GroupWatcher>(), metrics.Client);
+        foreach (var service in _services.Values)
+        {
+            known?.Add(service.Name, () => service.Service.Addresses);
+        }
+    }
+
+    public HttpTransportOptions Options { get; }
+
+    public ConnectionPool Connections { get; }
+
+    public ClientPipeline<HttpResponseMessage> Pipeline { get; }
+
+    public TimeProvider Clock { get; }
+
+    public ILogger Logger { get; }
+
+    /// <summary>The service whose name is the host of a URI without a port. Null for all other URIs.</summary>
+    public ClientService? Find(Uri? uri)
+    {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _isDisposed) != 0, typeof(ServiceMeshHandler));
+        return uri is { IsAbsoluteUri: true, IsDefaultPort: true, Scheme: "http" or "https" }
+            ? _services.GetValueOrDefault(uri.Host)
+            : null;
+    }
+
+    /// <summary>Creates the watch of a service's addresses.</summary>
+    public GroupWatcher Watch(Service service, Action<ImmutableArray<Endpoint>> changed) => _lookup.Watch(service, changed);
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _isDisposed, 1) == 0)
+        {
+            foreach (var service in _services.Values)
+            {
+                await service.DisposeAsync().ConfigureAwait(false);
+            }
+
+            Connections.Dispose();
+            _ownMeter?.Dispose();
+        }
+    }
+
+    // Handlers can only be disposed synchronously. The watches end at once.
+    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
+}

@@ -1,0 +1,253 @@
+using System.Collections.Immutable;
+using System.Net;
+using System.Runtime.ExceptionServices;
+using Polly;
+
+namespace ServiceMesh.Http;
+
+/// <summary>A request of an HttpClient on its way to one of the servers of its service.</summary>
+internal sealed class HttpCall : Call<HttpResponseMessage>
+{
+    private const string Doubt = " An earlier attempt failed, and it is not known whether it was processed.";
+
+    private readonly HttpRequestMessage _request;
+    private readonly RequestBody _body;
+    private readonly ClientService _service;
+    private readonly HttpCallOptions _options;
+    private readonly long _began;
+    private HttpStatusCode? _lastStatus;
+
+    private HttpCall(HttpRequestMessage request, RequestBody body, ClientService service, HttpCallOptions options, CallSettings settings)
+        : base(settings)
+    {
+        _request = request;
+        _body = body;
+        _service = service;
+        _options = options;
+        _began = service.Clock.GetTimestamp();
+    }
+
+    public override bool IsRepeatable => _options.IsRepeatable;
+
+    public override bool CanBeSentAgain => _body.CanBeSentAgain;
+
+    public override string Service => _service.Name;
+
+    public override TimeSpan TotalLimit => _options.Total;
+
+    public override TimeSpan Remaining => _options.Total - _service.Clock.GetElapsedTime(_began);
+
+    public override ImmutableArray<Endpoint> Endpoints => _service.Group.Endpoints;
+
+    public override string? HashKey => _options.HashKey;
+
+    protected override bool BodySurvivesAttempts => _body.SurvivesAttempts;
+
+    public static HttpCall Of(HttpRequestMessage request, ClientService service)
+    {
+        var body = new RequestBody(request.Content, HttpRequestMessageExtensions.HasRepeatableBody(request));
+        var settings = service.Settings.With(HttpRequestMessageExtensions.RetryOf(request));
+
+        // Attempts of a hedged request run at the same time.
+        settings = settings.HedgeAfter is not null && !body.CanBeSentTwiceAtOnce ? settings with { HedgeAfter = null } : settings;
+        return new(request, body, service, HttpCallOptions.Of(request, service.Service.Settings, service.Client), settings);
+    }
+
+    public override ValueTask ReadyAsync(CancellationToken cancellationToken) => _service.ReadyAsync(cancellationToken);
+
+    public override Endpoint? Pick(in PickContext context) => _service.Balancer.Pick(context);
+
+    public override string Describe(Endpoint endpoint) => _service.Service.Describe(endpoint);
+
+    public override async ValueTask<Outcome<AttemptResult<HttpResponseMessage>>> SendAsync(
+        Endpoint endpoint, CancellationToken cancellationToken)
+    {
+        var target = _service.Service.TargetOf(endpoint, forceTls: _request.RequestUri!.Scheme == Uri.UriSchemeHttps);
+        using var span = AttemptSpan.Start(_request.Method.Method, _request.RequestUri!, target, Service, Attempts.Count - 1);
+        AttemptContent? upload = null;
+        AttemptRequest? attempt = null;
+        try
+        {
+            // A request without content is sent again by the platform itself if a reused connection ends without an answer. A request that
+            // may not be repeated therefore has content, even if it is empty.
+            upload = _body.ForAttempt();
+            var content = upload ?? (IsRepeatable ? null : (HttpContent)new ByteArrayContent([]));
+            attempt = AttemptMessage.Make(_request, content, target);
+            var (response, latency) = await ExchangeAsync(attempt, target, cancellationToken).ConfigureAwait(false);
+            span.End((int)response.StatusCode);
+            return Outcome.FromResult(new AttemptResult<HttpResponseMessage>(response, Classify(response, latency)));
+        }
+#pragma warning disable CA1031 // The caller receives whatever its own content throws.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            span.Fail(failure, cancellationToken.IsCancellationRequested);
+            return Failed(failure, attempt, upload, cancellationToken);
+        }
+    }
+
+    // A body that the caller still reads is in flight: it ends the attempt itself.
+    public override void End(Endpoint endpoint, Outcome<AttemptResult<HttpResponseMessage>> end)
+    {
+        if (end is not { Exception: null, Result.Reply.Content: StreamedContent })
+        {
+            base.End(endpoint, end);
+        }
+
+        if (end is { Exception: null, Result.Failure: not null })
+        {
+            _service.Group.AskAgainIfNoneAnswers();
+        }
+    }
+
+    public override void Discard(AttemptResult<HttpResponseMessage> result) => _lastStatus = result.Reply?.StatusCode ?? _lastStatus;
+
+    public override AttemptResult<HttpResponseMessage> NoEndpoint()
+    {
+        var why = _service.WhyNoEndpoint();
+        var error = _service.Group.Endpoints.IsEmpty ? HttpRequestError.NameResolutionError : HttpRequestError.ConnectionError;
+        return new(null, AttemptOutcome.NotMade, new HttpRequestException(error, why.Message, why, _lastStatus));
+    }
+
+    public override AttemptResult<HttpResponseMessage> TooMany(int max)
+    {
+        var why = $"There are {max} requests to services in flight, the limit of Http:Limits:Concurrency.";
+        return new(null, AttemptOutcome.Refused, new HttpRequestException(why, new RequestNotSentException(why)));
+    }
+
+    /// <summary>What the caller receives, in the form of HttpClient.</summary>
+    /// <exception cref="HttpRequestException">There is no response.</exception>
+    /// <exception cref="TaskCanceledException">A timeout fired; the inner exception says which.</exception>
+    public HttpResponseMessage Complete(AttemptResult<HttpResponseMessage> result)
+    {
+        if (result.Reply is { } response)
+        {
+            if (Attempts.MayHaveRun)
+            {
+                response.Headers.Remove(MeshHeader.NotProcessed); // not by this server, but perhaps by an earlier one
+            }
+
+            return response;
+        }
+
+        if (result.Outcome.Kind == OutcomeKind.Withdrawn)
+        {
+            ExceptionDispatchInfo.Throw(result.Failure!);
+        }
+
+        throw ExceptionFor(result);
+    }
+
+    protected override int StatusOf(HttpResponseMessage reply) => (int)reply.StatusCode;
+
+    private Outcome<AttemptResult<HttpResponseMessage>> Failed(
+        Exception failure, AttemptRequest? attempt, AttemptContent? upload, CancellationToken cancellationToken)
+    {
+        if (failure is not (HttpRequestException or IOException or OperationCanceledException or PhaseTimeoutException) || attempt is null)
+        {
+            return Ended(AttemptOutcome.Withdrawn, failure); // a request that cannot even be created is the caller's own failure too
+        }
+
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return Outcome.FromException<AttemptResult<HttpResponseMessage>>(
+                _service.Connections.Cancelled(attempt, failure, cancellationToken));
+        }
+
+        if (upload?.OwnFailure is { } own)
+        {
+            return Ended(AttemptOutcome.Withdrawn, own);
+        }
+
+        if (failure is HttpRequestException { HttpRequestError: HttpRequestError.VersionNegotiationError }
+            && AttemptMessage.ChoosesVersion(_request))
+        {
+            return Ended(AttemptOutcome.Withdrawn, failure); // the server works: it does not support the version that the caller chose
+        }
+
+        return Ended(AttemptOutcome.OfFailure(wasSent: !SendFailure.WasNotSent(attempt, failure)), failure);
+
+        static Outcome<AttemptResult<HttpResponseMessage>> Ended(AttemptOutcome outcome, Exception failure) =>
+            Outcome.FromResult(new AttemptResult<HttpResponseMessage>(null, outcome, failure));
+    }
+
+    private async Task<(HttpResponseMessage Response, TimeSpan Latency)> ExchangeAsync(
+        AttemptRequest attempt, HttpTarget target, CancellationToken cancellationToken)
+    {
+        var began = _service.Clock.GetTimestamp();
+        var headersLimit = Settings.HeadersLimit(IsRepeatable, Remaining);
+        var response = await _service.Connections.SendAsync(attempt, headersLimit, target.Name, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var latency = _service.Clock.GetElapsedTime(began);
+            target.Endpoint.RecordBytes(_body.Length ?? 0);
+            response.RequestMessage = _request;
+            if (ReadAhead.HasBody(response, _request.Method))
+            {
+                await ReadAsync(response, target, cancellationToken).ConfigureAwait(false);
+            }
+
+            ResponseHeaders.LearnLoad(response, target.Endpoint);
+            return (response, latency);
+        }
+        catch
+        {
+            response.Dispose();
+            throw;
+        }
+    }
+
+    private async Task ReadAsync(HttpResponseMessage response, HttpTarget target, CancellationToken cancellationToken)
+    {
+        var rest = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+        var body = new BodyStream(rest, _service.Client.Timeouts.Idle, _service.Clock, target.Endpoint, target.Name);
+        if (!(IsRepeatable && CanBeSentAgain && ReadAhead.IsFor(response, _options.ReadAhead)))
+        {
+            ReadAhead.Stream(response, body);
+            return;
+        }
+
+        try
+        {
+            await ReadAhead.ApplyAsync(response, body, _options.ReadAhead, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            await body.DisposeAsync().ConfigureAwait(false); // with its timer
+            throw;
+        }
+    }
+
+    private AttemptOutcome Classify(HttpResponseMessage response, TimeSpan latency) => AttemptOutcome.OfAnswer(
+        (int)response.StatusCode, ResponseHeaders.IsFromNode(response), ResponseHeaders.IsNotProcessed(response),
+        RetryAfter.Of(response.Headers.RetryAfter, _service.Clock), latency);
+
+    private Exception ExceptionFor(AttemptResult<HttpResponseMessage> result)
+    {
+        var often = Attempts.Count > 1 ? $" It was attempt {Attempts.Count}." : "";
+        switch (result.Failure)
+        {
+            case var _ when PhaseTimeoutException.In(result.Failure) is { } timeout:
+                return new TaskCanceledException($"{timeout.Message}{often}", timeout);
+
+            // An earlier attempt may have been processed, so no exception may say that the request was not.
+            case HttpRequestException { InnerException: RequestNotSentException or CircuitOpenException } own:
+                return Attempts.MayHaveRun
+                    ? new HttpRequestException(own.HttpRequestError, $"{own.Message}{Doubt}", null, own.StatusCode)
+                    : own;
+
+            case CircuitOpenException open:
+                return Attempts.MayHaveRun
+                    ? new HttpRequestException(HttpRequestError.ConnectionError, $"{open.Message}{Doubt}", null, _lastStatus)
+                    : new HttpRequestException(HttpRequestError.ConnectionError, open.Message, open);
+
+            case var failure:
+                var error = (failure as HttpRequestException)?.HttpRequestError ?? (failure as HttpIOException)?.HttpRequestError;
+                var (name, why) = ($"{NameOf(result.FailedAt)} of service '{Service}'", SendFailure.Describe(failure!));
+                var message = result.Outcome.Kind == OutcomeKind.NotSent
+                    ? $"{name} cannot be reached: {why}.{often}{(Attempts.MayHaveRun ? Doubt : "")}"
+                    : $"The connection to {name} broke before the response was complete ({why}).{often}";
+                return new HttpRequestException(error ?? HttpRequestError.Unknown, message, failure);
+        }
+    }
+}

@@ -1,0 +1,38 @@
+namespace ServiceMesh.Http;
+
+/// <summary><c>ServiceMesh:Http:Services:NAME</c>: where a service is, and how it is called.</summary>
+public sealed class HttpServiceOptions
+{
+    /// <summary>
+    /// Its addresses: <c>static:host:port,host:port</c>, <c>dns://host:port</c>, <c>dns+srv://name</c>, <c>dns+txt://name</c>,
+    /// <c>file:path</c>. Default: none; it must be set.
+    /// </summary>
+    public string Address { get; set; } = "";
+
+    /// <summary>How one of its endpoints is chosen: the name of a balancer. Default: <c>PowerOfTwoChoices</c>.</summary>
+    public string Balancer { get; set; } = "PowerOfTwoChoices";
+
+    /// <summary>The header of the message whose value the balancer <c>ConsistentHash</c> hashes. Default: <c>partition-key</c>.</summary>
+    public string HashHeader { get; set; } = "partition-key";
+
+    /// <summary>Whether it is called over TLS, where its addresses do not say so themselves. Default: false.</summary>
+    public bool Tls { get; set; }
+
+    /// <summary>Whether it is called over HTTP/2 without TLS too; with TLS it is used where the server has it. Default: false.</summary>
+    public bool Http2 { get; set; }
+
+    /// <summary>
+    /// For servers that are not ServiceMesh nodes: the topics that they answer, each with the path to post to. An empty
+    /// path is that of a node. Default: none; the bus asks the nodes for their topics.
+    /// </summary>
+    public Dictionary<string, string> Topics { get; set; } = [];
+
+    /// <summary>
+    /// For servers that are not ServiceMesh nodes: the path that the bus asks to learn whether a server is healthy, which any status
+    /// below 300 says. Default: none.
+    /// </summary>
+    public string? HealthPath { get; set; }
+
+    /// <summary>How its requests are sent again. Default: the values of <c>ServiceMesh:Http:Retry</c>.</summary>
+    public HttpRetryOptions Retry { get; set; } = new();
+}

@@ -1,0 +1,84 @@
+namespace ServiceMesh.Http;
+
+/// <summary>The rules between the options of the client's layers: timeouts within timeouts, retries, hedging, limits.</summary>
+internal static class ResilienceRules
+{
+    /// <summary>A sentence for each contradiction, with both keys and the rule; none when the options can work.</summary>
+    /// <param name="options">What is checked.</param>
+    /// <param name="ofRequest">
+    /// How long a request of the bus may take, and its key; null for HttpClients, which have <c>Timeouts:Total</c>.
+    /// </param>
+    public static IEnumerable<string> Contradictions(HttpTransportOptions options, Total? ofRequest)
+    {
+        var total = ofRequest ?? new(options.KeyOf("Timeouts:Total"), options.Timeouts.Total);
+        string?[] problems =
+        [
+            .. OfTimeouts(options, total),
+            .. OfRetry(options, options.KeyOf("Retry"), options.Retry, new(), total),
+            .. options.Services.SelectMany(s => OfRetry(options, options.KeyOf($"Services:{s.Key}:Retry"), s.Value.Retry, options.Retry, total)),
+            .. options.CircuitBreaker.Contradictions(options.KeyOf("CircuitBreaker")),
+            OptionRules.NotMore(options.KeyOf("Limits:ConcurrencyPerEndpoint"), options.Limits.MaxPerEndpoint, options.KeyOf("Limits:Concurrency"), options.Limits.Concurrency),
+        ];
+        return problems.OfType<string>();
+    }
+
+    private static IEnumerable<string?> OfTimeouts(HttpTransportOptions options, Total total)
+    {
+        var (timeouts, attemptKey) = (options.Timeouts, options.KeyOf("Timeouts:Attempt"));
+        yield return NotLonger(attemptKey, timeouts.Attempt, total.Key, total.Time);
+        yield return timeouts.Attempt is { } whole
+            ? NotLonger(options.KeyOf("Timeouts:ResponseHeaders"), timeouts.ResponseHeaders, attemptKey, whole)
+            : NotLonger(options.KeyOf("Timeouts:ResponseHeaders"), timeouts.ResponseHeaders, total.Key, total.Time);
+        if (timeouts.Attempt is not { } attempt)
+        {
+            yield break;
+        }
+
+        // An option that is not set gives way: its default is shorter where an attempt has less time.
+        var (connectKey, tlsKey) = (options.KeyOf("Timeouts:Connect"), options.KeyOf("Timeouts:Tls"));
+        if (timeouts is { Connect: { } connect, Tls: { } tls } && connect <= attempt && tls <= attempt)
+        {
+            yield return NotLonger($"{connectKey} and {tlsKey} together", connect + tls, attemptKey, attempt);
+            yield break;
+        }
+
+        yield return NotLonger(connectKey, timeouts.Connect, attemptKey, attempt);
+        yield return NotLonger(tlsKey, timeouts.Tls, attemptKey, attempt);
+    }
+
+    private static IEnumerable<string?> OfRetry(HttpTransportOptions options, string key, HttpRetryOptions retry, HttpRetryOptions inherited, Total total)
+    {
+        var rules = CallSettings.Of(retry, inherited, options.Timeouts);
+        if (retry.Backoff is not null || retry.MaxBackoff is not null)
+        {
+            yield return OptionRules.NotMore($"{key}:Backoff", rules.Backoff, $"{key}:MaxBackoff", rules.MaxBackoff);
+        }
+
+        if (retry.HedgeAfter is { } hedge)
+        {
+            yield return TooLate(options, $"{key}:HedgeAfter", hedge, rules, total);
+            yield return rules.Attempts > 1
+                ? null
+                : $"{key}:HedgeAfter is {hedge}, and {key}:Attempts is 1; a hedge is an attempt: allow 2 or more, or leave {key}:HedgeAfter out.";
+        }
+    }
+
+    private static string? TooLate(HttpTransportOptions options, string key, TimeSpan hedge, CallSettings rules, Total total)
+    {
+        var attempt = rules.AttemptTimeout ?? HttpTimeoutOptions.DefaultOfAttempt;
+        return hedge >= attempt ? $"{key} is {hedge}, and an attempt may take {attempt} ({options.KeyOf("Timeouts:Attempt")}): hedge before that."
+            : hedge >= rules.HeadersTimeout
+                ? $"{key} is {hedge}, and the headers of an answer may take {rules.HeadersTimeout} ({options.KeyOf("Timeouts:ResponseHeaders")}): hedge before that."
+            : hedge >= total.Time ? $"{key} is {hedge}, and a request may take {total.Time} in all ({total.Key}): hedge before that."
+            : null;
+    }
+
+    // A bound that is outside its own range has a sentence of its own already.
+    private static string? NotLonger(string key, TimeSpan? value, string otherKey, TimeSpan other) =>
+        value is { } time && other > TimeSpan.Zero ? OptionRules.NotMore(key, time, otherKey, other) : null;
+}
+
+/// <summary>How long a request may take in all.</summary>
+/// <param name="Key">The key that says so, for instance <c>ServiceMesh:Request:Timeout</c>.</param>
+/// <param name="Time">How long.</param>
+internal sealed record Total(string Key, TimeSpan Time);

@@ -1,0 +1,111 @@
+using Microsoft.Extensions.Logging;
+using NUnit.Framework;
+
+namespace ServiceMesh.Core.Tests;
+
+public sealed class ErrorReporterTests
+{
+    [Test]
+    public async Task A_report_carries_all_that_is_known_and_no_more_data_than_allowed()
+    {
+        await using var node = new BareNode(o => o.Errors.MaxDataBytes = 4);
+        node.Clock.Advance(TimeSpan.FromHours(1));
+        node.Errors.Report(node.Request("a.b", "abcdef"), StatusCode.HandlerFailed, "It threw.", "g", new InvalidTimeZoneException("why"));
+        var report = (await node.ReportsAsync()).Single();
+        Assert.That(
+            (report.Topic, report.Kind, report.Status, report.Error, report.MessageId, report.Sender, report.Node, report.Group),
+            Is.EqualTo(("a.b", (MessageKind?)MessageKind.Request, 500, "It threw.", "caller.1", "caller", node.Id, "g")));
+        Assert.That(report.Time, Is.EqualTo(node.Clock.Start.AddHours(1)));
+        Assert.That((report.Data, report.DataEncoding, report.DataBytes), Is.EqualTo(("\"abc", "utf-8", 8)));
+        Assert.That(report.Exception, Does.Contain("InvalidTimeZoneException: why"));
+    }
+
+    [Test]
+    public async Task Under_Ignore_nothing_is_filed()
+    {
+        await using var node = new BareNode(o => o.ErrorPolicy = ErrorPolicy.Ignore);
+        node.Errors.Report(node.Request("a.b"), StatusCode.HandlerFailed, "It threw.", null, null);
+        node.Errors.Report(new ReplyFailure(StatusCode.HandlerFailed, "lambda", "It threw."));
+        Assert.That(await node.ReportsAsync(), Is.Empty);
+        Assert.That(node.Log.Lines, Is.Empty);
+    }
+
+    [Test]
+    public async Task Under_Publish_a_failure_of_the_topic_of_reports_is_logged_and_not_reported_again()
+    {
+        await using var node = new BareNode(o => o.ErrorPolicy = ErrorPolicy.Publish);
+        node.Errors.Report(node.Signal("mesh.errors"), StatusCode.HandlerFailed, "It threw.", null, null);
+        Assert.That(await node.ReportsAsync(), Is.Empty);
+        Assert.That(node.Log.Has(LogLevel.Error, "An error report about mesh.errors from caller (status 500) is lost"), Is.True);
+    }
+
+    [Test]
+    public async Task Under_Queue_it_is_reported_like_any_other()
+    {
+        await using var node = new BareNode(o => o.ErrorPolicy = ErrorPolicy.Queue);
+        node.Errors.Report(node.Signal("mesh.errors"), StatusCode.HandlerFailed, "It threw.", null, null);
+        Assert.That(await node.ReportsAsync(), Has.Count.EqualTo(1));
+    }
+
+    [Test]
+    public async Task What_does_not_fit_into_the_buffer_is_lost_with_a_log_line()
+    {
+        await using var node = new BareNode();
+        for (var i = 0; i < 4096; i++)
+        {
+            node.Errors.Report(new ReplyFailure(StatusCode.HandlerFailed, "lambda", $"{i}"));
+        }
+
+        Assert.That(node.Log.Lines, Is.Empty);
+        node.Errors.Report(new ReplyFailure(StatusCode.HandlerFailed, "one-too-many", ""));
+        Assert.That(node.Log.Has(LogLevel.Error, "about one-too-many from " + node.Id), Is.True);
+        Assert.That((await node.ReportsAsync()).Select(r => r.Error), Is.EqualTo(Enumerable.Range(0, 4096).Select(i => $"{i}")));
+    }
+
+    [Test]
+    public async Task One_report_that_cannot_be_filed_does_not_stop_the_next()
+    {
+        await using var node = new BareNode();
+        var filed = new List<string>();
+        node.Errors.Start(report =>
+        {
+            filed.Add(report.Topic);
+            return report.Topic == "bad" ? throw new IOException("disk full") : Task.FromResult("filed");
+        });
+        node.Errors.Report(new ReplyFailure(StatusCode.HandlerFailed, "bad", ""));
+        node.Errors.Report(new ReplyFailure(StatusCode.HandlerFailed, "good", ""));
+        await node.Errors.StopAsync(TimeSpan.FromMinutes(1)).Soon();
+        Assert.That(node.Log.Lines.Count(l => l.Contains("about bad", StringComparison.Ordinal)), Is.EqualTo(1));
+        Assert.That(node.Log.Lines, Has.None.Contains("about good"));
+        Assert.That(filed, Is.EqualTo(new[] { "bad", "good" }));
+    }
+
+    [Test]
+    public async Task A_node_that_stops_waits_so_long_for_its_reports_and_names_those_that_are_lost()
+    {
+        await using var node = new BareNode();
+        var (hangs, entered) = (Failsafe.Signal<string>(), Failsafe.Signal());
+        node.Errors.Start(_ =>
+        {
+            entered.TrySetResult();
+            return hangs.Task.ContinueWith(_ => "filed", TaskScheduler.Default);
+        });
+        node.Errors.Report(new ReplyFailure(StatusCode.HandlerFailed, "first", ""));
+        await entered.Task.Soon();
+        node.Errors.Report(new ReplyFailure(StatusCode.HandlerFailed, "second", ""));
+        var stopping = node.Errors.StopAsync(TimeSpan.FromSeconds(5));
+        node.Clock.Advance(TimeSpan.FromSeconds(5));
+        await stopping.Soon();
+        Assert.That(node.Log.Has(LogLevel.Error, "about second"), Is.True);
+        hangs.SetResult("filed");
+    }
+
+    [Test]
+    public async Task After_the_node_has_stopped_a_report_is_lost_with_a_log_line()
+    {
+        await using var node = new BareNode();
+        await node.ReportsAsync();
+        node.Errors.Report(new ReplyFailure(StatusCode.HandlerFailed, "late", ""));
+        Assert.That(node.Log.Has(LogLevel.Error, "about late"), Is.True);
+    }
+}

@@ -1,0 +1,220 @@
+using Microsoft.Extensions.Time.Testing;
+using NUnit.Framework;
+using ServiceMesh.Links;
+
+namespace ServiceMesh.Core.Tests.Links;
+
+/// <summary>What one node asks of another: each request ends once, and knows what became of it.</summary>
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+public sealed class LinkTests
+{
+    private static readonly string s_topic = "links.ask";
+
+    private readonly FakeTimeProvider _clock = new();
+    private readonly ScriptedPeer _peer = new() { Always = WriteOutcome.Written };
+    private Link _link = null!;
+    private string? _death;
+
+    [SetUp]
+    public void Make()
+    {
+        _link = new("peer", 0, [], _peer.Write, new() { MaxBodyBytes = 1000 }, _clock, new(_clock)) { OnDead = (_, reason) => _death = reason };
+    }
+
+    private Message Request(TimeSpan? deadline = null, MessageKind kind = MessageKind.Request) => new()
+    {
+        Id = new("me", 5),
+        Kind = kind,
+        Topic = Topic.Parse(s_topic),
+        ContentType = "application/json",
+        Body = "1"u8.ToArray(),
+        Deadline = deadline is { } time ? Deadline.After(time, _clock) : Deadline.None,
+    };
+
+    private Task<LinkAnswer> Ask(TimeSpan? deadline = null, CancellationToken cancellationToken = default) =>
+        _link.SendAsync(Request(deadline), "workers", cancellationToken).AsTask();
+
+    [Test]
+    public async Task A_reply_ends_the_request_with_its_id()
+    {
+        var (first, second) = (Ask(), Ask());
+
+        _link.Hear(new() { Kind = FrameKind.Reply, Id = 2, Status = StatusCode.Ok, Headers = Headers.Empty, ContentType = "", Body = "two"u8.ToArray() });
+
+        var answer = await second;
+        Assert.That((answer.Kind, answer.Reply.Status, first.IsCompleted), Is.EqualTo((AnswerKind.Reply, StatusCode.Ok, false)));
+        Assert.That(_link.Outstanding, Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task A_refusal_allows_another_member()
+    {
+        var asking = Ask();
+
+        _link.Hear(new() { Kind = FrameKind.Refusal, Id = 1, Status = StatusCode.Overloaded, Error = "full" });
+
+        var answer = await asking;
+        Assert.That((answer.Kind, answer.MayGoElsewhere, answer.Reply.Status, answer.Reply.NotProcessed), Is.EqualTo((AnswerKind.Refusal, true, StatusCode.Overloaded, true)));
+    }
+
+    [TestCase(nameof(WriteResult.NotWritten), nameof(AnswerKind.NotSent))]
+    [TestCase(nameof(WriteResult.NoReceiver), nameof(AnswerKind.NotSent))]
+    [TestCase(nameof(WriteResult.Unknown), nameof(AnswerKind.Lost))]
+    public async Task A_write_that_fails_tells_whether_the_request_may_have_run(string result, string kind)
+    {
+        _peer.Always = new(Enum.Parse<WriteResult>(result), "why");
+
+        var answer = await Ask();
+
+        Assert.That((answer.Kind.ToString(), answer.Reply.NotProcessed), Is.EqualTo((kind, kind == nameof(AnswerKind.NotSent))));
+        Assert.That(answer.Reply.Error, Does.Contain("why"));
+        Assert.That(_link.IsIdle, Is.True);
+    }
+
+    [Test]
+    public async Task The_loss_of_the_link_ends_what_was_written_as_unknown_and_the_rest_as_not_sent()
+    {
+        _peer.Always = null;
+        var (underWay, waits) = (Ask(), Ask());
+
+        _link.EndAll("The connection broke.");
+
+        Assert.That(((await underWay).Kind, (await waits).Kind), Is.EqualTo((AnswerKind.Lost, AnswerKind.NotSent)));
+    }
+
+    [Test]
+    public async Task A_caller_that_gives_up_sends_a_cancellation_and_ends_at_once()
+    {
+        using var givesUp = new CancellationTokenSource();
+        var asking = Ask(cancellationToken: givesUp.Token);
+
+        await givesUp.CancelAsync();
+
+        Assert.That(async () => await asking, Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(_peer.Frames(1).Select(f => (f.Kind, f.Id)), Is.EqualTo([(FrameKind.Cancel, 1L)]));
+        Assert.That(_link.Hear(new() { Kind = FrameKind.Reply, Id = 1, Status = StatusCode.Ok }), Is.False, "the reply is late");
+    }
+
+    [Test]
+    public async Task A_deadline_ends_a_request_that_nothing_else_ends()
+    {
+        var asking = Ask(TimeSpan.FromSeconds(1));
+        _clock.Advance(TimeSpan.FromSeconds(1));
+
+        _link.Tick(canHear: true);
+
+        Assert.That((await asking).Reply.Status, Is.EqualTo(StatusCode.DeadlinePassed));
+    }
+
+    [Test]
+    public async Task A_silent_peer_is_asked_and_then_taken_for_dead()
+    {
+        var asking = Ask(TimeSpan.FromMinutes(1));
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        _link.Tick(canHear: true);
+        Assert.That(_peer.Frames(1).Single().Kind, Is.EqualTo(FrameKind.Ping));
+
+        _clock.Advance(TimeSpan.FromSeconds(2));
+        _link.Tick(canHear: true);
+
+        Assert.That((await asking).Kind, Is.EqualTo(AnswerKind.Lost));
+        Assert.That(_death, Does.Contain("peer"));
+    }
+
+    [Test]
+    public void A_peer_that_answers_pings_lives_however_long_its_handler_takes()
+    {
+        var asking = Ask(TimeSpan.FromMinutes(5));
+        for (var i = 0; i < 60; i++)
+        {
+            _clock.Advance(TimeSpan.FromSeconds(1));
+            _link.Tick(canHear: true);
+            _link.Hear(new() { Kind = FrameKind.Pong });
+        }
+
+        Assert.That((asking.IsCompleted, _death), Is.EqualTo((false, (string?)null)));
+    }
+
+    [Test]
+    public void The_silence_of_others_proves_nothing_while_this_node_is_deaf()
+    {
+        var asking = Ask(TimeSpan.FromMinutes(5));
+        for (var i = 0; i < 60; i++)
+        {
+            _clock.Advance(TimeSpan.FromSeconds(1));
+            _link.Tick(canHear: false);
+        }
+
+        Assert.That((asking.IsCompleted, _death), Is.EqualTo((false, (string?)null)));
+    }
+
+    [Test]
+    public async Task A_peer_without_a_connection_is_dead_after_two_seconds()
+    {
+        var asking = Ask(TimeSpan.FromMinutes(1));
+        _peer.Always = new(WriteResult.NoReceiver, "gone");
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        _link.Tick(canHear: true);
+        Assert.That(asking.IsCompleted, Is.False, "it may just replace its connection");
+
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        _link.Tick(canHear: true);
+
+        Assert.That((await asking).Kind, Is.EqualTo(AnswerKind.Lost));
+    }
+
+    [Test]
+    public async Task A_signal_that_is_neither_accepted_nor_refused_counts_as_delivered()
+    {
+        var sending = _link.SendAsync(Request(kind: MessageKind.Signal), "workers", default).AsTask();
+        _clock.Advance(TimeSpan.FromSeconds(3));
+
+        _link.Tick(canHear: true);
+
+        Assert.That((await sending).Kind, Is.EqualTo(AnswerKind.Reply));
+    }
+
+    [Test]
+    public async Task A_reply_beyond_the_limit_ends_the_request_with_413()
+    {
+        var asking = Ask();
+
+        _link.Hear(new() { Kind = FrameKind.Reply, Id = 1, Status = StatusCode.Ok, Headers = Headers.Empty, ContentType = "", Body = new byte[1001] });
+
+        var reply = (await asking).Reply;
+        Assert.That((reply.Status, reply.NotProcessed), Is.EqualTo((StatusCode.BodyTooLarge, false)));
+    }
+
+    [Test]
+    public void Writing_stops_when_the_peer_has_not_read_what_was_written()
+    {
+        _link = new("peer", 0, [], _peer.Write, new() { MaxBodyBytes = 100_000, MaxUnconfirmedBytes = 20_000, MaxBatchBytes = 1_000 }, _clock, new(_clock));
+        var large = Request() with { Body = new byte[4_000] };
+        for (var i = 0; i < 20; i++)
+        {
+            _ = _link.SendAsync(large, "workers", default).AsTask();
+        }
+
+        var written = _peer.Writes.Count;
+        var ping = Enumerable.Range(0, written).SelectMany(w => _peer.Frames(w)).Single(f => f.Kind == FrameKind.Ping);
+        Assert.That(_peer.Writes.Sum(w => w.Length), Is.LessThan(30_000), "the rest waits");
+
+        _link.Hear(new() { Kind = FrameKind.Pong, Id = ping.Id });
+
+        Assert.That(_peer.Writes, Has.Count.GreaterThan(written));
+    }
+
+    [Test]
+    public void The_load_is_what_waits_here_and_what_the_peer_does_for_others()
+    {
+        _ = Ask();
+        _ = Ask();
+        Assert.That(_link.Load, Is.EqualTo(2));
+
+        _link.Hear(new() { Kind = FrameKind.Pong, Load = 12 });
+        Assert.That(_link.Load, Is.EqualTo(12));
+
+        _link.Tick(canHear: true);
+        Assert.That(_link.Load, Is.EqualTo(7), "a report grows old");
+    }
+}

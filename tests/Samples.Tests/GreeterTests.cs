@@ -1,0 +1,40 @@
+using ServiceMesh.Support;
+
+namespace ServiceMesh.Samples.Tests;
+
+/// <summary>The first service and the first caller of the README, as two processes.</summary>
+public sealed class GreeterTests
+{
+    [Test]
+    public async Task The_first_caller_is_greeted_by_the_first_service_over_HTTP()
+    {
+        var port = FreePort.Next();
+        using var service = SampleProcess.Start(
+            "Greeter", ["--ServiceMesh:Http:Listen", $"http://127.0.0.1:{port}", "--Logging:Console:LogToStandardErrorThreshold", "Trace"],
+            SampleProcess.OutputOf("Greeter"));
+        await service.SaysAsync("Application started");
+
+        var caller = await SampleProcess.RunAsync(
+            "GreeterClient", ["--ServiceMesh:Http:Services:greetings:Address", $"static:127.0.0.1:{port}"], SampleProcess.OutputOf("GreeterClient"));
+        await service.TerminateAsync();
+
+        Assert.That(caller.Out, Is.EqualTo(["Hello, Pune!"]), caller.ToString);
+        Assert.That(caller.ExitCode, Is.Zero);
+        Assert.That((await service.EndAsync()).ExitCode, Is.Zero);
+    }
+
+    [Test]
+    public async Task The_same_two_programs_talk_over_Redis_by_one_key()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        string[] overRedis = ["--ServiceMesh:Transport", "Redis", "--ServiceMesh:Redis:Configuration", redis.Address];
+        using var service = SampleProcess.Start(
+            "Greeter", [.. overRedis, "--Logging:Console:LogToStandardErrorThreshold", "Trace"], SampleProcess.OutputOf("Greeter"));
+        await service.SaysAsync("Application started");
+
+        var caller = await SampleProcess.RunAsync("GreeterClient", overRedis, SampleProcess.OutputOf("GreeterClient"));
+
+        Assert.That(caller.Out, Is.EqualTo(["Hello, Pune!"]), caller.ToString);
+        Assert.That(caller.ExitCode, Is.Zero);
+    }
+}

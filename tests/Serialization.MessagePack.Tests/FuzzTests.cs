@@ -1,0 +1,180 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using System.Numerics;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using MessagePack;
+using NUnit.Framework;
+
+namespace ServiceMesh.MessagePack.Tests;
+
+/// <summary>Random bytes, and good bodies with faults.</summary>
+public sealed class FuzzTests
+{
+    private const int Inputs = 200_000;
+    private const int MostBytesForAnInput = 1 << 20;
+
+    private static readonly MessagePackMessageSerializer s_packed = new();
+    private static readonly Guid s_id = new("00112233-4455-6677-8899-aabbccddeeff");
+
+    /// <summary>One type with a good body of it, and whether other bytes are refused as that type.</summary>
+    private sealed record Target(byte[] Body, Func<byte[], bool> IsRefused);
+
+    private static readonly Target[] s_targets =
+    [
+        Of(new FormTests.Point(1, 700)),
+        Of(new FormTests.Place(1, 2)),
+        Of(new ContractTests.Full(1, "text") { Must = 2 }),
+        Of(new ContractTests.Keyed(1, "b")),
+        Of(new ContractTests.Hidden(5)),
+        Of(new ContractTests.Named("n", 1)),
+        Of(new ContractTests.Animal?[] { new ContractTests.Dog { Name = "d", Barks = 2 }, new ContractTests.Cat { Name = "c" }, null }),
+        Of(new Dictionary<string, int[]> { ["a"] = [1, 300], ["b"] = [] }),
+        Of(new Dictionary<long, Guid> { [1L << 40] = s_id }),
+        Of(new Dictionary<DateTime, TimeSpan> { [DateTime.UnixEpoch] = TimeSpan.MaxValue }),
+        Of<object?[]>([1, "text", null, true, 0.5, new byte[] { 1 }, DateTime.UnixEpoch, new Dictionary<object, object> { [1] = "a" }]),
+        Of(JsonElement.Parse("""{"a":[1,2.5,"x",null,{"b":-7}]}""")),
+        Of(JsonNode.Parse("""{"a":[1,2.5,"x",null,{"b":true}]}""")),
+        Of(new JsonObject { ["a"] = 1 }),
+        Of(Unit.Value),
+        Of(new List<DayOfWeek> { DayOfWeek.Friday, (DayOfWeek)77 }),
+        Of((1, "two", 3.0, (decimal?)4.5m)),
+        Of(new LimitTests.Tree { null, new() }),
+        Of(new LimitTests.Link { Next = new() }),
+        Of(new List<DateTimeOffset> { new(2026, 1, 31, 1, 2, 3, TimeSpan.FromHours(5.5)), DateTimeOffset.UnixEpoch }),
+        Of(new BigInteger(1) << 200),
+        Of(new HashSet<DateOnly> { new(2026, 1, 2) }),
+        Of(new Queue<TimeOnly>([new(1, 2)])),
+        Of(ImmutableDictionary<string, DateTime>.Empty.Add("a", DateTime.UnixEpoch)),
+        Of(new[,] { { 1, 2 }, { 3, 4 } }),
+        Of(new List<Uri?> { new("http://a/b"), null }),
+        Of(new Version(1, 2, 3)),
+        Of("grüße, 世界 🌍".ToCharArray()),
+        Of(new ErrorReport { Topic = "t", Status = 1, Error = "e", MessageId = "m", Sender = "s", Node = "n", Time = DateTimeOffset.UnixEpoch }),
+    ];
+
+    [Test]
+    public void Mutated_bodies_are_read_or_malformed_and_none_takes_much_memory()
+    {
+        var clock = Stopwatch.StartNew();
+        var refused = 0;
+        Parallel.For(0, Environment.ProcessorCount, worker =>
+        {
+            var random = new Random(20260131 + worker);
+            for (var i = worker; i < Inputs; i += Environment.ProcessorCount)
+            {
+                var target = s_targets[i / Environment.ProcessorCount % s_targets.Length];
+                var input = random.Next(4) == 0 ? Random(random) : Mutated(target.Body, random);
+                var before = GC.GetAllocatedBytesForCurrentThread();
+                try
+                {
+                    if (target.IsRefused(input))
+                    {
+                        Interlocked.Increment(ref refused);
+                    }
+                }
+                catch (Exception other)
+                {
+                    throw new AssertionException($"Input {i}, {Convert.ToHexString(input)}: {other}");
+                }
+
+                var taken = GC.GetAllocatedBytesForCurrentThread() - before;
+                if (taken > MostBytesForAnInput)
+                {
+                    throw new AssertionException($"Input {i}, {Convert.ToHexString(input)}: {taken} bytes");
+                }
+            }
+        });
+
+        TestContext.Out.WriteLine($"{refused:N0} of {Inputs:N0} inputs were refused, in {clock.Elapsed.TotalSeconds:N1} s.");
+        Assert.That(refused, Is.InRange(Inputs / 4, Inputs - (Inputs / 100)), "some are refused and some are not, or nothing was tried");
+        Assert.That(clock.Elapsed, Is.LessThan(TimeSpan.FromMinutes(2)));
+    }
+
+    [Test]
+    public void The_outline_of_a_body_is_judged_as_the_library_judges_it()
+    {
+        var random = new Random(20260131);
+        var whole = 0;
+        for (var i = 0; i < Inputs / 4; i++)
+        {
+            var input = random.Next(4) == 0 ? Random(random) : Mutated(s_targets[i % s_targets.Length].Body, random);
+            var complaint = BodyStructure.Complaint(input, maxDepth: 500);
+            if (complaint is null)
+            {
+                Assert.That(IsOneValue(input), Is.True, () => Convert.ToHexString(input));
+                whole++;
+            }
+            else if (IsOneValue(input))
+            {
+                // In the headers with four bytes of count, the library takes 2^31 and more for less than nothing.
+                Assert.That(input.Any(b => b is 0xdd or 0xdf), Is.True, () => $"{Convert.ToHexString(input)}: {complaint}");
+            }
+        }
+
+        Assert.That(whole, Is.GreaterThan(Inputs / 40), "some are whole");
+    }
+
+    private static bool IsOneValue(byte[] body)
+    {
+        var reader = new MessagePackReader(body);
+        try
+        {
+            reader.Skip();
+            return reader.End;
+        }
+        catch (Exception failure) when (failure is not AssertionException)
+        {
+            return false;
+        }
+    }
+
+    private static Target Of<T>(T value) => new(s_packed.Bytes(value), body =>
+    {
+        try
+        {
+            s_packed.Deserialize<T>(body);
+            return false;
+        }
+        catch (MalformedBodyException)
+        {
+            return true;
+        }
+    });
+
+    private static byte[] Random(Random random)
+    {
+        var bytes = new byte[random.Next(1, 48)];
+        random.NextBytes(bytes);
+        return bytes;
+    }
+
+    private static byte[] Mutated(byte[] body, Random random)
+    {
+        var bytes = body.ToList();
+        for (var faults = random.Next(1, 4); faults > 0 && bytes.Count > 0; faults--)
+        {
+            var at = random.Next(bytes.Count);
+            switch (random.Next(5))
+            {
+                case 0:
+                    bytes[at] = (byte)random.Next(256);
+                    break;
+                case 1:
+                    bytes[at] ^= (byte)(1 << random.Next(8));
+                    break;
+                case 2:
+                    bytes.RemoveRange(at, random.Next(Math.Min(4, bytes.Count - at)) + 1);
+                    break;
+                case 3:
+                    bytes.Insert(at, (byte)random.Next(0xc0, 0xe0)); // a code, rather than a number
+                    break;
+                default:
+                    bytes.InsertRange(at, bytes.GetRange(at, random.Next(Math.Min(8, bytes.Count - at))));
+                    break;
+            }
+        }
+
+        return bytes.Count == 0 ? [0xc0] : [.. bytes];
+    }
+}

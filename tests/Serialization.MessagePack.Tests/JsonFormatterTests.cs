@@ -1,0 +1,105 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.DependencyInjection;
+using NUnit.Framework;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.MessagePack.Tests;
+
+/// <summary>Values of System.Text.Json, which compositions merge, as MessagePack.</summary>
+public sealed class JsonFormatterTests
+{
+    private readonly MessagePackMessageSerializer _packed = new();
+
+    [TestCase("null", "c0")]
+    [TestCase("true", "c3")]
+    [TestCase("\"ü\"", "a2 c3bc")]
+    [TestCase("-1", "ff")]
+    [TestCase("18446744073709551615", "cf ffffffffffffffff")]
+    [TestCase("1.5", "cb 3ff8000000000000")]
+    [TestCase("[1,[]]", "92 01 90")]
+    [TestCase("{\"a\":{\"b\":null}}", "81 a161 81 a162 c0")]
+    public void Each_JSON_value_has_its_own_form_and_comes_back(string json, string hex)
+    {
+        var value = JsonElement.Parse(json);
+        Assert.That(_packed.Hex(value), Is.EqualTo(Convert.ToHexStringLower(Packed.Body(hex))));
+        Assert.That(_packed.FromHex<JsonElement>(hex).GetRawText(), Is.EqualTo(value.GetRawText().Replace("ü", "\\u00FC", StringComparison.Ordinal)));
+        Assert.That(_packed.Hex(JsonNode.Parse(json)), Is.EqualTo(Convert.ToHexStringLower(Packed.Body(hex))));
+        Assert.That(JsonNode.DeepEquals(_packed.FromHex<JsonNode>(hex), JsonNode.Parse(json)), Is.True);
+    }
+
+    [TestCase("ca 3dcccccd", "0.1")]
+    [TestCase("ca 7f800000", "\"Infinity\"")]
+    [TestCase("cb fff8000000000000", "\"NaN\"")]
+    [TestCase("c4 02 0102", "\"AQI=\"")]
+    [TestCase("d6 ff 00000001", "\"1970-01-01T00:00:01Z\"")]
+    [TestCase("82 05 c0 ff c0", "{\"5\":null,\"-1\":null}")]
+    public void A_value_that_JSON_lacks_is_read_in_the_form_that_JSON_uses_for_it(string hex, string json) =>
+        Assert.That(_packed.FromHex<JsonElement>(hex).GetRawText(), Is.EqualTo(json));
+
+    [TestCase("d4 05 00")]
+    [TestCase("81 c0 c0")]
+    [TestCase("81 c3 c0")]
+    public void A_value_that_JSON_has_no_form_for_is_refused(string hex) =>
+        Assert.That(() => _packed.FromHex<JsonElement>(hex), Throws.TypeOf<MalformedBodyException>());
+
+    [Test]
+    public void A_number_beyond_64_bits_is_rounded_or_refused()
+    {
+        Assert.That(_packed.Back(JsonElement.Parse("3.14159265358979323846")).GetRawText(), Is.EqualTo("3.141592653589793"));
+        Assert.That(() => _packed.Bytes(JsonElement.Parse("1e400")), Throws.TypeOf<NotSupportedException>().With.Message.Contains("Send it as a string"));
+        Assert.That(() => _packed.Bytes(default(JsonElement)), Throws.TypeOf<NotSupportedException>().With.Message.Contains("without a value"));
+    }
+
+    [Test]
+    public void The_kinds_of_a_node_are_told_apart()
+    {
+        Assert.That(_packed.FromHex<JsonObject>("81 a161 01")!["a"]!.GetValue<int>(), Is.EqualTo(1));
+        Assert.That(_packed.FromHex<JsonArray>("91 01")![0]!.GetValue<int>(), Is.EqualTo(1));
+        Assert.That(_packed.FromHex<JsonValue>("05")!.GetValue<int>(), Is.EqualTo(5));
+        Assert.That(_packed.FromHex<JsonObject>("c0"), Is.Null);
+        Assert.That(() => _packed.FromHex<JsonObject>("90"), Throws.TypeOf<MalformedBodyException>().With.Message.Contains("JsonObject"));
+        Assert.That(() => _packed.FromHex<JsonObject>("82 a161 01 a161 02"), Throws.TypeOf<MalformedBodyException>(), "a key twice");
+    }
+
+    [Test]
+    public void A_node_may_hold_a_NET_value_and_be_a_member()
+    {
+        var holder = new Holder { Node = new JsonObject { ["at"] = JsonValue.Create(DateTime.UnixEpoch) }, Element = JsonElement.Parse("[1]") };
+        var back = _packed.Back(holder)!;
+        Assert.That(back.Node!["at"]!.GetValue<string>(), Is.EqualTo("1970-01-01T00:00:00Z"));
+        Assert.That(back.Element.GetRawText(), Is.EqualTo("[1]"));
+        Assert.That(_packed.FromHex<object[]>(_packed.Hex<object>(new object[] { JsonValue.Create(5) })), Has.Length.EqualTo(1), "as a value of type object");
+    }
+
+    [Test]
+    public void A_unit_is_an_empty_map_and_what_else_a_map_has_is_passed_over()
+    {
+        Assert.That(_packed.Hex(Unit.Value), Is.EqualTo("80"));
+        Assert.That(_packed.FromHex<Unit>("81 a161 91c0"), Is.EqualTo(Unit.Value));
+        Assert.That(_packed.FromHex<Unit?>("c0"), Is.Null);
+        Assert.That(() => _packed.FromHex<Unit>("c0"), Throws.TypeOf<MalformedBodyException>());
+        Assert.That(() => _packed.FromHex<Unit>("90"), Throws.TypeOf<MalformedBodyException>());
+    }
+
+    [Test]
+    public async Task A_merge_of_JSON_objects_runs_on_a_bus_that_writes_MessagePack()
+    {
+        var greet = new RequestTopic<JsonObject, JsonObject>("json.greet");
+        await using var node = await TestNode.StartAsync(
+            mesh => mesh.AddInMemoryTransport().AddMessagePackSerializer()
+                .AddHandler(greet, (input, _) => new JsonObject { ["said"] = $"{input["greeting"]} {input["name"]}" }),
+            [("Serializer", "MessagePack")]);
+
+        var said = await node.Bus.ExecuteAsync(greet.Merge(new JsonObject { ["greeting"] = "hello" }), new JsonObject { ["name"] = "jan" });
+
+        Assert.That((string?)said["said"], Is.EqualTo("hello jan"));
+    }
+
+    public sealed class Holder
+    {
+        public JsonNode? Node { get; init; }
+
+        public JsonElement Element { get; init; }
+    }
+}

@@ -1,0 +1,77 @@
+using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
+using NUnit.Framework;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.MessagePack.Tests;
+
+/// <summary>Whatever the library throws while it reads is a malformed body, and so status 400.</summary>
+public sealed class MalformedBodyTests
+{
+    private readonly MessagePackMessageSerializer _packed = new();
+
+    [Test]
+    public void Each_failure_of_reading_is_a_malformed_body()
+    {
+        AssertMalformed<FormTests.Point>("92 01 02", "not for Point: it fails at byte 1 of 3"); // an array for a map
+        AssertMalformed<FormTests.Point>("81 a158 a161", "at byte 4 of 5"); // a text for a number
+        AssertMalformed<string>("a3 61", "ends in the value that begins at byte 1, after 2 bytes"); // the end of the stream
+        AssertMalformed<FormTests.Point>("82 a158", "has 4 elements, and 2 bytes are left");
+        AssertMalformed<int>("c1", "there is no value 0xc1, at byte 1");
+        AssertMalformed<object>("c7 03 64 010203", "at byte"); // the typeless extension
+        AssertMalformed<int[]>("d4 62 00", "at byte"); // the extension of compression
+        AssertMalformed<ContractTests.Animal>("92 05 80", "not for Animal"); // an unknown type of a union
+        AssertMalformed<ContractTests.Animal>("a161", "not for Animal");
+        AssertMalformed<Dictionary<object, int>>("81 90 01", "TypeAccessException"); // the guard against hash collisions
+        AssertMalformed<Dictionary<string, int>>("82 a161 01 a161 02", "ArgumentException"); // a key twice
+        AssertMalformed<Guid>("a161", "not for Guid");
+        AssertMalformed<DateTime>("c7 0c ff 00000000 7fffffffffffffff", "ArgumentOutOfRangeException");
+        AssertMalformed<Age>("81 a55965617273 ff", "refused with ArgumentOutOfRangeException"); // a constructor that refuses the value
+        AssertMalformed<int>("c0", "at byte 1 of 1");
+        AssertMalformed<int[,]>("93 03 03 91 01", "not for Int32[,]"); // lengths that do not match
+    }
+
+    [TestCase("0000")]
+    [TestCase("00 c1")]
+    [TestCase("80 80")]
+    public void Bytes_after_the_value_are_refused(string hex) =>
+        Assert.That(() => _packed.FromHex<JsonElement>(hex), Throws.TypeOf<MalformedBodyException>().With.Message.Contains("1 bytes are left over after the value, which ends at byte 1"));
+
+    [Test]
+    public void The_message_gives_type_and_position_and_never_the_content()
+    {
+        var failure = Assert.Throws<MalformedBodyException>(() => _packed.Deserialize<FormTests.Point>(_packed.Bytes(new Dictionary<string, string> { ["X"] = "topsecret" })))!;
+        Assert.That(failure.Message, Does.Contain("Point").And.Contain("byte").And.Not.Contain("topsecret"));
+        failure = Assert.Throws<MalformedBodyException>(() => _packed.Deserialize<decimal>(_packed.Bytes("topsecret")))!;
+        Assert.That(failure.Message, Does.Contain("Decimal").And.Not.Contain("topsecret"));
+    }
+
+    [Test]
+    public async Task A_malformed_body_is_400_and_no_handler_runs()
+    {
+        var calls = 0;
+        var texts = new RequestTopic<string, string>("malformed.ask");
+        var numbers = new RequestTopic<int, string>("malformed.ask");
+        await using var node = await TestNode.StartAsync(
+            mesh => mesh.AddInMemoryTransport().AddMessagePackSerializer().AddHandler(numbers, (_, _) => $"{++calls}"), [("Serializer", "MessagePack")]);
+
+        var reply = await node.Bus.TryRequestAsync(texts, "no number");
+
+        Assert.That((reply.Status, reply.Failure!.NotProcessed, calls), Is.EqualTo((StatusCode.BadRequest, true, 0)));
+        Assert.That(reply.Failure.Message, Does.Contain("not for Int32"));
+    }
+
+    private void AssertMalformed<T>(string hex, string said) =>
+        Assert.That(() => _packed.FromHex<T>(hex), Throws.TypeOf<MalformedBodyException>().With.Message.Contains(said), hex);
+
+    public sealed record Age
+    {
+        public Age(int years)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(years);
+            Years = years;
+        }
+
+        public int Years { get; }
+    }
+}

@@ -1,0 +1,127 @@
+using Microsoft.Extensions.Time.Testing;
+using NUnit.Framework;
+
+namespace ServiceMesh.Http.Tests;
+
+/// <summary>What the end of a streamed answer says of its endpoint.</summary>
+public sealed class BodyStreamTests
+{
+    private readonly FakeTimeProvider _clock = new();
+
+    [Test]
+    public async Task A_stream_that_breaks_off_is_a_failure_for_the_breaker_too()
+    {
+        var endpoint = Begin(minimum: 1);
+        await using var body = Body(endpoint, new Broken());
+        _clock.Advance(TimeSpan.FromSeconds(1));
+
+        await Assert.CatchAsync<IOException>(async () => await body.ReadExactlyAsync(new byte[1]));
+
+        Assert.That((endpoint.LastFailed, endpoint.InFlight, endpoint.Breaker.State), Is.EqualTo((true, 0, CircuitState.Open)));
+    }
+
+    [Test]
+    public async Task It_is_told_once_however_often_it_is_read()
+    {
+        var endpoint = Begin(minimum: 3);
+        await using var body = Body(endpoint, new Broken());
+        for (var i = 0; i < 5; i++)
+        {
+            await Assert.CatchAsync<IOException>(async () => await body.ReadExactlyAsync(new byte[1]));
+        }
+
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        Report(endpoint, failed: false); // looks at the window: one failure, one success
+        Assert.That(endpoint.Breaker.State, Is.EqualTo(CircuitState.Closed));
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        Report(endpoint, failed: false);
+        Assert.That(endpoint.Breaker.State, Is.EqualTo(CircuitState.Open), "three outcomes, and one failed");
+    }
+
+    [Test]
+    public async Task What_the_caller_disposes_or_cancels_is_no_failure()
+    {
+        var endpoint = Begin(minimum: 1);
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        var disposed = Body(endpoint, new Broken());
+        await disposed.DisposeAsync();
+        await Assert.CatchAsync<Exception>(async () => await disposed.ReadExactlyAsync(new byte[1]));
+        await using var cancelled = Body(endpoint, new Broken());
+        await Assert.CatchAsync<OperationCanceledException>(async () => await cancelled.ReadExactlyAsync(new byte[1], new CancellationToken(true)));
+
+        Assert.That((endpoint.LastFailed, endpoint.InFlight, endpoint.Breaker.State), Is.EqualTo((false, 0, CircuitState.Closed)));
+    }
+
+    [Test]
+    public async Task A_stream_from_before_an_outage_does_not_open_the_circuit_again()
+    {
+        var endpoint = Begin(minimum: 1);
+        var rest = new Broken(good: 1);
+        await using var body = Body(endpoint, rest);
+        await body.ReadExactlyAsync(new byte[1]);
+        endpoint.Breaker.Open();
+        endpoint.Breaker.Close();
+        _clock.Advance(TimeSpan.FromSeconds(1));
+
+        await Assert.CatchAsync<IOException>(async () => await body.ReadExactlyAsync(new byte[1]));
+
+        Assert.That((endpoint.LastFailed, endpoint.Breaker.State), Is.EqualTo((true, CircuitState.Closed)));
+    }
+
+    [Test]
+    public async Task A_stream_that_closed_the_circuit_as_its_trial_speaks_against_it_when_it_breaks()
+    {
+        var endpoint = Begin(minimum: 1);
+        endpoint.Breaker.Open(TimeSpan.FromSeconds(1));
+        _clock.Advance(TimeSpan.FromSeconds(2));
+        endpoint.Breaker.TryEnter(out var trial);
+        await using var body = Body(endpoint, new Broken());
+        endpoint.Breaker.Report(trial, failed: false); // the headers
+        _clock.Advance(TimeSpan.FromSeconds(1));
+
+        await Assert.CatchAsync<IOException>(async () => await body.ReadExactlyAsync(new byte[1]));
+
+        Assert.That(endpoint.Breaker.State, Is.EqualTo(CircuitState.Open));
+    }
+
+    [Test]
+    public async Task What_breaks_while_it_is_read_ahead_is_left_to_its_attempt()
+    {
+        var endpoint = Begin(minimum: 1);
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        await using var body = new BodyStream(new Broken(), TimeSpan.FromSeconds(60), _clock, endpoint, "here");
+
+        await Assert.CatchAsync<IOException>(async () => await body.ReadExactlyAsync(new byte[1]));
+
+        Assert.That((endpoint.LastFailed, endpoint.InFlight, endpoint.Breaker.State), Is.EqualTo((false, 0, CircuitState.Closed)));
+    }
+
+    // Any failure opens the circuit, once there are enough outcomes.
+    private Endpoint Begin(int minimum)
+    {
+        var endpoint = new Endpoint(new("10.0.0.1", 1), _clock);
+        EndpointProtection.Add(endpoint, new() { FailureRateThreshold = 0, MinimumRequestThreshold = minimum });
+        return endpoint;
+    }
+
+    private BodyStream Body(Endpoint endpoint, Stream rest)
+    {
+        endpoint.Begin();
+        return new(rest, TimeSpan.FromSeconds(60), _clock, endpoint, "here") { HoldsAttempt = true };
+    }
+
+    private static void Report(Endpoint endpoint, bool failed)
+    {
+        Assert.That(endpoint.Breaker.TryEnter(out var pass), Is.True);
+        endpoint.Breaker.Report(pass, failed);
+    }
+
+    // A connection that gives so many bytes and breaks.
+    private sealed class Broken(int good = 0) : MemoryStream
+    {
+        private int _left = good;
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            _left-- > 0 ? ValueTask.FromResult(1) : throw new IOException("reset");
+    }
+}

@@ -1,0 +1,176 @@
+using System.Net.Http.Json;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+using NUnit.Framework;
+using ServiceMesh.Support;
+
+namespace ServiceMesh.Http.Tests;
+
+/// <summary>HttpClients from the factory: which configuration they use, and what they share.</summary>
+[CancelAfter(20_000)]
+public sealed class HttpClientBuilderTests
+{
+    private static readonly Uri s_weather = new("http://weather/");
+
+    [Test]
+    public async Task Without_a_bus_the_services_are_those_of_the_applications_configuration(CancellationToken cancellationToken)
+    {
+        await using var server = await FaultServer.StartAsync();
+        using var host = Build([($"ServiceMesh:Http:Services:weather:Address", $"http://{server.Address}")], services => services.AddHttpClient("any").AddServiceMesh());
+
+        Assert.That(await ServerOfAsync(host, "any", cancellationToken), Is.EqualTo(server.Address));
+    }
+
+    [TestCase(false)]
+    [TestCase(true)]
+    public async Task With_a_bus_they_are_those_of_its_section_whatever_transport_it_runs(bool hasHttpTransport, CancellationToken cancellationToken)
+    {
+        await using var server = await FaultServer.StartAsync();
+        using var host = Build(
+            [("OwnSection:Transport", "InMemory"), ("OwnSection:Http:Services:weather:Address", $"http://{server.Address}"), ("ServiceMesh:Http:Services:weather:Address", "http://127.0.0.1:1")],
+            (services, configuration) =>
+            {
+                services.AddHttpClient("any").AddServiceMesh();
+                var bus = services.AddServiceMesh(configuration.GetSection("OwnSection")).AddInMemoryTransport();
+                _ = hasHttpTransport ? bus.AddHttpTransport() : bus;
+            });
+        await host.StartAsync(cancellationToken);
+
+        Assert.That(await ServerOfAsync(host, "any", cancellationToken), Is.EqualTo(server.Address));
+        await host.StopAsync(cancellationToken);
+    }
+
+    [Test]
+    public async Task Each_bus_has_services_of_its_own(CancellationToken cancellationToken)
+    {
+        await using var first = await FaultServer.StartAsync();
+        await using var second = await FaultServer.StartAsync();
+        using var host = Build(
+            [("Orders:Transport", "InMemory"), ("Orders:Http:Services:weather:Address", $"http://{first.Address}"), ("ServiceMesh:Http:Services:weather:Address", $"http://{second.Address}")],
+            (services, configuration) =>
+            {
+                services.AddServiceMesh("orders", configuration.GetSection("Orders")).AddInMemoryTransport();
+                services.AddHttpClient("of-orders").AddServiceMesh("orders");
+                services.AddHttpClient("of-none").AddServiceMesh();
+            });
+
+        Assert.That(await ServerOfAsync(host, "of-orders", cancellationToken), Is.EqualTo(first.Address));
+        Assert.That(await ServerOfAsync(host, "of-none", cancellationToken), Is.EqualTo(second.Address));
+    }
+
+    [Test]
+    public async Task All_clients_share_connections_and_code_has_the_last_word(CancellationToken cancellationToken)
+    {
+        await using var server = await FaultServer.StartAsync();
+        using var host = Build(
+            [("ServiceMesh:Http:Services:weather:Address", "http://127.0.0.1:1")],
+            services =>
+            {
+                services.AddHttpClient("first").AddServiceMesh(configure: options => options.Services["weather"].Address = $"http://{server.Address}");
+                services.AddHttpClient("second").AddServiceMesh().AddServiceMesh();
+            });
+
+        await ServerOfAsync(host, "first", cancellationToken);
+        await ServerOfAsync(host, "second", cancellationToken);
+
+        Assert.That((server.Attempts, server.Connections), Is.EqualTo((2, 1)));
+    }
+
+    [Test]
+    public async Task Every_client_can_have_it(CancellationToken cancellationToken)
+    {
+        await using var server = await FaultServer.StartAsync();
+        using var host = Build(
+            [("ServiceMesh:Http:Services:weather:Address", $"http://{server.Address}")],
+            services => services.ConfigureHttpClientDefaults(client => client.AddServiceMesh()));
+
+        Assert.That(await ServerOfAsync(host, "whatever", cancellationToken), Is.EqualTo(server.Address));
+    }
+
+    [Test]
+    public async Task Other_handlers_see_each_request_once_wherever_they_are_added(CancellationToken cancellationToken)
+    {
+        await using var refusing = await FaultServer.StartAsync(Fault.Status503);
+        refusing.RetryAfter = null;
+        var (before, after) = (new Counting(), new Counting());
+        using var host = Build(
+            [("ServiceMesh:Http:Services:weather:Address", $"http://{refusing.Address}")],
+            services => services.AddHttpClient("any").AddHttpMessageHandler(() => before).AddServiceMesh().AddHttpMessageHandler(() => after));
+
+        using var response = await host.Services.GetRequiredService<IHttpClientFactory>().CreateClient("any").GetAsync(s_weather, cancellationToken);
+
+        Assert.That((refusing.Attempts, before.Requests, after.Requests), Is.EqualTo((3, 1, 1)));
+    }
+
+    [Test]
+    public async Task What_is_wrong_in_the_section_stops_the_application_at_start()
+    {
+        using var unknown = Build([("ServiceMesh:Http:Servces:weather:Address", "http://127.0.0.1:1")], services => services.AddHttpClient("any").AddServiceMesh());
+        using var unreadable = Build([("ServiceMesh:Http:Timeouts:Total", "soon")], services => services.AddHttpClient("any").AddServiceMesh());
+        using var wrong = Build([("ServiceMesh:Http:Services:weather:Address", "nowhere")], services => services.AddHttpClient("any").AddServiceMesh());
+        using var nobody = Build([], services => services.AddHttpClient("any").AddServiceMesh("orders"));
+
+        await Assert.ThatAsync(() => unknown.StartAsync(), Throws.TypeOf<OptionsValidationException>().With.Message.Contains("ServiceMesh:Http:Servces").And.Message.Contains("Did you mean 'Services'?"));
+        await Assert.ThatAsync(() => unreadable.StartAsync(), Throws.InvalidOperationException.With.Message.Contains("ServiceMesh:Http:Timeouts:Total").And.Message.Contains("hours:minutes:seconds"));
+        await Assert.ThatAsync(() => wrong.StartAsync(), Throws.TypeOf<OptionsValidationException>().With.Message.Contains("ServiceMesh:Http:Services:weather:Address"));
+        await Assert.ThatAsync(() => nobody.StartAsync(), Throws.TypeOf<OptionsValidationException>().With.Message.Contains("the bus 'orders'"));
+    }
+
+    [Test]
+    public async Task The_bus_knows_the_keys_that_HttpClients_read()
+    {
+        using var host = Build(
+            [("ServiceMesh:Http:Services:weather:HealthPath", "/well"), ("ServiceMesh:Http:Services:weather:Adress", "http://127.0.0.1:1")],
+            (services, configuration) =>
+            {
+                services.AddServiceMesh(configuration.GetSection("ServiceMesh")).AddInMemoryTransport();
+                services.AddHttpClient("any").AddServiceMesh();
+            });
+
+        await Assert.ThatAsync(() => host.StartAsync(), Throws.TypeOf<AggregateException>().With.Message.Contains("Adress").And.Message.Contains("Did you mean 'Address'?").And.Not.Message.Contains("HealthPath is"));
+    }
+
+    [Test]
+    public async Task A_container_can_be_disposed_without_waiting(CancellationToken cancellationToken)
+    {
+        await using var server = await FaultServer.StartAsync();
+        var host = Build([("ServiceMesh:Http:Services:weather:Address", $"http://{server.Address}")], services => services.AddHttpClient("any").AddServiceMesh());
+        await ServerOfAsync(host, "any", cancellationToken);
+        var http = host.Services.GetRequiredService<IHttpClientFactory>().CreateClient("any");
+
+        host.Dispose();
+
+        await Assert.ThatAsync(() => http.GetAsync(s_weather, cancellationToken), Throws.TypeOf<ObjectDisposedException>());
+    }
+
+    private static async Task<string> ServerOfAsync(IHost host, string client, CancellationToken cancellationToken)
+    {
+        var http = host.Services.GetRequiredService<IHttpClientFactory>().CreateClient(client);
+        return (await http.GetFromJsonAsync<FaultServerAnswer>(s_weather, cancellationToken))!.Server;
+    }
+
+    private static IHost Build(IEnumerable<(string Key, string Value)> settings, Action<IServiceCollection> configure) => Build(settings, (services, _) => configure(services));
+
+    private static IHost Build(IEnumerable<(string Key, string Value)> settings, Action<IServiceCollection, IConfiguration> configure)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create<string, string?>(s.Key, s.Value)));
+        configure(builder.Services, builder.Configuration);
+        return builder.Build();
+    }
+
+    private sealed class Counting : DelegatingHandler
+    {
+        private int _requests;
+
+        public int Requests => _requests;
+
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            Interlocked.Increment(ref _requests);
+            return base.SendAsync(request, cancellationToken);
+        }
+    }
+}

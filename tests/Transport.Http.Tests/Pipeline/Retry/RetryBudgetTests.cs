@@ -1,0 +1,68 @@
+using Microsoft.Extensions.Time.Testing;
+using NUnit.Framework;
+
+namespace ServiceMesh.Http.Tests;
+
+public sealed class RetryBudgetTests
+{
+    private readonly FakeTimeProvider _clock = new();
+
+    [Test]
+    public void At_first_there_is_what_time_brings_within_the_window() =>
+        Assert.That(Take(new() { Ratio = 0, PerSecond = 10, Window = TimeSpan.FromSeconds(10) }, 0), Is.EqualTo(100));
+
+    [Test]
+    public void Requests_bring_their_share() =>
+        Assert.That(Take(new() { Ratio = 0.2, PerSecond = 0 }, 1000), Is.EqualTo(200));
+
+    [Test]
+    public void What_was_taken_comes_back_after_the_window()
+    {
+        var budget = new RetryBudget(new() { Ratio = 0, PerSecond = 1, Window = TimeSpan.FromSeconds(10) }, _clock);
+        var first = TakeAll(budget);
+        _clock.Advance(TimeSpan.FromSeconds(8.9));
+        var early = TakeAll(budget);
+        _clock.Advance(TimeSpan.FromSeconds(1.2));
+
+        Assert.That((first, early, TakeAll(budget)), Is.EqualTo((10, 0, 10)));
+    }
+
+    [Test]
+    public void What_old_requests_brought_is_forgotten_after_the_window()
+    {
+        var budget = new RetryBudget(new() { Ratio = 1, PerSecond = 0, Window = TimeSpan.FromSeconds(10) }, _clock);
+        Count(budget, 50);
+        _clock.Advance(TimeSpan.FromSeconds(10));
+
+        Assert.That(TakeAll(budget), Is.Zero);
+    }
+
+    [Test]
+    public async Task Callers_side_by_side_take_no_more_than_there_is()
+    {
+        var budget = new RetryBudget(new() { Ratio = 0, PerSecond = 100, Window = TimeSpan.FromSeconds(10) }, _clock);
+
+        var taken = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => Enumerable.Range(0, 1000).Count(_ => budget.TryTake()))));
+
+        // Two that come for the last one at once may both go without.
+        Assert.That(taken.Sum(), Is.InRange(990, 1000));
+        Assert.That(budget.Available, Is.InRange(0, 10));
+    }
+
+    private int Take(HttpRetryBudgetOptions settings, int requests)
+    {
+        var budget = new RetryBudget(settings, _clock);
+        Count(budget, requests);
+        return TakeAll(budget);
+    }
+
+    private static void Count(RetryBudget budget, int requests)
+    {
+        for (var i = 0; i < requests; i++)
+        {
+            budget.Count();
+        }
+    }
+
+    private static int TakeAll(RetryBudget budget) => Enumerable.Range(0, 10_000).TakeWhile(_ => budget.TryTake()).Count();
+}
