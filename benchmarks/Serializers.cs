@@ -6,9 +6,9 @@ using ServiceMesh.MessagePack;
 namespace ServiceMesh.Benchmarks;
 
 /// <summary>
-/// JSON and MessagePack side by side, as the bus calls them: bytes of a body, and time and allocations of writing and
-/// reading it. They take turns, and medians are printed. Time is processor time of this process, so that what else runs on
-/// the machine disturbs less.
+/// Compares JSON and MessagePack as the bus calls them: bytes of a body, and time and allocations of writing and
+/// reading it. They take turns, and medians are printed. The time is processor time of this process, so that other programs on
+/// the machine disturb it less.
 /// </summary>
 internal static class Serializers
 {
@@ -37,8 +37,10 @@ internal static class Serializers
             }
         }
 
-        await output.WriteLineAsync($"{Environment.ProcessorCount} processors, .NET {Environment.Version}, {rounds} rounds of {time.TotalMilliseconds} ms each way, medians");
-        await output.WriteLineAsync($"{"value",-16} {"serializer",-16} {"bytes",8} {"write ns",10} {"write B",9} {"read ns",10} {"read B",9}");
+        var machine = $"{Environment.ProcessorCount} processors, .NET {Environment.Version}";
+        await output.WriteLineAsync($"{machine}, {rounds} rounds of {time.TotalMilliseconds} ms each way, medians");
+        await output.WriteLineAsync(
+            $"{"value",-16} {"serializer",-16} {"bytes",8} {"write ns",10} {"write B",9} {"read ns",10} {"read B",9}");
         foreach (var subject in subjects)
         {
             await output.WriteLineAsync(string.Create(
@@ -46,7 +48,8 @@ internal static class Serializers
                 $"{subject.Value,-16} {subject.Serializer,-16} {subject.Bytes,8:N0} {Median(m => m.Write.Nanoseconds),10:N0} " +
                 $"{Median(m => m.Write.Bytes),9:N0} {Median(m => m.Read.Nanoseconds),10:N0} {Median(m => m.Read.Bytes),9:N0}"));
 
-            double Median(Func<(Cost Write, Cost Read), double> figure) => subject.Results.Select(figure).Order().ElementAt(subject.Results.Count / 2);
+            double Median(Func<(Cost Write, Cost Read), double> figure) =>
+                subject.Results.Select(figure).Order().ElementAt(subject.Results.Count / 2);
         }
 
         return 0;
@@ -55,7 +58,7 @@ internal static class Serializers
     private static IEnumerable<Subject> Subjects<T>(string value, T sample) =>
     [
         Subject.Of(value, "JSON, reflection", new JsonMessageSerializer(), sample),
-        Subject.Of(value, "JSON, generated", new JsonMessageSerializer(new() { TypeInfoResolverChain = { SerializersJson.Default } }), sample),
+        Subject.Of(value, "JSON, generated", new JsonMessageSerializer(new() { TypeInfoResolver = SerializersJson.Default }), sample),
         Subject.Of(value, "MessagePack", new MessagePackMessageSerializer(), sample),
     ];
 
@@ -76,7 +79,11 @@ internal static class Serializers
     private static HourlyReading[] Year()
     {
         var random = new Random(1);
-        return [.. Enumerable.Range(0, Readings).Select(i => new HourlyReading((i / 24 % 31) + 1, "jan", i % 24, random.Next(-200, 400) / 10.0))];
+        return
+        [
+            .. Enumerable.Range(0, Readings)
+                .Select(i => new HourlyReading((i / 24 % 31) + 1, "jan", i % 24, random.Next(-200, 400) / 10.0)),
+        ];
     }
 
     private sealed record Subject(string Value, string Serializer, int Bytes, Action Write, Action Read)

@@ -4,15 +4,18 @@ using System.Numerics;
 
 namespace ServiceMesh.Benchmarks;
 
-/// <summary>What options take: several values with commas between, and numbers above zero.</summary>
+/// <summary>Parses the values of options: lists separated by commas, and numbers above zero.</summary>
 internal static class Values
 {
-    /// <summary>Reads each value; the message of a <see cref="FormatException"/> is told to the user.</summary>
+    /// <summary>Reads each value; the user sees the message of a <see cref="FormatException"/>.</summary>
     public static Func<ArgumentResult, T[]?> Read<T>(Func<string, T> read) => argument =>
     {
         try
         {
-            return [.. argument.Tokens[0].Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(read)];
+            return
+            [
+                .. argument.Tokens[0].Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(read),
+            ];
         }
         catch (FormatException failure)
         {
@@ -21,9 +24,10 @@ internal static class Values
         }
     };
 
-    public static int Positive(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0
+    public static int Positive(string text) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0
         ? number
-        : throw new FormatException($"'{text}' is no number from 1 on.");
+        : throw new FormatException($"'{text}' is not a whole number above zero.");
 
     public static void IsPositive<T>(OptionResult option)
         where T : INumber<T>

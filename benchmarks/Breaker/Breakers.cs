@@ -6,9 +6,9 @@ using ServiceMesh.Http;
 namespace ServiceMesh.Benchmarks;
 
 /// <summary>
-/// What a closed circuit breaker costs a call, beside Polly's own: nanoseconds on one and on two threads, and bytes. All take
-/// short turns in one run, and medians are printed, so that what else runs on the machine disturbs all alike. The calls do
-/// nothing and complete at once; the pipeline without a strategy says what the pipelines themselves cost.
+/// The cost of a closed circuit breaker for a call, compared with that of Polly: nanoseconds on one and on two threads, and bytes.
+/// All subjects take short turns in one run, and medians are printed, so that other programs on the machine disturb all alike. The
+/// calls do nothing and complete at once. The pipeline without a strategy shows the cost of the pipelines themselves.
 /// </summary>
 internal static class Breakers
 {
@@ -20,14 +20,14 @@ internal static class Breakers
         Subject[] subjects =
         [
             Subject.OfPipeline("pipeline, no strategy", new ResiliencePipelineBuilder<int>().Build()),
-            Subject.OfPipeline("empty strategy", new ResiliencePipelineBuilder<int>().AddStrategy(_ => new PassOn()).Build()),
+            Subject.OfPipeline("empty strategy", new ResiliencePipelineBuilder<int>().AddStrategy(_ => new Passing()).Build()),
             Subject.OfBreaker("CircuitBreaker, bare", new("benchmark")),
             Subject.OfPipeline("AddFastCircuitBreaker", new ResiliencePipelineBuilder<int>().AddFastCircuitBreaker(new()).Build()),
             Subject.OfPipeline("Polly AddCircuitBreaker", new ResiliencePipelineBuilder<int>().AddCircuitBreaker(new()).Build()),
         ];
         foreach (var subject in subjects)
         {
-            subject.Measure(1, time / 4); // tiered compilation has its say
+            subject.Measure(1, time / 4); // until tiered compilation has finished
         }
 
         for (var round = 0; round < Rounds; round++)
@@ -42,8 +42,11 @@ internal static class Breakers
 
         await output.WriteLineAsync(string.Create(
             CultureInfo.InvariantCulture,
-            $"{Environment.ProcessorCount} processors, .NET {Environment.Version}, {Rounds} rounds, {time.TotalSeconds} s for each figure; medians; a ratio is Polly's breaker to this"));
-        await output.WriteLineAsync($"{"closed circuit",-26} | {"1 thread ns",11} {"ratio",6} {"cpu ns",7} | {"2 threads ns",12} {"ratio",6} {"cpu ns",7} | {"B per call",10}");
+            $"{Environment.ProcessorCount} processors, .NET {Environment.Version}, {Rounds} rounds, {time.TotalSeconds} s for each figure; "
+                + "medians; the ratio is Polly's time to that of the subject"));
+        await output.WriteLineAsync(
+            $"{"closed circuit",-26} | {"1 thread ns",11} {"ratio",6} {"cpu ns",7} | "
+                + $"{"2 threads ns",12} {"ratio",6} {"cpu ns",7} | {"B per call",10}");
         var polly = subjects[^1];
         foreach (var subject in subjects)
         {
@@ -59,19 +62,21 @@ internal static class Breakers
     {
         var nanoseconds = Median(costs, c => c.Nanoseconds);
         var row = string.Create(CultureInfo.InvariantCulture, $"{nanoseconds:N1}").PadLeft(width);
-        return string.Create(CultureInfo.InvariantCulture, $"{row} {Median(polly, c => c.Nanoseconds) / nanoseconds,6:N1} {Median(costs, c => c.Processor),7:N1}");
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{row} {Median(polly, c => c.Nanoseconds) / nanoseconds,6:N1} {Median(costs, c => c.Processor),7:N1}");
     }
 
     private static double Median(List<Cost> costs, Func<Cost, double> figure) => costs.Select(figure).Order().ElementAt(costs.Count / 2);
 
-    /// <summary>Of one call.</summary>
-    /// <param name="Nanoseconds">As its thread sees it: on two threads two calls take place in that time.</param>
-    /// <param name="Processor">The processor time of it, which other programs on the machine disturb less; waiting is not in it.</param>
-    /// <param name="Bytes">What it allocates.</param>
+    /// <summary>The cost of one call.</summary>
+    /// <param name="Nanoseconds">The time for its thread: with two threads, two calls take place in that time.</param>
+    /// <param name="Processor">The processor time, without waiting, which other programs on the machine disturb less.</param>
+    /// <param name="Bytes">The bytes that it allocates.</param>
     private sealed record Cost(double Nanoseconds, double Processor, double Bytes);
 
     /// <param name="Name">What is measured.</param>
-    /// <param name="Prepare">Makes what a thread runs again and again: a batch of calls.</param>
+    /// <param name="Prepare">Creates the action that a thread repeats: a batch of calls.</param>
     private sealed record Subject(string Name, Func<Action> Prepare)
     {
         public List<Cost> One { get; } = [];
@@ -85,8 +90,11 @@ internal static class Breakers
             {
                 for (var i = 0; i < Batch; i++)
                 {
-                    var running = pipeline.ExecuteOutcomeAsync(static (_, _) => new ValueTask<Outcome<int>>(Outcome.FromResult(1)), context, 0);
-                    _ = running.IsCompletedSuccessfully ? running.Result : throw new InvalidOperationException("The call was to complete at once.");
+                    var running = pipeline.ExecuteOutcomeAsync(
+                        static (_, _) => new ValueTask<Outcome<int>>(Outcome.FromResult(1)), context, 0);
+                    _ = running.IsCompletedSuccessfully
+                        ? running.Result
+                        : throw new InvalidOperationException("The call did not complete synchronously.");
                 }
             };
         });
@@ -136,9 +144,10 @@ internal static class Breakers
         }
     }
 
-    private sealed class PassOn : ResilienceStrategy<int>
+    private sealed class Passing : ResilienceStrategy<int>
     {
         protected override ValueTask<Outcome<int>> ExecuteCore<TState>(
-            Func<ResilienceContext, TState, ValueTask<Outcome<int>>> callback, ResilienceContext context, TState state) => callback(context, state);
+            Func<ResilienceContext, TState, ValueTask<Outcome<int>>> callback, ResilienceContext context, TState state) =>
+            callback(context, state);
     }
 }

@@ -10,9 +10,9 @@ using ServiceMesh.Support;
 namespace ServiceMesh.Benchmarks;
 
 /// <summary>
-/// The floor over HTTP: <see cref="HttpMessageInvoker"/> on a bare <see cref="SocketsHttpHandler"/> to a Kestrel without
-/// routing, logging or middleware. The body is JSON, made and read by whoever asks; the server sends the bytes back unread.
-/// No deadline, no retry, no limit, no header but those of HTTP. With replicas the servers take turns.
+/// The lower bound of the cost over HTTP: <see cref="HttpMessageInvoker"/> on a bare <see cref="SocketsHttpHandler"/> to a Kestrel without
+/// routing, logging or middleware. The body is JSON, which the caller writes and reads; the server sends the bytes back unread.
+/// It has no deadline, no retry, no limit, and only the headers of HTTP. With replicas the servers take turns.
 /// </summary>
 internal sealed class BareHttpEcho : IEcho
 {

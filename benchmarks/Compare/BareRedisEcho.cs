@@ -7,15 +7,15 @@ using StackExchange.Redis;
 namespace ServiceMesh.Benchmarks;
 
 /// <summary>
-/// The floor on Redis: what the same client library does when a program does the least that an echo takes, PUBLISH of the
-/// request and PUBLISH of the reply, and with a claim a SET NX between them. No deadline, no refusal, no receiver count, no
-/// error, no limit: 8 bytes of a number before the body are all that there is.
+/// The lower bound of the cost on Redis: the same client library with the minimum of an echo, a PUBLISH of the
+/// request and a PUBLISH of the reply, and with a claim a SET NX between them. It has no deadline, no refusal, no receiver count, no
+/// error and no limit: a message is a number of 8 bytes and the body.
 /// </summary>
 /// <remarks>
-/// What is the same on both sides of the comparison: the client and its version, one connection for each node, the body as
-/// JSON, made and read by whoever asks. Whoever answers sends the bytes back unread, and does so right where the client hands
-/// the message over, since there is no application's code to keep away from there. Whoever asks does go on on the pool: what
-/// follows an await is the application's, and a program that let it run on the client's thread would stop all others with it.
+/// Both sides of the comparison have the same client in the same version, one connection for each node, and a body of JSON, which
+/// the caller writes and reads. The replica sends the bytes back unread, on the thread on which the client delivers the message,
+/// because it runs no code of an application. The caller continues on the thread pool: code after an await belongs to the
+/// application, and on the thread of the client it would block all other messages.
 /// </remarks>
 internal sealed class BareRedisEcho : IEcho
 {
@@ -38,12 +38,12 @@ internal sealed class BareRedisEcho : IEcho
         _claims = $"{prefix}:bare:claim:";
     }
 
-    public static async Task<IEcho> StartAsync(Ground ground, int replicas, bool claims)
+    public static async Task<IEcho> StartAsync(Brokers brokers, int replicas, bool claims)
     {
-        var echo = new BareRedisEcho(Ground.NextPrefix());
+        var echo = new BareRedisEcho(Brokers.NextPrefix());
         for (var i = 0; i < replicas; i++)
         {
-            var connection = await echo.ConnectAsync(ground.Redis);
+            var connection = await echo.ConnectAsync(brokers.Redis);
             var subscriber = connection.GetSubscriber();
             var database = connection.GetDatabase();
             await subscriber.SubscribeAsync(echo._requests, (channel, frame) =>
@@ -59,7 +59,7 @@ internal sealed class BareRedisEcho : IEcho
             });
         }
 
-        echo._caller = (await echo.ConnectAsync(ground.Redis)).GetSubscriber();
+        echo._caller = (await echo.ConnectAsync(brokers.Redis)).GetSubscriber();
         await echo._caller.SubscribeAsync(echo._replies, (_, frame) => echo.OnReply(frame!));
         return echo;
     }
@@ -88,7 +88,7 @@ internal sealed class BareRedisEcho : IEcho
         }
     }
 
-    // Without a claim every replica answers; the first one is taken.
+    // Without a claim every replica answers; the first answer counts.
     private void OnReply(byte[] frame)
     {
         if (_waiting.TryRemove(BinaryPrimitives.ReadInt64LittleEndian(frame), out var waiting))

@@ -3,7 +3,7 @@ using System.Runtime;
 
 namespace ServiceMesh.Benchmarks;
 
-/// <summary>Callers that send records to a contestant, each the next one when it has the answer to the one before.</summary>
+/// <summary>Callers that send records to a contestant; each caller sends the next record when it has the answer to the last one.</summary>
 internal static class Callers
 {
     private static readonly TimeSpan s_warmUpTurn = TimeSpan.FromSeconds(0.5);
@@ -11,9 +11,9 @@ internal static class Callers
     private static readonly TimeSpan s_slice = TimeSpan.FromMilliseconds(1);
 
     /// <summary>
-    /// Until the runtime has compiled what is hot for good. What it compiles first, and watches for a while, is several times
-    /// slower, and a contestant with more code would pay more for that. What another runtime compiles is not known here: it is
-    /// warm when it gets no faster.
+    /// Runs the callers until the runtime has compiled the hot code with all optimizations. The code that it compiles first and
+    /// observes is several times slower, so a contestant with more code would lose more. The compilation of another runtime cannot be
+    /// observed: such a contestant is warm when it gets no faster.
     /// </summary>
     public static async Task WarmUpAsync(IEcho echo, ComparisonOptions options, CancellationToken cancellationToken)
     {
@@ -33,7 +33,7 @@ internal static class Callers
         while (!isWarm && Stopwatch.GetElapsedTime(began) < atMost);
     }
 
-    /// <summary>Lets so many callers send records with so many characters for so long.</summary>
+    /// <summary>Lets the callers send records of the given number of characters for the given time.</summary>
     public static Task<Measurement> MeasureAsync(
         IEcho echo, int callers, int characters, TimeSpan time, CancellationToken cancellationToken) =>
         echo is IForeignEcho foreign
@@ -43,7 +43,7 @@ internal static class Callers
     private static async Task<Measurement> MeasureHereAsync(
         IEcho echo, int callers, int characters, TimeSpan time, CancellationToken cancellationToken)
     {
-        // Made before the bytes are counted: with many callers and few requests they would be seen.
+        // Created before the bytes are counted: with many callers and few requests they would matter.
         var text = new string('j', characters);
         Histogram[] latencies = [.. Enumerable.Range(0, callers).Select(_ => new Histogram())];
         GC.Collect();
@@ -65,7 +65,7 @@ internal static class Callers
 
         async Task CallAsync(int caller, Histogram histogram)
         {
-            // A token of its own, as the callers within a web application have it.
+            // Each caller has its own token, as in a web application.
             using var token = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             var reading = new Reading(text, caller, -3.5);
             var sliced = started;

@@ -3,23 +3,23 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Benchmarks;
 
-/// <summary>What is compared, and how long.</summary>
+/// <summary>What a comparison measures, and for how long.</summary>
 internal sealed record ComparisonOptions
 {
-    /// <summary>Names of contestants, or what their names begin with: <c>redis</c>, <c>redis/bare</c>. Null for all.</summary>
+    /// <summary>Names of contestants, or prefixes of names: <c>redis</c>, <c>redis/bare</c>. Null for all.</summary>
     public IReadOnlyList<string>? Contestants { get; init; }
 
-    /// <summary>True when a contestant that cannot run is an error. Otherwise it is left out, and a line says so.</summary>
+    /// <summary>True when a contestant that cannot run is an error. Otherwise it is left out, and a line reports it.</summary>
     public bool IsComplete { get; init; }
 
     public IReadOnlyList<int> Callers { get; init; } = [1, 16, 64, 256];
 
     public IReadOnlyList<int> Replicas { get; init; } = [1, 4, 16];
 
-    /// <summary>So many characters are in the record's text: the body is some 40 bytes more.</summary>
+    /// <summary>The number of characters in the text of the record; the body is about 40 bytes longer.</summary>
     public int Characters { get; init; } = 3;
 
-    /// <summary>For each contestant and number of callers and replicas, over all rounds.</summary>
+    /// <summary>The time for each contestant and number of callers and replicas, over all rounds.</summary>
     public TimeSpan Time { get; init; } = TimeSpan.FromSeconds(5);
 
     public int Rounds { get; init; } = 5;
@@ -32,8 +32,8 @@ internal sealed record ComparisonOptions
 internal sealed class MissingServerException(string message) : Exception(message);
 
 /// <summary>
-/// Lets the contestants of a heat take turns in short rounds, so that a machine which grows faster or slower meanwhile
-/// does so for all, and reports the median of each. Both sides of a request run in this process, and the bytes are those of
+/// Lets the contestants of a heat take turns in short rounds, so that a machine that becomes faster or slower meanwhile
+/// affects all of them, and reports the median of each. Both sides of a request run in this process, and the bytes are those of
 /// both; those of a foreign contestant run in processes of their own.
 /// </summary>
 internal static class Comparison
@@ -46,7 +46,7 @@ internal static class Comparison
         var chosen = await ChooseAsync(options, output);
         await using var redis = options.Redis is null && Need(Requirement.Redis) ? await RedisServer.StartAsync() : null;
         await using var nats = Need(Requirement.Nats) ? await NatsServer.StartAsync() : null;
-        var ground = new Ground(options.Redis ?? redis?.Address ?? "", nats?.Address ?? "");
+        var brokers = new Brokers(options.Redis ?? redis?.Address ?? "", nats?.Address ?? "");
         await WriteHeadAsync(options, output);
         var rows = new List<Row>();
         foreach (var heat in chosen.GroupBy(c => c.Heat))
@@ -54,7 +54,7 @@ internal static class Comparison
             foreach (var replicas in options.Replicas)
             {
                 Contestant[] contestants = [.. heat.Where(c => replicas == 1 || c.HasReplicas)];
-                rows.AddRange(await CompareAsync(contestants, replicas, ground, options, output, cancellationToken));
+                rows.AddRange(await CompareAsync(contestants, replicas, brokers, options, output, cancellationToken));
             }
         }
 
@@ -94,7 +94,7 @@ internal static class Comparison
     private static async Task<List<Row>> CompareAsync(
         Contestant[] contestants,
         int replicas,
-        Ground ground,
+        Brokers brokers,
         ComparisonOptions options,
         TextWriter output,
         CancellationToken cancellationToken)
@@ -105,7 +105,7 @@ internal static class Comparison
         {
             foreach (var contestant in contestants)
             {
-                echoes.Add(await contestant.StartAsync(ground, replicas));
+                echoes.Add(await contestant.StartAsync(brokers, replicas));
                 await Callers.WarmUpAsync(echoes[^1], options, cancellationToken);
             }
 
@@ -116,7 +116,7 @@ internal static class Comparison
                 {
                     for (var turn = 0; turn < contestants.Length; turn++)
                     {
-                        var i = (round + turn) % contestants.Length; // another one begins each round
+                        var i = (round + turn) % contestants.Length; // another contestant begins each round
                         var time = options.Time / options.Rounds;
                         results[i].Add(await Callers.MeasureAsync(echoes[i], callers, options.Characters, time, cancellationToken));
                     }
@@ -165,8 +165,8 @@ internal static class Comparison
             "contestant", "callers", "replicas", "requests/s", "p50 µs", "p99 µs", "B/request", "CPU µs", "in relation to"));
     }
 
-    // Processor time is that of both sides together and without the broker: it is what an application pays, and unlike
-    // the others hardly changes with what else runs on the machine.
+    // The processor time is that of both sides, without the broker. It is the cost for an application, and unlike
+    // the other figures it hardly depends on other programs on the machine.
     private static string Line(Row row, double cpu, IEnumerable<Row> peers) => Columns(
         row.Contestant,
         Number(row.Callers, "0"),

@@ -1,28 +1,28 @@
 namespace ServiceMesh.Benchmarks;
 
-/// <summary>One way to have a record echoed.</summary>
-/// <param name="Name">As in the JSON: <c>redis/bare-claim</c>.</param>
-/// <param name="Peers">Names of those of the same heat that it is put in relation to.</param>
-/// <param name="StartAsync">Sets it up with so many replicas of the side that answers.</param>
-internal sealed record Contestant(string Name, IReadOnlyList<string> Peers, Func<Ground, int, Task<IEcho>> StartAsync)
+/// <summary>One way to send a record and get it back.</summary>
+/// <param name="Name">The name, as in the JSON: <c>redis/bare-claim</c>.</param>
+/// <param name="Peers">The names of the contestants of the same heat that it is compared with.</param>
+/// <param name="StartAsync">Starts it with the given number of replicas of the answering side.</param>
+internal sealed record Contestant(string Name, IReadOnlyList<string> Peers, Func<Brokers, int, Task<IEcho>> StartAsync)
 {
     private static readonly string[] s_onRedis = ["redis/bare-claim", "redis/gilmour-protocol", "redis/moleculer", "nats/natsnet"];
     private static readonly Requirement[] s_redis = [Requirement.Redis];
     private static readonly Requirement[] s_nats = [Requirement.Nats];
 
-    /// <summary>False for one that has no replicas within one process.</summary>
+    /// <summary>False for a contestant that cannot have replicas in one process.</summary>
     public bool HasReplicas { get; init; } = true;
 
-    /// <summary>False for one whose handler gets the caller's own object: nothing is encoded.</summary>
+    /// <summary>False for a contestant whose handler gets the caller's own object: nothing is encoded.</summary>
     public bool HasBody { get; init; } = true;
 
-    /// <summary>What it needs on the machine beside .NET.</summary>
+    /// <summary>What it needs on the machine besides .NET.</summary>
     public IReadOnlyList<Requirement> Needs { get; init; } = [];
 
-    /// <summary>What stands before the slash.</summary>
+    /// <summary>The part of the name before the slash.</summary>
     public string Transport => Name[..Name.IndexOf('/', StringComparison.Ordinal)];
 
-    /// <summary>Contestants of one heat take turns. A peer with a transport of its own runs beside the one that it competes with.</summary>
+    /// <summary>The contestants of one heat take turns. A peer with its own transport runs in the heat of its competitors.</summary>
     public string Heat => Transport switch
     {
         "nats" => "redis",
@@ -30,27 +30,31 @@ internal sealed record Contestant(string Name, IReadOnlyList<string> Peers, Func
         var transport => transport,
     };
 
-    /// <summary>All of them, by heat.</summary>
+    /// <summary>All contestants, by heat.</summary>
     public static IReadOnlyList<Contestant> All { get; } =
     [
-        new("inmemory/servicemesh", ["inmemory/floor", "inmemory/masstransit", "inmemory/wolverine"], MeshEcho.InMemoryAsync),
+        new("inmemory/servicemesh", ["inmemory/floor", "inmemory/masstransit"], (_, replicas) => MeshEcho.InMemoryAsync(passByReference: false, replicas)),
+        new("inmemory/by-reference", ["inmemory/wolverine"], (_, replicas) => MeshEcho.InMemoryAsync(passByReference: true, replicas))
+        {
+            HasBody = false,
+        },
         new("inmemory/floor", [], (_, _) => FloorEcho.StartAsync()) { HasReplicas = false },
         new("inmemory/masstransit", [], MassTransitEcho.StartAsync) { HasReplicas = false },
         new("inmemory/wolverine", [], WolverineEcho.StartAsync) { HasReplicas = false, HasBody = false },
-        new("redis/servicemesh-native", s_onRedis, (ground, replicas) => MeshEcho.RedisAsync("Native", ground, replicas))
+        new("redis/servicemesh-native", s_onRedis, (brokers, replicas) => MeshEcho.RedisAsync("Native", brokers, replicas))
         {
             Needs = s_redis,
         },
-        new("redis/servicemesh-gilmour", s_onRedis, (ground, replicas) => MeshEcho.RedisAsync("Gilmour", ground, replicas))
+        new("redis/servicemesh-gilmour", s_onRedis, (brokers, replicas) => MeshEcho.RedisAsync("Gilmour", brokers, replicas))
         {
             Needs = s_redis,
         },
-        new("redis/bare", [], (ground, replicas) => BareRedisEcho.StartAsync(ground, replicas, claims: false)) { Needs = s_redis },
-        new("redis/bare-claim", [], (ground, replicas) => BareRedisEcho.StartAsync(ground, replicas, claims: true)) { Needs = s_redis },
+        new("redis/bare", [], (brokers, replicas) => BareRedisEcho.StartAsync(brokers, replicas, claims: false)) { Needs = s_redis },
+        new("redis/bare-claim", [], (brokers, replicas) => BareRedisEcho.StartAsync(brokers, replicas, claims: true)) { Needs = s_redis },
         new("redis/gilmour-protocol", [], GilmourProtocolEcho.StartAsync) { Needs = s_redis },
         new("redis/moleculer", [], MoleculerEcho.StartAsync) { Needs = [Requirement.Redis, Requirement.Node, Requirement.Moleculer] },
-        new("nats/natsnet", [], (ground, replicas) => NatsEcho.StartAsync(direct: true, ground, replicas)) { Needs = s_nats },
-        new("nats/natsnet-default", [], (ground, replicas) => NatsEcho.StartAsync(direct: false, ground, replicas)) { Needs = s_nats },
+        new("nats/natsnet", [], (brokers, replicas) => NatsEcho.StartAsync(direct: true, brokers, replicas)) { Needs = s_nats },
+        new("nats/natsnet-default", [], (brokers, replicas) => NatsEcho.StartAsync(direct: false, brokers, replicas)) { Needs = s_nats },
         new("http/servicemesh-h1", ["http/bare-h1", "http/resilience-h1"], (_, replicas) => MeshEcho.HttpAsync(http2: false, replicas)),
         new(
             "http/servicemesh-h2c",
@@ -67,25 +71,25 @@ internal sealed record Contestant(string Name, IReadOnlyList<string> Peers, Func
 /// <summary>A contestant that is running. Thread-safe.</summary>
 internal interface IEcho : IAsyncDisposable
 {
-    /// <summary>Has the record sent back.</summary>
+    /// <summary>Sends the record and returns the one that comes back.</summary>
     Task<Reading> EchoAsync(Reading reading, CancellationToken cancellationToken);
 }
 
-/// <summary>One whose caller is a process of its own: it makes the calls there, and measures them there.</summary>
+/// <summary>A contestant whose caller is a separate process, which makes and measures the calls.</summary>
 internal interface IForeignEcho : IEcho
 {
-    /// <summary>Lets so many callers of that process send records with so many characters for so long.</summary>
+    /// <summary>Lets the callers of that process send records of the given number of characters for the given time.</summary>
     Task<Measurement> MeasureAsync(int callers, int characters, TimeSpan time, CancellationToken cancellationToken);
 }
 
-/// <summary>What contestants stand on.</summary>
+/// <summary>The servers that contestants use.</summary>
 /// <param name="Redis">Host and port of the server; empty when no contestant needs one.</param>
-/// <param name="Nats">The same of the NATS server.</param>
-internal sealed record Ground(string Redis, string Nats)
+/// <param name="Nats">Host and port of the NATS server; empty when no contestant needs one.</param>
+internal sealed record Brokers(string Redis, string Nats)
 {
     /// <summary>
-    /// Begins the names of channels and keys of one contestant, another one each time: what else is on the server does not
-    /// disturb it, nor do the claims that one before it has left.
+    /// A new prefix for the names of channels and keys of one contestant, so that neither other data on the server nor the claims
+    /// of an earlier contestant disturb it.
     /// </summary>
     public static string NextPrefix() => $"bench-{Guid.NewGuid().ToString("N")[..8]}";
 }

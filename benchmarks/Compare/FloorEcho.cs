@@ -3,8 +3,8 @@ using System.Threading.Tasks.Sources;
 namespace ServiceMesh.Benchmarks;
 
 /// <summary>
-/// The floor in memory: the same work without a bus. JSON is encoded twice and decoded twice by the bus's own serializer, the
-/// work hops to the thread pool once, and the caller awaits one task.
+/// The lower bound of the cost in memory: the same work without a bus. The bus's own serializer encodes and decodes JSON twice,
+/// the work changes to the thread pool once, and the caller awaits one task.
 /// </summary>
 internal sealed class FloorEcho : IEcho
 {

@@ -5,9 +5,9 @@ using StackExchange.Redis;
 namespace ServiceMesh.Benchmarks;
 
 /// <summary>
-/// The protocol as the public Go and Ruby clients of Gilmour run it, on the same client library as the others: for each
+/// The protocol as the public Go and Ruby clients of Gilmour use it, on the same client library as the others: for each
 /// request the caller asks how many listen (PUBSUB NUMSUB), subscribes to a channel for its reply, publishes, and
-/// unsubscribes; a replica sets its claim and publishes. One thing is better than there: the caller waits until Redis has
+/// unsubscribes; a replica sets its claim and publishes. One difference makes it safer: the caller waits until Redis has
 /// acknowledged the subscription, so that no reply is missed.
 /// </summary>
 internal sealed class GilmourProtocolEcho : IEcho
@@ -24,17 +24,17 @@ internal sealed class GilmourProtocolEcho : IEcho
 
     private RedisChannel Requests => Channel($"gilmour.request.{_topic}");
 
-    public static async Task<IEcho> StartAsync(Ground ground, int replicas)
+    public static async Task<IEcho> StartAsync(Brokers brokers, int replicas)
     {
-        var echo = new GilmourProtocolEcho($"{Ground.NextPrefix()}.protocol");
+        var echo = new GilmourProtocolEcho($"{Brokers.NextPrefix()}.protocol");
         for (var i = 0; i < replicas; i++)
         {
-            var connection = await echo.ConnectAsync(ground.Redis);
+            var connection = await echo.ConnectAsync(brokers.Redis);
             var (database, subscriber) = (connection.GetDatabase(), connection.GetSubscriber());
             await subscriber.SubscribeAsync(echo.Requests, (channel, request) => _ = AnswerAsync(database, subscriber, request!));
         }
 
-        var caller = await echo.ConnectAsync(ground.Redis);
+        var caller = await echo.ConnectAsync(brokers.Redis);
         echo._caller = caller.GetSubscriber();
         echo._server = caller.GetServer(caller.GetEndPoints()[0]);
         return echo;
@@ -44,7 +44,7 @@ internal sealed class GilmourProtocolEcho : IEcho
     {
         if (await _server.SubscriptionSubscriberCountAsync(Requests) == 0)
         {
-            throw new InvalidOperationException($"Nobody handles {_topic}.");
+            throw new InvalidOperationException($"{_topic} has no handler.");
         }
 
         var sender = $"{_topic}-{Interlocked.Increment(ref _last)}";
@@ -58,7 +58,7 @@ internal sealed class GilmourProtocolEcho : IEcho
         }
         finally
         {
-            // The reply is there: nobody waits for what is only tidied up.
+            // The reply has arrived, so the caller does not wait for the cleanup.
             await _caller.UnsubscribeAsync(replies, OnReply, CommandFlags.FireAndForget);
         }
 
@@ -72,7 +72,8 @@ internal sealed class GilmourProtocolEcho : IEcho
         if (await database.StringSetAsync(claim, claim, s_claimLifetime, When.NotExists).ConfigureAwait(false))
         {
             var channel = $"gilmour.response.{request.Sender}";
-            await subscriber.PublishAsync(Channel(channel), JsonSerializer.SerializeToUtf8Bytes(new Envelope(request.Data, 200, channel))).ConfigureAwait(false);
+            await subscriber.PublishAsync(
+                Channel(channel), JsonSerializer.SerializeToUtf8Bytes(new Envelope(request.Data, 200, channel))).ConfigureAwait(false);
         }
     }
 

@@ -14,7 +14,7 @@ namespace ServiceMesh.Benchmarks;
 
 /// <summary>
 /// gRPC over HTTP/2 without TLS: unary calls with a deadline, with client and service as protoc generates them, and protobuf on both sides.
-/// The channel balances over the replicas itself, in turns, and may open further connections, as gRPC's documentation
+/// The channel balances over the replicas itself, by round robin, and may open further connections, as gRPC's documentation
 /// recommends for many calls at once.
 /// </summary>
 internal sealed class GrpcEcho : IEcho

@@ -21,7 +21,7 @@ internal sealed class MassTransitEcho : IEcho
         _client = host.Services.GetRequiredService<IBus>().CreateRequestClient<Reading>(new Uri("queue:echo"));
     }
 
-    public static async Task<IEcho> StartAsync(Ground ground, int replicas)
+    public static async Task<IEcho> StartAsync(Brokers brokers, int replicas)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
@@ -30,7 +30,7 @@ internal sealed class MassTransitEcho : IEcho
             bus.AddConsumer<Echo>();
             bus.UsingInMemory((context, memory) => memory.ReceiveEndpoint("echo", endpoint =>
             {
-                // As many at once as there are callers at most, so that no caller waits for another one's turn.
+                // As many concurrent messages as the maximum number of callers, so that no caller waits for another.
                 endpoint.PrefetchCount = 1024;
                 endpoint.ConfigureConsumer<Echo>(context);
             }));

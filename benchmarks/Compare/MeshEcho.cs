@@ -7,26 +7,30 @@ using ServiceMesh.Support;
 namespace ServiceMesh.Benchmarks;
 
 /// <summary>
-/// The bus as an application runs it, with everything on: a node that asks, and nodes that answer, each a host of its own.
+/// The bus as an application runs it, with all features: a calling node and answering nodes, each in its own host.
 /// </summary>
 internal sealed class MeshEcho : IEcho
 {
     private readonly List<IHost> _hosts = [];
     private IServiceBus _caller = null!;
 
-    // Of what may be repeated every layer of the HTTP client takes part, the timer of an attempt included.
+    // Idempotent, so that every layer of the HTTP client takes part, including the timer of an attempt.
     public static RequestTopic<Reading, Reading> Topic { get; } = new("bench.echo") { IsIdempotent = true };
 
-    public Task<Reading> EchoAsync(Reading reading, CancellationToken cancellationToken) => _caller.RequestAsync(Topic, reading, cancellationToken);
+    public Task<Reading> EchoAsync(Reading reading, CancellationToken cancellationToken) =>
+        _caller.RequestAsync(Topic, reading, cancellationToken);
 
-    public static Task<IEcho> InMemoryAsync(Ground ground, int replicas)
+    public static Task<IEcho> InMemoryAsync(bool passByReference, int replicas)
     {
         var network = new InMemoryNetwork();
-        return StartAsync([("Transport", "InMemory")], mesh => mesh.AddInMemoryTransport(network), replicas);
+        return StartAsync(
+            [("Transport", "InMemory"), ("InMemory:PassByReference", $"{passByReference}")],
+            mesh => mesh.AddInMemoryTransport(network),
+            replicas);
     }
 
-    public static Task<IEcho> RedisAsync(string wire, Ground ground, int replicas) => StartAsync(
-        [("Transport", "Redis"), ("Redis:Configuration", ground.Redis), ("Redis:Wire", wire), ("Redis:KeyPrefix", Ground.NextPrefix())],
+    public static Task<IEcho> RedisAsync(string wire, Brokers brokers, int replicas) => StartAsync(
+        [("Transport", "Redis"), ("Redis:Configuration", brokers.Redis), ("Redis:Wire", wire), ("Redis:KeyPrefix", Brokers.NextPrefix())],
         mesh => mesh.AddRedisTransport(),
         replicas);
 
@@ -36,7 +40,8 @@ internal sealed class MeshEcho : IEcho
         int[] ports = [.. Enumerable.Range(0, replicas).Select(_ => FreePort.Next())];
         foreach (var port in ports)
         {
-            await echo.AddAsync([("Transport", "Http"), ("Http:Listen", $"{(http2 ? "h2c" : "http")}://127.0.0.1:{port}")], WithHttp, answers: true);
+            await echo.AddAsync(
+                [("Transport", "Http"), ("Http:Listen", $"{(http2 ? "h2c" : "http")}://127.0.0.1:{port}")], WithHttp, answers: true);
         }
 
         await echo.AddAsync(
@@ -72,11 +77,12 @@ internal sealed class MeshEcho : IEcho
         _caller = host.Services.GetRequiredService<IServiceBus>();
     }
 
-    /// <summary>One node: the caller, or one that answers the echo.</summary>
+    /// <summary>Builds one node: the caller, or a node that answers the echo.</summary>
     public static IHost Build((string Key, string Value)[] settings, Action<IServiceMeshBuilder> transport, bool answers)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
-        builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create<string, string?>($"ServiceMesh:{s.Key}", s.Value)));
+        builder.Configuration.AddInMemoryCollection(
+            settings.Select(s => KeyValuePair.Create<string, string?>($"ServiceMesh:{s.Key}", s.Value)));
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         var mesh = builder.Services.AddServiceMesh(builder.Configuration.GetSection("ServiceMesh"));
         transport(mesh);

@@ -8,7 +8,7 @@ using ServiceMesh.Support;
 namespace ServiceMesh.Benchmarks;
 
 /// <summary>
-/// moleculer, a framework for Node.js, over Redis: one process has the replicas, each a node of its own, and another one makes the
+/// moleculer, a framework for Node.js, over Redis: one process has the replicas, each a separate node, and another process makes the
 /// calls and measures them. The caller picks a node and publishes JSON to it; the node publishes the reply, JSON too.
 /// </summary>
 internal sealed class MoleculerEcho : IForeignEcho
@@ -28,7 +28,7 @@ internal sealed class MoleculerEcho : IForeignEcho
         _reading = ReadAsync();
     }
 
-    /// <summary>Whether the npm package is there; <c>npm ci</c> installs it.</summary>
+    /// <summary>Whether the npm package is installed; <c>npm ci</c> installs it.</summary>
     public static bool IsInstalled => Directory.Exists(Path.Combine(s_folder, "node_modules", "moleculer"));
 
     private TimeSpan ProcessorTime
@@ -41,10 +41,10 @@ internal sealed class MoleculerEcho : IForeignEcho
         }
     }
 
-    public static async Task<IEcho> StartAsync(Ground ground, int replicas)
+    public static async Task<IEcho> StartAsync(Brokers brokers, int replicas)
     {
-        var name = Ground.NextPrefix();
-        var (serving, calling) = (Start("serve", ground, name, replicas), Start("call", ground, name, replicas));
+        var name = Brokers.NextPrefix();
+        var (serving, calling) = (Start("serve", brokers, name, replicas), Start("call", brokers, name, replicas));
         try
         {
             await Task.WhenAll(ReadyAsync(serving), ReadyAsync(calling)).WaitAsync(s_startLimit);
@@ -79,9 +79,9 @@ internal sealed class MoleculerEcho : IForeignEcho
             (ProcessorTime - before).TotalMicroseconds / latencies.Count);
     }
 
-    private static Process Start(string role, Ground ground, string name, int replicas)
+    private static Process Start(string role, Brokers brokers, string name, int replicas)
     {
-        string[] arguments = ["echo.mjs", role, ground.Redis, name, replicas.ToString(CultureInfo.InvariantCulture)];
+        string[] arguments = ["echo.mjs", role, brokers.Redis, name, replicas.ToString(CultureInfo.InvariantCulture)];
         return ChildProcesses.Start(new ProcessStartInfo("node", arguments)
         {
             WorkingDirectory = s_folder,
@@ -94,7 +94,7 @@ internal sealed class MoleculerEcho : IForeignEcho
     {
         if (await process.StandardOutput.ReadLineAsync() is null)
         {
-            throw new InvalidOperationException("A process of echo.mjs has ended before it was ready; standard error says why.");
+            throw new InvalidOperationException("A process of echo.mjs has ended before it was ready; standard error has the cause.");
         }
     }
 
@@ -131,7 +131,7 @@ internal sealed class MoleculerEcho : IForeignEcho
         }
     }
 
-    // Where the script is in the working copy: Node looks for packages beside it.
+    // The folder of the script in the working copy: Node looks for packages beside it.
     private static string FindFolder()
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)

@@ -5,30 +5,30 @@ namespace ServiceMesh.Benchmarks;
 
 /// <summary>
 /// NATS.Net as its documentation shows it: <see cref="NatsClient"/> with its JSON serializer, replicas that read a queue group in
-/// a loop, and a request with the client's own timeout. One contestant asks for direct replies, which pass by the subscriptions of
-/// the connection; the other one sets nothing. Since version 3.0 of the client both take the same path.
+/// a loop, and a request with the client's own timeout. One contestant uses direct replies, which bypass the subscriptions of
+/// the connection; the other one has the defaults. Since version 3.0 of the client both take the same path.
 /// </summary>
-/// <remarks>A replica answers one request after the other. Since the echo waits for nothing, that costs least.</remarks>
+/// <remarks>A replica answers one request after the other. This costs least, because the echo waits for nothing.</remarks>
 internal sealed class NatsEcho : IEcho
 {
-    private readonly string _subject = $"{Ground.NextPrefix()}.echo";
+    private readonly string _subject = $"{Brokers.NextPrefix()}.echo";
     private readonly List<NatsClient> _clients = [];
     private readonly List<Task> _replicas = [];
     private readonly NatsOpts _options;
     private NatsClient _caller = null!;
 
-    private NatsEcho(bool direct, Ground ground)
+    private NatsEcho(bool direct, Brokers brokers)
     {
-        var defaults = NatsOpts.Default with { Url = $"nats://{ground.Nats}" };
+        var defaults = NatsOpts.Default with { Url = $"nats://{brokers.Nats}" };
         _options = direct ? defaults with { RequestReplyMode = NatsRequestReplyMode.Direct } : defaults;
     }
 
-    /// <summary>How the caller's connection hears replies.</summary>
+    /// <summary>How the connection of the caller receives replies.</summary>
     public NatsRequestReplyMode Mode => _caller.Connection.Opts.RequestReplyMode;
 
-    public static async Task<IEcho> StartAsync(bool direct, Ground ground, int replicas)
+    public static async Task<IEcho> StartAsync(bool direct, Brokers brokers, int replicas)
     {
-        var echo = new NatsEcho(direct, ground);
+        var echo = new NatsEcho(direct, brokers);
         for (var i = 0; i < replicas; i++)
         {
             var client = await echo.ConnectAsync();

@@ -1,9 +1,9 @@
 namespace ServiceMesh.Benchmarks;
 
-/// <summary>What a contestant needs on the machine beside .NET.</summary>
+/// <summary>What a contestant needs on the machine besides .NET.</summary>
 /// <param name="Name">What is missing, for the message.</param>
 /// <param name="Remedy">How to install it, for the message.</param>
-/// <param name="IsMet">Looks whether it is there.</param>
+/// <param name="IsMet">Checks whether it is installed.</param>
 internal sealed record Requirement(string Name, string Remedy, Func<bool> IsMet)
 {
     public static Requirement Redis { get; } = Program("redis-server", "redis-server");

@@ -12,9 +12,9 @@ using ServiceMesh.Support;
 namespace ServiceMesh.Benchmarks;
 
 /// <summary>
-/// What .NET offers for the same purpose, as its templates set it up: a client of <see cref="IHttpClientFactory"/> with the
+/// The components of .NET for the same purpose, as its templates set them up: a client of <see cref="IHttpClientFactory"/> with the
 /// standard resilience handler and, below it, service discovery, which gets the replicas from the configuration and takes
-/// them in turns. A replica is a minimal API that reads and writes JSON.
+/// them by round robin. A replica is a minimal API that reads and writes JSON.
 /// </summary>
 internal sealed class ResilientHttpEcho : IEcho
 {

@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 namespace ServiceMesh.Benchmarks;
 
 /// <summary>
-/// One line of the result: the medians of one contestant with so many callers and replicas. Bytes are null where they are
+/// One line of the result: the medians of one contestant for a number of callers and replicas. Bytes are null where they are
 /// not known.
 /// </summary>
 internal sealed record Row(

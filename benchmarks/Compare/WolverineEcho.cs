@@ -6,7 +6,7 @@ namespace ServiceMesh.Benchmarks;
 
 /// <summary>
 /// Wolverine's <c>InvokeAsync</c>, as its documentation shows it. It calls the handler in the process of the caller with the caller's own
-/// object: there is no body, no queue and no change of thread, so there are no replicas.
+/// object, without a body, a queue or a change of thread, so it has no replicas.
 /// </summary>
 internal sealed class WolverineEcho : IEcho
 {
@@ -14,7 +14,7 @@ internal sealed class WolverineEcho : IEcho
 
     private WolverineEcho(IHost host) => _host = host;
 
-    public static async Task<IEcho> StartAsync(Ground ground, int replicas)
+    public static async Task<IEcho> StartAsync(Brokers brokers, int replicas)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new());
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
@@ -24,7 +24,7 @@ internal sealed class WolverineEcho : IEcho
         return new WolverineEcho(host);
     }
 
-    // A bus for each request, as the scope of a request has its own.
+    // A bus for each request, as in an application, where the scope of each request has its own bus.
     public Task<Reading> EchoAsync(Reading reading, CancellationToken cancellationToken) =>
         _host.MessageBus().InvokeAsync<Reading>(reading, cancellationToken);
 
@@ -35,7 +35,7 @@ internal sealed class WolverineEcho : IEcho
     }
 }
 
-/// <summary>Found by its name; the code that calls it, which Wolverine generates, needs it to be public.</summary>
+/// <summary>Wolverine finds the handler by its name. It is public because the generated code of Wolverine calls it.</summary>
 public sealed class EchoReadingHandler
 {
     public static Reading Handle(Reading reading) => reading;

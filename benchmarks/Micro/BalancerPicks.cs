@@ -3,7 +3,7 @@ using ServiceMesh.Http;
 
 namespace ServiceMesh.Benchmarks;
 
-/// <summary>One endpoint out of so many, as the client asks for it: by priority, with latencies and loads that differ.</summary>
+/// <summary>Picks one of several endpoints, as the HTTP client does: by priority, with different latencies and loads.</summary>
 public class BalancerPicks
 {
     private const int Picks = 100_000;
@@ -23,13 +23,16 @@ public class BalancerPicks
     [GlobalSetup]
     public void Setup()
     {
-        Endpoint[] endpoints = [.. Enumerable.Range(1, Endpoints).Select(i => new Endpoint(new("10.0.0.1", i) { Weight = i }, TimeProvider.System))];
+        Endpoint[] endpoints =
+        [
+            .. Enumerable.Range(1, Endpoints).Select(i => new Endpoint(new("10.0.0.1", i) { Weight = i }, TimeProvider.System)),
+        ];
         foreach (var (i, endpoint) in endpoints.Index())
         {
-            // As in a service, each endpoint has a circuit breaker, which a pick asks.
+            // Each endpoint has a circuit breaker, as in a service, and a pick checks it.
             _ = endpoint.Breaker;
 
-            // Longer than the assumed latency of a new endpoint, or all would be equal; and every second one is busy.
+            // The latencies exceed the assumed latency of a new endpoint; otherwise all would be equal. Every second endpoint is busy.
             endpoint.RecordSuccess(TimeSpan.FromMilliseconds(40 + i));
             endpoint.RecordBytes(1000 * i);
             endpoint.ReportedLoad = i / 100.0;
@@ -46,7 +49,7 @@ public class BalancerPicks
     [Benchmark(Description = "one thread", OperationsPerInvoke = Picks)]
     public void OneThread() => Pick();
 
-    /// <summary>Nanoseconds are those of one pick while another thread picks too.</summary>
+    /// <summary>The nanoseconds of one pick while another thread picks too.</summary>
     [Benchmark(Description = "two threads", OperationsPerInvoke = Picks)]
     public void TwoThreads() => Pair.Run(Pick);
 

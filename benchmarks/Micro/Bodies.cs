@@ -4,7 +4,7 @@ using ServiceMesh.MessagePack;
 
 namespace ServiceMesh.Benchmarks;
 
-/// <summary>The small record as a body; the command <c>serializers</c> has more values, and sizes.</summary>
+/// <summary>The small record as a body. The command <c>serializers</c> measures more values, and their sizes.</summary>
 public class Bodies
 {
     private readonly Reading _reading = new("jan", 17, -3.5);

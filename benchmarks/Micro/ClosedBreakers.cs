@@ -3,8 +3,10 @@ using Polly;
 
 namespace ServiceMesh.Benchmarks;
 
-/// <summary>A call through a closed circuit breaker, ours and Polly's own. The calls do nothing and complete at once.</summary>
-/// <remarks>The command <c>breaker</c> lets both take turns in one run, and also shows the breaker without a pipeline.</remarks>
+/// <summary>
+/// A call through a closed circuit breaker, that of ServiceMesh and that of Polly. The calls do nothing and complete at once.
+/// </summary>
+/// <remarks>The command <c>breaker</c> measures both in turns in one run, and also the breaker without a pipeline.</remarks>
 public class ClosedBreakers
 {
     private const int Calls = 100_000;
@@ -28,7 +30,7 @@ public class ClosedBreakers
     [Benchmark(Description = "one thread", OperationsPerInvoke = Calls)]
     public void OneThread() => Call();
 
-    /// <summary>Nanoseconds are those of one call while another thread calls too.</summary>
+    /// <summary>The nanoseconds of one call while another thread calls too.</summary>
     [Benchmark(Description = "two threads", OperationsPerInvoke = Calls)]
     public void TwoThreads() => Pair.Run(Call);
 
@@ -38,7 +40,9 @@ public class ClosedBreakers
         for (var i = 0; i < Calls; i++)
         {
             var running = _pipeline.ExecuteOutcomeAsync(static (_, _) => new ValueTask<Outcome<int>>(Outcome.FromResult(1)), context, 0);
-            _ = running.IsCompletedSuccessfully ? running.Result : throw new InvalidOperationException("The call was to complete at once.");
+            _ = running.IsCompletedSuccessfully
+                ? running.Result
+                : throw new InvalidOperationException("The call did not complete synchronously.");
         }
 
         ResilienceContextPool.Shared.Return(context);

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace ServiceMesh.Benchmarks;
 
-/// <summary>Five requests in memory: one after the other by hand, and as one composition.</summary>
+/// <summary>Five requests in memory: one after the other in code, and as one composition.</summary>
 public class CompositionOverhead
 {
     private static readonly RequestTopic<Reading, Reading> s_step = MeshEcho.Topic;

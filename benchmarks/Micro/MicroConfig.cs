@@ -11,19 +11,20 @@ using Perfolizer.Horology;
 namespace ServiceMesh.Benchmarks;
 
 /// <summary>
-/// The parts for themselves, by BenchmarkDotNet: time and allocations. Every class of this program with a
-/// <c>[Benchmark]</c> in it takes part.
+/// Measures time and allocations of single parts with BenchmarkDotNet. Every class of this program with a
+/// <c>[Benchmark]</c> method takes part.
 /// </summary>
 internal static class MicroConfig
 {
-    /// <summary>Runs those that BenchmarkDotNet's own arguments choose; all of them when there are none.</summary>
+    /// <summary>Runs the benchmarks that the arguments of BenchmarkDotNet select; all of them without arguments.</summary>
     public static int Run(string[] arguments, double milliseconds)
     {
-        var summaries = BenchmarkSwitcher.FromAssembly(typeof(MicroConfig).Assembly).Run(arguments.Length == 0 ? ["--filter", "*"] : arguments, Make(milliseconds));
+        var summaries = BenchmarkSwitcher.FromAssembly(typeof(MicroConfig).Assembly)
+            .Run(arguments.Length == 0 ? ["--filter", "*"] : arguments, Make(milliseconds));
         return summaries.All(s => s.Reports.All(r => r.Success)) ? 0 : 1;
     }
 
-    // In this process: a program that is built and started for each part would take longer than the measurement.
+    // In this process, because building and starting a program for each part would take longer than the measurement.
     private static ManualConfig Make(double milliseconds) => ManualConfig.CreateEmpty()
         .AddJob(Job.Default
             .WithToolchain(InProcessEmitToolchain.Instance)

@@ -1,7 +1,7 @@
 namespace ServiceMesh.Benchmarks;
 
 /// <summary>
-/// The same on two threads that begin together. The second one is kept for all benchmarks of the process, so that starting it
+/// Runs the same action on two threads that start together. The second thread is kept for all benchmarks, so that its start
 /// does not count.
 /// </summary>
 internal static class Pair

@@ -2,7 +2,7 @@ using BenchmarkDotNet.Attributes;
 
 namespace ServiceMesh.Benchmarks;
 
-/// <summary>Who should hear of a topic, among so many subscriptions.</summary>
+/// <summary>Finds the subscriptions of a topic among the given number of subscriptions.</summary>
 public class TopicMatching
 {
     private readonly SubscriptionTable _exact = new();
@@ -25,9 +25,9 @@ public class TopicMatching
         _patterns.Add([.. Enumerable.Range(0, Subscriptions).Select(i => parts.OnSignal($"service.s{i}.*"))]);
         _topic = Topic.Parse($"service.s{Subscriptions / 2}.event");
         _event = Topic.Parse($"service.s{Subscriptions / 2}.event");
-        _unknown = Topic.Parse("nobody.listens");
+        _unknown = Topic.Parse("not.subscribed");
 
-        // More than the table remembers, so that each is met for the first time whenever its turn comes.
+        // More topics than the cache of the table holds, so that each match is the first match of its topic.
         _fresh = [.. Enumerable.Range(0, 20_000).Select(i => Topic.Parse($"service.s{i % Subscriptions}.e{i}"))];
     }
 
@@ -39,12 +39,12 @@ public class TopicMatching
     [Benchmark(Description = "exact")]
     public SubscriptionMatch Exact() => _exact.Match(_topic);
 
-    [Benchmark(Description = "by pattern, met before")]
+    [Benchmark(Description = "by pattern, cached topic")]
     public SubscriptionMatch ByPattern() => _patterns.Match(_event);
 
-    [Benchmark(Description = "by pattern, met for the first time")]
+    [Benchmark(Description = "by pattern, new topic")]
     public SubscriptionMatch ByPatternFirstTime() => _patterns.Match(_fresh[_next++ % _fresh.Length]);
 
-    [Benchmark(Description = "nobody")]
-    public SubscriptionMatch Nobody() => _patterns.Match(_unknown);
+    [Benchmark(Description = "no subscriber")]
+    public SubscriptionMatch NoSubscriber() => _patterns.Match(_unknown);
 }

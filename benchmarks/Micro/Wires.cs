@@ -1,50 +1,93 @@
 using BenchmarkDotNet.Attributes;
 using ServiceMesh.Http;
+using ServiceMesh.Links;
 using ServiceMesh.Redis;
 
 namespace ServiceMesh.Benchmarks;
 
-/// <summary>A message and a reply as bytes and back, without any I/O.</summary>
-public class Wires
+/// <summary>A message and a reply as frames and back, without any I/O.</summary>
+public class LinkFrames : IDisposable
 {
     private static readonly Message s_request = Parts.Request(new("jan", 17, -3.5));
     private static readonly ReplyMessage s_reply = Parts.Reply(s_request);
-    private static readonly Answer s_answer = new(s_reply);
 
-    private IRedisWire _redis = null!;
+    private readonly FrameBuffer _buffer = new();
+    private readonly TextPool _texts = new();
     private byte[] _requestFrame = [];
     private byte[] _replyFrame = [];
-    private string _replyChannel = "";
 
-    [Params("Native", "Gilmour")]
-    public string Wire { get; set; } = "";
+    [GlobalCleanup]
+    public void Dispose()
+    {
+        _buffer.Dispose();
+        GC.SuppressFinalize(this);
+    }
 
     [GlobalSetup]
     public void Setup()
     {
-        _redis = Wire == "Native" ? new NativeWire("mesh") : new GilmourWire();
-        _requestFrame = _redis.Write(s_request);
-        _replyFrame = _redis.Write(s_request.Id, s_answer);
-        _replyChannel = _redis.ReplyChannel(s_request.Id);
+        WriteRequest();
+        _requestFrame = _buffer.Written.ToArray();
+        WriteReply();
+        _replyFrame = _buffer.Written.ToArray();
     }
 
     [Benchmark(Description = "request, write")]
-    public byte[] WriteRequest() => _redis.Write(s_request);
+    public int WriteRequest()
+    {
+        _buffer.Truncate(0);
+        FrameWriter.Message(_buffer, 1, s_request, "_default", new(30_000, 1, 1));
+        return _buffer.Length;
+    }
 
     [Benchmark(Description = "request, read")]
-    public bool ReadRequest() => _redis.TryReadMessage(MessageKind.Request, s_request.Topic, _requestFrame, TimeProvider.System, out _, out _);
+    public bool ReadRequest() => FrameReader.Read(_requestFrame, _requestFrame.Length, _texts, out _, out _, out _) == FrameStatus.Read;
 
     [Benchmark(Description = "reply, write")]
-    public byte[] WriteReply() => _redis.Write(s_request.Id, s_answer);
+    public int WriteReply()
+    {
+        _buffer.Truncate(0);
+        FrameWriter.Reply(_buffer, 1, s_reply, 3);
+        return _buffer.Length;
+    }
 
     [Benchmark(Description = "reply, read")]
-    public bool ReadReply() => _redis.TryReadAnswer(_replyChannel, _replyFrame, out _, out _, out _);
-
-    [Benchmark(Description = "names of channels and claim")]
-    public int Names() => _redis.RequestChannel(s_request.Topic).Length + _redis.ReplyChannel(s_request.Id).Length + _redis.ClaimKey(s_request.Id, "_default").Length;
+    public bool ReadReply() => FrameReader.Read(_replyFrame, _replyFrame.Length, _texts, out _, out _, out _) == FrameStatus.Read;
 }
 
-/// <summary>The same over HTTP: headers, since the body travels as it is.</summary>
+/// <summary>The envelopes of Gilmour, without any I/O.</summary>
+public class GilmourEnvelopes
+{
+    private static readonly Message s_request = Parts.Request(new("jan", 17, -3.5));
+    private readonly Message _request = s_request;
+    private static readonly ReplyMessage s_reply = Parts.Reply(s_request);
+    private readonly Answer _answer = new(s_reply);
+    private readonly byte[] _requestFrame = GilmourWire.Write(Parts.Request(new("jan", 17, -3.5)));
+    private readonly byte[] _replyFrame = GilmourWire.Write(s_request.Id, new(s_reply));
+    private readonly StackExchange.Redis.RedisChannel _replyChannel =
+        StackExchange.Redis.RedisChannel.Literal(GilmourWire.ReplyChannel(s_request.Id));
+
+    [Benchmark(Description = "request, write")]
+    public byte[] WriteRequest() => GilmourWire.Write(_request);
+
+    [Benchmark(Description = "request, read")]
+    public bool ReadRequest() =>
+        GilmourWire.TryReadMessage(MessageKind.Request, s_request.Topic, _requestFrame, TimeProvider.System, out _, out _);
+
+    [Benchmark(Description = "reply, write")]
+    public byte[] WriteReply() => GilmourWire.Write(s_request.Id, _answer);
+
+    [Benchmark(Description = "reply, read")]
+    public bool ReadReply() => GilmourWire.TryReadAnswer(_replyChannel, _replyFrame, out _, out _, out _);
+
+    [Benchmark(Description = "names of channels and claim")]
+    public int Names() =>
+        GilmourWire.RequestChannel(_request.Topic).Length
+            + GilmourWire.ReplyChannel(_request.Id).Length
+            + GilmourWire.ClaimKey(_request.Id, "_default").Length;
+}
+
+/// <summary>The headers of messages and replies over HTTP. The body needs no conversion.</summary>
 public class HttpWire
 {
     private readonly Message _request = Parts.Request(new("jan", 17, -3.5));
@@ -64,7 +107,8 @@ public class HttpWire
     public int WriteRequest() => WrittenAs(_request).Length;
 
     [Benchmark(Description = "request, read")]
-    public bool ReadRequest() => MessageWire.TryRead(MessageKind.Request, _request.Topic, _request.ContentType, _requestHeaders, TimeProvider.System, out _, out _);
+    public bool ReadRequest() =>
+        MessageWire.TryRead(MessageKind.Request, _request.Topic, _request.ContentType, _requestHeaders, TimeProvider.System, out _, out _);
 
     [Benchmark(Description = "reply, write")]
     public int WriteReply() => ReplyWire.Write(_reply, "bench.echo").Status;

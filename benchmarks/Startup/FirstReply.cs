@@ -8,13 +8,13 @@ using ServiceMesh.Support;
 namespace ServiceMesh.Benchmarks;
 
 /// <summary>
-/// What a fresh process needs from <c>Main</c> to the first reply. It is a node that answers a topic of its own, as most do,
-/// and asks one that another process answers; in memory it asks itself. The first line is a host without a bus, which every
-/// application has.
+/// The time and memory of a new process from <c>Main</c> to the first reply. The process is a node that answers one topic, as most do,
+/// and sends a request to another process; in memory it sends the request to itself. The first line is a host without a bus, which
+/// every application has.
 /// </summary>
 internal static class FirstReply
 {
-    /// <summary>The first argument of the processes that are started.</summary>
+    /// <summary>The first argument of the started processes.</summary>
     public const string Command = "first-reply";
 
     private const string NoBus = "none";
@@ -24,9 +24,12 @@ internal static class FirstReply
     public static IReadOnlyList<string> Transports { get; } = [NoBus, "inmemory", "redis-native", "redis-gilmour", "http-h1", "http-h2c"];
 
     /// <summary>Starts processes in turns, and prints the medians.</summary>
-    public static async Task RunAsync(IReadOnlyList<string> transports, int rounds, string? redis, TextWriter output, CancellationToken cancellationToken)
+    public static async Task RunAsync(
+        IReadOnlyList<string> transports, int rounds, string? redis, TextWriter output, CancellationToken cancellationToken)
     {
-        await using var server = redis is null && transports.Any(t => t.StartsWith("redis", StringComparison.Ordinal)) ? await RedisServer.StartAsync() : null;
+        await using var server = redis is null && transports.Any(t => t.StartsWith("redis", StringComparison.Ordinal))
+            ? await RedisServer.StartAsync()
+            : null;
         var results = transports.ToDictionary(t => t, _ => new List<Figures>());
         for (var round = 0; round < rounds; round++)
         {
@@ -36,29 +39,32 @@ internal static class FirstReply
             }
         }
 
-        await output.WriteLineAsync($"{Environment.ProcessorCount} processors, .NET {Environment.Version}, {rounds} processes each, medians");
+        await output.WriteLineAsync(
+            $"{Environment.ProcessorCount} processors, .NET {Environment.Version}, {rounds} processes each, medians");
         await output.WriteLineAsync($"{"transport",-14} {"ms",7} {"CPU ms",7} {"resident MiB",12} {"allocated KiB",13}");
         foreach (var (transport, figures) in results)
         {
             await output.WriteLineAsync(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{transport,-14} {Median(f => f.Milliseconds),7:N0} {Median(f => f.CpuMilliseconds),7:N0} {Median(f => f.ResidentMiB),12:N1} {Median(f => f.AllocatedKiB),13:N0}"));
+                $"{transport,-14} {Median(f => f.Milliseconds),7:N0} {Median(f => f.CpuMilliseconds),7:N0} "
+                    + $"{Median(f => f.ResidentMiB),12:N1} {Median(f => f.AllocatedKiB),13:N0}"));
 
             double Median(Func<Figures, double> figure) => figures.Select(figure).Order().ElementAt(figures.Count / 2);
         }
     }
 
-    /// <summary>All that a started process does.</summary>
+    /// <summary>The program of a started process.</summary>
     /// <param name="transport">One of <see cref="Transports"/>.</param>
     /// <param name="settings">Keys below <c>ServiceMesh</c> with their values, as <c>key=value</c>.</param>
-    public static async Task<int> BeAsync(string transport, IEnumerable<string> settings)
+    public static async Task<int> RunProcessAsync(string transport, IEnumerable<string> settings)
     {
         var began = Stopwatch.GetTimestamp();
         using var host = Build(transport, [.. settings.Select(s => s.Split('=', 2)).Select(s => (s[0], s[1]))]);
         await host.StartAsync();
         if (transport != NoBus)
         {
-            await host.Services.GetRequiredService<IServiceBus>().RequestAsync(transport == "inmemory" ? s_own : MeshEcho.Topic, new("jan", 17, -3.5));
+            await host.Services.GetRequiredService<IServiceBus>()
+                .RequestAsync(transport == "inmemory" ? s_own : MeshEcho.Topic, new("jan", 17, -3.5));
         }
 
         var figures = new Figures(
@@ -86,12 +92,20 @@ internal static class FirstReply
         var (mine, peers) = (FreePort.Next(), FreePort.Next());
         (string Key, string Value)[] common = transport.Split('-') switch
         {
-            ["redis", var wire] => [("Transport", "Redis"), ("Redis:Configuration", redis), ("Redis:Wire", wire), ("Redis:KeyPrefix", $"bench-{mine}")],
+            ["redis", var wire] =>
+            [
+                ("Transport", "Redis"), ("Redis:Configuration", redis), ("Redis:Wire", wire), ("Redis:KeyPrefix", $"bench-{mine}"),
+            ],
             ["http", _] => [("Transport", "Http")],
             _ => [],
         };
-        IEnumerable<(string Key, string Value)> of(int port, int other) => transport.StartsWith("http", StringComparison.Ordinal)
-            ? [.. common, ("Http:Listen", $"{scheme}://127.0.0.1:{port}"), ("Http:Services:peer:Address", $"static:127.0.0.1:{other}"), ("Http:Services:peer:Http2", $"{scheme == "h2c"}")]
+        IEnumerable<(string Key, string Value)> SettingsOf(int port, int other) => transport.StartsWith("http", StringComparison.Ordinal)
+            ? [
+                .. common,
+                ("Http:Listen", $"{scheme}://127.0.0.1:{port}"),
+                ("Http:Services:peer:Address", $"static:127.0.0.1:{other}"),
+                ("Http:Services:peer:Http2", $"{scheme == "h2c"}"),
+            ]
             : common;
 
         if (common.Length == 0)
@@ -99,28 +113,30 @@ internal static class FirstReply
             return await StartAsync(transport, [], cancellationToken);
         }
 
-        using var peer = MeshEcho.Build([.. of(peers, mine)], mesh => WithTransport(mesh, transport), answers: true);
+        using var peer = MeshEcho.Build([.. SettingsOf(peers, mine)], mesh => WithTransport(mesh, transport), answers: true);
         await peer.StartAsync(cancellationToken);
-        var figures = await StartAsync(transport, of(mine, peers), cancellationToken);
+        var figures = await StartAsync(transport, SettingsOf(mine, peers), cancellationToken);
         await peer.StopAsync(cancellationToken);
         return figures;
     }
 
-    private static async Task<Figures> StartAsync(string transport, IEnumerable<(string Key, string Value)> settings, CancellationToken cancellationToken)
+    private static async Task<Figures> StartAsync(
+        string transport, IEnumerable<(string Key, string Value)> settings, CancellationToken cancellationToken)
     {
-        // This program is an executable of its own, unless somebody runs it with `dotnet FILE`.
+        // This program is its own executable, unless it was started with `dotnet FILE`.
         var (self, file) = (Environment.ProcessPath!, typeof(FirstReply).Assembly.Location);
         string[] program = Path.GetFileNameWithoutExtension(self) == "dotnet" ? [file] : [];
-        using var process = ChildProcesses.Start(new ProcessStartInfo(self, [.. program, Command, transport, .. settings.Select(s => $"{s.Key}={s.Value}")])
+        string[] arguments = [.. program, Command, transport, .. settings.Select(s => $"{s.Key}={s.Value}")];
+        using var process = ChildProcesses.Start(new ProcessStartInfo(self, arguments)
         {
             RedirectStandardOutput = true,
         });
         try
         {
-            var said = await process.StandardOutput.ReadToEndAsync(cancellationToken);
+            var output = await process.StandardOutput.ReadToEndAsync(cancellationToken);
             await process.WaitForExitAsync(cancellationToken);
             return process.ExitCode == 0
-                ? JsonSerializer.Deserialize<Figures>(said)!
+                ? JsonSerializer.Deserialize<Figures>(output)!
                 : throw new InvalidOperationException($"The process for {transport} ended with {process.ExitCode}.");
         }
         finally

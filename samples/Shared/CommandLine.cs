@@ -1,21 +1,21 @@
 namespace ServiceMesh.Samples;
 
-/// <summary>A mistake of the user; its message is all that they need to see.</summary>
+/// <summary>A mistake of the user. The sample prints only the message.</summary>
 public sealed class UsageException(string message) : Exception(message);
 
 /// <summary>
-/// The arguments, taken apart: <c>--Key value</c> and <c>--Key=value</c> are configuration, what is left is the one
-/// argument of the sample. Done here because .NET's command-line configuration would take <c>/usr/share/x</c> for a
-/// switch, <c>a=b.txt</c> for a setting, and a misspelt key for one that somebody may read.
+/// The parsed arguments: <c>--Key value</c> and <c>--Key=value</c> are configuration, and the rest is the one
+/// argument of the sample. The command-line configuration of .NET is not used, because it would read <c>/usr/share/x</c> as a
+/// switch and <c>a=b.txt</c> as a setting, and would accept a misspelt key.
 /// </summary>
-/// <param name="Argument">What the sample is to work on; null when there is none.</param>
+/// <param name="Argument">The argument of the sample; null when it is missing.</param>
 /// <param name="Settings">Each as <c>--Key=value</c>, for <c>HostApplicationBuilderSettings.Args</c>.</param>
 /// <param name="AsksForHelp">True for <c>--help</c>, <c>-h</c> and <c>-?</c>.</param>
 public sealed record CommandLine(string? Argument, string[] Settings, bool AsksForHelp)
 {
     private static readonly string[] s_sections = ["ServiceMesh", "Logging"];
 
-    /// <exception cref="UsageException">Something is misspelt, missing or too much.</exception>
+    /// <exception cref="UsageException">An argument is unknown, incomplete or superfluous.</exception>
     public static CommandLine Parse(string[] args)
     {
         var settings = new List<string>();
@@ -38,7 +38,8 @@ public sealed record CommandLine(string? Argument, string[] Settings, bool AsksF
                     settings.Add($"--{KnownKey(key)}={value ?? throw new UsageException($"--{key} needs a value: --{key} VALUE.")}");
                     break;
                 case ['-', ..]:
-                    throw new UsageException($"'{args[i]}' is not known. Switches are written --Key value; a name that begins with '-' goes after '--'.");
+                    throw new UsageException(
+                        $"'{args[i]}' is not known. Write a switch as --Key value, and a name that begins with '-' after '--'.");
                 default:
                     arguments.Add(args[i]);
                     break;
@@ -50,7 +51,8 @@ public sealed record CommandLine(string? Argument, string[] Settings, bool AsksF
             [] => new(null, [.. settings], false),
             [""] => throw new UsageException("The argument is empty."),
             [var one] => new(one, [.. settings], false),
-            _ => throw new UsageException($"One argument is enough; these are {arguments.Count}: {string.Join(", ", arguments.Select(a => $"'{a}'"))}."),
+            _ => throw new UsageException(
+                $"The sample takes one argument, and there are {arguments.Count}: {string.Join(", ", arguments.Select(a => $"'{a}'"))}."),
         };
     }
 
@@ -58,5 +60,6 @@ public sealed record CommandLine(string? Argument, string[] Settings, bool AsksF
         key.Equals("Role", StringComparison.OrdinalIgnoreCase)
         || s_sections.Any(s => key.StartsWith($"{s}:", StringComparison.OrdinalIgnoreCase))
             ? key
-            : throw new UsageException($"--{key} is not known. There are --Role and the keys of {string.Join(" and ", s_sections)}, such as --ServiceMesh:Transport.");
+            : throw new UsageException(
+                $"--{key} is not known. Known are --Role and keys of {string.Join(" and ", s_sections)}, such as --ServiceMesh:Transport.");
 }

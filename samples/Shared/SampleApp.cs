@@ -7,20 +7,20 @@ using Microsoft.Extensions.Options;
 namespace ServiceMesh.Samples;
 
 /// <summary>
-/// What the samples have in common: roles, configuration, and a console on which results go to stdout and everything
+/// The common part of the samples: roles, configuration, and a console on which results go to stdout and everything
 /// else to stderr.
 /// </summary>
 /// <remarks>
-/// Exit codes: 0 done; 1 the call failed; 2 it did not start, because the command line, the configuration, or what they
-/// name is wrong; 130 interrupted. Each but 0 with one line on stderr that says why.
+/// Exit codes: 0 success; 1 the call failed; 2 the sample did not start, because the command line, the configuration or a server
+/// that they name is wrong; 130 interrupted. Every code except 0 comes with one line on stderr that names the cause.
 /// </remarks>
 public static class SampleApp
 {
     /// <summary>Runs one sample from its command line to its exit code.</summary>
-    /// <param name="args">Of the program.</param>
-    /// <param name="usage">What the one argument is, for <c>--help</c>.</param>
+    /// <param name="args">The arguments of the program.</param>
+    /// <param name="usage">The line of <c>--help</c> that explains the argument.</param>
     /// <param name="configure">Adds the bus, and the handlers in roles that serve.</param>
-    /// <param name="client">Calls and prints; not run by a server. Its string is the argument, null when there is none.</param>
+    /// <param name="client">Calls services and prints the results; a server does not run it. The string is the argument, or null.</param>
     public static async Task<int> RunAsync(
         string[] args,
         string usage,
@@ -48,23 +48,24 @@ public static class SampleApp
         }
         catch (OperationCanceledException)
         {
-            return Say("Interrupted.", 130);
+            return Report("Interrupted.", 130);
         }
         catch (Exception failure) when (failure is UsageException or ServiceMeshException || !running)
         {
-            // Whatever else a running client throws is a defect of the sample, and its stack trace should be seen.
-            return Say(Describe(failure), failure is ServiceMeshException ? 1 : 2);
+            // Any other exception of a running client is a defect of the sample, so its stack trace should be printed.
+            return Report(Describe(failure), failure is ServiceMeshException ? 1 : 2);
         }
     }
 
     private static HostApplicationBuilder CreateBuilder(string[] settings)
     {
-        // appsettings.json lies beside the program, wherever that is started from.
-        var app = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { Args = settings, ContentRootPath = AppContext.BaseDirectory });
+        // appsettings.json is beside the program, whatever the current directory is.
+        var app = Host.CreateApplicationBuilder(
+            new HostApplicationBuilderSettings { Args = settings, ContentRootPath = AppContext.BaseDirectory });
         app.Logging.ClearProviders().AddSimpleConsole(console => console.SingleLine = true);
         app.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
 
-        // The host logs with a stack trace what it then throws, and that ends as one line below.
+        // The host logs a failed start with a stack trace and then throws. The sample prints only one line for the exception.
         app.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
         return app;
     }
@@ -92,7 +93,7 @@ public static class SampleApp
         }
         finally
         {
-            // Drains: signals that are under way reach their subscribers before the process ends.
+            // Drains, so that signals in flight reach their subscribers before the process ends.
             await host.StopAsync(CancellationToken.None);
         }
     }
@@ -103,7 +104,7 @@ public static class SampleApp
         return failure is ServiceMeshException || cause == failure ? failure.Message : $"{failure.Message} {cause.Message}";
     }
 
-    private static int Say(string message, int exitCode)
+    private static int Report(string message, int exitCode)
     {
         Console.Error.WriteLine(message.ReplaceLineEndings(" "));
         return exitCode;

@@ -35,7 +35,7 @@ public static class Compositions
     #endregion
 
     #region and-and
-    // Unit is the answer of a step that has nothing to say; the answer of the whole is that of Archive.Fetch.
+    // Unit is the answer of a step without a result. The answer of the composition is that of Archive.Fetch.
     private static readonly Composition<string, Reading[]> s_withinQuota = Archive.CheckQuota.AndAnd(Archive.Fetch);
     #endregion
 
@@ -94,7 +94,8 @@ public static class Compositions
     #endregion
 
     #region parts
-    public static async Task<IReadOnlyList<Reading>> WhatSucceededAsync(IServiceBus bus, Reading[] readings, CancellationToken cancellationToken)
+    public static async Task<IReadOnlyList<Reading>> WhatSucceededAsync(
+        IServiceBus bus, Reading[] readings, CancellationToken cancellationToken)
     {
         Reply<Reading[]> reply = await bus.TryExecuteAsync(s_minAndMax, readings, cancellationToken);
         return reply.IsSuccess
@@ -103,7 +104,7 @@ public static class Compositions
     }
     #endregion
 
-    /// <summary>The forms by the names under which the documents speak of them.</summary>
+    /// <summary>The forms by the names that the documents use.</summary>
     public static Composition<string, Reading[]> AndAnd => s_withinQuota;
 
     public static Composition<string, Reading[]> OrOr => s_freshOrArchived;

@@ -9,7 +9,7 @@ using ServiceMesh.Http;
 namespace Snippets;
 
 #region balancer
-/// <summary>The first endpoint of the list that can take the request: a main server, and others that stand by.</summary>
+/// <summary>Picks the first endpoint of the list that can take the request: a main server, and standby servers after it.</summary>
 public sealed class FirstOfList : IBalancer
 {
     private ImmutableArray<Endpoint> _endpoints = [];
@@ -83,7 +83,10 @@ public static class Discovery
 
     #region dns
     /// <summary>DNS over TCP of one server, in place of the client that ServiceMesh makes for itself.</summary>
-    public static IServiceCollection AddOwnDnsClient(this IServiceCollection services, IPEndPoint server) => services
-        .AddSingleton<ILookupClient>(new LookupClient(new LookupClientOptions(server) { UseTcpOnly = true, UseCache = false, Timeout = TimeSpan.FromSeconds(1) }));
+    public static IServiceCollection AddOwnDnsClient(this IServiceCollection services, IPEndPoint server)
+    {
+        var options = new LookupClientOptions(server) { UseTcpOnly = true, UseCache = false, Timeout = TimeSpan.FromSeconds(1) };
+        return services.AddSingleton<ILookupClient>(new LookupClient(options));
+    }
     #endregion
 }

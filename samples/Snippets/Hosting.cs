@@ -82,7 +82,7 @@ public sealed class Checkout([FromKeyedServices("orders")] IServiceBus orders, [
 internal sealed partial class WeatherJson : JsonSerializerContext;
 #endregion
 
-/// <summary>Two days in one city: enough to see something.</summary>
+/// <summary>Readings of two days in one city.</summary>
 public sealed class Stations : IStations
 {
     private static readonly Reading[] s_pune =

@@ -33,9 +33,11 @@ public static class HttpClients
     #endregion
 
     #region options
-    public static async Task<HttpResponseMessage> OrderAsync(HttpClient http, string customer, Reading[] readings, CancellationToken cancellationToken)
+    public static async Task<HttpResponseMessage> OrderAsync(
+        HttpClient http, string customer, Reading[] readings, CancellationToken cancellationToken)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "http://weather/api/v2/orders") { Content = JsonContent.Create(readings) }
+        using var content = JsonContent.Create(readings);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "http://weather/api/v2/orders") { Content = content }
             .SetIdempotent()
             .SetBalancingKey(customer)
             .SetRetry(new() { Attempts = 2, AttemptTimeout = TimeSpan.FromSeconds(1) });

@@ -5,7 +5,7 @@ using ServiceMesh.Transports;
 namespace Snippets;
 
 #region transport
-/// <summary>The least that is a transport: everything a node sends comes straight back to itself.</summary>
+/// <summary>The smallest possible transport: every message that a node sends comes back to the node itself.</summary>
 public sealed class LoopbackTransport : ITransport
 {
     private readonly SubscriptionTable _requests = new();
@@ -80,7 +80,7 @@ public sealed class LoopbackTransport : ITransport
 
     private SubscriptionTable TableOf(MessageKind kind) => kind == MessageKind.Request ? _requests : _signals;
 
-    // The caller stops waiting at once; the delivery hears of it through the same token and ends by itself.
+    // The caller stops waiting at once. The delivery has the same token and ends by itself.
     private static Task<ReplyMessage> RunAsync(Delivery delivery, CancellationToken callerGone) =>
         Task.Run(() => delivery.RunAsync(callerGone).AsTask(), CancellationToken.None).WaitAsync(callerGone);
 

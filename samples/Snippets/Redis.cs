@@ -8,13 +8,7 @@ namespace Snippets;
 #region gaps
 public sealed class Prices(RedisGaps gaps, IServiceBus bus)
 {
-    public void Watch() => gaps.Ended += (_, gap) =>
-    {
-        if (gap.MessagesMayBeMissed)
-        {
-            _ = ReloadAsync(gap.From);
-        }
-    };
+    public void Watch() => gaps.Ended += (_, gap) => _ = ReloadAsync(gap.From);
 
     #endregion
     private async Task ReloadAsync(DateTimeOffset since) => await bus.SignalAsync(new SignalTopic<DateTimeOffset>("prices.reload"), since);
@@ -26,7 +20,8 @@ public static class Redis
     {
         #region handed-in
         mesh.AddRedisTransport(connection);
-        mesh.AddRedisTransport(async (services, cancellationToken) => await services.GetRequiredService<Lazy<Task<ConnectionMultiplexer>>>().Value);
+        mesh.AddRedisTransport(
+            async (services, cancellationToken) => await services.GetRequiredService<Lazy<Task<ConnectionMultiplexer>>>().Value);
         #endregion
     }
 }

@@ -7,7 +7,9 @@ namespace Snippets;
 public static class Resilience
 {
     #region strategy
-    /// <summary>A pipeline whose calls are broken by host: usable with any client, and with any other strategy around it.</summary>
+    /// <summary>
+    /// A pipeline with one circuit breaker for each host. It works with any client and with any other strategy around it.
+    /// </summary>
     public static ResiliencePipeline<HttpResponseMessage> BreakByHost(ResiliencePropertyKey<string> host) =>
         new ResiliencePipelineBuilder<HttpResponseMessage>()
             .AddFastCircuitBreaker(new()
@@ -20,8 +22,9 @@ public static class Resilience
     #endregion
 
     #region bare
-    /// <summary>A breaker without a pipeline, around anything that can fail.</summary>
-    public static async Task<string> ReadAsync(CircuitBreaker breaker, Func<CancellationToken, Task<string>> read, CancellationToken cancellationToken)
+    /// <summary>A circuit breaker without a pipeline, around any code that can fail.</summary>
+    public static async Task<string> ReadAsync(
+        CircuitBreaker breaker, Func<CancellationToken, Task<string>> read, CancellationToken cancellationToken)
     {
         if (!breaker.TryEnter(out var pass))
         {
@@ -43,7 +46,7 @@ public static class Resilience
     #endregion
 
     #region endpoints
-    /// <summary>Takes an endpoint out by hand, and says how all of them are.</summary>
+    /// <summary>Takes an endpoint out of use and describes the state of all endpoints.</summary>
     public static string[] TakeOut(ServiceEndpoints endpoints, string service, int port)
     {
         foreach (var endpoint in endpoints.Of(service).Where(e => e.Address.Port == port))
@@ -51,7 +54,11 @@ public static class Resilience
             endpoint.Breaker.Open(TimeSpan.FromMinutes(10));
         }
 
-        return [.. endpoints.Of(service).Select(e => $"{e}: {e.State}, circuit {e.Breaker.State}, ejected {e.IsEjected}, {e.InFlight} under way")];
+        return
+        [
+            .. endpoints.Of(service)
+                .Select(e => $"{e}: {e.State}, circuit {e.Breaker.State}, ejected {e.IsEjected}, {e.InFlight} in flight"),
+        ];
     }
     #endregion
 }

@@ -5,7 +5,7 @@ namespace Snippets;
 public static class Retries
 {
     #region retry
-    // Reading may run twice, and everybody who calls it knows so from the contract.
+    // A fetch may run twice. The contract says so to all callers.
     public static readonly RequestTopic<string, Reading[]> Fetch = new("weather.fetch") { IsIdempotent = true };
 
     public static async Task<Reading[]> FetchAsync(IServiceBus bus, string city, CancellationToken cancellationToken)

@@ -9,7 +9,7 @@ namespace Snippets;
 
 #region serializer
 /// <summary>JSON, compressed by a library that comes with .NET.</summary>
-/// <param name="maxBytes">The most that a body may have when it is no longer compressed.</param>
+/// <param name="maxBytes">The largest size of a decompressed body, in bytes.</param>
 public sealed class BrotliMessageSerializer(int maxBytes) : IMessageSerializer
 {
     private readonly JsonMessageSerializer _json = new();
@@ -38,7 +38,7 @@ public sealed class BrotliMessageSerializer(int maxBytes) : IMessageSerializer
             return _json.Deserialize<T>(body); // null, where the type allows it
         }
 
-        // A few bytes from outside can stand for gigabytes, so the room for them is limited first.
+        // A few compressed bytes can become gigabytes, so the buffer is limited first.
         var plain = ArrayPool<byte>.Shared.Rent(maxBytes);
         try
         {

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 using OpenTelemetry.Metrics;
 
 /// <summary>
-/// Shows the metrics on <c>/metrics</c>, on a port of its own: it is there over every transport, and closed to the callers of
+/// Shows the metrics on <c>/metrics</c>, on a separate port: it is available with every transport, and not to the callers of
 /// the service. An application that runs on ASP.NET Core calls <c>MapPrometheusScrapingEndpoint</c> on its own server instead.
 /// </summary>
 internal sealed class MetricsPage : IHostedService, IAsyncDisposable

@@ -35,7 +35,7 @@ static void AddTelemetry(HostApplicationBuilder app, Role role)
         .WithTracing(traces => traces
             .AddSource("ServiceMesh")                              // requests, signals, handlers, compositions
             .AddSource("ServiceMesh.Http")                         // every attempt over HTTP
-            .AddSource("Experimental.System.Net.NameResolution"))  // names that the platform looks up for a connection
+            .AddSource("Experimental.System.Net.NameResolution"))  // names that the platform resolves for a connection
         .WithMetrics(metrics => metrics
             .AddMeter("ServiceMesh")
             .AddMeter("System.Net.Http")                           // connections and requests of the platform's own client

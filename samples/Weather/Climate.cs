@@ -3,7 +3,7 @@ using System.Text;
 namespace ServiceMesh.Samples.Weather;
 
 /// <summary>
-/// Makes up the weather of any city: seasons, days and nights, and something that looks like chance. The same city has
+/// Invents the weather of any city: seasons, days and nights, and some pseudo-random noise. The same city has
 /// the same year in every process, so replicas agree and tests can compare.
 /// </summary>
 public static class Climate
@@ -36,7 +36,7 @@ public static class Climate
         return [.. readings];
     }
 
-    // The finalizer of MurmurHash3. Not Random: what a seed gives may differ between versions of .NET.
+    // The finalizer of MurmurHash3. Random is not used, because the results of a seed may differ between versions of .NET.
     private static uint Scramble(uint x)
     {
         x = (x ^ (x >> 16)) * 0x85ebca6b;

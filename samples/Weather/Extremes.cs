@@ -2,7 +2,7 @@ using static ServiceMesh.Samples.Weather.Topics;
 
 namespace ServiceMesh.Samples.Weather;
 
-/// <summary>What the client executes: compositions within compositions, all under one deadline.</summary>
+/// <summary>The composition that the client executes. It contains other compositions, and all have one deadline.</summary>
 public static class Extremes
 {
     private static readonly Composition<Dictionary<string, Reading[]>, Reading[]> s_january =

@@ -21,7 +21,8 @@ static void Configure(HostApplicationBuilder app, Role role)
     }
 
     mesh.AddHandler(Topics.Fetch, (city, _) => Climate.YearOf(city))
-        .AddHandler(Topics.Group, (readings, _) => readings.GroupBy(r => r.Month).ToDictionary(month => month.Key, month => month.ToArray()))
+        .AddHandler(
+            Topics.Group, (readings, _) => readings.GroupBy(r => r.Month).ToDictionary(month => month.Key, month => month.ToArray()))
         .AddHandler(Topics.Min, (readings, _) => readings.MinBy(r => r.Degrees) ?? throw NoReadings())
         .AddHandler(Topics.Max, (readings, _) => readings.MaxBy(r => r.Degrees) ?? throw NoReadings());
 

@@ -2,7 +2,9 @@ using static ServiceMesh.Samples.WordCount.Topics;
 
 namespace ServiceMesh.Samples.WordCount;
 
-/// <summary>What the client executes. Compositions are values: made once, executed as often as you like, part of others.</summary>
+/// <summary>
+/// The compositions that the client executes. A composition is a value: created once, executed many times, and used in others.
+/// </summary>
 public static class PopularWords
 {
     /// <summary>A text → its three lines.</summary>
@@ -12,7 +14,7 @@ public static class PopularWords
     /// <summary>A file path or URL → its three lines.</summary>
     public static readonly Composition<string, string[]> OfSource = Fetch | OfText;
 
-    /// <summary>All of these together → their three lines. Fetches four at a time.</summary>
+    /// <summary>The three lines of all sources together. Fetches four sources at a time.</summary>
     public static Composition<Unit, string[]> OfAll(IEnumerable<string> sources) =>
         Compose.Parallel(4, sources.Select(source => Compose.Lambda((Unit _) => source, source) | Fetch))
         | Compose.Lambda((string[] texts) => string.Join('\n', texts))

@@ -4,14 +4,14 @@ using ServiceMesh;
 using ServiceMesh.Samples;
 using ServiceMesh.Samples.WordCount;
 
-// The most frequent words of three, four and five letters, counted by seven services. One process is all of them and
-// their client; with --Role, and a transport between them, they are as many processes as you like.
+// The most frequent words of three, four and five letters, counted by seven services. One process runs all services and
+// their client. With --Role and a transport between processes they run in as many processes as you like.
 return await SampleApp.RunAsync(args, "WordCount [FILE or URL]    without one: the documents of this repository", Configure, CountAsync);
 
 static void Configure(HostApplicationBuilder app, Role role)
 {
     var mesh = app.Services.AddServiceMesh(app.Configuration.GetSection("ServiceMesh"))
-        .AddInMemoryTransport()   // which of the added transports runs is configuration
+        .AddInMemoryTransport()   // the configuration chooses one of the added transports
         .AddRedisTransport()
         .AddHttpTransport();
 
@@ -20,12 +20,12 @@ static void Configure(HostApplicationBuilder app, Role role)
         return;
     }
 
-    // The request's deadline ends a fetch, and a server that runs for weeks sees that a name has moved.
+    // The deadline of the request ends a fetch. A server that runs for weeks notices when the address of a name changes.
     app.Services.AddSingleton(new HttpClient(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) })
     {
         Timeout = Timeout.InfiniteTimeSpan,
     });
-    app.Services.AddSingleton<StopFilterHandler>();   // scoped is what the others are, one for each message
+    app.Services.AddSingleton<StopFilterHandler>();   // the other handlers are scoped: one for each message
     mesh.AddHandler<FetchHandler>(Topics.Fetch)
         .AddHandler<WordsHandler>(Topics.Words)
         .AddHandler<StopFilterHandler>(Topics.StopFilter)

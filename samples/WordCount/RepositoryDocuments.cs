@@ -1,16 +1,17 @@
 namespace ServiceMesh.Samples.WordCount;
 
-/// <summary>What is counted when no file is named: the documents of the repository that this sample is part of.</summary>
+/// <summary>The documents of this repository, which the sample counts when no file is named.</summary>
 public static class RepositoryDocuments
 {
     private static readonly string[] s_inRoot = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"];
 
-    /// <summary>Those of the root that exist, then <c>docs/**/*.md</c> in ordinal order; full paths.</summary>
-    /// <exception cref="UsageException">This is no working copy of the repository.</exception>
+    /// <summary>The documents in the root that exist, then <c>docs/**/*.md</c> in ordinal order, with full paths.</summary>
+    /// <exception cref="UsageException">The current directory is not in a working copy of the repository.</exception>
     public static IReadOnlyList<string> Find()
     {
         var root = RootAbove(Environment.CurrentDirectory) ?? RootAbove(AppContext.BaseDirectory)
-            ?? throw new UsageException("There is no ServiceMesh.sln here or above, so no documents to count. Name a FILE or URL.");
+            ?? throw new UsageException(
+                "There is no ServiceMesh.sln in this directory or above it, and so no documents to count. Name a FILE or URL.");
         var docs = new DirectoryInfo(Path.Combine(root, "docs"));
         var inDocs = docs.Exists ? docs.GetFiles("*.md", SearchOption.AllDirectories) : [];
         string[] documents =

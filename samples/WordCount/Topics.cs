@@ -28,7 +28,7 @@ public static class Topics
     public static readonly SignalTopic<string> Log = new("example.log");
 }
 
-/// <summary>The most frequent words of one length; several when they are equally frequent, none when there is no such word.</summary>
+/// <summary>The most frequent words of one length: several if they are equally frequent, none if the text has no word of it.</summary>
 /// <param name="WordLength">In characters.</param>
 /// <param name="Score">How often each of them occurs.</param>
 /// <param name="Words">In no particular order.</param>

@@ -9,11 +9,15 @@ internal sealed class ServiceBus(ITransport transport, Sender sender, Subscriber
 
     public Task<TOut> RequestAsync<TIn, TOut>(
         RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken) =>
-        TryPrepare(topic, input, options, cancellationToken, out var request) is { } failure ? Task.FromException<TOut>(failure) : request.ValueAsync<TOut>();
+        TryPrepare(topic, input, options, cancellationToken, out var failure) is { } request
+            ? request.ValueAsync<TOut>()
+            : Task.FromException<TOut>(failure!);
 
     public Task<Reply<TOut>> TryRequestAsync<TIn, TOut>(
         RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken) =>
-        TryPrepare(topic, input, options, cancellationToken, out var request) is { } failure ? Task.FromException<Reply<TOut>>(failure) : request.ReplyAsync<TOut>();
+        TryPrepare(topic, input, options, cancellationToken, out var failure) is { } request
+            ? request.ReplyAsync<TOut>()
+            : Task.FromException<Reply<TOut>>(failure!);
 
     public async Task<SignalResult> SignalAsync<T>(
         SignalTopic<T> topic, T value, RequestOptions? options, CancellationToken cancellationToken)
@@ -55,12 +59,14 @@ internal sealed class ServiceBus(ITransport transport, Sender sender, Subscriber
     }
 
     public Task<ISubscription> SubscribeAsync<TIn, TOut>(
-        RequestTopic<TIn, TOut> topic, Func<TIn, HandlerContext, Task<TOut>> handler, HandlerOptions? options, CancellationToken cancellationToken)
+        RequestTopic<TIn, TOut> topic, Func<TIn, HandlerContext, Task<TOut>> handler, HandlerOptions? options,
+        CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(topic);
         ArgumentNullException.ThrowIfNull(handler);
         return SubscribeAsync(
-            HandlerDefinition.ForRequest<TIn, TOut>(topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))), options, cancellationToken);
+            HandlerDefinition.ForRequest<TIn, TOut>(topic.Pattern, "delegate", (input, context) =>
+                new ValueTask<TOut>(handler(input, context))), options, cancellationToken);
     }
 
     public Task<ISubscription> SubscribeAsync<T>(
@@ -69,24 +75,25 @@ internal sealed class ServiceBus(ITransport transport, Sender sender, Subscriber
         ArgumentNullException.ThrowIfNull(pattern);
         ArgumentNullException.ThrowIfNull(handler);
         return SubscribeAsync(
-            HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context))), options, cancellationToken);
+            HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) =>
+                new ValueTask(handler(signal, context))), options, cancellationToken);
     }
 
     // Not asynchronous, because an asynchronous method keeps all that it is given until it ends.
-    private Exception? TryPrepare<TIn, TOut>(
-        RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken, out OutgoingRequest request)
+    private OutgoingRequest? TryPrepare<TIn, TOut>(
+        RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken, out Exception? failure)
     {
         var scope = Begin(topic, options, cancellationToken, isRequest: true);
         try
         {
-            request = sender.Prepare<TIn, TOut>(topic.Topic, topic.IsIdempotent, input, scope);
-            return null;
+            failure = null;
+            return sender.Prepare<TIn, TOut>(topic.Topic, topic.IsIdempotent, input, scope);
         }
-        catch (Exception failure)
+        catch (Exception thrown)
         {
             scope.Dispose();
-            request = default;
-            return failure;
+            failure = thrown;
+            return null;
         }
     }
 

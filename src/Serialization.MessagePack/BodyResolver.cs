@@ -3,7 +3,7 @@ using MessagePack.Formatters;
 
 namespace ServiceMesh.MessagePack;
 
-/// <summary>What the library asks for the formatter of a type, at each member of each value. Thread-safe.</summary>
+/// <summary>The resolver that the library asks for the formatter of each member of each value. Thread-safe.</summary>
 internal sealed class BodyResolver(FormatterSource formatters, TypeGraph graph, int maxDepth) : IFormatterResolver
 {
     private readonly TypeTable _known = new();

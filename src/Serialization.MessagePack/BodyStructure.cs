@@ -3,13 +3,13 @@ using System.Buffers.Binary;
 namespace ServiceMesh.MessagePack;
 
 /// <summary>
-/// The outline of a body, looked at before anything is made of it: exactly one value, no deeper than allowed, every length
-/// backed by bytes. The library believes a length when as many bytes follow, so 64 nested arrays that all claim the same
-/// bytes would make it take 512 times the body's size.
+/// Checks the outline of a body before the library reads it: exactly one value, no deeper than allowed, each length backed by
+/// bytes. The library trusts a length when as many bytes follow, so 64 nested arrays that all claim the same bytes would make
+/// it allocate 512 times the size of the body.
 /// </summary>
 internal static class BodyStructure
 {
-    /// <summary>What is wrong with a body, as the end of a sentence; null when nothing is. Allocates nothing for a good body.</summary>
+    /// <summary>What is wrong with a body, as the second half of a sentence; null for a good body, which allocates nothing.</summary>
     public static string? Complaint(ReadOnlySpan<byte> body, int maxDepth)
     {
         // How many values are missing at each level, the innermost one last.
@@ -34,11 +34,11 @@ internal static class BodyStructure
             if (!TryTake(body, ref at, out var values))
             {
                 return start < body.Length && body[start] == 0xc1
-                    ? $"there is no value 0xc1, at byte {start + 1}."
+                    ? $"0xc1 does not begin a value, at byte {start + 1}."
                     : $"it ends in the value that begins at byte {start + 1}, after {body.Length} bytes.";
             }
 
-            // Each value has a byte at least.
+            // Each value has at least one byte.
             if (values > body.Length - at)
             {
                 return $"the value that begins at byte {start + 1} has {values} elements, and {body.Length - at} bytes are left.";
@@ -56,7 +56,7 @@ internal static class BodyStructure
         }
     }
 
-    // One value, or the header of a map or an array with how many values belong to it; -1 for a value that has none.
+    // Takes one value, or the header of a map or an array. The number of values in a map or an array; -1 for any other value.
     private static bool TryTake(ReadOnlySpan<byte> body, ref int at, out long values)
     {
         values = -1;

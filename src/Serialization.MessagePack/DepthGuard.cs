@@ -4,8 +4,8 @@ using MessagePack.Formatters;
 namespace ServiceMesh.MessagePack;
 
 /// <summary>
-/// Around the formatter of a type whose values can contain others of the type: writing ends at the depth where reading would,
-/// so a value that contains itself is refused. The library alone would write until the stack ends, and the process with it.
+/// Wraps the formatter of a type whose values can contain values of the same type: writing has the same depth limit as reading,
+/// so a value that contains itself is refused. The library alone would write until the stack overflows and the process ends.
 /// </summary>
 internal sealed class DepthGuard<T>(IMessagePackFormatter<T> formatter, int maxDepth) : IMessagePackFormatter<T>
 {
@@ -14,8 +14,8 @@ internal sealed class DepthGuard<T>(IMessagePackFormatter<T> formatter, int maxD
         if (value is not null && WritingDepth.Current >= maxDepth)
         {
             throw new NotSupportedException(
-                $"A value of type {TypeName.Of(typeof(T))} is nested deeper than {maxDepth} levels, or it contains itself. Send less at once, "
-                + $"or raise {nameof(MessagePackSerializerSettings)}.{nameof(MessagePackSerializerSettings.MaxDepth)} on all nodes.");
+                $"A value of type {TypeName.Of(typeof(T))} is nested deeper than {maxDepth} levels, or it contains itself. "
+                + "Send less at once, or raise MessagePackSerializerSettings.MaxDepth on all nodes.");
         }
 
         WritingDepth.Current++;

@@ -57,7 +57,9 @@ public sealed class MessagePackMessageSerializer : IMessageSerializer
         }
         catch (MessagePackSerializationException failure)
         {
-            throw new NotSupportedException($"A {TypeName.Of(typeof(T))} cannot be written as MessagePack. {failure.GetBaseException().Message}", failure);
+            throw new NotSupportedException(
+                $"A value of type {TypeName.Of(typeof(T))} cannot be written as MessagePack. {failure.GetBaseException().Message}",
+                failure);
         }
 
         writer.Flush();
@@ -87,13 +89,14 @@ public sealed class MessagePackMessageSerializer : IMessageSerializer
         }
         catch (Exception failure) when (failure is not UnsupportedTypeException)
         {
-            // Whatever the library throws, and what a constructor or a setter throws that refuses the value.
+            // An exception of the library, or of a constructor or a setter that refuses the value.
             throw Refused<T>(failure, reader.Consumed, body.Length);
         }
 
         return reader.End
             ? value
-            : throw new MalformedBodyException($"The body is MessagePack, but a {TypeName.Of(typeof(T))} ends at byte {reader.Consumed} of {body.Length}.");
+            : throw new MalformedBodyException(
+                $"The body is MessagePack, but a {TypeName.Of(typeof(T))} ends at byte {reader.Consumed} of {body.Length}.");
     }
 
     private IMessagePackFormatter<T> Formatter<T>() =>
@@ -107,11 +110,12 @@ public sealed class MessagePackMessageSerializer : IMessageSerializer
         return formatter;
     }
 
-    // Without the library's own message, which may quote the body.
+    // The message leaves out that of the library, which may quote the body.
     private static MalformedBodyException Refused<T>(Exception failure, long position, int length)
     {
         var cause = failure.GetBaseException();
         var what = cause is MessagePackSerializationException or EndOfStreamException ? "fails" : $"is refused with {cause.GetType().Name}";
-        return new($"The body is MessagePack, but not for {TypeName.Of(typeof(T))}: it {what} at byte {Math.Max(position, 1)} of {length}.", failure);
+        var where = $"at byte {Math.Max(position, 1)} of {length}";
+        return new($"The body is MessagePack, but not for {TypeName.Of(typeof(T))}: it {what} {where}.", failure);
     }
 }

@@ -27,14 +27,14 @@ public sealed class MessagePackSerializerSettings
     {
         if (MaxDepth is < 1 or > LargestMaxDepth)
         {
-            throw new ArgumentException($"{nameof(MessagePackSerializerSettings)}.{nameof(MaxDepth)} is {MaxDepth}; allowed are 1 to {LargestMaxDepth}.");
+            throw new ArgumentException($"MessagePackSerializerSettings.MaxDepth is {MaxDepth}; allowed are 1 to {LargestMaxDepth}.");
         }
 
         if (Resolver?.GetFormatter<object>() is TypelessFormatter or ForceTypelessFormatter<object>)
         {
             throw new ArgumentException(
-                $"{nameof(MessagePackSerializerSettings)}.{nameof(Resolver)} is typeless: it makes whatever type a body names, and bodies come from "
-                + "outside. Name the types of a hierarchy with [Union] instead.");
+                "MessagePackSerializerSettings.Resolver is typeless: it creates any type that a body names, and bodies come from outside. "
+                + "Name the types of a hierarchy with [Union] instead.");
         }
 
         return new() { Resolver = Resolver, MaxDepth = MaxDepth };

@@ -50,7 +50,7 @@ internal sealed class HttpTransportParts
     public ClientPipeline<ReplyMessage> MakePipeline(TimeProvider clock)
     {
         var budget = new RetryBudget(Options.RetryBudget, clock);
-        _metrics.Observe(budget);
+        _metrics.ObserveBudget(() => budget.Available);
         return new(Options.Limits, budget, clock, Random, _metrics);
     }
 
@@ -63,7 +63,7 @@ internal sealed class HttpTransportParts
     /// <summary>Begins to resolve and to watch. Members that do not answer within the connect timeout are added later.</summary>
     public Task StartDirectoryAsync(PeerDirectory peers, TransportContext context, ILogger logger, CancellationToken cancellationToken)
     {
-        var lookup = new ServiceLookup(Options, _resolvers, _dns, context.Clock, logger, _metrics);
+        var lookup = new ServiceLookup(Options.OfEndpoints, Options.Dns, _resolvers, _dns, context.Clock, logger, _metrics);
         DiscoveryMetrics.Observe(_metrics.Meter, () => _services.Select(s => s.Group), _metrics.Client);
         return peers.StartAsync(lookup.Watch, Options.Timeouts.ConnectLimit, cancellationToken);
     }

@@ -5,17 +5,19 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 namespace ServiceMesh.Architecture.Tests;
 
 /// <summary>
-/// Which folders of a project's sources refer to which: the sources are compiled, and for each name in them the folder of
-/// the type that it stands for is looked up. Documentation comments do not count.
+/// The references between the folders of a project's sources: the sources are compiled, and each name in them is resolved to
+/// the folder of its type. Documentation comments do not count.
 /// </summary>
 internal sealed class FolderGraph
 {
-    /// <summary>How the files beside the project file are named.</summary>
+    /// <summary>The name of the folder of the project file, or of the examined folder itself.</summary>
     public const string Root = ".";
 
     private readonly List<Reference> _references = [];
 
-    private FolderGraph() { }
+    private readonly string _top;
+
+    private FolderGraph(string top) => _top = top;
 
     /// <summary>Every reference from one folder to another, in the order of files and lines.</summary>
     public IReadOnlyList<Reference> References => _references;
@@ -23,17 +25,23 @@ internal sealed class FolderGraph
     /// <summary>Every folder that has sources.</summary>
     public IReadOnlyCollection<string> Folders { get; private init; } = [];
 
-    /// <summary>Compiles the sources below a project file's folder and looks at every name in them.</summary>
-    public static FolderGraph Of(string project)
+    /// <summary>Compiles the sources below the folder of a project file and examines every name in them.</summary>
+    /// <param name="project">The folder of the project file.</param>
+    /// <param name="below">A folder of the project whose own folders are examined. Default: the project.</param>
+    public static FolderGraph Of(string project, string below = "")
     {
+        var top = Path.Combine(project, below);
         var files = SourceFiles(project).ToArray();
         var trees = files.Select(file => CSharpSyntaxTree.ParseText(File.ReadAllText(file), s_parse, file)).ToArray();
         var compilation = CSharpCompilation.Create(
             "Examined", [.. trees, ImplicitUsings(project)], ReferencesOf(project), new(OutputKind.DynamicallyLinkedLibrary));
-        var graph = new FolderGraph { Folders = [.. files.Select(file => FolderOf(project, file)).Distinct().Order(StringComparer.Ordinal)] };
+        var graph = new FolderGraph(top)
+        {
+            Folders = [.. files.Select(file => FolderOf(top, file)).OfType<string>().Distinct().Order(StringComparer.Ordinal)],
+        };
         foreach (var tree in trees)
         {
-            graph.Add(project, tree, compilation.GetSemanticModel(tree));
+            graph.Add(tree, compilation.GetSemanticModel(tree));
         }
 
         return graph;
@@ -49,16 +57,25 @@ internal sealed class FolderGraph
         .Where(file => !Path.GetRelativePath(project, file).Split(Path.DirectorySeparatorChar).Any(part => part is "obj" or "bin"))
         .Order(StringComparer.Ordinal);
 
-    // What the SDK adds to every project, and what the project file adds to its own.
+    // The usings that the SDK adds to every project, and those of the project file.
     private static SyntaxTree ImplicitUsings(string project)
     {
-        string[] always = ["System", "System.Collections.Generic", "System.IO", "System.Linq", "System.Net.Http", "System.Threading", "System.Threading.Tasks"];
+        string[] always =
+        [
+            "System",
+            "System.Collections.Generic",
+            "System.IO",
+            "System.Linq",
+            "System.Net.Http",
+            "System.Threading",
+            "System.Threading.Tasks",
+        ];
         var file = Directory.EnumerateFiles(project, "*.csproj").Single();
         var own = System.Xml.Linq.XDocument.Load(file).Descendants("Using").Select(element => element.Attribute("Include")!.Value);
         return CSharpSyntaxTree.ParseText(string.Concat(always.Concat(own).Select(name => $"global using {name};\n")), s_parse);
     }
 
-    // All that this test runs on, but for the assembly whose sources are examined and what refers to it.
+    // All assemblies of this test, except the one whose sources are examined and those that reference it.
     private static IEnumerable<MetadataReference> ReferencesOf(string project)
     {
         var isCore = File.Exists(Path.Combine(project, "ServiceMesh.csproj"));
@@ -69,37 +86,44 @@ internal sealed class FolderGraph
             .Select(path => MetadataReference.CreateFromFile(path));
     }
 
-    private static string FolderOf(string project, string file) => Path.GetRelativePath(project, file).Split(Path.DirectorySeparatorChar) switch
+    // Null for a file that is not in the examined folder.
+    private static string? FolderOf(string top, string file) => Path.GetRelativePath(top, file).Split(Path.DirectorySeparatorChar) switch
     {
+        ["..", ..] => null,
         [_] => Root,
         [var folder, ..] => folder,
         _ => Root,
     };
 
-    private void Add(string project, SyntaxTree tree, SemanticModel model)
+    private void Add(SyntaxTree tree, SemanticModel model)
     {
-        var from = FolderOf(project, tree.FilePath);
+        if (FolderOf(_top, tree.FilePath) is not { } from)
+        {
+            return;
+        }
+
         foreach (var name in tree.GetRoot().DescendantNodes().OfType<SimpleNameSyntax>())
         {
             var found = model.GetSymbolInfo(name);
             var symbol = found.Symbol ?? found.CandidateSymbols.FirstOrDefault();
-            foreach (var to in FoldersOf(project, symbol).Where(to => to != from))
+            foreach (var to in FoldersOf(symbol).Where(to => to != from))
             {
                 var line = name.GetLocation().GetLineSpan().StartLinePosition.Line + 1;
-                _references.Add(new(from, to, Path.GetRelativePath(project, tree.FilePath), line, name.Identifier.Text));
+                _references.Add(new(from, to, Path.GetRelativePath(_top, tree.FilePath), line, name.Identifier.Text));
             }
         }
     }
 
-    // A type in two files of two folders counts as both.
-    private static IEnumerable<string> FoldersOf(string project, ISymbol? symbol)
+    // A partial type in files of two folders counts for both.
+    private IEnumerable<string> FoldersOf(ISymbol? symbol)
     {
         var type = symbol as INamedTypeSymbol ?? symbol?.ContainingType;
         return type is null
             ? []
             : type.Locations
                 .Where(location => location.SourceTree is { FilePath.Length: > 0 })
-                .Select(location => FolderOf(project, location.SourceTree!.FilePath))
+                .Select(location => FolderOf(_top, location.SourceTree!.FilePath))
+                .OfType<string>()
                 .Distinct();
     }
 
@@ -113,6 +137,6 @@ internal sealed class FolderGraph
         return $"{folder} -> {string.Join(", ", targets)}";
     }
 
-    /// <summary>One name in one folder that stands for a type, or for a member of a type, of another folder.</summary>
+    /// <summary>A name in one folder that refers to a type, or to a member of a type, of another folder.</summary>
     internal sealed record Reference(string From, string To, string File, int Line, string Name);
 }

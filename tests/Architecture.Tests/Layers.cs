@@ -1,8 +1,8 @@
 namespace ServiceMesh.Architecture.Tests;
 
 /// <summary>
-/// The allowed order of the folders of each project, the highest first: a folder may use those that stand below it. A new
-/// folder is added here, at the place where it belongs.
+/// The allowed order of the folders of each project, the highest first: a folder may use the folders below it. A new
+/// folder is added here, in its place.
 /// </summary>
 internal static class Layers
 {
@@ -16,7 +16,7 @@ internal static class Layers
         "Links",
         "Transports",
         "Receiving",
-        "Contracts",     // what an application is written against
+        "Contracts",     // the types that an application uses
         "Composition",
         "Serialization",
         "ErrorReports",
@@ -28,26 +28,38 @@ internal static class Layers
 
     public static readonly IReadOnlyList<string> MessagePack =
     [
-        FolderGraph.Root, // the serializer, and adding it to a bus
-        "Types",          // which formatter a type has, and which types are refused
+        FolderGraph.Root, // the serializer and its registration
+        "Types",          // the formatters of types, and the types that are refused
         "Formatters",
     ];
 
-    /// <summary>Not examined yet: <see cref="LayerTests"/> gets its case when the folders of HTTP stand in this order.</summary>
     public static readonly IReadOnlyList<string> Http =
     [
-        "Hosting",
-        FolderGraph.Root, // HttpTransport
-        "HttpClientFactory",
-        "Sessions",
-        "Sending",
-        "Server",
-        "Pipeline",
-        "Routing",
-        "Membership",
-        "Discovery",
+        "Hosting",           // dependency injection
+        FolderGraph.Root,    // HttpTransport and its parts
+        "HttpClientFactory", // requests of HttpClients
+        "Options",           // the section as a whole, with its rules
+        "Signals",           // signals of the bus
+        "Requests",          // requests of the bus
+        "Routing",           // which endpoints handle which topics
+        "Membership",        // the endpoints of each service, and the nodes behind them
+        "Sending",           // one HTTP request over a connection
+        "Pipeline",          // retry, hedging, selection, circuit breaker, timeouts, limits
+        "Server",            // the server of this node
         "LoadBalancing",
-        "Endpoints",
+        "Discovery",         // resolvers of addresses
+        "Endpoints",         // an endpoint with its measured state
         "Wire",
+    ];
+
+    public static readonly IReadOnlyList<string> HttpPipeline =
+    [
+        FolderGraph.Root, // the layers in their order
+        "Retry",          // whether another attempt follows, and the budget
+        "Attempts",       // a request, its attempts, and their outcomes
+        "Timeouts",
+        "Limits",
+        "Ejection",
+        "CircuitBreaking",
     ];
 }

@@ -5,7 +5,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Benchmarks.Tests;
 
-/// <summary>The commands in processes of their own, started as <c>dotnet run</c> starts them and as <c>dotnet FILE</c> does.</summary>
+/// <summary>The commands in separate processes, started like <c>dotnet run</c> and like <c>dotnet FILE</c>.</summary>
 public sealed class CommandTests
 {
     private static readonly string s_program = Path.Combine(AppContext.BaseDirectory, "ServiceMesh.Benchmarks");
@@ -14,10 +14,10 @@ public sealed class CommandTests
 
     [TestCase(true)]
     [TestCase(false)]
-    public async Task Start_up_is_measured_in_fresh_processes(bool asExecutable)
+    public async Task The_startup_command_measures_new_processes(bool asExecutable)
     {
-        var said = await RunAsync(asExecutable, "startup", "--transport", "none,inmemory", "--rounds", "1");
-        Assert.That(said.Split('\n').Select(line => line.Split(' ')[0]), Is.SupersetOf((string[])["none", "inmemory"]));
+        var output = await RunAsync(asExecutable, "startup", "--transport", "none,inmemory", "--rounds", "1");
+        Assert.That(output.Split('\n').Select(line => line.Split(' ')[0]), Is.SupersetOf((string[])["none", "inmemory"]));
     }
 
     [Test]
@@ -30,13 +30,13 @@ public sealed class CommandTests
             "nats/natsnet is left out, because nats-server is missing. Install Debian's package nats-server."));
         Assert.That(lines, Has.One.EqualTo(
             "redis/bare is left out, because redis-server is missing. Install Debian's package redis-server."));
-        Assert.That(lines, Has.One.StartsWith("inmemory/servicemesh   "), "it is measured");
+        Assert.That(lines, Has.One.StartsWith("inmemory/servicemesh   "), "a contestant without servers is measured");
         Assert.That(lines, Has.None.StartsWith("redis/bare   ").And.None.StartsWith("nats/natsnet   "));
     }
 
     [TestCase("--all")]
     [TestCase("--transport", "nats")]
-    public async Task A_missing_server_is_an_error_of_a_complete_comparison_and_of_an_empty_one(params string[] arguments)
+    public async Task A_missing_server_is_an_error_of_a_complete_or_an_empty_comparison(params string[] arguments)
     {
         var run = await CompareWithoutServersAsync(arguments);
         Assert.That(run.ExitCode, Is.EqualTo(1));
@@ -47,11 +47,11 @@ public sealed class CommandTests
     [Test]
     public async Task Micro_benchmarks_run_with_BenchmarkDotNet()
     {
-        var said = await RunAsync(true, "micro", "--milliseconds", "1", "--filter", "*Wires.WriteReply*");
-        Assert.That(said, Does.Contain("BenchmarkDotNet v0.15.8").And.Contain("| Median").And.Contain("| Allocated"));
+        var output = await RunAsync(true, "micro", "--milliseconds", "1", "--filter", "*Wires.WriteReply*");
+        Assert.That(output, Does.Contain("BenchmarkDotNet v0.15.8").And.Contain("| Median").And.Contain("| Allocated"));
     }
 
-    // The PATH has an empty folder, so none of the programs is found.
+    // The PATH is an empty folder, so no program is found.
     private static async Task<(int ExitCode, string Out, string Error)> CompareWithoutServersAsync(params string[] arguments)
     {
         var empty = Directory.CreateTempSubdirectory();
@@ -74,9 +74,9 @@ public sealed class CommandTests
         var start = asExecutable
             ? new ProcessStartInfo(Executable, arguments)
             : new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", [s_program + ".dll", .. arguments]);
-        var (exitCode, said, _) = await RunAsync(start);
-        Assert.That(exitCode, Is.Zero, said);
-        return said;
+        var (exitCode, output, _) = await RunAsync(start);
+        Assert.That(exitCode, Is.Zero, output);
+        return output;
     }
 
     private static async Task<(int ExitCode, string Out, string Error)> RunAsync(ProcessStartInfo start)
@@ -85,9 +85,9 @@ public sealed class CommandTests
         using var process = ChildProcesses.Start(start);
         try
         {
-            var (said, failed) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+            var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
             await process.WaitForExitAsync();
-            return (process.ExitCode, await said, await failed);
+            return (process.ExitCode, await output, await error);
         }
         finally
         {

@@ -3,7 +3,7 @@ using NUnit.Framework;
 
 namespace ServiceMesh.Benchmarks.Tests;
 
-/// <summary>The command as it is called, with measurements so short that their figures mean nothing.</summary>
+/// <summary>The command <c>compare</c> as a user calls it, with such short measurements that their figures mean nothing.</summary>
 public sealed class CompareTests
 {
     private static readonly string[] s_figures = ["requestsPerSecond", "p50Microseconds", "p99Microseconds", "bytesPerRequest"];
@@ -26,7 +26,7 @@ public sealed class CompareTests
     }
 
     [Test]
-    public async Task There_is_a_row_for_each_number_of_callers_and_replicas()
+    public async Task Each_number_of_callers_and_of_replicas_has_a_row()
     {
         var rows = await CompareAsync(
             "--transport", "inmemory,http/bare-h1", "--callers", "1,3", "--replicas", "1,2", "--seconds", "0.1", "--rounds", "1");
@@ -34,9 +34,9 @@ public sealed class CompareTests
         Assert.That(made, Is.EquivalentTo(new[]
         {
             ("inmemory/servicemesh", 1, 1), ("inmemory/servicemesh", 3, 1), ("inmemory/servicemesh", 1, 2), ("inmemory/servicemesh", 3, 2),
-            ("inmemory/floor", 1, 1), ("inmemory/floor", 3, 1),
-            ("inmemory/masstransit", 1, 1), ("inmemory/masstransit", 3, 1),
-            ("inmemory/wolverine", 1, 1), ("inmemory/wolverine", 3, 1),
+            ("inmemory/by-reference", 1, 1), ("inmemory/by-reference", 3, 1),
+            ("inmemory/by-reference", 1, 2), ("inmemory/by-reference", 3, 2), ("inmemory/floor", 1, 1), ("inmemory/floor", 3, 1),
+            ("inmemory/masstransit", 1, 1), ("inmemory/masstransit", 3, 1), ("inmemory/wolverine", 1, 1), ("inmemory/wolverine", 3, 1),
             ("http/bare-h1", 1, 1), ("http/bare-h1", 3, 1), ("http/bare-h1", 1, 2), ("http/bare-h1", 3, 2),
         }));
     }
@@ -48,7 +48,7 @@ public sealed class CompareTests
     [TestCase("--rounds", "0")]
     [TestCase("--transport", "carrier-pigeon")]
     [TestCase("--all", "--transport", "inmemory")]
-    public void A_value_that_makes_no_sense_is_refused(params string[] arguments) =>
+    public void An_invalid_value_is_refused(params string[] arguments) =>
         Assert.That(Run(["compare", .. arguments]), Is.Not.Zero);
 
     private static string Name(JsonElement row) => row.GetProperty("contestant").GetString()!;

@@ -3,12 +3,12 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Benchmarks.Tests;
 
-/// <summary>A contestant that does not do the work would win every comparison.</summary>
+/// <summary>Every contestant does the work. One that does not would win every comparison.</summary>
 public sealed class ContestantTests
 {
     private static readonly string[] s_table =
     [
-        "inmemory/servicemesh", "inmemory/floor", "inmemory/masstransit", "inmemory/wolverine",
+        "inmemory/servicemesh", "inmemory/by-reference", "inmemory/floor", "inmemory/masstransit", "inmemory/wolverine",
         "redis/servicemesh-native", "redis/servicemesh-gilmour",
         "redis/bare", "redis/bare-claim", "redis/gilmour-protocol", "redis/moleculer",
         "nats/natsnet", "nats/natsnet-default",
@@ -40,7 +40,7 @@ public sealed class ContestantTests
     public Task Every_caller_gets_its_own_record_back_from_several_replicas(string name) => EchoAsync(name, replicas: 3);
 
     [TestCaseSource(nameof(WithReplicas))]
-    public async Task One_that_is_started_again_on_the_same_server_answers_too(string name)
+    public async Task A_contestant_started_again_on_the_same_server_answers_too(string name)
     {
         await EchoAsync(name, replicas: 1);
         await EchoAsync(name, replicas: 2);
@@ -50,7 +50,7 @@ public sealed class ContestantTests
     public void The_contestants_are_those_of_the_table() => Assert.That(Names, Is.EquivalentTo(s_table));
 
     [Test]
-    public void Contestants_are_put_in_relation_to_contestants_of_their_heat()
+    public void Contestants_are_compared_with_contestants_of_their_heat()
     {
         foreach (var contestant in Contestant.All)
         {
@@ -59,10 +59,10 @@ public sealed class ContestantTests
     }
 
     [Test]
-    public void Each_need_of_a_contestant_is_met_here() =>
+    public void Each_requirement_of_a_contestant_is_met_on_this_machine() =>
         Assert.That(Contestant.All.SelectMany(c => c.Needs).Distinct().Where(need => !need.IsMet()).Select(need => need.Remedy), Is.Empty);
 
-    // Each waits for its own answer, all at once: answers that were mixed up would show.
+    // All callers wait at once, each for its own answer, so mixed-up answers would be detected.
     private async Task EchoAsync(string name, int replicas)
     {
         var contestant = Contestant.All.Single(c => c.Name == name);
@@ -74,6 +74,6 @@ public sealed class ContestantTests
         Assert.That(
             answered.Zip(sent).Select(pair => ReferenceEquals(pair.First, pair.Second)),
             Is.All.EqualTo(!contestant.HasBody),
-            "a body makes another object of it");
+            "a body makes a new object");
     }
 }

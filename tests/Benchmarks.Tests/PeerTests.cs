@@ -7,7 +7,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Benchmarks.Tests;
 
-/// <summary>Each peer does what its name says, seen from its server.</summary>
+/// <summary>The server of each peer sees the protocol that the name of the peer promises.</summary>
 public sealed class PeerTests
 {
     private const int Requests = 100;
@@ -33,10 +33,10 @@ public sealed class PeerTests
         }
     }
 
-    // When a later version has another default, docs/performance.md must say so.
+    // If a later version has another default, docs/performance.md must change.
     [TestCase("nats/natsnet")]
     [TestCase("nats/natsnet-default")]
-    public async Task Both_NATS_peers_use_direct_replies_since_they_are_the_default(string name)
+    public async Task Both_NATS_peers_use_direct_replies_because_these_are_the_default(string name)
     {
         await using var server = await NatsServer.StartAsync();
         await using var echo = await StartAsync(name, new("", server.Address));
@@ -50,11 +50,12 @@ public sealed class PeerTests
         await using var echo = await StartAsync("redis/moleculer", new(server.Address, ""));
         var before = await PublicationsAsync(server);
         await EchoAsync(echo);
-        Assert.That(await PublicationsAsync(server) - before, Is.InRange(2 * Requests, 3 * Requests), "heartbeats are among them");
+        Assert.That(
+            await PublicationsAsync(server) - before, Is.InRange(2 * Requests, 3 * Requests), "the publications include heartbeats");
     }
 
     [Test]
-    public async Task What_moleculer_measures_has_been_on_Redis()
+    public async Task The_requests_that_moleculer_measures_pass_through_Redis()
     {
         await using var server = await RedisServer.StartAsync();
         await using var echo = await StartAsync("redis/moleculer", new(server.Address, ""));
@@ -63,7 +64,7 @@ public sealed class PeerTests
         var measured = await ((IForeignEcho)echo).MeasureAsync(callers: 8, characters: 3, time, CancellationToken.None).WaitAsync(s_limit);
         var publications = await PublicationsAsync(server) - before;
 
-        // It measures a little longer than asked, until the last answers are there.
+        // It measures slightly longer than asked, until the last answers have arrived.
         Assert.That(publications / 2.0 / time.TotalSeconds, Is.InRange(measured.RequestsPerSecond, 10 * measured.RequestsPerSecond));
         Assert.That(new[] { measured.P50, measured.P99 - measured.P50, measured.CpuMicroseconds }, Is.All.Positive);
         Assert.That(measured.P50 * measured.RequestsPerSecond, Is.InRange(0.2e6, 2 * 8e6), "8 callers wait most of the time");
@@ -83,10 +84,10 @@ public sealed class PeerTests
         Assert.That(requests.With(("network.protocol.version", version), ("http.route", route)), Is.EqualTo(Requests));
     }
 
-    // Replicas take turns, so at most the second request meets the dead one. More would open the circuit breaker.
+    // Replicas take turns, so one of the first two requests meets the dead replica. More requests would open the circuit breaker.
     [TestCase("http/resilience-h1")]
     [TestCase("http/resilience-h2c")]
-    public async Task The_standard_retry_sends_to_another_replica_what_a_dead_one_refuses(string name)
+    public async Task The_standard_retry_sends_a_refused_request_to_another_replica(string name)
     {
         using var attempts = new Recorded("http.client.request.duration");
         await using var echo = await StartAsync(name, new("", ""), replicas: 2);
@@ -100,8 +101,8 @@ public sealed class PeerTests
         Assert.That(attempts.With(("error.type", "connection_error")), Is.Positive);
     }
 
-    private static Task<IEcho> StartAsync(string name, Ground ground, int replicas = 1) =>
-        Contestant.All.Single(c => c.Name == name).StartAsync(ground, replicas);
+    private static Task<IEcho> StartAsync(string name, Brokers brokers, int replicas = 1) =>
+        Contestant.All.Single(c => c.Name == name).StartAsync(brokers, replicas);
 
     private static async Task EchoAsync(IEcho echo)
     {
@@ -136,7 +137,7 @@ public sealed class PeerTests
             _listener.Start();
         }
 
-        /// <summary>How many measurements have all these tags.</summary>
+        /// <summary>The number of measurements that have all these tags.</summary>
         public int With(params (string Name, string Value)[] tags) =>
             _all.Count(measured => tags.All(tag => measured.Any(t => t.Key == tag.Name && tag.Value.Equals(t.Value))));
 

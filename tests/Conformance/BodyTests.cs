@@ -29,7 +29,7 @@ public abstract class BodyTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task One_byte_more_than_the_limit_is_413_and_is_not_sent()
+    public async Task A_body_of_one_byte_more_than_the_limit_is_413_and_is_not_sent()
     {
         var calls = new Inbox<string>();
         await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) =>
@@ -47,7 +47,7 @@ public abstract class BodyTests<TFactory> : ConformanceFixture<TFactory>
             Assert.That(reply.Failure?.NotProcessed, Is.True);
             Assert.That(reply.Failure?.Kind, Is.EqualTo(FailureKind.Rejected));
             Assert.That(calls.All, Is.Empty);
-            Assert.That(await caller.Bus.RequestAsync(Ask, "small"), Is.Empty, "both nodes go on");
+            Assert.That(await caller.Bus.RequestAsync(Ask, "small"), Is.Empty, "both nodes keep serving");
         }
     }
 
@@ -88,7 +88,7 @@ public abstract class BodyTests<TFactory> : ConformanceFixture<TFactory>
         {
             Assert.That(reply.Status, Is.EqualTo(StatusCode.BodyTooLarge));
             Assert.That(reply.Failure?.NotProcessed, Is.False);
-            Assert.That(await caller.Bus.RequestAsync(size, 3), Is.EqualTo("aaa"), "both nodes go on");
+            Assert.That(await caller.Bus.RequestAsync(size, 3), Is.EqualTo("aaa"), "both nodes keep serving");
         }
     }
 
@@ -109,7 +109,7 @@ public abstract class BodyTests<TFactory> : ConformanceFixture<TFactory>
     [TestCase(1)]
     [TestCase(256)]
     [TestCase(100_000)]
-    public async Task Bytes_that_are_no_text_survive_and_so_does_a_body_without_any(int length)
+    public async Task Binary_and_empty_bodies_survive(int length)
     {
         var copy = new RequestTopic<byte[], byte[]>("conformance.bytes");
         await StartAsync(mesh => mesh.AddSerializer(new Raw()).AddHandler(copy, (bytes, _) => bytes), ("Serializer", "Raw"));
@@ -125,11 +125,11 @@ public abstract class BodyTests<TFactory> : ConformanceFixture<TFactory>
         }
         else
         {
-            Assert.That(reply.IsSuccess, Is.False, "a body that the wire cannot carry must fail, not arrive as another");
+            Assert.That(reply.IsSuccess, Is.False, "a body that the wire cannot carry must fail and not arrive changed");
         }
     }
 
-    /// <summary>Bytes as they are.</summary>
+    /// <summary>Writes and reads byte arrays unchanged.</summary>
     private sealed class Raw : IMessageSerializer
     {
         public string Name => "Raw";

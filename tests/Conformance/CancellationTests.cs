@@ -5,7 +5,10 @@ using static ServiceMesh.Conformance.Contracts;
 
 namespace ServiceMesh.Conformance;
 
-/// <summary>A caller that leaves is free at once, and its handler hears of it: soon where the transport can tell, else at the deadline.</summary>
+/// <summary>
+/// A caller that cancels returns at once. Its handler's token fires: soon if the transport carries cancellation, otherwise at the
+/// deadline.
+/// </summary>
 public abstract class CancellationTests<TFactory> : ConformanceFixture<TFactory>
     where TFactory : TransportFactory, new()
 {
@@ -16,20 +19,20 @@ public abstract class CancellationTests<TFactory> : ConformanceFixture<TFactory>
         var held = new Held(handlerHeedsToken);
         await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync));
         var caller = await StartAsync();
-        using var leaving = new CancellationTokenSource();
+        using var cancellation = new CancellationTokenSource();
 
-        var asking = caller.Bus.RequestAsync(Ask, "", leaving.Token);
-        var trying = caller.Bus.TryRequestAsync(Ask, "", leaving.Token);
+        var asking = caller.Bus.RequestAsync(Ask, "", cancellation.Token);
+        var trying = caller.Bus.TryRequestAsync(Ask, "", cancellation.Token);
         await held.EnteredAsync();
         await held.EnteredAsync();
         var watch = Stopwatch.StartNew();
-        await leaving.CancelAsync();
+        await cancellation.CancelAsync();
 
         using (Assert.EnterMultipleScope())
         {
             await Assert.CatchAsync<OperationCanceledException>(() => asking);
             await Assert.CatchAsync<OperationCanceledException>(() => trying);
-            Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(3)), "it waits for nobody");
+            Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(3)), "the caller does not wait for the handler");
         }
 
         held.Release();
@@ -41,18 +44,18 @@ public abstract class CancellationTests<TFactory> : ConformanceFixture<TFactory>
         var held = new Held();
         await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync));
         var caller = await StartAsync();
-        using var leaving = new CancellationTokenSource();
+        using var cancellation = new CancellationTokenSource();
 
-        // Without the capability the handler learns it at the deadline, which must not take the failsafe's time.
+        // Without the capability the token fires at the deadline, which must be shorter than the limit of Failsafe.
         var timeout = Can(TransportFeatures.Cancellation) ? TimeSpan.FromSeconds(20) : TimeSpan.FromSeconds(1);
-        var asking = caller.Bus.RequestAsync(Ask, "", new RequestOptions { Timeout = timeout }, leaving.Token);
+        var asking = caller.Bus.RequestAsync(Ask, "", new RequestOptions { Timeout = timeout }, cancellation.Token);
         await held.EnteredAsync();
-        await leaving.CancelAsync();
+        await cancellation.CancelAsync();
 
-        var left = await held.Cancelled;
+        var remaining = await held.Cancelled;
         if (Can(TransportFeatures.Cancellation))
         {
-            Assert.That(left, Is.GreaterThan(TimeSpan.FromSeconds(5)), "long before the deadline");
+            Assert.That(remaining, Is.GreaterThan(TimeSpan.FromSeconds(5)), "long before the deadline");
         }
 
         await Assert.CatchAsync<OperationCanceledException>(() => asking);
@@ -65,16 +68,19 @@ public abstract class CancellationTests<TFactory> : ConformanceFixture<TFactory>
         await StartAsync(mesh =>
         {
             mesh.Services.AddKeyedSingleton<IHandlerMiddleware>(mesh.Name, doorway);
-            mesh.AddHandler(Ask, (input, _) => { Interlocked.Increment(ref calls); return input; }, options => (options.MaxConcurrency, options.MaxQueued) = (1, 0));
+            mesh.AddHandler(
+                Ask,
+                (input, _) => { Interlocked.Increment(ref calls); return input; },
+                options => (options.MaxConcurrency, options.MaxQueued) = (1, 0));
         });
         var caller = await StartAsync();
-        using var leaving = new CancellationTokenSource();
+        using var cancellation = new CancellationTokenSource();
 
-        // Without the capability the handler's node learns it at the deadline.
+        // Without the capability the token fires at the deadline.
         var timeout = Can(TransportFeatures.Cancellation) ? TimeSpan.FromSeconds(20) : TimeSpan.FromSeconds(1);
-        var asking = caller.Bus.RequestAsync(Ask, "leaves", new RequestOptions { Timeout = timeout }, leaving.Token);
+        var asking = caller.Bus.RequestAsync(Ask, "leaves", new RequestOptions { Timeout = timeout }, cancellation.Token);
         await doorway.Entered;
-        await leaving.CancelAsync();
+        await cancellation.CancelAsync();
 
         using (Assert.EnterMultipleScope())
         {
@@ -83,12 +89,12 @@ public abstract class CancellationTests<TFactory> : ConformanceFixture<TFactory>
             Assert.That(calls, Is.Zero);
         }
 
-        // The place is given back right after the answer, which no event tells of.
+        // The place is released right after the answer, and no event reports it.
         await Failsafe.UntilAsync(async () => await caller.Bus.TryRequestAsync(Ask, "next") is { Value: "next" });
     }
 
     [Test]
-    public async Task A_token_that_has_fired_already_sends_nothing()
+    public async Task A_call_with_a_cancelled_token_sends_nothing()
     {
         var inbox = new Inbox<string>();
         var held = new Held();
@@ -109,7 +115,7 @@ public abstract class CancellationTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task A_place_is_free_again_after_its_caller_left()
+    public async Task A_handlers_place_is_free_again_after_its_caller_has_left()
     {
         var held = new Held();
         await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync, options =>
@@ -118,16 +124,16 @@ public abstract class CancellationTests<TFactory> : ConformanceFixture<TFactory>
             options.MaxQueued = 0;
         }));
         var caller = await StartAsync();
-        using var leaving = new CancellationTokenSource();
-        var asking = caller.Bus.RequestAsync(Ask, "", new RequestOptions { Timeout = TimeSpan.FromSeconds(2) }, leaving.Token);
+        using var cancellation = new CancellationTokenSource();
+        var asking = caller.Bus.RequestAsync(Ask, "", new RequestOptions { Timeout = TimeSpan.FromSeconds(2) }, cancellation.Token);
         await held.EnteredAsync();
         Assert.That((await caller.Bus.TryRequestAsync(Ask, "too many")).Status, Is.EqualTo(StatusCode.Overloaded));
 
-        await leaving.CancelAsync();
+        await cancellation.CancelAsync();
         await held.Cancelled;
         held.Release();
 
-        // The place is given back right after the token was heard, which no event tells of.
+        // The place is released right after the token has fired, and no event reports it.
         await Failsafe.UntilAsync(async () => await caller.Bus.TryRequestAsync(Ask, "next") is { Value: "next" });
         await Assert.CatchAsync<OperationCanceledException>(() => asking);
     }
@@ -138,13 +144,13 @@ public abstract class CancellationTests<TFactory> : ConformanceFixture<TFactory>
         var (left, stayed) = (new Held(), new Held());
         await StartAsync(mesh => mesh.AddHandler(Ask, left.HandleAsync).AddHandler(Other, stayed.HandleAsync));
         var caller = await StartAsync();
-        using var leaving = new CancellationTokenSource();
+        using var cancellation = new CancellationTokenSource();
         var staying = caller.Bus.RequestAsync(Other, "stays");
-        var asking = caller.Bus.RequestAsync(Ask, "leaves", new RequestOptions { Timeout = TimeSpan.FromSeconds(2) }, leaving.Token);
+        var asking = caller.Bus.RequestAsync(Ask, "leaves", new RequestOptions { Timeout = TimeSpan.FromSeconds(2) }, cancellation.Token);
         await left.EnteredAsync();
         await stayed.EnteredAsync();
 
-        await leaving.CancelAsync();
+        await cancellation.CancelAsync();
         await left.Cancelled;
 
         stayed.Release();

@@ -4,8 +4,8 @@ using NUnit.Framework;
 namespace ServiceMesh.Conformance;
 
 /// <summary>
-/// The suite asks a transport for what its factory says that it can do. These tests keep the factory honest, and the
-/// list of themes whole.
+/// The suite tests the capabilities that a factory declares. These tests check that the declaration is true and that a
+/// transport inherits every theme of the suite.
 /// </summary>
 public abstract class CapabilityTests<TFactory> : ConformanceFixture<TFactory>
     where TFactory : TransportFactory, new()
@@ -16,7 +16,8 @@ public abstract class CapabilityTests<TFactory> : ConformanceFixture<TFactory>
         var node = await StartAsync();
 
         var chosen = Factory.SettingsOf(0).Where(s => s.Key == "Transport").Select(s => s.Value).FirstOrDefault("InMemory");
-        var declared = node.Services.GetKeyedServices<TransportRegistration>("").Single(t => t.Name == chosen).Create(node.Services).Capabilities;
+        var declared = node.Services.GetKeyedServices<TransportRegistration>("")
+            .Single(t => t.Name == chosen).Create(node.Services).Capabilities;
 
         Assert.That(declared, Is.EqualTo(Factory.Capabilities));
     }
@@ -42,14 +43,17 @@ public abstract class CapabilityTests<TFactory> : ConformanceFixture<TFactory>
     public void Every_theme_of_the_suite_is_inherited()
     {
         var themes = typeof(CapabilityTests<>).Assembly.GetTypes()
-            .Where(type => type.IsAbstract && type.BaseType is { IsGenericType: true } parent && parent.GetGenericTypeDefinition() == typeof(ConformanceFixture<>));
+            .Where(type => type.IsAbstract
+                && type.BaseType is { IsGenericType: true } parent
+                && parent.GetGenericTypeDefinition() == typeof(ConformanceFixture<>));
         var inherited = GetType().Assembly.GetTypes()
             .Select(type => type.BaseType)
-            // A theme may also be inherited once for whichever factory.
+            // A theme may also be inherited once with an open type parameter.
             .Where(parent => parent is { IsGenericType: true }
                 && (parent.GenericTypeArguments[0] == typeof(TFactory) || parent.GenericTypeArguments[0].IsGenericParameter))
             .Select(parent => parent!.GetGenericTypeDefinition());
 
-        Assert.That(themes.Except(inherited).Select(type => type.Name), Is.Empty, "A transport that leaves a theme out has not passed the suite.");
+        Assert.That(
+            themes.Except(inherited).Select(type => type.Name), Is.Empty, "A transport that leaves a theme out has not passed the suite.");
     }
 }

@@ -17,13 +17,16 @@ public abstract class CompositionTests<TFactory> : ConformanceFixture<TFactory>
     public async Task Steps_on_several_nodes_make_one_answer()
     {
         var caller = await StartStepsAsync();
-        var composition = s_split | Compose.Parallel(s_count.Pipe(n => $"{n}"), s_last | Ask, s_last.Pipe(w => w.Length.ToString(System.Globalization.CultureInfo.InvariantCulture)));
+        var composition = s_split | Compose.Parallel(
+            s_count.Pipe(n => $"{n}"),
+            s_last | Ask,
+            s_last.Pipe(w => w.Length.ToString(System.Globalization.CultureInfo.InvariantCulture)));
 
         Assert.That(await caller.Bus.ExecuteAsync(composition, "the quick brown fox"), Is.EqualTo(["4", "fox", "3"]));
     }
 
     [Test]
-    public async Task One_value_executed_a_thousand_times_at_once_gives_a_thousand_right_answers()
+    public async Task One_composition_executed_1000_times_at_once_answers_each_call_correctly()
     {
         var caller = await StartStepsAsync();
         var composition = s_split | Compose.Parallel(s_last, s_count.Pipe(n => $"{n}"));
@@ -46,18 +49,21 @@ public abstract class CompositionTests<TFactory> : ConformanceFixture<TFactory>
 
         await StartAsync(mesh => mesh.AddHandler(Ask, Echo));
         var caller = await StartAsync();
-        using var leaving = new CancellationTokenSource();
+        using var cancellation = new CancellationTokenSource();
 
-        // Where the transport cannot tell, the deadline does.
+        // Without the capability the handlers are cancelled at the deadline.
         var timeout = Can(TransportFeatures.Cancellation) ? TimeSpan.FromSeconds(20) : TimeSpan.FromSeconds(2);
         var executing = caller.Bus.ExecuteAsync(
-            Ask | Compose.Parallel(topics[0], topics[1], Ask | topics[2]), "", new RequestOptions { Timeout = timeout }, leaving.Token);
+            Ask | Compose.Parallel(topics[0], topics[1], Ask | topics[2]),
+            "",
+            new RequestOptions { Timeout = timeout },
+            cancellation.Token);
         foreach (var handler in held)
         {
             await handler.EnteredAsync();
         }
 
-        await leaving.CancelAsync();
+        await cancellation.CancelAsync();
 
         await Assert.CatchAsync<OperationCanceledException>(() => executing);
         foreach (var handler in held)
@@ -78,20 +84,22 @@ public abstract class CompositionTests<TFactory> : ConformanceFixture<TFactory>
             await Task.Delay(spent);
             return input;
         }));
-        await StartAsync(mesh => mesh.AddHandler(s_left, (_, context) => context.Remaining.TotalSeconds).AddHandler(Other, held.HandleAsync));
+        await StartAsync(
+            mesh => mesh.AddHandler(s_left, (_, context) => context.Remaining.TotalSeconds).AddHandler(Other, held.HandleAsync));
         var caller = await StartAsync();
 
         var left = await caller.Bus.ExecuteAsync(first | s_left, "", new RequestOptions { Timeout = TimeSpan.FromSeconds(10) });
-        var late = await caller.Bus.TryExecuteAsync(first | Compose.Parallel(Other, Other), "", new() { Timeout = TimeSpan.FromSeconds(1) });
+        var late = await caller.Bus.TryExecuteAsync(
+            first | Compose.Parallel(Other, Other), "", new() { Timeout = TimeSpan.FromSeconds(1) });
 
         // Timers may fire some milliseconds early.
-        Assert.That(left, Is.LessThan(10 - (spent.TotalSeconds - 0.05)), "the first step's time is gone");
+        Assert.That(left, Is.LessThan(10 - (spent.TotalSeconds - 0.05)), "the time of the first step counts");
         Assert.That((late.Status, late.Failure?.Step), Is.EqualTo((StatusCode.DeadlinePassed, "conformance.other")));
         await held.Cancelled;
     }
 
     [Test]
-    public async Task A_failed_step_is_named_and_what_is_left_can_be_resumed()
+    public async Task A_failed_step_is_named_and_the_rest_can_be_resumed()
     {
         var caller = await StartStepsAsync();
         var composition = s_split | s_last | Other | Ask;
@@ -115,9 +123,9 @@ public abstract class CompositionTests<TFactory> : ConformanceFixture<TFactory>
             .AddHandler(Ask, Echo)
             .AddHandler(Other, (input, _) => input == "hello" ? throw new ReplyException((StatusCode)409, "Not twice.") : input));
         var caller = await StartAsync();
-        var nobody = new RequestTopic<string, string>("conformance.nobody");
+        var unhandled = new RequestTopic<string, string>("conformance.unhandled");
 
-        var reply = await caller.Bus.TryExecuteAsync(Compose.Parallel(Ask, nobody, Other, Ask), "hello");
+        var reply = await caller.Bus.TryExecuteAsync(Compose.Parallel(Ask, unhandled, Other, Ask), "hello");
 
         Assert.That((int)reply.Status, Is.EqualTo(409));
         Assert.That(reply.Failure?.Parts.Select(p => (int)p.Status), Is.EqualTo([200, 404, 409, 200]));

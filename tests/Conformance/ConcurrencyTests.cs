@@ -47,10 +47,11 @@ public abstract class ConcurrencyTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task Answers_find_their_callers_in_whatever_order_they_come()
+    public async Task Answers_reach_their_callers_in_any_order()
     {
         const int Requests = 200;
-        var waiting = Enumerable.Range(0, Requests).Select(_ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).ToArray();
+        var waiting = Enumerable.Range(0, Requests)
+            .Select(_ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).ToArray();
         var entered = new Inbox<int>();
         var number = new RequestTopic<int, int>("conformance.number");
         await StartAsync(mesh => mesh.AddHandler(number, async (int i, HandlerContext _) =>
@@ -76,7 +77,8 @@ public abstract class ConcurrencyTests<TFactory> : ConformanceFixture<TFactory>
         MeshNode[] nodes = [];
         nodes =
         [
-            await StartAsync(mesh => mesh.AddHandler(Ask, async (string input, HandlerContext _) => $"({await nodes[0].Bus.RequestAsync(Other, input)})")),
+            await StartAsync(mesh => mesh.AddHandler(
+                Ask, async (string input, HandlerContext _) => $"({await nodes[0].Bus.RequestAsync(Other, input)})")),
             await StartAsync(mesh => mesh.AddHandler(Other, (input, _) => input)),
         ];
 

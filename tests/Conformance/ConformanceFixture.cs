@@ -5,7 +5,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Conformance;
 
-/// <summary>What all themes of the suite stand on: a fresh network for each test, and nodes in one line.</summary>
+/// <summary>The base of all themes of the suite: a new network for each test, and methods that start and stop nodes.</summary>
 /// <typeparam name="TFactory">The transport under test.</typeparam>
 public abstract class ConformanceFixture<TFactory>
     where TFactory : TransportFactory, new()
@@ -45,17 +45,17 @@ public abstract class ConformanceFixture<TFactory>
     /// <summary>What <see cref="SignalResult.Receivers"/> must be, by what the transport counts.</summary>
     protected IResolveConstraint IsCountOf(int nodes, int subscriptions) => Capabilities.ReceiverCount switch
     {
-        ReceiverCount.Deliveries => Is.GreaterThanOrEqualTo(nodes),
+        ReceiverCount.Deliveries => Is.GreaterThanOrEqualTo(Math.Min(nodes, subscriptions)),
         ReceiverCount.Nodes => Is.EqualTo(nodes),
         ReceiverCount.Subscriptions => Is.EqualTo(subscriptions),
         _ => Is.Null,
     };
 
-    /// <summary>What it must be where nobody has subscribed to anything like it.</summary>
-    protected IResolveConstraint IsCountOfNobody => Capabilities.ReceiverCount == ReceiverCount.Unknown ? Is.Null : Is.EqualTo(0);
+    /// <summary>What <see cref="SignalResult.Receivers"/> must be when no subscription matches.</summary>
+    protected IResolveConstraint IsCountOfNone => Capabilities.ReceiverCount == ReceiverCount.Unknown ? Is.Null : Is.EqualTo(0);
 
 
-    /// <summary>A value as it travels.</summary>
+    /// <summary>The encoded bytes of a value.</summary>
     protected byte[] BodyOf<T>(T value)
     {
         var buffer = new System.Buffers.ArrayBufferWriter<byte>();
@@ -63,7 +63,7 @@ public abstract class ConformanceFixture<TFactory>
         return buffer.WrittenSpan.ToArray();
     }
 
-    /// <summary>How many ASCII characters the longest text has whose body has at most so many bytes.</summary>
+    /// <summary>The length of the longest ASCII text whose body has at most <paramref name="bytes"/> bytes.</summary>
     protected int LongestText(int bytes)
     {
         var length = bytes;
@@ -79,7 +79,7 @@ public abstract class ConformanceFixture<TFactory>
     protected static byte[] DataOf(ErrorReport report) =>
         report.DataEncoding == "base64" ? Convert.FromBase64String(report.Data) : System.Text.Encoding.UTF8.GetBytes(report.Data);
 
-    /// <summary>The text that the message of a report was.</summary>
+    /// <summary>The decoded text of a report's message.</summary>
     protected string? TextOf(ErrorReport report) => _factory.Bodies.Deserialize<string>(DataOf(report));
 
     /// <summary>Starts a node, and waits until all nodes know of each other.</summary>
@@ -88,7 +88,7 @@ public abstract class ConformanceFixture<TFactory>
         var number = _started.Count;
         var all = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase)
         {
-            // Longer than any test needs, shorter than the failsafe: a lost answer is then reported as what it is.
+            // Longer than any test needs, shorter than the limit of Failsafe: a lost answer then ends as a timeout.
             ["Request:Timeout"] = "00:00:20",
             ["DrainTimeout"] = "00:00:05",
             ["Serializer"] = _factory.Bodies.Name,
@@ -117,7 +117,7 @@ public abstract class ConformanceFixture<TFactory>
         return node;
     }
 
-    /// <summary>Starts several nodes that are all alike.</summary>
+    /// <summary>Starts several nodes with the same configuration.</summary>
     protected async Task<MeshNode[]> StartAsync(int count, Action<IServiceMeshBuilder> configure)
     {
         var nodes = new MeshNode[count];
@@ -130,8 +130,8 @@ public abstract class ConformanceFixture<TFactory>
     }
 
     /// <summary>
-    /// Stops nodes as their hosts would. Afterwards nothing that reached them is still being handled, and what they
-    /// reported is filed: the place to count from.
+    /// Stops nodes as their hosts would. Afterwards none of their handlers runs and all their error reports are filed, so a test
+    /// can count them.
     /// </summary>
     protected async Task StopAsync(params MeshNode[] nodes)
     {

@@ -5,13 +5,13 @@ using static ServiceMesh.Conformance.Contracts;
 
 namespace ServiceMesh.Conformance;
 
-/// <summary>A caller waits as long as it said and no longer, and its handler knows how long that is.</summary>
+/// <summary>A caller waits until its deadline and no longer, and its handler knows the deadline.</summary>
 public abstract class DeadlineTests<TFactory> : ConformanceFixture<TFactory>
     where TFactory : TransportFactory, new()
 {
     [TestCase(true)]
     [TestCase(false)]
-    public async Task The_caller_has_408_when_its_deadline_passes(bool handlerHeedsToken)
+    public async Task A_caller_gets_408_when_its_deadline_passes(bool handlerHeedsToken)
     {
         var held = new Held(handlerHeedsToken);
         await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync));
@@ -19,7 +19,8 @@ public abstract class DeadlineTests<TFactory> : ConformanceFixture<TFactory>
         var timeout = TimeSpan.FromMilliseconds(250);
 
         var watch = Stopwatch.StartNew();
-        var thrown = await Assert.ThrowsAsync<RequestTimedOutException>(() => caller.Bus.RequestAsync(Ask, "", new RequestOptions { Timeout = timeout }));
+        var thrown = await Assert.ThrowsAsync<RequestTimedOutException>(
+            () => caller.Bus.RequestAsync(Ask, "", new RequestOptions { Timeout = timeout }));
         var elapsed = watch.Elapsed;
 
         held.Release();
@@ -35,7 +36,7 @@ public abstract class DeadlineTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task The_configured_timeout_counts_when_the_call_says_nothing()
+    public async Task The_configured_timeout_applies_when_the_call_sets_none()
     {
         var held = new Held();
         await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync));
@@ -47,7 +48,7 @@ public abstract class DeadlineTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task The_handler_knows_what_is_left()
+    public async Task A_handler_knows_the_remaining_time()
     {
         var left = new RequestTopic<string, double>("conformance.left");
         await StartAsync(mesh => mesh.AddHandler(left, (_, context) => context.Remaining.TotalSeconds));
@@ -60,10 +61,11 @@ public abstract class DeadlineTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task The_handlers_own_timeout_counts_when_it_ends_first()
+    public async Task The_handlers_own_timeout_applies_when_it_ends_first()
     {
         var left = new RequestTopic<string, double>("conformance.left");
-        await StartAsync(mesh => mesh.AddHandler(left, (_, context) => context.Remaining.TotalSeconds, options => options.Timeout = TimeSpan.FromSeconds(7)));
+        await StartAsync(mesh => mesh.AddHandler(
+            left, (_, context) => context.Remaining.TotalSeconds, options => options.Timeout = TimeSpan.FromSeconds(7)));
         var caller = await StartAsync();
 
         var seconds = await caller.Bus.RequestAsync(left, "", new RequestOptions { Timeout = TimeSpan.FromSeconds(15) });
@@ -80,12 +82,12 @@ public abstract class DeadlineTests<TFactory> : ConformanceFixture<TFactory>
 
         await caller.Bus.TryRequestAsync(Ask, "", new() { Timeout = TimeSpan.FromMilliseconds(250) });
 
-        // Some milliseconds may be left: the caller's timer and the handler's are two.
+        // Some milliseconds may be left: the caller and the handler have a timer each.
         Assert.That(await held.Cancelled, Is.LessThan(TimeSpan.FromMilliseconds(250)));
     }
 
     [Test]
-    public async Task A_handler_that_asks_in_turn_hands_its_deadline_on()
+    public async Task A_handler_passes_its_deadline_on_to_its_own_requests()
     {
         var first = new RequestTopic<string, double[]>("conformance.first");
         var second = new RequestTopic<string, double>("conformance.second");
@@ -110,7 +112,10 @@ public abstract class DeadlineTests<TFactory> : ConformanceFixture<TFactory>
         await StartAsync(mesh =>
         {
             mesh.Services.AddKeyedSingleton<IHandlerMiddleware>(mesh.Name, doorway);
-            mesh.AddHandler(Ask, (input, _) => { Interlocked.Increment(ref calls); return input; }, options => (options.MaxConcurrency, options.MaxQueued) = (1, 0));
+            mesh.AddHandler(
+                Ask,
+                (input, _) => { Interlocked.Increment(ref calls); return input; },
+                options => (options.MaxConcurrency, options.MaxQueued) = (1, 0));
         });
         var caller = await StartAsync();
 
@@ -123,12 +128,12 @@ public abstract class DeadlineTests<TFactory> : ConformanceFixture<TFactory>
             Assert.That(calls, Is.Zero);
         }
 
-        // The place is given back right after the answer, which no event tells of.
+        // The place is released right after the answer, and no event reports it.
         await Failsafe.UntilAsync(async () => await caller.Bus.TryRequestAsync(Ask, "next") is { Value: "next" });
     }
 
     [Test]
-    public async Task A_deadline_that_passed_does_not_harm_the_next_request()
+    public async Task A_passed_deadline_does_not_affect_the_next_request()
     {
         var held = new Held();
         await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync, options =>
@@ -137,12 +142,14 @@ public abstract class DeadlineTests<TFactory> : ConformanceFixture<TFactory>
             options.MaxQueued = 0;
         }));
         var caller = await StartAsync();
-        Assert.That((await caller.Bus.TryRequestAsync(Ask, "late", new() { Timeout = TimeSpan.FromMilliseconds(200) })).Status, Is.EqualTo(StatusCode.DeadlinePassed));
+        Assert.That(
+            (await caller.Bus.TryRequestAsync(Ask, "late", new() { Timeout = TimeSpan.FromMilliseconds(200) })).Status,
+            Is.EqualTo(StatusCode.DeadlinePassed));
         await held.Cancelled;
 
         held.Release();
 
-        // The place is given back right after the token was heard, which no event tells of.
+        // The place is released right after the token has fired, and no event reports it.
         await Failsafe.UntilAsync(async () => await caller.Bus.TryRequestAsync(Ask, "next") is { Value: "next" });
     }
 }

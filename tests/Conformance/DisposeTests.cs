@@ -4,14 +4,14 @@ using static ServiceMesh.Conformance.Contracts;
 
 namespace ServiceMesh.Conformance;
 
-/// <summary>Nodes that go while requests are under way: each request ends, once, with an answer or a typed failure.</summary>
+/// <summary>Nodes that stop while requests are in flight: each request ends once, with an answer or a typed failure.</summary>
 public abstract class DisposeTests<TFactory> : ConformanceFixture<TFactory>
     where TFactory : TransportFactory, new()
 {
     private const int Callers = 16;
 
     [Test]
-    public async Task A_server_that_is_disposed_during_traffic_answers_or_did_not_process_each_request()
+    public async Task A_disposed_server_has_answered_or_not_processed_each_request()
     {
         var handled = 0;
         var server = await StartAsync(mesh => mesh.AddHandler(Ask, async (string input, HandlerContext _) =>
@@ -49,13 +49,14 @@ public abstract class DisposeTests<TFactory> : ConformanceFixture<TFactory>
             Assert.That(all.Where(r => r.Reply.IsSuccess).All(r => r.Reply.Value == r.Sent), Is.True, "each has its own answer");
             Assert.That(failures, Has.Length.EqualTo(Callers));
             Assert.That(failures.Select(f => f.Status), Is.All.AnyOf(StatusCode.Unavailable, StatusCode.NotFound));
-            Assert.That(failures.Where(f => !f.NotProcessed).Select(f => f.Message), Is.Empty, "nothing that was begun went without its answer");
+            Assert.That(
+                failures.Where(f => !f.NotProcessed).Select(f => f.Message), Is.Empty, "every request that a handler began has its answer");
             Assert.That(handled, Is.EqualTo(all.Length - failures.Length));
         }
     }
 
     [Test]
-    public async Task A_caller_that_is_disposed_has_every_request_ended()
+    public async Task Disposing_a_caller_ends_all_its_requests()
     {
         var held = new Held();
         await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync));
@@ -68,7 +69,7 @@ public abstract class DisposeTests<TFactory> : ConformanceFixture<TFactory>
 
         var replies = await Task.WhenAll(asking);
         Assert.That(replies.Select(r => r.Status), Is.All.AnyOf(StatusCode.Ok, StatusCode.Unavailable));
-        Assert.That(replies.Select((r, i) => r.IsSuccess && r.Value != $"{i}"), Is.All.False, "none has another's answer");
+        Assert.That(replies.Select((r, i) => r.IsSuccess && r.Value != $"{i}"), Is.All.False, "each has its own answer");
     }
 
     [Test]
@@ -90,15 +91,16 @@ public abstract class DisposeTests<TFactory> : ConformanceFixture<TFactory>
 
         await StopAsync(nodes[0]);
         await StopAsync(nodes[1]);
-        Assert.That(await caller.Bus.RequestAsync(Ask, "anybody left?"), Is.EqualTo("anybody left?"));
+        Assert.That(await caller.Bus.RequestAsync(Ask, "last member"), Is.EqualTo("last member"));
         await enough.CancelAsync();
 
         var replies = (await Task.WhenAll(traffic).InTime()).SelectMany(r => r);
-        Assert.That(replies.Where(r => !r.IsSuccess).Select(r => r.Failure!.Message), Is.Empty, "there was a member all the time");
+        Assert.That(
+            replies.Where(r => !r.IsSuccess).Select(r => r.Failure!.Message), Is.Empty, "the group had a running member all the time");
     }
 
     [Test]
-    public async Task Signals_during_the_end_of_a_subscriber_trouble_nobody()
+    public async Task Disposing_a_subscriber_disturbs_neither_the_sender_nor_the_others()
     {
         var (leaves, stays) = (new Inbox<int>(), new Inbox<int>());
         var numbers = new SignalTopic<int>("conformance.numbers");

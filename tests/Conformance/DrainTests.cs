@@ -5,12 +5,12 @@ using static ServiceMesh.Conformance.Contracts;
 
 namespace ServiceMesh.Conformance;
 
-/// <summary>A node that stops finishes what it has, refuses what is new, and takes a bounded time over it.</summary>
+/// <summary>A node that stops finishes the messages it has, refuses new ones, and takes a bounded time.</summary>
 public abstract class DrainTests<TFactory> : ConformanceFixture<TFactory>
     where TFactory : TransportFactory, new()
 {
     [Test]
-    public async Task What_is_in_flight_is_finished_and_answered_and_what_is_new_is_refused_as_not_processed()
+    public async Task A_draining_node_answers_requests_in_flight_and_refuses_new_ones()
     {
         var held = new Held();
         var server = await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync));
@@ -35,7 +35,7 @@ public abstract class DrainTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task What_is_new_goes_to_another_member()
+    public async Task New_requests_go_to_another_member_while_a_node_drains()
     {
         var (leaving, staying) = (new Held(), new Held());
         staying.Release();
@@ -57,7 +57,7 @@ public abstract class DrainTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task What_waited_for_its_turn_is_answered_or_was_not_processed()
+    public async Task A_queued_request_is_answered_or_was_not_processed()
     {
         var held = new Held();
         var server = await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync, options => options.MaxConcurrency = 1));
@@ -76,7 +76,7 @@ public abstract class DrainTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task A_handler_that_heeds_its_token_is_cancelled_when_the_time_is_up()
+    public async Task A_handler_that_heeds_its_token_is_cancelled_after_the_drain_timeout()
     {
         var held = new Held();
         var server = await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync), ("DrainTimeout", "00:00:00.200"));
@@ -92,7 +92,7 @@ public abstract class DrainTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task A_handler_that_ignores_all_is_given_up_and_its_caller_told()
+    public async Task A_handler_that_ignores_its_token_is_abandoned_and_its_caller_gets_503()
     {
         var held = new Held(heedsToken: false);
         var server = await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync), ("DrainTimeout", "00:00:00.200"));
@@ -111,7 +111,7 @@ public abstract class DrainTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task A_handler_that_is_in_flight_may_still_ask_others()
+    public async Task A_handler_in_flight_may_still_send_requests()
     {
         var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var entered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -136,7 +136,7 @@ public abstract class DrainTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task Signals_in_flight_are_finished_and_none_comes_after()
+    public async Task Signals_in_flight_are_handled_and_later_ones_are_not()
     {
         var held = new Held();
         var finished = new Inbox<string>();
@@ -153,7 +153,7 @@ public abstract class DrainTests<TFactory> : ConformanceFixture<TFactory>
 
         var sent = await sender.Bus.SignalAsync(News, "after");
         Assert.That(finished.All, Is.EqualTo(["before"]));
-        Assert.That(sent.Receivers, IsCountOfNobody);
+        Assert.That(sent.Receivers, IsCountOfNone);
     }
 
     [Test]

@@ -18,7 +18,7 @@ public abstract class ErrorQueueTests<TFactory> : ConformanceFixture<TFactory>
 
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(Data(read), Is.EqualTo(["0", "1"]), "reading leaves them where they are");
+            Assert.That(Data(read), Is.EqualTo(["0", "1"]), "reading does not remove reports");
             Assert.That(Data(drained), Is.EqualTo(["0", "1", "2"]));
             Assert.That(Data(rest), Is.EqualTo(["3", "4"]));
             Assert.That(await node.ErrorQueue.CountAsync(), Is.Zero);
@@ -36,7 +36,7 @@ public abstract class ErrorQueueTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task Two_who_drain_at_once_never_share_a_report()
+    public async Task Concurrent_drains_never_return_the_same_report()
     {
         var node = await StartWithFailuresAsync(100, capacity: 1000);
 
@@ -45,7 +45,7 @@ public abstract class ErrorQueueTests<TFactory> : ConformanceFixture<TFactory>
         Assert.That(Data(drained.SelectMany(d => d)), Is.EquivalentTo(Enumerable.Range(0, 100).Select(i => $"{i}")));
     }
 
-    // One after the other, so that the order of the reports is known.
+    // The requests fail one after the other, so that the order of the reports is known.
     private async Task<MeshNode> StartWithFailuresAsync(int failures, int capacity)
     {
         var node = await StartAsync(null, ("ErrorPolicy", nameof(ErrorPolicy.Queue)), ("Errors:QueueCapacity", $"{capacity}"));

@@ -4,7 +4,7 @@ using static ServiceMesh.Conformance.Contracts;
 
 namespace ServiceMesh.Conformance;
 
-/// <summary>Every failure is reported once, by the node that knows most, whatever the policy and the status.</summary>
+/// <summary>Each failure is reported once, by the node with the most information, under every policy and for every status.</summary>
 public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
     where TFactory : TransportFactory, new()
 {
@@ -22,7 +22,7 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task Every_failure_is_reported_once_by_the_node_that_knows_most(
+    public async Task Each_failure_is_reported_once_by_the_node_with_the_most_information(
         [Values(ErrorPolicy.Publish, ErrorPolicy.Queue)] ErrorPolicy policy,
         [ValueSource(nameof(Failures))] (string Name, int Status, Reporter Reporter) failure)
     {
@@ -40,7 +40,7 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
 
     [TestCase(ErrorPolicy.Publish)]
     [TestCase(ErrorPolicy.Queue)]
-    public async Task A_report_says_what_failed_with_what_and_why(ErrorPolicy policy)
+    public async Task A_report_names_the_message_the_nodes_and_the_cause(ErrorPolicy policy)
     {
         var (server, caller, reports) = await StartAsync(policy);
         var before = DateTimeOffset.UtcNow;
@@ -62,7 +62,8 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
             Assert.That(TextOf(report), Is.EqualTo("Grüße"));
             Assert.That(report.DataEncoding, Is.EqualTo(System.Text.Unicode.Utf8.IsValid(BodyOf("Grüße")) ? "utf-8" : "base64"));
             Assert.That(report.DataBytes, Is.EqualTo(BodyOf("Grüße").Length));
-            Assert.That(report.Exception, Does.StartWith("System.InvalidOperationException: I never work.").And.Contain(nameof(FailHandler)));
+            Assert.That(
+                report.Exception, Does.StartWith("System.InvalidOperationException: I never work.").And.Contain(nameof(FailHandler)));
         }
     }
 
@@ -80,12 +81,13 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
 
     [TestCase(ErrorPolicy.Publish)]
     [TestCase(ErrorPolicy.Queue)]
-    public async Task A_signal_that_a_subscriber_could_not_handle_or_take_is_reported(ErrorPolicy policy)
+    public async Task A_signal_that_fails_or_is_refused_is_reported(ErrorPolicy policy)
     {
         var held = new Held();
         var (server, caller, reports) = await StartAsync(policy);
         await server.Bus.SubscribeAsync(News, (_, _) => throw new InvalidOperationException("I never listen."));
-        await server.Bus.SubscribeAsync(News, (news, context) => held.HandleAsync(news, context), new() { MaxConcurrency = 1, MaxQueued = 0 });
+        await server.Bus.SubscribeAsync(
+            News, (news, context) => held.HandleAsync(news, context), new() { MaxConcurrency = 1, MaxQueued = 0 });
 
         await caller.Bus.SignalAsync(News, "one");
         await held.EnteredAsync();
@@ -96,19 +98,21 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
         using (Assert.EnterMultipleScope())
         {
             Assert.That(all.Select(r => r.Status), Is.EquivalentTo([500, 500, 429]));
-            Assert.That(all.Select(r => (r.Topic, r.Kind, r.Sender, r.Group)), Is.All.EqualTo(("conformance.news", (MessageKind?)MessageKind.Signal, caller.Id, (string?)null)));
+            Assert.That(
+                all.Select(r => (r.Topic, r.Kind, r.Sender, r.Group)),
+                Is.All.EqualTo(("conformance.news", (MessageKind?)MessageKind.Signal, caller.Id, (string?)null)));
         }
     }
 
     [Test]
-    public async Task A_caller_that_leaves_is_no_failure()
+    public async Task A_request_that_its_caller_cancels_is_not_reported()
     {
         var (server, caller, reports) = await StartAsync(ErrorPolicy.Publish);
-        using var leaving = new CancellationTokenSource();
-        var asking = caller.Bus.TryRequestAsync(s_full, "", leaving.Token);
+        using var cancellation = new CancellationTokenSource();
+        var asking = caller.Bus.TryRequestAsync(s_full, "", cancellation.Token);
         await _full.EnteredAsync();
 
-        await leaving.CancelAsync();
+        await cancellation.CancelAsync();
         await Assert.CatchAsync<OperationCanceledException>(() => asking);
         _full.Release();
 
@@ -116,17 +120,29 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task Nothing_is_published_or_queued_when_failures_are_to_be_ignored()
+    public async Task Error_reports_travel_as_JSON_with_every_serializer()
+    {
+        var types = new Inbox<string>();
+        await StartAsync(mesh => mesh.AddHandler(MeshTopics.Errors, (_, context) => types.Put(context.Message.ContentType)));
+        var (_, caller, _) = await StartAsync(ErrorPolicy.Publish);
+
+        await FailAsync(caller.Bus, "throws");
+
+        Assert.That(await types.NextAsync(), Is.EqualTo("application/json"));
+    }
+
+    [Test]
+    public async Task The_Ignore_policy_publishes_and_queues_no_report()
     {
         var published = new Inbox<ErrorReport>();
         var observer = await StartAsync(mesh => mesh.AddHandler(MeshTopics.Errors, published.ReceiveAsync));
         var (server, caller, _) = await StartAsync(ErrorPolicy.Ignore);
 
         Assert.That((await FailAsync(caller.Bus, "throws")).Status, Is.EqualTo(StatusCode.HandlerFailed));
-        Assert.That((await FailAsync(caller.Bus, "nobody")).Status, Is.EqualTo(StatusCode.NotFound));
+        Assert.That((await FailAsync(caller.Bus, "no handler")).Status, Is.EqualTo(StatusCode.NotFound));
         Assert.That(await server.ErrorQueue.CountAsync() + await caller.ErrorQueue.CountAsync(), Is.Zero);
 
-        // A node that has stopped has filed all that it ever will, so a last report of another comes behind it.
+        // A stopped node has filed all its reports, so the report that another node makes now arrives last.
         await StopAsync(server, caller);
         await observer.Bus.TryRequestAsync(Other, "");
         Assert.That((await published.NextAsync()).Topic, Is.EqualTo("conformance.other"));
@@ -137,7 +153,7 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
     [
         ("malformed", 400, Reporter.Handler),
         ("reply exception", 403, Reporter.Handler),
-        ("nobody", 404, Reporter.Caller),
+        ("no handler", 404, Reporter.Caller),
         ("late", 408, Reporter.Caller),
         ("status", 409, Reporter.Handler),
         ("request too large", 413, Reporter.Caller),
@@ -151,7 +167,7 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
     private Task<Reply<string>> FailAsync(IServiceBus bus, string name) => name switch
     {
         "malformed" => bus.TryRequestAsync(AskWrongly, [1]),
-        "nobody" => bus.TryRequestAsync(Other, ""),
+        "no handler" => bus.TryRequestAsync(Other, ""),
         "late" => bus.TryRequestAsync(s_full, "", new() { Timeout = TimeSpan.FromMilliseconds(200) }),
         "request too large" => bus.TryRequestAsync(Ask, new string('a', 100_000)),
         "full" => FillAsync(bus),
@@ -171,7 +187,8 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
         return second;
     }
 
-    private async Task<(MeshNode Server, MeshNode Caller, Reports Reports)> StartAsync(ErrorPolicy policy, params (string, string)[] settings)
+    private async Task<(MeshNode Server, MeshNode Caller, Reports Reports)> StartAsync(
+        ErrorPolicy policy, params (string, string)[] settings)
     {
         // NUnit keeps one instance of a fixture for all its tests.
         _full = new();
@@ -186,7 +203,12 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
                 .AddHandler(s_full, _full.HandleAsync, options => (options.MaxConcurrency, options.MaxQueued) = (1, 0)),
             all);
         var caller = await StartAsync(null, all);
-        return (server, caller, policy == ErrorPolicy.Publish ? await Reports.OfPublishedAsync(observer, Can(TransportFeatures.OrderedDelivery)) : Reports.OfQueues(server, caller));
+        return (
+            server,
+            caller,
+            policy == ErrorPolicy.Publish
+                ? await Reports.OfPublishedAsync(observer, Can(TransportFeatures.OrderedDelivery))
+                : Reports.OfQueues(server, caller));
     }
 
     private static string FailHandler(string input, HandlerContext context) => throw new InvalidOperationException("I never work.");

@@ -5,7 +5,7 @@ using static ServiceMesh.Conformance.Contracts;
 
 namespace ServiceMesh.Conformance;
 
-/// <summary>What travels beside the body, there and back.</summary>
+/// <summary>Headers of requests and of replies.</summary>
 public abstract class HeaderTests<TFactory> : ConformanceFixture<TFactory>
     where TFactory : TransportFactory, new()
 {
@@ -14,7 +14,7 @@ public abstract class HeaderTests<TFactory> : ConformanceFixture<TFactory>
     [TestCase(" space before and after ")]
     [TestCase("Grüße 日本語 👩‍👩‍👧‍👦")]
     [TestCase("a=1; b=\"2, 3\", c: \\4 %41 %zz =?utf-8?q?x?=")]
-    public async Task A_header_arrives_as_it_was_sent_and_so_does_one_of_the_reply(string value)
+    public async Task Headers_of_a_request_and_of_its_reply_arrive_unchanged(string value)
     {
         await StartAsync(mesh => mesh.AddHandler(Ask, (input, context) =>
         {
@@ -42,7 +42,7 @@ public abstract class HeaderTests<TFactory> : ConformanceFixture<TFactory>
     [TestCase("data")]
     [TestCase("code")]
     [TestCase("mesh.deadline")]
-    public async Task No_name_is_taken_by_the_wire(string name)
+    public async Task A_header_may_have_a_name_that_the_wire_uses_itself(string name)
     {
         await StartAsync(mesh => mesh.AddHandler(Ask, (_, context) => context.Headers[name] ?? "missing"));
         var caller = await StartAsync();
@@ -81,7 +81,7 @@ public abstract class HeaderTests<TFactory> : ConformanceFixture<TFactory>
 
     [TestCase(false)]
     [TestCase(true)]
-    public async Task As_many_headers_as_are_allowed_arrive_whether_or_not_somebody_traces(bool traced)
+    public async Task The_largest_allowed_headers_arrive_with_and_without_tracing(bool traced)
     {
         using var listener = new ActivityListener
         {
@@ -89,12 +89,13 @@ public abstract class HeaderTests<TFactory> : ConformanceFixture<TFactory>
             Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
         };
         ActivitySource.AddActivityListener(listener);
-        await StartAsync(mesh => mesh.AddHandler(Ask, (_, context) => $"{context.Headers.Where(h => h.Value.StartsWith('v')).Sum(h => h.Value.Length)}"));
+        await StartAsync(mesh => mesh.AddHandler(
+            Ask, (_, context) => $"{context.Headers.Where(h => h.Value.StartsWith('v')).Sum(h => h.Value.Length)}"));
         var caller = await StartAsync();
 
         // 64 names of three characters leave 8,000 for the values.
-        var most = Enumerable.Range(100, Headers.MaxCount).Aggregate(Headers.Empty, (all, i) => all.With($"{i}", new string('v', 125)));
-        var answer = await caller.Bus.RequestAsync(Ask, "", new RequestOptions { Headers = most });
+        var largest = Enumerable.Range(100, Headers.MaxCount).Aggregate(Headers.Empty, (all, i) => all.With($"{i}", new string('v', 125)));
+        var answer = await caller.Bus.RequestAsync(Ask, "", new RequestOptions { Headers = largest });
 
         Assert.That(answer, Is.EqualTo("8000"));
     }

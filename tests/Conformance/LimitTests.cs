@@ -4,12 +4,12 @@ using static ServiceMesh.Conformance.Contracts;
 
 namespace ServiceMesh.Conformance;
 
-/// <summary>How much a handler takes at once, how much waits, and what becomes of the rest.</summary>
+/// <summary>How many messages a handler runs at once, how many wait, and how further ones are refused.</summary>
 public abstract class LimitTests<TFactory> : ConformanceFixture<TFactory>
     where TFactory : TransportFactory, new()
 {
     [Test]
-    public async Task A_request_beyond_the_limits_is_429_was_not_processed_and_may_be_sent_again()
+    public async Task A_request_beyond_the_limits_is_429_not_processed_and_retryable()
     {
         var held = new Held();
         await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync), ("Handler:MaxConcurrency", "1"), ("Handler:MaxQueued", "0"));
@@ -35,13 +35,13 @@ public abstract class LimitTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task So_many_as_allowed_wait_and_one_more_is_refused()
+    public async Task MaxQueued_requests_wait_and_further_ones_are_refused()
     {
         var held = new Held();
         await StartAsync(mesh => mesh.AddHandler(Ask, held.HandleAsync, options => (options.MaxConcurrency, options.MaxQueued) = (2, 3)));
         var caller = await StartAsync();
 
-        // Which of them wait and which are refused is decided by who comes first, not how many.
+        // The order of arrival decides which requests are refused; how many are refused is fixed.
         var replies = Enumerable.Range(0, 9).Select(i => caller.Bus.TryRequestAsync(Ask, $"{i}")).ToList();
         var refused = new List<Reply<string>>();
         while (refused.Count < 4)
@@ -62,7 +62,7 @@ public abstract class LimitTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task A_free_member_elsewhere_takes_what_a_full_one_cannot()
+    public async Task A_free_member_takes_the_requests_that_a_full_member_refuses()
     {
         var held = new Held();
         await StartAsync(3, mesh => mesh.AddHandler(
@@ -74,7 +74,7 @@ public abstract class LimitTests<TFactory> : ConformanceFixture<TFactory>
         var staying = caller.Bus.RequestAsync(Ask, "stay");
         await held.EnteredAsync();
 
-        // One of three is full, and whoever it is has its turn among these.
+        // One of the three members is full, and some of these requests reach it first.
         for (var i = 0; i < 30; i++)
         {
             Assert.That(await caller.Bus.RequestAsync(Ask, $"{i}"), Is.EqualTo($"{i}"));
@@ -88,7 +88,8 @@ public abstract class LimitTests<TFactory> : ConformanceFixture<TFactory>
     public async Task A_request_is_refused_only_when_every_member_is_full()
     {
         var held = new Held();
-        await StartAsync(3, mesh => mesh.AddHandler(Ask, held.HandleAsync, options => (options.MaxConcurrency, options.MaxQueued) = (1, 0)));
+        await StartAsync(
+            3, mesh => mesh.AddHandler(Ask, held.HandleAsync, options => (options.MaxConcurrency, options.MaxQueued) = (1, 0)));
         var caller = await StartAsync();
 
         var asked = new List<Task<string>>();
@@ -106,7 +107,7 @@ public abstract class LimitTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task What_waits_is_given_up_with_its_callers_deadline()
+    public async Task A_queued_request_is_dropped_when_its_deadline_passes()
     {
         var handled = new Inbox<string>();
         var held = new Held();
@@ -121,11 +122,12 @@ public abstract class LimitTests<TFactory> : ConformanceFixture<TFactory>
         var caller = await StartAsync();
         var first = caller.Bus.RequestAsync(Ask, "first");
         await held.EnteredAsync();
-        Task<Reply<string>> WaitAsync(string input) => caller.Bus.TryRequestAsync(Ask, input, new() { Timeout = TimeSpan.FromMilliseconds(200) });
+        Task<Reply<string>> WaitAsync(string input) =>
+            caller.Bus.TryRequestAsync(Ask, input, new() { Timeout = TimeSpan.FromMilliseconds(200) });
 
         var waiting = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => WaitAsync("waiting")));
 
-        // The handler's node counts from when a request arrives: one more deadline later it has surely given those up.
+        // The handler's node counts from the arrival of a request. One more timeout later it has dropped the five.
         var later = await WaitAsync("later");
         held.Release();
         await first;
@@ -135,7 +137,7 @@ public abstract class LimitTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task A_handler_never_runs_more_often_at_once_than_allowed()
+    public async Task A_handler_never_exceeds_its_MaxConcurrency()
     {
         var (running, most) = (0, 0);
         await StartAsync(mesh => mesh.AddHandler(
@@ -158,7 +160,7 @@ public abstract class LimitTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task Handlers_of_one_node_have_limits_of_their_own()
+    public async Task Each_handler_of_a_node_has_its_own_limits()
     {
         var held = new Held();
         await StartAsync(

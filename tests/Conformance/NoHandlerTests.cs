@@ -5,22 +5,22 @@ using static ServiceMesh.Conformance.Contracts;
 
 namespace ServiceMesh.Conformance;
 
-/// <summary>Nobody handles the topic: known at once, and never reported as a timeout.</summary>
+/// <summary>A topic without a handler: the caller knows it at once, and it is never reported as a timeout.</summary>
 public abstract class NoHandlerTests<TFactory> : ConformanceFixture<TFactory>
     where TFactory : TransportFactory, new()
 {
     [Test]
-    public async Task A_topic_that_nobody_handles_is_404_within_100_ms()
+    public async Task A_topic_without_a_handler_is_404_within_100_ms()
     {
         await StartAsync(mesh => mesh.AddHandler(Other, Echo));
         var caller = await StartAsync();
         var fastest = TimeSpan.MaxValue;
 
-        // The first one also pays for connections and compilation, and a busy machine may delay any one of them.
+        // The first request also opens connections and compiles code, and a busy machine may delay any request.
         for (var i = 0; i < 5; i++)
         {
             var watch = Stopwatch.StartNew();
-            var reply = await caller.Bus.TryRequestAsync(Ask, "anybody?");
+            var reply = await caller.Bus.TryRequestAsync(Ask, "hello");
             fastest = watch.Elapsed < fastest ? watch.Elapsed : fastest;
 
             using (Assert.EnterMultipleScope())
@@ -28,7 +28,7 @@ public abstract class NoHandlerTests<TFactory> : ConformanceFixture<TFactory>
                 Assert.That(reply.Status, Is.EqualTo(StatusCode.NotFound));
                 Assert.That(reply.Failure?.Kind, Is.EqualTo(FailureKind.NoHandler));
                 Assert.That(reply.Failure?.NotProcessed, Is.True);
-                Assert.That(reply.Failure?.Message, Does.Contain("conformance.ask"), "which topic it was");
+                Assert.That(reply.Failure?.Message, Does.Contain("conformance.ask"), "the message names the topic");
             }
         }
 
@@ -36,11 +36,11 @@ public abstract class NoHandlerTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task It_is_an_exception_of_its_own()
+    public async Task A_request_without_a_handler_throws_NoHandlerException()
     {
         var caller = await StartAsync();
 
-        var thrown = await Assert.ThrowsAsync<NoHandlerException>(() => caller.Bus.RequestAsync(Ask, "anybody?"));
+        var thrown = await Assert.ThrowsAsync<NoHandlerException>(() => caller.Bus.RequestAsync(Ask, "hello"));
 
         Assert.That(thrown?.Failure.Step, Is.EqualTo("conformance.ask"));
     }
@@ -61,7 +61,7 @@ public abstract class NoHandlerTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task A_subscriber_of_signals_answers_no_requests()
+    public async Task A_signal_subscriber_does_not_answer_requests()
     {
         var inbox = new Inbox<string>();
         await StartAsync(mesh => mesh.AddHandler(new SignalTopic<string>("conformance.ask"), inbox.ReceiveAsync));

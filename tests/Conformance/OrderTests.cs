@@ -5,8 +5,8 @@ using static ServiceMesh.Conformance.Contracts;
 namespace ServiceMesh.Conformance;
 
 /// <summary>
-/// Handling in order, when it is asked for: one message at a time, as they were sent. A transport that does not deliver
-/// in order refuses it at start.
+/// An ordered handler handles one message at a time, in the order of sending. A transport without ordered delivery refuses
+/// such a handler at start.
 /// </summary>
 public abstract class OrderTests<TFactory> : ConformanceFixture<TFactory>
     where TFactory : TransportFactory, new()
@@ -19,7 +19,7 @@ public abstract class OrderTests<TFactory> : ConformanceFixture<TFactory>
         var inbox = new Inbox<string>();
         async Task ReceiveAsync(string news, HandlerContext context)
         {
-            // Whoever overtakes would do so here.
+            // A message that overtakes another would do so here.
             await Task.Yield();
             inbox.Put(news);
         }
@@ -66,7 +66,7 @@ public abstract class OrderTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task One_message_is_handled_at_a_time()
+    public async Task An_ordered_handler_handles_one_message_at_a_time()
     {
         if (!Can(TransportFeatures.OrderedDelivery))
         {
@@ -88,7 +88,7 @@ public abstract class OrderTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task A_failure_does_not_stop_what_comes_after_it()
+    public async Task A_failure_does_not_stop_the_messages_after_it()
     {
         var inbox = new Inbox<string>();
         async Task ReceiveAsync(string news, HandlerContext context)

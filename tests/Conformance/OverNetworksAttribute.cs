@@ -5,8 +5,9 @@ using NUnit.Framework.Internal;
 namespace ServiceMesh.Conformance;
 
 /// <summary>
-/// Makes one fixture of a theme of the suite for each of a transport's networks, so that a transport lists the themes once:
-/// <c>public sealed class Body&lt;T&gt; : BodyTests&lt;T&gt; where T : TransportFactory, new();</c>. The name of the factory is the category.
+/// Runs a theme of the suite once for each network of a transport, so that a transport lists the themes once:
+/// <c>public sealed class Body&lt;T&gt; : BodyTests&lt;T&gt; where T : TransportFactory, new();</c>.
+/// The name of the factory is the category.
 /// </summary>
 /// <param name="factories">The networks, each a <see cref="TransportFactory"/>.</param>
 [AttributeUsage(AttributeTargets.Class)]

@@ -12,7 +12,10 @@ public abstract class PatternTests<TFactory> : ConformanceFixture<TFactory>
 {
     private static readonly SignalPattern<string> s_any = new("event.*");
 
-    [TestCase("event.*.created", "event.user.created", "event.created event.user event.user.group.created event.user.created.late event.user.createdx")]
+    [TestCase(
+        "event.*.created",
+        "event.user.created",
+        "event.created event.user event.user.group.created event.user.created.late event.user.createdx")]
     [TestCase("event.*", "event.user event.user.created", "event events events.user event-user")]
     [TestCase("*.created", "user.created", "created event.user.created user.created.late")]
     [TestCase("*", "created event.user.created", "")]
@@ -36,15 +39,17 @@ public abstract class PatternTests<TFactory> : ConformanceFixture<TFactory>
         var sender = await StartAsync();
         var expected = matching.Split(' ');
 
-        // Those that must not arrive go first, so that they would be there when the others are.
+        // The signals that must not match are sent first, so a wrong match would arrive before the others.
         foreach (var topic in others.Split(' ', StringSplitOptions.RemoveEmptyEntries))
         {
-            Assert.That((await sender.Bus.SignalAsync(new SignalTopic<string>(topic), topic)).Receivers, IsCountOf(nodes: 0, subscriptions: 0));
+            Assert.That(
+                (await sender.Bus.SignalAsync(new SignalTopic<string>(topic), topic)).Receivers, IsCountOf(nodes: 0, subscriptions: 0));
         }
 
         foreach (var topic in expected)
         {
-            Assert.That((await sender.Bus.SignalAsync(new SignalTopic<string>(topic), topic)).Receivers, IsCountOf(nodes: 1, subscriptions: 1));
+            Assert.That(
+                (await sender.Bus.SignalAsync(new SignalTopic<string>(topic), topic)).Receivers, IsCountOf(nodes: 1, subscriptions: 1));
         }
 
         await inbox.NextAsync(expected.Length);
@@ -53,7 +58,7 @@ public abstract class PatternTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task A_subscription_by_pattern_at_run_time_is_refused_or_works()
+    public async Task A_pattern_subscription_at_run_time_works_or_is_refused()
     {
         var inbox = new Inbox<string>();
         var subscriber = await StartAsync();
@@ -71,7 +76,7 @@ public abstract class PatternTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task Each_matching_subscription_of_a_node_has_a_copy_and_knows_the_topic()
+    public async Task Each_matching_subscription_of_a_node_gets_a_copy_and_the_topic()
     {
         if (!Can(TransportFeatures.Patterns))
         {
@@ -91,7 +96,8 @@ public abstract class PatternTests<TFactory> : ConformanceFixture<TFactory>
 
         var sent = await sender.Bus.SignalAsync(new SignalTopic<string>("event.user"), "");
 
-        Assert.That(await seen.NextAsync(3), Is.EquivalentTo([("event.*", "event.user"), ("*.user", "event.user"), ("event.user", "event.user")]));
+        Assert.That(
+            await seen.NextAsync(3), Is.EquivalentTo([("event.*", "event.user"), ("*.user", "event.user"), ("event.user", "event.user")]));
         Assert.That(sent.Receivers, IsCountOf(nodes: 1, subscriptions: 3));
     }
 }

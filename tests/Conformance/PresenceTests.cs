@@ -12,7 +12,10 @@ public abstract class PresenceTests<TFactory> : ConformanceFixture<TFactory>
     public async Task A_node_answers_who_it_is_and_what_it_handles()
     {
         var asked = await StartAsync(
-            mesh => mesh.AddHandler(Ask, Echo).AddHandler(Other, Echo, options => options.Group = "workers").AddHandler(News, (_, _) => { }),
+            mesh => mesh
+                .AddHandler(Ask, Echo)
+                .AddHandler(Other, Echo, options => options.Group = "workers")
+                .AddHandler(News, (_, _) => { }),
             ("NodeName", "weather"));
         var caller = await StartAsync();
 
@@ -36,9 +39,30 @@ public abstract class PresenceTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
+    public async Task Node_information_travels_as_JSON_with_every_serializer()
+    {
+        var asked = await StartAsync();
+        var types = new Inbox<string>();
+        var caller = await StartAsync(mesh =>
+        {
+            mesh.Services.AddSingleton(types);
+            mesh.AddSendMiddleware<ContentTypes>();
+        });
+
+        await caller.Bus.RequestAsync(MeshTopics.Node(asked.Id), Unit.Value);
+
+        Assert.That((await types.NextAsync(), await types.NextAsync()), Is.EqualTo(("application/json", "application/json")));
+    }
+
+    [Test]
     public async Task Each_node_has_an_id_of_its_own_and_answers_for_itself()
     {
-        var nodes = new[] { await StartAsync(null, ("NodeName", "same")), await StartAsync(null, ("NodeName", "same")), await StartAsync() };
+        var nodes = new[]
+        {
+            await StartAsync(null, ("NodeName", "same")),
+            await StartAsync(null, ("NodeName", "same")),
+            await StartAsync(),
+        };
 
         foreach (var from in nodes)
         {
@@ -70,7 +94,7 @@ public abstract class PresenceTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task What_comes_and_goes_at_run_time_is_told()
+    public async Task A_node_reports_the_handlers_added_and_removed_at_run_time()
     {
         var asked = await StartAsync();
         var caller = await StartAsync();
@@ -86,15 +110,28 @@ public abstract class PresenceTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task Nobody_answers_for_a_node_that_is_not_there()
+    public async Task A_request_to_a_node_that_does_not_run_is_404()
     {
         var leaves = await StartAsync();
         var caller = await StartAsync();
-        var never = await caller.Bus.TryRequestAsync(MeshTopics.Node("nobody-here-1-00000000"), Unit.Value);
+        var never = await caller.Bus.TryRequestAsync(MeshTopics.Node("missing-1-00000000"), Unit.Value);
 
         await StopAsync(leaves);
-        var noMore = await caller.Bus.TryRequestAsync(MeshTopics.Node(leaves.Id), Unit.Value);
+        var stopped = await caller.Bus.TryRequestAsync(MeshTopics.Node(leaves.Id), Unit.Value);
 
-        Assert.That((never.Status, noMore.Status), Is.EqualTo((StatusCode.NotFound, StatusCode.NotFound)));
+        Assert.That((never.Status, stopped.Status), Is.EqualTo((StatusCode.NotFound, StatusCode.NotFound)));
+    }
+
+    /// <summary>The content type of each request, and then of its reply.</summary>
+    private sealed class ContentTypes(Inbox<string> types) : ISendMiddleware
+    {
+        public async ValueTask<ReplyMessage> RequestAsync(
+            Message request, Func<Message, CancellationToken, ValueTask<ReplyMessage>> next, CancellationToken cancellationToken)
+        {
+            types.Put(request.ContentType);
+            var reply = await next(request, cancellationToken);
+            types.Put(reply.ContentType);
+            return reply;
+        }
     }
 }

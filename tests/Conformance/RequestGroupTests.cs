@@ -5,7 +5,9 @@ using static ServiceMesh.Conformance.Contracts;
 
 namespace ServiceMesh.Conformance;
 
-/// <summary>Members of a group share the requests; what several groups mean is the transport's declared choice.</summary>
+/// <summary>
+/// Members of a group share the requests. The transport declares whether a request goes to every group or to one group.
+/// </summary>
 public abstract class RequestGroupTests<TFactory> : ConformanceFixture<TFactory>
     where TFactory : TransportFactory, new()
 {
@@ -30,12 +32,12 @@ public abstract class RequestGroupTests<TFactory> : ConformanceFixture<TFactory>
         using (Assert.EnterMultipleScope())
         {
             Assert.That(answers, Is.EqualTo(Enumerable.Range(0, 1000).Select(i => $"{i}")));
-            Assert.That(handled, Is.EquivalentTo(answers), "each was handled once, by whomever");
+            Assert.That(handled, Is.EquivalentTo(answers), "each was handled once");
         }
     }
 
     [Test]
-    public async Task A_handler_is_told_its_group()
+    public async Task A_handler_knows_its_group()
     {
         await StartAsync(mesh => mesh
             .AddHandler(Ask, (_, context) => context.Group ?? "none", options => options.Group = "workers")
@@ -48,7 +50,7 @@ public abstract class RequestGroupTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task Of_several_groups_all_or_one_get_the_request_as_the_transport_declares()
+    public async Task Every_group_or_one_group_gets_a_request_as_the_transport_declares()
     {
         var handled = new Inbox<(string Group, string Input)>();
         var nodes = await StartAsync(2, mesh =>
@@ -97,7 +99,7 @@ public abstract class RequestGroupTests<TFactory> : ConformanceFixture<TFactory>
         {
             Assert.That(await caller.Bus.RequestAsync(Ask, "hello"), Is.EqualTo("hello"), "though the slow group still works on it");
             await slow.EnteredAsync();
-            Assert.That(slow.WasCancelled, Is.False, "the request is the slow group's as well");
+            Assert.That(slow.WasCancelled, Is.False, "the slow group handles the request as well");
             slow.Release();
         }
         else
@@ -110,7 +112,7 @@ public abstract class RequestGroupTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task A_group_that_cannot_take_a_request_does_not_speak_for_one_that_can()
+    public async Task A_full_group_does_not_refuse_a_request_for_a_free_group()
     {
         var full = new Held();
         await StartAsync(mesh => mesh
@@ -133,7 +135,8 @@ public abstract class RequestGroupTests<TFactory> : ConformanceFixture<TFactory>
         {
             // One group gets each request: it answers, or it says that it is full.
             var first = caller.Bus.TryRequestAsync(Ask, "first");
-            var replies = await Task.WhenAll(Enumerable.Range(0, 10).Select(i => caller.Bus.TryRequestAsync(Ask, $"{i}", new() { Timeout = TimeSpan.FromSeconds(2) })));
+            var replies = await Task.WhenAll(
+                Enumerable.Range(0, 10).Select(i => caller.Bus.TryRequestAsync(Ask, $"{i}", new() { Timeout = TimeSpan.FromSeconds(2) })));
             full.Release();
             await first;
             Assert.That(replies.Select(r => r.Status), Is.All.AnyOf(StatusCode.Ok, StatusCode.Overloaded, StatusCode.DeadlinePassed));

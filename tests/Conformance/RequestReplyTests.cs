@@ -4,7 +4,7 @@ using static ServiceMesh.Conformance.Contracts;
 
 namespace ServiceMesh.Conformance;
 
-/// <summary>A question and its answer: what arrives is what was sent.</summary>
+/// <summary>Requests and replies: a value arrives as it was sent.</summary>
 public abstract class RequestReplyTests<TFactory> : ConformanceFixture<TFactory>
     where TFactory : TransportFactory, new()
 {
@@ -21,7 +21,8 @@ public abstract class RequestReplyTests<TFactory> : ConformanceFixture<TFactory>
     public sealed record Line(string Item, int Count, decimal Price);
 
     public sealed record Order(
-        Guid Id, DateTimeOffset At, TimeSpan Within, Kind Kind, long Big, double Fraction, bool Urgent, Uri? Link, Line[] Lines, Dictionary<string, Line?> ByName);
+        Guid Id, DateTimeOffset At, TimeSpan Within, Kind Kind, long Big, double Fraction, bool Urgent, Uri? Link, Line[] Lines,
+        Dictionary<string, Line?> ByName);
 
     [Test]
     public async Task A_value_comes_back_as_it_was_sent()
@@ -36,7 +37,7 @@ public abstract class RequestReplyTests<TFactory> : ConformanceFixture<TFactory>
         var line = new Line("tea \"green\" & <black>", 3, 12.50m);
         var sent = new Order(
             Guid.NewGuid(), new(2026, 2, 28, 23, 59, 59, 999, TimeSpan.FromHours(5.5)), TimeSpan.FromMilliseconds(1.5), Kind.Large,
-            long.MaxValue, 0.1 + 0.2, true, null, [line, line with { Count = -1 }], new() { ["a.b"] = line, ["nobody"] = null });
+            long.MaxValue, 0.1 + 0.2, true, null, [line, line with { Count = -1 }], new() { ["a.b"] = line, ["missing"] = null });
 
         var answer = await caller.Bus.RequestAsync(s_order, sent);
 
@@ -73,7 +74,7 @@ public abstract class RequestReplyTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task A_request_may_carry_nothing_and_answer_nothing()
+    public async Task A_request_and_its_reply_may_be_empty()
     {
         await StartAsync(mesh => mesh.AddHandler(s_unit, (input, _) => input));
         var caller = await StartAsync();
@@ -84,12 +85,18 @@ public abstract class RequestReplyTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task The_handler_knows_who_asked_what_and_where_it_runs()
+    public async Task A_handler_knows_the_topic_the_sender_and_its_own_node()
     {
         var seen = new Inbox<(string Topic, string Sender, string Node, string? Group, MessageKind Kind, string Id)>();
         var server = await StartAsync(mesh => mesh.AddHandler(Ask, (input, context) =>
         {
-            seen.Put((context.Topic.ToString(), context.Sender, context.NodeId, context.Group, context.Message.Kind, context.Message.Id.ToString()));
+            seen.Put((
+                context.Topic.ToString(),
+                context.Sender,
+                context.NodeId,
+                context.Group,
+                context.Message.Kind,
+                context.Message.Id.ToString()));
             return input;
         }));
         var caller = await StartAsync();
@@ -99,7 +106,7 @@ public abstract class RequestReplyTests<TFactory> : ConformanceFixture<TFactory>
 
         var (first, second) = (await seen.NextAsync(), await seen.NextAsync());
         Assert.That(first, Is.EqualTo(("conformance.ask", caller.Id, server.Id, "_default", MessageKind.Request, first.Id)));
-        Assert.That(second.Id, Is.Not.EqualTo(first.Id), "a message's id is its own");
+        Assert.That(second.Id, Is.Not.EqualTo(first.Id), "each message has its own id");
     }
 
     [Test]
@@ -111,7 +118,7 @@ public abstract class RequestReplyTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task A_handler_may_ask_in_turn_however_deep()
+    public async Task Handlers_may_send_deeply_nested_requests()
     {
         var countdown = new RequestTopic<int, int>("conformance.countdown");
         MeshNode? asking = null;
@@ -123,7 +130,7 @@ public abstract class RequestReplyTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task A_handler_by_type_has_services_of_its_own_for_each_message()
+    public async Task A_handler_class_gets_its_own_scoped_services_for_each_message()
     {
         await StartAsync(mesh =>
         {

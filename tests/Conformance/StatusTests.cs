@@ -4,7 +4,9 @@ using static ServiceMesh.Conformance.Contracts;
 
 namespace ServiceMesh.Conformance;
 
-/// <summary>How a request ended reaches the caller as a status, a sentence and a kind of exception; the node keeps serving.</summary>
+/// <summary>
+/// The outcome of a request reaches the caller as a status, a message and a type of exception, and the node keeps serving.
+/// </summary>
 public abstract class StatusTests<TFactory> : ConformanceFixture<TFactory>
     where TFactory : TransportFactory, new()
 {
@@ -24,7 +26,7 @@ public abstract class StatusTests<TFactory> : ConformanceFixture<TFactory>
         using (Assert.EnterMultipleScope())
         {
             Assert.That(reply.Status, Is.EqualTo(StatusCode.BadRequest));
-            Assert.That(reply.Failure?.Message, Does.Match(@"at .*byte \d+"), "where it fails");
+            Assert.That(reply.Failure?.Message, Does.Match(@"at .*byte \d+"), "the position is named");
             Assert.That(reply.Failure?.Kind, Is.EqualTo(FailureKind.Rejected));
             Assert.That(reply.Failure?.NotProcessed, Is.True);
             Assert.That(reply.Failure?.IsRetryable, Is.False, "the same body will fail again");
@@ -60,7 +62,7 @@ public abstract class StatusTests<TFactory> : ConformanceFixture<TFactory>
     [TestCase(201)]
     [TestCase(202)]
     [TestCase(299)]
-    public async Task A_handler_chooses_among_the_statuses_of_success(int status)
+    public async Task A_handler_may_set_any_status_of_success(int status)
     {
         var caller = await StartServerAndCallerAsync((input, context) =>
         {
@@ -102,7 +104,7 @@ public abstract class StatusTests<TFactory> : ConformanceFixture<TFactory>
     [TestCase(404)]
     [TestCase(409)]
     [TestCase(429)]
-    public async Task A_reply_exception_arrives_with_its_status_and_sentence(int status)
+    public async Task A_reply_exception_arrives_with_its_status_and_message(int status)
     {
         var caller = await StartServerAndCallerAsync((_, _) => throw new ReplyException((StatusCode)status, "Not today, “Bob”."));
 
@@ -120,7 +122,8 @@ public abstract class StatusTests<TFactory> : ConformanceFixture<TFactory>
     [Test]
     public async Task A_handler_that_throws_is_500_and_the_node_keeps_serving()
     {
-        var caller = await StartServerAndCallerAsync((input, _) => input == "bad" ? throw new FormatException("line one\nline two") : input);
+        var caller = await StartServerAndCallerAsync(
+            (input, _) => input == "bad" ? throw new FormatException("line one\nline two") : input);
 
         var reply = await caller.Bus.TryRequestAsync(Ask, "bad");
 
@@ -148,17 +151,18 @@ public abstract class StatusTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task A_handler_whose_cancelled_work_throws_something_else_has_still_run_out_of_time()
+    public async Task A_handler_whose_cancelled_work_throws_another_exception_is_499()
     {
-        // Database drivers do so. Whether they or the bus hear the token first must not decide the status.
+        // Database drivers throw such exceptions. The status must not depend on whether they or the bus see the token first.
         await StartAsync(mesh => mesh.AddHandler(
             Ask,
             async (string _, HandlerContext context) =>
             {
-                // Late enough to be heard before the bus: a token calls back the last who came first.
+                // Registers after the bus and so is called before it: a token calls its callbacks in reverse order.
                 await Task.Delay(TimeSpan.FromMilliseconds(100));
                 var work = new TaskCompletionSource<string>();
-                using var cancelled = context.CancellationToken.Register(() => work.SetException(new InvalidOperationException("The command was cancelled.")));
+                using var cancelled = context.CancellationToken.Register(
+                    () => work.SetException(new InvalidOperationException("The command was cancelled.")));
                 return await work.Task;
             },
             options => options.Timeout = TimeSpan.FromMilliseconds(300)));
@@ -175,7 +179,7 @@ public abstract class StatusTests<TFactory> : ConformanceFixture<TFactory>
         return await StartAsync();
     }
 
-    /// <summary>A type that every serializer accepts, with values that none can write.</summary>
+    /// <summary>A type that every serializer accepts, with a value that no serializer can write.</summary>
     public sealed class Unwritable
     {
         public string Text

@@ -4,14 +4,14 @@ using static ServiceMesh.Conformance.Contracts;
 
 namespace ServiceMesh.Conformance;
 
-/// <summary>Handlers that come and go while the node runs.</summary>
+/// <summary>Handlers that are added and removed while the node runs.</summary>
 public abstract class SubscriptionTests<TFactory> : ConformanceFixture<TFactory>
     where TFactory : TransportFactory, new()
 {
     private static Task<string> EchoAsync(string input, HandlerContext context) => Task.FromResult(input);
 
     [Test]
-    public async Task A_handler_that_comes_late_answers_and_one_that_left_does_not()
+    public async Task A_handler_answers_from_its_subscription_until_its_disposal()
     {
         var server = await StartAsync();
         var caller = await StartAsync();
@@ -28,14 +28,14 @@ public abstract class SubscriptionTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task A_subscriber_that_comes_late_receives_and_one_that_left_does_not()
+    public async Task A_subscriber_receives_signals_from_its_subscription_until_its_disposal()
     {
         var (stays, leaves) = (new Inbox<string>(), new Inbox<string>());
         var subscriber = await StartAsync(mesh => mesh.AddHandler(News, stays.ReceiveAsync));
         var sender = await StartAsync();
 
         await sender.Bus.SignalAsync(News, "before");
-        await stays.NextAsync(); // or it may still be on its way
+        await stays.NextAsync(); // otherwise it may still be on its way
         var subscription = await subscriber.Bus.SubscribeAsync(News, leaves.ReceiveAsync);
         var during = await sender.Bus.SignalAsync(News, "during");
         await leaves.NextAsync();
@@ -53,7 +53,7 @@ public abstract class SubscriptionTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task Unsubscribing_waits_for_what_is_being_handled_and_that_is_answered()
+    public async Task Unsubscribing_waits_for_requests_in_flight_and_they_are_answered()
     {
         var held = new Held();
         var server = await StartAsync();
@@ -75,7 +75,7 @@ public abstract class SubscriptionTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task Members_that_come_and_go_lose_no_request_of_their_group()
+    public async Task Members_that_join_and_leave_lose_no_request_of_their_group()
     {
         await StartAsync(mesh => mesh.AddHandler(Ask, Echo));
         var guest = await StartAsync();
@@ -116,7 +116,8 @@ public abstract class SubscriptionTests<TFactory> : ConformanceFixture<TFactory>
         var server = await StartAsync(mesh => mesh.AddHandler(Ask, Echo));
         var caller = await StartAsync();
 
-        var refusal = await Assert.ThrowsAsync<InvalidOperationException>(() => server.Bus.SubscribeAsync(Ask, (_, _) => Task.FromResult("usurper")));
+        var refusal = await Assert.ThrowsAsync<InvalidOperationException>(
+            () => server.Bus.SubscribeAsync(Ask, (_, _) => Task.FromResult("second")));
         await using var other = await server.Bus.SubscribeAsync(Other, EchoAsync, new() { Group = "workers" });
         await Assert.ThrowsAsync<InvalidOperationException>(() => server.Bus.SubscribeAsync(Other, EchoAsync, new() { Group = "workers" }));
 
@@ -129,11 +130,12 @@ public abstract class SubscriptionTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task A_node_with_a_duplicate_does_not_start_and_leaves_nothing_behind()
+    public async Task A_node_with_a_duplicate_handler_does_not_start_and_handles_nothing()
     {
         var caller = await StartAsync();
 
-        var refusal = await Assert.ThrowsAsync<InvalidOperationException>(() => StartAsync(mesh => mesh.AddHandler(Other, Echo).AddHandler(Ask, Echo).AddHandler(Ask, Echo)));
+        var refusal = await Assert.ThrowsAsync<InvalidOperationException>(
+            () => StartAsync(mesh => mesh.AddHandler(Other, Echo).AddHandler(Ask, Echo).AddHandler(Ask, Echo)));
 
         using (Assert.EnterMultipleScope())
         {
@@ -143,7 +145,7 @@ public abstract class SubscriptionTests<TFactory> : ConformanceFixture<TFactory>
         }
     }
 
-    // Disposing begins in its own time; the first request that nobody takes tells that it has.
+    // Disposing starts in the background; the first refused request shows that it has begun.
     private static async Task<Reply<string>> UntilRefusedAsync(MeshNode caller)
     {
         Reply<string>? reply = null;

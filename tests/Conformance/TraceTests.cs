@@ -6,7 +6,7 @@ using static ServiceMesh.Conformance.Contracts;
 
 namespace ServiceMesh.Conformance;
 
-/// <summary>One trace runs through all that a call sets off, on whichever nodes.</summary>
+/// <summary>One trace covers everything that a call causes, on all nodes.</summary>
 public abstract class TraceTests<TFactory> : ConformanceFixture<TFactory>
     where TFactory : TransportFactory, new()
 {
@@ -39,7 +39,7 @@ public abstract class TraceTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task A_handler_that_asks_and_tells_in_turn_goes_on_with_the_trace()
+    public async Task Messages_that_a_handler_sends_continue_the_trace()
     {
         using var trace = new Recording();
         var inbox = new Inbox<string>();
@@ -76,7 +76,7 @@ public abstract class TraceTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
-    public async Task Every_step_of_a_composition_hangs_below_its_span()
+    public async Task Each_step_of_a_composition_is_a_child_of_the_compositions_span()
     {
         using var trace = new Recording();
         await StartAsync(mesh => mesh.AddHandler(Ask, Echo));
@@ -99,7 +99,8 @@ public abstract class TraceTests<TFactory> : ConformanceFixture<TFactory>
     public async Task A_failure_marks_the_spans_of_both_sides()
     {
         using var trace = new Recording();
-        await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input.Length == 0 ? throw new InvalidOperationException("No.") : input));
+        await StartAsync(mesh => mesh.AddHandler(
+            Ask, (input, _) => input.Length == 0 ? throw new InvalidOperationException("No.") : input));
         var caller = await StartAsync();
 
         using (trace.Begin())
@@ -134,14 +135,14 @@ public abstract class TraceTests<TFactory> : ConformanceFixture<TFactory>
 
         public Activity Root { get; private set; }
 
-        /// <summary>Those of this trace; a span of an earlier test may end late.</summary>
+        /// <summary>The spans of this trace only: a span of an earlier test may end late.</summary>
         public IEnumerable<Activity> Spans => _ended.Where(span => span.TraceId == Root.TraceId);
 
         public Activity Begin() => Root = s_test.StartActivity("test")!;
 
         public async Task<Activity> FindAsync(string name)
         {
-            // The handler's span ends when its answer is on the way already.
+            // The handler's span may end after its answer has been sent.
             Activity? found = null;
             await Failsafe.UntilAsync(() => (found = Spans.FirstOrDefault(span => span.OperationName == name)) is not null);
             return found!;

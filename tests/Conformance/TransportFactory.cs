@@ -7,14 +7,14 @@ namespace ServiceMesh.Conformance;
 public abstract class TransportFactory
 {
     /// <summary>
-    /// What the transport is supposed to be able to do. The suite compares it with what the transport declares, and then
-    /// asks for exactly that: with a feature its behaviour, without it the refusal at start.
+    /// The capabilities that the transport should have. The suite compares them with those that the transport declares, and
+    /// tests each one: with a feature its behaviour, without it the refusal at start.
     /// </summary>
     public abstract TransportCapabilities Capabilities { get; }
 
     /// <summary>
-    /// What is left of the capabilities on this network: the receiver count may turn out to be unknown once a transport sees
-    /// what it runs on.
+    /// The capabilities on this network, which may be fewer: for example, a transport may not know the receiver count on every
+    /// server.
     /// </summary>
     public virtual TransportCapabilities CapabilitiesHere => Capabilities;
 
@@ -36,7 +36,7 @@ public abstract class TransportFactory
     /// Configuration keys below <c>ServiceMesh</c> that every node needs: <c>Transport</c> at least, unless it is the
     /// default.
     /// </summary>
-    /// <param name="node">Counts the nodes of the test from 0, for ports and names of their own.</param>
+    /// <param name="node">The number of the node in its test, from 0, from which ports and names are derived.</param>
     public virtual IEnumerable<(string Key, string Value)> SettingsOf(int node) => [];
 
     /// <summary>Makes the network ready, before the first node starts.</summary>

@@ -5,7 +5,7 @@ using NUnit.Framework;
 
 namespace ServiceMesh.Docs.Tests;
 
-/// <summary>What the tables of the concepts say is what the code says.</summary>
+/// <summary>The tables of the documents agree with the code.</summary>
 public sealed partial class ConceptTests
 {
     private static Document Errors => Named("docs/errors.md");
@@ -24,7 +24,8 @@ public sealed partial class ConceptTests
     public void The_failure_table_has_every_kind_and_exception()
     {
         var rows = Named("docs/requests.md").Table("`FailureKind`").Skip(1).ToArray();
-        var exceptions = typeof(ServiceMeshException).Assembly.GetTypes().Where(t => t.BaseType == typeof(ServiceMeshException)).Select(t => t.Name);
+        var exceptions = typeof(ServiceMeshException).Assembly
+            .GetTypes().Where(t => t.BaseType == typeof(ServiceMeshException)).Select(t => t.Name);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(rows.Select(r => r[0].Trim('`')), Is.EqualTo(Enum.GetNames<FailureKind>()));
@@ -33,7 +34,7 @@ public sealed partial class ConceptTests
     }
 
     [Test]
-    public void The_capability_table_says_what_each_transport_declares()
+    public void The_capability_table_shows_the_capabilities_of_each_transport()
     {
         var table = Named("docs/transports.md").Table("feature");
         var transports = Transports();
@@ -54,16 +55,17 @@ public sealed partial class ConceptTests
     }
 
     [Test]
-    public void The_error_policies_are_all_explained() =>
+    public void Every_error_policy_is_explained() =>
         Assert.That(
             Enum.GetNames<ErrorPolicy>().Where(p => !Errors.Prose.Any(l => l.StartsWith($"- `{p}`", StringComparison.Ordinal))),
             Is.Empty);
 
     [Test]
-    public void The_telemetry_tables_have_every_name_that_the_code_uses_and_no_other()
+    public void The_telemetry_tables_have_exactly_the_names_that_the_code_uses()
     {
         var source = string.Concat(Directory.EnumerateFiles(Repository.FullPath("src"), "*.cs", SearchOption.AllDirectories)
-            .Where(f => !f.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal)).Select(File.ReadAllText));
+            .Where(f => !f.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal))
+            .Select(File.ReadAllText));
         var used = TelemetryName().Matches(source).Select(m => m.Groups[1].Value).ToHashSet();
         var written = Telemetry.Prose.SelectMany(l => TelemetryNameInProse().Matches(l)).Select(m => m.Groups[1].Value).ToHashSet();
         Assert.That(used, Has.Count.GreaterThan(10));
@@ -71,7 +73,7 @@ public sealed partial class ConceptTests
     }
 
     [Test]
-    public void The_documents_name_no_type_or_member_that_does_not_exist()
+    public void Every_type_and_member_that_a_document_names_exists()
     {
         var assembly = typeof(IServiceBus).Assembly;
         var types = assembly.GetTypes().Select(t => t.Name.Split('`')[0]).ToHashSet();

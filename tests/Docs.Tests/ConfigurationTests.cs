@@ -10,7 +10,7 @@ namespace ServiceMesh.Docs.Tests;
 
 /// <summary>
 /// The tables of options are generated from the option types; with <c>UPDATE_SNIPPETS=1</c> in the environment the tests write
-/// them. What the documents say about keys elsewhere is compared with the same types.
+/// them. Keys elsewhere in the documents are compared with the same types.
 /// </summary>
 public sealed partial class ConfigurationTests
 {
@@ -40,7 +40,8 @@ public sealed partial class ConfigurationTests
         Assert.That(written.Success, Is.True, $"{Path} has a place for the table '{table}'");
         if (Environment.GetEnvironmentVariable("UPDATE_SNIPPETS") == "1")
         {
-            File.WriteAllText(Repository.FullPath(Path), text.Replace(written.Value, $"<!-- table: {table} -->\n{generated}\n<!-- end -->", StringComparison.Ordinal));
+            var update = $"<!-- table: {table} -->\n{generated}\n<!-- end -->";
+            File.WriteAllText(Repository.FullPath(Path), text.Replace(written.Value, update, StringComparison.Ordinal));
             return;
         }
 
@@ -51,10 +52,13 @@ public sealed partial class ConfigurationTests
     public void The_table_of_keys_has_exactly_the_keys_that_the_bus_knows()
     {
         using var provider = Services([]).BuildServiceProvider();
+        var ofTheBus = OptionsSchema.Of<ServiceMeshOptions>()
+            .With<ServiceMeshRequestOptions>().With<ServiceMeshHandlerOptions>().With<ServiceMeshErrorOptions>();
         var known = provider.GetKeyedServices<TransportRegistration>("").SelectMany(t => t.Keys.Select(k => $"{t.Name}:{k}"))
-            .Concat(OptionsSchema.Of<ServiceMeshOptions>().With<ServiceMeshRequestOptions>().With<ServiceMeshHandlerOptions>().With<ServiceMeshErrorOptions>().Keys);
+            .Concat(ofTheBus.Keys);
         var retry = OptionKey.Of(new Http.HttpRetryOptions(), "Http:Services:*:Retry:").Select(k => k.Name);
-        var documented = OptionKey.All.Select(k => k.Name.Replace("NAME", "*", StringComparison.Ordinal).Replace("TOPIC", "*", StringComparison.Ordinal))
+        var documented = OptionKey.All
+            .Select(k => k.Name.Replace("NAME", "*", StringComparison.Ordinal).Replace("TOPIC", "*", StringComparison.Ordinal))
             .SelectMany(k => k == "Http:Services:*:Retry:*" ? retry : [k]);
         Assert.That(documented, Is.EquivalentTo(known));
     }
@@ -76,10 +80,13 @@ public sealed partial class ConfigurationTests
 
     [Test]
     public void Every_number_and_time_has_a_range() => Assert.That(
-        OptionKey.All.Where(k => k.Range is null && (k.Type == typeof(int) || k.Type == typeof(double) || k.Type == typeof(TimeSpan))).Select(k => k.Name), Is.Empty);
+        OptionKey.All
+            .Where(k => k.Range is null && (k.Type == typeof(int) || k.Type == typeof(double) || k.Type == typeof(TimeSpan)))
+            .Select(k => k.Name),
+        Is.Empty);
 
     [TestCaseSource(nameof(Ranged))]
-    public void A_key_accepts_the_ends_of_its_range_and_nothing_beyond(object option)
+    public void A_key_accepts_exactly_the_values_of_its_range(object option)
     {
         var key = (OptionKey)option;
         var path = $"ServiceMesh:{key.Name.Replace("NAME", "weather", StringComparison.Ordinal)} is";
@@ -88,7 +95,7 @@ public sealed partial class ConfigurationTests
         {
             foreach (var end in new[] { range.Min, range.Max }.OfType<string>())
             {
-                Assert.That(OutOfRange(end), Is.Null, $"{path} {end}"); // it may contradict another key
+                Assert.That(OutOfRange(end), Is.Null, $"{path} {end}"); // the value may still contradict another key
             }
 
             foreach (var beyond in Beyond(range, key.Type))
@@ -107,13 +114,14 @@ public sealed partial class ConfigurationTests
             }
             catch (OptionsValidationException failure)
             {
-                return failure.Failures.FirstOrDefault(f => f.StartsWith(path, StringComparison.Ordinal) && f.Contains(range.ToString(), StringComparison.Ordinal));
+                return failure.Failures.FirstOrDefault(f =>
+                    f.StartsWith(path, StringComparison.Ordinal) && f.Contains(range.ToString(), StringComparison.Ordinal));
             }
         }
     }
 
     [Test]
-    public void Every_handler_option_accepts_the_ends_of_its_range_and_nothing_beyond()
+    public void Every_handler_option_accepts_exactly_the_values_of_its_range()
     {
         OptionKey[] ranged = [.. OptionKey.Of(new HandlerOptions(), "").Where(o => o.Range is not null)];
         Assert.That(ranged, Has.Length.EqualTo(3));
@@ -132,7 +140,7 @@ public sealed partial class ConfigurationTests
     }
 
     [Test]
-    public async Task The_timeout_of_a_call_accepts_the_ends_of_its_range_and_nothing_beyond()
+    public async Task The_timeout_of_a_call_accepts_exactly_the_values_of_its_range()
     {
         var range = OptionKey.Of(new RequestOptions(), "").Single(o => o.Name == "Timeout").Range!;
         var services = new ServiceCollection();
@@ -146,7 +154,7 @@ public sealed partial class ConfigurationTests
             await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => AskAsync(beyond));
         }
 
-        // The bus has not started, so a timeout that is accepted ends with a failure and not with an exception.
+        // The bus has not started, so a call with a valid timeout returns a failure and does not throw.
         Task<Reply<int>> AskAsync(string timeout) =>
             bus.TryRequestAsync(s_topic, 1, new RequestOptions { Timeout = TimeSpan.Parse(timeout, CultureInfo.InvariantCulture) });
     }
@@ -168,15 +176,16 @@ public sealed partial class ConfigurationTests
     }
 
     [Test]
-    public void Keys_in_prose_exist()
+    public void Every_key_in_prose_exists()
     {
-        // A document about HTTP leaves out the transport; a section may be named too.
+        // A document about HTTP may omit the name of the transport, and a document may name a section.
         var keys = OptionKey.All.Select(k => k.Name).ToArray();
         var known = keys.Concat(keys.Where(k => k.StartsWith("Http:", StringComparison.Ordinal)).Select(k => k["Http:".Length..]))
             .SelectMany(k => k.Split(':').Select((_, i) => string.Join(':', k.Split(':')[..(i + 1)]))).ToHashSet();
         var named =
             from document in Repository.Documents
-            where document.Path.StartsWith("docs/", StringComparison.Ordinal) && !document.Path.StartsWith("docs/decisions/", StringComparison.Ordinal)
+            where document.Path.StartsWith("docs/", StringComparison.Ordinal)
+            where !document.Path.StartsWith("docs/decisions/", StringComparison.Ordinal)
             from line in document.Prose
             from match in KeyInProse().Matches(line)
             where !known.Contains(match.Groups[1].Value)
@@ -213,11 +222,14 @@ public sealed partial class ConfigurationTests
         }
     }
 
-    // The next value in a direction.
-    private static string Moved(string value, Type type, int direction) =>
-        type == typeof(TimeSpan) ? (TimeSpan.Parse(value, CultureInfo.InvariantCulture) + TimeSpan.FromTicks(direction)).ToString("c", CultureInfo.InvariantCulture)
-        : type == typeof(int) ? (int.Parse(value, CultureInfo.InvariantCulture) + direction).ToString(CultureInfo.InvariantCulture)
-        : (double.Parse(value, CultureInfo.InvariantCulture) + (direction * 0.001)).ToString(CultureInfo.InvariantCulture);
+    // The next larger or smaller value.
+    private static string Moved(string value, Type type, int direction)
+    {
+        var invariant = CultureInfo.InvariantCulture;
+        return type == typeof(TimeSpan) ? (TimeSpan.Parse(value, invariant) + TimeSpan.FromTicks(direction)).ToString("c", invariant)
+            : type == typeof(int) ? (int.Parse(value, invariant) + direction).ToString(invariant)
+            : (double.Parse(value, invariant) + (direction * 0.001)).ToString(invariant);
+    }
 
     private static object Read(string value, Type type) => type == typeof(TimeSpan)
         ? TimeSpan.Parse(value, CultureInfo.InvariantCulture)
@@ -225,6 +237,9 @@ public sealed partial class ConfigurationTests
 
     private static Regex Table(string name) => new($"<!-- table: {name} -->\n(.*?)<!-- end -->", RegexOptions.Singleline);
 
-    [GeneratedRegex("`(?:ServiceMesh:)?((?:Request|Handler|Errors|Redis|Http|Tls|Dns|Health|Timeouts|Retry|RetryBudget|CircuitBreaker|Ejection|Limits|HttpClients):[A-Za-z:]+)`")]
+    private const string Sections =
+        "Request|Handler|Errors|Redis|Http|Tls|Dns|Health|Timeouts|Retry|RetryBudget|CircuitBreaker|Ejection|Limits|HttpClients";
+
+    [GeneratedRegex($"`(?:ServiceMesh:)?((?:{Sections}):[A-Za-z:]+)`")]
     private static partial Regex KeyInProse();
 }

@@ -9,7 +9,7 @@ using Snippets;
 
 namespace ServiceMesh.Docs.Tests;
 
-/// <summary>What the document on discovery shows and lists is so.</summary>
+/// <summary>The code and the tables of the document on discovery are right.</summary>
 public sealed class DiscoverySnippetTests
 {
     private static Document Reference => Repository.Documents.Single(d => d.Path == "docs/http-discovery.md");
@@ -29,7 +29,7 @@ public sealed class DiscoverySnippetTests
         Assert.That(Reference.Table("name").Skip(1).Select(r => r[0].Trim('`')), Is.EqualTo(BalancerKind.BuiltIn.Select(k => k.Name)));
 
     [Test]
-    public void The_balancer_stays_with_the_first_that_can()
+    public void The_example_balancer_picks_the_first_endpoint_that_can_take_the_request()
     {
         Endpoint[] endpoints = [new(new("a", 1), TimeProvider.System), new(new("b", 2), TimeProvider.System)];
         var balancer = new FirstOfList();
@@ -43,7 +43,7 @@ public sealed class DiscoverySnippetTests
     }
 
     [Test]
-    public async Task The_resolver_is_registered_by_its_scheme_and_keeps_looking()
+    public async Task The_example_resolver_is_registered_by_its_scheme_and_keeps_resolving()
     {
         var inventory = new Inventory();
         var collection = new ServiceCollection().AddSingleton<IInventory>(inventory);
@@ -64,7 +64,8 @@ public sealed class DiscoverySnippetTests
             }
         }
 
-        Assert.That(results, Is.EqualTo(["weather1:5080", "The inventory did not answer about 'inventory://weather': closed", "weather3:5080"]));
+        Assert.That(
+            results, Is.EqualTo(["weather1:5080", "The inventory did not answer about 'inventory://weather': closed", "weather3:5080"]));
         Assert.That(options.Balancers.Single().Create(new()), Is.TypeOf<FirstOfList>());
     }
 
@@ -86,7 +87,7 @@ public sealed class DiscoverySnippetTests
             ++_asked == 2 ? throw new IOException("closed") : Task.FromResult<IReadOnlyList<(string, int)>>([($"{service}{_asked}", 5080)]);
     }
 
-    /// <summary>A clock on which every wait is over at once.</summary>
+    /// <summary>A clock on which every wait ends at once.</summary>
     private sealed class AtOnce : TimeProvider
     {
         public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>

@@ -16,7 +16,7 @@ public sealed partial class LanguageTests
     private static readonly string[] s_kinds = ["*.cs", "*.md", "*.sh", "*.csproj", "*.props"];
     private static readonly string[] s_realUses = File.ReadAllLines(Repository.FullPath($"{Lists}/real-uses.txt"));
 
-    // This file and the contributors' guide name the words that they forbid.
+    // This file and the guide for contributors contain the forbidden words as examples.
     private static readonly string[] s_namesTheWords = ["tests/Docs.Tests/LanguageTests.cs", "CONTRIBUTING.md"];
 
     private static IEnumerable<string> Files => s_kinds.SelectMany(Repository.Files).Order(StringComparer.Ordinal);
@@ -30,7 +30,8 @@ public sealed partial class LanguageTests
 
     [Test]
     public void Test_names_have_at_most_80_characters() => Check("test-names", (file, line) =>
-        file.StartsWith("tests/", StringComparison.Ordinal) && TestName().Match(line) is { Success: true } name && name.Groups[1].Length > MaxTestName);
+        file.StartsWith("tests/", StringComparison.Ordinal)
+        && TestName().Match(line) is { Success: true } name && name.Groups[1].Length > MaxTestName);
 
     [TestCase("Ask whoever is there.", true)]
     [TestCase("It does not wait any more.", true)]

@@ -11,7 +11,8 @@ public sealed partial class LinkTests
     public void Every_relative_link_resolves_with_its_anchor(string path)
     {
         var document = Repository.Documents.Single(d => d.Path == path);
-        Assert.That(document.Prose.SelectMany(line => Targets(line)).Select(target => Complain(document, target)).OfType<string>(), Is.Empty);
+        Assert.That(
+            document.Prose.SelectMany(line => Targets(line)).Select(target => ProblemOf(document, target)).OfType<string>(), Is.Empty);
     }
 
     [Test]
@@ -51,7 +52,7 @@ public sealed partial class LinkTests
         return file.Length == 0 ? document.Path : Path.GetRelativePath(Repository.Root, Path.Combine(from, file)).Replace('\\', '/');
     }
 
-    private static string? Complain(Document document, string target)
+    private static string? ProblemOf(Document document, string target)
     {
         if (IsOutside(target))
         {
@@ -70,7 +71,9 @@ public sealed partial class LinkTests
         }
 
         var linked = Repository.Documents.FirstOrDefault(d => d.Path == path);
-        return linked is not null && linked.Anchors().Contains(anchor) ? null : $"{document.Path} links to '{target}', and {path} has no such heading";
+        return linked is not null && linked.Anchors().Contains(anchor)
+            ? null
+            : $"{document.Path} links to '{target}', and {path} has no such heading";
     }
 
     [GeneratedRegex(@"\]\(([^)\s]+)\)")]

@@ -5,7 +5,7 @@ using ServiceMesh.Redis;
 
 namespace ServiceMesh.Docs.Tests;
 
-/// <summary>One key of the configuration, or one option that is set in code: what its property says about it.</summary>
+/// <summary>A key of the configuration, or an option that is set in code, with the facts of its property.</summary>
 /// <param name="Name">The key below the section of the bus, with <c>NAME</c> for a name that the user chooses.</param>
 /// <param name="Property">The property.</param>
 /// <param name="Value">Its value in new options.</param>
@@ -23,7 +23,7 @@ internal sealed record OptionKey(string Name, PropertyInfo Property, object? Val
 
     public OptionRangeAttribute? Range => Property.GetCustomAttribute<OptionRangeAttribute>();
 
-    /// <summary>The options of a class, those of its sections among them.</summary>
+    /// <summary>The options of a class, including those of its sections.</summary>
     public static IEnumerable<OptionKey> Of(object options, string prefix) => options.GetType()
         .GetProperties(BindingFlags.Public | BindingFlags.Instance)
         .Where(p => p.CanWrite && !typeof(Delegate).IsAssignableFrom(p.PropertyType))
@@ -50,12 +50,14 @@ internal sealed record OptionKey(string Name, PropertyInfo Property, object? Val
     {
         Dictionary<string, HttpServiceOptions> => Of(new HttpServiceOptions(), $"{name}:NAME:"),
         Dictionary<string, string> => [new($"{name}:TOPIC", property, null)],
-        // The keys of a service's own retries are those of all services.
+        // The retry keys of one service are the same as those of all services.
         HttpRetryOptions when name.Contains("NAME", StringComparison.Ordinal) => [new($"{name}:*", property, null)],
-        not null when value.GetType().Namespace!.StartsWith("ServiceMesh", StringComparison.Ordinal) && value.GetType().Name.EndsWith("Options", StringComparison.Ordinal) =>
-            Of(value, $"{name}:"),
+        not null when IsSection(value.GetType()) => Of(value, $"{name}:"),
         _ => [new(name, property, value is "" ? null : value)],
     };
+
+    private static bool IsSection(Type type) =>
+        type.Namespace!.StartsWith("ServiceMesh", StringComparison.Ordinal) && type.Name.EndsWith("Options", StringComparison.Ordinal);
 
     private string DefaultCell() => Value is null ? XmlDocumentation.Default(this) : $"`{Words.InConfiguration(Value)}`";
 
@@ -67,7 +69,7 @@ internal sealed record OptionKey(string Name, PropertyInfo Property, object? Val
         : "";
 }
 
-/// <summary>Values in words and as configuration writes them.</summary>
+/// <summary>Formats values in words, and as they are written in the configuration.</summary>
 internal static class Words
 {
     private static readonly (TimeSpan Unit, string One, string Many)[] s_units =

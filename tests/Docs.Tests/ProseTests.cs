@@ -5,7 +5,7 @@ namespace ServiceMesh.Docs.Tests;
 
 public sealed partial class ProseTests
 {
-    // The one file outside the repository that the README may name: Debian has it everywhere.
+    // The only file outside the repository that the README may name: every Debian has it.
     private const string ExampleFile = "/usr/share/common-licenses/GPL-3";
 
     [Test]
@@ -13,15 +13,22 @@ public sealed partial class ProseTests
     {
         var commands = Repository.Documents.Single(d => d.Path == "README.md").Blocks.Where(b => b.Language == "bash").Select(b => b.Text);
         Assert.That(commands, Is.EqualTo(
-            [$"dotnet run --project samples/WordCount -- {ExampleFile}", "./test.sh", "dotnet pack ServiceMesh.sln -c Release -o artifacts"]));
+            [
+                $"dotnet run --project samples/WordCount -- {ExampleFile}",
+                "./test.sh",
+                "dotnet pack ServiceMesh.sln -c Release -o artifacts",
+            ]));
     }
 
     [Test]
-    public void Every_command_names_what_exists()
+    public void Every_command_names_an_existing_path()
     {
         var commands = Repository.Documents.SelectMany(d => d.Blocks).Where(b => b.Language == "bash")
-            .SelectMany(b => b.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries));
-        Assert.That(commands.Where(c => Command().Match(c) is not { Success: true } match || !Path.Exists(Repository.FullPath(match.Groups[1].Value))), Is.Empty);
+            .SelectMany(b => b.Text.Replace("\\\n", "", StringComparison.Ordinal).Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        Assert.That(
+            commands.Where(c =>
+                Command().Match(c) is not { Success: true } match || !Path.Exists(Repository.FullPath(match.Groups[1].Value))),
+            Is.Empty);
     }
 
     [Test]
@@ -37,7 +44,7 @@ public sealed partial class ProseTests
     }
 
     [Test]
-    public void Every_decision_says_context_decision_and_consequences()
+    public void Every_decision_has_context_decision_and_consequences()
     {
         var decisions = Repository.Documents.Where(d => DecisionPath().IsMatch(d.Path)).ToArray();
         using (Assert.EnterMultipleScope())

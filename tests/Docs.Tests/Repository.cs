@@ -36,7 +36,7 @@ internal static class Repository
     }
 }
 
-/// <summary>A fenced block of a document, with the comment that stands above it.</summary>
+/// <summary>A fenced block of a document, with the comment above it.</summary>
 internal sealed record Block(string Document, int Line, string Language, string Text, string? Comment)
 {
     public override string ToString() => $"{Document}:{Line} ({Language})";
@@ -83,10 +83,12 @@ internal sealed partial class Document
 
     public IReadOnlyList<Block> Blocks { get; }
 
-    /// <summary>The rows of the one table whose first header cell is this, each as its cells; the header row first.</summary>
+    /// <summary>The rows of the table with this first header cell, each as its cells; the header row is first.</summary>
     public IReadOnlyList<string[]> Table(string firstHeader, string? section = null)
     {
-        var lines = section is null ? Prose : [.. Prose.SkipWhile(l => l != section).Skip(1).TakeWhile(l => !l.StartsWith("## ", StringComparison.Ordinal))];
+        var lines = section is null
+            ? Prose
+            : [.. Prose.SkipWhile(l => l != section).Skip(1).TakeWhile(l => !l.StartsWith("## ", StringComparison.Ordinal))];
         var rows = lines
             .SkipWhile(l => !l.StartsWith($"| {firstHeader} |", StringComparison.Ordinal))
             .TakeWhile(l => l.StartsWith('|'))
@@ -97,7 +99,7 @@ internal sealed partial class Document
             : throw new InvalidOperationException($"{Path} has no table that begins with '{firstHeader}'.");
     }
 
-    /// <summary>The anchors of its headings, as GitHub makes them.</summary>
+    /// <summary>The anchors of the headings, as GitHub generates them.</summary>
     public IReadOnlySet<string> Anchors()
     {
         var anchors = new HashSet<string>();
@@ -105,7 +107,8 @@ internal sealed partial class Document
         {
             var text = LinkOnly().Replace(heading.TrimStart('#').Trim(), "$1").Replace("`", "", StringComparison.Ordinal);
 #pragma warning disable CA1308 // Anchors are lower case.
-            var anchor = string.Concat(text.ToLowerInvariant().Where(c => char.IsLetterOrDigit(c) || c is ' ' or '-' or '_')).Replace(' ', '-');
+            var anchor = string.Concat(
+                text.ToLowerInvariant().Where(c => char.IsLetterOrDigit(c) || c is ' ' or '-' or '_')).Replace(' ', '-');
 #pragma warning restore CA1308
             for (var n = 0; !anchors.Add(n == 0 ? anchor : $"{anchor}-{n}"); n++)
             {
@@ -127,7 +130,7 @@ internal sealed partial class Document
     private static partial Regex LinkOnly();
 }
 
-/// <summary>Code without the indentation that it happens to have, so that a region and a block can be compared.</summary>
+/// <summary>Code without its common indentation, so that a region and a block can be compared.</summary>
 internal static class CodeText
 {
     public static string Dedent(IReadOnlyList<string> lines)

@@ -9,7 +9,7 @@ using Snippets;
 
 namespace ServiceMesh.Docs.Tests;
 
-/// <summary>The code that documents show does what they say.</summary>
+/// <summary>The code in the documents does what they say.</summary>
 public sealed class SnippetRunTests
 {
     private static readonly Reading s_coldest = new(1, "jan", 6, 11.5);
@@ -37,22 +37,25 @@ public sealed class SnippetRunTests
     }
 
     [Test]
-    public async Task A_serializer_of_another_library_carries_bodies_and_refuses_what_is_none()
+    public async Task A_serializer_of_another_library_carries_bodies_and_refuses_others()
     {
         await using var node = await TestNode.StartAsync(
-            mesh => mesh.AddInMemoryTransport().AddBrotli().AddHandler<FetchHandler>(Weather.Fetch), [("Serializer", "Brotli")], AddStations);
+            mesh => mesh.AddInMemoryTransport().AddBrotli().AddHandler<FetchHandler>(Weather.Fetch),
+            [("Serializer", "Brotli")],
+            AddStations);
         Assert.That(await node.Bus.RequestAsync(Weather.Fetch, "pune", Token), Has.Length.EqualTo(4));
         var brotli = new BrotliMessageSerializer(maxBytes: 100);
         Assert.That(() => brotli.Deserialize<Reading>("no"u8.ToArray()), Throws.TypeOf<MalformedBodyException>());
         Assert.That(brotli.Deserialize<string>(default), Is.Null);
         var output = new System.Buffers.ArrayBufferWriter<byte>();
         brotli.Serialize(new string('x', 1000), output);
-        Assert.That(() => brotli.Deserialize<string>(output.WrittenMemory), Throws.TypeOf<MalformedBodyException>(), "too large when unpacked");
+        Assert.That(
+            () => brotli.Deserialize<string>(output.WrittenMemory), Throws.TypeOf<MalformedBodyException>(), "too large when decompressed");
     }
 
     [TestCase("Json")]
     [TestCase("MessagePack")]
-    public async Task A_hierarchy_that_is_named_for_both_formats_travels_in_both(string serializer)
+    public async Task A_hierarchy_with_attributes_for_both_formats_travels_in_both(string serializer)
     {
         var turn = new RequestTopic<Shape, Shape>("shapes.turn");
         await using var node = await TestNode.StartAsync(
@@ -61,7 +64,7 @@ public sealed class SnippetRunTests
     }
 
     [Test]
-    public async Task Failures_are_told_apart_as_the_concepts_say()
+    public async Task Failures_are_described_by_their_kinds()
     {
         await using var node = await TestNode.StartAsync(
             mesh => mesh.AddInMemoryTransport().AddHandler<StrictFetchHandler>(Weather.Fetch), services: AddStations);
@@ -79,12 +82,13 @@ public sealed class SnippetRunTests
     }
 
     [Test]
-    public async Task Every_form_does_what_its_row_says()
+    public async Task Every_form_behaves_as_its_row_in_the_table_says()
     {
         var quota = true;
         await using var node = await TestNode.StartAsync(
             mesh => AddWeather(mesh)
-                .AddHandler(Archive.CheckQuota, (_, _) => quota ? Unit.Value : throw new ReplyException((StatusCode)402, "No quota is left."))
+                .AddHandler(
+                    Archive.CheckQuota, (_, _) => quota ? Unit.Value : throw new ReplyException((StatusCode)402, "No quota is left."))
                 .AddHandler(Archive.Fetch, (_, _) => new[] { s_hottest })
                 .AddHandler<ColdestHandler>(Archive.Coldest)
                 .AddHandler(Archive.Search, (query, _) => new[] { s_coldest with { Month = query.Unit, Day = query.Limit } }),
@@ -122,7 +126,7 @@ public sealed class SnippetRunTests
     }
 
     [Test]
-    public async Task A_failed_parallel_keeps_what_succeeded()
+    public async Task A_failed_parallel_form_keeps_the_successful_replies()
     {
         await using var node = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport()
             .AddHandler(Weather.Min, (readings, _) => readings[0]));
@@ -151,7 +155,7 @@ public sealed class SnippetRunTests
     }
 
     [Test]
-    public async Task A_watcher_hears_signals_by_pattern_until_it_leaves()
+    public async Task A_subscriber_receives_signals_by_pattern_until_it_unsubscribes()
     {
         await using var node = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport());
         using var output = new SignallingWriter();
@@ -174,13 +178,14 @@ public sealed class SnippetRunTests
         await node.Bus.RequestAsync(Weather.Fetch, "pune", Token);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(await output.FirstLine.WaitAsync(TimeSpan.FromSeconds(10), Token), Does.StartWith("weather.log: 4 readings of pune"));
+            Assert.That(
+                await output.FirstLine.WaitAsync(TimeSpan.FromSeconds(10), Token), Does.StartWith("weather.log: 4 readings of pune"));
             Assert.That(node.Bus.DescribeNode().Subscriptions.Select(s => s.Group), Does.Contain("printers"));
         }
     }
 
     [Test]
-    public async Task Only_who_sends_the_key_is_let_in()
+    public async Task Only_requests_with_the_key_are_handled()
     {
         var network = new InMemoryNetwork();
         await using var server = await TestNode.StartAsync(
@@ -210,7 +215,7 @@ public sealed class SnippetRunTests
     }
 
     [Test]
-    public async Task Errors_are_heard_or_drained_as_the_policy_says()
+    public async Task Errors_are_published_or_queued_by_the_policy()
     {
         using var output = new SignallingWriter();
         await using var publisher = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport().AddErrorPrinter(output));
@@ -245,14 +250,15 @@ public sealed class SnippetRunTests
         {
             await server.StartAsync(Token);
             await client.StartAsync(Token);
-            Assert.That(await client.Services.GetRequiredService<IServiceBus>().RequestAsync(Weather.Fetch, "pune", Token), Has.Length.EqualTo(4));
+            Assert.That(
+                await client.Services.GetRequiredService<IServiceBus>().RequestAsync(Weather.Fetch, "pune", Token), Has.Length.EqualTo(4));
             await client.StopAsync(Token);
             await server.StopAsync(Token);
         }
     }
 
     [Test]
-    public async Task Two_buses_are_told_apart_by_their_keys()
+    public async Task Two_buses_are_resolved_by_their_keys()
     {
         var builder = Host.CreateApplicationBuilder();
         Hosting.AddTwoBuses(builder);
@@ -282,14 +288,14 @@ public sealed class SnippetRunTests
     }
 
     [Test]
-    public async Task The_loopback_transport_is_one()
+    public async Task The_loopback_transport_carries_requests_and_signals()
     {
         using var output = new SignallingWriter();
         await using var node = await TestNode.StartAsync(
             mesh => AddHandlers(mesh.AddLoopbackTransport().AddHandler<LogPrinter>(Weather.EveryLog)),
             [("Transport", "Loopback")],
             s => AddStations(s.AddSingleton<TextWriter>(output)));
-        var nobody = await node.Bus.TryRequestAsync(Archive.Fetch, "pune", Token);
+        var unhandled = await node.Bus.TryRequestAsync(Archive.Fetch, "pune", Token);
         using var leave = CancellationTokenSource.CreateLinkedTokenSource(Token);
         var cancelled = new TaskCompletionSource();
         var entered = new TaskCompletionSource();
@@ -305,7 +311,7 @@ public sealed class SnippetRunTests
         await leave.CancelAsync();
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(nobody.Failure?.Kind, Is.EqualTo(FailureKind.NoHandler));
+            Assert.That(unhandled.Failure?.Kind, Is.EqualTo(FailureKind.NoHandler));
             await Assert.CatchAsync<OperationCanceledException>(() => waiting);
             Assert.That(async () => await cancelled.Task.WaitAsync(TimeSpan.FromSeconds(10), Token), Throws.Nothing);
             Assert.That(await node.Bus.ExecuteAsync(Compositions.Extremes, "pune", Token), Is.EqualTo([s_coldest, s_hottest]));
@@ -323,7 +329,7 @@ public sealed class SnippetRunTests
 
     private static void AddStations(IServiceCollection services) => services.AddScoped<IStations, Stations>();
 
-    /// <summary>Refuses the first request for a minimum as an overloaded node would.</summary>
+    /// <summary>Refuses the first request for a minimum, like an overloaded node.</summary>
     private sealed class BusyAtFirst : IHandlerMiddleware
     {
         private int _asked;
@@ -334,7 +340,7 @@ public sealed class SnippetRunTests
                 : next(context);
     }
 
-    /// <summary>Tells when the first line was written.</summary>
+    /// <summary>Completes a task when the first line is written.</summary>
     private sealed class SignallingWriter : StringWriter
     {
         private readonly TaskCompletionSource<string> _first = new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -35,7 +35,7 @@ public sealed partial class SnippetTests
     }
 
     [Test]
-    public void Files_that_blocks_come_from_are_part_of_the_solution()
+    public void The_files_of_code_blocks_are_part_of_the_solution()
     {
         var projects = File.ReadAllText(Repository.FullPath("ServiceMesh.sln"));
         foreach (var file in CSharp.Select(b => Region(b.Comment)?.File).OfType<string>().Distinct())
@@ -46,7 +46,7 @@ public sealed partial class SnippetTests
     }
 
     [Test]
-    public void Every_region_of_the_snippets_is_shown_somewhere()
+    public void Every_region_of_the_snippets_is_shown_in_a_document()
     {
         var shown = CSharp.Select(b => b.Comment!.Replace("snippet: ", "", StringComparison.Ordinal))
             .Concat(CodeReferences().Select(r => $"{r.File}#{r.Region}"));
@@ -68,15 +68,17 @@ public sealed partial class SnippetTests
     [Test]
     public void Every_document_that_the_xml_docs_name_exists()
     {
-        var named = SourcesOfLibraries().SelectMany(f => DocumentName().Matches(File.ReadAllText(Repository.FullPath(f)))).Select(m => m.Value).Distinct();
+        var named = SourcesOfLibraries()
+            .SelectMany(f => DocumentName().Matches(File.ReadAllText(Repository.FullPath(f)))).Select(m => m.Value).Distinct();
         Assert.That(named.Where(d => !File.Exists(Repository.FullPath(d))), Is.Empty);
     }
 
     [Test]
-    public void Every_block_says_its_language() =>
+    public void Every_block_has_a_language() =>
         Assert.That(Repository.Documents.SelectMany(d => d.Blocks).Where(b => !s_languages.Contains(b.Language)), Is.Empty);
 
-    private static IEnumerable<string> SourcesOfLibraries() => Repository.Sources.Where(f => f.StartsWith("src/", StringComparison.Ordinal));
+    private static IEnumerable<string> SourcesOfLibraries() =>
+        Repository.Sources.Where(f => f.StartsWith("src/", StringComparison.Ordinal));
 
     private static IEnumerable<(string From, string File, string Region)> CodeReferences() =>
         from file in SourcesOfLibraries()

@@ -8,7 +8,8 @@ internal static partial class XmlDocumentation
 {
     private static readonly Dictionary<string, XElement> s_summaries = new[] { "ServiceMesh", "ServiceMesh.Http", "ServiceMesh.Redis" }
         .SelectMany(assembly => XDocument.Load(Path.Combine(AppContext.BaseDirectory, $"{assembly}.xml")).Descendants("member"))
-        .Where(member => ((string)member.Attribute("name")!).StartsWith("P:ServiceMesh.", StringComparison.Ordinal) && member.Element("summary") is not null)
+        .Where(member => ((string)member.Attribute("name")!).StartsWith("P:ServiceMesh.", StringComparison.Ordinal))
+        .Where(member => member.Element("summary") is not null)
         .ToDictionary(member => (string)member.Attribute("name")!, member => member.Element("summary")!);
 
     /// <summary>The whole summary of an option in one line.</summary>
@@ -20,7 +21,7 @@ internal static partial class XmlDocumentation
             : throw new InvalidOperationException($"{name} has no summary.");
     }
 
-    /// <summary>The summary without what has columns of its own: range and default.</summary>
+    /// <summary>The summary without range and default, which have their own columns.</summary>
     public static string Meaning(OptionKey key)
     {
         var text = DefaultSentence().Replace(Summary(key), "");
@@ -32,7 +33,7 @@ internal static partial class XmlDocumentation
         return Spaces().Replace(text, " ").Trim().TrimEnd('.').Replace("|", "\\|", StringComparison.Ordinal);
     }
 
-    /// <summary>What the summary says happens when the option is not set.</summary>
+    /// <summary>The default that the summary states.</summary>
     public static string Default(OptionKey key) => DefaultSentence().Match(Summary(key)) is { Success: true } match
         ? match.Groups[1].Value.TrimEnd('.')
         : throw new InvalidOperationException($"The summary of {key.Name} does not end with 'Default: …'.");
@@ -41,7 +42,7 @@ internal static partial class XmlDocumentation
     {
         XText text => text.Value,
         XElement { Name.LocalName: "c" } code => $"`{code.Value}`",
-        XElement { Name.LocalName: "see" } link => $"`{NameOf((string?)link.Attribute("cref") ?? (string?)link.Attribute("langword") ?? "")}`",
+        XElement { Name.LocalName: "see" } link => $"`{NameOf((string?)link.Attribute("cref") ?? "")}`",
         XElement { Name.LocalName: "para" } paragraph => $" {string.Concat(paragraph.Nodes().Select(Markdown))} ",
         _ => throw new InvalidOperationException($"The table of keys cannot show {node}."),
     };

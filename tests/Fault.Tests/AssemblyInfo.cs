@@ -1,4 +1,4 @@
 using NUnit.Framework;
 
-// Tests that wait may do so beside each other, more of them than there are processors.
+// Tests that mostly wait may run in parallel, more of them than there are processors.
 [assembly: LevelOfParallelism(6)]

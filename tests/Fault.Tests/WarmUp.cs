@@ -3,16 +3,21 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Faults.Tests;
 
-/// <summary>Compiles what all tests run, before the first of them measures a time.</summary>
+/// <summary>Runs the code of all tests once, so that it is compiled before the first test measures a time.</summary>
 [SetUpFixture]
 public sealed class WarmUp
 {
+    private static readonly Fault[] s_faults =
+    [
+        Fault.None, Fault.Status500, Fault.HtmlErrorPage, Fault.Refused, Fault.ResetMidBody, Fault.SlowHeaders, Fault.SlowBody,
+    ];
+
     [OneTimeSetUp]
-    public async Task Ask_once_in_each_way()
+    public async Task Send_one_request_in_each_way()
     {
         foreach (var kind in Enum.GetValues<CallerKind>())
         {
-            foreach (var fault in new[] { Fault.None, Fault.Status500, Fault.HtmlErrorPage, Fault.Refused, Fault.ResetMidBody, Fault.SlowHeaders, Fault.SlowBody })
+            foreach (var fault in s_faults)
             {
                 await using var server = await FaultServer.StartAsync(fault);
                 await using var caller = await Caller.StartAsync(kind, [server], ("Timeouts:Attempt", "00:00:00.05"));

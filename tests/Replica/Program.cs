@@ -5,10 +5,12 @@ using Microsoft.Extensions.Logging;
 using ServiceMesh;
 using StackExchange.Redis;
 
-// One member of a group in a process of its own, which tests start, ask and kill. Its settings are arguments, as
+// One member of a group in its own process, which tests start, call and kill. Its settings are arguments, as
 // --ServiceMesh:Redis:Configuration HOST:PORT. It counts every request that its handler sees in the hash "handled" of the
-// same Redis, and signs it in the hash "by": both know what this process did after it is gone. Then it works for --Work
-// TIME and answers with its name; a negative request it keeps for as long as it may. With --Ask NUMBER it serves nothing, asks once and prints the answer.
+// same Redis, and writes its name to the hash "by", so that a test can read both after this process has ended. Then it works
+// for --Work TIME and answers with its name. It keeps a negative request until it is cancelled. With --Ask NUMBER it has no
+// handler, sends one
+// request and prints the answer.
 var work = new RequestTopic<int, string>("replica.work");
 
 var app = Host.CreateApplicationBuilder(args);
@@ -16,7 +18,7 @@ app.Logging.ClearProviders();
 var mesh = app.Services.AddServiceMesh(app.Configuration.GetSection("ServiceMesh")).AddRedisTransport();
 var number = app.Configuration.GetValue<int?>("Ask");
 
-// Connected after the bus: what keeps the bus from starting is what a test wants to hear.
+// Connected after the bus, because tests check why the bus did not start.
 var counting = new TaskCompletionSource<IDatabase>(TaskCreationOptions.RunContinuationsAsynchronously);
 if (number is null)
 {
@@ -25,7 +27,8 @@ if (number is null)
     mesh.AddHandler(work, async (id, context) =>
     {
         var counts = await counting.Task;
-        await Task.WhenAll(counts.HashIncrementAsync("handled", id), counts.HashSetAsync("by", id, name)).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        await Task.WhenAll(counts.HashIncrementAsync("handled", id), counts.HashSetAsync("by", id, name))
+            .ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         await Task.Delay(id < 0 ? Timeout.InfiniteTimeSpan : time, context.CancellationToken);
         return name;
     });
@@ -49,7 +52,7 @@ if (number is { } toAsk)
     return 0;
 }
 
-using var connection = await ConnectionMultiplexer.ConnectAsync(app.Configuration["ServiceMesh:Redis:Configuration"]);
+using var connection = await ConnectionMultiplexer.ConnectAsync(app.Configuration["ServiceMesh:Redis:Configuration"]!);
 counting.SetResult(connection.GetDatabase());
 Console.WriteLine("ready");
 await host.WaitForShutdownAsync();

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace ServiceMesh.Samples.Tests;
 
-/// <summary>The same count by grep, sort and uniq: what WordCount has to agree with.</summary>
+/// <summary>The same count by grep, sort and uniq, with which WordCount must agree.</summary>
 internal static class Coreutils
 {
     private const string Script =

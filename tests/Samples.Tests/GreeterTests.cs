@@ -12,10 +12,12 @@ public sealed class GreeterTests
         using var service = SampleProcess.Start(
             "Greeter", ["--ServiceMesh:Http:Listen", $"http://127.0.0.1:{port}", "--Logging:Console:LogToStandardErrorThreshold", "Trace"],
             SampleProcess.OutputOf("Greeter"));
-        await service.SaysAsync("Application started");
+        await service.WaitForErrorLineAsync("Application started");
 
         var caller = await SampleProcess.RunAsync(
-            "GreeterClient", ["--ServiceMesh:Http:Services:greetings:Address", $"static:127.0.0.1:{port}"], SampleProcess.OutputOf("GreeterClient"));
+            "GreeterClient",
+            ["--ServiceMesh:Http:Services:greetings:Address", $"static:127.0.0.1:{port}"],
+            SampleProcess.OutputOf("GreeterClient"));
         await service.TerminateAsync();
 
         Assert.That(caller.Out, Is.EqualTo(["Hello, Pune!"]), caller.ToString);
@@ -24,13 +26,13 @@ public sealed class GreeterTests
     }
 
     [Test]
-    public async Task The_same_two_programs_talk_over_Redis_by_one_key()
+    public async Task The_same_two_programs_use_Redis_when_the_configuration_names_it()
     {
         await using var redis = await RedisServer.StartAsync();
         string[] overRedis = ["--ServiceMesh:Transport", "Redis", "--ServiceMesh:Redis:Configuration", redis.Address];
         using var service = SampleProcess.Start(
             "Greeter", [.. overRedis, "--Logging:Console:LogToStandardErrorThreshold", "Trace"], SampleProcess.OutputOf("Greeter"));
-        await service.SaysAsync("Application started");
+        await service.WaitForErrorLineAsync("Application started");
 
         var caller = await SampleProcess.RunAsync("GreeterClient", overRedis, SampleProcess.OutputOf("GreeterClient"));
 

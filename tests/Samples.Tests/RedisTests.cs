@@ -17,7 +17,7 @@ public sealed class RedisTests(string wire)
 
     [TestCase("WordCount", "/usr/share/common-licenses/GPL-3")]
     [TestCase("Weather", "oslo")]
-    public async Task Two_servers_and_a_client_print_what_one_process_prints(string sample, string argument)
+    public async Task Two_servers_and_a_client_print_the_same_as_one_process(string sample, string argument)
     {
         var alone = await SampleProcess.RunAsync(sample, argument);
         using var first = await ServerAsync(sample);
@@ -33,7 +33,7 @@ public sealed class RedisTests(string wire)
         {
             Assert.That(alone.Out, Has.Length.EqualTo(sample == "WordCount" ? 3 : 4), alone.ToString);
             Assert.That(together.Out, Is.EqualTo(alone.Out), together.ToString);
-            Assert.That(together.Error, Is.Empty, "a client serves nothing, so it hears no log lines");
+            Assert.That(together.Error, Is.Empty, "a client has no handlers, so it receives no log lines");
             Assert.That(stopped.ExitCode, Is.Zero, stopped.ToString);
             Assert.That(withOne.Out, Is.EqualTo(alone.Out), withOne.ToString);
             Assert.That((await second.EndAsync()).ExitCode, Is.Zero);
@@ -41,7 +41,7 @@ public sealed class RedisTests(string wire)
     }
 
     [Test]
-    public async Task A_client_alone_is_told_that_nobody_serves()
+    public async Task A_client_without_a_server_reports_404_in_one_line()
     {
         var run = await ClientAsync("WordCount", "any");
 
@@ -50,25 +50,26 @@ public sealed class RedisTests(string wire)
     }
 
     [Test]
-    public async Task Without_Redis_it_says_in_one_line_what_it_cannot_reach_and_which_key_says_so()
+    public async Task A_sample_without_Redis_names_the_address_and_its_key_in_one_line()
     {
-        var nobody = $"127.0.0.1:{FreePort.Next()}";
+        var closedAddress = $"127.0.0.1:{FreePort.Next()}";
 
         var run = await SampleProcess.RunAsync("WordCount", "any", "--ServiceMesh:Transport", "Redis",
-            "--ServiceMesh:Redis:Configuration", nobody, "--ServiceMesh:Redis:ConnectTimeout", "00:00:02");
+            "--ServiceMesh:Redis:Configuration", closedAddress, "--ServiceMesh:Redis:ConnectTimeout", "00:00:02");
 
         Assert.That(run.ExitCode, Is.EqualTo(2), run.ToString);
-        Assert.That(run.OnlyError, Does.Contain(nobody).And.Contain("ServiceMesh:Redis:Configuration"));
+        Assert.That(run.OnlyError, Does.Contain(closedAddress).And.Contain("ServiceMesh:Redis:Configuration"));
     }
 
     private async Task<SampleProcess> ServerAsync(string sample)
     {
         var server = SampleProcess.Start(sample, ["--Role", "Server", .. OverRedis()]);
-        await server.SaysAsync("serves over Redis");
+        await server.WaitForErrorLineAsync("serves over Redis");
         return server;
     }
 
-    private Task<Run> ClientAsync(string sample, string argument) => SampleProcess.RunAsync(sample, [argument, "--Role", "Client", .. OverRedis()]);
+    private Task<Run> ClientAsync(string sample, string argument) =>
+        SampleProcess.RunAsync(sample, [argument, "--Role", "Client", .. OverRedis()]);
 
     private string[] OverRedis() =>
         ["--ServiceMesh:Transport", "Redis", "--ServiceMesh:Redis:Configuration", _redis.Address, "--ServiceMesh:Redis:Wire", wire];

@@ -3,7 +3,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Samples.Tests;
 
-/// <summary>How a sample ended and what it printed.</summary>
+/// <summary>The exit code and the output of a sample.</summary>
 internal sealed record Run(int ExitCode, string[] Out, string[] Error)
 {
     public string OnlyError => Error.Length == 1 ? Error[0] : throw new AssertionException($"Expected one line on stderr: {this}");
@@ -11,10 +11,10 @@ internal sealed record Run(int ExitCode, string[] Out, string[] Error)
     public override string ToString() => $"exit code {ExitCode}\nstdout:\n{string.Join('\n', Out)}\nstderr:\n{string.Join('\n', Error)}";
 }
 
-/// <summary>A built sample as a process of its own, as a user runs it.</summary>
+/// <summary>A built sample in a separate process, as a user runs it.</summary>
 internal sealed class SampleProcess : IDisposable
 {
-    // Nothing here takes seconds; whatever takes a minute hangs.
+    // A sample takes less than some seconds, so one that takes a minute hangs.
     private static readonly TimeSpan s_failsafe = TimeSpan.FromMinutes(1);
 
     private readonly Process _process;
@@ -32,7 +32,7 @@ internal sealed class SampleProcess : IDisposable
     /// <summary>The working copy that these tests were built from.</summary>
     public static string Repository { get; } = Above(AppContext.BaseDirectory, "ServiceMesh.sln");
 
-    /// <summary>Where a sample was built, in the configuration of these tests: <c>bin/CONFIGURATION/net10.0</c>.</summary>
+    /// <summary>The output folder of a sample, in the configuration of these tests: <c>bin/CONFIGURATION/net10.0</c>.</summary>
     public static string OutputOf(string sample)
     {
         var own = new DirectoryInfo(AppContext.BaseDirectory);
@@ -47,7 +47,8 @@ internal sealed class SampleProcess : IDisposable
         return await process.EndAsync();
     }
 
-    public static SampleProcess Start(string sample, string[] args, string? directory = null, params (string Key, string Value)[] environment)
+    public static SampleProcess Start(
+        string sample, string[] args, string? directory = null, params (string Key, string Value)[] environment)
     {
         var start = new ProcessStartInfo("dotnet", [Path.Combine(OutputOf(sample), $"{sample}.dll"), .. args])
         {
@@ -65,7 +66,7 @@ internal sealed class SampleProcess : IDisposable
     }
 
     /// <summary>Waits for a line on stderr that contains the text.</summary>
-    public async Task<string> SaysAsync(string text)
+    public async Task<string> WaitForErrorLineAsync(string text)
     {
         while (await _process.StandardError.ReadLineAsync(_failsafe.Token) is { } line)
         {
@@ -76,17 +77,17 @@ internal sealed class SampleProcess : IDisposable
             }
         }
 
-        throw new AssertionException($"It ended without saying '{text}': {await EndAsync()}");
+        throw new AssertionException($"The process ended without the line '{text}' on stderr: {await EndAsync()}");
     }
 
-    /// <summary>Asks it to stop, as a service manager does.</summary>
+    /// <summary>Sends SIGTERM, as a service manager does.</summary>
     public async Task TerminateAsync()
     {
         using var kill = Process.Start("sh", ["-c", $"kill -TERM {_process.Id}"]);
         await kill.WaitForExitAsync(_failsafe.Token);
     }
 
-    /// <summary>Waits until it has ended by itself.</summary>
+    /// <summary>Waits until the process has ended by itself.</summary>
     public async Task<Run> EndAsync()
     {
         var rest = await _process.StandardError.ReadToEndAsync(_failsafe.Token);

@@ -1,6 +1,6 @@
 namespace ServiceMesh.Samples.Tests;
 
-/// <summary>Files for one test, gone after it.</summary>
+/// <summary>Files for one test, deleted after it.</summary>
 internal sealed class TemporaryDirectory : IDisposable
 {
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("servicemesh-samples-");

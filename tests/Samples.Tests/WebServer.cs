@@ -4,7 +4,7 @@ using System.Text;
 
 namespace ServiceMesh.Samples.Tests;
 
-/// <summary>Answers every GET on a free loopback port with the same text, or keeps it waiting.</summary>
+/// <summary>A server on a free loopback port that answers every GET with the same text, or never answers.</summary>
 internal sealed class WebServer : IDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -19,7 +19,7 @@ internal sealed class WebServer : IDisposable
 
     public string Url => $"http://{_listener.LocalEndpoint}/text";
 
-    /// <summary>Ends when the first request is here.</summary>
+    /// <summary>Completes when the first request has arrived.</summary>
     public Task Asked => _asked.Task;
 
     public static WebServer Answering(string text, string status = "200 OK") =>
@@ -56,7 +56,7 @@ internal sealed class WebServer : IDisposable
         }
         catch (Exception failure) when (failure is SocketException or ObjectDisposedException or IOException)
         {
-            // Disposed, or the client left.
+            // The server was disposed, or the client has disconnected.
         }
     }
 }

@@ -7,13 +7,13 @@ using NUnit.Framework;
 
 namespace ServiceMesh.MessagePack.Tests;
 
-/// <summary>Which members of a type travel, and under which names.</summary>
+/// <summary>Which members of a type are serialized, and under which names.</summary>
 public sealed class ContractTests
 {
     private readonly MessagePackMessageSerializer _packed = new();
 
     [Test]
-    public void Public_members_travel_by_their_names_and_private_ones_do_not()
+    public void Public_members_are_serialized_by_their_names_and_private_ones_are_not()
     {
         Assert.That(_packed.Hex(new Account { Owner = "o" }), Is.EqualTo(_packed.Hex(new Dictionary<string, string> { ["Owner"] = "o" })));
         var back = _packed.FromHex<Account>("82 a54f776e6572 a16f a75f736563726574 a178")!;
@@ -28,7 +28,7 @@ public sealed class ContractTests
     }
 
     [Test]
-    public void Keys_of_a_marked_type_decide_also_for_what_is_not_public()
+    public void The_keys_of_a_marked_type_apply_to_members_that_are_not_public_too()
     {
         Assert.That(_packed.Hex(new Keyed(1, "b")), Is.EqualTo("92" + "01" + "a162"));
         Assert.That(_packed.Back(new Keyed(1, "b"))!.ToString(), Is.EqualTo("1 b"));
@@ -46,21 +46,22 @@ public sealed class ContractTests
     [Test]
     public void A_union_names_the_types_of_a_hierarchy()
     {
-        Assert.That(_packed.Hex<Animal>(new Dog { Name = "d", Barks = 2 }), Is.EqualTo("92" + "00" + "82" + "a44e616d65" + "a164" + "a54261726b73" + "02"));
+        var dog = new Dog { Name = "d", Barks = 2 };
+        Assert.That(_packed.Hex<Animal>(dog), Is.EqualTo("92" + "00" + "82" + "a44e616d65" + "a164" + "a54261726b73" + "02"));
         Assert.That(_packed.Back<Animal>(new Cat { Name = "c" }), Is.EqualTo(new Cat { Name = "c" }));
-        Assert.That(_packed.Back(new Animal?[] { new Dog { Name = "d" }, null }), Is.EqualTo(new Animal?[] { new Dog { Name = "d" }, null }));
-        Assert.That(() => _packed.FromHex<Animal>("92 05 80"), Throws.TypeOf<MalformedBodyException>(), "a number that the union does not have");
+        Assert.That(_packed.Back(new Animal?[] { dog, null }), Is.EqualTo(new Animal?[] { dog, null }));
+        Assert.That(() => _packed.FromHex<Animal>("92 05 80"), Throws.TypeOf<MalformedBodyException>(), "an unknown number");
     }
 
     [Test]
-    public void The_attributes_of_System_Text_Json_mean_nothing()
+    public void The_attributes_of_System_Text_Json_are_ignored()
     {
         Assert.That(_packed.Hex(new Decorated { A = 1, B = 2 }), Is.EqualTo("82" + "a141" + "01" + "a142" + "02"));
         Assert.That(_packed.FromHex<Decorated>("81 a161 05")!.A, Is.Zero, "the name of JsonPropertyName is unknown here");
     }
 
     [Test]
-    public void Unknown_members_are_passed_over_and_missing_ones_keep_their_default()
+    public void Unknown_members_are_skipped_and_missing_ones_keep_their_default()
     {
         Assert.That(_packed.FromHex<FormTests.Point>("83 a17a 91c0 a158 01 a159 02"), Is.EqualTo(new FormTests.Point(1, 2)));
         Assert.That(_packed.FromHex<FormTests.Point>("81 a158 01"), Is.EqualTo(new FormTests.Point(1, 0)));
@@ -68,16 +69,20 @@ public sealed class ContractTests
     }
 
     [Test]
-    public void The_resolver_of_the_application_is_asked_first_and_the_default_follows()
+    public void A_formatter_that_a_type_names_is_used() =>
+        Assert.That(_packed.Hex(new Counting { 7, 8 }), Is.EqualTo("02"));
+
+    [Test]
+    public void The_resolver_of_the_application_takes_precedence_over_the_default()
     {
         var packed = new MessagePackMessageSerializer(new() { Resolver = CompositeResolver.Create(new Backwards()) });
         Assert.That(packed.Hex("abc"), Is.EqualTo("a3" + "636261"));
         Assert.That(packed.Back(new FormTests.Point(1, 2)), Is.EqualTo(new FormTests.Point(1, 2)));
-        Assert.That(packed.Hex(new Full(1, "ab") { Must = 2 }), Does.Contain("a2" + "6261"), "also for a member");
+        Assert.That(packed.Hex(new Full(1, "ab") { Must = 2 }), Does.Contain("a2" + "6261"), "for a member too");
     }
 
     [Test]
-    public void A_resolver_that_knows_everything_leaves_the_types_of_the_bus_alone()
+    public void A_resolver_for_all_types_does_not_apply_to_the_types_of_the_bus()
     {
         var packed = new MessagePackMessageSerializer(new() { Resolver = ContractlessStandardResolver.Instance });
         Assert.That(packed.Hex(Unit.Value), Is.EqualTo("80"));
@@ -85,7 +90,7 @@ public sealed class ContractTests
     }
 
     [Test]
-    public void Settings_that_are_changed_later_change_nothing()
+    public void Changes_of_the_settings_after_registration_have_no_effect()
     {
         var settings = new MessagePackSerializerSettings();
         var packed = new MessagePackMessageSerializer(settings);
@@ -203,6 +208,17 @@ public sealed class ContractTests
 
         [JsonIgnore]
         public int B { get; set; }
+    }
+
+    [MessagePackFormatter(typeof(HowMany))]
+    public sealed class Counting : List<int>;
+
+    public sealed class HowMany : IMessagePackFormatter<Counting?>
+    {
+        public void Serialize(ref MessagePackWriter writer, Counting? value, MessagePackSerializerOptions options) =>
+            writer.Write(value!.Count);
+
+        public Counting? Deserialize(ref MessagePackReader reader, MessagePackSerializerOptions options) => [reader.ReadInt32()];
     }
 
     private sealed class Backwards : IMessagePackFormatter<string?>

@@ -10,8 +10,8 @@ using NUnit.Framework;
 namespace ServiceMesh.MessagePack.Tests;
 
 /// <summary>
-/// Agreement with <c>@msgpack/msgpack</c>, run by Node, in both directions: what one writes the other reads as the same value.
-/// A value travels to Node in words, so neither sees the other's bytes before it has written its own.
+/// Agreement with <c>@msgpack/msgpack</c>, run by Node, in both directions: each reads the values that the other writes.
+/// A value is sent to Node in words, so neither side sees the bytes of the other before it has written its own.
 /// </summary>
 public sealed class ForeignTests
 {
@@ -22,7 +22,7 @@ public sealed class ForeignTests
     private readonly Random _random = new(20260131);
 
     [Test]
-    public async Task Each_reads_the_values_that_the_other_writes()
+    public async Task Each_implementation_reads_the_values_that_the_other_writes()
     {
         Case[] cases =
         [
@@ -42,42 +42,53 @@ public sealed class ForeignTests
             var answer = JsonNode.Parse(answers[i])!;
             var theirs = (string)answer["bytes"]!;
             var which = $"case {i}, {Cut(cases[i].Words.ToJsonString())}";
-            Assert.That(JsonNode.DeepEquals(answer["value"], cases[i].Words), Is.True, () => $"{which}: Node reads {Cut(answer["value"]!.ToJsonString())}");
-            Assert.That(cases[i].IsReadFrom(Convert.FromHexString(theirs)), Is.True, () => $"{which}: read here differently from {Cut(theirs)}");
+            Assert.That(
+                JsonNode.DeepEquals(answer["value"], cases[i].Words), Is.True,
+                () => $"{which}: Node reads {Cut(answer["value"]!.ToJsonString())}");
+            Assert.That(
+                cases[i].IsReadFrom(Convert.FromHexString(theirs)), Is.True, () => $"{which}: read here differently from {Cut(theirs)}");
         }
     }
 
-    /// <summary>A value in words, as bytes that are written here, and whether other bytes are read here as the same value.</summary>
+    /// <summary>
+    /// A value in words, its bytes from this serializer, and a test whether this serializer reads other bytes as the same value.
+    /// </summary>
     private sealed record Case(JsonArray Words, byte[] Bytes, Predicate<byte[]> IsReadFrom);
 
-    // As large as the headers of texts, bytes, arrays and maps can be told apart by.
+    // The sizes at which the headers of texts, bytes, arrays and maps change.
     private IEnumerable<Case> Sizes()
     {
         foreach (var size in (int[])[0, 1, 15, 16, 31, 32, 255, 256, 65_535, 65_536])
         {
             var (text, bytes) = (new string('x', size), new byte[size]);
             yield return new(["str", text], _packed.Bytes(text), body => _packed.Deserialize<string>(body) == text);
-            yield return new(["bin", Convert.ToHexStringLower(bytes)], _packed.Bytes(bytes), body => _packed.Deserialize<byte[]>(body)!.AsSpan().SequenceEqual(bytes));
-            yield return JsonCase(new JsonArray([.. Enumerable.Repeat(0, size).Select(_ => (JsonNode?)null)]));
-            yield return JsonCase(new JsonObject(Enumerable.Range(0, size).Select(i => KeyValuePair.Create($"k{i}", (JsonNode?)JsonValue.Create(true)))));
+            yield return new(
+                ["bin", Convert.ToHexStringLower(bytes)],
+                _packed.Bytes(bytes),
+                body => _packed.Deserialize<byte[]>(body)!.AsSpan().SequenceEqual(bytes));
+            yield return JsonCase(new JsonArray([.. Enumerable.Repeat<JsonNode?>(null, size)]));
+            var members = Enumerable.Range(0, size).Select(i => KeyValuePair.Create<string, JsonNode?>($"k{i}", true));
+            yield return JsonCase(new JsonObject(members));
         }
     }
 
     private Case JsonCase(JsonNode? json)
     {
         var element = JsonSerializer.SerializeToElement(json);
-        return new(WordsOf(element), _packed.Bytes(element), body => JsonElement.DeepEquals(_packed.Deserialize<JsonElement>(body), element));
+        return new(
+            WordsOf(element), _packed.Bytes(element), body => JsonElement.DeepEquals(_packed.Deserialize<JsonElement>(body), element));
     }
 
     private Case ParcelCase()
     {
         var parcel = AnyParcel();
-        return new(WordsOf(parcel), _packed.Bytes(parcel), body => _packed.Bytes(_packed.Deserialize<Parcel>(body)).AsSpan().SequenceEqual(_packed.Bytes(parcel)));
+        var bytes = _packed.Bytes(parcel);
+        return new(WordsOf(parcel), bytes, body => _packed.Bytes(_packed.Deserialize<Parcel>(body)).AsSpan().SequenceEqual(bytes));
     }
 
     private Parcel AnyParcel() => new(new Guid(AnyBytes(16)), AnyText())
     {
-        At = DateTime.UnixEpoch.AddTicks(_random.NextInt64(-62_135_596_800, 253_402_300_800) * TimeSpan.TicksPerSecond + _random.Next(10_000_000)),
+        At = DateTime.UnixEpoch.AddSeconds(_random.NextInt64(-62_135_596_800, 253_402_300_800)).AddTicks(_random.Next(10_000_000)),
         Posted = new(2026, 1, _random.Next(1, 29), 1, 2, 3, TimeSpan.FromMinutes(_random.Next(-840, 840))),
         Took = TimeSpan.FromTicks(AnyLong()),
         Cost = new decimal(_random.Next(), _random.Next(), _random.Next(), _random.Next(2) == 0, (byte)_random.Next(29)),
@@ -92,7 +103,7 @@ public sealed class ForeignTests
         Shape = _random.Next(2) == 0 ? new Box { Width = _random.Next() } : new Tube { Length = AnyLong() },
     };
 
-    // What docs/serialization.md says of each type.
+    // The form of each type in docs/serialization.md.
     private static JsonArray WordsOf(Parcel parcel) => Map(
         ("Id", ["str", parcel.Id.ToString()]),
         ("Text", ["str", parcel.Text]),
@@ -116,7 +127,8 @@ public sealed class ForeignTests
     {
         JsonValueKind.Null => ["nil"],
         JsonValueKind.String => ["str", value.GetString()],
-        JsonValueKind.Number => value.TryGetInt64(out var integer) ? Int(integer) : value.TryGetUInt64(out var large) ? Int(large) : Float(value.GetDouble()),
+        JsonValueKind.Number =>
+            value.TryGetInt64(out var integer) ? Int(integer) : value.TryGetUInt64(out var large) ? Int(large) : Float(value.GetDouble()),
         JsonValueKind.Array => ["array", new JsonArray([.. value.EnumerateArray().Select(WordsOf)])],
         JsonValueKind.Object => Map([.. value.EnumerateObject().Select(p => (p.Name, WordsOf(p.Value)))]),
         _ => ["bool", value.GetBoolean()],
@@ -154,7 +166,7 @@ public sealed class ForeignTests
         _ => new JsonObject(Enumerable.Range(0, _random.Next(20)).Select(i => KeyValuePair.Create($"{AnyText()}#{i}", AnyJson(depth - 1)))),
     };
 
-    // Around the powers of two, where the forms change, up to both ends.
+    // Values around the powers of two, where the forms change, up to the smallest and the largest.
     private long AnyLong()
     {
         var near = ((Int128)1 << _random.Next(64)) + _random.Next(-3, 3);

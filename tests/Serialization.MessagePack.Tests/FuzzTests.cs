@@ -8,16 +8,16 @@ using NUnit.Framework;
 
 namespace ServiceMesh.MessagePack.Tests;
 
-/// <summary>Random bytes, and good bodies with faults.</summary>
+/// <summary>Random bytes, and valid bodies with faults.</summary>
 public sealed class FuzzTests
 {
     private const int Inputs = 200_000;
-    private const int MostBytesForAnInput = 1 << 20;
+    private const int MaxBytesForAnInput = 1 << 20;
 
     private static readonly MessagePackMessageSerializer s_packed = new();
     private static readonly Guid s_id = new("00112233-4455-6677-8899-aabbccddeeff");
 
-    /// <summary>One type with a good body of it, and whether other bytes are refused as that type.</summary>
+    /// <summary>A type with a valid body, and a test whether other bytes are refused as that type.</summary>
     private sealed record Target(byte[] Body, Func<byte[], bool> IsRefused);
 
     private static readonly Target[] s_targets =
@@ -50,7 +50,7 @@ public sealed class FuzzTests
         Of(new List<Uri?> { new("http://a/b"), null }),
         Of(new Version(1, 2, 3)),
         Of("grüße, 世界 🌍".ToCharArray()),
-        Of(new ErrorReport { Topic = "t", Status = 1, Error = "e", MessageId = "m", Sender = "s", Node = "n", Time = DateTimeOffset.UnixEpoch }),
+        Of(new ErrorReport { Topic = "t", Status = 1, Error = "e", MessageId = "m", Sender = "s", Node = "n", Time = default }),
     ];
 
     [Test]
@@ -79,7 +79,7 @@ public sealed class FuzzTests
                 }
 
                 var taken = GC.GetAllocatedBytesForCurrentThread() - before;
-                if (taken > MostBytesForAnInput)
+                if (taken > MaxBytesForAnInput)
                 {
                     throw new AssertionException($"Input {i}, {Convert.ToHexString(input)}: {taken} bytes");
                 }
@@ -87,32 +87,32 @@ public sealed class FuzzTests
         });
 
         TestContext.Out.WriteLine($"{refused:N0} of {Inputs:N0} inputs were refused, in {clock.Elapsed.TotalSeconds:N1} s.");
-        Assert.That(refused, Is.InRange(Inputs / 4, Inputs - (Inputs / 100)), "some are refused and some are not, or nothing was tried");
+        Assert.That(refused, Is.InRange(Inputs / 4, Inputs - (Inputs / 100)), "the inputs must include refused and accepted bodies");
         Assert.That(clock.Elapsed, Is.LessThan(TimeSpan.FromMinutes(2)));
     }
 
     [Test]
-    public void The_outline_of_a_body_is_judged_as_the_library_judges_it()
+    public void The_check_of_a_bodys_structure_agrees_with_the_library()
     {
         var random = new Random(20260131);
         var whole = 0;
         for (var i = 0; i < Inputs / 4; i++)
         {
             var input = random.Next(4) == 0 ? Random(random) : Mutated(s_targets[i % s_targets.Length].Body, random);
-            var complaint = BodyStructure.Complaint(input, maxDepth: 500);
-            if (complaint is null)
+            var problem = BodyStructure.Complaint(input, maxDepth: 500);
+            if (problem is null)
             {
                 Assert.That(IsOneValue(input), Is.True, () => Convert.ToHexString(input));
                 whole++;
             }
             else if (IsOneValue(input))
             {
-                // In the headers with four bytes of count, the library takes 2^31 and more for less than nothing.
-                Assert.That(input.Any(b => b is 0xdd or 0xdf), Is.True, () => $"{Convert.ToHexString(input)}: {complaint}");
+                // The library reads a count of four bytes from 2^31 on as a negative number.
+                Assert.That(input.Any(b => b is 0xdd or 0xdf), Is.True, () => $"{Convert.ToHexString(input)}: {problem}");
             }
         }
 
-        Assert.That(whole, Is.GreaterThan(Inputs / 40), "some are whole");
+        Assert.That(whole, Is.GreaterThan(Inputs / 40), "some inputs are complete");
     }
 
     private static bool IsOneValue(byte[] body)
@@ -167,7 +167,7 @@ public sealed class FuzzTests
                     bytes.RemoveRange(at, random.Next(Math.Min(4, bytes.Count - at)) + 1);
                     break;
                 case 3:
-                    bytes.Insert(at, (byte)random.Next(0xc0, 0xe0)); // a code, rather than a number
+                    bytes.Insert(at, (byte)random.Next(0xc0, 0xe0)); // a format code, which is not a small number
                     break;
                 default:
                     bytes.InsertRange(at, bytes.GetRange(at, random.Next(Math.Min(8, bytes.Count - at))));

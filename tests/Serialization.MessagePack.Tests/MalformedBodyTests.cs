@@ -5,7 +5,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.MessagePack.Tests;
 
-/// <summary>Whatever the library throws while it reads is a malformed body, and so status 400.</summary>
+/// <summary>Every exception of the library while it reads becomes a MalformedBodyException, and so status 400.</summary>
 public sealed class MalformedBodyTests
 {
     private readonly MessagePackMessageSerializer _packed = new();
@@ -17,7 +17,7 @@ public sealed class MalformedBodyTests
         AssertMalformed<FormTests.Point>("81 a158 a161", "at byte 4 of 5"); // a text for a number
         AssertMalformed<string>("a3 61", "ends in the value that begins at byte 1, after 2 bytes"); // the end of the stream
         AssertMalformed<FormTests.Point>("82 a158", "has 4 elements, and 2 bytes are left");
-        AssertMalformed<int>("c1", "there is no value 0xc1, at byte 1");
+        AssertMalformed<int>("c1", "0xc1 does not begin a value, at byte 1");
         AssertMalformed<object>("c7 03 64 010203", "at byte"); // the typeless extension
         AssertMalformed<int[]>("d4 62 00", "at byte"); // the extension of compression
         AssertMalformed<ContractTests.Animal>("92 05 80", "not for Animal"); // an unknown type of a union
@@ -35,12 +35,13 @@ public sealed class MalformedBodyTests
     [TestCase("00 c1")]
     [TestCase("80 80")]
     public void Bytes_after_the_value_are_refused(string hex) =>
-        Assert.That(() => _packed.FromHex<JsonElement>(hex), Throws.TypeOf<MalformedBodyException>().With.Message.Contains("1 bytes are left over after the value, which ends at byte 1"));
+        AssertMalformed<JsonElement>(hex, "1 bytes are left over after the value, which ends at byte 1");
 
     [Test]
-    public void The_message_gives_type_and_position_and_never_the_content()
+    public void The_message_names_type_and_position_and_never_the_content()
     {
-        var failure = Assert.Throws<MalformedBodyException>(() => _packed.Deserialize<FormTests.Point>(_packed.Bytes(new Dictionary<string, string> { ["X"] = "topsecret" })))!;
+        var map = _packed.Bytes(new Dictionary<string, string> { ["X"] = "topsecret" });
+        var failure = Assert.Throws<MalformedBodyException>(() => _packed.Deserialize<FormTests.Point>(map))!;
         Assert.That(failure.Message, Does.Contain("Point").And.Contain("byte").And.Not.Contain("topsecret"));
         failure = Assert.Throws<MalformedBodyException>(() => _packed.Deserialize<decimal>(_packed.Bytes("topsecret")))!;
         Assert.That(failure.Message, Does.Contain("Decimal").And.Not.Contain("topsecret"));
@@ -53,7 +54,8 @@ public sealed class MalformedBodyTests
         var texts = new RequestTopic<string, string>("malformed.ask");
         var numbers = new RequestTopic<int, string>("malformed.ask");
         await using var node = await TestNode.StartAsync(
-            mesh => mesh.AddInMemoryTransport().AddMessagePackSerializer().AddHandler(numbers, (_, _) => $"{++calls}"), [("Serializer", "MessagePack")]);
+            mesh => mesh.AddInMemoryTransport().AddMessagePackSerializer().AddHandler(numbers, (_, _) => $"{++calls}"),
+            [("Serializer", "MessagePack")]);
 
         var reply = await node.Bus.TryRequestAsync(texts, "no number");
 
@@ -61,8 +63,8 @@ public sealed class MalformedBodyTests
         Assert.That(reply.Failure.Message, Does.Contain("not for Int32"));
     }
 
-    private void AssertMalformed<T>(string hex, string said) =>
-        Assert.That(() => _packed.FromHex<T>(hex), Throws.TypeOf<MalformedBodyException>().With.Message.Contains(said), hex);
+    private void AssertMalformed<T>(string hex, string expected) =>
+        Assert.That(() => _packed.FromHex<T>(hex), Throws.TypeOf<MalformedBodyException>().With.Message.Contains(expected), hex);
 
     public sealed record Age
     {

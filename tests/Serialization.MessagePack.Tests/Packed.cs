@@ -2,7 +2,7 @@ using System.Buffers;
 
 namespace ServiceMesh.MessagePack.Tests;
 
-/// <summary>Short ways from values to bytes and back.</summary>
+/// <summary>Short forms for serialization to bytes and back.</summary>
 internal static class Packed
 {
     public static byte[] Bytes<T>(this IMessageSerializer serializer, T value)

@@ -12,7 +12,7 @@ public sealed class RegistrationTests
 
     [TestCase("MessagePack")]
     [TestCase("messagepack")]
-    public async Task The_configuration_chooses_it_by_its_name_in_any_case(string name)
+    public async Task The_configuration_chooses_MessagePack_by_its_name_in_any_case(string name)
     {
         var seen = "";
         await using var node = await TestNode.StartAsync(
@@ -32,7 +32,9 @@ public sealed class RegistrationTests
     {
         var tree = new RequestTopic<int[][][], Unit>("registered.tree");
         await using var node = await TestNode.StartAsync(
-            mesh => mesh.AddInMemoryTransport().AddMessagePackSerializer(settings => settings.MaxDepth = 2).AddHandler(tree, (_, _) => Unit.Value),
+            mesh => mesh.AddInMemoryTransport()
+                .AddMessagePackSerializer(settings => settings.MaxDepth = 2)
+                .AddHandler(tree, (_, _) => Unit.Value),
             [("Serializer", "MessagePack")]);
 
         var reply = await node.Bus.TryRequestAsync(tree, [[[1]]]);
@@ -42,7 +44,7 @@ public sealed class RegistrationTests
     }
 
     [Test]
-    public async Task Each_of_two_buses_has_a_serializer_of_its_own()
+    public async Task Each_bus_has_its_own_serializer()
     {
         var services = new ServiceCollection();
         services.AddServiceMesh("a").AddInMemoryTransport().AddMessagePackSerializer();
@@ -54,17 +56,18 @@ public sealed class RegistrationTests
     }
 
     [Test]
-    public void Adding_it_twice_to_one_bus_is_refused() =>
+    public void Adding_MessagePack_twice_to_one_bus_is_refused() =>
         Assert.That(
             () => new ServiceCollection().AddServiceMesh().AddMessagePackSerializer().AddMessagePackSerializer(),
             Throws.InvalidOperationException.With.Message.Contains("AddMessagePackSerializer was called twice"));
 
     [Test]
-    public void A_typeless_resolver_is_refused_also_inside_another()
+    public void A_typeless_resolver_is_refused_even_inside_another_resolver()
     {
         AssertRefused(settings => settings.Resolver = TypelessContractlessStandardResolver.Instance, "typeless");
         AssertRefused(settings => settings.Resolver = TypelessObjectResolver.Instance, "typeless");
-        AssertRefused(settings => settings.Resolver = CompositeResolver.Create(TypelessObjectResolver.Instance, StandardResolver.Instance), "typeless");
+        var inside = CompositeResolver.Create(TypelessObjectResolver.Instance, StandardResolver.Instance);
+        AssertRefused(settings => settings.Resolver = inside, "typeless");
     }
 
     [TestCase(0)]
@@ -72,8 +75,8 @@ public sealed class RegistrationTests
     public void A_depth_out_of_its_range_is_refused(int depth) =>
         AssertRefused(settings => settings.MaxDepth = depth, $"MessagePackSerializerSettings.MaxDepth is {depth}; allowed are 1 to 500");
 
-    private static void AssertRefused(Action<MessagePackSerializerSettings> configure, string said) =>
+    private static void AssertRefused(Action<MessagePackSerializerSettings> configure, string expected) =>
         Assert.That(
             () => new ServiceCollection().AddServiceMesh().AddMessagePackSerializer(configure),
-            Throws.ArgumentException.With.Message.Contains(said));
+            Throws.ArgumentException.With.Message.Contains(expected));
 }

@@ -1,6 +1,7 @@
 using System.Numerics;
 using MessagePack;
 using MessagePack.Formatters;
+using MessagePack.Resolvers;
 using Microsoft.Extensions.DependencyInjection;
 using NUnit.Framework;
 using ServiceMesh.Support;
@@ -44,10 +45,13 @@ public sealed class UnsupportedTypeTests
     [Test]
     public void Keys_without_a_hash_that_resists_collisions_are_refused()
     {
-        AssertRefused<Dictionary<FormTests.Point, int>>("has keys of type Point, for which there is no hash that resists collisions", "send a list of pairs");
-        AssertRefused<HashSet<(int, int)>>("has keys of type ValueTuple<Int32, Int32>", "a Guid or a date");
+        AssertRefused<Dictionary<FormTests.Point, int>>(
+            "has keys of type Point, whose hash does not resist collisions", "send a list of pairs");
+        AssertRefused<HashSet<(int, int)>>("has keys of type ValueTuple<Int32, Int32>", "a Guid, a date or a time");
         AssertRefused<OwnNumbers>("is a table that MessagePack fills without a hash that resists collisions", "HashSet");
-        AssertRefused<OwnTable>("is a table that MessagePack fills without a hash", "a public constructor with the parameters int and IEqualityComparer<Int64>");
+        AssertRefused<OwnTable>(
+            "is a table that MessagePack fills without a hash",
+            "a public constructor with the parameters int and IEqualityComparer<Int64>");
         Assert.That(_packed.Back(new SortedSet<FormTests.Point>()), Is.Empty, "a sorted set has no hash");
         Assert.That(_packed.Back(new OwnTexts { "a" }), Is.EqualTo(["a"]), "the hash of a string differs in each process");
     }
@@ -55,6 +59,20 @@ public sealed class UnsupportedTypeTests
     [Test]
     public void A_member_that_names_a_formatter_or_is_ignored_may_have_any_type() =>
         Assert.That(_packed.Back(new Excused { A = 1, Ignored = () => { } })!.A, Is.EqualTo(1));
+
+    [Test]
+    public void A_type_that_the_resolver_of_the_application_cannot_build_is_refused_too()
+    {
+        var packed = new MessagePackMessageSerializer(new() { Resolver = ContractlessStandardResolver.Instance });
+        Assert.That(
+            packed.EnsureSupported<Internal>,
+            Throws.TypeOf<NotSupportedException>()
+                .With.Message.Contains("only allows public type").And.Message.Contains("docs/serialization.md"));
+        Assert.That(
+            packed.EnsureSupported<Order>,
+            Throws.TypeOf<NotSupportedException>().With.Message.Contains("cannot serialize Order, because of its member Lines.Callback"));
+        Assert.That(packed.EnsureSupported<Type[]>, Throws.TypeOf<NotSupportedException>().With.Message.Contains("must not choose types"));
+    }
 
     [Test]
     public void A_value_of_type_object_is_refused_when_it_is_written() =>
@@ -66,8 +84,12 @@ public sealed class UnsupportedTypeTests
     public void A_value_that_cannot_be_written_is_refused_with_its_type()
     {
         var packed = new MessagePackMessageSerializer(new() { Resolver = new Failing() });
-        Assert.That(() => packed.Bytes(5), Throws.TypeOf<NotSupportedException>().With.Message.EqualTo("A Int32 cannot be written as MessagePack. No numbers today."));
-        Assert.That(() => _packed.Bytes(new Throwing()), Throws.TypeOf<InvalidTimeZoneException>(), "what a member throws is not changed");
+        Assert.That(
+            () => packed.Bytes(5),
+            Throws.TypeOf<NotSupportedException>()
+                .With.Message.EqualTo("A value of type Int32 cannot be written as MessagePack. No numbers today."));
+        Assert.That(
+            () => _packed.Bytes(new Throwing()), Throws.TypeOf<InvalidTimeZoneException>(), "an exception of a member is not wrapped");
     }
 
     [Test]
@@ -75,11 +97,14 @@ public sealed class UnsupportedTypeTests
     {
         var topic = new RequestTopic<Order, string>("unsupported.order");
         var failure = await StartFailureAsync(mesh => mesh.AddHandler(topic, (_, _) => ""));
-        Assert.That(failure, Does.Contain("request handler delegate on 'unsupported.order'").And.Contains("cannot serialize Order, because of its member Lines.Callback").And.Contains("[IgnoreMember]"));
+        Assert.That(failure, Does.Contain("request handler delegate on 'unsupported.order'").And.Contains("[IgnoreMember]"));
+        Assert.That(failure, Does.Contain("cannot serialize Order, because of its member Lines.Callback"));
         var answer = new RequestTopic<string, IAnimal>("unsupported.answer");
-        Assert.That(await StartFailureAsync(mesh => mesh.AddHandler(answer, IAnimal (_, _) => new Cat())), Does.Contain("'unsupported.answer'").And.Contains("IAnimal is an interface"));
+        failure = await StartFailureAsync(mesh => mesh.AddHandler(answer, IAnimal (_, _) => new Cat()));
+        Assert.That(failure, Does.Contain("'unsupported.answer'").And.Contains("IAnimal is an interface"));
         var signal = new SignalTopic<Internal>("unsupported.signal");
-        Assert.That(await StartFailureAsync(mesh => mesh.AddHandler(signal, (_, _) => { })), Does.Contain("'unsupported.signal'").And.Contains("Internal is not public"));
+        failure = await StartFailureAsync(mesh => mesh.AddHandler(signal, (_, _) => { }));
+        Assert.That(failure, Does.Contain("'unsupported.signal'").And.Contains("Internal is not public"));
     }
 
     [Test]
@@ -88,7 +113,8 @@ public sealed class UnsupportedTypeTests
         await using var node = await StartAsync(_ => { });
         Assert.That(
             async () => await node.Bus.SubscribeAsync(new SignalTopic<Internal>("unsupported.signal"), (_, _) => Task.CompletedTask),
-            Throws.TypeOf<NotSupportedException>().With.Message.Contains("'unsupported.signal'").And.Message.Contains("Internal is not public"));
+            Throws.TypeOf<NotSupportedException>()
+                .With.Message.Contains("'unsupported.signal'").And.Message.Contains("Internal is not public"));
         Assert.That(node.Bus.DescribeNode().Subscriptions.Select(s => s.Pattern), Does.Not.Contain("unsupported.signal"));
     }
 
@@ -115,9 +141,9 @@ public sealed class UnsupportedTypeTests
     }
 
     [Test]
-    public async Task A_caller_with_another_serializer_is_not_blamed_for_such_a_type()
+    public async Task A_type_that_only_the_callers_serializer_refuses_is_not_a_bad_request()
     {
-        // The service writes JSON, where the type is fine; the caller asks in MessagePack, where it is not.
+        // The service uses JSON, which supports the type; the caller uses MessagePack, which does not.
         var network = new InMemoryNetwork();
         var calls = 0;
         await using var service = await TestNode.StartAsync(
@@ -126,17 +152,22 @@ public sealed class UnsupportedTypeTests
         await using var caller = await TestNode.StartAsync(
             mesh => mesh.AddInMemoryTransport(network).AddMessagePackSerializer(), [("Serializer", "MessagePack")]);
 
-        var reply = await caller.Bus.TryRequestAsync(new RequestTopic<FormTests.Point, string>("unsupported.ask"), new FormTests.Point(1, 2));
+        var points = new RequestTopic<FormTests.Point, string>("unsupported.ask");
+        var reply = await caller.Bus.TryRequestAsync(points, new FormTests.Point(1, 2));
 
         Assert.That((reply.Status, reply.Failure!.NotProcessed, calls), Is.EqualTo((StatusCode.HandlerFailed, true, 0)));
-        Assert.That(reply.Failure.Message, Does.Contain("cannot be called with 'application/msgpack'").And.Contains("Internal is not public"));
+        Assert.That(reply.Failure.Message, Does.Contain("cannot be called with 'application/msgpack'"));
+        Assert.That(reply.Failure.Message, Does.Contain("Internal is not public"));
     }
 
     private void AssertRefused<T>(string reason, string remedy)
     {
         Assert.That(
-            _packed.EnsureSupported<T>, Throws.TypeOf<NotSupportedException>().With.Message.Contains(reason).And.Message.Contains(remedy), typeof(T).ToString());
-        Assert.That(() => _packed.Deserialize<T>(new byte[] { 0x80 }), Throws.TypeOf<NotSupportedException>(), "the type, not the body");
+            _packed.EnsureSupported<T>,
+            Throws.TypeOf<NotSupportedException>().With.Message.Contains(reason).And.Message.Contains(remedy),
+            typeof(T).ToString());
+        Assert.That(
+            () => _packed.Deserialize<T>(new byte[] { 0x80 }), Throws.TypeOf<NotSupportedException>(), "the type is refused, not the body");
     }
 
     private static async Task<string> StartFailureAsync(Action<IServiceMeshBuilder> configure)
@@ -277,7 +308,8 @@ public sealed class UnsupportedTypeTests
     {
         public IMessagePackFormatter<T>? GetFormatter<T>() => this as IMessagePackFormatter<T>;
 
-        public void Serialize(ref MessagePackWriter writer, int value, MessagePackSerializerOptions options) => throw new MessagePackSerializationException("No numbers today.");
+        public void Serialize(ref MessagePackWriter writer, int value, MessagePackSerializerOptions options) =>
+            throw new MessagePackSerializationException("No numbers today.");
 
         public int Deserialize(ref MessagePackReader reader, MessagePackSerializerOptions options) => 0;
     }

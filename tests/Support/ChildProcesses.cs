@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace ServiceMesh.Support;
 
 /// <summary>
-/// Sees to it that no process which tests start outlives the test run, even when the run is aborted: a shell is told
-/// their ids, and kills those that are left when its input ends, which it does when the run's process is gone.
+/// Ensures that no process started by tests outlives the test run, even when the run is aborted. A shell receives
+/// their ids and kills those that are left when its input ends, which happens when the process of the run is gone.
 /// </summary>
 public static class ChildProcesses
 {

@@ -88,7 +88,7 @@ public sealed class DnsServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync() => await KillAsync();
 
-    // dnsmasq wants both: a port that is free for TCP is taken only when it is free for UDP as well.
+    // dnsmasq listens on TCP and UDP, so the port must be free for both.
     private static int FreePort()
     {
         while (true)
@@ -103,7 +103,7 @@ public sealed class DnsServer : IAsyncDisposable
             }
             catch (SocketException)
             {
-                // Another process has it; the next one.
+                // Another process uses the port for UDP: try the next one.
             }
         }
     }

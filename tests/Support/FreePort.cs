@@ -7,11 +7,11 @@ namespace ServiceMesh.Support;
 public static class FreePort
 {
     // Below the ports that the kernel gives to outgoing connections (32768 and up): while a server is down, a client that
-    // tries again and again could otherwise be given the server's own port, and be connected to itself.
+    // keeps reconnecting could otherwise get the server's port for itself and be connected to itself.
     private const int First = 12_000;
     private const int Last = 32_000;
 
-    /// <summary>A port on which nobody listens now. Another process may take it first: be ready to ask again.</summary>
+    /// <summary>A port that is free now. Another process may take it first: be ready to try another.</summary>
     public static int Next()
     {
         while (true)

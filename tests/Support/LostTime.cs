@@ -3,9 +3,9 @@ using System.Diagnostics;
 namespace ServiceMesh.Support;
 
 /// <summary>
-/// What a loaded machine adds to every time, whatever the settings say: the one place that upper bounds of times are widened
-/// in. A pause of two milliseconds is taken again and again beside the tests; by how much these come back too late, in all, is what
-/// any other code that waited for a timer or a thread meanwhile has lost about as well. Thread-safe.
+/// The delay that a loaded machine adds to every measured time. Only this class widens upper bounds of times. A pause of two
+/// milliseconds repeats beside the tests. The total by which these pauses end too late is about the time that any other code
+/// lost that waited for a timer or a thread meanwhile. Thread-safe.
 /// </summary>
 public static class LostTime
 {
@@ -15,15 +15,15 @@ public static class LostTime
 
     static LostTime() => _ = Task.Run(WatchAsync);
 
-    /// <summary>All of it since the first use. The difference of two is what was lost between them.</summary>
+    /// <summary>The time lost since the first use. The difference of two values is the time lost between them.</summary>
     public static TimeSpan Total => TimeSpan.FromTicks(Interlocked.Read(ref s_lost)) + Late();
 
-    /// <summary>What a time may be of which the settings say <paramref name="limit"/>.</summary>
-    /// <param name="limit">By the settings.</param>
-    /// <param name="lost">Meanwhile.</param>
+    /// <summary>The upper bound of a time that the settings limit to <paramref name="limit"/>.</summary>
+    /// <param name="limit">The limit by the settings.</param>
+    /// <param name="lost">The time lost meanwhile.</param>
     public static TimeSpan Widen(TimeSpan limit, TimeSpan lost) => limit + lost;
 
-    /// <summary>The same, of a time that began when <paramref name="lostBefore"/> was the <see cref="Total"/> and ends now.</summary>
+    /// <summary>The upper bound of a time that began when <see cref="Total"/> was <paramref name="lostBefore"/> and ends now.</summary>
     public static TimeSpan WidenSince(TimeSpan limit, TimeSpan lostBefore) => Widen(limit, Total - lostBefore);
 
     private static async Task WatchAsync()
@@ -36,7 +36,7 @@ public static class LostTime
         }
     }
 
-    // A timer's own coarseness is no lost time.
+    // The resolution of a timer does not count as lost time.
     private static TimeSpan Late()
     {
         var took = Stopwatch.GetElapsedTime(Interlocked.Read(ref s_pausedAt));

@@ -6,7 +6,7 @@ namespace ServiceMesh.Support;
 /// <summary>A real nats-server on a free loopback port with nothing on disk, stopped by its process id.</summary>
 public sealed class NatsServer : IAsyncDisposable
 {
-    // A tenth of a second is usual; a machine that is busy may need a few.
+    // A start usually takes a tenth of a second, and some seconds on a busy machine.
     private static readonly TimeSpan s_startLimit = TimeSpan.FromSeconds(20);
 
     private readonly Process _process;
@@ -17,7 +17,7 @@ public sealed class NatsServer : IAsyncDisposable
 
     public string Address => $"127.0.0.1:{Port}";
 
-    /// <param name="arguments">More of nats-server's own options, for instance <c>-m PORT</c> for its monitoring.</param>
+    /// <param name="arguments">Further options of nats-server, for instance <c>-m PORT</c> for its monitoring.</param>
     /// <exception cref="InvalidOperationException">The server did not start on three ports.</exception>
     public static async Task<NatsServer> StartAsync(params string[] arguments)
     {
@@ -29,7 +29,7 @@ public sealed class NatsServer : IAsyncDisposable
             }
             catch (InvalidOperationException) when (attempt < 3)
             {
-                // Another process took the port meanwhile.
+                // Another process has taken the port meanwhile.
             }
         }
     }
@@ -62,7 +62,7 @@ public sealed class NatsServer : IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            // Told below.
+            // The exception below reports it.
         }
 
         await ChildProcesses.EndAsync(process);

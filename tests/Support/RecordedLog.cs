@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace ServiceMesh.Support;
 
-/// <summary>Keeps every log line, so that a test can ask what was said.</summary>
+/// <summary>Records every log line, so that a test can check what was logged.</summary>
 public sealed class RecordedLog : ILoggerProvider
 {
     private readonly ConcurrentQueue<(LogLevel Level, string Text)> _lines = new();
@@ -23,7 +23,8 @@ public sealed class RecordedLog : ILoggerProvider
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
             log._lines.Enqueue((logLevel, formatter(state, exception)));
     }
 }

@@ -4,7 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace ServiceMesh.Support;
 
-/// <summary>All measurements of one host; those of other tests in the process have another meter factory.</summary>
+/// <summary>All measurements of one host. Other tests in the process have another meter factory.</summary>
 public sealed class RecordedMetrics : IDisposable
 {
     private readonly MeterListener _listener = new();
@@ -30,16 +30,16 @@ public sealed class RecordedMetrics : IDisposable
     /// <summary>The unit of each instrument, by its name.</summary>
     public ConcurrentDictionary<string, string?> Units { get; } = new();
 
-    /// <summary>Everything that an instrument was told, in that order.</summary>
+    /// <summary>All measurements of an instrument, in their order.</summary>
     public Measured[] Of(string instrument) => _all.TryGetValue(instrument, out var own) ? [.. own] : [];
 
-    /// <summary>What a counter has come to, of those measurements that have all these tags.</summary>
+    /// <summary>The sum of the measurements that have all these tags.</summary>
     /// <param name="instrument">Its name.</param>
     /// <param name="tags">Each as <c>name=value</c>.</param>
     public double Sum(string instrument, params string[] tags) =>
         Of(instrument).Where(m => tags.All(m.Tags.Split(' ').Contains)).Sum(m => m.Value);
 
-    /// <summary>Asks the instruments that are looked at rather than written to.</summary>
+    /// <summary>Measures an observable instrument now.</summary>
     public Measured[] Observe(string instrument)
     {
         var before = Of(instrument).Length;
@@ -50,8 +50,9 @@ public sealed class RecordedMetrics : IDisposable
     public void Dispose() => _listener.Dispose();
 
     private void Record(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags, object? state) =>
-        _all.GetOrAdd(instrument.Name, _ => new()).Enqueue(new(instrument.Name, value, string.Join(' ', tags.ToArray().Select(t => $"{t.Key}={t.Value}"))));
+        _all.GetOrAdd(instrument.Name, _ => new()).Enqueue(
+            new(instrument.Name, value, string.Join(' ', tags.ToArray().Select(t => $"{t.Key}={t.Value}"))));
 
-    /// <summary>One measurement, its tags as <c>name=value</c> with a space between.</summary>
+    /// <summary>One measurement, its tags as <c>name=value</c> separated by spaces.</summary>
     public sealed record Measured(string Instrument, double Value, string Tags);
 }

@@ -8,8 +8,8 @@ using System.Text;
 namespace ServiceMesh.Support;
 
 /// <summary>
-/// A connection on which a test says to a Redis what it likes, one command after the other. It is no part of what is
-/// tested, and knows no more of the protocol than that takes.
+/// A connection on which a test sends any commands to a Redis, one after the other. It is independent of the code under
+/// test and implements only the part of the protocol that tests need.
 /// </summary>
 public sealed class RedisClient : IDisposable
 {
@@ -24,8 +24,8 @@ public sealed class RedisClient : IDisposable
         _answers = new(stream);
     }
 
-    /// <param name="port">On loopback.</param>
-    /// <param name="certificates">Of the server, when it speaks TLS.</param>
+    /// <param name="port">The port on loopback.</param>
+    /// <param name="certificates">The certificates of the server, when it uses TLS.</param>
     public static async Task<RedisClient> ConnectAsync(int port, TestCertificates? certificates = null)
     {
         var client = new TcpClient { NoDelay = true };
@@ -38,7 +38,8 @@ public sealed class RedisClient : IDisposable
         var trust = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
         trust.CustomTrustStore.ImportFromPemFile(certificates.Authority);
         var encrypted = new SslStream(client.GetStream());
-        await encrypted.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "localhost", CertificateChainPolicy = trust });
+        await encrypted.AuthenticateAsClientAsync(
+            new SslClientAuthenticationOptions { TargetHost = "localhost", CertificateChainPolicy = trust });
         return new(client, encrypted);
     }
 
@@ -95,7 +96,7 @@ public sealed class RedisClient : IDisposable
 
                 return items;
             default:
-                throw new InvalidOperationException($"This is no answer of a Redis: '{line}'.");
+                throw new InvalidOperationException($"This is not a reply of Redis: '{line}'.");
         }
     }
 

@@ -8,7 +8,7 @@ public sealed class RedisCluster : IAsyncDisposable
 {
     private const int Slots = 16384;
 
-    // Gossip takes a second or two, and no node serves before it has run for two.
+    // Gossip takes a second or two, and a node serves only after it has run for two seconds.
     private static readonly TimeSpan s_formLimit = TimeSpan.FromSeconds(25);
 
     private readonly List<RedisServer> _masters = [];
@@ -35,7 +35,7 @@ public sealed class RedisCluster : IAsyncDisposable
         }
     }
 
-    /// <summary>Forgets all keys, so that tests which share the cluster do not meet.</summary>
+    /// <summary>Deletes all keys, so that tests that share the cluster do not affect each other.</summary>
     public Task FlushAsync() => Task.WhenAll(_masters.Select(master => master.CommandAsync("FLUSHALL")));
 
     public async ValueTask DisposeAsync()
@@ -87,7 +87,7 @@ public sealed class RedisCluster : IAsyncDisposable
         }
     }
 
-    // Each master must know of all slots and of both others, or it would send a client nowhere.
+    // Each master must know all slots and both other masters. Otherwise it could not redirect a client.
     private async Task<bool> IsFormedAsync(RedisServer master)
     {
         var info = ((string)(await master.CommandAsync("CLUSTER", "INFO"))!).Split("\r\n")

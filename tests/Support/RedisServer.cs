@@ -3,16 +3,16 @@ using System.Diagnostics;
 
 namespace ServiceMesh.Support;
 
-/// <summary>What kind of redis-server a test wants.</summary>
+/// <summary>The configuration of a redis-server for a test.</summary>
 public sealed record RedisServerOptions
 {
-    /// <summary>What clients must know; null lets everybody in.</summary>
+    /// <summary>The password of clients; null for none.</summary>
     public string? Password { get; init; }
 
-    /// <summary>With certificates it speaks TLS, and nothing else.</summary>
+    /// <summary>The certificates of TLS, which is then the only protocol; null for plain TCP.</summary>
     public TestCertificates? Certificates { get; init; }
 
-    /// <summary>More of redis-server's own options, for instance <c>--maxmemory 1</c>.</summary>
+    /// <summary>Further options of redis-server, for instance <c>--maxmemory 1</c>.</summary>
     public IReadOnlyList<string> Arguments { get; init; } = [];
 }
 
@@ -22,7 +22,7 @@ public sealed record RedisServerOptions
 /// </summary>
 public sealed class RedisServer : IAsyncDisposable
 {
-    // A tenth of a second is usual; a machine that is busy may need a few.
+    // A start usually takes a tenth of a second, and some seconds on a busy machine.
     private static readonly TimeSpan s_startLimit = TimeSpan.FromSeconds(20);
 
     private readonly RedisServerOptions _options;
@@ -38,7 +38,7 @@ public sealed class RedisServer : IAsyncDisposable
 
     public string Address => $"127.0.0.1:{Port}";
 
-    /// <param name="arguments">More of redis-server's own options, for instance <c>--maxmemory 1</c>.</param>
+    /// <param name="arguments">Further options of redis-server, for instance <c>--maxmemory 1</c>.</param>
     public static Task<RedisServer> StartAsync(params string[] arguments) => StartAsync(new RedisServerOptions { Arguments = arguments });
 
     public static async Task<RedisServer> StartAsync(RedisServerOptions options)
@@ -53,7 +53,7 @@ public sealed class RedisServer : IAsyncDisposable
             }
             catch (InvalidOperationException) when (attempt < 3)
             {
-                // Somebody else took the port meanwhile.
+                // Another process has taken the port meanwhile.
             }
         }
     }
@@ -86,7 +86,7 @@ public sealed class RedisServer : IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            // Told below.
+            // The exception below reports it.
         }
 
         await KillAsync();
@@ -100,6 +100,12 @@ public sealed class RedisServer : IAsyncDisposable
         _process = null;
     }
 
+    /// <summary>Suspends it, as <c>kill -STOP</c> does: its connections stay open, and it does not answer.</summary>
+    public Task FreezeAsync() => SignalAsync("STOP");
+
+    /// <summary>Resumes it.</summary>
+    public Task ThawAsync() => SignalAsync("CONT");
+
     /// <summary>A connection for the test, with the password if there is one.</summary>
     public async Task<RedisClient> ConnectAsync()
     {
@@ -112,12 +118,18 @@ public sealed class RedisServer : IAsyncDisposable
         return client;
     }
 
-    /// <summary>Sends one command over a connection of its own and returns what Redis answers.</summary>
+    /// <summary>Sends one command over a new connection and returns the reply.</summary>
     /// <exception cref="InvalidOperationException">Redis answered with an error.</exception>
     public async Task<object?> CommandAsync(params string[] words)
     {
         using var client = await ConnectAsync();
         return await client.SendAsync(words);
+    }
+
+    private async Task SignalAsync(string signal)
+    {
+        using var kill = Process.Start("kill", [$"-{signal}", $"{_process!.Id}"]);
+        await kill.WaitForExitAsync();
     }
 
     public async ValueTask DisposeAsync()

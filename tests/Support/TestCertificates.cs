@@ -5,8 +5,8 @@ using System.Security.Cryptography.X509Certificates;
 namespace ServiceMesh.Support;
 
 /// <summary>
-/// An authority that nobody trusts yet and a certificate of it for <c>localhost</c> and <c>127.0.0.1</c>, in files of a
-/// temporary folder that is gone when this is disposed.
+/// An authority that the machine does not trust and a certificate of it for <c>localhost</c> and <c>127.0.0.1</c>, in files of a
+/// temporary folder that is deleted when this is disposed.
 /// </summary>
 public sealed class TestCertificates : IDisposable
 {

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 
 namespace ServiceMesh.Support;
 
-/// <summary>One node as a user would run it: a host with a bus, configuration by key, and its log kept for the test.</summary>
+/// <summary>A node as an application runs it: a host with a bus and configuration by key. Its log is recorded for the test.</summary>
 public sealed class TestNode : IAsyncDisposable
 {
     private readonly IHost _host;

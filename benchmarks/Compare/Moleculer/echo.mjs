@@ -1,5 +1,5 @@
 // The echo by moleculer over Redis, in two processes: `node echo.mjs serve|call REDIS NAMESPACE REPLICAS`. Both end when their
-// input ends. Everything has its default, but the log, which is off, and the timeout, which is that of the bus.
+// input ends. All settings have their defaults, except the log, which is off, and the timeout, which equals that of the bus.
 import { createInterface } from "node:readline";
 import { ServiceBroker } from "moleculer";
 
@@ -10,7 +10,7 @@ const broker = (nodeID) =>
 
 const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 
-// Each replica is a node of its own, with connections of its own.
+// Each replica is a separate node with its own connections.
 async function serve() {
   const nodes = Array.from({ length: Number(replicas) }, (_, i) => broker(`replica-${i}`));
   nodes.forEach((node) => node.createService({ name: "bench", actions: { echo: (context) => context.params } }));

@@ -4,12 +4,12 @@ using Microsoft.Extensions.Options;
 namespace ServiceMesh.Samples.WordCount;
 
 /// <summary>
-/// <c>example.fetch</c>: reads any file and any URL that this process can reach, so serve it to callers whom you trust.
+/// <c>example.fetch</c>: reads any file and any URL that this process can reach, so offer it to trusted callers only.
 /// Bytes that are not UTF-8 become U+FFFD; they belong to no word either way.
 /// </summary>
 public sealed class FetchHandler(IServiceBus bus, HttpClient http, IOptions<ServiceMeshOptions> options) : IRequestHandler<string, string>
 {
-    // HTTP has a name for it: whoever this service depends on failed.
+    // HTTP has this status for the failure of a server that a service depends on.
     private const StatusCode BadGateway = (StatusCode)502;
 
     public async Task<string> HandleAsync(string source, HandlerContext context)
@@ -22,15 +22,16 @@ public sealed class FetchHandler(IServiceBus bus, HttpClient http, IOptions<Serv
         return await reader.ReadToEndAsync(token);
     }
 
-    /// <summary>True for what is fetched over http(s); all else is a file path.</summary>
+    /// <summary>True for a source that is fetched over http(s); every other source is a file path.</summary>
     public static bool IsUrl(string source) =>
-        source.StartsWith("http://", StringComparison.OrdinalIgnoreCase) || source.StartsWith("https://", StringComparison.OrdinalIgnoreCase);
+        source.StartsWith("http://", StringComparison.OrdinalIgnoreCase)
+            || source.StartsWith("https://", StringComparison.OrdinalIgnoreCase);
 
     private async Task<MemoryStream> ReadFileAsync(string path, CancellationToken token)
     {
         if (Directory.Exists(path))
         {
-            throw new ReplyException(StatusCode.BadRequest, $"'{path}' is a directory; name a file.");
+            throw new ReplyException(StatusCode.BadRequest, $"'{path}' is a directory. Name a file.");
         }
 
         try
@@ -44,7 +45,7 @@ public sealed class FetchHandler(IServiceBus bus, HttpClient http, IOptions<Serv
         }
         catch (UnauthorizedAccessException)
         {
-            throw new ReplyException(StatusCode.Forbidden, $"'{path}' may not be read by this service.");
+            throw new ReplyException(StatusCode.Forbidden, $"This service has no permission to read '{path}'.");
         }
     }
 
@@ -73,7 +74,7 @@ public sealed class FetchHandler(IServiceBus bus, HttpClient http, IOptions<Serv
         }
     }
 
-    // Stops at the limit instead of asking for the length first: a URL need not tell it, and /dev/zero has none.
+    // Stops at the limit instead of checking the length first: a URL need not have one, and /dev/zero has none.
     private async Task<MemoryStream> ReadAsync(Stream source, string name, CancellationToken token)
     {
         var limit = options.Value.Request.MaxBodyBytes;
@@ -85,7 +86,8 @@ public sealed class FetchHandler(IServiceBus bus, HttpClient http, IOptions<Serv
             if (bytes.Length + read > limit)
             {
                 throw new ReplyException(
-                    StatusCode.BodyTooLarge, $"'{name}' has more than the {limit} bytes that a message may have. Raise ServiceMesh:Request:MaxBodyBytes.");
+                    StatusCode.BodyTooLarge,
+                    $"'{name}' has more than {limit} bytes, the limit of a message. Raise ServiceMesh:Request:MaxBodyBytes.");
             }
 
             bytes.Write(chunk, 0, read);

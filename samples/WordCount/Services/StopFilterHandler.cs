@@ -2,7 +2,7 @@ using System.Collections.Frozen;
 
 namespace ServiceMesh.Samples.WordCount;
 
-/// <summary><c>example.stopfilter</c>. One for the whole process, so that the list is read once.</summary>
+/// <summary><c>example.stopfilter</c>. A singleton, so that the list is read once.</summary>
 public sealed class StopFilterHandler(IServiceBus bus) : IRequestHandler<string[], string[]>
 {
     private readonly FrozenSet<string> _stopWords =

@@ -23,7 +23,7 @@ public sealed partial class WordsHandler(IServiceBus bus) : IRequestHandler<stri
         return words;
     }
 
-    // Not \w: that is letters of all scripts.
+    // Not \w, which matches letters of all scripts.
     [GeneratedRegex("[A-Za-z0-9_]+")]
     private static partial Regex Word();
 }

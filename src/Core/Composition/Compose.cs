@@ -26,7 +26,8 @@ public static class Compose
 
     /// <summary><c>first | lambda</c>: a local asynchronous function of the output.</summary>
     [OverloadResolutionPriority(1)] // a lambda that only throws fits both
-    public static Composition<TIn, TOut> Pipe<TIn, TMiddle, TOut>(this Composition<TIn, TMiddle> first, Func<TMiddle, Task<TOut>> function) =>
+    public static Composition<TIn, TOut> Pipe<TIn, TMiddle, TOut>(
+        this Composition<TIn, TMiddle> first, Func<TMiddle, Task<TOut>> function) =>
         first.Pipe(Lambda(function));
 
     /// <summary>
@@ -82,7 +83,9 @@ public static class Compose
         return new Lambda<TIn, TOut>((input, _) => new(function(input)), name);
     }
 
-    /// <summary>A local asynchronous function as a step, which takes no token: when time is up, nobody waits for it any more.</summary>
+    /// <summary>
+    /// A local asynchronous function as a step, which takes no token: when time is up, it runs on and its result is not used.
+    /// </summary>
     [OverloadResolutionPriority(1)] // a lambda that only throws fits both
     public static Composition<TIn, TOut> Lambda<TIn, TOut>(Func<TIn, Task<TOut>> function, string name = "lambda")
     {

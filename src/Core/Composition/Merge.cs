@@ -14,7 +14,8 @@ internal sealed class Merge<TIn, TOut>(Func<TIn, TIn> merge, Composition<TIn, TO
         }
         catch (Exception failure)
         {
-            return run.Failed<TOut>(new(StatusCode.HandlerFailed, ToString(), $"Merging into its input threw {ExceptionText.Brief(failure)}")
+            return run.Failed<TOut>(new(
+                StatusCode.HandlerFailed, ToString(), $"Merging into its input threw {ExceptionText.Brief(failure)}")
             {
                 Exception = failure,
             });

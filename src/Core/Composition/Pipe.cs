@@ -24,7 +24,8 @@ internal sealed class Pipe<TIn, TMiddle, TOut>(Composition<TIn, TMiddle> first, 
         var last = await second.RunAsync(middle.Value!, run).ConfigureAwait(false);
         return last.IsSuccess
             ? last
-            : last.ResumedBy(last.Remainder?.MovedBy(first.StepCount) ?? new Remainder<TMiddle, TOut>(second, middle.Value!, first.StepCount));
+            : last.ResumedBy(
+                last.Remainder?.MovedBy(first.StepCount) ?? new Remainder<TMiddle, TOut>(second, middle.Value!, first.StepCount));
     }
 
     public override string ToString() => $"{first} | {second}";

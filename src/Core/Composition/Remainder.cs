@@ -27,7 +27,8 @@ internal sealed class Remainder<TIn, TOut>(Composition<TIn, TOut> rest, TIn inpu
     {
         TIn typed => new Remainder<TIn, TOut>(rest, typed, StepIndex),
         null when default(TIn) is null => new Remainder<TIn, TOut>(rest, default!, StepIndex),
-        _ => throw new ArgumentException($"'{Step}' takes a {typeof(TIn).Name}, and this is a {input?.GetType().Name ?? "null"}.", nameof(input)),
+        _ => throw new ArgumentException(
+            $"'{Step}' takes a {typeof(TIn).Name}, and this is a {input?.GetType().Name ?? "null"}.", nameof(input)),
     };
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]

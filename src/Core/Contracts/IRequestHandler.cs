@@ -24,7 +24,7 @@ public interface IRequestHandler<in TIn, TOut>
 /// </summary>
 public interface ISignalHandler<in T>
 {
-    /// <summary>Handles one signal. An exception becomes an error report; nobody waits for the outcome.</summary>
+    /// <summary>Handles one signal. An exception becomes an error report; the sender does not wait for the outcome.</summary>
     /// <param name="signal">The decoded body.</param>
     /// <param name="context">Topic, sender, headers and the token to pass on.</param>
     Task HandleAsync(T signal, HandlerContext context);

@@ -6,8 +6,9 @@ namespace ServiceMesh;
 /// </summary>
 /// <remarks>
 /// The host starts and stops it. What all requests have in common: they end exactly once and within their deadline;
-/// the caller's own cancellation is always <see cref="OperationCanceledException"/>; a value that cannot be encoded
-/// throws <see cref="NotSupportedException"/> or what its converter throws, at once.
+/// the caller's own cancellation is always <see cref="OperationCanceledException"/>; a type that the serializer refuses
+/// and a value that cannot be encoded throw <see cref="NotSupportedException"/> or what a converter throws, before
+/// anything is sent.
 /// </remarks>
 /// <example>
 /// <code source="samples/Snippets/Requests.cs" region="request" />
@@ -25,7 +26,7 @@ public interface IServiceBus
     /// <exception cref="OperationCanceledException">The token fired.</exception>
     Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken = default);
 
-    /// <summary>Asks whoever handles the topic, and returns the answer.</summary>
+    /// <summary>Sends a request to the handler of the topic, and returns its answer.</summary>
     /// <param name="topic">What to call.</param>
     /// <param name="input">What to send; null where the type allows it.</param>
     /// <param name="options">Timeout and headers; null for the configured defaults.</param>
@@ -35,7 +36,7 @@ public interface IServiceBus
     Task<TOut> RequestAsync<TIn, TOut>(
         RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken = default);
 
-    /// <summary>Asks whoever handles the topic. A failure is a reply with its status, never an exception.</summary>
+    /// <summary>Sends a request to the handler of the topic. A failure is a reply with its status, never an exception.</summary>
     /// <inheritdoc cref="RequestAsync"/>
     /// <exception cref="OperationCanceledException">The token fired.</exception>
     Task<Reply<TOut>> TryRequestAsync<TIn, TOut>(
@@ -48,7 +49,7 @@ public interface IServiceBus
     /// Headers, and how long sending may take; null for the configured defaults.
     /// </param>
     /// <param name="cancellationToken">Stops sending; who has received it by then has it.</param>
-    /// <returns>How many received it. Nobody is an answer, not an error.</returns>
+    /// <returns>How many received it. That none did is an answer, not an error.</returns>
     /// <exception cref="ServiceMeshException">It could not be sent: too large, too late, or no transport.</exception>
     /// <exception cref="OperationCanceledException">The token fired.</exception>
     Task<SignalResult> SignalAsync<T>(
@@ -76,8 +77,10 @@ public interface IServiceBus
     /// handler needs.
     /// </exception>
     /// <exception cref="ArgumentException">An option is outside its range.</exception>
+    /// <exception cref="NotSupportedException">The serializer refuses a type of the topic.</exception>
     Task<ISubscription> SubscribeAsync<TIn, TOut>(
-        RequestTopic<TIn, TOut> topic, Func<TIn, HandlerContext, Task<TOut>> handler, HandlerOptions? options = null, CancellationToken cancellationToken = default);
+        RequestTopic<TIn, TOut> topic, Func<TIn, HandlerContext, Task<TOut>> handler, HandlerOptions? options = null,
+        CancellationToken cancellationToken = default);
 
     /// <summary>Receives signals from now on, until the returned handle is disposed.</summary>
     /// <exception cref="InvalidOperationException">
@@ -85,8 +88,10 @@ public interface IServiceBus
     /// the handler needs.
     /// </exception>
     /// <exception cref="ArgumentException">An option is outside its range.</exception>
+    /// <exception cref="NotSupportedException">The serializer refuses a type of the topic.</exception>
     Task<ISubscription> SubscribeAsync<T>(
-        SignalPattern<T> pattern, Func<T, HandlerContext, Task> handler, HandlerOptions? options = null, CancellationToken cancellationToken = default);
+        SignalPattern<T> pattern, Func<T, HandlerContext, Task> handler, HandlerOptions? options = null,
+        CancellationToken cancellationToken = default);
 }
 
 /// <summary>

@@ -16,7 +16,10 @@ public sealed record RequestOptions
     [OptionRange(MinTimeout, MaxTimeout)]
     public TimeSpan? Timeout { get; init; }
 
-    /// <summary>Texts that travel beside the body, with every step of a composition; at most 64, with 8,192 characters together. Default: none.</summary>
+    /// <summary>
+    /// Texts that travel beside the body, with every step of a composition; at most 64, with 8,192 characters together. Default:
+    /// none.
+    /// </summary>
     public Headers Headers { get; init; } = Headers.Empty;
 
     /// <summary>

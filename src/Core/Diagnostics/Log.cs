@@ -8,7 +8,8 @@ internal static partial class Log
     [LoggerMessage(1, LogLevel.Information, "Node {NodeId} started on the {Transport} transport ({Server}) and is subscribed to {Topics}")]
     public static partial void Started(ILogger logger, string nodeId, string transport, string server, string topics);
 
-    [LoggerMessage(2, LogLevel.Information, "Node {NodeId} drains: it refuses new messages and waits up to {Timeout} for {InFlight} in flight")]
+    [LoggerMessage(
+        2, LogLevel.Information, "Node {NodeId} drains: it refuses new messages and waits up to {Timeout} for {InFlight} in flight")]
     public static partial void Draining(ILogger logger, string nodeId, TimeSpan timeout, int inFlight);
 
     [LoggerMessage(3, LogLevel.Information, "Node {NodeId} has drained")]
@@ -23,7 +24,8 @@ internal static partial class Log
     [LoggerMessage(6, LogLevel.Error, "The transport did not {Step} cleanly")]
     public static partial void TransportStopFailed(ILogger logger, string step, Exception exception);
 
-    [LoggerMessage(7, LogLevel.Warning, "The configuration section {Section} does not exist: the bus runs with the default of every option")]
+    [LoggerMessage(
+        7, LogLevel.Warning, "The configuration section {Section} does not exist: the bus runs with the default of every option")]
     public static partial void SectionIsMissing(ILogger logger, string section);
 
     [LoggerMessage(EventId = 10, Message = "Handling {Topic} from {Sender} failed with {Status}")]
@@ -50,7 +52,8 @@ internal static partial class Log
     [LoggerMessage(31, LogLevel.Error, "An error report about {Topic} from {Sender} (status {Status}) is lost: {Reason}")]
     public static partial void ReportLost(ILogger logger, string topic, string sender, int status, string reason);
 
-    [LoggerMessage(32, LogLevel.Warning, "The error queue is full at {Capacity} reports: the oldest {Lost} are dropped. Drain it (IErrorQueue)")]
+    [LoggerMessage(
+        32, LogLevel.Warning, "The error queue is full at {Capacity} reports: the oldest {Lost} are dropped. Drain it (IErrorQueue)")]
     public static partial void ErrorQueueFull(ILogger logger, int capacity, int lost);
 
     [LoggerMessage(33, LogLevel.Warning, "Skipped {Lines} unreadable lines of the error queue {File}")]

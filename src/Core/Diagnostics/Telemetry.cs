@@ -33,6 +33,7 @@ internal sealed class Telemetry
     private readonly Counter<long> _rejected;
     private readonly Counter<long> _dropped;
     private readonly Counter<long> _reports;
+    private readonly ObservableUpDownCounter<int> _inFlight;
     private readonly Meter _meter;
     private int _requestsInFlight;
 
@@ -41,14 +42,15 @@ internal sealed class Telemetry
         _system = system;
         _clock = clock;
         _meter = meters.Create(Name);
-        _sendDuration = _meter.CreateHistogram("messaging.client.operation.duration", "s", "Duration of sending, for a request until its reply.", null, s_seconds);
+        _sendDuration = _meter.CreateHistogram(
+            "messaging.client.operation.duration", "s", "Duration of sending, for a request until its reply.", null, s_seconds);
         _processDuration = _meter.CreateHistogram("messaging.process.duration", "s", "Duration of handling one message.", null, s_seconds);
         _sent = _meter.CreateCounter<long>("messaging.client.sent.messages", "{message}", "Messages given to the transport.");
         _consumed = _meter.CreateCounter<long>("messaging.client.consumed.messages", "{message}", "Messages given to a handler.");
         _rejected = _meter.CreateCounter<long>("servicemesh.rejected.messages", "{message}", "Messages refused before a handler ran.");
         _dropped = _meter.CreateCounter<long>("servicemesh.dropped.messages", "{message}", "Messages lost, by reason.");
         _reports = _meter.CreateCounter<long>("servicemesh.error.reports", "{report}", "Error reports, by what became of them.");
-        _meter.CreateObservableUpDownCounter(
+        _inFlight = _meter.CreateObservableUpDownCounter(
             "servicemesh.requests.in_flight",
             () => new Measurement<int>(Volatile.Read(ref _requestsInFlight), System),
             "{request}", "Requests that wait for their reply.");
@@ -70,8 +72,30 @@ internal sealed class Telemetry
             "{message}", "Messages waiting for a place.");
 
         Measurement<int> Measure(HandlerLoad handler, int value) => new(
-            value, System, new("messaging.destination.template", handler.Pattern.ToString()), new("messaging.consumer.group.name", handler.Group));
+            value, System, new("messaging.destination.template", handler.Pattern.ToString()),
+            new("messaging.consumer.group.name", handler.Group));
     }
+
+    /// <summary>The time from which a duration counts; 0 while no duration is measured, which saves a look at the clock.</summary>
+    public long StartTime() => _sendDuration.Enabled ? _clock.GetTimestamp() : 0;
+
+    /// <summary>
+    /// Counts a request in flight. False while nothing listens: all processors write to the one counter, which would cost a request
+    /// more than its encoding.
+    /// </summary>
+    public bool CountRequest()
+    {
+        if (!_inFlight.Enabled)
+        {
+            return false;
+        }
+
+        Interlocked.Increment(ref _requestsInFlight);
+        return true;
+    }
+
+    /// <summary>Ends what <see cref="CountRequest"/> began.</summary>
+    public void UncountRequest() => Interlocked.Decrement(ref _requestsInFlight);
 
     /// <summary>
     /// Begins a request or signal: a span of its own under the current one; null while nothing listens. The current span stays what it
@@ -79,11 +103,6 @@ internal sealed class Telemetry
     /// </summary>
     public Activity? StartSend(MessageKind kind, Topic topic)
     {
-        if (kind == MessageKind.Request)
-        {
-            Interlocked.Increment(ref _requestsInFlight);
-        }
-
         if (!s_source.HasListeners())
         {
             return null;
@@ -124,18 +143,13 @@ internal sealed class Telemetry
         if (activity is { IsAllDataRequested: true })
         {
             activity.SetTag("messaging.message.id", message.Id.ToString());
-            activity.SetTag("messaging.message.body.size", message.Body.Length);
+            activity.SetTag("messaging.message.body.size", message.BodyLength);
         }
     }
 
     /// <summary>Ends a request or signal; <see cref="StatusCode.None"/> says that the caller cancelled.</summary>
     public void EndSend(MessageKind kind, Topic topic, Activity? activity, long started, StatusCode status)
     {
-        if (kind == MessageKind.Request)
-        {
-            Interlocked.Decrement(ref _requestsInFlight);
-        }
-
         var error = ErrorOf(status);
         if (_sent.Enabled || _sendDuration.Enabled)
         {
@@ -152,7 +166,10 @@ internal sealed class Telemetry
             }
 
             _sent.Add(1, tags);
-            _sendDuration.Record(_clock.GetElapsedTime(started).TotalSeconds, tags);
+            if (started != 0)
+            {
+                _sendDuration.Record(_clock.GetElapsedTime(started).TotalSeconds, tags);
+            }
         }
 
         if (activity is not null)

@@ -32,7 +32,9 @@ public sealed record ErrorReport
     /// <summary>When it was reported.</summary>
     public required DateTimeOffset Time { get; init; }
 
-    /// <summary>The message's body, at most <c>ServiceMesh:Errors:MaxDataBytes</c> of it: as text, or base64 when it is no UTF-8.</summary>
+    /// <summary>
+    /// The message's body, at most <c>ServiceMesh:Errors:MaxDataBytes</c> of it: as text, or base64 when it is not UTF-8.
+    /// </summary>
     public string Data { get; init; } = "";
 
     /// <summary><c>utf-8</c> or <c>base64</c>.</summary>

@@ -7,7 +7,8 @@ namespace ServiceMesh;
 /// Files error reports under the configured policy, in the background: a bounded buffer and one loop, which the node starts
 /// and awaits. Also counts, logs and reports messages that are lost. Thread-safe.
 /// </summary>
-internal sealed class ErrorReporter(NodeIdentity node, ErrorPolicy policy, int maxDataBytes, Telemetry telemetry, ILogger logger, TimeProvider clock)
+internal sealed class ErrorReporter(
+    NodeIdentity node, ErrorPolicy policy, int maxDataBytes, Telemetry telemetry, ILogger logger, TimeProvider clock)
 {
     private const int BufferedReports = 4096;
 
@@ -17,7 +18,8 @@ internal sealed class ErrorReporter(NodeIdentity node, ErrorPolicy policy, int m
     private Task _loop = Task.CompletedTask;
 
     /// <summary>
-    /// Begins to file; <paramref name="file"/> returns what happened to each report, as the metric names it. Earlier reports wait in the buffer.
+    /// Begins to file; <paramref name="file"/> returns what happened to each report, as the metric names it. Earlier reports wait
+    /// in the buffer.
     /// </summary>
     public void Start(Func<ErrorReport, Task<string>> file) => _loop = FileAllAsync(file);
 
@@ -113,6 +115,16 @@ internal sealed class ErrorReporter(NodeIdentity node, ErrorPolicy policy, int m
         Report(topic, status, detail, null);
     }
 
+    /// <summary>One of many losses that are told together: counted.</summary>
+    public void CountLoss(string reason, string topic) => telemetry.Dropped(reason, topic);
+
+    /// <summary>Losses that have been counted already: logged and reported.</summary>
+    public void TellLoss(string reason, string topic, string detail, StatusCode status, string sender)
+    {
+        Log.Dropped(logger, topic, sender, reason, detail);
+        Report(topic, status, detail, null);
+    }
+
     /// <summary>A message is lost, and its failure is reported elsewhere: counted and logged.</summary>
     public void CountLoss(string reason, string topic, string detail, string sender)
     {
@@ -124,7 +136,9 @@ internal sealed class ErrorReporter(NodeIdentity node, ErrorPolicy policy, int m
     {
         if (!_buffer.Writer.TryWrite(report))
         {
-            Lost(report.Topic, report.Sender, report.Status, $"more than {BufferedReports} reports wait to be filed, or the node has stopped");
+            Lost(
+                report.Topic, report.Sender, report.Status,
+                $"more than {BufferedReports} reports wait to be filed, or the node has stopped");
         }
     }
 

@@ -121,7 +121,8 @@ internal sealed class FileErrorQueue(string path, int capacity, ILogger logger) 
         catch (IOException failure)
         {
             throw new IOException(
-                $"The error queue '{path}' is in use by another process or another bus. Give each its own file with the key Errors:QueueFile of its bus.", failure);
+                $"The error queue '{path}' is in use by another process or another bus. " +
+                "Give each its own file with the key Errors:QueueFile of its bus.", failure);
         }
 
         try

@@ -16,7 +16,9 @@ public interface IServiceMeshBuilder
     IConfiguration? Configuration { get; }
 }
 
-/// <summary>The section that a bus was given, as a keyed service by the bus's name, for what reads a part of it and is no transport.</summary>
+/// <summary>
+/// The section that a bus was given, as a keyed service by the bus's name: for code beside its transports that reads a part of it.
+/// </summary>
 /// <param name="Section">Null when the bus has none.</param>
 public sealed record BusSection(IConfiguration? Section);
 
@@ -25,11 +27,11 @@ public sealed record BusSection(IConfiguration? Section);
 /// so that its keys are known there.
 /// </summary>
 /// <param name="Name">The name of the part.</param>
-/// <param name="Keys">The keys in it, as <see cref="ServiceMesh.Transports.OptionsSchema.Keys"/> has them.</param>
+/// <param name="Keys">The keys in it, as <see cref="OptionsSchema.Keys"/> has them.</param>
 public sealed record SectionKeys(string Name, IReadOnlyList<string> Keys);
 
 /// <summary>One transport that the configuration may choose. For transport writers.</summary>
 /// <param name="Name">The value of <c>ServiceMesh:Transport</c> that chooses it, and the name of its own section.</param>
-/// <param name="Keys">The keys of that section, as <see cref="ServiceMesh.Transports.OptionsSchema.Keys"/> has them; empty for none.</param>
+/// <param name="Keys">The keys of that section, as <see cref="OptionsSchema.Keys"/> has them; empty for none.</param>
 /// <param name="Create">Makes it; called once, when the bus is made, and only if it is chosen.</param>
 public sealed record TransportRegistration(string Name, IReadOnlyList<string> Keys, Func<IServiceProvider, ITransport> Create);

@@ -23,8 +23,10 @@ public static class OptionRules
         ArgumentNullException.ThrowIfNull(transport);
 
         // Not from the monitor, which throws when the options of the bus are wrong: all that is wrong is to be said at once.
-        options = new OptionsFactory<ServiceMeshOptions>(
-            provider.GetServices<IConfigureOptions<ServiceMeshOptions>>(), provider.GetServices<IPostConfigureOptions<ServiceMeshOptions>>()).Create(busName);
+        var factory = new OptionsFactory<ServiceMeshOptions>(
+            provider.GetServices<IConfigureOptions<ServiceMeshOptions>>(),
+            provider.GetServices<IPostConfigureOptions<ServiceMeshOptions>>());
+        options = factory.Create(busName);
         return transport.Equals(options.Transport, StringComparison.OrdinalIgnoreCase);
     }
 
@@ -58,7 +60,9 @@ public static class OptionRules
     /// <param name="other">What that is set to.</param>
     public static string? NotMore<T>(string key, T value, string otherKey, T other)
         where T : struct, IComparable<T>, IFormattable =>
-        value.CompareTo(other) <= 0 ? null : FormattableString.Invariant($"{key} is {value}, and {otherKey} is {other}; the first must not be more.");
+        value.CompareTo(other) <= 0
+            ? null
+            : FormattableString.Invariant($"{key} is {value}, and {otherKey} is {other}; the first must not be more.");
 
     /// <summary>A text that must be readable.</summary>
     /// <param name="key">The key, with its section.</param>

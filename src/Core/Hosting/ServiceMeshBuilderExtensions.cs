@@ -2,7 +2,9 @@ using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
 using ServiceMesh;
 
 namespace Microsoft.Extensions.DependencyInjection;
@@ -16,8 +18,27 @@ public static class ServiceMeshBuilderExtensions
     /// </summary>
     /// <param name="builder">The bus.</param>
     /// <param name="network">What connects it with other buses of this process; null for a network of its own.</param>
-    public static IServiceMeshBuilder AddInMemoryTransport(this IServiceMeshBuilder builder, InMemoryNetwork? network = null) =>
-        builder.AddTransport(new(ServiceMeshServiceCollectionExtensions.InMemory, [], _ => new InMemoryTransport(network ?? new())));
+    /// <param name="configure">Changes options in code, after the section <c>InMemory</c> of the bus's configuration was read.</param>
+    public static IServiceMeshBuilder AddInMemoryTransport(
+        this IServiceMeshBuilder builder, InMemoryNetwork? network = null, Action<InMemoryTransportOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        var (name, options) = (builder.Name, builder.Services.AddOptions<InMemoryTransportOptions>(builder.Name));
+        if (builder.Configuration is { } section)
+        {
+            options.Configure(target =>
+                SectionBinding.Explained(() => section.GetSection(InMemoryTransportOptions.TransportName).Bind(target)));
+        }
+
+        if (configure is not null)
+        {
+            options.Configure(configure);
+        }
+
+        return builder.AddTransport(new(InMemoryTransportOptions.TransportName, InMemoryTransportOptions.Schema.Keys, provider =>
+            new InMemoryTransport(
+                network ?? new(), provider.GetRequiredService<IOptionsMonitor<InMemoryTransportOptions>>().Get(name).PassByReference)));
+    }
 
     /// <summary>Makes a transport available that the configuration may choose. For transport writers.</summary>
     /// <exception cref="InvalidOperationException">There is one of this name already.</exception>
@@ -68,7 +89,10 @@ public static class ServiceMeshBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(topic);
         ArgumentNullException.ThrowIfNull(handler);
-        return builder.With(HandlerDefinition.ForRequest<TIn, TOut>(topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))), configure);
+        return builder.With(
+            HandlerDefinition.ForRequest<TIn, TOut>(
+                topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))),
+            configure);
     }
 
     /// <summary>Answers requests with a function that needs to wait for nothing.</summary>
@@ -81,7 +105,10 @@ public static class ServiceMeshBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(topic);
         ArgumentNullException.ThrowIfNull(handler);
-        return builder.With(HandlerDefinition.ForRequest<TIn, TOut>(topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))), configure);
+        return builder.With(
+            HandlerDefinition.ForRequest<TIn, TOut>(
+                topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))),
+            configure);
     }
 
     /// <summary>Receives signals with an asynchronous function.</summary>
@@ -95,7 +122,9 @@ public static class ServiceMeshBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(pattern);
         ArgumentNullException.ThrowIfNull(handler);
-        return builder.With(HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context))), configure);
+        return builder.With(
+            HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context))),
+            configure);
     }
 
     /// <summary>Receives signals with a function that needs to wait for nothing.</summary>
@@ -118,8 +147,8 @@ public static class ServiceMeshBuilderExtensions
     }
 
     /// <summary>Adds a step around every handler of this bus, inside those added before. A singleton.</summary>
-    public static IServiceMeshBuilder AddHandlerMiddleware<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] T>(
-        this IServiceMeshBuilder builder)
+    public static IServiceMeshBuilder AddHandlerMiddleware<
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] T>(this IServiceMeshBuilder builder)
         where T : class, IHandlerMiddleware
     {
         ArgumentNullException.ThrowIfNull(builder);
@@ -181,7 +210,8 @@ public static class ServiceMeshBuilderExtensions
         return builder;
     }
 
-    private static IServiceMeshBuilder With(this IServiceMeshBuilder builder, HandlerDefinition definition, Action<HandlerOptions>? configure)
+    private static IServiceMeshBuilder With(
+        this IServiceMeshBuilder builder, HandlerDefinition definition, Action<HandlerOptions>? configure)
     {
         var options = new HandlerOptions();
         configure?.Invoke(options);

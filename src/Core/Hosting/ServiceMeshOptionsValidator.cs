@@ -5,7 +5,11 @@ namespace ServiceMesh;
 
 /// <summary>Checks the options of one bus at start: ranges, names, and unknown keys in its section.</summary>
 internal sealed class ServiceMeshOptionsValidator(
-    string busName, IConfiguration? section, IReadOnlyList<TransportRegistration> transports, IReadOnlyList<SectionKeys> parts, IReadOnlyList<IMessageSerializer> serializers)
+    string busName,
+    IConfiguration? section,
+    IReadOnlyList<TransportRegistration> transports,
+    IReadOnlyList<SectionKeys> parts,
+    IReadOnlyList<IMessageSerializer> serializers)
     : IValidateOptions<ServiceMeshOptions>
 {
     public ValidateOptionsResult Validate(string? name, ServiceMeshOptions options)
@@ -18,25 +22,40 @@ internal sealed class ServiceMeshOptionsValidator(
         string?[] problems =
         [
             OfTransport(options),
-            OptionRules.OneOf(options.KeyOf("Serializer"), options.Serializer, [.. serializers.Select(s => s.Name)], AdviceOnSerializer(options.Serializer)),
+            OptionRules.OneOf(
+                options.KeyOf("Serializer"),
+                options.Serializer,
+                [.. serializers.Select(s => s.Name)],
+                AdviceOnSerializer(options.Serializer)),
             OptionRules.Defined(options.KeyOf("ErrorPolicy"), options.ErrorPolicy),
             options.NodeName is { Length: 0 } ? $"{options.KeyOf("NodeName")} is empty; leave it out to use the program's name." : null,
             .. ServiceMeshOptions.Schema.OutOfRange(options.KeyOf("").TrimEnd(':'), options),
-            .. UnknownKeys.In(section, [.. ServiceMeshOptions.Schema.Keys, .. transports.SelectMany(t => Below(t.Name, t.Keys)), .. parts.SelectMany(p => Below(p.Name, p.Keys))]),
+            .. UnknownKeys.In(section, Known()),
         ];
         string[] said = [.. problems.OfType<string>()];
         return said.Length == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(said);
     }
 
+    private IEnumerable<string> Known() =>
+    [
+        .. ServiceMeshOptions.Schema.Keys,
+        .. transports.SelectMany(t => Below(t.Name, t.Keys)),
+        .. parts.SelectMany(p => Below(p.Name, p.Keys)),
+    ];
+
     private string? OfTransport(ServiceMeshOptions options)
     {
         string[] added = [.. transports.Select(t => t.Name)];
         return added.Length == 0
-                ? "No transport was added to the bus: call AddInMemoryTransport(), AddRedisTransport() or AddHttpTransport() after AddServiceMesh(…)."
+                ? "No transport was added to the bus: " +
+                    "call AddInMemoryTransport(), AddRedisTransport() or AddHttpTransport() after AddServiceMesh(…)."
             : options.Transport is null
                 ? $"{options.KeyOf("Transport")} is missing, and several transports were added: name one of {string.Join(", ", added)}."
             : OptionRules.OneOf(
-                options.KeyOf("Transport"), options.Transport, added, "A transport is known once AddRedisTransport(), AddHttpTransport() or the like has been called.");
+                options.KeyOf("Transport"),
+                options.Transport,
+                added,
+                "A transport is known once AddRedisTransport(), AddHttpTransport() or the like has been called.");
     }
 
     private static string AdviceOnSerializer(string name) =>

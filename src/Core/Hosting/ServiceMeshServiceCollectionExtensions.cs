@@ -10,8 +10,6 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Adds a bus to an application.</summary>
 public static class ServiceMeshServiceCollectionExtensions
 {
-    internal const string InMemory = "InMemory";
-
     /// <summary>
     /// Adds the bus of this application: <see cref="IServiceBus"/> as a singleton, started and stopped by the host.
     /// </summary>
@@ -70,7 +68,8 @@ public static class ServiceMeshServiceCollectionExtensions
         services.AddKeyedSingleton<IServiceBus>(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Bus);
         services.AddKeyedSingleton<IErrorQueue>(
             name, (provider, _) => new ErrorQueueOfNode(provider.GetRequiredKeyedService<NodeLifetime>(name)));
-        services.AddSingleton<IHostedService>(provider => new MeshHostedService(new(() => provider.GetRequiredKeyedService<NodeLifetime>(name))));
+        services.AddSingleton<IHostedService>(
+            provider => new MeshHostedService(new(() => provider.GetRequiredKeyedService<NodeLifetime>(name))));
         if (name.Length == 0)
         {
             services.AddSingleton<IServiceBus>(provider => provider.GetRequiredKeyedService<IServiceBus>(name));
@@ -103,7 +102,7 @@ public static class ServiceMeshServiceCollectionExtensions
     private static string? TransportWhenNoneIsNamed(IServiceProvider provider, string name)
     {
         string[] added = [.. provider.GetKeyedServices<TransportRegistration>(name).Select(t => t.Name)];
-        return added is [var only] ? only : added.FirstOrDefault(t => t == InMemory);
+        return added is [var only] ? only : added.FirstOrDefault(t => t == InMemoryTransportOptions.TransportName);
     }
 
     private static MeshParts Build(IServiceProvider provider, string name)
@@ -125,7 +124,10 @@ public static class ServiceMeshServiceCollectionExtensions
 
         ServiceBus? bus = null;
         var pipeline = new HandlerPipeline(
-            serializers, provider.GetKeyedServices<IHandlerMiddleware>(name), provider.GetRequiredService<IServiceScopeFactory>(), () => bus!);
+            serializers,
+            provider.GetKeyedServices<IHandlerMiddleware>(name),
+            provider.GetRequiredService<IServiceScopeFactory>(),
+            () => bus!);
         var limits = new HandlerLimits(options.Handler.Timeout, options.Handler.MaxConcurrency, options.Handler.MaxQueued);
         var receiver = new Receiver(identity, state, pipeline, limits, bodies, telemetry, errors, logger, clock);
         var sender = new Sender(
@@ -136,11 +138,15 @@ public static class ServiceMeshServiceCollectionExtensions
         var subscriber = new Subscriber(chosen, receiver, subscriptions, shutdown, logger);
         var presence = new NodePresence(identity, state, subscriptions, clock);
         var queue = new Lazy<IErrorQueue>(() => chosen.Transport.ErrorQueue ?? new FileErrorQueue(
-            options.Errors.QueueFile ?? Path.Combine("servicemesh-errors", $"{identity.FileName}.jsonl"), options.Errors.QueueCapacity, logger));
+            options.Errors.QueueFile ?? Path.Combine("servicemesh-errors", $"{identity.FileName}.jsonl"),
+            options.Errors.QueueCapacity,
+            logger));
         var lifetime = new NodeLifetime(
             chosen,
             new(identity, bodies, errors, options.KeyOf, presence.Describe, loggerFactory, clock),
-            new([.. provider.GetKeyedServices<HandlerDefinition>(name)], provider.GetKeyedServices<RequiredFeatures>(name).Aggregate(TransportFeatures.None, (all, one) => all | one.Features)),
+            new(
+                [.. provider.GetKeyedServices<HandlerDefinition>(name)],
+                provider.GetKeyedServices<RequiredFeatures>(name).Aggregate(TransportFeatures.None, (all, one) => all | one.Features)),
             state, presence, sender, subscriber, errors,
             new(options.ErrorPolicy, queue, sender, telemetry, logger),
             shutdown, logger);

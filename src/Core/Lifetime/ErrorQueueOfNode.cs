@@ -10,9 +10,12 @@ internal sealed class ErrorQueueOfNode(NodeLifetime node) : IErrorQueue
 
     public ValueTask<int> CountAsync(CancellationToken cancellationToken) => node.ErrorQueue.CountAsync(cancellationToken);
 
-    public ValueTask<int> AddAsync(ErrorReport report, CancellationToken cancellationToken) => node.ErrorQueue.AddAsync(report, cancellationToken);
+    public ValueTask<int> AddAsync(ErrorReport report, CancellationToken cancellationToken) =>
+        node.ErrorQueue.AddAsync(report, cancellationToken);
 
-    public ValueTask<IReadOnlyList<ErrorReport>> ReadAsync(int max, CancellationToken cancellationToken) => node.ErrorQueue.ReadAsync(max, cancellationToken);
+    public ValueTask<IReadOnlyList<ErrorReport>> ReadAsync(int max, CancellationToken cancellationToken) =>
+        node.ErrorQueue.ReadAsync(max, cancellationToken);
 
-    public ValueTask<IReadOnlyList<ErrorReport>> DrainAsync(int max, CancellationToken cancellationToken) => node.ErrorQueue.DrainAsync(max, cancellationToken);
+    public ValueTask<IReadOnlyList<ErrorReport>> DrainAsync(int max, CancellationToken cancellationToken) =>
+        node.ErrorQueue.DrainAsync(max, cancellationToken);
 }

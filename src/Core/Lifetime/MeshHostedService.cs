@@ -14,9 +14,11 @@ internal sealed class MeshHostedService(Lazy<NodeLifetime> lifetime) : IHostedLi
 {
     public Task StartAsync(CancellationToken cancellationToken) => lifetime.Value.StartAsync(cancellationToken);
 
-    public Task StoppingAsync(CancellationToken cancellationToken) => lifetime.IsValueCreated ? lifetime.Value.DrainAsync() : Task.CompletedTask;
+    public Task StoppingAsync(CancellationToken cancellationToken) =>
+        lifetime.IsValueCreated ? lifetime.Value.DrainAsync() : Task.CompletedTask;
 
-    public Task StoppedAsync(CancellationToken cancellationToken) => lifetime.IsValueCreated ? lifetime.Value.StopAsync() : Task.CompletedTask;
+    public Task StoppedAsync(CancellationToken cancellationToken) =>
+        lifetime.IsValueCreated ? lifetime.Value.StopAsync() : Task.CompletedTask;
 
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

@@ -6,7 +6,8 @@ namespace ServiceMesh;
 /// Where error reports go: published as a signal, or put into the queue. The queue is opened when it is first used, and closed after
 /// the last report.
 /// </summary>
-internal sealed class ReportDestination(ErrorPolicy policy, Lazy<IErrorQueue> queue, Sender sender, Telemetry telemetry, ILogger logger) : IDisposable
+internal sealed class ReportDestination(
+    ErrorPolicy policy, Lazy<IErrorQueue> queue, Sender sender, Telemetry telemetry, ILogger logger) : IDisposable
 {
     // A report has its own time: that of the application may be too short for any transport.
     private static readonly RequestOptions s_options = new() { Timeout = TimeSpan.FromSeconds(10) };

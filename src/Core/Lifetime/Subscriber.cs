@@ -3,7 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace ServiceMesh;
 
 /// <summary>Turns handlers into subscriptions of this node and its transport, at start and at run time, and back.</summary>
-internal sealed class Subscriber(ChosenTransport chosen, Receiver receiver, SubscriptionRegistry subscriptions, ShutdownBudget shutdown, ILogger logger)
+internal sealed class Subscriber(
+    ChosenTransport chosen, Receiver receiver, SubscriptionRegistry subscriptions, ShutdownBudget shutdown, ILogger logger)
 {
     private volatile bool _transportHasStopped;
 
@@ -55,7 +56,8 @@ internal sealed class Subscriber(ChosenTransport chosen, Receiver receiver, Subs
         // First new messages go elsewhere, so that none is refused; then the messages that are in are finished.
         if (!_transportHasStopped)
         {
-            await shutdown.AttemptAsync("unsubscribe", shutdown.DrainTimeout, token => chosen.Transport.UnsubscribeAsync(subscription, token)).ConfigureAwait(false);
+            await shutdown.AttemptAsync("unsubscribe", shutdown.DrainTimeout, token =>
+                chosen.Transport.UnsubscribeAsync(subscription, token)).ConfigureAwait(false);
         }
 
         if (!await shutdown.EndsWithinAsync(subscription.Gate.CloseAsync(), shutdown.DrainTimeout).ConfigureAwait(false))

@@ -27,6 +27,12 @@ internal sealed record LinkOptions
     /// <summary>How long a peer may leave a ping without an answer before it is taken for dead. Default: 2 seconds.</summary>
     public TimeSpan PingTimeout { get; init; } = TimeSpan.FromSeconds(2);
 
+    /// <summary>
+    /// After so long, and again and again, a peer is asked whether a request still runs: what was lost on the way ends then and
+    /// not only at its deadline. Default: 2 seconds.
+    /// </summary>
+    public TimeSpan AskAfter { get; init; } = TimeSpan.FromSeconds(2);
+
     /// <summary>The largest body that this node accepts.</summary>
     public required int MaxBodyBytes { get; init; }
 }

@@ -9,6 +9,13 @@ namespace ServiceMesh.Links;
 /// </summary>
 internal sealed class LinkSet
 {
+    /// <summary>The stamp of a ping that is a beat: it is not answered.</summary>
+    public const long BeatStamp = -1;
+
+    // Replies that did not leave are kept for the next attempt up to this number.
+    private const int MaxUnsent = 4096;
+    private const int MaxAttempts = 20;
+
     // A node of another version is told so this often.
     private static readonly TimeSpan s_betweenRefusals = TimeSpan.FromSeconds(5);
 
@@ -21,6 +28,7 @@ internal sealed class LinkSet
     private readonly TimeProvider _clock;
     private readonly byte[] _preamble;
     private readonly byte[] _versionRefusal;
+    private readonly ConcurrentDictionary<(string Peer, long Id), UnsentReply> _unsent = new();
     private long _lastId;
 
     /// <param name="nodeId">This node.</param>
@@ -55,8 +63,8 @@ internal sealed class LinkSet
     /// <summary>A ping that this node sent to itself came back, with its number: the node hears.</summary>
     public Action<long>? OnBeat { get; set; }
 
-    /// <summary>Another node answered a ping, with the number of the ping.</summary>
-    public Action<string, long>? OnPong { get; set; }
+    /// <summary>Another node has taken over this node's change of the directory with that number.</summary>
+    public Action<string, long>? OnApplied { get; set; }
 
     /// <summary>Another node is taken for dead, with the reason.</summary>
     public Action<string, string>? OnDead { get; set; }
@@ -115,11 +123,37 @@ internal sealed class LinkSet
         }
     }
 
+    /// <summary>A packet that this node publishes for itself to learn whether it hears; <see cref="OnBeat"/> is called when it arrives.</summary>
+    public byte[] Beat(long number)
+    {
+        using var packet = new FrameBuffer();
+        packet.Raw(_preamble);
+        FrameWriter.Ping(packet, number, BeatStamp);
+        return packet.Written.ToArray();
+    }
+
+    /// <summary>Sends the replies again that could not be sent while the connection was away. Called when it is back, and by <see cref="Tick"/>.</summary>
+    public void ResendReplies()
+    {
+        foreach (var (key, unsent) in _unsent)
+        {
+            if (unsent.IsWaiting && _unsent.TryGetValue(key, out var same) && same == unsent)
+            {
+                unsent.Send();
+            }
+        }
+    }
+
     /// <summary>To be called a few times a second.</summary>
     /// <param name="canHear">False while this node itself is deaf.</param>
     /// <param name="isKnown">Whether a node is still there: idle links to others are let go.</param>
     public void Tick(bool canHear, Func<string, bool> isKnown)
     {
+        if (canHear)
+        {
+            ResendReplies();
+        }
+
         foreach (var (peer, link) in _links)
         {
             link.Tick(canHear);
@@ -136,12 +170,14 @@ internal sealed class LinkSet
     /// <returns>How many requests ended.</returns>
     public int EndAll(string reason) => _links.Values.Sum(link => link.EndAll(reason));
 
-    /// <summary>A node has left for good: nothing is expected from it, and what runs for it is cancelled.</summary>
-    public void Departed(string peer, string reason)
-    {
-        Find(peer)?.EndAll(reason);
-        Running.Departed(peer);
-    }
+    /// <summary>
+    /// A node has left: what runs for it is cancelled. What it owes may still be on its way; when nothing comes, its link ends
+    /// it as that of a dead node.
+    /// </summary>
+    public void Departed(string peer) => Running.Departed(peer);
+
+    /// <summary>Ends when nothing waits to be written.</summary>
+    public Task FlushAsync() => Task.WhenAll(_links.Values.Select(link => link.FlushAsync()));
 
     /// <summary>Ends all links.</summary>
     public Task CloseAsync(string reason) => Task.WhenAll(_links.Values.Select(link => link.CloseAsync(reason)));
@@ -181,15 +217,14 @@ internal sealed class LinkSet
             case FrameKind.Cancel:
                 Running.Cancel(sender, frame.Id);
                 break;
-            case FrameKind.Ping when sender == NodeId:
+            case FrameKind.Ping when sender == NodeId && frame.Stamp == BeatStamp:
                 OnBeat?.Invoke(frame.Id);
                 break;
             case FrameKind.Ping:
-                To(sender).Pong(frame.Id, frame.Stamp, Running.Count);
+                To(sender).Pong(frame.Id, frame.Stamp, Running.Count, isNotHere: frame.IsAboutRequest && !Running.Contains(sender, frame.Id) && !_unsent.ContainsKey((sender, frame.Id)));
                 break;
-            case FrameKind.Pong:
-                Find(sender)?.Hear(in frame);
-                OnPong?.Invoke(sender, frame.Id);
+            case FrameKind.Applied:
+                OnApplied?.Invoke(sender, frame.Id);
                 break;
             default:
                 // What nothing waits for is late: its caller has had its 408, its cancellation or another answer.
@@ -266,14 +301,7 @@ internal sealed class LinkSet
         }
     }
 
-    private void OnEnded(RunningDelivery running, ReplyMessage reply)
-    {
-        var topic = running.Delivery.Message.Topic.ToString();
-        if (!To(running.Sender).Answer(running.Id, reply, Running.Count, new ReplyWatch(this, running.Sender, topic)))
-        {
-            OnLoss(new("outbox-full", running.Sender, topic, $"The reply could not be sent: too many frames wait for node '{running.Sender}'."));
-        }
-    }
+    private void OnEnded(RunningDelivery running, ReplyMessage reply) => new UnsentReply(this, running, reply).Send();
 
     // A request that cannot be read is refused, so that its caller need not wait for its deadline.
     private void Skip(string sender, in Frame frame, FrameFault fault)
@@ -330,15 +358,57 @@ internal sealed class LinkSet
         }
     }
 
-    /// <summary>A reply that certainly did not reach its caller is counted.</summary>
-    private sealed class ReplyWatch(LinkSet links, string peer, string topic) : IFrameSender
+    /// <summary>
+    /// A reply on its way: when it did not leave, or may not have left, it is sent again. A caller that has it already ignores
+    /// the second one. When the caller's inbox has no receiver, the caller has ended its requests by itself.
+    /// </summary>
+    private sealed class UnsentReply(LinkSet links, RunningDelivery running, ReplyMessage reply) : IFrameSender
     {
-        public void OnSent(WriteOutcome outcome)
+        private int _attempts;
+
+        public volatile bool IsWaiting;
+
+        private (string, long) Key => (running.Sender, running.Id);
+
+        public void Send()
         {
-            if (outcome.Result != WriteResult.Written)
+            IsWaiting = false;
+            _attempts++;
+            if (!links.To(running.Sender).Answer(running.Id, reply, links.Running.Count, this))
             {
-                links.OnLoss(new("reply-not-written", peer, topic, outcome.Reason ?? "The reply may be lost."));
+                Keep($"Too many frames wait for node '{running.Sender}'.");
             }
         }
+
+        public void OnSent(WriteOutcome outcome)
+        {
+            if (outcome.Result is WriteResult.NotWritten or WriteResult.Unknown)
+            {
+                Keep(outcome.Reason!);
+                return;
+            }
+
+            links._unsent.TryRemove(Key, out _);
+            if (outcome.Result == WriteResult.NoReceiver)
+            {
+                Lose(outcome.Reason!);
+            }
+        }
+
+        private void Keep(string reason)
+        {
+            if (_attempts >= MaxAttempts || running.Delivery.Message.Deadline.HasPassed || links._unsent.Count >= MaxUnsent)
+            {
+                links._unsent.TryRemove(Key, out _);
+                Lose(reason);
+                return;
+            }
+
+            IsWaiting = true;
+            links._unsent[Key] = this;
+        }
+
+        private void Lose(string reason) =>
+            links.OnLoss(new("reply-not-written", running.Sender, running.Delivery.Message.Topic.ToString(), reason));
     }
 }

@@ -15,7 +15,7 @@ public abstract class ServiceMeshException : Exception
     public ReplyFailure Failure { get; }
 }
 
-/// <summary>Nobody handles the topic (404).</summary>
+/// <summary>No node handles the topic (404).</summary>
 public sealed class NoHandlerException : ServiceMeshException
 {
     internal NoHandlerException(ReplyFailure failure) : base(failure) { }
@@ -58,7 +58,7 @@ public sealed class ReplyException : Exception
     /// <param name="status">300 to 599.</param>
     /// <param name="message">What the caller reads. Say what was wrong with the request.</param>
     /// <param name="innerException">What led to it; goes into the error report, not to the caller.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The status is no failure.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The status is not a failure.</exception>
     public ReplyException(StatusCode status, string message, Exception? innerException = null)
         : base(message, innerException)
     {

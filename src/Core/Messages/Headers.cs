@@ -21,7 +21,7 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
     public const int MaxCharacters = 8192;
 
     /// <summary>
-    /// The header that makes a request repeatable: whoever handles it recognizes a second one with the same value. Over HTTP
+    /// The header that makes a request repeatable: its handler recognizes a second one with the same value. Over HTTP
     /// it travels under this name, as <c>draft-ietf-httpapi-idempotency-key-header</c> has it.
     /// </summary>
     public const string IdempotencyKey = "idempotency-key";

@@ -16,6 +16,11 @@ public enum MessageKind
 /// </summary>
 public sealed record Message
 {
+    private readonly ReadOnlyMemory<byte> _body;
+
+    // What does not travel, in one field: options for a transport that repeats, or the value for a transport within the process.
+    private readonly object? _local;
+
     /// <summary>Names this message among all others.</summary>
     public required MessageId Id { get; init; }
 
@@ -34,8 +39,12 @@ public sealed record Message
     /// <summary>The media type of the body, which chooses the serializer that reads it.</summary>
     public required string ContentType { get; init; }
 
-    /// <summary>The encoded value. Whoever receives it must not write into it.</summary>
-    public ReadOnlyMemory<byte> Body { get; init; }
+    /// <summary>The encoded value. A receiver must not write into it.</summary>
+    public ReadOnlyMemory<byte> Body
+    {
+        get => Passed is null ? _body : Passed.Encode();
+        init => (_body, _local) = (value, Retry);
+    }
 
     /// <summary>When the caller stops caring; none for signals.</summary>
     public Deadline Deadline { get; init; }
@@ -47,5 +56,19 @@ public sealed record Message
     public bool IsRepeatable { get; init; }
 
     /// <summary>How the caller wants it to be sent again; null for what is configured. It does not travel.</summary>
-    public RetryOptions? Retry { get; init; }
+    public RetryOptions? Retry
+    {
+        get => _local as RetryOptions;
+        init => _local = _local is PassedValue ? _local : value; // within the process nothing is sent again
+    }
+
+    /// <summary>The value itself, where it is handed over within one process; null when there is a body.</summary>
+    internal PassedValue? Passed
+    {
+        get => _local as PassedValue;
+        init => _local = value ?? _local; // null leaves the retry options where they are
+    }
+
+    /// <summary>The size of the body; 0 for a value that is handed over.</summary>
+    internal int BodyLength => _body.Length;
 }

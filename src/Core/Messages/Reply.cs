@@ -80,7 +80,8 @@ public sealed class Reply<T> : Reply
     }
 
     /// <summary>For logs and debuggers: <c>200 Ok: the value</c>, or the status, the step and the message of the failure.</summary>
-    public override string ToString() => Failure is null ? $"{(int)Status} {Status}: {Value}" : $"{(int)Status} {Status} at '{Failure.Step}': {Failure.Message}";
+    public override string ToString() =>
+        Failure is null ? $"{(int)Status} {Status}: {Value}" : $"{(int)Status} {Status} at '{Failure.Step}': {Failure.Message}";
 
     internal static Reply<T> Success(T value, Headers? headers = null, StatusCode status = StatusCode.Ok) =>
         new(status, headers ?? Headers.Empty, value, null, null);

@@ -3,7 +3,7 @@ namespace ServiceMesh;
 /// <summary>The few kinds of failure that a caller would treat differently; each has its exception.</summary>
 public enum FailureKind
 {
-    /// <summary>Nobody handles the topic: <see cref="NoHandlerException"/>.</summary>
+    /// <summary>No node handles the topic: <see cref="NoHandlerException"/>.</summary>
     NoHandler,
 
     /// <summary>The deadline passed: <see cref="RequestTimedOutException"/>.</summary>
@@ -45,7 +45,9 @@ public sealed class ReplyFailure
     /// <summary>True when sending it again is safe and may succeed: refused for now, and not processed.</summary>
     public bool IsRetryable => NotProcessed && Status is StatusCode.Overloaded or StatusCode.Unavailable;
 
-    /// <summary>After how long another attempt may succeed: an open circuit, a server's <c>Retry-After</c>. Null when nobody said.</summary>
+    /// <summary>
+    /// After how long another attempt may succeed: an open circuit, a server's <c>Retry-After</c>. Null when it is not known.
+    /// </summary>
     public TimeSpan? RetryAfter { get; init; }
 
     /// <summary>The exception of a local step (a lambda, a decoder); null when another node failed.</summary>

@@ -3,20 +3,36 @@ namespace ServiceMesh;
 /// <summary>The encoded answer to a request, or how handling a signal ended. Immutable.</summary>
 public sealed class ReplyMessage
 {
+    // One for each thread is enough: in memory the caller reads its answer on the thread of the handler.
+    [ThreadStatic]
+    private static ReplyMessage? t_free;
+
+    private StatusCode _status;
+    private Headers _headers = Headers.Empty;
+    private string _contentType = "";
+    private ReadOnlyMemory<byte> _body;
+    private string? _error;
+    private byte[]? _buffer;
+    private bool _isRented;
+
     /// <summary>How it ended.</summary>
-    public required StatusCode Status { get; init; }
+    public required StatusCode Status { get => _status; init => _status = value; }
 
     /// <summary>Texts that the handler set beside its answer. Default: none.</summary>
-    public Headers Headers { get; init; } = Headers.Empty;
+    public Headers Headers { get => _headers; init => _headers = value; }
 
-    /// <summary>The media type of <see cref="Body"/>; empty when there is no body.</summary>
-    public string ContentType { get; init; } = "";
+    /// <summary>The media type of <see cref="Body"/>; empty without a body.</summary>
+    public string ContentType { get => _contentType; init => _contentType = value; }
 
     /// <summary>The encoded answer; empty for most failures.</summary>
-    public ReadOnlyMemory<byte> Body { get; init; }
+    public ReadOnlyMemory<byte> Body
+    {
+        get => Passed is null ? _body : Passed.Encode();
+        init => _body = value;
+    }
 
     /// <summary>What went wrong, in a sentence for the caller; null on success.</summary>
-    public string? Error { get; init; }
+    public string? Error { get => _error; init => _error = value; }
 
     /// <summary>
     /// True when no handler ran for this request, so that sending it again cannot do anything twice.
@@ -25,13 +41,19 @@ public sealed class ReplyMessage
     public bool NotProcessed { get; init; }
 
     /// <summary>
-    /// After how long another attempt may succeed, when whoever refused said so: an open circuit, a server's
+    /// After how long another attempt may succeed, when the refusal said so: an open circuit, a server's
     /// <c>Retry-After</c>. Null when it is not known. Over HTTP it travels; other transports need not carry it.
     /// </summary>
     public TimeSpan? RetryAfter { get; init; }
 
     /// <summary>The most characters that <see cref="Failure"/> keeps of an error; the rest is cut off.</summary>
     public const int MaxErrorCharacters = 4096;
+
+    /// <summary>The value itself, where it is handed over within one process; null when there is a body.</summary>
+    internal PassedValue? Passed { get; private set; }
+
+    /// <summary>The size of the body; 0 for a value that is handed over.</summary>
+    internal int BodyLength => _body.Length;
 
     /// <summary>What this node itself threw on the way out; never travels.</summary>
     internal Exception? Exception { get; init; }
@@ -44,17 +66,72 @@ public sealed class ReplyMessage
         Status is StatusCode.DeadlinePassed or StatusCode.Unavailable
         || (NotProcessed && Status is StatusCode.NotFound or StatusCode.BodyTooLarge or StatusCode.Overloaded);
 
+    /// <summary>
+    /// An answer that serves again once its caller has read it and has called <see cref="Release"/>. Only for an answer that no
+    /// step of the application sees: it changes then (see docs/decisions/0018-one-object-each-way.md). A caller that does not
+    /// release it leaves it to the garbage collector.
+    /// </summary>
+    internal static ReplyMessage Rent()
+    {
+        var reply = t_free ?? new() { Status = StatusCode.Ok };
+        t_free = null;
+        reply._isRented = true;
+        return reply;
+    }
+
+    /// <summary>Fills a new or rented answer with a body.</summary>
+    /// <param name="status">How it ended.</param>
+    /// <param name="headers">What the handler set beside its answer.</param>
+    /// <param name="contentType">The media type of the body.</param>
+    /// <param name="body">The encoded answer; it may lie in <paramref name="buffer"/>.</param>
+    /// <param name="buffer">Kept for the next answer.</param>
+    /// <param name="error">What went wrong; null on success.</param>
+    internal ReplyMessage Fill(
+        StatusCode status, Headers headers, string contentType, ReadOnlyMemory<byte> body, byte[]? buffer, string? error)
+    {
+        (_status, _headers, _contentType, _body, _buffer, _error) = (status, headers, contentType, body, buffer, error);
+        return this;
+    }
+
+    /// <summary>Fills a new or rented answer with a value that is handed over.</summary>
+    internal ReplyMessage Fill(StatusCode status, Headers headers, string contentType, PassedValue value, string? error)
+    {
+        (_status, _headers, _contentType, Passed, _error) = (status, headers, contentType, value, error);
+        return this;
+    }
+
+    /// <summary>The buffer that a rented answer has from the one before; null when there is none.</summary>
+    internal byte[]? Buffer => _buffer;
+
+    /// <summary>The caller has read it, and nothing else refers to it. Does nothing for an answer that was not rented.</summary>
+    internal void Release()
+    {
+        if (_isRented)
+        {
+            _isRented = false;
+            (_headers, _body, _error, Passed) = (Headers.Empty, default, null, null);
+            t_free = this;
+        }
+    }
+
     /// <summary>An answer without a body that says what went wrong.</summary>
     /// <param name="status">300 or more.</param>
     /// <param name="error">A sentence for the caller; what is beyond <see cref="MaxErrorCharacters"/> is cut off.</param>
     /// <param name="notProcessed">Whether it is certain that no handler ran.</param>
     /// <param name="retryAfter">After how long another attempt may succeed, when that is known.</param>
     public static ReplyMessage Failure(StatusCode status, string error, bool notProcessed = false, TimeSpan? retryAfter = null) =>
-        new() { Status = status, Error = ExceptionText.Cut(error, MaxErrorCharacters), NotProcessed = notProcessed, RetryAfter = retryAfter };
+        new()
+        {
+            Status = status,
+            Error = ExceptionText.Cut(error, MaxErrorCharacters),
+            NotProcessed = notProcessed,
+            RetryAfter = retryAfter,
+        };
 
-    /// <summary>The answer of a transport that found nobody who handles the topic.</summary>
+    /// <summary>The answer of a transport that found no node that handles the topic.</summary>
     public static ReplyMessage NoHandler(Topic topic, string? advice = null) => Failure(
         StatusCode.NotFound,
-        $"No node handles '{topic}'. {advice ?? "Start a service that does, and check that both use the same transport and the same topic."}",
+        $"No node handles '{topic}'. " +
+        (advice ?? "Start a service that does, and check that both use the same transport and the same topic."),
         notProcessed: true);
 }

@@ -2,7 +2,7 @@ namespace ServiceMesh;
 
 /// <summary>
 /// How one request is sent again when an attempt fails. Transports that send to one server after another obey it (HTTP); a
-/// broker hands a request to whoever takes it, once, and nothing here changes that. Immutable. What is null is as the
+/// broker hands a request to one member, once, and nothing here changes that. Immutable. What is null is as the
 /// configuration says.
 /// </summary>
 /// <remarks>

@@ -21,7 +21,7 @@ public enum StatusCode
     /// <summary>The caller is known and not allowed.</summary>
     Forbidden = 403,
 
-    /// <summary>Nobody handles the topic.</summary>
+    /// <summary>No node handles the topic.</summary>
     NotFound = 404,
 
     /// <summary>The caller's deadline passed.</summary>

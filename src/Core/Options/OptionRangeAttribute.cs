@@ -39,7 +39,7 @@ public sealed class OptionRangeAttribute : Attribute
     /// <summary>The least that is allowed, as it is written in configuration.</summary>
     public string Min { get; }
 
-    /// <summary>The most that is allowed, as it is written in configuration; null when there is no upper end.</summary>
+    /// <summary>The most that is allowed, as it is written in configuration; null for a range without an upper end.</summary>
     public string? Max { get; }
 
     /// <summary>True for a range of times, false for a range of numbers.</summary>
@@ -52,7 +52,7 @@ public sealed class OptionRangeAttribute : Attribute
     {
         null => true,
         TimeSpan time => Contains(time),
-        _ => Convert.ToDouble(value, CultureInfo.InvariantCulture) is var number && number >= Number(Min) && number <= (Max is null ? double.PositiveInfinity : Number(Max)), // NaN is not in it
+        _ => Contains(Convert.ToDouble(value, CultureInfo.InvariantCulture)),
     };
 
     /// <summary>Whether a time lies in the range; false for a range of numbers.</summary>
@@ -63,10 +63,17 @@ public sealed class OptionRangeAttribute : Attribute
     /// <param name="value">What it is set to.</param>
     public string? Problem(string key, object? value) => Contains(value)
         ? null
-        : string.Create(CultureInfo.InvariantCulture, $"{key} is {value}; {(Max is null ? $"{this} is allowed" : $"allowed are {this}")}{(IsTime ? ", written [days.]hours:minutes:seconds" : "")}.");
+        : FormattableString.Invariant($"{key} is {value}; {Allowed()}.");
 
     /// <summary>Both ends, <c>1 to 10</c>, or the lower one, <c>at least 1</c>.</summary>
     public override string ToString() => Max is null ? $"at least {Min}" : $"{Min} to {Max}";
+
+    private string Allowed() => IsTime ? $"allowed are {this}, written [days.]hours:minutes:seconds"
+        : Max is null ? $"{this} is allowed"
+        : $"allowed are {this}";
+
+    // NaN is in no range.
+    private bool Contains(double number) => number >= Number(Min) && (Max is null || number <= Number(Max));
 
     private static double Number(string text) => double.Parse(text, CultureInfo.InvariantCulture);
 }

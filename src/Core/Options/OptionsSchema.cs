@@ -32,7 +32,9 @@ public sealed class OptionsSchema
     }
 
     /// <summary>The keys, in the order of the properties: <c>:</c> between levels, <c>*</c> for a name that the user chooses.</summary>
-    /// <exception cref="InvalidOperationException">A property has a type that is neither a value nor named by <see cref="With{TSection}"/>.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// A property has a type that is neither a value nor named by <see cref="With{TSection}"/>.
+    /// </exception>
     public IReadOnlyList<string> Keys => _keys.Value;
 
     /// <summary>Begins with the options class of the whole section.</summary>
@@ -44,7 +46,10 @@ public sealed class OptionsSchema
         where TSection : class
     {
         _sections[typeof(TSection)] =
-            [.. typeof(TSection).GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(p => p.SetMethod is { IsPublic: true } && !IsCode(p.PropertyType))];
+        [
+            .. typeof(TSection).GetProperties(BindingFlags.Public | BindingFlags.Instance)
+                .Where(p => p.SetMethod is { IsPublic: true } && !IsCode(p.PropertyType)),
+        ];
         return this;
     }
 
@@ -77,7 +82,8 @@ public sealed class OptionsSchema
 
         return _sections.ContainsKey(type) ? KeysOf(type, $"{key}:")
             : type.IsValueType || type == typeof(string) ? [key]
-            : throw new InvalidOperationException($"{property.DeclaringType?.Name}.{property.Name} is a {type.Name}: name it to the schema with With<{type.Name}>().");
+            : throw new InvalidOperationException(
+                $"{property.DeclaringType?.Name}.{property.Name} is a {type.Name}: name it to the schema with With<{type.Name}>().");
     }
 
     private IEnumerable<string> OutOfRange(Type section, object options, string path)
@@ -102,7 +108,8 @@ public sealed class OptionsSchema
     {
         if (value is IDictionary named && ItemOf(type) is { } item && _sections.ContainsKey(item))
         {
-            return named.Keys.Cast<object>().Where(name => named[name] is not null).SelectMany(name => OutOfRange(item, named[name]!, $"{key}:{name}"));
+            return named.Keys.Cast<object>().Where(name => named[name] is not null)
+                .SelectMany(name => OutOfRange(item, named[name]!, $"{key}:{name}"));
         }
 
         return value is not null && _sections.ContainsKey(type) ? OutOfRange(type, value, key) : [];

@@ -57,7 +57,10 @@ internal static class UnknownKeys
 
     // The known keys that begin with a path; '*' stands for a name that the user chooses.
     private static string[][] Below(string[][] known, string[] path) =>
-        [.. known.Where(k => k.Length >= path.Length && k.Zip(path).All(p => p.First == OptionsSchema.AnyName || p.First.Equals(p.Second, StringComparison.OrdinalIgnoreCase)))];
+        [.. known.Where(k => k.Length >= path.Length && k.Zip(path).All(p => Matches(p.First, p.Second)))];
+
+    private static bool Matches(string known, string written) =>
+        known == OptionsSchema.AnyName || known.Equals(written, StringComparison.OrdinalIgnoreCase);
 
     private static IEnumerable<string> NamesAfter(string[] path, string[][] known) =>
         known.Where(k => k.Length > path.Length).Select(k => k[path.Length]).Distinct();
@@ -70,7 +73,9 @@ internal static class UnknownKeys
             return $"{key.Path} is not a known key. Did you mean '{near}'? {known}";
         }
 
-        var transport = key.Key is "Redis" or "Http" ? $" The section of a transport is known once Add{key.Key}Transport() has been called." : "";
+        var transport = key.Key is "Redis" or "Http"
+            ? $" The section of a transport is known once Add{key.Key}Transport() has been called."
+            : "";
         return $"{key.Path} is not a known key. {known}{transport}";
     }
 

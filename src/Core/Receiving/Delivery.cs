@@ -17,7 +17,8 @@ public sealed class Delivery : HandlerContext
     // A handler that takes longer than this to notice its cancellation token does not look at it.
     private static readonly TimeSpan s_timeToNotice = TimeSpan.FromSeconds(1);
 
-    private readonly HandlerGate.Ticket? _ticket;
+    // A ticket of the gate, or the reply that refuses.
+    private readonly object _admission;
 
     // Made on demand, because most handlers end before they could be cancelled. Ended stands for one that is let go of.
     private HandlerCancellation? _cancellation;
@@ -27,31 +28,31 @@ public sealed class Delivery : HandlerContext
     private Activity? _activity;
     private long _started;
     private volatile bool _hasStarted;
-    private int _isTaken;
-    private int _isEntered;
+    private byte _isTaken;
+    private byte _isEntered;
 
     internal Delivery(Subscription subscription, Message message, HandlerGate.Ticket ticket)
         : base(message)
     {
         Subscription = subscription;
-        _ticket = ticket;
+        _admission = ticket;
     }
 
     internal Delivery(Subscription subscription, Message message, ReplyMessage refusal)
         : base(message)
     {
         Subscription = subscription;
-        Refusal = refusal;
+        _admission = refusal;
     }
 
     /// <summary>What it was offered to.</summary>
     public Subscription Subscription { get; }
 
     /// <summary>Why it was refused; null when it was accepted.</summary>
-    public ReplyMessage? Refusal { get; }
+    public ReplyMessage? Refusal => _admission as ReplyMessage;
 
     /// <summary>True when a place is taken.</summary>
-    public bool IsAccepted => Refusal is null;
+    public bool IsAccepted => _admission is HandlerGate.Ticket;
 
     /// <inheritdoc/>
     public override string? Group => Subscription.Group;
@@ -63,7 +64,14 @@ public sealed class Delivery : HandlerContext
     public override IServiceBus Bus => Receiver.Pipeline.Bus;
 
     /// <inheritdoc/>
-    public override TimeSpan Remaining => Least(Message.Deadline.Remaining, OwnTimeLeft) is var left && left > TimeSpan.Zero ? left : TimeSpan.Zero;
+    public override TimeSpan Remaining
+    {
+        get
+        {
+            var least = Limit().Limit;
+            return least > TimeSpan.Zero ? least : TimeSpan.Zero;
+        }
+    }
 
     /// <inheritdoc/>
     public override CancellationToken CancellationToken => Cancellation().Token;
@@ -73,6 +81,11 @@ public sealed class Delivery : HandlerContext
 
     /// <summary>What the handler threw, for the log and the report.</summary>
     internal Exception? Exception { get; set; }
+
+    /// <summary>True when a step of the application sees the reply, and may keep it.</summary>
+    internal bool ReplyIsSeen => Receiver.Pipeline.HasSteps;
+
+    private HandlerGate.Ticket Ticket => (HandlerGate.Ticket)_admission;
 
     private Receiver Receiver => Subscription.Receiver;
 
@@ -89,7 +102,7 @@ public sealed class Delivery : HandlerContext
     {
         TakeOnce();
         _callerGone = callerGone;
-        return _ticket!.Turn.IsCompleted ? RunNow() : RunAtTurnAsync(_ticket.Turn);
+        return Ticket.Turn is { IsCompleted: false } turn ? RunAtTurnAsync(turn) : RunNow();
     }
 
     /// <summary>Gives the place back without handling: another member of the group has the message.</summary>
@@ -112,10 +125,10 @@ public sealed class Delivery : HandlerContext
     internal bool TryEnterHandler([NotNullWhen(false)] out ReplyMessage? refusal)
     {
         // Said before it is checked, and read in the other order by AnswerInTimeAsync: a handler that is called never counts as
-        // not processed, whoever comes first.
-        var entered = Interlocked.Exchange(ref _isEntered, 1);
+        // not processed, whichever comes first.
+        var entered = Interlocked.Exchange(ref _isEntered, (byte)1);
         var now = Receiver.Clock.GetTimestamp();
-        var cause = WhyNotToStart(now) ?? (Receiver.Clock.GetElapsedTime(_started, now) >= Subscription.Timeout ? Cause.HandlerTimeout : null);
+        var cause = WhyNotToStart(now) ?? (HasRunOut(now) ? Cause.HandlerTimeout : null);
         if (cause is null)
         {
             refusal = null;
@@ -137,7 +150,7 @@ public sealed class Delivery : HandlerContext
         }
         catch (ObjectDisposedException failure) when (IsOfContainer(failure))
         {
-            Volatile.Write(ref _isEntered, 0);
+            Volatile.Write(ref _isEntered, (byte)0);
             throw ContainerIsGone(failure);
         }
     }
@@ -230,7 +243,8 @@ public sealed class Delivery : HandlerContext
         catch (Exception failure)
         {
             Exception = failure;
-            return ReplyMessage.Failure(StatusCode.HandlerFailed, $"The handler of '{Subscription.Pattern}' threw {ExceptionText.Brief(failure)}");
+            return ReplyMessage.Failure(
+                StatusCode.HandlerFailed, $"The handler of '{Subscription.Pattern}' threw {ExceptionText.Brief(failure)}");
         }
         finally
         {
@@ -248,10 +262,11 @@ public sealed class Delivery : HandlerContext
 
     private void TakeOnce()
     {
-        if (!IsAccepted || Interlocked.Exchange(ref _isTaken, 1) == 1)
+        if (!IsAccepted || Interlocked.Exchange(ref _isTaken, (byte)1) == 1)
         {
             throw new InvalidOperationException(
-                $"The delivery on '{Message.Topic}' {(IsAccepted ? "has been run or withdrawn before" : "was refused")}. Run or withdraw an accepted delivery once.");
+                $"The delivery on '{Message.Topic}' {(IsAccepted ? "has been run or withdrawn before" : "was refused")}. " +
+                "Run or withdraw an accepted delivery once.");
         }
     }
 
@@ -259,7 +274,7 @@ public sealed class Delivery : HandlerContext
     private void GiveBackPlace()
     {
         EndToken();
-        if (!Subscription.Gate.TryAbandon(_ticket!))
+        if (!Subscription.Gate.TryAbandon(Ticket))
         {
             Subscription.Gate.Leave();
         }
@@ -289,9 +304,11 @@ public sealed class Delivery : HandlerContext
 
         var now = Receiver.Clock.GetTimestamp();
         return Message.Deadline.HasPassedAt(now, Receiver.Clock) ? Cause.Deadline
-            : Receiver.Clock.GetElapsedTime(_started, now) >= Subscription.Timeout ? Cause.HandlerTimeout
+            : HasRunOut(now) ? Cause.HandlerTimeout
             : null;
     }
+
+    private bool HasRunOut(long now) => Receiver.Clock.GetElapsedTime(_started, now) >= Subscription.Timeout;
 
     private ReplyMessage GiveUpReply(Cause cause)
     {
@@ -300,16 +317,19 @@ public sealed class Delivery : HandlerContext
             Cause.Stopping => (StatusCode.Unavailable, $"Node '{NodeId}' shut down before it had handled '{Topic}'."),
             Cause.CallerGone => (StatusCode.DeadlinePassed, $"The caller of '{Topic}' has stopped waiting."),
             Cause.Deadline => (StatusCode.DeadlinePassed, $"The caller's deadline passed before '{Topic}' was handled."),
-            _ => (StatusCode.HandlerTimeout, $"The handler of '{Subscription.Pattern}' ran longer than its timeout of {Subscription.Timeout}."),
+            _ => (
+                StatusCode.HandlerTimeout,
+                $"The handler of '{Subscription.Pattern}' ran longer than its timeout of {Subscription.Timeout}."),
         };
         return ReplyMessage.Failure(status, error, notProcessed: !HasEntered);
     }
 
-    private ReplyMessage WithinLimit(ReplyMessage reply) => reply.Body.Length <= Receiver.Bodies.MaxBytes
+    private ReplyMessage WithinLimit(ReplyMessage reply) => reply.BodyLength <= Receiver.Bodies.MaxBytes
         ? reply
         : ReplyMessage.Failure(
             StatusCode.BodyTooLarge,
-            $"The reply has {reply.Body.Length} bytes; {Receiver.Bodies.MaxBytes} are allowed. Answer with less, or raise {Receiver.Bodies.Key} on all nodes.");
+            $"The reply has {reply.BodyLength} bytes; {Receiver.Bodies.MaxBytes} are allowed. " +
+            $"Answer with less, or raise {Receiver.Bodies.Key} on all nodes.");
 
     // Accepted, and not handled: the caller, the deadline or the node did not wait for the start.
     private ReplyMessage NotStarted(Cause cause)
@@ -466,8 +486,6 @@ public sealed class Delivery : HandlerContext
             Log.ScopeDisposeFailed(Receiver.Logger, Topic.ToString(), Sender, failure);
         }
     }
-
-    private static TimeSpan Least(TimeSpan a, TimeSpan b) => a < b ? a : b;
 
     /// <summary>Stands for the scope of a handler that has ended.</summary>
     private sealed class EndedScope : IServiceScope

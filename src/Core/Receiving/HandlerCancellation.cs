@@ -34,7 +34,8 @@ internal sealed class HandlerCancellation : IDisposable
     /// <param name="clock">Measures the limit.</param>
     /// <param name="callerGone">Fires when the caller has stopped waiting.</param>
     /// <param name="stopping">Fires when the node has waited long enough.</param>
-    public HandlerCancellation(TimeSpan limit, Cause whenTimeIsUp, TimeProvider clock, CancellationToken callerGone, CancellationToken stopping)
+    public HandlerCancellation(
+        TimeSpan limit, Cause whenTimeIsUp, TimeProvider clock, CancellationToken callerGone, CancellationToken stopping)
     {
         _cause = whenTimeIsUp;
         _source = new(ForTimer(limit), clock);

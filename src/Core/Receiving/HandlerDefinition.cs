@@ -45,7 +45,8 @@ internal sealed class HandlerDefinition
     public string? Group => Options.Group ?? (Kind == MessageKind.Request ? DefaultGroup : null);
 
     /// <summary>A delegate that answers requests.</summary>
-    public static HandlerDefinition ForRequest<TIn, TOut>(TopicPattern topic, string handlerName, Func<TIn, HandlerContext, ValueTask<TOut>> handle)
+    public static HandlerDefinition ForRequest<TIn, TOut>(
+        TopicPattern topic, string handlerName, Func<TIn, HandlerContext, ValueTask<TOut>> handle)
     {
         return new(MessageKind.Request, topic, handlerName, EnsureSupported, (self, delivery, serializers) =>
             self.TryDecode<TIn>(delivery, serializers, out var input, out var reader, out var refusal)
@@ -94,12 +95,20 @@ internal sealed class HandlerDefinition
         $"{(Kind == MessageKind.Request ? "request" : "signal")} handler {_handlerName} on '{Pattern}'" +
         (Group is null ? "" : $" in group '{Group}'");
 
-    // False with the reason when the handler is not called: the body is no T, or time was up meanwhile.
+    // False with the reason when the handler is not called: the body is not a T, or time was up meanwhile.
     private bool TryDecode<T>(
-        Delivery delivery, SerializerSet serializers, out T? value, out IMessageSerializer serializer, [NotNullWhen(false)] out ReplyMessage? refusal)
+        Delivery delivery, SerializerSet serializers, out T? value, out IMessageSerializer serializer,
+        [NotNullWhen(false)] out ReplyMessage? refusal)
     {
         value = default;
         var message = delivery.Message;
+        if (message.Passed is PassedValue<T> passed)
+        {
+            value = passed.Value;
+            serializer = serializers.Configured;
+            return delivery.TryEnterHandler(out refusal);
+        }
+
         var found = serializers.Reader(message.ContentType, _isReserved);
         serializer = found ?? serializers.Configured;
         if (found is null)
@@ -146,17 +155,23 @@ internal sealed class HandlerDefinition
             ? new(Answer(handling.Result, delivery, serializer))
             : WhenEndedAsync(handling, delivery, serializer);
 
-    private static async ValueTask<ReplyMessage> WhenEndedAsync<T>(ValueTask<T> handling, Delivery delivery, IMessageSerializer serializer) =>
+    private static async ValueTask<ReplyMessage> WhenEndedAsync<T>(
+        ValueTask<T> handling, Delivery delivery, IMessageSerializer serializer) =>
         Answer(await handling.ConfigureAwait(false), delivery, serializer);
 
-    private static ReplyMessage Answer<T>(T value, Delivery delivery, IMessageSerializer serializer) => new()
+    private static ReplyMessage Answer<T>(T value, Delivery delivery, IMessageSerializer serializer)
     {
-        Status = delivery.Status,
-        Headers = delivery.ReplyHeaders,
-        ContentType = serializer.ContentType,
-        Body = SerializerSet.Encode(serializer, value),
-        Error = delivery.Status.IsFailure ? SaidBy(delivery) : null,
-    };
+        var error = delivery.Status.IsFailure ? SaidBy(delivery) : null;
+        var reply = delivery.ReplyIsSeen ? new() { Status = delivery.Status } : ReplyMessage.Rent();
+        if (delivery.Message.Passed is not null)
+        {
+            return reply.Fill(delivery.Status, delivery.ReplyHeaders, serializer.ContentType, new PassedValue<T>(value, serializer), error);
+        }
+
+        var buffer = reply.Buffer;
+        var body = SerializerSet.Encode(serializer, value, ref buffer);
+        return reply.Fill(delivery.Status, delivery.ReplyHeaders, serializer.ContentType, body, buffer, error);
+    }
 
     private static async ValueTask<ReplyMessage> EndAsync(ValueTask handling, Delivery delivery)
     {
@@ -173,19 +188,24 @@ internal sealed class HandlerDefinition
         {
             ThrowIfNot(typeof(IRequestHandler<TIn, TOut>), topic);
             return OfScope(ForRequest<TIn, TOut>(
-                topic.Pattern, handlerType.Name, (input, context) => new(Resolve<IRequestHandler<TIn, TOut>>(context).HandleAsync(input, context))));
+                topic.Pattern, handlerType.Name, (input, context) =>
+                    new(Resolve<IRequestHandler<TIn, TOut>>(context).HandleAsync(input, context))));
         }
 
         public HandlerDefinition VisitSignal<T>(SignalPattern<T> pattern)
         {
             ThrowIfNot(typeof(ISignalHandler<T>), pattern);
             return OfScope(ForSignal<T>(
-                pattern.Pattern, handlerType.Name, (signal, context) => new(Resolve<ISignalHandler<T>>(context).HandleAsync(signal, context))));
+                pattern.Pattern, handlerType.Name, (signal, context) =>
+                    new(Resolve<ISignalHandler<T>>(context).HandleAsync(signal, context))));
         }
 
         private static HandlerDefinition OfScope(HandlerDefinition definition) =>
 
-            new(definition.Kind, definition.Pattern, definition._handlerName, definition._ensureSupported, definition._handle) { NeedsScope = true };
+            new(definition.Kind, definition.Pattern, definition._handlerName, definition._ensureSupported, definition._handle)
+            {
+                NeedsScope = true,
+            };
 
         private T Resolve<T>(HandlerContext context) => (T)((Delivery)context).Resolve(handlerType);
 
@@ -199,6 +219,7 @@ internal sealed class HandlerDefinition
         }
 
         private static string Describe(Type type) =>
-            $"{type.Name.AsSpan(0, type.Name.IndexOf('`', StringComparison.Ordinal))}<{string.Join(", ", type.GenericTypeArguments.Select(t => t.Name))}>";
+            $"{type.Name.AsSpan(0, type.Name.IndexOf('`', StringComparison.Ordinal))}" +
+            $"<{string.Join(", ", type.GenericTypeArguments.Select(t => t.Name))}>";
     }
 }

@@ -2,17 +2,22 @@ namespace ServiceMesh;
 
 /// <summary>
 /// Admission to one handler: so many run, so many wait in order of arrival, the rest is refused. Also knows when the
-/// last one has left, which is what draining waits for.
+/// last one has left, which is what draining waits for. Thread-safe.
 /// </summary>
 internal sealed class HandlerGate(int maxConcurrency, int maxQueued)
 {
+    // Set while messages wait or the gate is closed. Then, and only then, places change hands under the lock alone.
+    private const int Slow = 1 << 30;
+
     private readonly Lock _lock = new();
     private readonly LinkedList<Ticket> _waiting = new();
     private readonly TaskCompletionSource _empty = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private int _running;
+
+    // How many run, and the flag.
+    private int _state;
     private bool _closed;
 
-    public int Running => Volatile.Read(ref _running);
+    public int Running => Volatile.Read(ref _state) & ~Slow;
 
     public int Waiting
     {
@@ -36,13 +41,88 @@ internal sealed class HandlerGate(int maxConcurrency, int maxQueued)
         {
             lock (_lock)
             {
-                return _running >= maxConcurrency && _waiting.Count >= maxQueued;
+                return Running >= maxConcurrency && _waiting.Count >= maxQueued;
             }
         }
     }
 
     /// <summary>Takes a place to run or to wait. Null when the gate is full or closed.</summary>
     public Ticket? TryEnter(out bool closed)
+    {
+        closed = false;
+        return TryRun() ? Ticket.ToRun : TryWait(out closed);
+    }
+
+    /// <summary>Gives the place of a running one to the first that waits.</summary>
+    public void Leave()
+    {
+        for (var state = Volatile.Read(ref _state); (state & Slow) == 0;)
+        {
+            var seen = Interlocked.CompareExchange(ref _state, state - 1, state);
+            if (seen == state)
+            {
+                return;
+            }
+
+            state = seen;
+        }
+
+        PassOn()?.Call();
+    }
+
+    /// <summary>Gives up waiting. False when the turn has come meanwhile: then the place must be left instead.</summary>
+    public bool TryAbandon(Ticket ticket)
+    {
+        // Those who may run at once share a ticket, which never waits.
+        if (ticket == Ticket.ToRun)
+        {
+            return false;
+        }
+
+        lock (_lock)
+        {
+            if (ticket.Place is null)
+            {
+                return false;
+            }
+
+            _waiting.Remove(ticket.Place);
+            ticket.Place = null;
+            SettleNeedsLock();
+            return true;
+        }
+    }
+
+    /// <summary>Admits no message from now on. The task ends when the last that runs or waits has left.</summary>
+    public Task CloseAsync()
+    {
+        lock (_lock)
+        {
+            _closed = true;
+            Interlocked.Or(ref _state, Slow);
+            SettleNeedsLock();
+        }
+
+        return _empty.Task;
+    }
+
+    private bool TryRun()
+    {
+        for (var state = Volatile.Read(ref _state); state < maxConcurrency;) // the flag makes it larger than any limit
+        {
+            var seen = Interlocked.CompareExchange(ref _state, state + 1, state);
+            if (seen == state)
+            {
+                return true;
+            }
+
+            state = seen;
+        }
+
+        return false;
+    }
+
+    private Ticket? TryWait(out bool closed)
     {
         lock (_lock)
         {
@@ -52,10 +132,20 @@ internal sealed class HandlerGate(int maxConcurrency, int maxQueued)
                 return null;
             }
 
-            if (_running < maxConcurrency)
+            // Without the flag a place may become free at this very moment: it is taken, or the flag is set while all are taken.
+            for (var state = Volatile.Read(ref _state); (state & Slow) == 0; state = Volatile.Read(ref _state))
             {
-                _running++;
-                return Ticket.ToRun;
+                if (TryRun())
+                {
+                    return Ticket.ToRun;
+                }
+
+                if (maxQueued == 0)
+                {
+                    return null;
+                }
+
+                Interlocked.CompareExchange(ref _state, maxConcurrency | Slow, maxConcurrency);
             }
 
             if (_waiting.Count >= maxQueued)
@@ -69,67 +159,46 @@ internal sealed class HandlerGate(int maxConcurrency, int maxQueued)
         }
     }
 
-    /// <summary>Gives the place of a running one to the first who waits.</summary>
-    public void Leave()
+    private Ticket? PassOn()
     {
-        Ticket? next = null;
         lock (_lock)
         {
-            if (_waiting.First is { } first)
+            var next = _waiting.First?.Value;
+            if (next is not null)
             {
                 // The place passes from one to the next, so the number of running ones does not change.
-                next = first.Value;
                 _waiting.RemoveFirst();
                 next.Place = null;
             }
             else
             {
-                _running--;
-                CompleteWhenEmptyNeedsLock();
-            }
-        }
-
-        next?.Call();
-    }
-
-    /// <summary>Gives up waiting. False when the turn has come meanwhile: then the place must be left instead.</summary>
-    public bool TryAbandon(Ticket ticket)
-    {
-        lock (_lock)
-        {
-            if (ticket.Place is null)
-            {
-                return false;
+                Interlocked.Decrement(ref _state);
             }
 
-            _waiting.Remove(ticket.Place);
-            ticket.Place = null;
-            CompleteWhenEmptyNeedsLock();
-            return true;
+            SettleNeedsLock();
+            return next;
         }
     }
 
-    /// <summary>Admits nobody from now on. The task ends when the last who runs or waits has left.</summary>
-    public Task CloseAsync()
+    // After a change under the flag: the last has left a closed gate, or the fast way is free again.
+    private void SettleNeedsLock()
     {
-        lock (_lock)
+        if (_waiting.Count > 0)
         {
-            _closed = true;
-            CompleteWhenEmptyNeedsLock();
+            return;
         }
 
-        return _empty.Task;
-    }
-
-    private void CompleteWhenEmptyNeedsLock()
-    {
-        if (_closed && _running == 0 && _waiting.Count == 0)
+        if (!_closed)
+        {
+            Interlocked.And(ref _state, ~Slow);
+        }
+        else if (Running == 0)
         {
             _empty.TrySetResult();
         }
     }
 
-    /// <summary>A place in the gate. Those who may run at once share one; those who wait hold their own.</summary>
+    /// <summary>A place in the gate. Those that may run at once share one; those that wait hold their own.</summary>
     internal sealed class Ticket
     {
         public static readonly Ticket ToRun = new(alreadyCalled: true);

@@ -13,7 +13,8 @@ internal static class HandlerOptionsValidator
         [
             .. s_schema.OutOfRange("", options),
             options.Group is { } group && !Topic.IsSegment(group) ? $"Group is '{group}'; letters, digits, '-' and '_' are allowed." : null,
-            options is { Ordered: true, MaxConcurrency: not null } ? "Ordered handles one message at a time, so MaxConcurrency cannot be set." : null,
+            options is { Ordered: true, MaxConcurrency: not null }
+                ? "Ordered handles one message at a time, so MaxConcurrency cannot be set." : null,
             handler.Kind == MessageKind.Request && ReservedTopics.IsReserved(handler.Pattern)
                 ? $"Topics that begin with '{ReservedTopics.Prefix}' are the bus's own." : null,
         ];

@@ -11,6 +11,9 @@ internal sealed class HandlerPipeline(
     /// <summary>The bus that a handler is given. It is made after this, and before the first message arrives.</summary>
     public IServiceBus Bus => bus();
 
+    /// <summary>True when the application has steps around its handlers.</summary>
+    public bool HasSteps => _middleware.Length > 0;
+
     public IServiceScope CreateScope() => scopes.CreateScope();
 
     /// <summary>The steps around a handler as one function; built once for each subscription.</summary>

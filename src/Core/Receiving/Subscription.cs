@@ -72,16 +72,18 @@ public sealed class Subscription
             return Refuse(message, StatusCode.Unavailable, "draining", $"Node '{NodeId}' is shutting down.");
         }
 
-        if (message.Body.Length > _receiver.Bodies.MaxBytes && !ReservedTopics.HasOwnLimit(message.Topic))
+        if (message.BodyLength > _receiver.Bodies.MaxBytes && !ReservedTopics.HasOwnLimit(message.Topic))
         {
             return Refuse(
                 message, StatusCode.BodyTooLarge, "body-too-large",
-                $"The body has {message.Body.Length} bytes; node '{NodeId}' accepts {_receiver.Bodies.MaxBytes}. Send less, or raise its {_receiver.Bodies.Key}.");
+                $"The body has {message.BodyLength} bytes; node '{NodeId}' accepts {_receiver.Bodies.MaxBytes}. " +
+                $"Send less, or raise its {_receiver.Bodies.Key}.");
         }
 
         if (message.Deadline.HasPassed)
         {
-            return Refuse(message, StatusCode.DeadlinePassed, "deadline-passed", "The caller's deadline had passed when the request arrived.");
+            return Refuse(
+                message, StatusCode.DeadlinePassed, "deadline-passed", "The caller's deadline had passed when the request arrived.");
         }
 
         var ticket = Gate.TryEnter(out var closed);

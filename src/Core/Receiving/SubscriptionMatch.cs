@@ -3,7 +3,7 @@ namespace ServiceMesh.Transports;
 /// <summary>Who should hear of a message: every individual, and one member of each group. Immutable.</summary>
 public sealed class SubscriptionMatch
 {
-    /// <summary>Nobody.</summary>
+    /// <summary>No subscription.</summary>
     public static SubscriptionMatch None { get; } = new([]);
 
     private readonly Subscription[] _all;
@@ -69,6 +69,11 @@ public sealed class SubscriptionGroup
     /// </summary>
     public Delivery Offer(Message message)
     {
+        if (_members.Length == 1)
+        {
+            return _members[0].Offer(message);
+        }
+
         var first = (int)((uint)Interlocked.Increment(ref _turn) % (uint)_members.Length);
         var best = _members[first].Offer(message);
         for (var i = 1; i < _members.Length && !best.IsAccepted; i++)

@@ -25,7 +25,8 @@ internal sealed class SubscriptionRegistry
             var before = _all.Count;
             foreach (var added in subscriptions)
             {
-                var twin = added.Group is null ? null : _all.Find(s => s.Kind == added.Kind && s.Pattern.Equals(added.Pattern) && s.Group == added.Group);
+                var twin = added.Group is null ? null : _all.Find(s =>
+                    s.Kind == added.Kind && s.Pattern.Equals(added.Pattern) && s.Group == added.Group);
                 if (twin is not null)
                 {
                     _all.RemoveRange(before, _all.Count - before);

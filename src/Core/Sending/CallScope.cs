@@ -2,12 +2,12 @@ namespace ServiceMesh;
 
 /// <summary>
 /// One deadline and one token for one call, be it a single request or a composition of a hundred. It is the token
-/// source itself, which saves an object on every request; and where nobody can have kept its token it serves the next
+/// source itself, which saves an object on every request; and where nothing can have kept its token it serves the next
 /// call as well, with its timer and its lists (see docs/decisions/0016-scopes-are-used-again.md).
 /// </summary>
 internal sealed class CallScope : CancellationTokenSource
 {
-    // One for each thread is enough: whoever calls again goes on where the call before ended.
+    // One for each thread is enough: a caller that calls again goes on where its call before ended.
     [ThreadStatic]
     private static CallScope? t_free;
 
@@ -36,7 +36,7 @@ internal sealed class CallScope : CancellationTokenSource
     /// <param name="timeout">From now on.</param>
     /// <param name="options">The caller's; what they say of the timeout is known already.</param>
     /// <param name="clock">Measures the timeout.</param>
-    /// <param name="servesAgain">True when nobody who is given the token looks at it after the call.</param>
+    /// <param name="servesAgain">True when nothing that is given the token looks at it after the call.</param>
     /// <param name="caller">The caller's own token.</param>
     public static CallScope Begin(TimeSpan timeout, RequestOptions? options, TimeProvider clock, bool servesAgain, CancellationToken caller)
     {

@@ -4,18 +4,39 @@ using System.Runtime.CompilerServices;
 namespace ServiceMesh;
 
 /// <summary>
-/// One request that has been encoded and is ready to be sent, once. A value without an object of its own: the three ways to wait
-/// for its answer have one state machine each, and nothing is nested in it.
+/// One request that has been encoded and is ready to be sent, once. The three ways to wait for its answer have one state machine
+/// each, with nothing nested in it; and when the request has ended nothing refers to this object, so it serves the next one
+/// (see docs/decisions/0018-one-object-each-way.md).
 /// </summary>
-internal readonly struct OutgoingRequest(Sender sender, Message message, CallScope scope, Activity? activity, long started)
+internal sealed class OutgoingRequest
 {
-    public Message Message => message;
+    // One for each thread is enough: a caller that asks again goes on where its request before ended.
+    [ThreadStatic]
+    private static OutgoingRequest? t_free;
 
-    public CallScope Scope => scope;
+    private Sender _sender = null!;
 
-    public Activity? Activity => activity;
+    private OutgoingRequest() { }
 
-    public long Started => started;
+    public Message Message { get; private set; } = null!;
+
+    public CallScope Scope { get; private set; } = null!;
+
+    public Activity? Activity { get; private set; }
+
+    public long Started { get; private set; }
+
+    /// <summary>True when it is among the requests in flight that the metric tells.</summary>
+    public bool IsCounted { get; private set; }
+
+    public static OutgoingRequest Of(Sender sender, Message message, CallScope scope, Activity? activity, long started, bool isCounted)
+    {
+        var request = t_free ?? new();
+        t_free = null;
+        (request._sender, request.Message, request.Scope, request.Activity) = (sender, message, scope, activity);
+        (request.Started, request.IsCounted) = (started, isCounted);
+        return request;
+    }
 
     /// <summary>Sends it and returns the value of its answer. Ends the scope, which belongs to this request alone.</summary>
     /// <exception cref="ServiceMeshException">The request failed.</exception>
@@ -27,18 +48,19 @@ internal readonly struct OutgoingRequest(Sender sender, Message message, CallSco
             ReplyMessage reply;
             try
             {
-                reply = await sender.SendAsync(this).ConfigureAwait(false);
+                reply = await _sender.SendAsync(this).ConfigureAwait(false);
             }
             catch (Exception failure)
             {
-                reply = sender.Answer(this, failure);
+                reply = _sender.Answer(this, failure);
             }
 
-            return sender.Read<T>(this, reply, out var value) is { } problem ? throw problem.ToException() : value!;
+            return _sender.Read<T>(this, reply, out var value) is { } problem ? throw problem.ToException() : value!;
         }
         finally
         {
-            scope.Dispose();
+            Scope.Dispose();
+            Release();
         }
     }
 
@@ -51,18 +73,19 @@ internal readonly struct OutgoingRequest(Sender sender, Message message, CallSco
             ReplyMessage reply;
             try
             {
-                reply = await sender.SendAsync(this).ConfigureAwait(false);
+                reply = await _sender.SendAsync(this).ConfigureAwait(false);
             }
             catch (Exception failure)
             {
-                reply = sender.Answer(this, failure);
+                reply = _sender.Answer(this, failure);
             }
 
-            return sender.Read<T>(this, reply);
+            return _sender.Read<T>(this, reply);
         }
         finally
         {
-            scope.Dispose();
+            Scope.Dispose();
+            Release();
         }
     }
 
@@ -71,16 +94,29 @@ internal readonly struct OutgoingRequest(Sender sender, Message message, CallSco
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<Reply<T>> StepAsync<T>()
     {
-        ReplyMessage reply;
         try
         {
-            reply = await sender.SendAsync(this).ConfigureAwait(false);
-        }
-        catch (Exception failure)
-        {
-            reply = sender.Answer(this, failure);
-        }
+            ReplyMessage reply;
+            try
+            {
+                reply = await _sender.SendAsync(this).ConfigureAwait(false);
+            }
+            catch (Exception failure)
+            {
+                reply = _sender.Answer(this, failure);
+            }
 
-        return sender.Read<T>(this, reply);
+            return _sender.Read<T>(this, reply);
+        }
+        finally
+        {
+            Release();
+        }
+    }
+
+    private void Release()
+    {
+        (_sender, Message, Scope, Activity) = (null!, null!, null!, null);
+        t_free = this;
     }
 }

@@ -31,6 +31,12 @@ internal sealed class SendPipeline
     /// <summary>True when nothing looks at the token of a request once the request has ended.</summary>
     public bool ReleasesTokens => !_hasSteps && _transport.Capabilities.ReleasesTokens;
 
+    /// <summary>True when nothing else sees a reply once the caller has read it.</summary>
+    public bool ReleasesReplies => !_hasSteps && _transport is IInProcessTransport;
+
+    /// <summary>True when values are handed over as they are.</summary>
+    public bool PassesReferences => _transport is IInProcessTransport { PassesReferences: true };
+
     /// <summary>Sends a request. What it throws is an answer too; see <see cref="Answer"/>.</summary>
     public ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken)
     {
@@ -95,7 +101,9 @@ internal sealed class SendPipeline
     private static ReplyMessage StepThrew(Exception failure) => new()
     {
         Status = failure is ReplyException refusal ? refusal.Status : StatusCode.HandlerFailed,
-        Error = failure is ReplyException ? failure.Message : $"A step around sending (ISendMiddleware) threw {ExceptionText.Brief(failure)}",
+        Error = failure is ReplyException
+            ? failure.Message
+            : $"A step around sending (ISendMiddleware) threw {ExceptionText.Brief(failure)}",
         Exception = failure,
     };
 }

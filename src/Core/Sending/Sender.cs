@@ -38,15 +38,17 @@ internal sealed class Sender(
     {
         var serializer = serializers.Writer(ReservedTopics.IsReserved(topic));
         serializer.EnsureSupported<TOut>();
-        var body = SerializerSet.Encode(serializer, input);
-        var started = clock.GetTimestamp();
+        var content = Encode(serializer, input);
         var activity = telemetry.StartSend(MessageKind.Request, topic);
-        var message = Make(MessageKind.Request, topic, serializer.ContentType, body, scope, activity, isIdempotent);
-        return new(this, message, scope, activity, started);
+        var message = Make(MessageKind.Request, topic, content, scope, activity, isIdempotent);
+        return OutgoingRequest.Of(this, message, scope, activity, telemetry.StartTime(), telemetry.CountRequest());
     }
 
-    /// <summary>Sends a request; called within the asynchronous method that awaits it. What it throws is an answer too; see <see cref="Answer"/>.</summary>
-    public ValueTask<ReplyMessage> SendAsync(in OutgoingRequest request)
+    /// <summary>
+    /// Sends a request; called within the asynchronous method that awaits it. What it throws is an answer too; see <see
+    /// cref="Answer"/>.
+    /// </summary>
+    public ValueTask<ReplyMessage> SendAsync(OutgoingRequest request)
     {
         Telemetry.Enter(request.Activity);
         return RefuseLocally(request.Message, request.Scope) is { } refusal
@@ -56,7 +58,7 @@ internal sealed class Sender(
 
     /// <summary>The answer to a request for which sending threw.</summary>
     /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
-    public ReplyMessage Answer(in OutgoingRequest request, Exception failure)
+    public ReplyMessage Answer(OutgoingRequest request, Exception failure)
     {
         if (failure is not OperationCanceledException || !request.Scope.IsCancellationRequested)
         {
@@ -75,12 +77,16 @@ internal sealed class Sender(
     }
 
     /// <summary>Decodes an answer, files the report of a failure where that is the caller's part, and ends the span.</summary>
-    public Reply<T> Read<T>(in OutgoingRequest request, ReplyMessage reply) => Read<T>(request, reply, out var value) is { } failure
-        ? Reply<T>.Failed(failure, reply.Headers, value)
-        : Reply<T>.Success(value!, reply.Headers, reply.Status);
+    public Reply<T> Read<T>(OutgoingRequest request, ReplyMessage reply)
+    {
+        var (headers, status) = (reply.Headers, reply.Status);
+        return Read<T>(request, reply, out var value) is { } failure
+            ? Reply<T>.Failed(failure, headers, value)
+            : Reply<T>.Success(value!, headers, status);
+    }
 
     /// <summary>The same without an object for success: null, and the value.</summary>
-    public ReplyFailure? Read<T>(in OutgoingRequest request, ReplyMessage reply, out T? value)
+    public ReplyFailure? Read<T>(OutgoingRequest request, ReplyMessage reply, out T? value)
     {
         var status = StatusCode.None;
         try
@@ -90,6 +96,11 @@ internal sealed class Sender(
             if (failure is not null)
             {
                 LogAndReport(request.Message, reply, failure);
+            }
+            else if (pipeline.ReleasesReplies && (reply.Passed is not null || serializers.For(reply.ContentType) is JsonMessageSerializer))
+            {
+                // What is read from JSON is a copy. Another serializer may return a value that refers to the body.
+                reply.Release();
             }
 
             return failure;
@@ -104,21 +115,23 @@ internal sealed class Sender(
     /// <exception cref="ServiceMeshException">It could not be sent.</exception>
     public async Task<SignalResult> SignalAsync<T>(SignalTopic<T> topic, T value, CallScope scope)
     {
-        var serializer = serializers.Writer(ReservedTopics.IsReserved(topic.Topic));
-        var body = SerializerSet.Encode(serializer, value);
-        var started = clock.GetTimestamp();
+        var content = Encode(serializers.Writer(ReservedTopics.IsReserved(topic.Topic)), value);
+        var started = telemetry.StartTime();
         var activity = telemetry.StartSend(MessageKind.Signal, topic.Topic);
         Telemetry.Enter(activity);
         var status = StatusCode.None;
         try
         {
-            var signal = Make(MessageKind.Signal, topic.Topic, serializer.ContentType, body, scope, activity);
+            var signal = Make(MessageKind.Signal, topic.Topic, content, scope, activity);
             var (result, refusal, cause) = await DeliverAsync(signal, scope).ConfigureAwait(false);
             status = refusal?.Status ?? StatusCode.Ok;
             if (refusal is not null)
             {
                 Lose(signal, "not-sent", refusal.Status, refusal.Error!, cause);
-                throw new ReplyFailure(refusal.Status, topic.ToString(), refusal.Error!, refusal.NotProcessed) { Exception = cause }.ToException();
+                throw new ReplyFailure(refusal.Status, topic.ToString(), refusal.Error!, refusal.NotProcessed)
+                {
+                    Exception = cause,
+                }.ToException();
             }
 
             foreach (var failure in result!.Failures)
@@ -134,8 +147,12 @@ internal sealed class Sender(
         }
     }
 
-    private Message Make(
-        MessageKind kind, Topic topic, string contentType, byte[] body, CallScope scope, Activity? activity, bool isIdempotent = false)
+    // The bus's own topics are encoded in any case.
+    private Content Encode<T>(IMessageSerializer serializer, T value) => pipeline.PassesReferences && serializer == serializers.Configured
+        ? new(serializer.ContentType, [], new PassedValue<T>(value, serializer))
+        : new(serializer.ContentType, SerializerSet.Encode(serializer, value), null);
+
+    private Message Make(MessageKind kind, Topic topic, Content content, CallScope scope, Activity? activity, bool isIdempotent = false)
     {
         var message = new Message
         {
@@ -143,10 +160,12 @@ internal sealed class Sender(
             Kind = kind,
             Topic = topic,
             Headers = Telemetry.Inject(activity, scope.Headers),
-            ContentType = contentType,
-            Body = body,
+            ContentType = content.Type,
+            Body = content.Body,
+            Passed = content.Passed, // after the body, which replaces it
             Deadline = kind == MessageKind.Request ? scope.Deadline : Deadline.None,
-            IsRepeatable = kind == MessageKind.Request && ((scope.IsIdempotent ?? isIdempotent) || scope.Headers[Headers.IdempotencyKey] is { Length: > 0 }),
+            IsRepeatable = kind == MessageKind.Request
+                && ((scope.IsIdempotent ?? isIdempotent) || scope.Headers[Headers.IdempotencyKey] is { Length: > 0 }),
             Retry = scope.Retry,
         };
         Telemetry.DescribeMessage(activity, message);
@@ -188,11 +207,11 @@ internal sealed class Sender(
         }
 
         var limit = Math.Min(bodies.MaxBytes, pipeline.Capabilities.MaxBodyBytes);
-        return message.Body.Length <= limit || ReservedTopics.HasOwnLimit(message.Topic)
+        return message.BodyLength <= limit || ReservedTopics.HasOwnLimit(message.Topic)
             ? null
             : ReplyMessage.Failure(
                 StatusCode.BodyTooLarge,
-                $"The body has {message.Body.Length} bytes; {limit} are allowed. Send less, or raise {bodies.Key} on all nodes.",
+                $"The body has {message.BodyLength} bytes; {limit} are allowed. Send less, or raise {bodies.Key} on all nodes.",
                 notProcessed: true);
     }
 
@@ -203,17 +222,28 @@ internal sealed class Sender(
         ReplyFailure? failure = null;
         if (reply.Status.IsFailure)
         {
-            failure = new(reply.Status, topic, reply.Error ?? "No details were given.", reply.NotProcessed) { Exception = reply.Exception, RetryAfter = reply.RetryAfter };
-            if (reply.Body.IsEmpty)
+            failure = new(reply.Status, topic, reply.Error ?? "No details were given.", reply.NotProcessed)
+            {
+                Exception = reply.Exception,
+                RetryAfter = reply.RetryAfter,
+            };
+            if (reply.Passed is null && reply.BodyLength == 0)
             {
                 return failure;
             }
         }
 
-        if (reply.Body.Length > bodies.MaxBytes)
+        if (reply.Passed is PassedValue<T> passed)
+        {
+            value = passed.Value;
+            return failure;
+        }
+
+        if (reply.BodyLength > bodies.MaxBytes)
         {
             return failure ?? new(
-                StatusCode.BodyTooLarge, topic, $"The reply has {reply.Body.Length} bytes; this node accepts {bodies.MaxBytes}. Raise its {bodies.Key}.");
+                StatusCode.BodyTooLarge, topic,
+                $"The reply has {reply.BodyLength} bytes; this node accepts {bodies.MaxBytes}. Raise its {bodies.Key}.");
         }
 
         try
@@ -226,7 +256,10 @@ internal sealed class Sender(
         catch (Exception malformed) when (malformed is MalformedBodyException or NotSupportedException)
         {
             // Of a failure the status matters, and what lies beside it need not be a T. Of a success the value does.
-            return failure ?? new(StatusCode.HandlerFailed, topic, $"The reply cannot be decoded. {malformed.Message}") { Exception = malformed };
+            return failure ?? new(StatusCode.HandlerFailed, topic, $"The reply cannot be decoded. {malformed.Message}")
+            {
+                Exception = malformed,
+            };
         }
     }
 
@@ -254,6 +287,16 @@ internal sealed class Sender(
         errors.ReportLoss(reason, signal, status, error, null, cause);
     }
 
-    private void End(in OutgoingRequest request, StatusCode status) =>
+    private void End(OutgoingRequest request, StatusCode status)
+    {
+        if (request.IsCounted)
+        {
+            telemetry.UncountRequest();
+        }
+
         telemetry.EndSend(MessageKind.Request, request.Message.Topic, request.Activity, request.Started, status);
+    }
+
+    /// <summary>What a message carries: a body, or the value itself.</summary>
+    private readonly record struct Content(string Type, byte[] Body, PassedValue? Passed);
 }

@@ -23,11 +23,15 @@ public interface IMessageSerializer
     void EnsureSupported<T>() { }
 
     /// <summary>Writes a value, null included.</summary>
-    /// <exception cref="NotSupportedException">The type is refused, as by <see cref="EnsureSupported{T}"/>, or the value cannot be written.</exception>
+    /// <exception cref="NotSupportedException">
+    /// The type is refused, as by <see cref="EnsureSupported{T}"/>, or the value cannot be written.
+    /// </exception>
     void Serialize<T>(T value, IBufferWriter<byte> output);
 
     /// <summary>Reads a value. An empty body reads as null where the type allows null.</summary>
-    /// <exception cref="MalformedBodyException">The body is not a <typeparamref name="T"/>. Nothing else may be thrown for any bytes.</exception>
+    /// <exception cref="MalformedBodyException">
+    /// The body is not a <typeparamref name="T"/>. No bytes may lead to another exception.
+    /// </exception>
     /// <exception cref="NotSupportedException">The type is refused, as by <see cref="EnsureSupported{T}"/>.</exception>
     T? Deserialize<T>(ReadOnlyMemory<byte> body);
 }

@@ -96,7 +96,8 @@ public sealed class JsonMessageSerializer : IMessageSerializer
         catch (Exception failure)
         {
             // A constructor, a setter or a converter that refuses the value, or an abstract type without a discriminator.
-            throw new MalformedBodyException($"The body is JSON, but it is refused as {JsonContracts.Describe<T>()} with {failure.GetType().Name}.", failure);
+            throw new MalformedBodyException(
+                $"The body is JSON, but it is refused as {JsonContracts.Describe<T>()} with {failure.GetType().Name}.", failure);
         }
     }
 

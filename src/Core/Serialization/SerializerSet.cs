@@ -9,6 +9,7 @@ namespace ServiceMesh;
 internal sealed class SerializerSet
 {
     private const int LargestKeptBuffer = 1 << 20;
+    private const int LargestReusedBody = 4096;
 
     [ThreadStatic]
     private static ArrayBufferWriter<byte>? t_buffer;
@@ -21,7 +22,7 @@ internal sealed class SerializerSet
     {
         _all = [.. all];
         Configured = Array.Find(_all, s => string.Equals(s.Name, name, StringComparison.OrdinalIgnoreCase))
-            ?? throw new ArgumentException($"There is no serializer '{name}'; there are: {string.Join(", ", Names)}.", nameof(name));
+            ?? throw new ArgumentException($"The serializer '{name}' is unknown; known are: {string.Join(", ", Names)}.", nameof(name));
     }
 
     public IMessageSerializer Configured { get; }
@@ -34,7 +35,7 @@ internal sealed class SerializerSet
     /// <param name="isOwnTopic">True for a topic of the bus itself.</param>
     public IMessageSerializer Writer(bool isOwnTopic) => isOwnTopic ? s_own : Configured;
 
-    /// <summary>What reads a body of a topic; null when there is no serializer for its content type.</summary>
+    /// <summary>What reads a body of a topic; null when the bus does not have a serializer for its content type.</summary>
     /// <param name="contentType">Of the body; empty for the default of the topic.</param>
     /// <param name="isOwnTopic">True for a topic of the bus itself.</param>
     public IMessageSerializer? Reader(string contentType, bool isOwnTopic)
@@ -55,31 +56,65 @@ internal sealed class SerializerSet
             return Configured;
         }
 
-        return IsOfType(contentType, Configured.ContentType)
-            ? Configured
-            : Array.Find(_all, serializer => IsOfType(contentType, serializer.ContentType));
+        return IsOfType(contentType, Configured.ContentType) ? Configured : Search(contentType);
     }
 
     /// <summary>Encodes into a buffer that the thread keeps, and returns a copy of exactly the right size.</summary>
     public static byte[] Encode<T>(IMessageSerializer serializer, T value)
     {
-        // Out of its slot while in use: a serializer may encode another body from within.
-        var buffer = t_buffer ?? new ArrayBufferWriter<byte>(512);
-        t_buffer = null;
+        var buffer = TakeBuffer();
         serializer.Serialize(value, buffer);
         var body = buffer.WrittenSpan.ToArray();
+        KeepBuffer(buffer);
+        return body;
+    }
+
+    /// <summary>
+    /// The same, with the copy in <paramref name="reused"/> when it has room; otherwise another array takes its place.
+    /// </summary>
+    public static ReadOnlyMemory<byte> Encode<T>(IMessageSerializer serializer, T value, ref byte[]? reused)
+    {
+        var buffer = TakeBuffer();
+        serializer.Serialize(value, buffer);
+        var written = buffer.WrittenSpan;
+        if (reused is null || reused.Length < written.Length)
+        {
+            var copy = written.ToArray();
+            reused = copy.Length <= LargestReusedBody ? copy : reused;
+            KeepBuffer(buffer);
+            return copy;
+        }
+
+        written.CopyTo(reused);
+        var body = reused.AsMemory(0, written.Length);
+        KeepBuffer(buffer);
+        return body;
+    }
+
+    // Out of its slot while in use: a serializer may encode another body from within.
+    private static ArrayBufferWriter<byte> TakeBuffer()
+    {
+        var buffer = t_buffer ?? new ArrayBufferWriter<byte>(512);
+        t_buffer = null;
+        return buffer;
+    }
+
+    private static void KeepBuffer(ArrayBufferWriter<byte> buffer)
+    {
         if (buffer.Capacity <= LargestKeptBuffer)
         {
             buffer.ResetWrittenCount();
             t_buffer = buffer;
         }
-
-        return body;
     }
+
+    // In a method of its own, because the closure of the lambda would be made on every call.
+    private IMessageSerializer? Search(string contentType) => Array.Find(_all, serializer => IsOfType(contentType, serializer.ContentType));
 
     private static bool IsOfType(string contentType, string mediaType)
     {
         var semicolon = contentType.IndexOf(';', StringComparison.Ordinal);
-        return (semicolon < 0 ? contentType : contentType.AsSpan(0, semicolon)).Trim().Equals(mediaType, StringComparison.OrdinalIgnoreCase);
+        var type = semicolon < 0 ? contentType : contentType.AsSpan(0, semicolon);
+        return type.Trim().Equals(mediaType, StringComparison.OrdinalIgnoreCase);
     }
 }

@@ -65,7 +65,8 @@ public readonly struct Topic : IEquatable<Topic>
             }
 
             return text.Contains('*', StringComparison.Ordinal)
-                ? $"'{text}' contains '*' and so is a pattern; only signals can be subscribed to by pattern, and nothing can be sent to one. {Grammar}"
+                ? $"'{text}' contains '*' and so is a pattern; " +
+                  $"only signals can be subscribed to by pattern, and nothing can be sent to one. {Grammar}"
                 : $"'{text}' is not a topic. {Grammar}";
         }
 

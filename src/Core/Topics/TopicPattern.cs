@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace ServiceMesh;
 
 /// <summary>
@@ -30,13 +32,23 @@ public sealed class TopicPattern : IEquatable<TopicPattern>
     public static TopicPattern Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        var segments = text.Split('.');
-        if (text.Length > Topic.MaxLength || !segments.All(s => s == "*" || Topic.IsSegment(s)))
+        return TryParse(text, out var pattern)
+            ? pattern
+            : throw new FormatException($"'{text}' is not a pattern. {Grammar} {Topic.Grammar}");
+    }
+
+    /// <summary>Reads a pattern that came from outside.</summary>
+    internal static bool TryParse(string text, [NotNullWhen(true)] out TopicPattern? pattern)
+    {
+        pattern = null;
+        if (text.Length > Topic.MaxLength)
         {
-            throw new FormatException($"'{text}' is not a pattern. {Grammar} {Topic.Grammar}");
+            return false;
         }
 
-        return new(text, segments);
+        var segments = text.Split('.');
+        pattern = segments.All(s => s == "*" || Topic.IsSegment(s)) ? new(text, segments) : null;
+        return pattern is not null;
     }
 
     /// <summary>A pattern that matches this topic only.</summary>

@@ -43,12 +43,12 @@ public interface ITransport
     /// </summary>
     Task DrainAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <summary>Ends every subscription and connection. A request that can get no answer any more ends now, with 503.</summary>
+    /// <summary>Ends every subscription and connection. A request that can no longer get an answer ends now, with 503.</summary>
     Task StopAsync(CancellationToken cancellationToken);
 
     /// <summary>
     /// Sends a request and waits for its answer. Every outcome but cancellation is a <see cref="ReplyMessage"/>:
-    /// <see cref="ReplyMessage.NoHandler"/> when nobody is there, 503 when the transport is not.
+    /// <see cref="ReplyMessage.NoHandler"/> when no node handles the topic, 503 when the transport cannot send.
     /// </summary>
     /// <param name="request">Carries the deadline, which must reach the handler.</param>
     /// <param name="cancellationToken">
@@ -77,6 +77,6 @@ public interface ITransport
     /// </summary>
     Task SubscribeAsync(IReadOnlyCollection<Subscription> subscriptions, CancellationToken cancellationToken);
 
-    /// <summary>Stops delivering to a subscription: when the task ends, none will be offered to it any more.</summary>
+    /// <summary>Stops delivering to a subscription: when the task ends, no further message is offered to it.</summary>
     Task UnsubscribeAsync(Subscription subscription, CancellationToken cancellationToken);
 }

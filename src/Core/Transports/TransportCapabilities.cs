@@ -7,8 +7,8 @@ public enum ReceiverCount
     Unknown,
 
     /// <summary>
-    /// What a broker handed out: it may count a node more than once, and count one whose pattern turns out not to match.
-    /// At least the number of nodes that have a matching subscription; 0 means nobody.
+    /// The copies that were handed out: a node counts once for all its individual subscribers of a topic, again for a pattern
+    /// even if that turns out not to match, and each group counts once. 0 means that nothing was handed out.
     /// </summary>
     Deliveries,
 
@@ -35,7 +35,7 @@ public sealed record TransportCapabilities
     public int MaxBodyBytes { get; init; } = int.MaxValue;
 
     /// <summary>
-    /// True when nothing of the transport looks at the token of a request any more once the request's task has ended, a handler
+    /// True when nothing of the transport looks at the token of a request once the request's task has ended, a handler
     /// that runs on included: the bus then uses it for its next request. Default: false.
     /// </summary>
     public bool ReleasesTokens { get; init; }

@@ -10,7 +10,8 @@ public sealed class TransportContext
     private readonly Func<NodeInfo> _describe;
 
     internal TransportContext(
-        NodeIdentity node, BodyLimit bodies, ErrorReporter errors, Func<string, string> keyOf, Func<NodeInfo> describe, ILoggerFactory loggerFactory, TimeProvider clock)
+        NodeIdentity node, BodyLimit bodies, ErrorReporter errors, Func<string, string> keyOf, Func<NodeInfo> describe,
+        ILoggerFactory loggerFactory, TimeProvider clock)
     {
         NodeId = node.Id;
         MaxBodyBytes = bodies.MaxBytes;
@@ -33,7 +34,9 @@ public sealed class TransportContext
     /// <summary>The largest body in bytes that this node accepts; check it before reading one.</summary>
     public int MaxBodyBytes { get; }
 
-    /// <summary>The full path of a key of this bus, for messages that tell what to change: <c>ServiceMesh:Request:MaxBodyBytes</c>.</summary>
+    /// <summary>
+    /// The full path of a key of this bus, for messages that tell what to change: <c>ServiceMesh:Request:MaxBodyBytes</c>.
+    /// </summary>
     /// <param name="key">The key within the section that the bus was given: <c>Request:MaxBodyBytes</c>.</param>
     public string KeyOf(string key) => _keyOf(key);
 
@@ -52,4 +55,11 @@ public sealed class TransportContext
     public void ReportLoss(
         string reason, string topic, string detail, StatusCode status = StatusCode.BadRequest, string sender = "unknown") =>
         _errors.ReportLoss(reason, topic, detail, status, sender);
+
+    /// <summary>Counts a loss and says nothing: one of many that are told together.</summary>
+    internal void CountLoss(string reason, string topic) => _errors.CountLoss(reason, topic);
+
+    /// <summary>Logs and reports what has been counted already.</summary>
+    internal void TellLoss(string reason, string topic, string detail, StatusCode status, string sender) =>
+        _errors.TellLoss(reason, topic, detail, status, sender);
 }

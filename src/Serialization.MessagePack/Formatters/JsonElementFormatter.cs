@@ -12,12 +12,13 @@ namespace ServiceMesh.MessagePack;
 /// </summary>
 internal sealed class JsonElementFormatter : IMessagePackFormatter<JsonElement>
 {
-    public void Serialize(ref MessagePackWriter writer, JsonElement value, MessagePackSerializerOptions options) => Write(ref writer, value, options, 0);
+    public void Serialize(ref MessagePackWriter writer, JsonElement value, MessagePackSerializerOptions options) =>
+        Write(ref writer, value, options, 0);
 
     public JsonElement Deserialize(ref MessagePackReader reader, MessagePackSerializerOptions options) =>
         JsonElement.Parse(ReadText(ref reader, options).WrittenSpan, new() { MaxDepth = options.Security.MaximumObjectGraphDepth });
 
-    /// <summary>Reads one value, and says it as JSON.</summary>
+    /// <summary>Reads one value as JSON text.</summary>
     public static ArrayBufferWriter<byte> ReadText(ref MessagePackReader reader, MessagePackSerializerOptions options)
     {
         var text = new ArrayBufferWriter<byte>();
@@ -145,7 +146,7 @@ internal sealed class JsonElementFormatter : IMessagePackFormatter<JsonElement>
                 ReadMap(ref reader, json, options);
                 break;
             default:
-                throw new MessagePackSerializationException("There is no such value.");
+                throw new MessagePackSerializationException("This is not a value.");
         }
     }
 
@@ -176,15 +177,23 @@ internal sealed class JsonElementFormatter : IMessagePackFormatter<JsonElement>
         reader.Depth--;
     }
 
-    // JSON has texts only as keys; of the others integers are common, because [Key(0)] makes them.
-    private static string ReadKey(ref MessagePackReader reader) => reader.NextMessagePackType switch
+    // JSON has only texts as keys. Integer keys are common in MessagePack, so they become texts.
+    private static string ReadKey(ref MessagePackReader reader)
     {
-        MessagePackType.String => reader.ReadString()!,
-        MessagePackType.Integer when reader.NextCode == MessagePackCode.UInt64 => reader.ReadUInt64().ToString(CultureInfo.InvariantCulture),
-        MessagePackType.Integer => reader.ReadInt64().ToString(CultureInfo.InvariantCulture),
-        _ => throw new MessagePackSerializationException("A key is neither a text nor an integer."),
-    };
+        switch (reader.NextMessagePackType)
+        {
+            case MessagePackType.String:
+                return reader.ReadString()!;
+            case MessagePackType.Integer when reader.NextCode == MessagePackCode.UInt64:
+                return reader.ReadUInt64().ToString(CultureInfo.InvariantCulture);
+            case MessagePackType.Integer:
+                return reader.ReadInt64().ToString(CultureInfo.InvariantCulture);
+            default:
+                throw new MessagePackSerializationException("A key is neither a text nor an integer.");
+        }
+    }
 
-    // As System.Text.Json names what JSON has no number for.
-    private static void WriteNonFinite(Utf8JsonWriter json, double value) => json.WriteStringValue(value.ToString(CultureInfo.InvariantCulture));
+    // With the names that System.Text.Json uses for numbers that JSON does not have.
+    private static void WriteNonFinite(Utf8JsonWriter json, double value) =>
+        json.WriteStringValue(value.ToString(CultureInfo.InvariantCulture));
 }

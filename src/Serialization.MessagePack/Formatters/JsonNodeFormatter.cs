@@ -18,7 +18,7 @@ internal sealed class JsonNodeFormatter<T> : IMessagePackFormatter<T?>
             return;
         }
 
-        // A node may hold any .NET value; what it is in JSON is known once it is written.
+        // A node may hold any .NET value; only writing it shows what it is in JSON.
         var text = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(text))
         {
@@ -34,7 +34,7 @@ internal sealed class JsonNodeFormatter<T> : IMessagePackFormatter<T?>
         var node = JsonNode.Parse(text.WrittenSpan, documentOptions: new()
         {
             MaxDepth = options.Security.MaximumObjectGraphDepth,
-            AllowDuplicateProperties = false, // a node with one throws when it is used, and not here
+            AllowDuplicateProperties = false, // otherwise the node throws later, when a handler uses it
         });
         return node is null or T ? (T?)node : throw new MessagePackSerializationException($"A {typeof(T).Name} is expected.");
     }

@@ -3,7 +3,7 @@ using MessagePack.Formatters;
 
 namespace ServiceMesh.MessagePack;
 
-/// <summary>Nothing, as an empty map; what a peer put into the map is passed over.</summary>
+/// <summary>Nothing, as an empty map. Members that a peer puts into the map are skipped.</summary>
 internal sealed class UnitFormatter : IMessagePackFormatter<Unit>
 {
     public void Serialize(ref MessagePackWriter writer, Unit value, MessagePackSerializerOptions options) => writer.WriteMapHeader(0);

@@ -25,7 +25,9 @@ internal sealed class BodySecurity : MessagePackSecurity
         : base(other) => _comparers = other._comparers;
 
     protected override IEqualityComparer<T> GetHashCollisionResistantEqualityComparer<T>() =>
-        _comparers.TryGetValue(typeof(T), out var comparer) ? (IEqualityComparer<T>)comparer : base.GetHashCollisionResistantEqualityComparer<T>();
+        _comparers.TryGetValue(typeof(T), out var comparer)
+            ? (IEqualityComparer<T>)comparer
+            : base.GetHashCollisionResistantEqualityComparer<T>();
 
     protected override MessagePackSecurity Clone() => new BodySecurity(this);
 

@@ -12,12 +12,12 @@ using MessagePack.Resolvers;
 namespace ServiceMesh.MessagePack;
 
 /// <summary>
-/// Where the formatter of a type comes from: the bus's own, the application's resolver, the library. Of the library's
-/// resolvers those are used that write what is public or marked with attributes, and none that reads type names. Thread-safe.
+/// Finds the formatter of a type: the bus's own, the application's, the library's. Of the library's resolvers only those are
+/// used that write public or marked members, and none that reads type names from a body. Thread-safe.
 /// </summary>
 internal sealed class FormatterSource(IFormatterResolver? application)
 {
-    // As in the library's standard resolver: what comes first decides.
+    // In the order of the library's standard resolver: the first one that knows the type decides.
     private static readonly IFormatterResolver[] s_library =
     [
         BuiltinResolver.Instance,
@@ -28,7 +28,8 @@ internal sealed class FormatterSource(IFormatterResolver? application)
         DynamicUnionResolver.Instance,
     ];
 
-    private static readonly MethodInfo s_find = typeof(FormatterSource).GetMethod(nameof(Find), BindingFlags.Instance | BindingFlags.NonPublic)!;
+    private static readonly MethodInfo s_find =
+        typeof(FormatterSource).GetMethod(nameof(Find), BindingFlags.Instance | BindingFlags.NonPublic)!;
 
     private readonly ConcurrentDictionary<Type, object> _found = new();
 
@@ -45,7 +46,23 @@ internal sealed class FormatterSource(IFormatterResolver? application)
         return _found.GetOrAdd(type, found);
     }
 
-    private IMessagePackFormatter<T> Find<T>() => Own<T>() ?? application?.GetFormatter<T>() ?? Library<T>();
+    private IMessagePackFormatter<T> Find<T>()
+    {
+        RefuseCode(typeof(T));
+        try
+        {
+            return Own<T>() ?? application?.GetFormatter<T>() ?? Library<T>();
+        }
+        catch (TypeInitializationException failure)
+        {
+            // The library builds a formatter in a static constructor.
+            throw new UnsupportedTypeException(
+                typeof(T),
+                $"is refused by MessagePack-CSharp: {failure.GetBaseException().Message.TrimEnd('.')}. "
+                + "docs/serialization.md says what a type needs.",
+                failure);
+        }
+    }
 
     private static IMessagePackFormatter<T>? Own<T>()
     {
@@ -65,58 +82,55 @@ internal sealed class FormatterSource(IFormatterResolver? application)
             return (IMessagePackFormatter<T>)DynamicObjectTypeFallbackFormatter.Instance;
         }
 
-        RefuseUnsafe(typeof(T));
+        RefuseHiddenUnion(typeof(T));
         if (CollectionClass(typeof(T)) is { } collection)
         {
             return (IMessagePackFormatter<T>)collection;
         }
 
-        try
+        foreach (var resolver in s_library)
         {
-            foreach (var resolver in s_library)
+            if (resolver.GetFormatter<T>() is { } formatter)
             {
-                if (resolver.GetFormatter<T>() is { } formatter)
-                {
-                    return formatter;
-                }
+                return formatter;
             }
+        }
 
-            return ObjectResolver(typeof(T)).GetFormatter<T>() ?? throw new UnsupportedTypeException(
-                typeof(T), "is not known to MessagePack. Give it a formatter through MessagePackSerializerSettings.Resolver.");
-        }
-        catch (TypeInitializationException failure)
-        {
-            // The library builds a formatter in a static constructor.
-            throw new UnsupportedTypeException(
-                typeof(T),
-                $"is refused by MessagePack-CSharp: {failure.GetBaseException().Message.TrimEnd('.')}. docs/serialization.md says what a type needs.",
-                failure);
-        }
+        return ObjectResolver(typeof(T)).GetFormatter<T>() ?? throw new UnsupportedTypeException(
+            typeof(T), "is not known to MessagePack. Give it a formatter through MessagePackSerializerSettings.Resolver.");
     }
 
-    private static void RefuseUnsafe(Type type)
+    // Also where the resolver of the application has a formatter, as the library's own resolvers have one for Type.
+    private static void RefuseCode(Type type)
     {
         if (typeof(Delegate).IsAssignableFrom(type))
         {
-            throw new UnsupportedTypeException(type, "is a delegate, and code does not travel. Send data instead, or leave the member out with [IgnoreMember].");
+            throw new UnsupportedTypeException(
+                type, "is a delegate, and code does not travel. Send data instead, or leave the member out with [IgnoreMember].");
         }
 
         if (typeof(Type).IsAssignableFrom(type))
         {
-            throw new UnsupportedTypeException(type, "is a type, and a body from outside must not choose types. Send its name as a string.");
-        }
-
-        Type[] union = [.. type.GetCustomAttributes<UnionAttribute>(inherit: false).Select(u => u.SubType)];
-        if (union.Length > 0 && (type.IsVisible ? Array.Find(union, t => !t.IsVisible) : type) is { } hidden)
-        {
-            throw new UnsupportedTypeException(type, $"has [Union], and {TypeName.Of(hidden)} is not public. All types of a union must be public.");
+            throw new UnsupportedTypeException(
+                type, "is a type, and a body from outside must not choose types. Send its name as a string.");
         }
     }
 
-    // A class that derives from List<int> is a list of objects for the library, which reads a small integer as a byte then.
+    private static void RefuseHiddenUnion(Type type)
+    {
+        Type[] union = [.. type.GetCustomAttributes<UnionAttribute>(inherit: false).Select(u => u.SubType)];
+        if (union.Length > 0 && (type.IsVisible ? Array.Find(union, t => !t.IsVisible) : type) is { } hidden)
+        {
+            throw new UnsupportedTypeException(
+                type, $"has [Union], and {TypeName.Of(hidden)} is not public. All types of a union must be public.");
+        }
+    }
+
+    // For the library a class that derives from List<int> is a list of objects, and a small integer in it is a byte.
     private static object? CollectionClass(Type type)
     {
-        if (type.IsGenericType || type.IsArray || type.GetConstructor(Type.EmptyTypes) is null || !typeof(ICollection).IsAssignableFrom(type))
+        if (type.IsGenericType || type.IsArray || !typeof(ICollection).IsAssignableFrom(type) || type.GetConstructor([]) is null
+            || type.IsDefined(typeof(MessagePackFormatterAttribute)))
         {
             return null;
         }
@@ -133,16 +147,16 @@ internal sealed class FormatterSource(IFormatterResolver? application)
         static bool IsOf(Type candidate, Type definition) => candidate.IsGenericType && candidate.GetGenericTypeDefinition() == definition;
     }
 
-    // Members that are not public are written where attributes say so and nowhere else: the library's contractless resolver
-    // that allows private members writes every private field.
+    // Only attributes make a member that is not public travel: the library's contractless resolver that allows private members
+    // would write every private field.
     private static IFormatterResolver ObjectResolver(Type type)
     {
         if (type.IsInterface || type.IsAbstract)
         {
             throw new UnsupportedTypeException(
                 type,
-                $"is {(type.IsInterface ? "an interface" : "abstract")}. Name the types that it can be with [Union] on it, use one of them, or give it a "
-                + "formatter through MessagePackSerializerSettings.Resolver.");
+                $"is {(type.IsInterface ? "an interface" : "abstract")}. Name the types that it can be with [Union] on it, "
+                + "use one of them, or give it a formatter through MessagePackSerializerSettings.Resolver.");
         }
 
         var contract = new ObjectContract(type);
@@ -156,17 +170,20 @@ internal sealed class FormatterSource(IFormatterResolver? application)
             return type.IsVisible ? DynamicObjectResolver.Instance
                 : contract.PrivateMember is not { } member ? DynamicObjectResolverAllowPrivate.Instance
                 : throw new UnsupportedTypeException(
-                    type, $"is not public, and its private member '{member.Name}' would be written. Mark that with [IgnoreMember], or the members to send with [Key].");
+                    type,
+                    $"is not public, and its private member '{member.Name}' would be written. Mark that with [IgnoreMember], "
+                    + "or the members to send with [Key].");
         }
 
         if (!type.IsVisible)
         {
-            throw new UnsupportedTypeException(type, "is not public. Make it public, or mark it with [MessagePackObject] and its members with [Key].");
+            throw new UnsupportedTypeException(
+                type, "is not public. Make it public, or mark it with [MessagePackObject] and its members with [Key].");
         }
 
         return contract.HasMembers ? DynamicContractlessObjectResolver.Instance : throw new UnsupportedTypeException(
             type,
-            "has no public member that is both written and read, so nothing of it would arrive. Give it public properties with setters or with "
-            + "constructor parameters of their names, mark it with [MessagePackObject], or use Unit where there is nothing to send.");
+            "has no public member that is both written and read, so nothing of it would arrive. Give it public properties with setters "
+            + "or with constructor parameters of their names, mark it with [MessagePackObject], or use Unit if there is nothing to send.");
     }
 }

@@ -6,22 +6,33 @@ using MessagePack.ImmutableCollection;
 namespace ServiceMesh.MessagePack;
 
 /// <summary>
-/// Tables whose keys come from outside need a hash that no one can aim at. The library has one for many types, and otherwise
-/// refuses the body when it comes; here the type is refused before the first message.
+/// A table whose keys come from outside needs a hash that the sender cannot predict, or a small body costs minutes. The library
+/// has such hashes for some types, and refuses a body of another type when it arrives; here the type is refused before the first message.
 /// </summary>
 internal static class HashedKeys
 {
-    // All whose first type argument is a key that the library hashes.
+    // The formatters whose first type argument is a key that the library hashes.
     private static readonly HashSet<Type> s_hashing =
     [
-        typeof(DictionaryFormatter<,>), typeof(ConcurrentDictionaryFormatter<,>), typeof(InterfaceDictionaryFormatter<,>),
-        typeof(InterfaceReadOnlyDictionaryFormatter<,>), typeof(ReadOnlyDictionaryFormatter<,>), typeof(GenericDictionaryFormatter<,,>),
-        typeof(GenericReadOnlyDictionaryFormatter<,,>), typeof(ImmutableDictionaryFormatter<,>), typeof(InterfaceImmutableDictionaryFormatter<,>),
-        typeof(InterfaceLookupFormatter<,>), typeof(HashSetFormatter<>), typeof(InterfaceSetFormatter<>), typeof(InterfaceReadOnlySetFormatter<>),
-        typeof(ImmutableHashSetFormatter<>), typeof(InterfaceImmutableSetFormatter<>),
+        typeof(DictionaryFormatter<,>),
+        typeof(ConcurrentDictionaryFormatter<,>),
+        typeof(InterfaceDictionaryFormatter<,>),
+        typeof(InterfaceReadOnlyDictionaryFormatter<,>),
+        typeof(ReadOnlyDictionaryFormatter<,>),
+        typeof(GenericDictionaryFormatter<,,>),
+        typeof(GenericReadOnlyDictionaryFormatter<,,>),
+        typeof(ImmutableDictionaryFormatter<,>),
+        typeof(InterfaceImmutableDictionaryFormatter<,>),
+        typeof(InterfaceLookupFormatter<,>),
+        typeof(HashSetFormatter<>),
+        typeof(InterfaceSetFormatter<>),
+        typeof(InterfaceReadOnlySetFormatter<>),
+        typeof(ImmutableHashSetFormatter<>),
+        typeof(InterfaceImmutableSetFormatter<>),
     ];
 
-    private static readonly MethodInfo s_comparer = typeof(MessagePackSecurity).GetMethod(nameof(MessagePackSecurity.GetEqualityComparer), 1, [])!;
+    private static readonly MethodInfo s_comparer =
+        typeof(MessagePackSecurity).GetMethod(nameof(MessagePackSecurity.GetEqualityComparer), 1, [])!;
 
     /// <summary>Refuses a table whose keys could be chosen for one hash.</summary>
     /// <exception cref="UnsupportedTypeException">The keys have no hash that resists this, or the table would not use it.</exception>
@@ -39,16 +50,16 @@ internal static class HashedKeys
         {
             throw new UnsupportedTypeException(
                 type,
-                $"has keys of type {TypeName.Of(key)}, for which there is no hash that resists collisions. Use a string, a number, an enum, a Guid or a "
-                + "date as the key, or send a list of pairs.");
+                $"has keys of type {TypeName.Of(key)}, whose hash does not resist collisions. Use a string, an integer, a float, an enum, "
+                + "a Guid, a date or a time as the key, or send a list of pairs.");
         }
 
         if (key != typeof(string) && MakesItsOwnTable(type, key, definition))
         {
             throw new UnsupportedTypeException(
                 type,
-                "is a table that MessagePack fills without a hash that resists collisions. Use HashSet, Dictionary or a sorted collection, or give "
-                + $"a dictionary a public constructor with the parameters int and IEqualityComparer<{TypeName.Of(key)}>.");
+                "is a table that MessagePack fills without a hash that resists collisions. Use HashSet, Dictionary or a sorted collection, "
+                + $"or give a dictionary a public constructor with the parameters int and IEqualityComparer<{TypeName.Of(key)}>.");
         }
     }
 
@@ -64,7 +75,7 @@ internal static class HashedKeys
         }
     }
 
-    // A class of the application. The hash of a string differs in each process, so no one can aim at it.
+    // A class of the application, which hashes by itself. For strings .NET does so with a random key of the process.
     private static bool MakesItsOwnTable(Type type, Type key, Type definition)
     {
         if (definition == typeof(GenericDictionaryFormatter<,,>))

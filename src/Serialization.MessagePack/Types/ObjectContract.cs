@@ -6,8 +6,8 @@ using MessagePack;
 namespace ServiceMesh.MessagePack;
 
 /// <summary>
-/// What MessagePack-CSharp writes of an object, by the rules of its <c>ObjectSerializationInfo</c> (2.5.307), which are not
-/// public: by <c>[Key]</c> or <c>[DataMember]</c> where the type is marked so, otherwise each public member by its name.
+/// Which members of an object MessagePack-CSharp writes: those with <c>[Key]</c> or <c>[DataMember]</c> where the type is marked,
+/// otherwise each public member. The rules are those of its <c>ObjectSerializationInfo</c> (2.5.307), which is not public.
 /// </summary>
 internal sealed class ObjectContract
 {
@@ -25,7 +25,7 @@ internal sealed class ObjectContract
         _isMarked = mark is not null;
     }
 
-    /// <summary>Marked, and each of its members says for itself that it is written.</summary>
+    /// <summary>The type is marked, and each member that is written is marked too.</summary>
     public bool HasKeys { get; }
 
     /// <summary>Marked with <c>[MessagePackObject(keyAsPropertyName: true)]</c>.</summary>
@@ -36,29 +36,30 @@ internal sealed class ObjectContract
         (HasKeys ? AllMembers().Where(IsKeyed) : PublicMembers().Where(IsWrittenAndRead))
         .Where(m => !m.IsDefined(typeof(MessagePackFormatterAttribute), inherit: true));
 
-    /// <summary>True when a member that is marked, a constructor, or the type itself can be reached only by code that sees what is private.</summary>
+    /// <summary>True when the type, a marked member or the constructor is not public: only code with private access can use it.</summary>
     public bool NeedsPrivateAccess =>
         !_type.IsVisible
-        || AllMembers().Any(m => IsKeyed(m) && m is FieldInfo { IsPublic: false } or PropertyInfo { GetMethod: null or { IsPublic: false } } or PropertyInfo { SetMethod.IsPublic: false })
+        || AllMembers().Any(m => IsKeyed(m) && (IsPrivate(m) || m is PropertyInfo { SetMethod.IsPublic: false }))
         || _type.GetConstructors(Declared).Any(c => !c.IsPublic && c.IsDefined(typeof(SerializationConstructorAttribute)))
         || (!_type.IsValueType && _type.GetConstructors().Length == 0);
 
-    /// <summary>False when a public type has nothing that is written and read, so that its values would all be the same.</summary>
+    /// <summary>False when no member of a type without attributes is both written and read: all its values would arrive alike.</summary>
     public bool HasMembers => HasKeys || HasNames || PublicMembers().Any(IsWrittenAndRead);
 
     /// <summary>A member that is not public and would be written by its name; null when there is none.</summary>
-    public MemberInfo? PrivateMember => AllMembers().FirstOrDefault(m => m is FieldInfo { IsPublic: false } or PropertyInfo { GetMethod: null or { IsPublic: false } });
+    public MemberInfo? PrivateMember => AllMembers().FirstOrDefault(IsPrivate);
 
     public static Type TypeOf(MemberInfo member) => member is FieldInfo field ? field.FieldType : ((PropertyInfo)member).PropertyType;
 
-    // Of the base types too, also what is private there, but without what the compiler made.
+    // Those of the base types too, private ones included, but none that the compiler made.
     private IEnumerable<MemberInfo> AllMembers()
     {
         for (var type = _type; type is not null; type = type.BaseType)
         {
             foreach (var member in type.GetProperties(Declared).Cast<MemberInfo>().Concat(type.GetFields(Declared)))
             {
-                if (!IsIgnored(member) && !member.IsDefined(typeof(CompilerGeneratedAttribute)) && member is not PropertyInfo { Name: "EqualityContract" })
+                var isMadeByCompiler = member.IsDefined(typeof(CompilerGeneratedAttribute)) || member.Name == "EqualityContract";
+                if (!isMadeByCompiler && !IsIgnored(member))
                 {
                     yield return member;
                 }
@@ -67,8 +68,12 @@ internal sealed class ObjectContract
     }
 
     private IEnumerable<MemberInfo> PublicMembers() =>
-        _type.GetProperties().Cast<MemberInfo>().Concat(_type.GetFields())
-            .Where(m => !IsIgnored(m) && m is FieldInfo { IsStatic: false } or PropertyInfo { GetMethod: { IsPublic: true, IsStatic: false } });
+        _type.GetProperties().Where(p => p.GetMethod is { IsPublic: true, IsStatic: false }).Cast<MemberInfo>()
+            .Concat(_type.GetFields().Where(f => !f.IsStatic))
+            .Where(m => !IsIgnored(m));
+
+    private static bool IsPrivate(MemberInfo member) =>
+        member is FieldInfo { IsPublic: false } or PropertyInfo { GetMethod: null or { IsPublic: false } };
 
     private static bool IsIgnored(MemberInfo member) =>
         member.IsDefined(typeof(IgnoreMemberAttribute), inherit: true)

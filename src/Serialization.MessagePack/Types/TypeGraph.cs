@@ -4,8 +4,8 @@ using MessagePack;
 namespace ServiceMesh.MessagePack;
 
 /// <summary>
-/// The types that a type is made of: its members, its elements, the types of its union. The library looks for the formatter of
-/// a member when it first meets a value there; here they are all found before the first message. Thread-safe.
+/// The types that a type consists of: its members, its elements, the types of its union. The library looks for the formatter of
+/// a member when it meets the first value; this class finds them all before the first message. Thread-safe.
 /// </summary>
 internal sealed class TypeGraph(FormatterSource formatters, BodySecurity security)
 {
@@ -44,7 +44,7 @@ internal sealed class TypeGraph(FormatterSource formatters, BodySecurity securit
         }
     }
 
-    /// <summary>True when a value of the type can contain another of the same type, and so itself.</summary>
+    /// <summary>True when a value of the type can contain another value of the type, and so itself.</summary>
     public bool IsRecursive(Type root)
     {
         var seen = new HashSet<Type>();
@@ -80,7 +80,7 @@ internal sealed class TypeGraph(FormatterSource formatters, BodySecurity securit
         }
     }
 
-    // What a formatter asks the resolver for: those of collections for their type arguments, those that are emitted for members.
+    // The types that a formatter asks the resolver for: a collection's for its type arguments, an emitted one for the members.
     private static IEnumerable<(string? Member, Type Part)> PartsOf(Type type, object formatter)
     {
         var kind = formatter.GetType();
@@ -98,6 +98,7 @@ internal sealed class TypeGraph(FormatterSource formatters, BodySecurity securit
 
         // A collection class of the application is the last argument itself, and may be its own element.
         var arguments = kind.GenericTypeArguments;
-        return arguments.Take(arguments.Length > 1 && arguments[^1] == type ? arguments.Length - 1 : arguments.Length).Select(a => ((string?)null, a));
+        var parts = arguments.Length > 1 && arguments[^1] == type ? arguments[..^1] : arguments;
+        return parts.Select(p => ((string?)null, p));
     }
 }

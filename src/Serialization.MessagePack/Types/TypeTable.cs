@@ -3,28 +3,28 @@ using System.Diagnostics.CodeAnalysis;
 namespace ServiceMesh.MessagePack;
 
 /// <summary>
-/// One thing for each type, found without hashing: a type has a number, and its thing stands at that place. Thread-safe;
+/// One object for each type, found without hashing: each type has a number, which is an index into an array. Thread-safe;
 /// readers take no lock.
 /// </summary>
 internal sealed class TypeTable
 {
-    private object?[] _things = [];
+    private object?[] _entries = [];
 
-    public bool TryGet<T>([NotNullWhen(true)] out object? thing)
+    public bool TryGet<T>([NotNullWhen(true)] out object? entry)
     {
-        var things = Volatile.Read(ref _things);
-        thing = Place<T>.Number < things.Length ? things[Place<T>.Number] : null;
-        return thing is not null;
+        var entries = Volatile.Read(ref _entries);
+        entry = Place<T>.Number < entries.Length ? entries[Place<T>.Number] : null;
+        return entry is not null;
     }
 
-    /// <summary>Adds one. Of two that are added at the same moment one may be lost, so the caller must be able to make it again.</summary>
-    public void Set<T>(object thing)
+    /// <summary>Adds an object. If two threads add at the same moment, one addition may be lost, so the caller can repeat it.</summary>
+    public void Set<T>(object entry)
     {
-        var things = Volatile.Read(ref _things);
-        var more = new object?[Math.Max(things.Length, Place<T>.Number + 1)];
-        things.CopyTo(more, 0);
-        more[Place<T>.Number] = thing;
-        Volatile.Write(ref _things, more);
+        var entries = Volatile.Read(ref _entries);
+        var more = new object?[Math.Max(entries.Length, Place<T>.Number + 1)];
+        entries.CopyTo(more, 0);
+        more[Place<T>.Number] = entry;
+        Volatile.Write(ref _entries, more);
     }
 
     private static class Places

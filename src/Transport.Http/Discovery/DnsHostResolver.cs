@@ -8,6 +8,8 @@ internal sealed class DnsHostResolver(AddressGroup group, ResolverContext contex
         var found = await Hosts.FindAsync([Group.Host], cancellationToken).ConfigureAwait(false);
         var name = ResolvedAddress.NameOf(Group.Host);
         return new(
-            () => [.. found.AddressesOf(Group.Host).Select(a => new ResolvedAddress(a.ToString(), Group.Port) { Name = name })], found.Holds, found.Late);
+            () => [.. found.AddressesOf(Group.Host).Select(a => new ResolvedAddress(a.ToString(), Group.Port) { Name = name })],
+            found.Holds,
+            found.Late);
     }
 }

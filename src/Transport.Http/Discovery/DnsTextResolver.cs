@@ -21,7 +21,7 @@ internal sealed class DnsTextResolver(AddressGroup group, ResolverContext contex
 
         var found = await Hosts.FindAsync(listed.Select(HostOf), cancellationToken).ConfigureAwait(false);
         return new(
-            () => WeightShares.Of(listed.Select(s => (s with { Name = s.Name ?? ResolvedAddress.NameOf(s.Host) }, found.AddressesOf(HostOf(s))))),
+            () => WeightShares.Of(listed.Select(s => (ServerOf(s), found.AddressesOf(HostOf(s))))),
             Holds.Of(answer).And(found.Holds),
             found.Late);
     }
@@ -51,6 +51,9 @@ internal sealed class DnsTextResolver(AddressGroup group, ResolverContext contex
         part.Length > LongestServer ? throw new FormatException($"A text of {part.Length} characters is too long for a server.")
         : part.Any(char.IsControl) ? throw new FormatException("A text has control characters.")
         : part;
+
+    private static ResolvedAddress ServerOf(ResolvedAddress listed) =>
+        listed with { Name = listed.Name ?? ResolvedAddress.NameOf(listed.Host) };
 
     // A host in a record is a whole name: it is not searched for.
     private static string HostOf(ResolvedAddress server) =>

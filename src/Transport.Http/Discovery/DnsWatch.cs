@@ -32,17 +32,18 @@ internal abstract class DnsWatch(AddressGroup group, ResolverContext context) : 
             try
             {
                 yield return failure is null ? ResolverResult.Found(resolution!.Addresses(), wait) : ResolverResult.Failed(failure);
-                while (await WaitAsync(wait - Context.Clock.GetElapsedTime(found), late, cancellationToken).ConfigureAwait(false) is { } joined)
+                while (await WaitAsync(Left(), late, cancellationToken).ConfigureAwait(false) is { } joined)
                 {
                     late.Remove(joined);
                     if (await joined.ConfigureAwait(false) is { } holds)
                     {
-                        var left = wait - Context.Clock.GetElapsedTime(found);
-                        var mine = holds.Wait(Context.Random);
+                        var (left, mine) = (Left(), holds.Wait(Context.Random));
                         (wait, found) = (mine < left ? mine : left, Context.Clock.GetTimestamp());
                         yield return ResolverResult.Found(resolution!.Addresses(), wait);
                     }
                 }
+
+                TimeSpan Left() => wait - Context.Clock.GetElapsedTime(found);
             }
             finally
             {
@@ -87,7 +88,8 @@ internal abstract class DnsWatch(AddressGroup group, ResolverContext context) : 
         }
 
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var ended = await Task.WhenAny([.. late, Volatile.Read(ref _askAgain).Task, Task.Delay(wait, Context.Clock, over.Token)]).ConfigureAwait(false);
+        var waited = Task.Delay(wait, Context.Clock, over.Token);
+        var ended = await Task.WhenAny([.. late, Volatile.Read(ref _askAgain).Task, waited]).ConfigureAwait(false);
         await over.CancelAsync().ConfigureAwait(false);
         cancellationToken.ThrowIfCancellationRequested();
         return ended as Task<Holds?>;

@@ -65,7 +65,7 @@ internal sealed class AddressFileEntry
     public ResolvedAddress ToAddress(int index)
     {
         var address = new ResolvedAddress(Host, Port) { Weight = Weight, Priority = Priority, Name = Name, Tls = Tls };
-        return address.Complaint is { } complaint ? throw new FormatException($"in entry {index} {complaint}") : address;
+        return address.Problem is { } problem ? throw new FormatException($"in entry {index} {problem}") : address;
     }
 }
 

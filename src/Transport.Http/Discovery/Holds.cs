@@ -12,12 +12,14 @@ internal readonly record struct Holds(TimeSpan Records, TimeSpan Absence)
         answer.Records.IsEmpty ? Always with { Absence = answer.TimeToLive } : Always with { Records = answer.TimeToLive };
 
     /// <summary>Both together.</summary>
-    public Holds And(Holds other) => new(Records < other.Records ? Records : other.Records, Absence < other.Absence ? Absence : other.Absence);
+    public Holds And(Holds other) => new(Least(Records, other.Records), Least(Absence, other.Absence));
 
     /// <summary>How long to wait before the next lookup.</summary>
     public TimeSpan Wait(Random random)
     {
         var absence = RefreshTime.AfterAbsence(Absence);
-        return Records != Always.Records && RefreshTime.AfterAnswer(Records, random) is var records && records < absence ? records : absence;
+        return Records == Always.Records ? absence : Least(RefreshTime.AfterAnswer(Records, random), absence);
     }
+
+    private static TimeSpan Least(TimeSpan a, TimeSpan b) => a < b ? a : b;
 }

@@ -34,7 +34,8 @@ internal sealed class HostLookup(IDnsLookup dns, ILogger logger, string source)
                 {
                     // The token of the loop ends with the loop, and what is late comes after it.
                     var answer = await dns.FindAddressesAsync(host, cancellationToken).ConfigureAwait(false);
-                    found[host] = answer.Late is null ? answer.Records : WithOtherFamily(answer.Records, before.GetValueOrDefault(host, []));
+                    var known = before.GetValueOrDefault(host, []);
+                    found[host] = answer.Late is null ? answer.Records : WithOtherFamily(answer.Records, known);
                     holds.Add(Holds.Of(answer));
                     if (answer.Late is { } rest)
                     {
@@ -64,7 +65,8 @@ internal sealed class HostLookup(IDnsLookup dns, ILogger logger, string source)
     }
 
     private static async Task<Holds?> JoinAsync(
-        ConcurrentDictionary<string, ImmutableArray<IPAddress>> hosts, string host, ImmutableArray<IPAddress> first, Task<DnsAnswer<IPAddress>> late)
+        ConcurrentDictionary<string, ImmutableArray<IPAddress>> hosts, string host, ImmutableArray<IPAddress> first,
+        Task<DnsAnswer<IPAddress>> late)
     {
         try
         {
@@ -87,8 +89,11 @@ internal sealed class HostLookup(IDnsLookup dns, ILogger logger, string source)
 /// <summary>The addresses of hosts, of which some may still come. Thread-safe.</summary>
 /// <param name="hosts">By name.</param>
 /// <param name="holds">How long this holds.</param>
-/// <param name="late">Each ends when an address family that was late is among the addresses, with how long it holds; null when it failed.</param>
-internal sealed class FoundHosts(ConcurrentDictionary<string, ImmutableArray<IPAddress>> hosts, Holds holds, ImmutableArray<Task<Holds?>> late)
+/// <param name="late">
+/// Each ends when an address family that was late is among the addresses, with how long it holds; null when it failed.
+/// </param>
+internal sealed class FoundHosts(
+    ConcurrentDictionary<string, ImmutableArray<IPAddress>> hosts, Holds holds, ImmutableArray<Task<Holds?>> late)
 {
     public Holds Holds => holds;
 

@@ -11,11 +11,14 @@ internal static class RefreshTime
 
     private const int LongestRetrySeconds = 30;
 
-    /// <summary>After an answer: its time to live within 5 seconds and 5 minutes, less up to 10 % so that clients do not ask in step.</summary>
-    public static TimeSpan AfterAnswer(TimeSpan timeToLive, Random random) => Jitter(Math.Clamp(timeToLive.Ticks, Shortest.Ticks, Longest.Ticks), random);
+    /// <summary>
+    /// After an answer: its time to live within 5 seconds and 5 minutes, less up to 10 % so that clients do not ask in step.
+    /// </summary>
+    public static TimeSpan AfterAnswer(TimeSpan timeToLive, Random random) =>
+        Jitter(Math.Clamp(timeToLive.Ticks, Shortest.Ticks, Longest.Ticks), random);
 
     /// <summary>
-    /// After "there is none": as long as that holds, within 1 second and 5 minutes. There is no jitter: asked earlier, a cache would say
+    /// After "there is none": as long as that holds, within 1 second and 5 minutes, and without jitter: asked earlier, a cache would say
     /// it once more, and it would last longer than its time.
     /// </summary>
     public static TimeSpan AfterAbsence(TimeSpan timeToLive) => new(Math.Clamp(timeToLive.Ticks, Pause.Ticks, Longest.Ticks));

@@ -11,7 +11,9 @@ internal static class WeightShares
 {
     private const int Largest = 65535;
 
-    /// <summary>Every address as a server of its own, with its share of the weight. Shares within one priority are in proportion, in whole numbers.</summary>
+    /// <summary>
+    /// Every address as a server of its own, with its share of the weight. Shares within one priority are in proportion, in whole numbers.
+    /// </summary>
     /// <param name="servers">Each with its weight and its addresses.</param>
     public static ImmutableArray<ResolvedAddress> Of(IEnumerable<(ResolvedAddress Server, ImmutableArray<IPAddress> Addresses)> servers)
     {

@@ -21,7 +21,8 @@ internal sealed class HttpOptionsValidator(string busName, IServiceProvider prov
     }
 
     private IEnumerable<string> OfBus(HttpTransportOptions options) =>
-        provider.GetKeyedService<MeshEndpoints>(busName) is not null && OptionRules.IsChosen(provider, busName, HttpTransportOptions.TransportName, out var bus)
+        provider.GetKeyedService<MeshEndpoints>(busName) is not null
+        && OptionRules.IsChosen(provider, busName, HttpTransportOptions.TransportName, out var bus)
             ? HttpOptionsRules.Problems(options, new(HttpSection.Path(provider, busName, "Request:Timeout"), bus.Request.Timeout))
             : [];
 
@@ -39,6 +40,7 @@ internal sealed class HttpOptionsValidator(string busName, IServiceProvider prov
                 $"call services.AddServiceMesh(\"{busName}\", section), or name the services in code.",
             ]
             // A bus checks the keys of its whole section itself.
-            : HttpOptionsRules.Problems(options, null).Concat(hasBus ? [] : HttpTransportOptions.Schema.UnknownKeys(HttpSection.Of(provider, busName)));
+            : HttpOptionsRules.Problems(options, null)
+                .Concat(hasBus ? [] : HttpTransportOptions.Schema.UnknownKeys(HttpSection.Of(provider, busName)));
     }
 }

@@ -34,7 +34,8 @@ public static class HttpServiceMeshBuilderExtensions
         // The host stops services in reverse order: the first stops when the bus has drained.
         builder.Services.Insert(0, ServiceDescriptor.Singleton<IHostedService>(provider =>
             new ShutdownCoordinator(provider.GetRequiredKeyedService<MeshEndpoints>(builder.Name))));
-        return builder.AddTransport(new(HttpTransportOptions.TransportName, HttpTransportOptions.Schema.Keys, provider => new HttpTransport(new(
+        var (transport, keys) = (HttpTransportOptions.TransportName, HttpTransportOptions.Schema.Keys);
+        return builder.AddTransport(new(transport, keys, provider => new HttpTransport(new(
             provider.GetRequiredService<IOptionsMonitor<HttpTransportOptions>>().Get(builder.Name),
             provider.GetRequiredKeyedService<MeshEndpoints>(builder.Name),
             provider.GetService<ILookupClient>(),

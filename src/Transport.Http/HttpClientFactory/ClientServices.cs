@@ -30,8 +30,8 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
         _ownMeter = meters is null ? new("ServiceMesh") : null; // a factory disposes the meters that it created
         var metrics = new ClientMetrics(_ownMeter ?? meters!.Create("ServiceMesh"), ClientMetrics.HttpClients, busName);
         var budget = new RetryBudget(options.RetryBudget, clock);
-        metrics.Observe(budget);
-        _lookup = new(options, resolvers, dns, clock, Logger, metrics);
+        metrics.ObserveBudget(() => budget.Available);
+        _lookup = new(options.OfEndpoints, options.Dns, resolvers, dns, clock, Logger, metrics);
         Pipeline = new(options.Limits, budget, clock, Random.Shared, metrics);
         var balancing = new BalancerContext { Clock = clock };
         _services = options.Services.ToDictionary(

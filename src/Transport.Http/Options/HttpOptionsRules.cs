@@ -33,7 +33,8 @@ internal static class HttpOptionsRules
     {
         if (options.Token is { Length: < MinTokenLength })
         {
-            yield return $"{options.KeyOf("Token")} has {options.Token.Length} characters; at least {MinTokenLength} are needed, since a token that can be guessed protects nothing.";
+            yield return $"{options.KeyOf("Token")} has {options.Token.Length} characters; at least {MinTokenLength} are needed, " +
+                "since a token that can be guessed protects nothing.";
         }
 
         if (options.Listen is null)
@@ -49,13 +50,15 @@ internal static class HttpOptionsRules
 
         if (addresses.Any(a => a.IsTls) && string.IsNullOrEmpty(options.Tls.Certificate))
         {
-            yield return $"{options.KeyOf("Tls:Certificate")} is missing: {options.KeyOf("Listen")} is '{options.Listen}', and https needs a certificate file.";
+            yield return $"{options.KeyOf("Tls:Certificate")} is missing: " +
+                $"{options.KeyOf("Listen")} is '{options.Listen}', and https needs a certificate file.";
         }
 
         foreach (var open in addresses.Where(a => !a.IsLoopback && !options.AllowUnprotected && (!a.IsTls || options.Token is null)))
         {
-            yield return $"{options.KeyOf("Listen")} is '{open}', which other machines can reach: that needs https and {options.KeyOf("Token")}. " +
-                $"Listen on 127.0.0.1, or set {options.KeyOf("AllowUnprotected")} to true if it is meant, for instance behind a proxy that does both.";
+            yield return $"{options.KeyOf("Listen")} is '{open}', which other machines can reach: " +
+                $"that needs https and {options.KeyOf("Token")}. Listen on 127.0.0.1, " +
+                $"or set {options.KeyOf("AllowUnprotected")} to true if it is meant, for instance behind a proxy that does both.";
         }
     }
 

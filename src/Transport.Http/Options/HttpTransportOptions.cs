@@ -70,6 +70,9 @@ public sealed class HttpTransportOptions
     /// <summary>The path of a key below the section that these options were read from, for messages.</summary>
     internal Func<string, string> KeyOf { get; set; } = key => $"ServiceMesh:Http:{key}";
 
+    /// <summary>The options of the endpoints of each service.</summary>
+    internal GroupOptions OfEndpoints => new(CircuitBreaker, Ejection, Limits.MaxPerEndpoint);
+
     /// <summary>Adds a balancer that services may name; it replaces a built-in one of the same name.</summary>
     /// <param name="name">The name that configuration uses; case does not matter.</param>
     /// <param name="factory">Makes the balancer of one set of endpoints with one priority.</param>

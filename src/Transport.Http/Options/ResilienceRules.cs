@@ -15,9 +15,12 @@ internal static class ResilienceRules
         [
             .. OfTimeouts(options, total),
             .. OfRetry(options, options.KeyOf("Retry"), options.Retry, new(), total),
-            .. options.Services.SelectMany(s => OfRetry(options, options.KeyOf($"Services:{s.Key}:Retry"), s.Value.Retry, options.Retry, total)),
+            .. options.Services.SelectMany(s =>
+                OfRetry(options, options.KeyOf($"Services:{s.Key}:Retry"), s.Value.Retry, options.Retry, total)),
             .. options.CircuitBreaker.Contradictions(options.KeyOf("CircuitBreaker")),
-            OptionRules.NotMore(options.KeyOf("Limits:ConcurrencyPerEndpoint"), options.Limits.MaxPerEndpoint, options.KeyOf("Limits:Concurrency"), options.Limits.Concurrency),
+            OptionRules.NotMore(
+                options.KeyOf("Limits:ConcurrencyPerEndpoint"), options.Limits.MaxPerEndpoint,
+                options.KeyOf("Limits:Concurrency"), options.Limits.Concurrency),
         ];
         return problems.OfType<string>();
     }
@@ -46,7 +49,8 @@ internal static class ResilienceRules
         yield return NotLonger(tlsKey, timeouts.Tls, attemptKey, attempt);
     }
 
-    private static IEnumerable<string?> OfRetry(HttpTransportOptions options, string key, HttpRetryOptions retry, HttpRetryOptions inherited, Total total)
+    private static IEnumerable<string?> OfRetry(
+        HttpTransportOptions options, string key, HttpRetryOptions retry, HttpRetryOptions inherited, Total total)
     {
         var rules = CallSettings.Of(retry, inherited, options.Timeouts);
         if (retry.Backoff is not null || retry.MaxBackoff is not null)
@@ -59,18 +63,21 @@ internal static class ResilienceRules
             yield return TooLate(options, $"{key}:HedgeAfter", hedge, rules, total);
             yield return rules.Attempts > 1
                 ? null
-                : $"{key}:HedgeAfter is {hedge}, and {key}:Attempts is 1; a hedge is an attempt: allow 2 or more, or leave {key}:HedgeAfter out.";
+                : $"{key}:HedgeAfter is {hedge}, and {key}:Attempts is 1; a hedge is an attempt: " +
+                    $"allow 2 or more, or leave {key}:HedgeAfter out.";
         }
     }
 
     private static string? TooLate(HttpTransportOptions options, string key, TimeSpan hedge, CallSettings rules, Total total)
     {
         var attempt = rules.AttemptTimeout ?? HttpTimeoutOptions.DefaultOfAttempt;
-        return hedge >= attempt ? $"{key} is {hedge}, and an attempt may take {attempt} ({options.KeyOf("Timeouts:Attempt")}): hedge before that."
+        var why =
+            hedge >= attempt ? $"an attempt may take {attempt} ({options.KeyOf("Timeouts:Attempt")})"
             : hedge >= rules.HeadersTimeout
-                ? $"{key} is {hedge}, and the headers of an answer may take {rules.HeadersTimeout} ({options.KeyOf("Timeouts:ResponseHeaders")}): hedge before that."
-            : hedge >= total.Time ? $"{key} is {hedge}, and a request may take {total.Time} in all ({total.Key}): hedge before that."
+                ? $"the headers of an answer may take {rules.HeadersTimeout} ({options.KeyOf("Timeouts:ResponseHeaders")})"
+            : hedge >= total.Time ? $"a request may take {total.Time} in all ({total.Key})"
             : null;
+        return why is null ? null : $"{key} is {hedge}, and {why}: hedge before that.";
     }
 
     // A bound that is outside its own range has a sentence of its own already.

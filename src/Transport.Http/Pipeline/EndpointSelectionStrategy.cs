@@ -33,7 +33,8 @@ internal sealed class EndpointSelectionStrategy<TReply>(TimeProvider clock, Clie
         if (Select(call) is not { } endpoint)
         {
             metrics.Refused(call.Service, "no-endpoint");
-            return Outcome.FromResult(call.NoEndpoint() with { HasNoEndpoint = true });
+            var none = call.NoEndpoint();
+            return Outcome.FromResult(none with { Outcome = none.Outcome.AsNoEndpoint() });
         }
 
         Call<TReply>.SetEndpoint(context, endpoint);

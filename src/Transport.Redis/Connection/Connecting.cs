@@ -8,30 +8,45 @@ internal static class Connecting
     // A connection that is dead without having been closed is noticed after so many seconds, unless the user says otherwise.
     private const int KeepAliveSeconds = 10;
 
+    // No command is waited for longer than this, unless the user says otherwise.
+    private const int CommandMilliseconds = 3_000;
+
+    private static readonly Version s_oldest = new(6, 2);
+    private static readonly Version s_shardedChannels = new(7, 0);
+
     /// <exception cref="TransportException">Redis cannot be reached or refuses; the message says which.</exception>
     public static async Task<IConnectionMultiplexer> OpenAsync(RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken) =>
         options.Connect is null
             ? await OpenOwnAsync(options, context, cancellationToken).ConfigureAwait(false)
             : await TakeHandedInAsync(options, context, cancellationToken).ConfigureAwait(false);
 
-    /// <summary>Refuses at start what could not work later. True for a cluster.</summary>
+    /// <summary>Refuses at start what could not work later, and says what the servers are.</summary>
     /// <exception cref="NotSupportedException">These servers cannot carry a mesh, and trying again does not help.</exception>
-    public static bool Check(IConnectionMultiplexer multiplexer)
+    public static ConnectedClient Check(IConnectionMultiplexer multiplexer)
     {
-        var isCluster = false;
-        foreach (var server in multiplexer.GetEndPoints(false).Select(endpoint => multiplexer.GetServer(endpoint, null)))
+        var (isCluster, hasShardedChannels) = (false, true);
+        foreach (var server in multiplexer.GetServers())
         {
             isCluster |= server.ServerType == ServerType.Cluster;
             if (server.ServerType is ServerType.Sentinel or ServerType.Twemproxy)
             {
                 throw new NotSupportedException(
-                    $"{server.EndPoint} is a {server.ServerType}, which has no publish/subscribe for applications. Name the Redis servers themselves (ServiceMesh:Redis:Configuration).");
+                    $"{server.EndPoint} is a {server.ServerType}, which has no publish/subscribe for applications. Name the Redis servers themselves (Redis:Configuration).");
+            }
+
+            if (server.IsConnected)
+            {
+                hasShardedChannels &= server.Version >= s_shardedChannels;
+                if (server.Version < s_oldest)
+                {
+                    throw new NotSupportedException($"{server.EndPoint} is Redis {server.Version}; {s_oldest} or newer is needed. Update the server.");
+                }
             }
         }
 
-        return isCluster && multiplexer.GetDatabase(-1, null).Database != 0
-            ? throw new NotSupportedException("A Redis Cluster has database 0 and no other: take defaultDatabase out of ServiceMesh:Redis:Configuration.")
-            : isCluster;
+        return isCluster && multiplexer.GetDatabase().Database != 0
+            ? throw new NotSupportedException("A Redis Cluster has database 0 and no other: take defaultDatabase out of Redis:Configuration.")
+            : new(multiplexer, isCluster, hasShardedChannels);
     }
 
     private static async Task<IConnectionMultiplexer> OpenOwnAsync(RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken)
@@ -45,6 +60,13 @@ internal static class Connecting
             configuration.KeepAlive = KeepAliveSeconds;
         }
 
+        if (!options.Configuration.Contains("asyncTimeout", StringComparison.OrdinalIgnoreCase))
+        {
+            configuration.AsyncTimeout = CommandMilliseconds;
+        }
+
+        // A command that waits in a queue for a connection is sent late, or twice when its caller tries again.
+        configuration.BacklogPolicy = BacklogPolicy.FailFast;
         options.ConfigureClient?.Invoke(configuration);
         var connecting = ConnectionMultiplexer.ConnectAsync(configuration, null);
         try

@@ -13,24 +13,17 @@ internal sealed class GapWatch(RedisGaps events, IMeterFactory meters, TimeProvi
     private Task _telling = Task.CompletedTask;
     private volatile RedisGap? _current;
 
-    /// <summary>Called at once when a gap begins, or when one turns out to be deaf: whoever waits for a reply may wait in vain.</summary>
-    public Action<string>? OnDeaf { get; set; }
-
     public RedisGap? Current => _current;
 
-    public void Begin(string reason, bool deaf)
+    public void Begin(string reason)
     {
         RedisGap? begun = null;
         lock (_lock)
         {
             if (_current is null)
             {
-                _current = begun = new() { From = clock.GetUtcNow(), Reason = reason, MessagesMayBeMissed = deaf };
+                _current = begun = new() { From = clock.GetUtcNow(), Reason = reason };
                 TellNeedsLock(begun);
-            }
-            else if (deaf && !_current.MessagesMayBeMissed)
-            {
-                _current = _current with { MessagesMayBeMissed = true };
             }
         }
 
@@ -38,11 +31,6 @@ internal sealed class GapWatch(RedisGaps events, IMeterFactory meters, TimeProvi
         {
             _instruments.Began();
             RedisLog.GapBegan(logger, reason);
-        }
-
-        if (deaf)
-        {
-            OnDeaf?.Invoke(reason);
         }
     }
 
@@ -63,7 +51,7 @@ internal sealed class GapWatch(RedisGaps events, IMeterFactory meters, TimeProvi
         }
 
         _instruments.Ended(ended);
-        RedisLog.GapEnded(logger, ended.From, ended.To.Value, ended.MessagesMayBeMissed ? "messages for this node in between may be lost" : "nothing for this node was missed");
+        RedisLog.GapEnded(logger, ended.From, ended.To.Value);
         return true;
     }
 
@@ -81,8 +69,6 @@ internal sealed class GapWatch(RedisGaps events, IMeterFactory meters, TimeProvi
 
         public void Began() => _gaps.Add(1);
 
-        public void Ended(RedisGap gap) => _duration.Record(
-            (gap.To!.Value - gap.From).TotalSeconds,
-            new KeyValuePair<string, object?>("servicemesh.redis.messages_may_be_missed", gap.MessagesMayBeMissed));
+        public void Ended(RedisGap gap) => _duration.Record((gap.To!.Value - gap.From).TotalSeconds);
     }
 }

@@ -1,20 +1,46 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
+using ServiceMesh.Links;
 using StackExchange.Redis;
 
 namespace ServiceMesh.Redis;
 
+/// <summary>What rides on a connection and has to be put in force again when the connection was replaced.</summary>
+internal interface IConnectionUser
+{
+    /// <summary>Subscribes to everything on the current connection.</summary>
+    Task RestoreAsync(CancellationToken cancellationToken);
+
+    /// <summary>Publishes a message to this node itself. When it arrives, <see cref="RedisConnection.Heard"/> is called with its number.</summary>
+    Task BeatAsync(long number);
+
+    /// <summary>The node may not hear: what waits for an answer may wait in vain. Called at once; must be quick.</summary>
+    void OnGap(string reason);
+
+    /// <summary>The gap is over.</summary>
+    void OnWhole();
+}
+
 /// <summary>
-/// The connection to Redis: made within a bounded time, watched for gaps, and repaired by one loop. A gap is over when
-/// Redis answers on both of the client's connections and, when the one that hears was away, has acknowledged every
-/// subscription again. Thread-safe.
+/// The connection to Redis: made within a bounded time, watched, and replaced rather than trusted. It counts as whole while the
+/// node hears the beats that it sends to itself; after a failure or in silence there is a gap, which ends when a new connection
+/// has every subscription and a message to oneself has come back on it. Thread-safe.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "CloseAsync ends the loop and disposes what it waits on.")]
 internal sealed class RedisConnection(RedisTransportOptions options, GapWatch gaps)
 {
-    // The client raises an event when it has reconnected; this is for an event that never comes.
-    private static readonly TimeSpan s_betweenRepairs = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_interval = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan s_betweenBeats = TimeSpan.FromSeconds(1);
+
+    // With the beat of a second and the interval above, silence is noticed within five seconds.
+    private static readonly TimeSpan s_silence = TimeSpan.FromMilliseconds(3_500);
+    private static readonly TimeSpan s_verification = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_restoration = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan s_closing = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan s_betweenLooks = TimeSpan.FromSeconds(1);
 
     private readonly CancellationTokenSource _closing = new();
 
@@ -23,137 +49,326 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
 
     private TransportContext _context = null!;
     private ILogger _logger = null!;
-    private Func<CancellationToken, Task> _restore = null!;
+    private IConnectionUser _user = null!;
+    private BeatMonitor _monitor = null!;
     private Task _loop = Task.CompletedTask;
-    private volatile IConnectionMultiplexer? _multiplexer;
-    private volatile IDatabase? _database;
-    private volatile ISubscriber? _subscriber;
-
-    // Counts breaks, and among them those after which this node heard nothing.
+    private volatile ConnectedClient? _client;
+    private volatile TaskCompletionSource? _heard;
+    private volatile string? _refusal;
+    private long _refusedAt;
+    private long _lastBeat;
+    private long _lastLook;
     private int _breaks;
-    private int _deafBreaks;
-    private int _restoredDeafBreaks;
+
+    /// <summary>What is used now; null before the first connection.</summary>
+    public ConnectedClient? Client => _client;
 
     /// <summary>The connection for commands.</summary>
     /// <exception cref="TransportException">There has not been a connection yet.</exception>
-    public IDatabase Database => _database ?? throw new TransportException($"Redis is not connected yet: {gaps.Current?.Reason}");
+    public IDatabase Database => Connected.Database;
 
     /// <summary>The connection for publish and subscribe.</summary>
     /// <exception cref="TransportException">There has not been a connection yet.</exception>
-    public ISubscriber Subscriber => _subscriber ?? throw new TransportException($"Redis is not connected yet: {gaps.Current?.Reason}");
+    public ISubscriber Subscriber => Connected.Subscriber;
 
     /// <summary>Every server that the client knows: one, or those of a cluster.</summary>
-    public IEnumerable<IServer> Servers => _multiplexer is { } multiplexer
-        ? multiplexer.GetEndPoints(false).Select(endpoint => multiplexer.GetServer(endpoint, null))
-        : [];
+    public IEnumerable<IServer> Servers => _client?.Multiplexer.GetServers() ?? [];
 
     /// <summary>True when the servers form a cluster: messages of one channel must go one way.</summary>
-    public bool IsCluster { get; private set; }
+    public bool IsCluster => _client is { IsCluster: true };
 
     /// <summary>True when the receiver count of PUBLISH is that of all: there is one server. Each counts its own connections only.</summary>
-    public bool PublishCountsAll { get; private set; } = true;
+    public bool PublishCountsAll => _client is not { PublishCountsAll: false };
 
     /// <summary>True once there has been a connection, whether or not it is away now.</summary>
-    public bool WasConnected => _database is not null;
+    public bool WasConnected => _client is not null;
 
     /// <summary>False while messages cannot be sent, or their replies could not be heard.</summary>
-    public bool IsUp => gaps.Current is null;
+    public bool IsUp => gaps.Current is null && _client is not null;
 
-    public TransportHealth Health => gaps.Current is { } gap
-        ? new(
-            WasConnected ? TransportState.Degraded : TransportState.Unavailable,
-            $"the connection to Redis is away since {gap.From:O}: {gap.Reason}")
-        : PublishCountsAll || Servers.Where(server => !server.IsConnected).Select(server => $"{server.EndPoint}").ToArray() is not { Length: > 0 } absent
-            ? TransportHealth.Healthy
-            : new(TransportState.Degraded, $"not connected to {string.Join(", ", absent)}"); // of several, and what is left moves messages
+    /// <summary>False while this node does not know whether it hears: then the silence of others proves nothing.</summary>
+    public bool Hears => IsUp && _monitor.State == BeatState.Hearing && _monitor.Silence < 2 * s_betweenBeats;
 
-    /// <summary>Connects, or begins to try when that is configured.</summary>
-    /// <param name="context">Who the node is.</param>
-    /// <param name="restore">Puts every subscription in force again; called at the end of each gap.</param>
-    /// <param name="cancellationToken">Stops waiting.</param>
-    /// <exception cref="TransportException">Redis cannot be reached or refuses; the message says which.</exception>
-    public async Task OpenAsync(TransportContext context, Func<CancellationToken, Task> restore, CancellationToken cancellationToken)
+    /// <summary>Why <see cref="IsUp"/> is false, for those who wanted to send.</summary>
+    public string Absence => $"Redis is not connected: {gaps.Current?.Reason ?? "the bus has not started or has stopped."}";
+
+    public TransportHealth Health
     {
-        (_context, _restore) = (context, restore);
+        get
+        {
+            if (gaps.Current is { } gap)
+            {
+                return new(
+                    WasConnected ? TransportState.Degraded : TransportState.Unavailable,
+                    $"the connection to Redis is away since {gap.From:O}: {gap.Reason}");
+            }
+
+            if (_refusal is { } refusal && _context.Clock.GetElapsedTime(Volatile.Read(ref _refusedAt)) < TimeSpan.FromSeconds(10))
+            {
+                return new(TransportState.Degraded, $"Redis refuses commands: {refusal}");
+            }
+
+            // Of several, what is left moves messages.
+            return PublishCountsAll || Servers.Where(server => !server.IsConnected).Select(server => $"{server.EndPoint}").ToArray() is not { Length: > 0 } absent
+                ? TransportHealth.Healthy
+                : new(TransportState.Degraded, $"not connected to {string.Join(", ", absent)}");
+        }
+    }
+
+    private ConnectedClient Connected => _client ?? throw new TransportException($"Redis is not connected yet: {gaps.Current?.Reason}");
+
+    /// <summary>Connects, or begins to try when that is configured. Then <paramref name="user"/> subscribes and calls <see cref="VerifyAsync"/>.</summary>
+    /// <exception cref="TransportException">Redis cannot be reached or refuses; the message says which.</exception>
+    public async Task OpenAsync(TransportContext context, IConnectionUser user, CancellationToken cancellationToken)
+    {
+        (_context, _user) = (context, user);
         _logger = context.LoggerFactory.CreateLogger("ServiceMesh.Redis");
+        _monitor = new(s_silence, s_interval, context.Clock);
         try
         {
-            await ConnectAsync(cancellationToken).ConfigureAwait(false);
+            await ReplaceAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (TransportException failure) when (options.KeepTrying)
         {
             RedisLog.StartedWithoutRedis(_logger, failure.Message);
-            Broke(failure.Message, deaf: true);
+            Break(failure.Message);
+        }
+    }
+
+    /// <summary>Proves that this node hears what it sends, and begins to watch.</summary>
+    /// <exception cref="TransportException">Redis takes what is published, and does not deliver it.</exception>
+    public async Task WatchAsync(CancellationToken cancellationToken)
+    {
+        if (gaps.Current is null && !await VerifyAsync(cancellationToken).ConfigureAwait(false))
+        {
+            const string Deaf = "A message that this node published for itself did not come back. May its user PUBLISH and SUBSCRIBE on the mesh's channels?";
+            if (!options.KeepTrying)
+            {
+                throw new TransportException($"{Deaf} (Redis:Configuration)");
+            }
+
+            Break(Deaf);
         }
 
-        _loop = RepairAsync();
+        _loop = RunAsync();
     }
 
     public async Task CloseAsync()
     {
         await _closing.CancelAsync().ConfigureAwait(false);
         await _loop.ConfigureAwait(false);
-        if (_multiplexer is { } multiplexer)
+        if (_client is { } client)
         {
-            multiplexer.ConnectionFailed -= OnFailed;
-            multiplexer.ConnectionRestored -= OnRestored;
-            await LetGoAsync(multiplexer).ConfigureAwait(false);
+            await LetGoAsync(client).ConfigureAwait(false);
         }
 
         _closing.Dispose();
     }
 
-    private async Task ConnectAsync(CancellationToken cancellationToken)
+    /// <summary>A message that this node sent to itself arrived.</summary>
+    public void Heard(long number)
+    {
+        if (_monitor.Hear(number))
+        {
+            _heard?.TrySetResult();
+        }
+    }
+
+    /// <summary>Redis refused a command. It shows in health until commands have succeeded for ten seconds.</summary>
+    public void Refused(string reason)
+    {
+        Volatile.Write(ref _refusedAt, _context.Clock.GetTimestamp());
+        _refusal = reason;
+        if (reason.StartsWith("MOVED", StringComparison.Ordinal) || reason.StartsWith("CLUSTERDOWN", StringComparison.Ordinal) || reason.StartsWith("READONLY", StringComparison.Ordinal))
+        {
+            LookAtTopology();
+        }
+    }
+
+    /// <summary>There is a gap from now on, unless there is one already.</summary>
+    public void Break(string reason)
+    {
+        if (_closing.IsCancellationRequested)
+        {
+            return;
+        }
+
+        Interlocked.Increment(ref _breaks);
+        _monitor.Break();
+        gaps.Begin(reason);
+        _user.OnGap(reason);
+        _changes.Writer.TryWrite(true);
+    }
+
+    private async Task ReplaceAsync(CancellationToken cancellationToken)
     {
         var multiplexer = await Connecting.OpenAsync(options, _context, cancellationToken).ConfigureAwait(false);
+        var old = _client;
+        ConnectedClient client;
         try
         {
-            IsCluster = Connecting.Check(multiplexer);
-            PublishCountsAll = multiplexer.GetEndPoints(false).Length == 1 && !IsCluster;
+            client = Connecting.Check(multiplexer);
         }
         catch
         {
-            await LetGoAsync(multiplexer).ConfigureAwait(false);
+            await CloseQuietlyAsync(multiplexer).ConfigureAwait(false);
             throw;
         }
 
+        if (old is not null)
+        {
+            old.Multiplexer.ConnectionFailed -= OnFailed;
+            _ = old.Multiplexer == multiplexer ? Task.CompletedTask : LetGoAsync(old);
+        }
+
         multiplexer.ConnectionFailed += OnFailed;
-        multiplexer.ConnectionRestored += OnRestored;
-        (_multiplexer, _subscriber, _database) = (multiplexer, multiplexer.GetSubscriber(null), multiplexer.GetDatabase(-1, null));
+        _client = client;
+        _monitor.Replaced();
     }
 
     // One that was handed in is the application's to close.
-    private Task LetGoAsync(IConnectionMultiplexer multiplexer) => options.Connect is null ? multiplexer.CloseAsync(false) : Task.CompletedTask;
-
-    private void OnFailed(object? sender, ConnectionFailedEventArgs failure) =>
-        Broke($"{failure.FailureType} at {failure.EndPoint}.", deaf: failure.ConnectionType == ConnectionType.Subscription);
-
-    private void OnRestored(object? sender, ConnectionFailedEventArgs restored) => _changes.Writer.TryWrite(true);
-
-    private void Broke(string reason, bool deaf)
+    private Task LetGoAsync(ConnectedClient client)
     {
-        if (!_closing.IsCancellationRequested)
-        {
-            Interlocked.Increment(ref _breaks);
-            if (deaf)
-            {
-                Interlocked.Increment(ref _deafBreaks);
-            }
+        client.Multiplexer.ConnectionFailed -= OnFailed;
+        return CloseQuietlyAsync(client.Multiplexer);
+    }
 
-            gaps.Begin(reason, deaf);
-            _changes.Writer.TryWrite(true);
+    private async Task CloseQuietlyAsync(IConnectionMultiplexer multiplexer)
+    {
+        if (options.Connect is not null)
+        {
+            return;
+        }
+
+        try
+        {
+            await multiplexer.CloseAsync(false).WaitAsync(s_closing, TimeProvider.System).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (IsOfRedis(failure))
+        {
+            // What is left of it ends with its sockets.
+        }
+
+        multiplexer.Dispose();
+    }
+
+    private void OnFailed(object? sender, ConnectionFailedEventArgs failure)
+    {
+        if (!ReferenceEquals(sender, _client?.Multiplexer))
+        {
+            return;
+        }
+
+        var reason = $"{failure.FailureType} at {failure.EndPoint}.";
+        if (IsCluster || (failure.ConnectionType == ConnectionType.Interactive && _client is { HearsOnItsOwn: true }))
+        {
+            // It may be a connection that this node does not hear through: a message to oneself tells.
+            LookAtTopology();
+            _ = VerifyOrBreakAsync(reason);
+        }
+        else
+        {
+            Break(reason);
         }
     }
 
-    private async Task RepairAsync()
+    private void LookAtTopology()
+    {
+        var now = _context.Clock.GetTimestamp();
+        var last = Interlocked.Read(ref _lastLook);
+        if ((last == 0 || _context.Clock.GetElapsedTime(last, now) >= s_betweenLooks) && Interlocked.CompareExchange(ref _lastLook, now, last) == last)
+        {
+            _ = LookAsync();
+        }
+    }
+
+    private async Task LookAsync()
     {
         try
         {
-            await foreach (var _ in _changes.Reader.ReadAllAsync(_closing.Token).ConfigureAwait(false))
+            await (_client?.Multiplexer.ConfigureAsync() ?? Task.FromResult(true)).WaitAsync(s_closing, _context.Clock).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (IsOfRedis(failure))
+        {
+            RedisLog.StillAway(_logger, Printable.Line(failure.Message));
+        }
+    }
+
+    private async Task VerifyOrBreakAsync(string reason)
+    {
+        try
+        {
+            if (gaps.Current is null && !await VerifyAsync(_closing.Token).ConfigureAwait(false))
             {
-                while (gaps.Current is not null && !await TryRepairAsync().ConfigureAwait(false))
+                Break(reason);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The bus stops.
+        }
+    }
+
+    // True when a message that is sent now comes back in time.
+    private async Task<bool> VerifyAsync(CancellationToken cancellationToken)
+    {
+        var heard = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (_monitor.State == BeatState.Hearing)
+        {
+            _monitor.Replaced();
+        }
+
+        _heard = heard;
+        using var limit = new CancellationTokenSource(s_verification, _context.Clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        while (!limit.IsCancellationRequested)
+        {
+            try
+            {
+                await _user.BeatAsync(_monitor.NextBeat()).WaitAsync(s_verification, _context.Clock, either.Token).ConfigureAwait(false);
+                await heard.Task.WaitAsync(either.Token).ConfigureAwait(false);
+                return true;
+            }
+            catch (Exception failure) when (IsOfRedis(failure))
+            {
+                // The client may be about to connect again by itself.
+                await Task.WhenAny(heard.Task, Task.Delay(s_firstPause, _context.Clock, either.Token)).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                break;
+            }
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
+        return false;
+    }
+
+    private async Task RunAsync()
+    {
+        var pause = s_firstPause;
+        try
+        {
+            while (true)
+            {
+                await ChangeOrPauseAsync(gaps.Current is null ? s_interval : pause).ConfigureAwait(false);
+                if (_monitor.Check() && gaps.Current is null)
                 {
-                    await ChangeOrPauseAsync().ConfigureAwait(false);
+                    Break($"No message that this node sent to itself has come back for {s_silence.TotalSeconds} s.");
+                }
+
+                if (gaps.Current is null)
+                {
+                    BeatWhenDue();
+                    pause = s_firstPause;
+                }
+                else if (await TryRepairAsync().ConfigureAwait(false))
+                {
+                    _user.OnWhole();
+                }
+                else
+                {
+                    pause = pause + pause < s_longestPause ? pause + pause : s_longestPause;
                 }
             }
         }
@@ -163,44 +378,57 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
         }
     }
 
+    private void BeatWhenDue()
+    {
+        var now = _context.Clock.GetTimestamp();
+        if (_lastBeat == 0 || _context.Clock.GetElapsedTime(_lastBeat, now) >= s_betweenBeats)
+        {
+            _lastBeat = now;
+            _ = BeatAsync(_monitor.NextBeat());
+        }
+    }
+
+    private async Task BeatAsync(long number)
+    {
+        try
+        {
+            await _user.BeatAsync(number).WaitAsync(s_silence, _context.Clock).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (IsOfRedis(failure))
+        {
+            // The beat that does not come back tells.
+        }
+    }
+
     // True when the gap is over. What breaks in the middle is tried again from the start.
+    [SuppressMessage("Design", "CA1031", Justification = "Whatever it was, trying again is all that can be done; the factory of a handed-in connection may throw anything.")]
     private async Task<bool> TryRepairAsync()
     {
         try
         {
-            if (_multiplexer is null)
-            {
-                await ConnectAsync(_closing.Token).ConfigureAwait(false);
-            }
-
-            var (breaks, deafBreaks) = (Volatile.Read(ref _breaks), Volatile.Read(ref _deafBreaks));
-            await Task.WhenAll(Subscriber.PingAsync(CommandFlags.None), Database.PingAsync(CommandFlags.None))
-                .WaitAsync(options.ConnectTimeout, _context.Clock, _closing.Token).ConfigureAwait(false);
-            if (deafBreaks != _restoredDeafBreaks)
-            {
-                // Without a limit: it takes as long as Redis needs, and ends with the connection at the latest.
-                await _restore(_closing.Token).ConfigureAwait(false);
-                _restoredDeafBreaks = deafBreaks;
-            }
-
-            return gaps.TryEnd(() => breaks == Volatile.Read(ref _breaks));
+            var breaks = Volatile.Read(ref _breaks);
+            await ReplaceAsync(_closing.Token).ConfigureAwait(false);
+            await _user.RestoreAsync(_closing.Token).WaitAsync(s_restoration, _context.Clock, _closing.Token).ConfigureAwait(false);
+            return await VerifyAsync(_closing.Token).ConfigureAwait(false) && gaps.TryEnd(() => breaks == Volatile.Read(ref _breaks));
         }
         catch (Exception failure) when (!_closing.IsCancellationRequested)
         {
-            // Whatever it was, trying again is all that can be done; the factory of a handed-in connection may throw anything.
-            RedisLog.StillAway(_logger, failure.Message);
+            RedisLog.StillAway(_logger, Printable.Line(failure.Message));
             return false;
         }
     }
 
-    private async Task ChangeOrPauseAsync()
+    private async Task ChangeOrPauseAsync(TimeSpan time)
     {
         using var pause = CancellationTokenSource.CreateLinkedTokenSource(_closing.Token);
         await Task.WhenAny(
             _changes.Reader.WaitToReadAsync(pause.Token).AsTask(),
-            Task.Delay(s_betweenRepairs, _context.Clock, pause.Token)).ConfigureAwait(false);
+            Task.Delay(time, _context.Clock, pause.Token)).ConfigureAwait(false);
         await pause.CancelAsync().ConfigureAwait(false);
         _closing.Token.ThrowIfCancellationRequested();
         _changes.Reader.TryRead(out var _);
     }
+
+    /// <summary>True for what the client throws when Redis is away or refuses.</summary>
+    public static bool IsOfRedis(Exception failure) => failure is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException or TransportException;
 }

@@ -1,6 +1,6 @@
 namespace ServiceMesh.Redis;
 
-/// <summary>A time in which a node's connection to Redis was away.</summary>
+/// <summary>A time in which a node's connection to Redis was away. Signals and requests for the node may have been lost in it.</summary>
 public sealed record RedisGap
 {
     /// <summary>When the connection was seen to break, or when the bus started without one.</summary>
@@ -11,12 +11,6 @@ public sealed record RedisGap
 
     /// <summary>What broke first, in a sentence.</summary>
     public required string Reason { get; init; }
-
-    /// <summary>
-    /// True when the connection that hears messages was away: signals and requests for this node may have been missed. False
-    /// when only the one that sends was.
-    /// </summary>
-    public required bool MessagesMayBeMissed { get; init; }
 }
 
 /// <summary>

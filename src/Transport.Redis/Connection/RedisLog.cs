@@ -8,8 +8,9 @@ internal static partial class RedisLog
     [LoggerMessage(100, LogLevel.Warning, "The connection to Redis is gone: {Reason}")]
     public static partial void GapBegan(ILogger logger, string reason);
 
-    [LoggerMessage(101, LogLevel.Warning, "Redis and all subscriptions are back; it was away from {From:O} to {To:O}, and {Missed}")]
-    public static partial void GapEnded(ILogger logger, DateTimeOffset from, DateTimeOffset to, string missed);
+    [LoggerMessage(101, LogLevel.Warning,
+        "Redis and all subscriptions are back; it was away from {From:O} to {To:O}, and messages for this node in between may be lost")]
+    public static partial void GapEnded(ILogger logger, DateTimeOffset from, DateTimeOffset to);
 
     [LoggerMessage(102, LogLevel.Warning, "{Pending} requests end with an unknown outcome, because their replies may be lost")]
     public static partial void OutcomesUnknown(ILogger logger, int pending);
@@ -31,6 +32,12 @@ internal static partial class RedisLog
 
     [LoggerMessage(109, LogLevel.Warning, "What this node hears could not be taken off Redis: {Reason}")]
     public static partial void NotUnsubscribed(ILogger logger, string reason);
+
+    [LoggerMessage(110, LogLevel.Warning, "This node's entry in the directory could not be written: {Reason}")]
+    public static partial void NotAnnounced(ILogger logger, string reason);
+
+    [LoggerMessage(111, LogLevel.Warning, "Node {Peer} is taken for dead: {Reason}")]
+    public static partial void MemberDead(ILogger logger, string peer, string reason);
 
     [LoggerMessage(107, LogLevel.Warning, "The receivers of {Topic} could not be counted on every server: {Reason}")]
     public static partial void CountFailed(ILogger logger, Topic topic, string reason);

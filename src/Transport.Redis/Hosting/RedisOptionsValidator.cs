@@ -5,7 +5,8 @@ using StackExchange.Redis;
 namespace ServiceMesh.Redis;
 
 /// <summary>Checks the options of one bus's Redis transport at start, if that transport runs.</summary>
-internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus, IServiceProvider provider) : IValidateOptions<RedisTransportOptions>
+internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus, IServiceProvider provider)
+    : IValidateOptions<RedisTransportOptions>
 {
     private const int MaxPrefix = 64;
 
@@ -20,13 +21,8 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
         [
             options.Connect is null ? OfConfiguration(options.Configuration) : null,
             OptionRules.Defined(KeyOf(nameof(options.Wire)), options.Wire),
-            options.Wire != RedisWire.Gilmour || !chosen.Serializer.Equals("MessagePack", StringComparison.OrdinalIgnoreCase)
-                ? null
-                : $"{KeyOf(nameof(options.Wire))} is Gilmour, which carries JSON, and {SectionBinding.PathOf(bus, "Serializer")} is {chosen.Serializer}. " +
-                  $"Set {SectionBinding.PathOf(bus, "Serializer")} to Json, or {KeyOf(nameof(options.Wire))} to Native.",
-            options.KeyPrefix is { Length: > 0 and <= MaxPrefix } && options.KeyPrefix.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')
-                ? null
-                : $"{KeyOf(nameof(options.KeyPrefix))} is '{options.KeyPrefix}'; allowed are 1 to {MaxPrefix} letters, digits, '-', '_' and '.'.",
+            OfWire(options, chosen.Serializer),
+            OfKeyPrefix(options.KeyPrefix),
             .. RedisTransportOptions.Schema.OutOfRange(SectionBinding.PathOf(bus, RedisTransportOptions.TransportName), options),
         ];
         string[] said = [.. problems.OfType<string>()];
@@ -34,6 +30,21 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
     }
 
     private string KeyOf(string key) => SectionBinding.PathOf(bus, $"{RedisTransportOptions.TransportName}:{key}");
+
+    private string? OfWire(RedisTransportOptions options, string serializer)
+    {
+        var (wireKey, serializerKey) = (KeyOf(nameof(options.Wire)), SectionBinding.PathOf(bus, "Serializer"));
+        return options.Wire != RedisWire.Gilmour || !serializer.Equals("MessagePack", StringComparison.OrdinalIgnoreCase)
+            ? null
+            : $"{wireKey} is Gilmour, which carries JSON, and {serializerKey} is {serializer}. " +
+                $"Set {serializerKey} to Json, or {wireKey} to Native.";
+    }
+
+    private string? OfKeyPrefix(string prefix) =>
+        prefix is { Length: > 0 and <= MaxPrefix } && prefix.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')
+            ? null
+            : $"{KeyOf(nameof(RedisTransportOptions.KeyPrefix))} is '{prefix}'; " +
+                $"allowed are 1 to {MaxPrefix} letters, digits, '-', '_' and '.'.";
 
     // Never with the value, which may hold a password.
     private string? OfConfiguration(string configuration)
@@ -47,7 +58,9 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
         }
         catch (Exception failure) when (failure is ArgumentException or FormatException or OverflowException)
         {
-            return $"{key} cannot be read: {failure.Message} Write host:port,option=value,… as StackExchange.Redis does.";
+            // Without the client's own words: it quotes what it does not know, which may be a part of a password with a comma.
+            return $"{key} cannot be read: it has an option that StackExchange.Redis does not know, or a value of the wrong kind. "
+                + "Write host:port,option=value,…; a password that contains a comma is set in code (RedisTransportOptions.ConfigureClient).";
         }
     }
 }

@@ -2,8 +2,8 @@ using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
-using ServiceMesh;
 using ServiceMesh.Redis;
+using ServiceMesh;
 using StackExchange.Redis;
 
 namespace Microsoft.Extensions.DependencyInjection;
@@ -24,7 +24,8 @@ public static class RedisServiceMeshBuilderExtensions
         var options = services.AddOptions<RedisTransportOptions>(name).ValidateOnStart();
         if (builder.Configuration is { } section)
         {
-            options.Configure(target => SectionBinding.Explained(() => section.GetSection(RedisTransportOptions.TransportName).Bind(target), typeof(RedisWire)));
+            var redis = section.GetSection(RedisTransportOptions.TransportName);
+            options.Configure(target => SectionBinding.Explained(() => redis.Bind(target), typeof(RedisWire)));
         }
 
         if (configure is not null)
@@ -40,7 +41,8 @@ public static class RedisServiceMeshBuilderExtensions
             services.TryAddSingleton(provider => provider.GetRequiredKeyedService<RedisGaps>(name));
         }
 
-        return builder.AddTransport(new(RedisTransportOptions.TransportName, RedisTransportOptions.Schema.Keys, provider => new RedisTransport(
+        var (transport, keys) = (RedisTransportOptions.TransportName, RedisTransportOptions.Schema.Keys);
+        return builder.AddTransport(new(transport, keys, provider => new RedisTransport(
             provider.GetRequiredService<IOptionsMonitor<RedisTransportOptions>>().Get(name),
             provider.GetRequiredService<IOptionsMonitor<ServiceMeshOptions>>().Get(name).Errors.QueueCapacity,
             provider.GetRequiredKeyedService<RedisGaps>(name),
@@ -71,7 +73,8 @@ public static class RedisServiceMeshBuilderExtensions
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(connect);
         builder.Services.AddOptions<RedisTransportOptions>(builder.Name)
-            .Configure<IServiceProvider>((options, provider) => options.Connect = cancellationToken => connect(provider, cancellationToken));
+            .Configure<IServiceProvider>((options, provider) =>
+                options.Connect = cancellationToken => connect(provider, cancellationToken));
         return builder.AddRedisTransport();
     }
 }

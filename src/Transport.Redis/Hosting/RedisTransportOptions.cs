@@ -6,7 +6,7 @@ namespace ServiceMesh.Redis;
 /// <summary>Which bytes and channels the Redis transport speaks.</summary>
 public enum RedisWire
 {
-    /// <summary>The project's own compact binary frames: <c>docs/redis-wire.md</c>.</summary>
+    /// <summary>The project's own compact binary frames: <c>docs/wire.md</c>.</summary>
     Native,
 
     /// <summary>The JSON envelopes of the public Go and Ruby implementations of Gilmour.</summary>
@@ -51,6 +51,13 @@ public sealed class RedisTransportOptions
     public bool KeepTrying { get; set; }
 
     /// <summary>
+    /// The most bytes that leave in one PUBLISH of the native wire, unless a single message is larger: what waits for a member
+    /// while a PUBLISH is under way goes together in the next. 1,024 to 16,777,216. Default: 262,144.
+    /// </summary>
+    [OptionRange(1024, 16 * 1024 * 1024)]
+    public int MaxBatchBytes { get; set; } = 256 * 1024;
+
+    /// <summary>
     /// Changes what <see cref="Configuration"/> cannot say about the bus's own connection, for instance how a certificate is
     /// checked. Code only. Default: null.
     /// </summary>
@@ -63,7 +70,9 @@ public sealed class RedisTransportOptions
     public Func<CancellationToken, Task<IConnectionMultiplexer>>? Connect { get; set; }
 
     /// <summary>The servers, for the log, without anything secret.</summary>
-    internal string Servers => Connect is not null ? "a connection of the application" : string.Join(", ", ConfigurationOptions.Parse(Configuration).EndPoints.Select(Describe));
+    internal string Servers => Connect is not null
+        ? "a connection of the application"
+        : string.Join(", ", ConfigurationOptions.Parse(Configuration).EndPoints.Select(Describe));
 
     /// <summary>True for a frame that is too large to be looked at.</summary>
     internal static bool Exceeds(int frameBytes, int maxBodyBytes) => frameBytes > maxBodyBytes + FrameOverhead;

@@ -1,11 +1,11 @@
 namespace ServiceMesh.Conformance;
 
-/// <summary>The topics that most tests talk on. Each test has a network of its own, so they never meet.</summary>
+/// <summary>The topics of most tests. Each test has its own network, so tests do not disturb each other.</summary>
 internal static class Contracts
 {
     public static readonly RequestTopic<string, string> Ask = new("conformance.ask");
 
-    /// <summary>The topic of <see cref="Ask"/>, called by somebody who is wrong about its type.</summary>
+    /// <summary>The topic of <see cref="Ask"/>, called with a wrong type of input.</summary>
     public static readonly RequestTopic<int[], string> AskWrongly = new("conformance.ask");
 
     public static readonly RequestTopic<string, string> Other = new("conformance.other");

@@ -1,15 +1,15 @@
 namespace ServiceMesh.Conformance;
 
 /// <summary>
-/// A step before a handler that holds the first message until its token has fired, and only then lets it go on: the handler is about
-/// to start when it has become pointless. Further messages pass at once.
+/// A middleware that holds the first message until its token has fired and then passes it on, so its handler would start too late.
+/// Further messages pass at once.
 /// </summary>
 internal sealed class Doorway : IHandlerMiddleware
 {
     private readonly TaskCompletionSource _entered = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<ReplyMessage> _outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>Ends when the first message stands before the handler.</summary>
+    /// <summary>Completes when the first message has reached the middleware.</summary>
     public Task Entered => _entered.Task.InTime();
 
     /// <summary>How the first message ended.</summary>

@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace ServiceMesh.Conformance;
 
 /// <summary>
-/// Makes a hang a failure. The limit is far beyond what anything here takes, so that it decides nothing but that.
+/// Turns a hang into a failure. The limit is far longer than any step of a test takes, so it changes no other result.
 /// </summary>
 public static class Failsafe
 {
@@ -13,7 +13,7 @@ public static class Failsafe
 
     public static Task<T> InTime<T>(this Task<T> task) => task.WaitAsync(s_limit);
 
-    /// <summary>Waits for something that no event tells of.</summary>
+    /// <summary>Waits for a condition that no event reports.</summary>
     public static async Task UntilAsync(Func<Task<bool>> condition)
     {
         var waited = Stopwatch.StartNew();
@@ -21,7 +21,7 @@ public static class Failsafe
         {
             if (waited.Elapsed > s_limit)
             {
-                throw new TimeoutException("What the test waits for has not come about.");
+                throw new TimeoutException($"The condition that the test waits for did not become true within {s_limit}.");
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(5));

@@ -8,7 +8,8 @@ internal sealed class FailsafeBus(IServiceBus bus) : IServiceBus
 {
     public NodeInfo DescribeNode() => bus.DescribeNode();
 
-    public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken = default) => bus.ListNodesAsync(cancellationToken).InTime();
+    public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken = default) =>
+        bus.ListNodesAsync(cancellationToken).InTime();
 
     public Task<TOut> RequestAsync<TIn, TOut>(
         RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken = default) =>
@@ -35,10 +36,16 @@ internal sealed class FailsafeBus(IServiceBus bus) : IServiceBus
         bus.TryResumeAsync(resumption, options, cancellationToken).InTime();
 
     public Task<ISubscription> SubscribeAsync<TIn, TOut>(
-        RequestTopic<TIn, TOut> topic, Func<TIn, HandlerContext, Task<TOut>> handler, HandlerOptions? options = null, CancellationToken cancellationToken = default) =>
+        RequestTopic<TIn, TOut> topic,
+        Func<TIn, HandlerContext, Task<TOut>> handler,
+        HandlerOptions? options = null,
+        CancellationToken cancellationToken = default) =>
         bus.SubscribeAsync(topic, handler, options, cancellationToken).InTime();
 
     public Task<ISubscription> SubscribeAsync<T>(
-        SignalPattern<T> pattern, Func<T, HandlerContext, Task> handler, HandlerOptions? options = null, CancellationToken cancellationToken = default) =>
+        SignalPattern<T> pattern,
+        Func<T, HandlerContext, Task> handler,
+        HandlerOptions? options = null,
+        CancellationToken cancellationToken = default) =>
         bus.SubscribeAsync(pattern, handler, options, cancellationToken).InTime();
 }

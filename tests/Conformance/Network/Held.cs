@@ -3,8 +3,8 @@ using System.Threading.Channels;
 namespace ServiceMesh.Conformance;
 
 /// <summary>
-/// A handler that a test holds: says when a message has reached it, stays until it is let go, and then answers with what
-/// it was asked. Thread-safe.
+/// A handler that a test controls: it reports each message that reaches it, waits until the test releases it, and then answers
+/// with its input. Thread-safe.
 /// </summary>
 /// <param name="heedsToken">False for a handler that does not look at its token.</param>
 public sealed class Held(bool heedsToken = true)
@@ -17,15 +17,15 @@ public sealed class Held(bool heedsToken = true)
     /// <summary>How many messages have reached it.</summary>
     public int Calls => Volatile.Read(ref _calls);
 
-    /// <summary>Ends when its token has fired, with what was left of the deadline then.</summary>
+    /// <summary>Completes when its token has fired, with the time that was left until the deadline.</summary>
     public Task<TimeSpan> Cancelled => _cancelled.Task.InTime();
 
     public bool WasCancelled => _cancelled.Task.IsCompleted;
 
-    /// <summary>Ends when one more message has reached it, with what that was.</summary>
+    /// <summary>Completes with the next message that reaches the handler.</summary>
     public Task<string> EnteredAsync() => _entered.Reader.ReadAsync().AsTask().InTime();
 
-    /// <summary>Lets go of all who are there and all who will come.</summary>
+    /// <summary>Releases all calls: those that wait and those that come later.</summary>
     public void Release() => _released.TrySetResult();
 
     public async Task<string> HandleAsync(string input, HandlerContext context)

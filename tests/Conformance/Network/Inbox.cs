@@ -25,10 +25,10 @@ public sealed class Inbox<T>
         _arrived.Writer.TryWrite(value);
     }
 
-    /// <summary>The next one, when it arrives.</summary>
+    /// <summary>The next value, when it arrives.</summary>
     public Task<T> NextAsync() => _arrived.Reader.ReadAsync().AsTask().InTime();
 
-    /// <summary>The next so many, when they have arrived.</summary>
+    /// <summary>The next <paramref name="count"/> values, when they have arrived.</summary>
     public async Task<T[]> NextAsync(int count)
     {
         var next = new T[count];

@@ -1,9 +1,9 @@
 namespace ServiceMesh.Conformance;
 
 /// <summary>
-/// Collects the error reports of some nodes. A node files its reports one after the other, so a failure that is made on
-/// purpose ends the search for those that should not be there; those that should are waited for, since on the way one
-/// may overtake another.
+/// Collects the error reports of some nodes. A node files its reports one after the other, so the test causes one more failure
+/// on purpose, the fence: no unexpected report can follow the report of the fence. Expected reports are waited for, because one
+/// report may overtake another on the way.
 /// </summary>
 internal sealed class Reports
 {
@@ -14,7 +14,7 @@ internal sealed class Reports
 
     private Reports(Func<Task<IReadOnlyList<ErrorReport>>> take) => _take = take;
 
-    /// <summary>Hears what is published, on a node of its own.</summary>
+    /// <summary>Collects the published reports, on a separate node.</summary>
     public static async Task<Reports> OfPublishedAsync(MeshNode observer, bool ordered)
     {
         var inbox = new Inbox<ErrorReport>();
@@ -22,7 +22,7 @@ internal sealed class Reports
         return new(async () => [await inbox.NextAsync()]);
     }
 
-    /// <summary>Drains the queues of nodes, which may be one and the same.</summary>
+    /// <summary>Drains the queues of the nodes; several nodes may share one queue.</summary>
     public static Reports OfQueues(params MeshNode[] nodes) => new(async () =>
     {
         var taken = new List<ErrorReport>();
@@ -34,7 +34,7 @@ internal sealed class Reports
         return taken;
     });
 
-    /// <summary>All reports that these nodes have made until now: so many as are expected, or more.</summary>
+    /// <summary>All reports that these nodes have made until now, at least as many as are expected.</summary>
     public async Task<ErrorReport[]> ExpectAsync(int expected, params MeshNode[] nodes)
     {
         foreach (var node in nodes)

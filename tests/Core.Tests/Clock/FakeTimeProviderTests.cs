@@ -50,7 +50,10 @@ public sealed class FakeTimeProviderTests
         using var exact = After(1, () => seen.Add(Passed));
         Advance(1);
         Advance(9);
-        Assert.That(seen.Select(s => s.TotalSeconds), Is.EqualTo(new[] { 10, 11 }), "late in a long advance, exact in one that ends there");
+        Assert.That(
+            seen.Select(s => s.TotalSeconds),
+            Is.EqualTo(new[] { 10, 11 }),
+            "the first fires late, because the advance goes on; the second fires on time");
     }
 
     [Test]
@@ -85,7 +88,7 @@ public sealed class FakeTimeProviderTests
     }
 
     [Test]
-    public async Task An_advance_during_the_callback_of_another_returns_before_its_own_timers_fire()
+    public async Task An_advance_during_a_callback_returns_before_its_own_timers_fire()
     {
         using var began = new ManualResetEventSlim();
         using var resume = new ManualResetEventSlim();

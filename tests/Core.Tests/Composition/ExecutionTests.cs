@@ -5,21 +5,21 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>What holds over a whole execution: one value for many, one deadline, one set of headers.</summary>
+/// <summary>What all steps of an execution share: the composition, the deadline and the headers.</summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class ExecutionTests
 {
     private readonly FakeTimeProvider _clock = new();
 
     [Test]
-    public async Task One_composition_executed_a_thousand_times_at_once_gives_a_thousand_right_answers()
+    public async Task One_composition_executed_1000_times_at_once_answers_each_call_correctly()
     {
         await using var node = await Steps.NodeAsync(("Handler:MaxQueued", "10000"));
         var form = Steps.Add1
             | Compose.Parallel(
                 Steps.Double | Compose.Lambda((int x) => x + 1),
-                Steps.Nobody.OrOr(Steps.Double),
-                Compose.Batch(Steps.Nobody, Steps.Add1),
+                Steps.Unhandled.OrOr(Steps.Double),
+                Compose.Batch(Steps.Unhandled, Steps.Add1),
                 Steps.Add1.AndAnd(Steps.Text | Steps.Length).Merge(x => x + 100))
             | Compose.Lambda((int[] all) => string.Join(' ', all));
         var answers = await Task.WhenAll(Enumerable.Range(0, 1000).Select(i => Task.Run(() => node.Bus.ExecuteAsync(form, i)))).Soon();
@@ -39,13 +39,13 @@ public sealed class ExecutionTests
             return Task.FromResult(x);
         });
         var reply = await node.Bus.TryExecuteAsync(look | look | look, 1, new RequestOptions { Timeout = TimeSpan.FromSeconds(4) }).Soon();
-        Assert.That(deadlines.Take(2), Is.EqualTo(new long?[] { 4000, 2000 }), "each step has what the ones before it left");
-        Assert.That(deadlines, Has.Count.EqualTo(2), "nothing was left for the third");
+        Assert.That(deadlines.Take(2), Is.EqualTo(new long?[] { 4000, 2000 }), "each step has the time that the steps before it left");
+        Assert.That(deadlines, Has.Count.EqualTo(2), "no time was left for the third");
         Assert.That(reply.Status, Is.EqualTo(StatusCode.DeadlinePassed));
     }
 
     [Test]
-    public async Task Resuming_has_a_deadline_of_its_own()
+    public async Task A_resumed_composition_has_its_own_deadline()
     {
         await using var node = await NodeAsync();
         var broken = true;
@@ -58,7 +58,9 @@ public sealed class ExecutionTests
         var left = (await node.Bus.TryExecuteAsync(form, 1, options).Soon()).Resumption!;
         broken = false;
         Assert.That((await node.Bus.TryResumeAsync(left, options).Soon()).Value, Is.EqualTo(1));
-        Assert.That(async () => await node.Bus.TryResumeAsync(left, new RequestOptions { Timeout = TimeSpan.Zero }).Soon(), Throws.TypeOf<ArgumentOutOfRangeException>());
+        Assert.That(
+            async () => await node.Bus.TryResumeAsync(left, new RequestOptions { Timeout = TimeSpan.Zero }).Soon(),
+            Throws.TypeOf<ArgumentOutOfRangeException>());
     }
 
     [Test]
@@ -78,7 +80,7 @@ public sealed class ExecutionTests
     }
 
     [Test]
-    public async Task A_value_that_cannot_be_encoded_in_the_middle_is_misuse_and_thrown()
+    public async Task A_value_between_steps_that_cannot_be_encoded_is_thrown_as_misuse()
     {
         await using var node = await Steps.NodeAsync();
         var form = Compose.Lambda<int, Action>(_ => () => { }) | new RequestTopic<Action, int>("a");

@@ -12,7 +12,7 @@ public sealed class LambdaTests
 
     [TestCase(false)]
     [TestCase(true)]
-    public async Task What_a_lambda_throws_is_500_with_the_exception_and_one_report(bool asynchronous)
+    public async Task An_exception_of_a_lambda_is_500_with_the_exception_and_one_report(bool asynchronous)
     {
         var file = TempFile.Path();
         var broken = new InvalidTimeZoneException("lost in time");
@@ -39,7 +39,7 @@ public sealed class LambdaTests
     }
 
     [Test]
-    public async Task A_cancellation_that_is_not_the_calls_is_a_failure_of_the_lambda()
+    public async Task A_lambda_that_throws_its_own_cancellation_has_failed()
     {
         await using var node = await Steps.NodeAsync();
         var reply = await node.Bus.TryExecuteAsync(Compose.Lambda((int x) => x > 0 ? throw new OperationCanceledException() : x), 1).Soon();
@@ -47,7 +47,7 @@ public sealed class LambdaTests
     }
 
     [Test]
-    public async Task A_lambda_that_returns_no_task_fails_like_one_that_throws()
+    public async Task A_lambda_that_returns_null_instead_of_a_task_fails_like_one_that_throws()
     {
         await using var node = await Steps.NodeAsync();
         var reply = await node.Bus.TryExecuteAsync(Compose.Lambda((int _, CancellationToken _) => (Task<int>)null!), 1).Soon();
@@ -56,7 +56,7 @@ public sealed class LambdaTests
 
     [TestCase(false)]
     [TestCase(true)]
-    public async Task A_lambda_that_is_overtaken_by_the_deadline_is_408_and_had_begun(bool looksAtItsToken)
+    public async Task A_lambda_that_runs_beyond_the_deadline_is_408_and_counts_as_processed(bool looksAtItsToken)
     {
         await using var node = await NodeAsync();
         var (entered, release) = (Failsafe.Signal(), Failsafe.Signal());
@@ -70,13 +70,13 @@ public sealed class LambdaTests
         _clock.Advance(TimeSpan.FromSeconds(3));
         var reply = await running.Soon();
         Assert.That((reply.Status, reply.Failure!.Kind), Is.EqualTo((StatusCode.DeadlinePassed, FailureKind.TimedOut)));
-        Assert.That(reply.Failure.NotProcessed, Is.False, "it ran, if not to its end");
+        Assert.That(reply.Failure.NotProcessed, Is.False, "it began to run");
         Assert.That(reply.Failure.Message, Does.Not.Contain("before"));
         release.SetResult();
     }
 
     [Test]
-    public async Task A_lambda_that_ends_too_late_has_no_value()
+    public async Task A_lambda_that_ends_after_the_deadline_has_no_value()
     {
         await using var node = await NodeAsync();
         var reply = await node.Bus.TryExecuteAsync(Compose.Lambda((int x) =>
@@ -88,7 +88,7 @@ public sealed class LambdaTests
     }
 
     [Test]
-    public async Task A_lambda_behind_the_deadline_does_not_begin()
+    public async Task A_lambda_does_not_begin_after_the_deadline()
     {
         await using var node = await NodeAsync();
         var late = Compose.Lambda((int _) =>
@@ -97,8 +97,11 @@ public sealed class LambdaTests
             return 0;
         });
         var reply = await node.Bus.TryExecuteAsync(
-            late.OrOr(Compose.Lambda((int x) => x > 0 ? throw new AssertionException("began") : x, "never")), 1, new RequestOptions { Timeout = TimeSpan.FromSeconds(3) }).Soon();
-        Assert.That((reply.Status, reply.Failure!.NotProcessed, reply.Failure.Step), Is.EqualTo((StatusCode.DeadlinePassed, true, "never")));
+            late.OrOr(Compose.Lambda((int x) => x > 0 ? throw new AssertionException("began") : x, "never")),
+            1,
+            new RequestOptions { Timeout = TimeSpan.FromSeconds(3) }).Soon();
+        Assert.That(
+            (reply.Status, reply.Failure!.NotProcessed, reply.Failure.Step), Is.EqualTo((StatusCode.DeadlinePassed, true, "never")));
         Assert.That(reply.Failure.Message, Does.Contain("before 'never' began"));
     }
 

@@ -8,7 +8,8 @@ namespace ServiceMesh.Core.Tests;
 public sealed class MergeTests
 {
     private static readonly Composition<Query, Query> s_query = Compose.Lambda((Query q) => q);
-    private static readonly Composition<Dictionary<string, int>, Dictionary<string, int>> s_dictionary = Compose.Lambda((Dictionary<string, int> d) => d);
+    private static readonly Composition<Dictionary<string, int>, Dictionary<string, int>> s_dictionary =
+        Compose.Lambda((Dictionary<string, int> d) => d);
     private static readonly RequestTopic<JsonObject, JsonObject> s_json = new("merge.json");
 
     [Test]
@@ -16,12 +17,13 @@ public sealed class MergeTests
     {
         await using var node = await StartAsync();
         var input = new Query("pune", "F");
-        Assert.That(await node.Bus.ExecuteAsync(s_query.Merge(q => q with { Unit = "C" }), input).Soon(), Is.EqualTo(new Query("pune", "C")));
+        Assert.That(
+            await node.Bus.ExecuteAsync(s_query.Merge(q => q with { Unit = "C" }), input).Soon(), Is.EqualTo(new Query("pune", "C")));
         Assert.That(input.Unit, Is.EqualTo("F"));
     }
 
     [Test]
-    public async Task Fixed_entries_win_over_those_of_a_dictionary_which_stays_as_it_was()
+    public async Task Fixed_entries_replace_those_of_a_copy_of_the_input_dictionary()
     {
         await using var node = await StartAsync();
         var fixedValues = new Dictionary<string, int> { ["b"] = 20, ["c"] = 30 };
@@ -34,7 +36,7 @@ public sealed class MergeTests
     }
 
     [Test]
-    public async Task A_dictionary_keeps_what_it_thinks_of_case()
+    public async Task A_merged_dictionary_keeps_the_comparer_of_the_input()
     {
         await using var node = await StartAsync();
         var input = new Dictionary<string, int>(StringComparer.OrdinalIgnoreCase) { ["UNIT"] = 1 };
@@ -44,7 +46,7 @@ public sealed class MergeTests
     }
 
     [Test]
-    public async Task Fixed_members_win_over_those_of_an_object_which_stays_as_it_was()
+    public async Task Fixed_members_replace_those_of_a_copy_of_the_input_object()
     {
         await using var node = await StartAsync();
         var fixedValues = new JsonObject { ["unit"] = "C", ["deep"] = new JsonObject { ["x"] = 1 }, ["none"] = null };
@@ -67,14 +69,16 @@ public sealed class MergeTests
         var form = s_json.Merge(JsonNode.Parse("""{"unit":"C","deep":{"x":[1,2,3]}}""")!.AsObject());
         var input = JsonNode.Parse("""{"city":"pune","list":[1,{"a":2}]}""")!.AsObject();
         var all = await Task.WhenAll(Enumerable.Range(0, 500).Select(_ => Task.Run(() => node.Bus.ExecuteAsync(form, input)))).Soon();
-        Assert.That(all.Select(m => m.ToJsonString()), Has.All.EqualTo("""{"city":"pune","list":[1,{"a":2}],"unit":"C","deep":{"x":[1,2,3]}}"""));
+        Assert.That(
+            all.Select(m => m.ToJsonString()), Has.All.EqualTo("""{"city":"pune","list":[1,{"a":2}],"unit":"C","deep":{"x":[1,2,3]}}"""));
     }
 
     [Test]
     public async Task A_merge_that_throws_is_500_with_the_exception_and_the_step_does_not_run()
     {
         await using var node = await StartAsync();
-        var form = Compose.Lambda((Query q) => q.City.Length >= 0 ? throw new AssertionException("ran") : 0).Merge(_ => throw new InvalidTimeZoneException());
+        var form = Compose.Lambda((Query q) => q.City.Length >= 0 ? throw new AssertionException("ran") : 0)
+            .Merge(_ => throw new InvalidTimeZoneException());
         var reply = await node.Bus.TryExecuteAsync(form, new Query("", "")).Soon();
         Assert.That(reply.Status, Is.EqualTo(StatusCode.HandlerFailed));
         Assert.That(reply.Failure!.Exception, Is.TypeOf<InvalidTimeZoneException>());
@@ -91,7 +95,8 @@ public sealed class MergeTests
             Is.EqualTo(new[] { new Query("pune", "C"), new Query("pune", "F"), new Query("goa", "F") }));
     }
 
-    private static Task<TestNode> StartAsync() => TestNode.StartAsync(bus => bus.AddInMemoryTransport().AddHandler(s_json, (input, _) => input));
+    private static Task<TestNode> StartAsync() =>
+        TestNode.StartAsync(bus => bus.AddInMemoryTransport().AddHandler(s_json, (input, _) => input));
 
     internal sealed record Query(string City, string Unit);
 }

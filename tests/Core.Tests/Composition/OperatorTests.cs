@@ -7,7 +7,7 @@ public sealed class OperatorTests
     [Test]
     public void The_bar_keeps_the_types_of_both_ends()
     {
-        // That these lines compile is the test: each is declared with the type that the operator must infer.
+        // The test is that these lines compile: each variable has the type that the operator must infer.
         Composition<int, string> intToText = Steps.Add1 | Steps.Text;
         Composition<int, int> intToInt = intToText | Steps.Length;
         Composition<string, string> textToText = Steps.Length | Steps.Double | Steps.Text;

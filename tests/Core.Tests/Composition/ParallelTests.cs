@@ -5,11 +5,11 @@ namespace ServiceMesh.Core.Tests;
 public sealed class ParallelTests
 {
     [Test]
-    public async Task All_values_come_in_the_order_written_whichever_ends_first()
+    public async Task Values_have_the_order_of_the_branches_and_not_the_order_of_completion()
     {
         await using var node = await Steps.NodeAsync();
         TaskCompletionSource[] ended = [Failsafe.Signal(), Failsafe.Signal(), Failsafe.Signal()];
-        // The last one ends first: each waits for the one behind it.
+        // The last one ends first: each waits for the one after it.
         var steps = Enumerable.Range(0, 3).Select(i => Compose.Lambda(async (int x, CancellationToken _) =>
         {
             await (i < 2 ? ended[i + 1].Task : Task.CompletedTask);
@@ -25,12 +25,14 @@ public sealed class ParallelTests
     {
         await using var node = await Steps.NodeAsync();
         var reply = await node.Bus.TryExecuteAsync(
-            Compose.Parallel(bound, Steps.Add1, Steps.Fail((StatusCode)418, "low"), Steps.Fail(StatusCode.Unavailable, "high"), Steps.Double), 7).Soon();
+            Compose.Parallel(
+                bound, Steps.Add1, Steps.Fail((StatusCode)418, "low"), Steps.Fail(StatusCode.Unavailable, "high"), Steps.Double),
+                7).Soon();
         Assert.That(reply.Status, Is.EqualTo(StatusCode.Unavailable));
         Assert.That(reply.Failure!.Step, Is.EqualTo("high"));
         Assert.That(reply.Failure.Message, Does.Contain("2 of 4").And.Contains("'high'"));
         Assert.That(reply.Failure.Parts.Select(p => (int)p.Status), Is.EqualTo(new[] { 200, 418, 503, 200 }));
-        Assert.That(((Reply<int>)reply.Failure.Parts[3]).Value, Is.EqualTo(14), "successes too");
+        Assert.That(((Reply<int>)reply.Failure.Parts[3]).Value, Is.EqualTo(14), "successful replies are kept too");
     }
 
     [TestCase(1)]
@@ -54,7 +56,7 @@ public sealed class ParallelTests
                 full.TrySetResult();
             }
 
-            // Nobody goes on before as many run as may, so the bound is really reached.
+            // Each branch waits until as many run as are allowed, so the bound is really reached.
             await full.Task;
             await Task.Yield();
             Interlocked.Decrement(ref running);
@@ -65,7 +67,7 @@ public sealed class ParallelTests
     }
 
     [TestCaseSource(nameof(LocalSteps))]
-    public async Task Without_a_bound_all_run_at_once_also_those_that_block_their_thread(
+    public async Task Without_a_bound_all_branches_run_at_once_even_if_they_block_their_thread(
         Func<Composition<int, int>, Composition<int, int>> around)
     {
         await using var node = await Steps.NodeAsync();
@@ -75,7 +77,7 @@ public sealed class ParallelTests
     }
 
     [Test]
-    public async Task One_that_fails_does_not_stop_the_others()
+    public async Task A_branch_that_fails_does_not_stop_the_others()
     {
         await using var node = await Steps.NodeAsync();
         var (failed, release) = (Failsafe.Signal(), Failsafe.Signal());
@@ -145,10 +147,10 @@ public sealed class ParallelTests
         Case("alone", step => step),
         Case("piped", step => step | Steps.Add1 | Compose.Lambda((int x) => x - 1)),
         Case("after a failure", step => Steps.Fail((StatusCode)418).OrOr(step)),
-        Case("after nobody answered", step => Steps.Nobody.OrOr(step)),
+        Case("after a missing handler", step => Steps.Unhandled.OrOr(step)),
         Case("after a success", step => Steps.Add1.AndAnd(step)),
-        Case("second of a batch", step => Compose.Batch(Steps.Nobody, step)),
-        Case("second of a record", step => Compose.Record(Steps.Nobody, step).Pipe(replies => replies[1].Value)),
+        Case("second of a batch", step => Compose.Batch(Steps.Unhandled, step)),
+        Case("second of a record", step => Compose.Record(Steps.Unhandled, step).Pipe(replies => replies[1].Value)),
         Case("merged", step => step.Merge(x => x)),
     ];
 

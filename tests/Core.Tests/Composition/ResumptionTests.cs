@@ -6,22 +6,22 @@ namespace ServiceMesh.Core.Tests;
 public sealed class ResumptionTests
 {
     [Test]
-    public async Task A_failed_pipe_says_which_step_failed_with_which_input_and_what_is_left()
+    public async Task A_failed_pipe_names_the_failed_step_its_input_and_the_remaining_steps()
     {
         await using var node = await Steps.NodeAsync();
-        var reply = await node.Bus.TryExecuteAsync(Steps.Add1 | Steps.Double | Steps.Nobody | Steps.Text, 3).Soon();
+        var reply = await node.Bus.TryExecuteAsync(Steps.Add1 | Steps.Double | Steps.Unhandled | Steps.Text, 3).Soon();
         var left = reply.Resumption!;
         Assert.That(left.StepIndex, Is.EqualTo(2));
-        Assert.That(left.Step, Is.EqualTo("steps.nobody"));
+        Assert.That(left.Step, Is.EqualTo("steps.unhandled"));
         Assert.That(left.Input, Is.EqualTo(8));
-        Assert.That(left.Remaining, Is.EqualTo("steps.nobody | steps.text"));
+        Assert.That(left.Remaining, Is.EqualTo("steps.unhandled | steps.text"));
     }
 
     [TestCase(0)]
     [TestCase(1)]
     [TestCase(2)]
     [TestCase(3)]
-    public async Task However_a_pipe_is_nested_the_step_is_counted_in_the_whole(int failing)
+    public async Task The_index_of_a_step_counts_in_the_whole_pipe_however_pipes_are_nested(int failing)
     {
         await using var node = await Steps.NodeAsync();
         var ran = new List<int>();
@@ -45,23 +45,24 @@ public sealed class ResumptionTests
             Assert.That((left.StepIndex, left.Step), Is.EqualTo((failing, $"s{failing}")), form.ToString());
             Assert.That(left.Remaining, Is.EqualTo(string.Join(" | ", s.Skip(failing))));
 
-            // It fails again at the same step, and is still counted from the beginning.
+            // It fails again at the same step, whose index still counts from the beginning of the whole pipe.
             var again = (await node.Bus.TryResumeAsync(left).Soon()).Resumption!;
             Assert.That((again.StepIndex, again.Step, again.Input), Is.EqualTo((failing, $"s{failing}", left.Input)));
 
             broken = false;
             ran.Clear();
             Assert.That(await ValueAsync(node, again), Is.EqualTo(90123));
-            Assert.That(ran, Is.EqualTo(Enumerable.Range(failing, 4 - failing)), "only what was left");
+            Assert.That(ran, Is.EqualTo(Enumerable.Range(failing, 4 - failing)), "only the remaining steps");
         }
     }
 
     [Test]
-    public async Task A_remainder_that_fails_further_on_is_resumed_from_there()
+    public async Task A_resumed_pipe_that_fails_at_a_later_step_is_resumed_from_there()
     {
         await using var node = await Steps.NodeAsync();
         var broken = new HashSet<int> { 1, 3 };
-        var s = Enumerable.Range(0, 4).Select(i => Compose.Lambda((int x) => broken.Contains(i) ? throw new InvalidTimeZoneException() : x + 1, $"s{i}")).ToArray();
+        var s = Enumerable.Range(0, 4)
+            .Select(i => Compose.Lambda((int x) => broken.Contains(i) ? throw new InvalidTimeZoneException() : x + 1, $"s{i}")).ToArray();
         var first = (await node.Bus.TryExecuteAsync(s[0] | s[1] | s[2] | s[3], 0).Soon()).Resumption!;
         broken.Remove(1);
         var second = (await node.Bus.TryResumeAsync(first).Soon()).Resumption!;
@@ -80,21 +81,23 @@ public sealed class ResumptionTests
         var changed = left.WithInput(2);
         Assert.That(await ValueAsync(node, changed), Is.EqualTo("xx"));
         Assert.That((changed.StepIndex, changed.Input, left.Input), Is.EqualTo((1, (object)2, (object)-4)));
-        Assert.That(() => left.WithInput("text"), Throws.ArgumentException.With.Message.Contains("'positive' takes a Int32").And.Message.Contains("String"));
+        Assert.That(
+            () => left.WithInput("text"),
+            Throws.ArgumentException.With.Message.Contains("'positive' takes a Int32").And.Message.Contains("String"));
         Assert.That(() => left.WithInput(null), Throws.ArgumentException.With.Message.Contains("null"));
     }
 
     [Test]
-    public async Task Null_is_an_input_where_the_step_takes_null()
+    public async Task Null_may_be_the_input_of_a_step_that_takes_null()
     {
         await using var node = await Steps.NodeAsync();
-        var orNothing = Compose.Lambda((string? x) => x is null ? 0 : throw new InvalidTimeZoneException());
-        var left = (await node.Bus.TryExecuteAsync(orNothing, "x").Soon()).Resumption!;
+        var takesNull = Compose.Lambda((string? x) => x is null ? 0 : throw new InvalidTimeZoneException());
+        var left = (await node.Bus.TryExecuteAsync(takesNull, "x").Soon()).Resumption!;
         Assert.That(await ValueAsync(node, left.WithInput(null)), Is.Zero);
     }
 
     [Test]
-    public async Task A_form_other_than_a_pipe_is_one_step_and_resumed_as_a_whole()
+    public async Task A_form_other_than_a_pipe_is_one_step_and_is_resumed_as_a_whole()
     {
         await using var node = await Steps.NodeAsync();
         var broken = true;
@@ -107,7 +110,7 @@ public sealed class ResumptionTests
         Composition<int, int>[] forms =
         [
             counted.AndAnd(counted | flaky),
-            Steps.Nobody.OrOr(counted | flaky),
+            Steps.Unhandled.OrOr(counted | flaky),
             Compose.Batch(counted, counted | flaky),
             Compose.Parallel(counted, counted | flaky).Pipe(all => all[1]),
             (counted | flaky).Merge(x => x),
@@ -119,26 +122,27 @@ public sealed class ResumptionTests
             Assert.That((left.StepIndex, left.Input), Is.EqualTo((1, (object)5)), form.ToString());
             (broken, var before) = (false, ran);
             Assert.That(await ValueAsync(node, left), Is.EqualTo(10));
-            Assert.That(ran, Is.EqualTo(before * 2), "all of it again");
+            Assert.That(ran, Is.EqualTo(before * 2), "the whole form ran again");
         }
     }
 
     [Test]
-    public async Task A_success_leaves_nothing_and_a_single_request_leaves_itself()
+    public async Task A_success_has_no_resumption_and_a_failed_request_resumes_itself()
     {
         await using var node = await Steps.NodeAsync();
         Assert.That((await node.Bus.TryExecuteAsync(Steps.Add1 | Steps.Double, 1).Soon()).Resumption, Is.Null);
-        var left = (await node.Bus.TryExecuteAsync(Steps.Nobody, 1).Soon()).Resumption!;
-        Assert.That((left.StepIndex, left.Step, left.Input), Is.EqualTo((0, "steps.nobody", (object)1)));
+        var left = (await node.Bus.TryExecuteAsync(Steps.Unhandled, 1).Soon()).Resumption!;
+        Assert.That((left.StepIndex, left.Step, left.Input), Is.EqualTo((0, "steps.unhandled", (object)1)));
     }
 
     [Test]
-    public async Task Whatever_is_kept_in_a_recorded_batch_can_be_resumed_too()
+    public async Task A_failed_step_of_a_recorded_batch_can_be_resumed_too()
     {
         await using var node = await Steps.NodeAsync();
-        var replies = await node.Bus.ExecuteAsync(Compose.Record(Steps.Add1, Steps.Double | Steps.Nobody), 4).Soon();
+        var replies = await node.Bus.ExecuteAsync(Compose.Record(Steps.Add1, Steps.Double | Steps.Unhandled), 4).Soon();
         Assert.That(replies[1].Resumption!.Input, Is.EqualTo(8));
     }
 
-    private static async Task<T> ValueAsync<T>(TestNode node, Resumption<T> left) => (await node.Bus.TryResumeAsync(left).Soon()).GetValueOrThrow();
+    private static async Task<T> ValueAsync<T>(TestNode node, Resumption<T> left) =>
+        (await node.Bus.TryResumeAsync(left).Soon()).GetValueOrThrow();
 }

@@ -2,20 +2,20 @@ using NUnit.Framework;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>The forms that run one step after the other: what each is given, where it stops, and with which reply it ends.</summary>
+/// <summary>The forms that run one step after the other: the input of each step, where the form stops, and its reply.</summary>
 public sealed class SequenceFormsTests
 {
     private const StatusCode Teapot = (StatusCode)418;
 
     [Test]
-    public async Task A_pipe_gives_the_output_of_one_to_the_next()
+    public async Task A_pipe_passes_the_output_of_each_step_to_the_next()
     {
         await using var node = await Steps.NodeAsync();
         Assert.That(await node.Bus.ExecuteAsync(Steps.Add1 | Steps.Double | Steps.Text | Steps.Length, 4).Soon(), Is.EqualTo(10));
     }
 
     [Test]
-    public async Task A_pipe_stops_at_the_first_failure_and_ends_with_it()
+    public async Task A_pipe_stops_at_the_first_failure_and_returns_it()
     {
         await using var node = await Steps.NodeAsync();
         var after = new List<int>();
@@ -28,7 +28,7 @@ public sealed class SequenceFormsTests
     }
 
     [Test]
-    public async Task And_and_gives_the_same_input_to_each_and_ends_with_the_last_reply()
+    public async Task AndAnd_gives_each_step_the_same_input_and_returns_the_last_reply()
     {
         await using var node = await Steps.NodeAsync();
         var inputs = new List<int>();
@@ -38,24 +38,25 @@ public sealed class SequenceFormsTests
     }
 
     [Test]
-    public async Task And_and_stops_at_the_first_failure()
+    public async Task AndAnd_stops_at_the_first_failure()
     {
         await using var node = await Steps.NodeAsync();
         var inputs = new List<int>();
-        var reply = await node.Bus.TryExecuteAsync(Steps.Note(inputs, 1).AndAnd(Steps.Fail(Teapot)).AndAnd(Steps.Note(inputs, 3)), 7).Soon();
+        var reply = await node.Bus.TryExecuteAsync(
+            Steps.Note(inputs, 1).AndAnd(Steps.Fail(Teapot)).AndAnd(Steps.Note(inputs, 3)), 7).Soon();
         Assert.That((reply.Status, reply.Headers["from"]), Is.EqualTo((Teapot, "fail")));
         Assert.That(inputs, Is.EqualTo(new[] { 7 }));
     }
 
     [Test]
-    public async Task And_and_may_end_with_another_type_than_it_began_with()
+    public async Task The_steps_of_AndAnd_may_have_different_output_types()
     {
         await using var node = await Steps.NodeAsync();
         Assert.That(await node.Bus.ExecuteAsync(Steps.Add1.AndAnd(Steps.Text), 3).Soon(), Is.EqualTo("xxx"));
     }
 
     [Test]
-    public async Task Or_or_stops_at_the_first_success()
+    public async Task OrOr_stops_at_the_first_success()
     {
         await using var node = await Steps.NodeAsync();
         var inputs = new List<int>();
@@ -65,7 +66,7 @@ public sealed class SequenceFormsTests
     }
 
     [Test]
-    public async Task Or_or_without_a_success_ends_with_the_last_failure()
+    public async Task OrOr_without_a_success_returns_the_last_failure()
     {
         await using var node = await Steps.NodeAsync();
         var reply = await node.Bus.TryExecuteAsync(Steps.Fail(StatusCode.HandlerFailed).OrOr(Steps.Fail(Teapot, "last")), 7).Soon();
@@ -73,7 +74,7 @@ public sealed class SequenceFormsTests
     }
 
     [Test]
-    public async Task A_batch_goes_on_after_a_failure_and_ends_with_the_last_reply()
+    public async Task A_batch_continues_after_a_failure_and_returns_the_last_reply()
     {
         await using var node = await Steps.NodeAsync();
         var inputs = new List<int>();
@@ -91,7 +92,7 @@ public sealed class SequenceFormsTests
     }
 
     [Test]
-    public async Task A_recorded_batch_ends_with_all_replies_in_the_order_written_and_succeeds_itself()
+    public async Task A_recorded_batch_succeeds_with_all_replies_in_the_order_of_its_steps()
     {
         await using var node = await Steps.NodeAsync();
         var reply = await node.Bus.TryExecuteAsync(Compose.Record(Steps.Add1, Steps.Fail(Teapot), Steps.Double), 7).Soon();
@@ -103,16 +104,18 @@ public sealed class SequenceFormsTests
     }
 
     [Test]
-    public async Task A_request_that_nobody_handles_is_404_as_a_step_too()
+    public async Task A_step_without_a_handler_is_404()
     {
         await using var node = await Steps.NodeAsync();
-        var reply = await node.Bus.TryExecuteAsync(Steps.Add1 | Steps.Nobody, 7).Soon();
-        Assert.That((reply.Status, reply.Failure!.Kind, reply.Failure.Step), Is.EqualTo((StatusCode.NotFound, FailureKind.NoHandler, "steps.nobody")));
-        Assert.That(async () => await node.Bus.ExecuteAsync(Steps.Add1 | Steps.Nobody, 7).Soon(), Throws.TypeOf<NoHandlerException>());
+        var reply = await node.Bus.TryExecuteAsync(Steps.Add1 | Steps.Unhandled, 7).Soon();
+        Assert.That(
+            (reply.Status, reply.Failure!.Kind, reply.Failure.Step),
+            Is.EqualTo((StatusCode.NotFound, FailureKind.NoHandler, "steps.unhandled")));
+        Assert.That(async () => await node.Bus.ExecuteAsync(Steps.Add1 | Steps.Unhandled, 7).Soon(), Throws.TypeOf<NoHandlerException>());
     }
 
     [Test]
-    public void A_form_needs_steps_and_none_may_be_null()
+    public void A_form_needs_at_least_one_step_and_no_step_may_be_null()
     {
         Composition<int, int>[] none = [];
         Assert.That(() => Compose.Batch(none), Throws.ArgumentException.With.Message.Contains("at least one step"));
@@ -126,7 +129,7 @@ public sealed class SequenceFormsTests
     }
 
     [Test]
-    public void A_form_keeps_its_steps_when_the_list_that_it_was_made_of_changes()
+    public void A_form_keeps_its_steps_when_the_list_that_it_was_made_from_changes()
     {
         var steps = new List<Composition<int, int>> { Steps.Add1, Steps.Double };
         var (batch, parallel) = (Compose.Batch(steps), Compose.Parallel(steps));
@@ -136,9 +139,12 @@ public sealed class SequenceFormsTests
     }
 
     [Test]
-    public void A_composition_reads_as_it_was_written()
+    public void A_composition_prints_itself_as_it_was_written()
     {
-        var form = (Steps.Add1 | Steps.Double).AndAnd(Steps.Nobody.OrOr(Compose.Record(Steps.Add1, Steps.Nobody).Pipe(r => r.Length))) | Steps.Text;
-        Assert.That(form.ToString(), Is.EqualTo("(steps.add1 | steps.double && (steps.nobody || record(steps.add1; steps.nobody) | lambda)) | steps.text"));
+        var form = (Steps.Add1 | Steps.Double)
+            .AndAnd(Steps.Unhandled.OrOr(Compose.Record(Steps.Add1, Steps.Unhandled).Pipe(r => r.Length))) | Steps.Text;
+        Assert.That(
+            form.ToString(),
+            Is.EqualTo("(steps.add1 | steps.double && (steps.unhandled || record(steps.add1; steps.unhandled) | lambda)) | steps.text"));
     }
 }

@@ -3,14 +3,16 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>Topics whose handlers do simple arithmetic or fail with the status that they are given, and lambdas that note their input.</summary>
+/// <summary>
+/// Topics whose handlers do simple arithmetic, steps that fail with a given status, and lambdas that record their input.
+/// </summary>
 internal static class Steps
 {
     public static readonly RequestTopic<int, int> Add1 = new("steps.add1");
     public static readonly RequestTopic<int, int> Double = new("steps.double");
     public static readonly RequestTopic<int, string> Text = new("steps.text");
     public static readonly RequestTopic<string, int> Length = new("steps.length");
-    public static readonly RequestTopic<int, int> Nobody = new("steps.nobody");
+    public static readonly RequestTopic<int, int> Unhandled = new("steps.unhandled");
 
     public static Task<TestNode> NodeAsync(params (string, string)[] settings) => TestNode.StartAsync(AddTo, settings);
 
@@ -29,7 +31,7 @@ internal static class Steps
 
     public static Composition<int, int> Fail(StatusCode status, string name = "fail") => new Failing(status, name);
 
-    /// <summary>A step that a node cannot tell from a request that failed.</summary>
+    /// <summary>A step that behaves exactly like a request that failed.</summary>
     private sealed class Failing(StatusCode status, string name) : Composition<int, int>
     {
         internal override ValueTask<Reply<int>> RunAsync(int input, CompositionRun run) =>

@@ -4,7 +4,7 @@ using ServiceMesh.MessagePack;
 
 namespace ServiceMesh.Core.Tests.Conformance;
 
-/// <summary>One network in memory for each test.</summary>
+/// <summary>An in-memory network for each test.</summary>
 public class InMemoryFactory : TransportFactory
 {
     private readonly InMemoryNetwork _network = new();
@@ -21,11 +21,11 @@ public class InMemoryFactory : TransportFactory
     public override void AddTransport(IServiceMeshBuilder mesh) => mesh.AddInMemoryTransport(_network);
 }
 
-/// <summary>The same, with bodies as MessagePack.</summary>
+/// <summary>An in-memory network whose nodes write MessagePack.</summary>
 public sealed class InMemoryWithMessagePackFactory : InMemoryFactory
 {
     public override IMessageSerializer Bodies { get; } = new MessagePackMessageSerializer();
 }
 
-/// <summary>Over each of the networks in memory.</summary>
+/// <summary>Runs a theme of the suite over each in-memory network.</summary>
 public sealed class OverMemoryAttribute() : OverNetworksAttribute(typeof(InMemoryFactory), typeof(InMemoryWithMessagePackFactory));

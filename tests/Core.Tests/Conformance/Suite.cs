@@ -2,7 +2,7 @@ using ServiceMesh.Conformance;
 
 namespace ServiceMesh.Core.Tests.Conformance;
 
-/// <summary>The in-memory transport passes the whole suite. A line for each theme is all that a transport has to write.</summary>
+/// <summary>The in-memory transport passes the whole suite. A transport lists each theme on one line and writes nothing else.</summary>
 public static class Suite
 {
     [OverMemory]

@@ -11,7 +11,7 @@ public sealed class MetricsTests
     private const string System = "messaging.system=inmemory";
 
     private static readonly RequestTopic<string, string> s_ok = new("metrics.ok");
-    private static readonly RequestTopic<string, string> s_nobody = new("metrics.nobody");
+    private static readonly RequestTopic<string, string> s_unhandled = new("metrics.unhandled");
     private static readonly SignalTopic<string> s_signal = new("metrics.signal");
 
     private readonly FakeTimeProvider _clock = new();
@@ -62,7 +62,7 @@ public sealed class MetricsTests
             input.Length < 0 ? input : throw new InvalidOperationException()));
         using var metrics = new RecordedMetrics(node.Services);
         await node.Bus.TryRequestAsync(s_ok, "x").Soon();
-        await node.Bus.TryRequestAsync(s_nobody, "x").Soon();
+        await node.Bus.TryRequestAsync(s_unhandled, "x").Soon();
         await Assert.CatchAsync<OperationCanceledException>(() => node.Bus.RequestAsync(s_ok, "x", new CancellationToken(true)).Soon());
         Assert.That(metrics.Of("messaging.client.operation.duration").Select(m => m.Tags.Split(' ')[^1]), Is.EqualTo(new[]
         {
@@ -86,7 +86,7 @@ public sealed class MetricsTests
     }
 
     [Test]
-    public async Task What_runs_waits_and_is_refused_can_be_seen()
+    public async Task Running_queued_and_refused_messages_are_counted()
     {
         var (release, entered) = (Failsafe.Signal(), Failsafe.Signal());
         await using var node = await StartAsync(bus => bus.AddHandler(s_ok, async (input, _) =>
@@ -103,10 +103,20 @@ public sealed class MetricsTests
         Assert.That((await node.Bus.TryRequestAsync(s_ok, "3").Soon()).Status, Is.EqualTo(StatusCode.Overloaded));
 
         const string Handler = $"{System} messaging.destination.template=metrics.ok messaging.consumer.group.name=_default";
-        AssertOne(metrics, "servicemesh.rejected.messages", 1, $"{System} messaging.destination.template=metrics.ok servicemesh.reason=overloaded");
-        Assert.That(metrics.Observe("servicemesh.handlers.in_flight"), Does.Contain(new RecordedMetrics.Measured("servicemesh.handlers.in_flight", 1, Handler)));
-        Assert.That(metrics.Observe("servicemesh.handlers.queued"), Does.Contain(new RecordedMetrics.Measured("servicemesh.handlers.queued", 1, Handler)));
-        Assert.That(metrics.Observe("servicemesh.requests.in_flight").Single(), Is.EqualTo(new RecordedMetrics.Measured("servicemesh.requests.in_flight", 2, System)));
+        AssertOne(
+            metrics,
+            "servicemesh.rejected.messages",
+            1,
+            $"{System} messaging.destination.template=metrics.ok servicemesh.reason=overloaded");
+        Assert.That(
+            metrics.Observe("servicemesh.handlers.in_flight"),
+            Does.Contain(new RecordedMetrics.Measured("servicemesh.handlers.in_flight", 1, Handler)));
+        Assert.That(
+            metrics.Observe("servicemesh.handlers.queued"),
+            Does.Contain(new RecordedMetrics.Measured("servicemesh.handlers.queued", 1, Handler)));
+        Assert.That(
+            metrics.Observe("servicemesh.requests.in_flight").Single(),
+            Is.EqualTo(new RecordedMetrics.Measured("servicemesh.requests.in_flight", 2, System)));
 
         release.SetResult();
         await Task.WhenAll(running, queued).Soon();
@@ -116,12 +126,13 @@ public sealed class MetricsTests
     }
 
     [Test]
-    public async Task Requests_in_flight_come_back_to_zero_however_a_request_ends()
+    public async Task Requests_in_flight_return_to_zero_however_a_request_ends()
     {
         await using var node = await StartAsync();
         using var metrics = new RecordedMetrics(node.Services);
-        await node.Bus.TryRequestAsync(s_nobody, "x").Soon();
-        await Assert.CatchAsync<OperationCanceledException>(() => node.Bus.RequestAsync(s_nobody, "x", new CancellationToken(true)).Soon());
+        await node.Bus.TryRequestAsync(s_unhandled, "x").Soon();
+        await Assert.CatchAsync<OperationCanceledException>(
+            () => node.Bus.RequestAsync(s_unhandled, "x", new CancellationToken(true)).Soon());
         await Assert.CatchAsync<NotSupportedException>(() => node.Bus.RequestAsync(new RequestTopic<Action, int>("a"), () => { }).Soon());
         Assert.That(metrics.Observe("servicemesh.requests.in_flight").Single().Value, Is.Zero);
     }
@@ -129,32 +140,32 @@ public sealed class MetricsTests
     [TestCase(ErrorPolicy.Ignore, "ignored")]
     [TestCase(ErrorPolicy.Publish, "unheard")]
     [TestCase(ErrorPolicy.Queue, "filed")]
-    public async Task Reports_are_counted_by_what_became_of_them(ErrorPolicy policy, string outcome)
+    public async Task Reports_are_counted_by_their_outcome(ErrorPolicy policy, string outcome)
     {
         await using var node = await StartAsync(null, ("ErrorPolicy", $"{policy}"), ("Errors:QueueFile", TempFile.Path()));
         using var metrics = new RecordedMetrics(node.Services);
-        await node.Bus.TryRequestAsync(s_nobody, "x").Soon();
+        await node.Bus.TryRequestAsync(s_unhandled, "x").Soon();
         await node.StopAsync().Soon();
         AssertOne(metrics, "servicemesh.error.reports", 1, $"{System} servicemesh.outcome={outcome}");
     }
 
     [Test]
-    public async Task A_published_report_that_somebody_hears_is_filed()
+    public async Task A_published_report_that_a_subscriber_receives_is_counted_as_filed()
     {
         await using var node = await StartAsync(bus => bus.AddHandler(MeshTopics.Errors, (_, _) => { }), ("ErrorPolicy", "Publish"));
         using var metrics = new RecordedMetrics(node.Services);
-        await node.Bus.TryRequestAsync(s_nobody, "x").Soon();
+        await node.Bus.TryRequestAsync(s_unhandled, "x").Soon();
         await Failsafe.Until(() => metrics.Of("servicemesh.error.reports").Length > 0);
         AssertOne(metrics, "servicemesh.error.reports", 1, $"{System} servicemesh.outcome=filed");
     }
 
     [Test]
-    public async Task A_report_that_cannot_be_published_is_lost_once()
+    public async Task A_report_that_cannot_be_published_is_counted_as_lost_once()
     {
         var transport = new ScriptedTransport { OnSignal = (_, _) => throw new TransportException("down") };
         await using var node = await TestNode.StartAsync(transport.AddTo);
         using var metrics = new RecordedMetrics(node.Services);
-        await node.Bus.TryRequestAsync(s_nobody, "x").Soon();
+        await node.Bus.TryRequestAsync(s_unhandled, "x").Soon();
         await node.StopAsync().Soon();
         AssertOne(metrics, "servicemesh.error.reports", 1, "messaging.system=scripted servicemesh.outcome=lost");
     }
@@ -162,10 +173,12 @@ public sealed class MetricsTests
     [Test]
     public async Task A_refused_signal_is_dropped_by_reason()
     {
-        await using var node = await StartAsync(bus => bus.AddHandler(s_signal, (_, _) => { }), ("ErrorPolicy", "Ignore"), ("Request:MaxBodyBytes", "5"));
+        await using var node = await StartAsync(
+            bus => bus.AddHandler(s_signal, (_, _) => { }), ("ErrorPolicy", "Ignore"), ("Request:MaxBodyBytes", "5"));
         using var metrics = new RecordedMetrics(node.Services);
         await Assert.CatchAsync<RequestRejectedException>(() => node.Bus.SignalAsync(s_signal, "too long").Soon());
-        AssertOne(metrics, "servicemesh.dropped.messages", 1, $"{System} messaging.destination.name=metrics.signal servicemesh.reason=not-sent");
+        AssertOne(
+            metrics, "servicemesh.dropped.messages", 1, $"{System} messaging.destination.name=metrics.signal servicemesh.reason=not-sent");
     }
 
     private static void AssertOne(RecordedMetrics metrics, string instrument, double value, string tags) =>
@@ -177,7 +190,7 @@ public sealed class MetricsTests
             bus.AddInMemoryTransport();
             add?.Invoke(bus);
         },
-        // A published report would be one more message to count; who wants it says so.
+        // A published report would be one more message to count; a test that needs reports sets the policy itself.
         settings is [("ErrorPolicy", _), ..] ? settings : [("ErrorPolicy", "Ignore"), .. settings],
         services => services.AddSingleton<TimeProvider>(_clock));
 }

@@ -6,7 +6,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>Activities belong to the whole process: each test looks only at those of its own trace.</summary>
+/// <summary>Activities are global to the process, so each test looks only at those of its own trace.</summary>
 [NonParallelizable]
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class TracingTests : IDisposable
@@ -84,7 +84,7 @@ public sealed class TracingTests : IDisposable
     }
 
     [Test]
-    public async Task A_failure_marks_both_spans_and_the_exception_is_on_the_handlers()
+    public async Task A_failure_marks_both_spans_and_the_handlers_span_has_the_exception()
     {
         await using var node = await StartAsync();
         await node.Bus.TryRequestAsync(s_fails, 1).Soon();
@@ -113,29 +113,31 @@ public sealed class TracingTests : IDisposable
     }
 
     [Test]
-    public async Task A_composition_that_fails_or_is_cancelled_is_marked_as_its_requests_are()
+    public async Task The_span_of_a_failed_or_cancelled_composition_is_marked_like_a_request()
     {
         await using var node = await StartAsync();
         await node.Bus.TryExecuteAsync(s_add | s_fails, 1).Soon();
         var failed = await OneAsync("execute tracing.add | tracing.fails");
         Assert.That((failed.Status, failed.GetTagItem("error.type")), Is.EqualTo((ActivityStatusCode.Error, (object)"500")));
 
-        await Assert.CatchAsync<OperationCanceledException>(() => node.Bus.ExecuteAsync(s_add | s_add, 1, new CancellationToken(true)).Soon());
+        await Assert.CatchAsync<OperationCanceledException>(
+            () => node.Bus.ExecuteAsync(s_add | s_add, 1, new CancellationToken(true)).Soon());
         var cancelled = await OneAsync("execute tracing.add | tracing.add");
         Assert.That((cancelled.Status, cancelled.GetTagItem("error.type")), Is.EqualTo((ActivityStatusCode.Error, (object)"cancelled")));
     }
 
     [Test]
-    public async Task What_a_handler_calls_in_turn_belongs_to_the_same_trace()
+    public async Task Requests_that_a_handler_sends_belong_to_the_same_trace()
     {
         await using var node = await StartAsync();
-        await using var subscription = await node.Bus.SubscribeAsync(new RequestTopic<int, int>("tracing.outer"), (x, _) => node.Bus.RequestAsync(s_add, x));
+        await using var subscription = await node.Bus.SubscribeAsync(
+            new RequestTopic<int, int>("tracing.outer"), (x, _) => node.Bus.RequestAsync(s_add, x));
         await node.Bus.RequestAsync(new RequestTopic<int, int>("tracing.outer"), 1).Soon();
         Assert.That((await OneAsync("request tracing.add")).ParentSpanId, Is.EqualTo((await OneAsync("process tracing.outer")).SpanId));
     }
 
     [Test]
-    public async Task A_message_with_all_the_headers_that_are_allowed_is_sent_with_tracing_too()
+    public async Task A_message_with_the_most_allowed_headers_is_sent_with_tracing_too()
     {
         await using var node = await StartAsync();
         var headers = Enumerable.Range(0, Headers.MaxCount).Aggregate(Headers.Empty, (all, i) => all.With($"h{i}", "x"));
@@ -145,7 +147,7 @@ public sealed class TracingTests : IDisposable
     }
 
     [Test]
-    public async Task The_callers_current_activity_is_what_it_was_before()
+    public async Task A_call_restores_the_callers_current_activity()
     {
         await using var node = await StartAsync();
         await node.Bus.ExecuteAsync(s_add | s_add, 1).Soon();

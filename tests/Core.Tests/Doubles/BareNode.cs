@@ -6,7 +6,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>The receiving side of a node, without a bus and a transport: messages are offered to its subscriptions by hand.</summary>
+/// <summary>The receiving side of a node without a bus or a transport. Tests offer messages to its subscriptions directly.</summary>
 internal sealed class BareNode : IAsyncDisposable
 {
     private static readonly JsonMessageSerializer s_json = new();
@@ -48,10 +48,10 @@ internal sealed class BareNode : IAsyncDisposable
 
     public RecordedLog Log { get; } = new();
 
-    /// <summary>Disposes the container of the application, as a host that is stopped hard does.</summary>
+    /// <summary>Disposes the container of the application, as a host does that is stopped abruptly.</summary>
     public ValueTask DisposeServicesAsync() => _services.DisposeAsync();
 
-    /// <summary>What was reported until now, taken out of the reporter.</summary>
+    /// <summary>Takes the reports made until now out of the reporter.</summary>
     public async Task<IReadOnlyList<ErrorReport>> ReportsAsync()
     {
         var filed = new List<ErrorReport>();
@@ -65,10 +65,12 @@ internal sealed class BareNode : IAsyncDisposable
     }
 
     public Subscription OnRequest<TIn, TOut>(string topic, Func<TIn, HandlerContext, Task<TOut>> handler, HandlerOptions? options = null) =>
-        _receiver.Subscribe(HandlerDefinition.ForRequest<TIn, TOut>(TopicPattern.Parse(topic), "test", (input, context) => new ValueTask<TOut>(handler(input, context)))
+        _receiver.Subscribe(HandlerDefinition.ForRequest<TIn, TOut>(
+            TopicPattern.Parse(topic), "test", (input, context) => new ValueTask<TOut>(handler(input, context)))
             .With(options ?? new()));
 
-    public Subscription OnClass<THandler>(ITopicContract contract) => _receiver.Subscribe(HandlerDefinition.ForClass(contract, typeof(THandler)));
+    public Subscription OnClass<THandler>(ITopicContract contract) =>
+        _receiver.Subscribe(HandlerDefinition.ForClass(contract, typeof(THandler)));
 
     public Subscription OnSignal(string pattern, string? group = null) => OnSignalWith(pattern, new() { Group = group });
 
@@ -77,7 +79,8 @@ internal sealed class BareNode : IAsyncDisposable
             TopicPattern.Parse(pattern), "test", (value, context) => new ValueTask(handler?.Invoke(value, context) ?? Task.CompletedTask))
             .With(options));
 
-    public Message Request(string topic, object? input = null, TimeSpan? deadline = null) => Message(MessageKind.Request, topic, input, deadline);
+    public Message Request(string topic, object? input = null, TimeSpan? deadline = null) =>
+        Message(MessageKind.Request, topic, input, deadline);
 
     public Message Signal(string topic, object? value = null) => Message(MessageKind.Signal, topic, value, null);
 

@@ -1,6 +1,6 @@
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>No test waits for time to pass. These only stop a broken one from hanging for ever.</summary>
+/// <summary>Limits that keep a broken test from hanging forever. No test waits for time to pass.</summary>
 internal static class Failsafe
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(20);
@@ -13,7 +13,7 @@ internal static class Failsafe
 
     public static Task Soon(this ValueTask task) => task.AsTask().WaitAsync(s_limit);
 
-    /// <summary>For what happens behind the back of the test and cannot be awaited, such as a log line.</summary>
+    /// <summary>Waits for a condition that the test cannot await, such as a log line.</summary>
     public static async Task Until(Func<bool> condition)
     {
         using var limit = new CancellationTokenSource(s_limit);
@@ -24,8 +24,8 @@ internal static class Failsafe
     }
 
     /// <summary>
-    /// Lets a handler go also when the test fails: a node whose clock stands still would drain for ever. Declare it after
-    /// the node, so that it goes first.
+    /// Releases a handler even when the test fails: a node whose clock stands still would drain forever. Declare it after
+    /// the node, so that it is disposed first.
     /// </summary>
     public static IDisposable ReleasedAtEnd(this TaskCompletionSource release) => new Releasing(release);
 

@@ -2,7 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>A scoped service that tells when it is disposed.</summary>
+/// <summary>A scoped service that signals its disposal.</summary>
 internal sealed class ScopedProbe(TaskCompletionSource disposed, Exception? failure = null) : IAsyncDisposable
 {
     private static int s_made;

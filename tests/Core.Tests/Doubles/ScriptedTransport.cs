@@ -3,7 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>A transport that does what the test says, to show what the bus makes of it.</summary>
+/// <summary>A transport whose behaviour the test scripts, to show how the bus reacts to it.</summary>
 internal sealed class ScriptedTransport : ITransport
 {
     public TransportCapabilities Capabilities { get; set; } = new() { System = "scripted", Features = (TransportFeatures)63 };
@@ -25,7 +25,8 @@ internal sealed class ScriptedTransport : ITransport
 
     public TransportContext? Context { get; private set; }
 
-    public void AddTo(IServiceMeshBuilder builder) => builder.AddTransport(new("Scripted", [], _ => this)).Configure(o => o.Transport = "Scripted");
+    public void AddTo(IServiceMeshBuilder builder) =>
+        builder.AddTransport(new("Scripted", [], _ => this)).Configure(o => o.Transport = "Scripted");
 
     public Task StartAsync(TransportContext context, CancellationToken cancellationToken)
     {
@@ -40,7 +41,8 @@ internal sealed class ScriptedTransport : ITransport
         return Task.CompletedTask;
     }
 
-    public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<NodeInfo>>([]);
+    public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<NodeInfo>>([]);
 
     public Task StopAsync(CancellationToken cancellationToken)
     {
@@ -48,7 +50,8 @@ internal sealed class ScriptedTransport : ITransport
         return OnStop(cancellationToken);
     }
 
-    public ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken) => OnRequest(request, cancellationToken);
+    public ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken) =>
+        OnRequest(request, cancellationToken);
 
     public ValueTask<SignalResult> SignalAsync(Message signal, CancellationToken cancellationToken) => OnSignal(signal, cancellationToken);
 

@@ -2,7 +2,7 @@ using NUnit.Framework;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>Files of tests, below one folder that goes when the run ends.</summary>
+/// <summary>Files of tests, below one folder that is deleted when the run ends.</summary>
 [SetUpFixture]
 internal sealed class TempFile
 {

@@ -13,26 +13,29 @@ public sealed class ErrorPolicyTests
     public async Task Publish_sends_each_failure_once_as_a_signal()
     {
         var reports = new System.Collections.Concurrent.ConcurrentQueue<ErrorReport>();
-        await using (var node = await TestNode.StartAsync(bus => AddFailing(bus).AddHandler(MeshTopics.Errors, (report, _) => reports.Enqueue(report))))
+        await using (var node = await TestNode.StartAsync(
+            bus => AddFailing(bus).AddHandler(MeshTopics.Errors, (report, _) => reports.Enqueue(report))))
         {
             await node.Bus.TryRequestAsync(s_fails, "the data").Soon();
-            await node.Bus.TryRequestAsync(new RequestTopic<string, string>("policy.nobody"), "x").Soon();
+            await node.Bus.TryRequestAsync(new RequestTopic<string, string>("policy.unhandled"), "x").Soon();
             await Failsafe.Until(() => reports.Count >= 2);
         }
 
-        Assert.That(reports.Select(r => (r.Topic, r.Status)), Is.EquivalentTo(new[] { ("policy.fails", 500), ("policy.nobody", 404) }));
+        Assert.That(reports.Select(r => (r.Topic, r.Status)), Is.EquivalentTo(new[] { ("policy.fails", 500), ("policy.unhandled", 404) }));
         Assert.That(reports.Single(r => r.Status == 500).Data, Is.EqualTo("\"the data\""));
     }
 
     [Test]
-    public async Task Publish_does_not_go_round_in_circles_when_a_subscriber_of_reports_fails()
+    public async Task Publish_does_not_report_the_failure_of_a_report_subscriber_again()
     {
         var heard = 0;
-        await using var node = await TestNode.StartAsync(bus => AddFailing(bus).AddHandler(new SignalPattern<ErrorReport>("mesh.*"), (_, _) =>
-        {
-            Interlocked.Increment(ref heard);
-            throw new InvalidOperationException("cannot even report");
-        }));
+        await using var node = await TestNode.StartAsync(bus => AddFailing(bus).AddHandler(
+            new SignalPattern<ErrorReport>("mesh.*"),
+            (_, _) =>
+            {
+                Interlocked.Increment(ref heard);
+                throw new InvalidOperationException("cannot even report");
+            }));
         await node.Bus.TryRequestAsync(s_fails, "x").Soon();
         await Failsafe.Until(() => node.Log.Has(LogLevel.Error, "An error report about mesh.errors"));
         await node.StopAsync().Soon();
@@ -46,13 +49,16 @@ public sealed class ErrorPolicyTests
         await node.Bus.TryRequestAsync(s_fails, "the data").Soon();
         await Failsafe.Until(() => node.ErrorQueue.CountAsync().AsTask().Result > 0);
         var report = (await node.ErrorQueue.DrainAsync(10)).Single();
-        Assert.That((report.Topic, report.Status, report.Data, report.Sender), Is.EqualTo(("policy.fails", 500, "\"the data\"", node.Bus.DescribeNode().Id)));
+        Assert.That(
+            (report.Topic, report.Status, report.Data, report.Sender),
+            Is.EqualTo(("policy.fails", 500, "\"the data\"", node.Bus.DescribeNode().Id)));
     }
 
     [Test]
-    public async Task A_full_queue_says_what_it_dropped()
+    public async Task A_full_queue_logs_how_many_reports_it_dropped()
     {
-        await using var node = await TestNode.StartAsync(bus => AddFailing(bus), [.. Queue(TempFile.Path()), ("Errors:QueueCapacity", "2")]);
+        await using var node = await TestNode.StartAsync(
+            bus => AddFailing(bus), [.. Queue(TempFile.Path()), ("Errors:QueueCapacity", "2")]);
         for (var i = 0; i < 3; i++)
         {
             await node.Bus.TryRequestAsync(s_fails, $"{i}").Soon();
@@ -75,7 +81,7 @@ public sealed class ErrorPolicyTests
     }
 
     [Test]
-    public async Task Two_nodes_that_share_a_file_are_told_so_at_start()
+    public async Task A_second_node_on_the_same_queue_file_does_not_start()
     {
         var file = TempFile.Path();
         await using var first = await TestNode.StartAsync(bus => AddFailing(bus), Queue(file));
@@ -85,7 +91,8 @@ public sealed class ErrorPolicyTests
     }
 
     private static IServiceMeshBuilder AddFailing(IServiceMeshBuilder bus) =>
-        bus.AddInMemoryTransport().AddHandler(s_fails, (string input, HandlerContext _) => input.Length < 0 ? input : throw new InvalidOperationException("out of luck"));
+        bus.AddInMemoryTransport().AddHandler(
+            s_fails, (string input, HandlerContext _) => input.Length < 0 ? input : throw new InvalidOperationException("out of luck"));
 
     private static (string, string)[] Queue(string file) => [("ErrorPolicy", "Queue"), ("Errors:QueueFile", file)];
 }

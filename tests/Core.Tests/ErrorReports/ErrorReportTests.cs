@@ -18,20 +18,20 @@ public sealed class ErrorReportTests
     [TestCase("a🌍b", 5, "a🌍")]
     [TestCase("a🌍b", 4, "a")]
     [TestCase("🌍", 3, "")]
-    public void Text_is_cut_where_a_character_begins(string body, int bytes, string kept) =>
+    public void Text_is_cut_at_a_character_boundary(string body, int bytes, string kept) =>
         Assert.That(ErrorReport.Excerpt(Encoding.UTF8.GetBytes(body), bytes), Is.EqualTo((kept, "utf-8")));
 
     [Test]
-    public void What_is_no_text_becomes_base64_of_exactly_the_bytes_that_are_kept()
+    public void A_body_that_is_not_text_is_kept_as_base64_up_to_the_exact_limit()
     {
         byte[] body = [0x61, 0xFF, 0x80, 0x80, 0x80, 0x80, 0x80];
         Assert.That(ErrorReport.Excerpt(body, 7), Is.EqualTo((Convert.ToBase64String(body), "base64")));
         Assert.That(ErrorReport.Excerpt(body, 6), Is.EqualTo((Convert.ToBase64String(body.AsSpan(0, 6)), "base64")));
-        Assert.That(ErrorReport.Excerpt(body, 1), Is.EqualTo(("a", "utf-8")), "what is kept is text");
+        Assert.That(ErrorReport.Excerpt(body, 1), Is.EqualTo(("a", "utf-8")), "the part that is kept is text");
     }
 
     [Test]
-    public void Any_body_is_kept_up_to_the_limit_and_less_than_a_character_short_of_it() =>
+    public void A_body_is_kept_up_to_the_limit_or_the_last_whole_character() =>
         Check.One(TopicGenerators.Seeded.WithMaxTest(3000), Prop.ForAll(
             Gen.OneOf(
                 Gen.Choose(0, 255).Select(b => (byte)b).ArrayOf(),
@@ -41,12 +41,12 @@ public sealed class ErrorReportTests
             {
                 var (data, encoding) = ErrorReport.Excerpt(body, max);
                 var kept = encoding == "base64" ? Convert.FromBase64String(data) : Encoding.UTF8.GetBytes(data);
-                var most = Math.Min(body.Length, max);
-                return body.AsSpan().StartsWith(kept) && kept.Length <= most && kept.Length > most - 4;
+                var limit = Math.Min(body.Length, max);
+                return body.AsSpan().StartsWith(kept) && kept.Length <= limit && kept.Length > limit - 4;
             }));
 
     [Test]
-    public void A_long_exception_is_cut_and_says_so()
+    public void A_long_exception_is_cut_and_marked_as_cut()
     {
         var text = ExceptionText.Full(new InvalidOperationException(new string('x', 10_000)))!;
         Assert.That(text, Has.Length.EqualTo(ExceptionText.MaxFull + 1));

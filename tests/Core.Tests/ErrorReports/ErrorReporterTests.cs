@@ -6,7 +6,7 @@ namespace ServiceMesh.Core.Tests;
 public sealed class ErrorReporterTests
 {
     [Test]
-    public async Task A_report_carries_all_that_is_known_and_no_more_data_than_allowed()
+    public async Task A_report_carries_all_known_facts_and_data_up_to_the_limit()
     {
         await using var node = new BareNode(o => o.Errors.MaxDataBytes = 4);
         node.Clock.Advance(TimeSpan.FromHours(1));
@@ -21,7 +21,7 @@ public sealed class ErrorReporterTests
     }
 
     [Test]
-    public async Task Under_Ignore_nothing_is_filed()
+    public async Task The_Ignore_policy_files_no_report()
     {
         await using var node = new BareNode(o => o.ErrorPolicy = ErrorPolicy.Ignore);
         node.Errors.Report(node.Request("a.b"), StatusCode.HandlerFailed, "It threw.", null, null);
@@ -31,7 +31,7 @@ public sealed class ErrorReporterTests
     }
 
     [Test]
-    public async Task Under_Publish_a_failure_of_the_topic_of_reports_is_logged_and_not_reported_again()
+    public async Task The_Publish_policy_logs_a_failure_on_its_own_topic_and_does_not_report_it()
     {
         await using var node = new BareNode(o => o.ErrorPolicy = ErrorPolicy.Publish);
         node.Errors.Report(node.Signal("mesh.errors"), StatusCode.HandlerFailed, "It threw.", null, null);
@@ -40,7 +40,7 @@ public sealed class ErrorReporterTests
     }
 
     [Test]
-    public async Task Under_Queue_it_is_reported_like_any_other()
+    public async Task The_Queue_policy_reports_a_failure_on_the_error_topic_like_any_other()
     {
         await using var node = new BareNode(o => o.ErrorPolicy = ErrorPolicy.Queue);
         node.Errors.Report(node.Signal("mesh.errors"), StatusCode.HandlerFailed, "It threw.", null, null);
@@ -48,7 +48,7 @@ public sealed class ErrorReporterTests
     }
 
     [Test]
-    public async Task What_does_not_fit_into_the_buffer_is_lost_with_a_log_line()
+    public async Task A_report_beyond_the_buffer_is_lost_with_a_log_line()
     {
         await using var node = new BareNode();
         for (var i = 0; i < 4096; i++)
@@ -63,7 +63,7 @@ public sealed class ErrorReporterTests
     }
 
     [Test]
-    public async Task One_report_that_cannot_be_filed_does_not_stop_the_next()
+    public async Task A_report_that_cannot_be_filed_does_not_stop_the_next()
     {
         await using var node = new BareNode();
         var filed = new List<string>();
@@ -81,7 +81,7 @@ public sealed class ErrorReporterTests
     }
 
     [Test]
-    public async Task A_node_that_stops_waits_so_long_for_its_reports_and_names_those_that_are_lost()
+    public async Task A_stopping_node_waits_a_limited_time_for_its_reports_and_logs_lost_ones()
     {
         await using var node = new BareNode();
         var (hangs, entered) = (Failsafe.Signal<string>(), Failsafe.Signal());

@@ -11,7 +11,7 @@ public sealed class FileErrorQueueTests
     private readonly string _path = TempFile.Path();
 
     [Test]
-    public async Task Reports_survive_a_restart_word_for_word()
+    public async Task Reports_survive_a_restart_unchanged()
     {
         var report = Report(1) with
         {
@@ -30,7 +30,7 @@ public sealed class FileErrorQueueTests
     }
 
     [Test]
-    public async Task Reading_leaves_reports_and_draining_takes_them_both_oldest_first()
+    public async Task Reading_keeps_reports_and_draining_removes_them_both_oldest_first()
     {
         using var queue = Open();
         await FillAsync(queue, 1, 5);
@@ -43,7 +43,7 @@ public sealed class FileErrorQueueTests
     }
 
     [Test]
-    public async Task What_was_drained_is_gone_after_a_restart_too()
+    public async Task Drained_reports_do_not_return_after_a_restart()
     {
         using (var queue = Open())
         {
@@ -56,7 +56,7 @@ public sealed class FileErrorQueueTests
     }
 
     [Test]
-    public async Task When_it_is_full_the_oldest_makes_room_and_that_is_told()
+    public async Task A_full_queue_drops_the_oldest_report_and_returns_how_many_it_dropped()
     {
         using (var queue = Open(capacity: 3))
         {
@@ -68,11 +68,11 @@ public sealed class FileErrorQueueTests
         }
 
         using var again = Open(capacity: 3);
-        Assert.That(Numbers(await again.ReadAsync(99)), Is.EqualTo(new[] { 3, 4, 5 }), "after a restart the same");
+        Assert.That(Numbers(await again.ReadAsync(99)), Is.EqualTo(new[] { 3, 4, 5 }), "the same after a restart");
     }
 
     [Test]
-    public async Task The_file_stays_within_twice_the_capacity_however_many_reports_pass()
+    public async Task The_file_never_exceeds_twice_the_capacity()
     {
         using var queue = Open(capacity: 3);
         for (var i = 1; i <= 50; i++)
@@ -85,7 +85,7 @@ public sealed class FileErrorQueueTests
     }
 
     [Test]
-    public async Task Half_a_line_from_a_crash_is_skipped_and_logged_and_the_rest_is_kept()
+    public async Task An_incomplete_line_after_a_crash_is_skipped_and_logged()
     {
         using (var queue = Open())
         {
@@ -103,14 +103,14 @@ public sealed class FileErrorQueueTests
         }
 
         using var again = Open();
-        Assert.That(Numbers(await again.ReadAsync(99)), Is.EqualTo(new[] { 1, 2, 4 }), "the next report does not stick to the half one");
+        Assert.That(Numbers(await again.ReadAsync(99)), Is.EqualTo(new[] { 1, 2, 4 }), "the next report is written on a line of its own");
     }
 
     [TestCase("null")]
     [TestCase("{}")]
     [TestCase("[]")]
     [TestCase("\u0000\u0000")]
-    public async Task Lines_that_are_no_report_are_skipped(string line)
+    public async Task Lines_that_are_not_reports_are_skipped(string line)
     {
         using (var queue = Open())
         {
@@ -123,7 +123,7 @@ public sealed class FileErrorQueueTests
     }
 
     [Test]
-    public async Task A_file_in_use_is_refused_with_its_name_and_what_to_do()
+    public async Task A_file_in_use_is_refused_with_its_name_and_advice()
     {
         using (var owner = Open())
         {
@@ -135,18 +135,19 @@ public sealed class FileErrorQueueTests
         }
 
         using var third = Open();
-        Assert.That(await third.CountAsync(), Is.Zero, "free again once its owner has closed it");
+        Assert.That(await third.CountAsync(), Is.Zero, "the file is free once its owner has closed it");
     }
 
     [Test]
-    public async Task Its_folder_is_made_when_it_is_missing()
+    public async Task A_missing_folder_is_created()
     {
-        using var queue = new FileErrorQueue(Path.Combine(Path.GetDirectoryName(_path)!, "deep", "er", "errors.jsonl"), 10, NullLogger.Instance);
+        using var queue = new FileErrorQueue(
+            Path.Combine(Path.GetDirectoryName(_path)!, "deep", "er", "errors.jsonl"), 10, NullLogger.Instance);
         Assert.That(await queue.AddAsync(Report(1)), Is.Zero);
     }
 
     [Test]
-    public void Asking_for_less_than_one_report_is_misuse()
+    public void Reading_fewer_than_one_report_is_misuse()
     {
         using var queue = Open();
         Assert.That(() => queue.ReadAsync(0), Throws.TypeOf<ArgumentOutOfRangeException>());
@@ -154,7 +155,7 @@ public sealed class FileErrorQueueTests
     }
 
     [Test]
-    public void After_it_is_disposed_it_says_so()
+    public void A_disposed_queue_throws_ObjectDisposedException()
     {
         var queue = Open();
         queue.Dispose();

@@ -11,7 +11,7 @@ public sealed class HealthCheckTests
     private readonly ScriptedTransport _transport = new();
 
     [Test]
-    public async Task A_node_that_runs_is_healthy_and_says_who_it_is()
+    public async Task A_running_node_is_healthy_and_names_itself()
     {
         await using var node = await StartAsync();
         var entry = await EntryAsync(node.Services);
@@ -23,7 +23,7 @@ public sealed class HealthCheckTests
     }
 
     [Test]
-    public async Task Before_start_and_after_stop_it_is_unhealthy()
+    public async Task A_node_is_unhealthy_before_start_and_after_stop()
     {
         var services = new ServiceCollection();
         services.AddServiceMesh().AddInMemoryTransport();
@@ -42,7 +42,7 @@ public sealed class HealthCheckTests
 
     [TestCase(TransportState.Degraded, HealthStatus.Degraded)]
     [TestCase(TransportState.Unavailable, HealthStatus.Unhealthy)]
-    public async Task The_state_of_the_transport_counts_with_its_reason(TransportState state, HealthStatus status)
+    public async Task The_state_and_reason_of_the_transport_are_reported(TransportState state, HealthStatus status)
     {
         await using var node = await StartAsync();
         _transport.Health = new(state, "no connection since noon");
@@ -51,12 +51,13 @@ public sealed class HealthCheckTests
     }
 
     [Test]
-    public async Task A_handler_at_its_limits_is_degraded_and_the_worst_reason_comes_first()
+    public async Task A_node_with_a_full_handler_is_degraded_and_the_worst_reason_is_first()
     {
         await using var node = await StartAsync(bus => bus.AddHandler(
             new RequestTopic<int, int>("full.house"), (x, _) => x, o => (o.MaxConcurrency, o.MaxQueued) = (1, 0)));
         var subscription = _transport.Subscriptions.Single(s => s.Pattern.ToString() == "full.house");
-        var delivery = subscription.Offer(new() { Id = new("n", 1), Kind = MessageKind.Request, Topic = Topic.Parse("full.house"), ContentType = "" });
+        var delivery = subscription.Offer(
+            new() { Id = new("n", 1), Kind = MessageKind.Request, Topic = Topic.Parse("full.house"), ContentType = "" });
         var entry = await EntryAsync(node.Services);
         Assert.That(entry.Status, Is.EqualTo(HealthStatus.Degraded));
         Assert.That(entry.Description, Does.Contain("request handler delegate on 'full.house'").And.Contains("at its limits"));
@@ -80,13 +81,14 @@ public sealed class HealthCheckTests
         var stopping = node.StopAsync();
         await Failsafe.Until(() => node.Bus.DescribeNode().IsDraining);
         var entry = await EntryAsync(node.Services);
-        Assert.That((entry.Status, entry.Description), Is.EqualTo((HealthStatus.Degraded, "The node is draining: it refuses new messages.")));
+        Assert.That(
+            (entry.Status, entry.Description), Is.EqualTo((HealthStatus.Degraded, "The node is draining: it refuses new messages.")));
         delivery.Withdraw();
         await stopping.Soon();
     }
 
     [Test]
-    public async Task The_status_of_an_unhealthy_bus_is_the_registrations()
+    public async Task An_unhealthy_bus_has_the_failure_status_of_its_registration()
     {
         var services = new ServiceCollection();
         services.AddServiceMesh("orders").AddInMemoryTransport();

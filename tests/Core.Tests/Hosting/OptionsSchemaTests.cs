@@ -12,12 +12,12 @@ public sealed class OptionsSchemaTests
         s_schema.Keys, Is.EqualTo(["Name", "Attempts", "Part:Wait", "Parts:*:Wait", "Texts:*", "Servers:*"]));
 
     [Test]
-    public void A_section_whose_type_was_not_named_is_refused() => Assert.That(
+    public void A_section_of_an_unregistered_type_is_refused() => Assert.That(
         () => OptionsSchema.Of<Root>().Keys,
         Throws.InvalidOperationException.With.Message.EqualTo("Root.Part is a Part: name it to the schema with With<Part>()."));
 
     [Test]
-    public void Options_outside_their_ranges_are_named_with_their_path_at_every_level()
+    public void An_option_out_of_range_is_named_with_its_full_path()
     {
         var options = new Root { Attempts = 11, Part = { Wait = TimeSpan.Zero } };
         (options.Parts["a"], options.Parts["b"]) = (new(), new() { Wait = TimeSpan.FromDays(2) });
@@ -32,17 +32,17 @@ public sealed class OptionsSchemaTests
     }
 
     [Test]
-    public void An_option_that_is_null_is_in_every_range() => Assert.That(s_schema.OutOfRange("", new Root()), Is.Empty);
+    public void A_null_option_is_in_every_range() => Assert.That(s_schema.OutOfRange("", new Root()), Is.Empty);
 
     [TestCase("Part:Wiat", "Own:Part:Wiat is not a known key. Did you mean 'Wait'?")]
     [TestCase("Parts:a:Wiat", "Own:Parts:a:Wiat is not a known key. Did you mean 'Wait'?")]
     [TestCase("ReadOnly", "Own:ReadOnly is not a known key.")]
     [TestCase("Code", "Own:Code is not a known key.")]
-    public void An_unknown_key_is_named_with_the_nearest_known_one(string key, string said)
+    public void An_unknown_key_is_named_with_the_nearest_known_one(string key, string expected)
     {
         var configuration = new ConfigurationBuilder().AddInMemoryCollection([new($"Own:{key}", "x"), new("Own:Texts:any", "y")]).Build();
 
-        Assert.That(s_schema.UnknownKeys(configuration.GetSection("Own")), Has.Count.EqualTo(1).And.All.StartsWith(said));
+        Assert.That(s_schema.UnknownKeys(configuration.GetSection("Own")), Has.Count.EqualTo(1).And.All.StartsWith(expected));
     }
 
     [TestCase(0.999, false)]
@@ -50,11 +50,11 @@ public sealed class OptionsSchemaTests
     [TestCase(2.5, true)]
     [TestCase(2.501, false)]
     [TestCase(double.NaN, false)]
-    public void A_range_of_numbers_has_both_its_ends(double value, bool isIn) =>
+    public void A_range_of_numbers_includes_both_ends(double value, bool isIn) =>
         Assert.That(new OptionRangeAttribute(1, 2.5).Contains(value), Is.EqualTo(isIn));
 
     [Test]
-    public void A_range_without_an_upper_end_says_so() =>
+    public void A_range_without_an_upper_end_prints_only_its_lower_end() =>
         Assert.That(new OptionRangeAttribute(1).Problem("K", 0), Is.EqualTo("K is 0; at least 1 is allowed."));
 
     private sealed class Root

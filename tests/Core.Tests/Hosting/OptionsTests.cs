@@ -1,5 +1,7 @@
 using System.Reflection;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using NUnit.Framework;
 using ServiceMesh.Support;
@@ -46,15 +48,16 @@ public sealed class OptionsTests
     [TestCase("ErrorPolicy", "queue")]
     public async Task The_ends_of_each_range_and_any_case_of_a_name_are_allowed(string key, string value)
     {
-        await using var node = await TestNode.StartAsync(bus => bus.AddInMemoryTransport(), [("Errors:QueueFile", TempFile.Path()), (key, value)]);
+        await using var node = await TestNode.StartAsync(
+            bus => bus.AddInMemoryTransport(), [("Errors:QueueFile", TempFile.Path()), (key, value)]);
         Assert.That(node.Bus.DescribeNode().IsDraining, Is.False);
     }
 
     [TestCase("Handler:MaxQueued", "many", "ServiceMesh:Handler:MaxQueued")]
     [TestCase("Request:Timeout", "soon", "00:00:30")]
     [TestCase("ErrorPolicy", "Shout", "Publish, Queue, Ignore")]
-    public async Task A_value_that_cannot_be_read_is_refused_with_its_key_and_how_it_is_written(string key, string value, string said) =>
-        Assert.That(await FailureAsync((key, value)), Does.Contain($"ServiceMesh:{key}").And.Contains(value).And.Contains(said));
+    public async Task A_value_that_cannot_be_read_is_refused_with_its_key_and_an_example(string key, string value, string expected) =>
+        Assert.That(await FailureAsync((key, value)), Does.Contain($"ServiceMesh:{key}").And.Contains(value).And.Contains(expected));
 
     [TestCase("Handler:MaxConcurency", "ServiceMesh:Handler:MaxConcurency is not a known key", "Did you mean 'MaxConcurrency'?")]
     [TestCase("Tranport", "ServiceMesh:Tranport", "Did you mean 'Transport'?")]
@@ -64,8 +67,9 @@ public sealed class OptionsTests
     [TestCase("Redis:Configuration", "ServiceMesh:Redis", "AddRedisTransport()")]
     [TestCase("Handler:Timeout:Seconds", "ServiceMesh:Handler:Timeout", "no keys below")]
     [TestCase("Request", "ServiceMesh:Request is a section", "Timeout, MaxBodyBytes")]
-    public async Task An_unknown_key_is_refused_at_start_with_its_path_and_the_nearest_known_one(string key, string path, string said) =>
-        Assert.That(await FailureAsync((key, "5")), Does.Contain(path).And.Contains(said));
+    public async Task An_unknown_key_is_refused_at_start_with_its_path_and_the_nearest_known_one(
+        string key, string path, string expected) =>
+        Assert.That(await FailureAsync((key, "5")), Does.Contain(path).And.Contains(expected));
 
     [TestCase("Transport", "InMemry", "Did you mean 'InMemory'?")]
     [TestCase("Transport", "Redis", "AddRedisTransport()")]
@@ -73,26 +77,29 @@ public sealed class OptionsTests
     [TestCase("Serializer", "MessagePack", "call AddMessagePackSerializer() after AddServiceMesh(…)")]
     [TestCase("Serializer", "mesagepack", "'MessagePack' is in the package ServiceMesh.MessagePack")]
     [TestCase("Serializer", "Jsn", "Did you mean 'Json'?")]
-    public async Task An_unknown_name_is_refused_at_start_with_those_that_there_are(string key, string value, string said) =>
+    public async Task An_unknown_name_is_refused_at_start_with_the_known_names(string key, string value, string expected) =>
         Assert.That(
             await FailureAsync((key, value)),
-            Does.Contain($"ServiceMesh:{key} is '{value}'").And.Contains("allowed here are: " + (key == "Transport" ? "InMemory" : "Json")).And.Contains(said));
+            Does.Contain($"ServiceMesh:{key} is '{value}'")
+                .And.Contains("allowed here are: " + (key == "Transport" ? "InMemory" : "Json"))
+                .And.Contains(expected));
 
     [Test]
-    public async Task All_complaints_are_said_at_once()
+    public async Task All_errors_are_reported_at_once()
     {
         var message = await FailureAsync(("Handler:MaxQueued", "-1"), ("Request:MaxBodyBytes", "0"), ("Tranport", "x"), ("NodeName", ""));
-        Assert.That(message, Does.Contain("MaxQueued").And.Contains("MaxBodyBytes").And.Contains("Tranport").And.Contains("NodeName is empty"));
+        Assert.That(
+            message, Does.Contain("MaxQueued").And.Contains("MaxBodyBytes").And.Contains("Tranport").And.Contains("NodeName is empty"));
     }
 
     [Test]
-    public void What_code_sets_is_checked_together_with_the_configuration() =>
+    public void Options_set_in_code_are_checked_together_with_the_configuration() =>
         Assert.That(
             async () => await TestNode.StartAsync(bus => bus.AddInMemoryTransport().Configure(o => o.Handler.MaxQueued = -5)),
             Throws.TypeOf<OptionsValidationException>().With.Message.Contains("ServiceMesh:Handler:MaxQueued is -5"));
 
     [Test]
-    public async Task Keys_of_an_added_transport_are_known_and_its_names_are_the_users()
+    public async Task Keys_of_an_added_transport_are_known_and_a_star_allows_any_name()
     {
         static void Add(IServiceMeshBuilder bus) =>
             bus.AddInMemoryTransport().AddTransport(new("Other", ["Listen", "Services:*:Address"], _ => new ScriptedTransport()));
@@ -102,7 +109,9 @@ public sealed class OptionsTests
 
         Assert.That(
             async () => await TestNode.StartAsync(Add, [("Other:Services:weather:Adress", "y")]),
-            Throws.TypeOf<OptionsValidationException>().With.Message.Contains("ServiceMesh:Other:Services:weather:Adress").And.Message.Contains("'Address'"));
+            Throws.TypeOf<OptionsValidationException>()
+                .With.Message.Contains("ServiceMesh:Other:Services:weather:Adress")
+                .And.Message.Contains("'Address'"));
     }
 
     [Test]
@@ -111,18 +120,23 @@ public sealed class OptionsTests
         Assert.That(ServiceMeshOptions.Schema.Keys, Is.EquivalentTo(Keys(typeof(ServiceMeshOptions))));
 
         static IEnumerable<string> Keys(Type type) => type.GetProperties(BindingFlags.Public | BindingFlags.Instance).SelectMany(p =>
-            p.PropertyType.Namespace == "ServiceMesh" && p.PropertyType.IsClass ? Keys(p.PropertyType).Select(k => $"{p.Name}:{k}") : [p.Name]);
+            p.PropertyType.Namespace == "ServiceMesh" && p.PropertyType.IsClass
+                ? Keys(p.PropertyType).Select(k => $"{p.Name}:{k}")
+                : [p.Name]);
     }
 
     [Test]
     public void Every_key_has_an_effect_on_the_options()
     {
-        // Bound from configuration by generated code: each key must really reach its property.
+        // Generated code binds the configuration: each key must really reach its property.
         foreach (var key in ServiceMeshOptions.Schema.Keys)
         {
             var path = key.Split(':');
             var leaf = path.Aggregate(typeof(ServiceMeshOptions), (type, name) => type.GetProperty(name)!.PropertyType);
-            var value = leaf == typeof(TimeSpan) ? "00:01:07" : leaf == typeof(int) ? "77" : leaf == typeof(ErrorPolicy) ? "Ignore" : "text";
+            var value = leaf == typeof(TimeSpan) ? "00:01:07"
+                : leaf == typeof(int) ? "77"
+                : leaf == typeof(ErrorPolicy) ? "Ignore"
+                : "text";
             var options = Bound(key, value);
             var bound = path.Aggregate((object?)options, (target, name) => target!.GetType().GetProperty(name)!.GetValue(target));
             Assert.That($"{bound}", Is.EqualTo(value), key);
@@ -131,11 +145,10 @@ public sealed class OptionsTests
 
     private static ServiceMeshOptions Bound(string key, string value)
     {
-        var section = new Microsoft.Extensions.Configuration.ConfigurationBuilder();
-        Microsoft.Extensions.Configuration.MemoryConfigurationBuilderExtensions.AddInMemoryCollection(section, [new(key, value)]);
+        var section = new ConfigurationBuilder().AddInMemoryCollection([new(key, value)]);
         var services = new ServiceCollection();
         services.AddServiceMesh(section.Build()).AddTransport(new("text", [], _ => new ScriptedTransport())).AddInMemoryTransport();
-        Microsoft.Extensions.DependencyInjection.Extensions.ServiceCollectionDescriptorExtensions.RemoveAll<IValidateOptions<ServiceMeshOptions>>(services);
+        services.RemoveAll<IValidateOptions<ServiceMeshOptions>>();
         using var provider = services.BuildServiceProvider();
         return provider.GetRequiredService<IOptionsMonitor<ServiceMeshOptions>>().Get("");
     }

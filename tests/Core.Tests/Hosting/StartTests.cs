@@ -8,7 +8,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>What a bus does at start with what it was given: which transport runs, what is said, and under which names.</summary>
+/// <summary>The start of a bus: which transport runs, what is logged, and which section messages name.</summary>
 public sealed class StartTests
 {
     private static readonly RequestTopic<int, int> s_topic = new("start.ask");
@@ -31,19 +31,22 @@ public sealed class StartTests
     }
 
     [Test]
-    public void Several_transports_without_a_name_are_refused_when_none_is_in_memory() => Assert.That(
+    public void Several_transports_need_a_configured_name_unless_one_is_in_memory() => Assert.That(
         async () => await TestNode.StartAsync(bus => bus
             .AddTransport(new("One", [], _ => new ScriptedTransport()))
             .AddTransport(new("Two", [], _ => new ScriptedTransport()))),
-        Throws.TypeOf<OptionsValidationException>().With.Message.Contains("ServiceMesh:Transport is missing").And.Message.Contains("One, Two"));
+        Throws.TypeOf<OptionsValidationException>()
+            .With.Message.Contains("ServiceMesh:Transport is missing")
+            .And.Message.Contains("One, Two"));
 
     [Test]
-    public async Task The_start_line_says_transport_server_and_topics()
+    public async Task The_start_line_names_transport_server_and_topics()
     {
         await using var node = await TestNode.StartAsync(bus => bus.AddInMemoryTransport().AddHandler(s_topic, (x, _) => x));
 
         var id = node.Bus.DescribeNode().Id;
-        Assert.That(node.Log.Lines, Does.Contain($"Node {id} started on the InMemory transport (this process) and is subscribed to start.ask"));
+        Assert.That(
+            node.Log.Lines, Does.Contain($"Node {id} started on the InMemory transport (this process) and is subscribed to start.ask"));
     }
 
     [Test]
@@ -63,7 +66,7 @@ public sealed class StartTests
 
     [TestCase(true, false)]
     [TestCase(false, true)]
-    public async Task A_section_that_does_not_exist_is_warned_about(bool exists, bool warns)
+    public async Task A_missing_section_is_logged_as_a_warning(bool exists, bool warns)
     {
         await using var node = await TestNode.StartAsync(bus => bus.AddInMemoryTransport(), exists ? [("NodeName", "here")] : []);
 
@@ -88,7 +91,8 @@ public sealed class StartTests
     public void Options_of_a_named_bus_can_be_set_in_code_and_are_checked() => Assert.That(
         async () =>
         {
-            using var host = Build(services => services.AddServiceMesh("orders", options => options.Handler.MaxQueued = -1).AddInMemoryTransport());
+            using var host = Build(
+                services => services.AddServiceMesh("orders", options => options.Handler.MaxQueued = -1).AddInMemoryTransport());
             await host.StartAsync().Soon();
         },
         Throws.TypeOf<OptionsValidationException>().With.Message.Contains("ServiceMesh:Handler:MaxQueued is -1"));
@@ -98,7 +102,9 @@ public sealed class StartTests
         async () =>
         {
             var section = Configuration(
-                ("Own:OrdersMesh:Handler:MaxQueued", "-1"), ("Own:OrdersMesh:Serializer", "Jsn"), ("Own:OrdersMesh:Tranport", "x")).GetSection("Own:OrdersMesh");
+                ("Own:OrdersMesh:Handler:MaxQueued", "-1"),
+                ("Own:OrdersMesh:Serializer", "Jsn"),
+                ("Own:OrdersMesh:Tranport", "x")).GetSection("Own:OrdersMesh");
             using var host = Build(services => services.AddServiceMesh("orders", section).AddInMemoryTransport());
             await host.StartAsync().Soon();
         },
@@ -123,7 +129,8 @@ public sealed class StartTests
     }
 
     private static IConfigurationRoot Configuration(params (string Key, string Value)[] settings) =>
-        new ConfigurationBuilder().AddInMemoryCollection(settings.Select(s => KeyValuePair.Create<string, string?>(s.Key, s.Value))).Build();
+        new ConfigurationBuilder()
+            .AddInMemoryCollection(settings.Select(s => KeyValuePair.Create<string, string?>(s.Key, s.Value))).Build();
 
     private static IHost Build(Action<IServiceCollection> configure)
     {

@@ -16,7 +16,7 @@ public sealed class NodeLifetimeTests
     private readonly ScriptedTransport _transport = new();
 
     [Test]
-    public async Task The_transport_is_called_in_order()
+    public async Task The_node_starts_and_stops_its_transport_in_order()
     {
         var node = await TestNode.StartAsync(_transport.AddTo);
         var id = node.Bus.DescribeNode().Id;
@@ -26,7 +26,7 @@ public sealed class NodeLifetimeTests
     }
 
     [Test]
-    public async Task A_start_that_fails_half_way_disconnects_again_and_throws_what_failed()
+    public async Task A_start_that_fails_half_way_disconnects_and_throws_the_cause()
     {
         _transport.OnSubscribe = () => throw new TransportException("subscribing is not allowed");
         var builder = Host.CreateEmptyApplicationBuilder(new());
@@ -37,7 +37,7 @@ public sealed class NodeLifetimeTests
     }
 
     [Test]
-    public async Task What_is_in_flight_when_the_host_stops_is_finished_and_answered_and_what_is_new_is_refused()
+    public async Task A_stopping_host_finishes_requests_in_flight_and_refuses_new_ones()
     {
         var (entered, release) = (Failsafe.Signal(), Failsafe.Signal());
         await using var node = await StartSlowAsync(entered, _ => release.Task);
@@ -49,7 +49,9 @@ public sealed class NodeLifetimeTests
 
         var refused = await node.Bus.TryRequestAsync(s_slow, 2).Soon();
         Assert.That((refused.Status, refused.Failure!.NotProcessed), Is.EqualTo((StatusCode.Unavailable, true)));
-        Assert.That(async () => await node.Bus.SubscribeAsync(new RequestTopic<int, int>("late"), (x, _) => Task.FromResult(x)), Throws.InvalidOperationException);
+        Assert.That(
+            async () => await node.Bus.SubscribeAsync(new RequestTopic<int, int>("late"), (x, _) => Task.FromResult(x)),
+            Throws.InvalidOperationException);
         Assert.That(stopping.IsCompleted, Is.False);
 
         release.SetResult();
@@ -58,14 +60,15 @@ public sealed class NodeLifetimeTests
     }
 
     [Test]
-    public async Task After_the_drain_timeout_handlers_are_cancelled_and_their_callers_told()
+    public async Task After_the_drain_timeout_handlers_are_cancelled_and_callers_get_a_reply()
     {
         var entered = Failsafe.Signal();
         await using var node = await StartSlowAsync(entered, token => Task.Delay(Timeout.Infinite, token));
         var running = node.Bus.TryRequestAsync(s_slow, 1, new RequestOptions { Timeout = TimeSpan.FromHours(1) });
         await entered.Task.Soon();
         var stopping = node.StopAsync();
-        await Failsafe.Until(() => node.Log.Has(LogLevel.Information, "drains: it refuses new messages and waits up to 00:00:20 for 1 in flight"));
+        await Failsafe.Until(
+            () => node.Log.Has(LogLevel.Information, "drains: it refuses new messages and waits up to 00:00:20 for 1 in flight"));
         await Failsafe.Until(() => node.Bus.DescribeNode().IsDraining);
         await AdvanceUntilAsync(TimeSpan.FromSeconds(20), stopping);
         var reply = await running.Soon();
@@ -74,7 +77,7 @@ public sealed class NodeLifetimeTests
     }
 
     [Test]
-    public async Task Handlers_that_ignore_their_token_are_left_behind_after_a_second_and_counted()
+    public async Task Handlers_that_ignore_their_token_are_abandoned_after_a_second_and_counted()
     {
         var (entered, release) = (Failsafe.Signal(), Failsafe.Signal());
         await using var node = await StartSlowAsync(entered, _ => release.Task);
@@ -90,7 +93,7 @@ public sealed class NodeLifetimeTests
     }
 
     [Test]
-    public async Task A_transport_that_hangs_or_throws_while_stopping_does_not_keep_the_host()
+    public async Task A_transport_that_hangs_or_throws_while_stopping_does_not_block_the_host()
     {
         _transport.OnStop = _ => throw new InvalidTimeZoneException();
         await using (var node = await TestNode.StartAsync(_transport.AddTo))
@@ -108,7 +111,7 @@ public sealed class NodeLifetimeTests
     }
 
     [Test]
-    public async Task A_transport_that_cannot_publish_reports_does_not_keep_the_host()
+    public async Task A_transport_that_cannot_publish_reports_does_not_block_the_host()
     {
         _transport.OnSignal = async (_, token) =>
         {
@@ -123,11 +126,12 @@ public sealed class NodeLifetimeTests
         }
 
         await AdvanceUntilAsync(TimeSpan.FromSeconds(20), node.StopAsync());
-        Assert.That(node.Log.Lines.Count(l => l.Contains("An error report about slow", StringComparison.Ordinal)), Is.GreaterThanOrEqualTo(9));
+        Assert.That(
+            node.Log.Lines.Count(l => l.Contains("An error report about slow", StringComparison.Ordinal)), Is.GreaterThanOrEqualTo(9));
     }
 
     [Test]
-    public async Task What_the_application_does_while_stopping_can_still_send()
+    public async Task The_application_can_still_send_while_it_stops()
     {
         var last = new LastWords();
         var heard = Failsafe.Signal();
@@ -142,7 +146,7 @@ public sealed class NodeLifetimeTests
     }
 
     [Test]
-    public async Task A_container_that_is_disposed_without_a_host_lets_go_of_everything()
+    public async Task Disposing_a_container_without_a_host_releases_all_resources()
     {
         var file = TempFile.Path();
         var services = new ServiceCollection();
@@ -151,7 +155,7 @@ public sealed class NodeLifetimeTests
         var queue = provider.GetRequiredService<IErrorQueue>();
         await queue.CountAsync();
         var bus = provider.GetRequiredService<IServiceBus>();
-        // Synchronously, as an application that never started a host may do it.
+        // Disposed synchronously, as an application may do that never started a host.
         ((IDisposable)provider).Dispose();
         Assert.That(() => queue.CountAsync(), Throws.TypeOf<ObjectDisposedException>());
         Assert.That((await bus.TryRequestAsync(s_slow, 1).Soon()).Status, Is.EqualTo(StatusCode.Unavailable));
@@ -166,7 +170,7 @@ public sealed class NodeLifetimeTests
         }),
         services: services => services.AddSingleton<TimeProvider>(_clock));
 
-    // The clock moves in small steps, because what waits on it may begin to wait a moment later; the sum is bounded.
+    // The clock moves in small steps, because the code under test may start its timer a moment later; the sum is bounded.
     private async Task AdvanceUntilAsync(TimeSpan atMost, Task ended)
     {
         using var failsafe = new CancellationTokenSource(TimeSpan.FromSeconds(20));
@@ -188,6 +192,7 @@ public sealed class NodeLifetimeTests
 
         public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-        public Task StopAsync(CancellationToken cancellationToken) => Bus!.SignalAsync(new SignalTopic<string>("bye"), "bye", cancellationToken);
+        public Task StopAsync(CancellationToken cancellationToken) =>
+            Bus!.SignalAsync(new SignalTopic<string>("bye"), "bye", cancellationToken);
     }
 }

@@ -41,7 +41,7 @@ public sealed class PresenceTests
     }
 
     [Test]
-    public async Task What_comes_and_goes_at_run_time_is_told_too()
+    public async Task A_node_reports_subscriptions_added_and_removed_at_run_time()
     {
         await using var node = await TestNode.StartAsync(bus => bus.AddInMemoryTransport());
         var subscription = await node.Bus.SubscribeAsync(new SignalPattern<string>("a.*"), (_, _) => Task.CompletedTask).Soon();
@@ -53,7 +53,7 @@ public sealed class PresenceTests
     [TestCase("weather")]
     [TestCase("my service/with:odd*characters.and dots")]
     [TestCase("ünïcode 世界")]
-    public void Every_node_id_is_a_topic_segment_of_its_own(string name)
+    public void Every_node_id_is_one_valid_topic_segment(string name)
     {
         var id = new NodeIdentity(name).Id;
         Assert.That(Topic.IsSegment(id), Is.True, id);
@@ -62,6 +62,7 @@ public sealed class PresenceTests
     }
 
     [Test]
-    public void A_very_long_name_still_makes_a_topic() =>
-        Assert.That(MeshTopics.Node(new NodeIdentity(new string('n', 1000)).Id).Topic.ToString(), Has.Length.LessThanOrEqualTo(Topic.MaxLength));
+    public void A_node_with_a_very_long_name_still_has_a_valid_topic() =>
+        Assert.That(
+            MeshTopics.Node(new NodeIdentity(new string('n', 1000)).Id).Topic.ToString(), Has.Length.LessThanOrEqualTo(Topic.MaxLength));
 }

@@ -14,7 +14,7 @@ public sealed class RuntimeSubscriptionTests
     private readonly ScriptedTransport _transport = new();
 
     [Test]
-    public async Task Disposing_waits_for_what_is_in_flight_and_may_be_done_by_many_at_once()
+    public async Task Disposing_waits_for_requests_in_flight_and_may_run_concurrently()
     {
         var (entered, release) = (Failsafe.Signal(), Failsafe.Signal());
         await using var node = await TestNode.StartAsync(bus => bus.AddInMemoryTransport());
@@ -36,11 +36,12 @@ public sealed class RuntimeSubscriptionTests
     }
 
     [Test]
-    public async Task A_subscription_that_the_transport_refuses_leaves_nothing_behind()
+    public async Task A_subscription_that_the_transport_refuses_is_removed_again()
     {
         await using var node = await TestNode.StartAsync(_transport.AddTo);
         _transport.OnSubscribe = () => throw new TransportException("no");
-        Assert.That(async () => await node.Bus.SubscribeAsync(s_topic, (x, _) => Task.FromResult(x)).Soon(), Throws.TypeOf<TransportException>());
+        Assert.That(
+            async () => await node.Bus.SubscribeAsync(s_topic, (x, _) => Task.FromResult(x)).Soon(), Throws.TypeOf<TransportException>());
         Assert.That(node.Bus.DescribeNode().Subscriptions, Has.Count.EqualTo(1));
         _transport.OnSubscribe = () => Task.CompletedTask;
         await using var subscription = await node.Bus.SubscribeAsync(s_topic, (x, _) => Task.FromResult(x)).Soon();
@@ -48,7 +49,7 @@ public sealed class RuntimeSubscriptionTests
     }
 
     [Test]
-    public async Task The_place_of_one_that_was_disposed_may_be_taken_again()
+    public async Task A_topic_may_be_subscribed_again_after_a_subscription_was_disposed()
     {
         await using var node = await TestNode.StartAsync(bus => bus.AddInMemoryTransport());
         for (var i = 0; i < 3; i++)
@@ -59,7 +60,7 @@ public sealed class RuntimeSubscriptionTests
     }
 
     [Test]
-    public async Task Disposing_after_the_bus_has_stopped_leaves_the_stopped_transport_alone()
+    public async Task Disposing_after_the_bus_has_stopped_does_not_call_the_transport()
     {
         await using var node = await TestNode.StartAsync(_transport.AddTo);
         var subscription = await node.Bus.SubscribeAsync(s_topic, (x, _) => Task.FromResult(x)).Soon();
@@ -70,11 +71,12 @@ public sealed class RuntimeSubscriptionTests
     }
 
     [Test]
-    public async Task Options_are_checked_at_the_call()
+    public async Task SubscribeAsync_checks_its_options()
     {
         await using var node = await TestNode.StartAsync(bus => bus.AddInMemoryTransport());
         Assert.That(
-            async () => await node.Bus.SubscribeAsync(s_topic, (x, _) => Task.FromResult(x), new HandlerOptions { MaxConcurrency = 0 }).Soon(),
+            async () =>
+                await node.Bus.SubscribeAsync(s_topic, (x, _) => Task.FromResult(x), new HandlerOptions { MaxConcurrency = 0 }).Soon(),
             Throws.ArgumentException.With.Message.Contains("MaxConcurrency is 0"));
         Assert.That(
             async () => await node.Bus.SubscribeAsync(new RequestTopic<int, int>("mesh.x"), (x, _) => Task.FromResult(x)).Soon(),
@@ -82,7 +84,7 @@ public sealed class RuntimeSubscriptionTests
     }
 
     [Test]
-    public async Task Before_the_host_has_started_nothing_can_be_subscribed()
+    public async Task Subscribing_before_the_host_has_started_is_refused()
     {
         var services = new ServiceCollection();
         services.AddServiceMesh().AddInMemoryTransport();
@@ -93,7 +95,7 @@ public sealed class RuntimeSubscriptionTests
     }
 
     [Test]
-    public async Task A_handler_that_does_not_end_is_left_behind_after_the_drain_timeout()
+    public async Task A_handler_that_does_not_end_is_abandoned_after_the_drain_timeout()
     {
         var clock = new FakeTimeProvider();
         var (entered, release) = (Failsafe.Signal(), Failsafe.Signal());

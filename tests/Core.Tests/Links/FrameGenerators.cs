@@ -1,27 +1,30 @@
-using FsCheck;
 using FsCheck.Fluent;
+using FsCheck;
 using ServiceMesh.Links;
 
 namespace ServiceMesh.Core.Tests.Links;
 
-/// <summary>Frames of every kind with every combination of their fields, and what reads them back.</summary>
+/// <summary>Frames of every kind with every combination of their fields, and their comparison with a frame that was read.</summary>
 internal static class FrameGenerators
 {
-    private static readonly Gen<string> s_text = Gen.Elements("", "a", "ünï", "value with spaces", "{\"a\":1}", new string('x', 300), "\U0001F600");
+    private static readonly Gen<string> s_text = Gen.Elements(
+        "", "a", "ünï", "value with spaces", "{\"a\":1}", new string('x', 300), "\U0001F600");
 
     private static readonly Gen<Headers> s_headers =
         from count in Gen.Choose(0, 4)
         from values in s_text.ArrayOf(count)
         select Headers.Of([.. values.Select((value, i) => ($"name-{i}", value))]);
 
-    private static readonly Gen<string> s_contentType = Gen.Elements("", "application/json", "application/msgpack", "text/plain; charset=utf-8");
+    private static readonly Gen<string> s_contentType = Gen.Elements(
+        "", "application/json", "application/msgpack", "text/plain; charset=utf-8");
 
     private static readonly Gen<byte[]> s_body =
         from length in Gen.Choose(0, 300)
         from seed in Gen.Choose(0, int.MaxValue)
         select Bytes(length, seed);
 
-    private static readonly Gen<long> s_number = Gen.OneOf(Gen.Choose(0, 300).Select(n => (long)n), Gen.Elements(127L, 128L, 16384L, long.MaxValue));
+    private static readonly Gen<long> s_number = Gen.OneOf(
+        Gen.Choose(0, 300).Select(n => (long)n), Gen.Elements(127L, 128L, 16384L, long.MaxValue));
 
     public static readonly Gen<Sent> Any = Gen.OneOf(Messages(), Answers(), Small());
 
@@ -150,9 +153,12 @@ internal static class FrameGenerators
         }
 
         public bool IsSameAs(Frame other) =>
-            other.Kind == Frame.Kind && other.Id == Frame.Id && other.Number == Frame.Number && other.Topic == Frame.Topic && other.Group == Frame.Group
-            && other.Deadline == Frame.Deadline && other.Status == Frame.Status && other.Error == Frame.Error && other.NotProcessed == Frame.NotProcessed
-            && other.Load == Frame.Load && other.Stamp == Frame.Stamp && other.ContentType == Frame.ContentType && other.Body.Span.SequenceEqual(Frame.Body.Span)
+            other.Kind == Frame.Kind && other.Id == Frame.Id && other.Number == Frame.Number
+            && other.Topic == Frame.Topic && other.Group == Frame.Group
+            && other.Deadline == Frame.Deadline && other.Status == Frame.Status
+            && other.Error == Frame.Error && other.NotProcessed == Frame.NotProcessed
+            && other.Load == Frame.Load && other.Stamp == Frame.Stamp && other.ContentType == Frame.ContentType
+            && other.Body.Span.SequenceEqual(Frame.Body.Span)
             && (other.Headers ?? Headers.Empty).SequenceEqual(Frame.Headers ?? Headers.Empty);
 
         public override string ToString() => $"{Frame.Kind} {Frame.Id}";

@@ -1,14 +1,14 @@
 using System.Diagnostics;
 using System.Text;
-using FsCheck;
 using FsCheck.Fluent;
+using FsCheck;
 using NUnit.Framework;
 using ServiceMesh.Links;
 using ServiceMesh.Support;
 
 namespace ServiceMesh.Core.Tests.Links;
 
-/// <summary>The format of frames: what is written is read back, and nothing that is read can do harm.</summary>
+/// <summary>The format of frames: a written frame is read back unchanged, and no input can do harm.</summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class FrameTests
 {
@@ -25,6 +25,17 @@ public sealed class FrameTests
             return status == FrameStatus.Read && fault == FrameFault.None && consumed == bytes.Length && sent.IsSameAs(frame);
         }));
 
+    [TestCase("application/json", 1)]
+    [TestCase("application/msgpack", 2)]
+    [TestCase("", 3)]
+    public void A_content_type_has_its_mark_before_the_body(string contentType, int mark)
+    {
+        using var buffer = new FrameBuffer();
+        FrameWriter.Reply(buffer, 1, new() { Status = StatusCode.Ok, ContentType = contentType, Body = new byte[] { 7 } }, 0);
+
+        Assert.That(buffer.Written.ToArray()[^2..], Is.EqualTo((byte[])[(byte)mark, 7]));
+    }
+
     [Test]
     public void Frames_that_follow_each_other_are_read_one_by_one() =>
         Check.One(TopicGenerators.Seeded.WithMaxTest(300), Prop.ForAll(FrameGenerators.Any.ListOf().ToArbitrary(), sent =>
@@ -32,7 +43,8 @@ public sealed class FrameTests
             ReadOnlyMemory<byte> left = sent.SelectMany(s => s.Bytes()).ToArray();
             foreach (var expected in sent)
             {
-                if (FrameReader.Read(left, MaxFrame, _texts, out var frame, out var consumed, out _) != FrameStatus.Read || !expected.IsSameAs(frame))
+                if (FrameReader.Read(left, MaxFrame, _texts, out var frame, out var consumed, out _) != FrameStatus.Read
+                    || !expected.IsSameAs(frame))
                 {
                     return false;
                 }
@@ -49,7 +61,8 @@ public sealed class FrameTests
         {
             var bytes = sent.Bytes();
             return Enumerable.Range(0, bytes.Length).All(length =>
-                FrameReader.Read(bytes.AsMemory(0, length), MaxFrame, _texts, out _, out var consumed, out _) == FrameStatus.Incomplete && consumed == 0);
+                FrameReader.Read(bytes.AsMemory(0, length), MaxFrame, _texts, out _, out var consumed, out _) == FrameStatus.Incomplete
+                    && consumed == 0);
         }));
 
     [Test]
@@ -74,7 +87,7 @@ public sealed class FrameTests
         }));
 
     [Test]
-    public void A_length_beyond_the_limit_is_refused_before_its_bytes_are_there()
+    public void A_length_beyond_the_limit_is_refused_before_its_bytes_arrive()
     {
         byte[] bytes = [0xFF, 0xFF, 0xFF, 0x7F, 1, 0, 1];
 
@@ -89,7 +102,7 @@ public sealed class FrameTests
         Assert.That(FaultOf([3, 0, 0, 0, (byte)kind, 0, 1]), Is.EqualTo(FrameFault.ReservedKind));
 
     [TestCase(0)]
-    [TestCase(10)]
+    [TestCase(11)]
     [TestCase(255)]
     public void An_unknown_kind_is_skipped_and_named(int kind) =>
         Assert.That(FaultOf([3, 0, 0, 0, (byte)kind, 0, 1]), Is.EqualTo(FrameFault.UnknownKind));
@@ -99,15 +112,15 @@ public sealed class FrameTests
         Assert.That(FaultOf([3, 0, 0, 0, (byte)FrameKind.Cancel, 0x80, 1]), Is.EqualTo(FrameFault.UnknownFlag));
 
     [Test]
-    public void A_number_has_one_form_only() =>
+    public void A_number_has_only_one_valid_encoding() =>
         Assert.That(FaultOf([4, 0, 0, 0, (byte)FrameKind.Cancel, 0, 0x81, 0x00]), Is.EqualTo(FrameFault.MalformedNumber));
 
     [Test]
-    public void Bytes_behind_the_last_field_are_refused() =>
+    public void Bytes_after_the_last_field_are_refused() =>
         Assert.That(FaultOf([4, 0, 0, 0, (byte)FrameKind.Cancel, 0, 1, 0]), Is.EqualTo(FrameFault.TrailingBytes));
 
     [Test]
-    public void A_preamble_tells_the_sender_and_the_version()
+    public void A_preamble_carries_the_sender_and_the_version()
     {
         var bytes = FrameWriter.Preamble("node-1");
 
@@ -117,7 +130,7 @@ public sealed class FrameTests
     }
 
     [Test]
-    public void Of_a_preamble_of_another_version_the_sender_is_known()
+    public void The_sender_of_a_preamble_of_another_version_is_known()
     {
         var bytes = FrameWriter.Preamble("node-1", refusesVersion: true);
         bytes[1] = 7;
@@ -163,7 +176,9 @@ public sealed class FrameTests
                 do
                 {
                     status = FrameReader.Read(left, MaxFrame, texts, out _, out var consumed, out var fault);
-                    if ((status == FrameStatus.Read) != (fault == FrameFault.None && status != FrameStatus.Incomplete) || consumed < 0 || consumed > left.Length)
+                    if ((status == FrameStatus.Read) != (fault == FrameFault.None && status != FrameStatus.Incomplete)
+                        || consumed < 0
+                        || consumed > left.Length)
                     {
                         Assert.Fail($"{Convert.ToHexString(input)}: {status}, {fault}, {consumed}");
                     }
@@ -185,7 +200,7 @@ public sealed class FrameTests
         });
 
         TestContext.Out.WriteLine($"{inputs} inputs in {clock.Elapsed.TotalSeconds:0.0} s: {read} frames, {refused} refusals.");
-        Assert.That(Math.Min(read, refused), Is.GreaterThan(inputs / 100), "both ends of the format are reached");
+        Assert.That(Math.Min(read, refused), Is.GreaterThan(inputs / 100), "valid and refused inputs are both common enough");
     }
 
     private FrameFault FaultOf(byte[] bytes)
@@ -225,7 +240,7 @@ public sealed class FrameTests
             }
         }
 
-        // Half of them with a length that fits, so that the fields are reached.
+        // Half of the inputs have a length that fits, so that the reader reaches the fields.
         if (bytes.Length > 7 && random.Next(2) == 0)
         {
             BitConverter.TryWriteBytes(bytes, bytes.Length - 4);

@@ -3,7 +3,7 @@ using ServiceMesh.Links;
 
 namespace ServiceMesh.Core.Tests.Links;
 
-/// <summary>Two nodes whose links are tied together: what one writes the other hears.</summary>
+/// <summary>Two nodes with connected links: each receives the frames that the other writes.</summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class LinkSetTests : IAsyncDisposable
 {
@@ -43,23 +43,29 @@ public sealed class LinkSetTests : IAsyncDisposable
         return new(WriteOutcome.Written);
     };
 
-    private Task<LinkAnswer> Ask(string topic = "links.ask", string group = "_default", object? input = null, TimeSpan? deadline = null, CancellationToken cancellationToken = default) =>
+    private Task<LinkAnswer> Ask(
+        string topic = "links.ask",
+        string group = "_default",
+        object? input = null,
+        TimeSpan? deadline = null,
+        CancellationToken cancellationToken = default) =>
         Caller.To("server").SendAsync(_node.Request(topic, input ?? "word", deadline), group, cancellationToken).AsTask();
 
     [Test]
-    public async Task A_request_runs_and_its_reply_comes_back_with_the_load()
+    public async Task A_request_runs_and_its_reply_carries_the_load()
     {
         Server.Requests.Add(_node.OnRequest<string, string>("links.ask", (word, _) => Task.FromResult(word + "!")));
 
         var answer = await Ask().WaitAsync(TimeSpan.FromSeconds(20));
 
-        Assert.That((answer.Kind, System.Text.Encoding.UTF8.GetString(answer.Reply.Body.Span)), Is.EqualTo((AnswerKind.Reply, "\"word!\"")));
+        Assert.That(
+            (answer.Kind, System.Text.Encoding.UTF8.GetString(answer.Reply.Body.Span)), Is.EqualTo((AnswerKind.Reply, "\"word!\"")));
         Assert.That((Caller.Outstanding, Server.Running.Count), Is.EqualTo((0, 0)));
     }
 
     [TestCase("links.other", "_default")]
     [TestCase("links.ask", "others")]
-    public async Task A_request_without_a_handler_here_is_refused_with_404(string topic, string group)
+    public async Task A_request_without_a_local_handler_is_refused_with_404(string topic, string group)
     {
         Server.Requests.Add(_node.OnRequest<string, string>("links.ask", (word, _) => Task.FromResult(word)));
 
@@ -85,7 +91,7 @@ public sealed class LinkSetTests : IAsyncDisposable
     }
 
     [Test]
-    public async Task A_late_request_is_refused_on_arrival()
+    public async Task A_request_that_arrives_after_its_deadline_is_refused()
     {
         Server.Requests.Add(_node.OnRequest<string, string>("links.ask", (word, _) => Task.FromResult(word)));
         Caller.SharedClock.Set(1, 50_000, _node.Clock.GetTimestamp());
@@ -119,7 +125,7 @@ public sealed class LinkSetTests : IAsyncDisposable
     }
 
     [Test]
-    public async Task The_departure_of_a_caller_cancels_what_runs_for_it()
+    public async Task The_departure_of_a_caller_cancels_its_running_requests()
     {
         var entered = new TaskCompletionSource();
         var cancelled = new TaskCompletionSource();
@@ -133,7 +139,7 @@ public sealed class LinkSetTests : IAsyncDisposable
         _ = Ask();
         await entered.Task.WaitAsync(TimeSpan.FromSeconds(20));
 
-        Server.Departed("caller", "It has left.");
+        Server.Departed("caller");
 
         await cancelled.Task.WaitAsync(TimeSpan.FromSeconds(20));
     }
@@ -154,15 +160,18 @@ public sealed class LinkSetTests : IAsyncDisposable
     }
 
     [Test]
-    public async Task Nodes_of_two_versions_tell_each_other_and_the_request_ends_as_not_processed()
+    public async Task A_request_between_nodes_of_two_versions_ends_as_not_processed()
     {
-        // The server speaks version 2: what it writes has the other number, and it takes version 1 for foreign.
+        // The server speaks version 2: it writes the other version number and refuses version 1.
         byte[] theirs = [.. FrameWriter.Preamble("server", refusesVersion: true)];
         theirs[1] = 2;
         _sets.Remove("server");
         var asking = Caller.To("server").SendAsync(_node.Request("links.ask", "word"), "_default", default).AsTask();
-        Assert.That((await asking).Kind, Is.EqualTo(AnswerKind.NotSent), "no such node");
-        _sets["server"] = new("server", _ => (_, _) => new(WriteOutcome.Written), new() { MaxBodyBytes = 1 }, _node.Clock, new(_node.Clock)) { OnLoss = _ => { } };
+        Assert.That((await asking).Kind, Is.EqualTo(AnswerKind.NoReceiver), "no such node");
+        _sets["server"] = new("server", _ => (_, _) => new(WriteOutcome.Written), new() { MaxBodyBytes = 1 }, _node.Clock, new(_node.Clock))
+        {
+            OnLoss = _ => { },
+        };
         asking = Caller.To("server").SendAsync(_node.Request("links.ask", "word"), "other", default).AsTask();
 
         Caller.Hear(theirs);
@@ -174,7 +183,7 @@ public sealed class LinkSetTests : IAsyncDisposable
     }
 
     [Test]
-    public void A_packet_of_another_version_is_answered_with_a_refusal_but_not_again_and_again()
+    public void A_packet_of_another_version_is_answered_with_one_refusal()
     {
         byte[] packet = [.. FrameWriter.Preamble("server"), 3, 0, 0, 0, 4, 0, 1];
         packet[1] = 9;
@@ -189,14 +198,14 @@ public sealed class LinkSetTests : IAsyncDisposable
     }
 
     [Test]
-    public void Garbage_is_counted_and_what_follows_is_read()
+    public void Garbage_is_counted_and_the_frames_after_it_are_read()
     {
         var beats = new List<long>();
         Caller.OnBeat = beats.Add;
         using var packet = new FrameBuffer();
         packet.Raw(FrameWriter.Preamble("caller"));
         packet.Raw([4, 0, 0, 0, 77, 0, 1, 1]);
-        FrameWriter.Ping(packet, 42, 0);
+        FrameWriter.Ping(packet, 42, LinkSet.BeatStamp);
         packet.Raw([200, 0, 0, 0]);
 
         Caller.Hear(packet.Written.ToArray());
@@ -207,14 +216,17 @@ public sealed class LinkSetTests : IAsyncDisposable
     }
 
     [Test]
-    public async Task Many_callers_get_each_their_own_answer()
+    public async Task Each_of_many_callers_gets_its_own_answer()
     {
-        Server.Requests.Add(_node.OnRequest<int, int>("links.ask", (number, _) => Task.FromResult(number * 2), new() { MaxQueued = 2_000 }));
+        Server.Requests.Add(
+            _node.OnRequest<int, int>("links.ask", (number, _) => Task.FromResult(number * 2), new() { MaxQueued = 2_000 }));
 
-        var answers = await Task.WhenAll(Enumerable.Range(0, 2_000).Select(i => Task.Run(() => Ask(input: i)))).WaitAsync(TimeSpan.FromSeconds(60));
+        var answers = await Task.WhenAll(
+            Enumerable.Range(0, 2_000).Select(i => Task.Run(() => Ask(input: i)))).WaitAsync(TimeSpan.FromSeconds(60));
 
         Assert.That(
-            answers.Select(a => int.Parse(System.Text.Encoding.UTF8.GetString(a.Reply.Body.Span), System.Globalization.CultureInfo.InvariantCulture)),
+            answers.Select(a => int.Parse(
+                System.Text.Encoding.UTF8.GetString(a.Reply.Body.Span), System.Globalization.CultureInfo.InvariantCulture)),
             Is.EqualTo(Enumerable.Range(0, 2_000).Select(i => i * 2)));
         Assert.That(_losses, Is.Empty);
     }

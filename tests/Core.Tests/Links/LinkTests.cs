@@ -4,7 +4,7 @@ using ServiceMesh.Links;
 
 namespace ServiceMesh.Core.Tests.Links;
 
-/// <summary>What one node asks of another: each request ends once, and knows what became of it.</summary>
+/// <summary>The requests of one node to another: each ends once, with a known outcome.</summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class LinkTests
 {
@@ -18,7 +18,10 @@ public sealed class LinkTests
     [SetUp]
     public void Make()
     {
-        _link = new("peer", 0, [], _peer.Write, new() { MaxBodyBytes = 1000 }, _clock, new(_clock)) { OnDead = (_, reason) => _death = reason };
+        _link = new("peer", 0, [], _peer.Write, new() { MaxBodyBytes = 1000 }, _clock, new(_clock))
+        {
+            OnDead = (_, reason) => _death = reason,
+        };
     }
 
     private Message Request(TimeSpan? deadline = null, MessageKind kind = MessageKind.Request) => new()
@@ -39,7 +42,16 @@ public sealed class LinkTests
     {
         var (first, second) = (Ask(), Ask());
 
-        _link.Hear(new() { Kind = FrameKind.Reply, Id = 2, Status = StatusCode.Ok, Headers = Headers.Empty, ContentType = "", Body = "two"u8.ToArray() });
+        _link.Hear(
+            new()
+            {
+                Kind = FrameKind.Reply,
+                Id = 2,
+                Status = StatusCode.Ok,
+                Headers = Headers.Empty,
+                ContentType = "",
+                Body = "two"u8.ToArray(),
+            });
 
         var answer = await second;
         Assert.That((answer.Kind, answer.Reply.Status, first.IsCompleted), Is.EqualTo((AnswerKind.Reply, StatusCode.Ok, false)));
@@ -54,25 +66,27 @@ public sealed class LinkTests
         _link.Hear(new() { Kind = FrameKind.Refusal, Id = 1, Status = StatusCode.Overloaded, Error = "full" });
 
         var answer = await asking;
-        Assert.That((answer.Kind, answer.MayGoElsewhere, answer.Reply.Status, answer.Reply.NotProcessed), Is.EqualTo((AnswerKind.Refusal, true, StatusCode.Overloaded, true)));
+        Assert.That(
+            (answer.Kind, answer.MayGoElsewhere, answer.Reply.Status, answer.Reply.NotProcessed),
+            Is.EqualTo((AnswerKind.Refusal, true, StatusCode.Overloaded, true)));
     }
 
     [TestCase(nameof(WriteResult.NotWritten), nameof(AnswerKind.NotSent))]
-    [TestCase(nameof(WriteResult.NoReceiver), nameof(AnswerKind.NotSent))]
+    [TestCase(nameof(WriteResult.NoReceiver), nameof(AnswerKind.NoReceiver))]
     [TestCase(nameof(WriteResult.Unknown), nameof(AnswerKind.Lost))]
-    public async Task A_write_that_fails_tells_whether_the_request_may_have_run(string result, string kind)
+    public async Task A_failed_write_reports_whether_the_request_may_have_run(string result, string kind)
     {
         _peer.Always = new(Enum.Parse<WriteResult>(result), "why");
 
         var answer = await Ask();
 
-        Assert.That((answer.Kind.ToString(), answer.Reply.NotProcessed), Is.EqualTo((kind, kind == nameof(AnswerKind.NotSent))));
+        Assert.That((answer.Kind.ToString(), answer.Reply.NotProcessed), Is.EqualTo((kind, kind != nameof(AnswerKind.Lost))));
         Assert.That(answer.Reply.Error, Does.Contain("why"));
         Assert.That(_link.IsIdle, Is.True);
     }
 
     [Test]
-    public async Task The_loss_of_the_link_ends_what_was_written_as_unknown_and_the_rest_as_not_sent()
+    public async Task A_lost_link_ends_written_requests_as_unknown_and_the_rest_as_not_sent()
     {
         _peer.Always = null;
         var (underWay, waits) = (Ask(), Ask());
@@ -83,7 +97,7 @@ public sealed class LinkTests
     }
 
     [Test]
-    public async Task A_caller_that_gives_up_sends_a_cancellation_and_ends_at_once()
+    public async Task A_request_that_its_caller_cancels_sends_a_cancellation_and_ends_at_once()
     {
         using var givesUp = new CancellationTokenSource();
         var asking = Ask(cancellationToken: givesUp.Token);
@@ -107,7 +121,7 @@ public sealed class LinkTests
     }
 
     [Test]
-    public async Task A_silent_peer_is_asked_and_then_taken_for_dead()
+    public async Task A_silent_peer_is_pinged_and_then_considered_dead()
     {
         var asking = Ask(TimeSpan.FromMinutes(1));
         _clock.Advance(TimeSpan.FromSeconds(1));
@@ -122,21 +136,21 @@ public sealed class LinkTests
     }
 
     [Test]
-    public void A_peer_that_answers_pings_lives_however_long_its_handler_takes()
+    public void A_peer_that_answers_pings_is_alive_however_long_its_handler_takes()
     {
         var asking = Ask(TimeSpan.FromMinutes(5));
         for (var i = 0; i < 60; i++)
         {
             _clock.Advance(TimeSpan.FromSeconds(1));
             _link.Tick(canHear: true);
-            _link.Hear(new() { Kind = FrameKind.Pong });
+            _link.Hear(new() { Kind = FrameKind.Pong, Id = 1 });
         }
 
         Assert.That((asking.IsCompleted, _death), Is.EqualTo((false, (string?)null)));
     }
 
     [Test]
-    public void The_silence_of_others_proves_nothing_while_this_node_is_deaf()
+    public void A_peer_is_not_considered_dead_while_this_node_is_deaf()
     {
         var asking = Ask(TimeSpan.FromMinutes(5));
         for (var i = 0; i < 60; i++)
@@ -155,12 +169,37 @@ public sealed class LinkTests
         _peer.Always = new(WriteResult.NoReceiver, "gone");
         _clock.Advance(TimeSpan.FromSeconds(1));
         _link.Tick(canHear: true);
-        Assert.That(asking.IsCompleted, Is.False, "it may just replace its connection");
+        Assert.That(asking.IsCompleted, Is.False, "the peer may be replacing its connection");
 
         _clock.Advance(TimeSpan.FromSeconds(1));
         _link.Tick(canHear: true);
 
         Assert.That((await asking).Kind, Is.EqualTo(AnswerKind.Lost));
+    }
+
+    [Test]
+    public async Task A_request_that_the_peer_does_not_have_ends_as_lost()
+    {
+        var asking = Ask(TimeSpan.FromMinutes(1));
+        _clock.Advance(TimeSpan.FromSeconds(2));
+        _link.HearAnything();
+        _link.Tick(canHear: true);
+        Assert.That(_peer.Frames(1).Select(f => (f.Kind, f.Id, f.IsAboutRequest)), Is.EqualTo([(FrameKind.Ping, 1L, true)]));
+
+        _link.Hear(new() { Kind = FrameKind.Pong, Id = 1, IsAboutRequest = true });
+
+        Assert.That((await asking).Kind, Is.EqualTo(AnswerKind.Lost));
+    }
+
+    [Test]
+    public void A_peer_that_had_a_gap_is_asked_about_everything_at_once()
+    {
+        _ = Ask(TimeSpan.FromMinutes(1));
+        _link.AskForAll();
+
+        _link.Tick(canHear: true);
+
+        Assert.That(_peer.Frames(1).Select(f => (f.Kind, f.Id, f.IsAboutRequest)), Is.EqualTo([(FrameKind.Ping, 1L, true)]));
     }
 
     [Test]
@@ -179,16 +218,32 @@ public sealed class LinkTests
     {
         var asking = Ask();
 
-        _link.Hear(new() { Kind = FrameKind.Reply, Id = 1, Status = StatusCode.Ok, Headers = Headers.Empty, ContentType = "", Body = new byte[1001] });
+        _link.Hear(
+            new()
+            {
+                Kind = FrameKind.Reply,
+                Id = 1,
+                Status = StatusCode.Ok,
+                Headers = Headers.Empty,
+                ContentType = "",
+                Body = new byte[1001],
+            });
 
         var reply = (await asking).Reply;
         Assert.That((reply.Status, reply.NotProcessed), Is.EqualTo((StatusCode.BodyTooLarge, false)));
     }
 
     [Test]
-    public void Writing_stops_when_the_peer_has_not_read_what_was_written()
+    public void Writing_stops_while_the_peer_has_not_confirmed_what_was_written()
     {
-        _link = new("peer", 0, [], _peer.Write, new() { MaxBodyBytes = 100_000, MaxUnconfirmedBytes = 20_000, MaxBatchBytes = 1_000 }, _clock, new(_clock));
+        _link = new(
+            "peer",
+            0,
+            [],
+            _peer.Write,
+            new() { MaxBodyBytes = 100_000, MaxUnconfirmedBytes = 20_000, MaxBatchBytes = 1_000 },
+            _clock,
+            new(_clock));
         var large = Request() with { Body = new byte[4_000] };
         for (var i = 0; i < 20; i++)
         {
@@ -205,7 +260,7 @@ public sealed class LinkTests
     }
 
     [Test]
-    public void The_load_is_what_waits_here_and_what_the_peer_does_for_others()
+    public void The_load_adds_outstanding_requests_and_the_peers_load_from_other_nodes()
     {
         _ = Ask();
         _ = Ask();
@@ -215,6 +270,6 @@ public sealed class LinkTests
         Assert.That(_link.Load, Is.EqualTo(12));
 
         _link.Tick(canHear: true);
-        Assert.That(_link.Load, Is.EqualTo(7), "a report grows old");
+        Assert.That(_link.Load, Is.EqualTo(7), "the reported load of others decays");
     }
 }

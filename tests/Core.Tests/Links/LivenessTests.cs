@@ -4,7 +4,7 @@ using ServiceMesh.Links;
 
 namespace ServiceMesh.Core.Tests.Links;
 
-/// <summary>Whether a node hears, and what time it is at both ends.</summary>
+/// <summary>Whether a node receives its own beats, and how deadlines travel between the clocks of two nodes.</summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class LivenessTests
 {
@@ -33,7 +33,7 @@ public sealed class LivenessTests
     }
 
     [Test]
-    public void A_connection_that_hears_its_beats_stays()
+    public void A_connection_that_receives_its_beats_stays()
     {
         var monitor = Hearing();
         for (var i = 0; i < 20; i++)
@@ -46,33 +46,33 @@ public sealed class LivenessTests
     }
 
     [Test]
-    public void A_connection_that_hears_nothing_is_deaf_after_the_limit_and_told_once()
+    public void A_connection_without_beats_is_reported_deaf_once_after_the_limit()
     {
         var monitor = Hearing();
 
         Assert.That(CheckAfter(monitor, 3), Is.False);
         Assert.That(CheckAfter(monitor, 1), Is.True);
-        Assert.That(CheckAfter(monitor, 5), Is.False, "that is no news");
+        Assert.That(CheckAfter(monitor, 5), Is.False, "it was reported before");
         Assert.That(monitor.State, Is.EqualTo(BeatState.Deaf));
     }
 
     [Test]
-    public void A_gap_ends_with_a_beat_that_was_sent_after_the_replacement()
+    public void A_gap_ends_with_a_beat_sent_after_the_replacement()
     {
         var monitor = Hearing();
         var old = monitor.NextBeat();
         Assert.That(monitor.Break(), Is.True);
 
-        Assert.That(monitor.Hear(old), Is.False, "while it is deaf, nothing is proven");
+        Assert.That(monitor.Hear(old), Is.False, "an old beat proves nothing while the connection is deaf");
         monitor.Replaced();
-        Assert.That(monitor.Hear(old), Is.False, "it was sent before");
+        Assert.That(monitor.Hear(old), Is.False, "the beat was sent before the replacement");
         Assert.That(monitor.State, Is.EqualTo(BeatState.Verifying));
         Assert.That(monitor.Hear(monitor.NextBeat()), Is.True);
         Assert.That(monitor.State, Is.EqualTo(BeatState.Hearing));
     }
 
     [Test]
-    public void A_replacement_that_does_not_hear_either_is_deaf_again()
+    public void A_replacement_without_beats_is_deaf_too()
     {
         var monitor = Hearing();
         monitor.Break();
@@ -83,13 +83,13 @@ public sealed class LivenessTests
     }
 
     [Test]
-    public void A_process_that_stood_still_gets_the_time_to_read_what_came()
+    public void A_process_that_was_suspended_gets_time_to_read_what_has_arrived()
     {
         var monitor = Hearing();
         _clock.Advance(TimeSpan.FromSeconds(60));
 
         Assert.That(monitor.Check(), Is.False);
-        Assert.That(CheckAfter(monitor, 4), Is.True, "and if nothing came, it is deaf");
+        Assert.That(CheckAfter(monitor, 4), Is.True, "if no beat has arrived, it is deaf");
     }
 
     [Test]
@@ -108,7 +108,7 @@ public sealed class LivenessTests
     }
 
     [Test]
-    public void Clocks_of_nodes_that_differ_by_an_hour_change_nothing()
+    public void Node_clocks_that_differ_by_an_hour_do_not_change_a_deadline()
     {
         var other = new FakeTimeProvider();
         other.Advance(TimeSpan.FromHours(1));
@@ -145,7 +145,7 @@ public sealed class LivenessTests
     }
 
     [Test]
-    public void A_shared_clock_that_jumps_is_not_trusted_for_a_while()
+    public void A_shared_clock_that_jumps_is_not_used_for_a_while()
     {
         var clock = new SharedClock(_clock);
         clock.Set(7, 1_000_000, _clock.GetTimestamp());
@@ -166,7 +166,7 @@ public sealed class LivenessTests
     }
 
     [Test]
-    public void An_id_that_does_not_rise_is_a_duplicate()
+    public void An_id_that_does_not_increase_is_a_duplicate()
     {
         var filter = new DuplicateFilter();
 

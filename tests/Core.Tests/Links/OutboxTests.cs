@@ -4,7 +4,7 @@ using ServiceMesh.Links;
 
 namespace ServiceMesh.Core.Tests.Links;
 
-/// <summary>One write at a time for each target, and what waits goes with the next one.</summary>
+/// <summary>One write at a time for each target; frames that wait go out with the next write.</summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class OutboxTests
 {
@@ -45,7 +45,7 @@ public sealed class OutboxTests
     }
 
     [Test]
-    public void Frames_that_come_during_a_write_go_together_with_the_next()
+    public void Frames_added_during_a_write_go_out_together_with_the_next()
     {
         var outbox = Make();
         for (var id = 1; id <= 5; id++)
@@ -62,7 +62,7 @@ public sealed class OutboxTests
     }
 
     [Test]
-    public async Task A_gathered_write_stays_within_its_size_and_a_larger_frame_goes_alone()
+    public async Task A_batch_stays_within_its_size_and_a_larger_frame_goes_alone()
     {
         var outbox = Make(new() { MaxBodyBytes = 1000, MaxBatchBytes = 120 });
         Add(outbox, 1);
@@ -78,7 +78,8 @@ public sealed class OutboxTests
             await WaitUntil(() => _peer.Writes.Count > write || outbox.IsIdle);
         }
 
-        Assert.That(_peer.Writes.Select((_, w) => _peer.Frames(w).Select(f => f.Id).ToArray()), Is.EqualTo((long[][])[[1], [2, 3], [4], [5]]));
+        Assert.That(
+            _peer.Writes.Select((_, w) => _peer.Frames(w).Select(f => f.Id).ToArray()), Is.EqualTo((long[][])[[1], [2, 3], [4], [5]]));
         Assert.That(_peer.Writes.Where((_, w) => _peer.Frames(w).Length > 1).Select(w => w.Length), Is.All.LessThanOrEqualTo(120));
     }
 
@@ -86,7 +87,7 @@ public sealed class OutboxTests
     [TestCase(nameof(WriteResult.NotWritten))]
     [TestCase(nameof(WriteResult.NoReceiver))]
     [TestCase(nameof(WriteResult.Unknown))]
-    public async Task Each_frame_of_a_write_is_told_what_became_of_it(string name)
+    public async Task Each_frame_of_a_write_is_told_its_outcome(string name)
     {
         var (outbox, result) = (Make(), Enum.Parse<WriteResult>(name));
         var (first, second, third) = (new Told(), new Told(), new Told());
@@ -131,7 +132,7 @@ public sealed class OutboxTests
     }
 
     [Test]
-    public void Dropping_tells_those_that_wait_that_they_were_not_written()
+    public void Dropping_ends_waiting_frames_as_not_written()
     {
         var outbox = Make();
         var (underWay, waits) = (new Told(), new Told());
@@ -144,7 +145,7 @@ public sealed class OutboxTests
     }
 
     [Test]
-    public async Task A_closed_outbox_takes_nothing_and_ends_its_write()
+    public async Task A_closed_outbox_accepts_no_frames_and_ends_its_write()
     {
         var outbox = Make();
         var underWay = new Told();
@@ -156,7 +157,7 @@ public sealed class OutboxTests
     }
 
     [Test]
-    public void A_held_outbox_gathers_until_it_is_released()
+    public void A_held_outbox_collects_frames_until_it_is_released()
     {
         var outbox = Make();
         outbox.Hold();
@@ -170,7 +171,7 @@ public sealed class OutboxTests
     }
 
     [Test]
-    public async Task Many_threads_lose_and_repeat_nothing()
+    public async Task Concurrent_adds_lose_and_repeat_no_frame()
     {
         var written = new List<long>();
         var texts = new TextPool();

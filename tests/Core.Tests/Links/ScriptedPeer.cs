@@ -2,13 +2,13 @@ using ServiceMesh.Links;
 
 namespace ServiceMesh.Core.Tests.Links;
 
-/// <summary>The other end of an outbox or a link: the test says what becomes of each write, and reads what was written.</summary>
+/// <summary>The other end of an outbox or a link: the test sets the outcome of each write and reads what was written.</summary>
 internal sealed class ScriptedPeer
 {
     private readonly Queue<(byte[] Bytes, TaskCompletionSource<WriteOutcome> Outcome)> _open = new();
     private readonly TextPool _texts = new();
 
-    /// <summary>When set, each write ends at once in this way.</summary>
+    /// <summary>When set, each write ends at once with this outcome.</summary>
     public WriteOutcome? Always { get; set; }
 
     public List<byte[]> Writes { get; } = [];
@@ -30,7 +30,7 @@ internal sealed class ScriptedPeer
         }
     };
 
-    /// <summary>The write under way ends; what waited begins meanwhile.</summary>
+    /// <summary>Ends the current write; the next one begins.</summary>
     public void End(WriteOutcome outcome)
     {
         TaskCompletionSource<WriteOutcome> source;

@@ -11,7 +11,7 @@ public sealed class DeadlineTests
     private readonly FakeTimeProvider _clock = new();
 
     [Test]
-    public void None_never_passes_and_travels_as_nothing()
+    public void The_None_deadline_never_passes_and_is_not_sent()
     {
         Assert.That(Deadline.None.Exists, Is.False);
         Assert.That(Deadline.None.HasPassed, Is.False);
@@ -21,7 +21,7 @@ public sealed class DeadlineTests
     }
 
     [Test]
-    public void A_deadline_passes_at_its_time_and_not_a_tick_before()
+    public void A_deadline_passes_at_its_time_and_not_a_tick_earlier()
     {
         var deadline = Deadline.After(TimeSpan.FromSeconds(1), _clock);
         _clock.Advance(TimeSpan.FromSeconds(1) - TimeSpan.FromTicks(1));
@@ -36,18 +36,18 @@ public sealed class DeadlineTests
     }
 
     [Test]
-    public void What_is_left_travels_in_milliseconds_rounded_up()
+    public void The_remaining_time_is_sent_in_milliseconds_rounded_up()
     {
         var deadline = Deadline.After(TimeSpan.FromMilliseconds(10), _clock);
         Assert.That(deadline.RemainingMilliseconds, Is.EqualTo(10));
         _clock.Advance(TimeSpan.FromTicks(1));
         Assert.That(deadline.RemainingMilliseconds, Is.EqualTo(10));
         _clock.Advance(TimeSpan.FromMilliseconds(9));
-        Assert.That(deadline.RemainingMilliseconds, Is.EqualTo(1), "what has not passed is never sent as 0");
+        Assert.That(deadline.RemainingMilliseconds, Is.EqualTo(1), "a deadline that has not passed is never sent as 0");
     }
 
     [Test]
-    public void Every_whole_number_of_milliseconds_up_to_a_day_arrives_as_it_left() =>
+    public void A_whole_number_of_milliseconds_up_to_a_day_arrives_unchanged() =>
         Check.One(TopicGenerators.Seeded.WithMaxTest(2000), Prop.ForAll(
             Gen.Choose(1, 86_400_000).ToArbitrary(),
             Gen.Choose(0, 10_000_000).ToArbitrary(),
@@ -59,11 +59,11 @@ public sealed class DeadlineTests
             }));
 
     [Test]
-    public void A_negative_rest_from_a_wire_has_passed() =>
+    public void A_negative_remaining_time_from_a_wire_has_passed() =>
         Assert.That(Deadline.After(TimeSpan.FromMilliseconds(-1), _clock).HasPassed, Is.True);
 
     [TestCaseSource(nameof(LongTimes))]
-    public void A_very_long_rest_from_a_wire_has_not_passed(TimeSpan rest)
+    public void A_very_long_remaining_time_from_a_wire_has_not_passed(TimeSpan rest)
     {
         _clock.Advance(TimeSpan.FromDays(100));
         foreach (var clock in new[] { _clock, TimeProvider.System })

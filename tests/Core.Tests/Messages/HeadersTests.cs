@@ -5,7 +5,7 @@ namespace ServiceMesh.Core.Tests;
 public sealed class HeadersTests
 {
     [Test]
-    public void Names_ignore_case_and_the_later_value_stays()
+    public void Names_ignore_case_and_a_later_value_replaces_an_earlier_one()
     {
         var headers = Headers.Of(("Tenant", "a"), ("other", "x"), ("TENANT", "b"));
         Assert.That(headers.Count, Is.EqualTo(2));
@@ -32,7 +32,7 @@ public sealed class HeadersTests
     }
 
     [Test]
-    public void Without_takes_out_one_and_keeps_the_rest_in_order()
+    public void Without_removes_one_header_and_keeps_the_rest_in_order()
     {
         var headers = Headers.Of(("a", "1"), ("b", "2"), ("c", "3")).Without("B");
         Assert.That(headers.Select(h => h.Key), Is.EqualTo(new[] { "a", "c" }));
@@ -43,10 +43,12 @@ public sealed class HeadersTests
     [TestCase("a:b")]
     [TestCase("ä")]
     [TestCase("a\n")]
-    public void A_name_outside_the_grammar_is_refused_by_name(string name) =>
+    public void An_invalid_name_is_refused_by_name(string name) =>
         Assert.That(
             () => Headers.Empty.With(name, "x"),
-            Throws.ArgumentException.With.Message.Contains($"'{name}' is not a header name").And.Message.Contains("1 to 64 letters, digits, '-', '_' or '.'"));
+            Throws.ArgumentException
+                .With.Message.Contains($"'{name}' is not a header name")
+                .And.Message.Contains("1 to 64 letters, digits, '-', '_' or '.'"));
 
     [Test]
     public void A_name_has_at_most_64_characters()
@@ -72,16 +74,18 @@ public sealed class HeadersTests
         Assert.That(Headers.Empty.With("a", value)["a"], Is.EqualTo(value));
 
     [Test]
-    public void A_message_carries_64_headers_and_no_more()
+    public void A_message_carries_at_most_64_headers()
     {
         var headers = Enumerable.Range(0, 64).Aggregate(Headers.Empty, (all, i) => all.With($"h{i}", "x"));
         Assert.That(headers.Count, Is.EqualTo(Headers.MaxCount));
-        Assert.That(headers.With("H63", "y")["h63"], Is.EqualTo("y"), "changing one of them is no new one");
-        Assert.That(() => headers.With("h64", "x"), Throws.ArgumentException.With.Message.Contains("at most 64 headers").And.Message.Contains("65"));
+        Assert.That(headers.With("H63", "y")["h63"], Is.EqualTo("y"), "changing a header does not add one");
+        Assert.That(
+            () => headers.With("h64", "x"),
+            Throws.ArgumentException.With.Message.Contains("at most 64 headers").And.Message.Contains("65"));
     }
 
     [Test]
-    public void All_names_and_values_have_8192_characters_together_and_no_more()
+    public void Names_and_values_have_at_most_8192_characters_together()
     {
         var headers = Headers.Empty.With("name", new string('v', 8188));
         Assert.That(() => headers.With("name", new string('v', 8189)), Throws.ArgumentException.With.Message.Contains("8192 characters"));
@@ -90,7 +94,7 @@ public sealed class HeadersTests
     }
 
     [Test]
-    public void What_the_bus_adds_does_not_count_against_the_limits_of_the_application()
+    public void Headers_of_the_bus_do_not_count_against_the_limits()
     {
         var full = Enumerable.Range(0, 64).Aggregate(Headers.Empty, (all, i) => all.With($"h{i}", "x"));
         Assert.That(full.WithTrusted("traceparent", "t").Count, Is.EqualTo(65));

@@ -21,7 +21,7 @@ public sealed class ReplyFailureTests
     ];
 
     [TestCaseSource(nameof(Kinds))]
-    public void Each_status_is_of_one_kind_and_throws_its_exception(StatusCode status, bool notProcessed, FailureKind kind)
+    public void Each_status_has_a_kind_and_an_exception(StatusCode status, bool notProcessed, FailureKind kind)
     {
         var failure = new ReplyFailure(status, "a.b", "It went wrong.", notProcessed);
         Assert.That(failure.Kind, Is.EqualTo(kind));
@@ -38,11 +38,11 @@ public sealed class ReplyFailureTests
     }
 
     [Test]
-    public void Every_named_failing_status_is_in_the_table_above() =>
+    public void Every_named_failing_status_is_in_the_table() =>
         Assert.That(s_kinds.Select(k => k.Status), Is.SupersetOf(Enum.GetValues<StatusCode>().Where(s => s.IsFailure)));
 
     [Test]
-    public void Only_what_was_refused_for_now_and_not_processed_is_retryable()
+    public void Only_temporary_refusals_that_were_not_processed_are_retryable()
     {
         var retryable =
             from status in Enum.GetValues<StatusCode>()
@@ -53,7 +53,7 @@ public sealed class ReplyFailureTests
     }
 
     [Test]
-    public void The_exception_says_step_status_and_message_and_keeps_the_cause()
+    public void The_exception_names_step_status_and_message_and_keeps_the_cause()
     {
         var cause = new InvalidOperationException("the cause");
         var exception = new ReplyFailure(StatusCode.HandlerFailed, "weather.fetch", "It threw.") { Exception = cause }.ToException();
@@ -72,7 +72,7 @@ public sealed class ReplyFailureTests
     [TestCase(299)]
     [TestCase(600)]
     [TestCase(0)]
-    public void A_handler_cannot_throw_a_status_that_is_no_failure(int status) =>
+    public void A_handler_cannot_throw_a_status_that_is_not_a_failure(int status) =>
         Assert.That(() => new ReplyException((StatusCode)status, "no"), Throws.TypeOf<ArgumentOutOfRangeException>());
 
     [TestCase(300)]

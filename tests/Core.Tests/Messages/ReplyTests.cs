@@ -5,7 +5,7 @@ namespace ServiceMesh.Core.Tests;
 public sealed class ReplyTests
 {
     [Test]
-    public void A_success_gives_its_value()
+    public void A_successful_reply_returns_its_value()
     {
         var reply = Reply<int>.Success(7, Headers.Of(("a", "1")), (StatusCode)201);
         Assert.That(reply.GetValueOrThrow(), Is.EqualTo(7));
@@ -26,7 +26,7 @@ public sealed class ReplyTests
     }
 
     [Test]
-    public void A_reply_of_no_handler_names_the_topic_and_gives_advice()
+    public void A_NoHandler_reply_names_the_topic_and_gives_advice()
     {
         var reply = ReplyMessage.NoHandler(Topic.Parse("weather.fetch"));
         Assert.That(reply.Status, Is.EqualTo(StatusCode.NotFound));
@@ -35,7 +35,7 @@ public sealed class ReplyTests
     }
 
     [Test]
-    public void A_failure_is_reported_by_the_caller_exactly_when_no_handler_can_know_of_it()
+    public void The_caller_reports_exactly_the_failures_that_no_handler_can_know()
     {
         var byCaller =
             from status in Enum.GetValues<StatusCode>().Where(s => s.IsFailure)
@@ -53,7 +53,7 @@ public sealed class ReplyTests
     }
 
     [Test]
-    public void A_message_id_is_the_node_and_a_number_or_a_foreign_text()
+    public void A_message_id_is_a_node_and_a_number_or_a_foreign_text()
     {
         Assert.That(new MessageId("node", 12).ToString(), Is.EqualTo("node.12"));
         Assert.That(new MessageId("foreign-id", -1).ToString(), Is.EqualTo("foreign-id"));
@@ -62,14 +62,16 @@ public sealed class ReplyTests
     [TestCase(0, false)]
     [TestCase(1, true)]
     [TestCase(null, true)]
-    public void A_signal_was_received_unless_nobody_is_known_to_have_it(int? receivers, bool received) =>
+    public void A_signal_was_received_unless_the_receiver_count_is_zero(int? receivers, bool received) =>
         Assert.That(new SignalResult(receivers).WasReceived, Is.EqualTo(received));
 
     [Test]
     public void A_reply_prints_its_status_and_its_value_or_its_failure()
     {
         Assert.That($"{Reply.Succeeded(7)}", Is.EqualTo("200 Ok: 7"));
-        Assert.That($"{Reply.Failed<int>(StatusCode.Unavailable, "weather.fetch", "The node is down.")}", Is.EqualTo("503 Unavailable at 'weather.fetch': The node is down."));
+        Assert.That(
+            $"{Reply.Failed<int>(StatusCode.Unavailable, "weather.fetch", "The node is down.")}",
+            Is.EqualTo("503 Unavailable at 'weather.fetch': The node is down."));
     }
 
     [Test]

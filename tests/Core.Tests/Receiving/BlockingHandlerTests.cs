@@ -2,11 +2,11 @@ using NUnit.Framework;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>Handlers that keep their thread and never look at their token: time passes for them too.</summary>
+/// <summary>Handlers that block their thread and ignore their token: timeouts and deadlines still apply to them.</summary>
 public class BlockingHandlerTests
 {
     [Test]
-    public async Task One_that_returns_after_its_timeout_is_499_and_its_value_is_not_sent()
+    public async Task A_handler_that_returns_after_its_timeout_is_499_and_its_value_is_not_sent()
     {
         await using var node = new BareNode();
         var subscription = node.OnRequest<string, string>("a.b", (_, _) =>
@@ -22,7 +22,7 @@ public class BlockingHandlerTests
     }
 
     [Test]
-    public async Task One_that_throws_after_the_callers_deadline_leaves_the_report_to_the_caller()
+    public async Task A_handler_that_throws_after_the_callers_deadline_does_not_report()
     {
         await using var node = new BareNode();
         var subscription = node.OnRequest<string, string>("a.b", (_, _) =>

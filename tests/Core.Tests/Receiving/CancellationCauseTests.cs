@@ -19,11 +19,11 @@ public sealed class CancellationCauseTests
         Assert.That(reply.Status, Is.EqualTo(StatusCode.HandlerTimeout));
         Assert.That(reply.NotProcessed, Is.False);
         Assert.That(reply.Error, Does.Contain("'a.b'").And.Contains("00:00:01"));
-        Assert.That((await node.ReportsAsync()).Select(r => r.Status), Is.EqualTo(new[] { 499 }), "the handler's node knows it best");
+        Assert.That((await node.ReportsAsync()).Select(r => r.Status), Is.EqualTo(new[] { 499 }), "the handler's node reports it");
     }
 
     [Test]
-    public async Task When_the_callers_deadline_passes_first_it_is_408_and_the_callers_to_report()
+    public async Task A_callers_deadline_that_passes_first_is_408_and_the_caller_reports_it()
     {
         await using var node = new BareNode();
         var (running, entered) = Start(node, new() { Timeout = 5 * s_second }, deadline: s_second);
@@ -36,7 +36,7 @@ public sealed class CancellationCauseTests
     }
 
     [Test]
-    public async Task When_the_caller_is_gone_it_is_408_at_once()
+    public async Task A_request_whose_caller_has_left_is_408_at_once()
     {
         await using var node = new BareNode();
         using var caller = new CancellationTokenSource();
@@ -49,7 +49,7 @@ public sealed class CancellationCauseTests
     }
 
     [Test]
-    public async Task When_the_node_stops_waiting_it_is_503()
+    public async Task A_handler_that_a_stopping_node_cancels_is_503()
     {
         await using var node = new BareNode();
         var (running, entered) = Start(node, new(), deadline: s_second);
@@ -62,12 +62,13 @@ public sealed class CancellationCauseTests
     }
 
     [Test]
-    public async Task The_first_cause_counts_also_when_another_follows()
+    public async Task The_first_of_several_causes_decides()
     {
         await using var node = new BareNode();
         using var caller = new CancellationTokenSource();
         var clock = node.Clock;
-        using var cancellation = new HandlerCancellation(s_second, HandlerCancellation.Cause.HandlerTimeout, clock, caller.Token, node.State.Stopping);
+        using var cancellation = new HandlerCancellation(
+            s_second, HandlerCancellation.Cause.HandlerTimeout, clock, caller.Token, node.State.Stopping);
         clock.Advance(s_second);
         await caller.CancelAsync();
         await node.State.CancelHandlersAsync();
@@ -77,7 +78,7 @@ public sealed class CancellationCauseTests
 
     [TestCase(true)]
     [TestCase(false)]
-    public async Task Who_gives_up_in_the_queue_was_not_processed_and_leaves_no_place_taken(bool callerLeaves)
+    public async Task A_request_that_ends_in_the_queue_is_not_processed_and_frees_its_place(bool callerLeaves)
     {
         await using var node = new BareNode();
         var release = Failsafe.Signal();

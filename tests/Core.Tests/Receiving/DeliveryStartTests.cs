@@ -3,13 +3,13 @@ using NUnit.Framework;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>Whether an accepted message still reaches its handler, and that its place is given back once in any case.</summary>
+/// <summary>Whether an accepted message still reaches its handler. Its place is released exactly once in every case.</summary>
 public sealed class DeliveryStartTests
 {
     private static readonly TimeSpan s_second = TimeSpan.FromSeconds(1);
 
     [Test]
-    public async Task A_deadline_that_passes_before_the_run_keeps_the_handler_from_starting()
+    public async Task A_handler_does_not_start_after_the_deadline_of_its_request()
     {
         await using var node = new BareNode();
         var (subscription, calls) = Counted(node);
@@ -24,7 +24,7 @@ public sealed class DeliveryStartTests
     }
 
     [Test]
-    public async Task A_caller_that_left_before_the_run_keeps_the_handler_from_starting()
+    public async Task A_handler_does_not_start_after_its_caller_has_left()
     {
         await using var node = new BareNode();
         var (subscription, calls) = Counted(node);
@@ -50,7 +50,7 @@ public sealed class DeliveryStartTests
 
     [TestCase(1, 5, StatusCode.DeadlinePassed)]
     [TestCase(5, 1, StatusCode.HandlerTimeout)]
-    public async Task A_step_that_takes_all_the_time_keeps_the_handler_from_starting(int deadline, int timeout, StatusCode expected)
+    public async Task A_handler_does_not_start_when_middleware_has_used_up_its_time(int deadline, int timeout, StatusCode expected)
     {
         var slow = new Step();
         await using var node = new BareNode(middleware: slow);
@@ -59,7 +59,7 @@ public sealed class DeliveryStartTests
         var running = subscription.Offer(node.Request("a.b", deadline: deadline * s_second)).RunAsync();
         node.Clock.Advance(s_second);
         var reply = await running.Soon();
-        Assert.That((reply.Status, reply.NotProcessed), Is.EqualTo((expected, true)), "the handler will not be called any longer");
+        Assert.That((reply.Status, reply.NotProcessed), Is.EqualTo((expected, true)), "the handler will not be called");
 
         slow.Release();
         await subscription.Gate.CloseAsync().Soon();
@@ -67,7 +67,7 @@ public sealed class DeliveryStartTests
     }
 
     [Test]
-    public async Task A_step_that_calls_on_twice_does_not_make_a_handler_that_ran_unprocessed()
+    public async Task A_request_counts_as_processed_when_middleware_calls_next_twice()
     {
         await using var node = new BareNode(middleware: new Twice());
         var subscription = node.OnRequest<string, string>("a.b", (_, _) =>
@@ -103,7 +103,7 @@ public sealed class DeliveryStartTests
     }
 
     [Test]
-    public async Task A_class_whose_container_is_disposed_is_a_refusal_and_not_a_failed_handler()
+    public async Task A_handler_class_whose_container_is_disposed_is_refused_as_not_processed()
     {
         await using var node = new BareNode(services: services => services.AddScoped<Counting>());
         var subscription = node.OnClass<Counting>(new RequestTopic<string, string>("a.b"));
@@ -118,7 +118,7 @@ public sealed class DeliveryStartTests
     }
 
     [Test]
-    public async Task A_class_that_runs_goes_on_when_the_container_is_disposed()
+    public async Task A_running_handler_class_continues_when_the_container_is_disposed()
     {
         var (entered, release) = (Failsafe.Signal(), Failsafe.Signal());
         await using var node = new BareNode(services: services => services.AddScoped(_ => new Holding(entered, release)));
@@ -132,7 +132,7 @@ public sealed class DeliveryStartTests
     }
 
     [Test]
-    public async Task The_services_of_a_handler_that_has_ended_are_gone()
+    public async Task The_scope_of_a_handler_that_has_ended_is_disposed()
     {
         await using var node = new BareNode();
         HandlerContext? kept = null;
@@ -148,7 +148,7 @@ public sealed class DeliveryStartTests
     }
 
     [Test]
-    public async Task Each_place_is_given_back_once_however_runs_withdrawals_and_departures_race()
+    public async Task Each_place_is_released_once_when_runs_withdrawals_and_departures_race()
     {
         await using var node = new BareNode();
         var subscription = node.OnRequest<string, string>("a.b", async (_, _) =>

@@ -7,7 +7,7 @@ namespace ServiceMesh.Core.Tests;
 public sealed class DeliveryTests
 {
     [Test]
-    public async Task What_a_handler_throws_becomes_500_with_type_and_message_and_one_report_with_the_exception()
+    public async Task An_exception_of_a_handler_is_500_with_its_type_and_message_and_one_report()
     {
         await using var node = new BareNode();
         var subscription = node.OnRequest<string, string>("a.b", (_, _) => throw new InvalidOperationException("out of luck"));
@@ -24,7 +24,7 @@ public sealed class DeliveryTests
     }
 
     [Test]
-    public async Task A_reply_exception_answers_with_its_status_and_sentence()
+    public async Task A_reply_exception_answers_with_its_status_and_message()
     {
         await using var node = new BareNode();
         var subscription = node.OnRequest<string, string>("a.b", (_, _) =>
@@ -35,7 +35,7 @@ public sealed class DeliveryTests
     }
 
     [Test]
-    public async Task A_cancellation_that_is_not_the_contexts_is_a_failure_of_the_handler()
+    public async Task A_handler_that_throws_its_own_cancellation_has_failed()
     {
         await using var node = new BareNode();
         var subscription = node.OnRequest<string, string>("a.b", (_, _) => throw new OperationCanceledException());
@@ -64,7 +64,7 @@ public sealed class DeliveryTests
     }
 
     [Test]
-    public async Task A_content_type_that_nobody_reads_is_400_and_names_those_that_are_read()
+    public async Task A_content_type_without_a_serializer_is_400_and_names_the_known_ones()
     {
         await using var node = new BareNode();
         var subscription = node.OnRequest<int, int>("a.b", (input, _) => Task.FromResult(input));
@@ -78,7 +78,10 @@ public sealed class DeliveryTests
     {
         await using var node = new BareNode(o => o.Request.MaxBodyBytes = 10);
         var subscription = node.OnRequest<int, string>("a.b", (size, _) => Task.FromResult(new string('x', size)));
-        Assert.That((await subscription.Offer(node.Request("a.b", 8)).RunAsync().Soon()).Status, Is.EqualTo(StatusCode.Ok), "with its quotes it has 10 bytes");
+        Assert.That(
+            (await subscription.Offer(node.Request("a.b", 8)).RunAsync().Soon()).Status,
+            Is.EqualTo(StatusCode.Ok),
+            "the body has 10 bytes with its quotes");
         var reply = await subscription.Offer(node.Request("a.b", 9)).RunAsync().Soon();
         Assert.That(reply.Status, Is.EqualTo(StatusCode.BodyTooLarge));
         Assert.That(reply.NotProcessed, Is.False);
@@ -95,7 +98,7 @@ public sealed class DeliveryTests
     }
 
     [Test]
-    public async Task A_handler_that_returns_no_task_fails_like_one_that_throws()
+    public async Task A_handler_that_returns_null_instead_of_a_task_fails_like_one_that_throws()
     {
         await using var node = new BareNode();
         var subscription = node.OnRequest<int, int>("a.b", (_, _) => null!);
@@ -103,7 +106,7 @@ public sealed class DeliveryTests
     }
 
     [Test]
-    public async Task A_failed_signal_is_reported_by_the_node_that_failed_whatever_the_status()
+    public async Task A_failed_signal_is_reported_by_its_handlers_node_for_every_status()
     {
         await using var node = new BareNode();
         var statuses = new Queue<StatusCode>([StatusCode.Unavailable, StatusCode.DeadlinePassed, (StatusCode)422]);
@@ -123,7 +126,7 @@ public sealed class DeliveryTests
     }
 
     [Test]
-    public async Task A_signal_that_gives_up_in_the_queue_is_lost_with_log_and_report()
+    public async Task A_signal_that_ends_in_the_queue_is_lost_with_a_log_line_and_a_report()
     {
         await using var node = new BareNode();
         var release = Failsafe.Signal();

@@ -24,7 +24,7 @@ public sealed class HandlerContextTests
     }
 
     [Test]
-    public async Task Remaining_is_what_is_left_of_the_deadline_or_of_the_handlers_timeout_whichever_is_less()
+    public async Task Remaining_is_the_lesser_of_the_deadline_and_the_handlers_timeout()
     {
         await using var node = new BareNode();
         var left = new List<TimeSpan>();
@@ -47,7 +47,7 @@ public sealed class HandlerContextTests
     }
 
     [Test]
-    public async Task Within_gives_a_request_what_is_left_and_at_least_a_millisecond()
+    public async Task Within_gives_a_request_the_remaining_time_and_at_least_a_millisecond()
     {
         await using var node = new BareNode();
         var timeouts = new List<TimeSpan?>();
@@ -64,7 +64,7 @@ public sealed class HandlerContextTests
     }
 
     [Test]
-    public async Task A_status_of_its_own_and_headers_travel_with_the_value()
+    public async Task A_status_and_headers_set_by_the_handler_travel_with_the_value()
     {
         await using var node = new BareNode();
         var subscription = node.OnRequest<string, string>("a", (_, context) =>
@@ -92,11 +92,11 @@ public sealed class HandlerContextTests
             return Task.FromResult("");
         });
         await subscription.Offer(node.Request("a")).RunAsync().Soon();
-        Assert.That(kept!.CancellationToken.IsCancellationRequested, Is.True, "there is nothing left to do for it");
+        Assert.That(kept!.CancellationToken.IsCancellationRequested, Is.True, "the request has ended");
     }
 
     [Test]
-    public async Task Many_threads_that_ask_for_the_token_at_once_get_the_same()
+    public async Task Threads_that_read_the_token_at_once_get_the_same_token()
     {
         await using var node = new BareNode();
         for (var round = 0; round < 100; round++)

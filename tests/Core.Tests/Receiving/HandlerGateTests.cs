@@ -5,7 +5,7 @@ namespace ServiceMesh.Core.Tests;
 public sealed class HandlerGateTests
 {
     [Test]
-    public void So_many_run_so_many_wait_and_the_rest_is_refused()
+    public void Messages_run_wait_or_are_refused_by_the_limits()
     {
         var gate = new HandlerGate(maxConcurrency: 2, maxQueued: 1);
         Assert.That(gate.TryEnter(out _)!.Turn.IsCompleted, Is.True);
@@ -31,7 +31,7 @@ public sealed class HandlerGateTests
     }
 
     [Test]
-    public void Those_who_wait_are_called_in_order_of_arrival()
+    public void Waiting_messages_are_called_in_order_of_arrival()
     {
         var gate = new HandlerGate(1, 10);
         gate.TryEnter(out _);
@@ -40,12 +40,12 @@ public sealed class HandlerGateTests
         {
             gate.Leave();
             Assert.That(waiting.Select(w => w.Turn.IsCompleted), Is.EqualTo(waiting.Select((_, at) => at <= i)));
-            Assert.That(gate.Running, Is.EqualTo(1), "the place passes on");
+            Assert.That(gate.Running, Is.EqualTo(1), "the next message has taken the place");
         }
     }
 
     [Test]
-    public void Who_gives_up_waiting_makes_room_and_is_skipped()
+    public void A_message_that_stops_waiting_frees_its_place_and_is_skipped()
     {
         var gate = new HandlerGate(1, 2);
         gate.TryEnter(out _);
@@ -61,7 +61,7 @@ public sealed class HandlerGateTests
     }
 
     [Test]
-    public void Who_has_been_called_cannot_give_up_any_more()
+    public void A_message_that_was_called_can_no_longer_stop_waiting()
     {
         var gate = new HandlerGate(1, 1);
         var running = gate.TryEnter(out _)!;
@@ -73,7 +73,7 @@ public sealed class HandlerGateTests
     }
 
     [Test]
-    public async Task A_closed_gate_admits_nobody_and_waits_for_the_last_who_runs_or_waits()
+    public async Task A_closed_gate_admits_no_message_and_waits_until_it_is_empty()
     {
         var gate = new HandlerGate(1, 2);
         gate.TryEnter(out _);
@@ -102,7 +102,7 @@ public sealed class HandlerGateTests
     [TestCase(1, 5)]
     [TestCase(3, 4)]
     [TestCase(8, 100)]
-    public async Task Under_traffic_never_more_than_the_limit_run_and_everybody_is_accounted_for(int maxConcurrency, int maxQueued)
+    public async Task The_limits_hold_under_concurrent_traffic_and_every_message_is_counted(int maxConcurrency, int maxQueued)
     {
         var gate = new HandlerGate(maxConcurrency, maxQueued);
         var (running, most, ran, refused, abandoned) = (0, 0, 0, 0, 0);

@@ -7,7 +7,7 @@ namespace ServiceMesh.Core.Tests;
 public sealed class HandlerMiddlewareTests
 {
     [Test]
-    public async Task Steps_run_in_the_order_of_adding_around_the_handler()
+    public async Task Middleware_runs_around_the_handler_in_the_order_of_registration()
     {
         var trail = new List<string>();
         await using var node = new BareNode(middleware: [new Tracing("outer", trail), new Tracing("inner", trail)]);
@@ -21,7 +21,7 @@ public sealed class HandlerMiddlewareTests
     }
 
     [Test]
-    public async Task A_step_may_answer_itself_and_nothing_behind_it_runs()
+    public async Task Middleware_may_answer_without_calling_next()
     {
         var trail = new List<string>();
         await using var node = new BareNode(middleware: [new Tracing("outer", trail), new Refusing(), new Tracing("inner", trail)]);
@@ -29,11 +29,11 @@ public sealed class HandlerMiddlewareTests
         var reply = await subscription.Offer(node.Request("a")).RunAsync().Soon();
         Assert.That((reply.Status, reply.NotProcessed), Is.EqualTo((StatusCode.Forbidden, true)));
         Assert.That(trail, Is.EqualTo(new[] { "outer in", "outer out 403" }));
-        Assert.That((await node.ReportsAsync()).Single().Status, Is.EqualTo(403), "reported by the node that refused");
+        Assert.That((await node.ReportsAsync()).Single().Status, Is.EqualTo(403), "the node that refused reports it");
     }
 
     [Test]
-    public async Task What_a_handler_throws_passes_through_the_steps_before_it_becomes_a_status()
+    public async Task An_exception_of_the_handler_passes_through_middleware_as_an_exception()
     {
         var trail = new List<string>();
         await using var node = new BareNode(middleware: [new Tracing("outer", trail)]);
@@ -44,7 +44,7 @@ public sealed class HandlerMiddlewareTests
     }
 
     [Test]
-    public async Task A_body_that_does_not_decode_is_seen_by_the_steps_as_a_reply()
+    public async Task Middleware_sees_a_reply_for_a_body_that_does_not_decode()
     {
         var trail = new List<string>();
         await using var node = new BareNode(middleware: [new Tracing("outer", trail)]);
@@ -54,7 +54,7 @@ public sealed class HandlerMiddlewareTests
     }
 
     [Test]
-    public async Task A_step_that_throws_or_returns_nothing_fails_the_message_and_gives_its_place_back()
+    public async Task Middleware_that_throws_or_returns_null_fails_the_message()
     {
         foreach (var step in new IHandlerMiddleware[] { new Broken(throws: true), new Broken(throws: false) })
         {
@@ -66,7 +66,7 @@ public sealed class HandlerMiddlewareTests
     }
 
     [Test]
-    public async Task Steps_of_a_bus_are_resolved_once_from_the_container()
+    public async Task Middleware_is_resolved_once_from_the_container()
     {
         await using var node = await TestNode.StartAsync(
             bus => bus.AddInMemoryTransport()

@@ -5,13 +5,13 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>What a node survives: exceptions that cannot be read, that are huge, and a logger that throws.</summary>
+/// <summary>A node survives exceptions that cannot be read or are huge, and a logger that throws.</summary>
 public class HostileExceptionTests
 {
     private static readonly RequestTopic<string, string> s_ask = new("hostile.ask");
 
     [Test]
-    public async Task An_exception_whose_message_throws_is_500_and_the_node_serves_on()
+    public async Task An_exception_whose_message_throws_is_500_and_the_node_keeps_serving()
     {
         await using var node = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport().AddHandler(s_ask, (input, _) =>
             input == "bad" ? throw new Unreadable() : input));
@@ -36,11 +36,11 @@ public class HostileExceptionTests
     }
 
     [Test]
-    public async Task A_logger_that_throws_costs_one_reply_and_not_the_process()
+    public async Task A_logger_that_throws_fails_one_request_and_not_the_process()
     {
         await using var node = await TestNode.StartAsync(
             mesh => mesh.AddInMemoryTransport().AddHandler(s_ask, (_, _) => throw new InvalidOperationException()),
-            [("NodeName", "hostile")], // without a section the start would warn, and throw
+            [("NodeName", "hostile")], // without a section the start would log a warning, and the logger throws
             services => services.AddLogging(logging => logging.AddProvider(new Thrower())));
 
         var reply = await node.Bus.TryRequestAsync(s_ask, "x");
@@ -63,7 +63,8 @@ public class HostileExceptionTests
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
             if (logLevel == LogLevel.Warning)
             {

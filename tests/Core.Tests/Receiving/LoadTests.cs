@@ -5,7 +5,7 @@ namespace ServiceMesh.Core.Tests;
 public sealed class LoadTests
 {
     [Test]
-    public void A_handler_is_idle_at_0_and_full_at_1_and_a_queue_is_more()
+    public void The_load_of_a_handler_is_0_when_idle_1_when_full_and_more_with_a_queue()
     {
         var gate = new HandlerGate(maxConcurrency: 2, maxQueued: 3);
         var loads = new List<double> { gate.Load };

@@ -5,7 +5,7 @@ namespace ServiceMesh.Core.Tests;
 public sealed class OfferTests
 {
     [Test]
-    public async Task A_body_of_exactly_the_limit_is_taken_and_one_byte_more_is_413()
+    public async Task A_body_of_exactly_the_limit_is_accepted_and_one_byte_more_is_413()
     {
         await using var node = new BareNode(o => o.Request.MaxBodyBytes = 10);
         var subscription = node.OnSignal("a");
@@ -60,7 +60,7 @@ public sealed class OfferTests
     }
 
     [Test]
-    public async Task An_ordered_handler_has_one_message_at_a_time_whatever_the_default()
+    public async Task An_ordered_handler_runs_one_message_at_a_time_whatever_the_default()
     {
         await using var node = new BareNode(o => o.Handler.MaxConcurrency = 100);
         var subscription = node.OnSignalWith("a", new() { Ordered = true });
@@ -70,7 +70,7 @@ public sealed class OfferTests
     }
 
     [Test]
-    public async Task What_a_handler_says_wins_over_the_configured_limits()
+    public async Task Options_of_a_handler_replace_the_configured_limits()
     {
         await using var node = new BareNode(o =>
         {
@@ -78,11 +78,13 @@ public sealed class OfferTests
         });
         var subscription = node.OnSignalWith("a", new() { MaxConcurrency = 2, MaxQueued = 1, Timeout = TimeSpan.FromSeconds(9) });
         Assert.That(subscription.Timeout, Is.EqualTo(TimeSpan.FromSeconds(9)));
-        Assert.That(Enumerable.Range(0, 4).Select(_ => subscription.Offer(node.Signal("a")).IsAccepted), Is.EqualTo(new[] { true, true, true, false }));
+        Assert.That(
+            Enumerable.Range(0, 4).Select(_ => subscription.Offer(node.Signal("a")).IsAccepted),
+            Is.EqualTo(new[] { true, true, true, false }));
     }
 
     [Test]
-    public async Task A_signal_that_nobody_takes_is_counted_logged_and_reported()
+    public async Task A_signal_that_every_member_refuses_is_counted_logged_and_reported()
     {
         await using var node = new BareNode();
         var subscription = node.OnSignal("a.*", "g");

@@ -3,11 +3,11 @@ using NUnit.Framework;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>Handlers that do not look at their token.</summary>
+/// <summary>Handlers that ignore their token.</summary>
 public sealed class OverrunTests
 {
     [Test]
-    public async Task The_reply_goes_out_and_the_place_stays_taken_until_the_handler_has_ended()
+    public async Task A_handler_beyond_its_timeout_keeps_its_place_until_it_has_ended()
     {
         await using var node = new BareNode();
         var release = Failsafe.Signal();
@@ -28,11 +28,12 @@ public sealed class OverrunTests
         node.Clock.Advance(TimeSpan.FromSeconds(2));
         release.SetResult();
         await empty.Soon();
-        await Failsafe.Until(() => node.Log.Has(LogLevel.Warning, "The handler of a.b for caller ended 00:00:02 after it had been given up"));
+        await Failsafe.Until(
+            () => node.Log.Has(LogLevel.Warning, "The handler of a.b for caller ended 00:00:02 after it had been given up"));
     }
 
     [Test]
-    public async Task The_services_of_its_scope_live_until_the_handler_has_ended()
+    public async Task The_scope_of_an_abandoned_handler_lives_until_the_handler_has_ended()
     {
         var disposed = Failsafe.Signal();
         await using var node = new BareNode(services: services => ScopedProbe.AddTo(services, disposed));
@@ -52,7 +53,7 @@ public sealed class OverrunTests
     }
 
     [Test]
-    public async Task One_that_throws_when_it_had_been_given_up_is_answered_and_reported_once()
+    public async Task An_abandoned_handler_that_throws_is_answered_and_reported_once()
     {
         await using var node = new BareNode();
         var release = Failsafe.Signal();

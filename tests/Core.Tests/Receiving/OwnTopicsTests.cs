@@ -4,19 +4,19 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>Where the bus's own messages and the application's meet.</summary>
+/// <summary>How the messages of the bus itself and those of the application affect each other.</summary>
 public class OwnTopicsTests
 {
     private static readonly RequestTopic<string, string> s_ask = new("own.ask");
 
     [Test]
-    public async Task A_star_stands_for_the_applications_topics_and_not_for_error_reports()
+    public async Task A_star_matches_topics_of_the_application_and_not_error_reports()
     {
         var heard = new List<Topic>();
         await using var node = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport()
             .AddHandler(new SignalPattern<System.Text.Json.JsonElement>("*"), (_, context) => heard.Add(context.Topic)));
 
-        await node.Bus.TryRequestAsync(s_ask, "nobody is there");
+        await node.Bus.TryRequestAsync(s_ask, "no handler");
         await node.Bus.SignalAsync(new SignalTopic<string>("own.news"), "x");
         await node.StopAsync();
 
@@ -26,16 +26,18 @@ public class OwnTopicsTests
     }
 
     [Test]
-    public async Task A_draining_node_still_says_who_it_is()
+    public async Task A_draining_node_still_answers_who_it_is()
     {
         var (entered, release) = (Failsafe.Signal(), Failsafe.Signal());
         var network = new InMemoryNetwork();
-        await using var draining = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport(network).AddHandler(s_ask, async (input, _) =>
-        {
-            entered.SetResult();
-            await release.Task;
-            return input;
-        }));
+        await using var draining = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport(network).AddHandler(
+            s_ask,
+            async (input, _) =>
+            {
+                entered.SetResult();
+                await release.Task;
+                return input;
+            }));
         await using var other = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport(network));
         var asked = other.Bus.RequestAsync(s_ask, "x");
         await entered.Task.Soon();
@@ -51,7 +53,7 @@ public class OwnTopicsTests
     }
 
     [Test]
-    public async Task A_group_that_misses_its_copy_of_a_request_is_a_loss_with_log_and_report()
+    public async Task A_group_that_refuses_its_copy_of_a_request_is_logged_and_reported()
     {
         var release = Failsafe.Signal();
         var entered = Failsafe.Signal();
@@ -81,7 +83,8 @@ public class OwnTopicsTests
     public async Task A_reply_larger_than_the_caller_accepts_is_413()
     {
         var network = new InMemoryNetwork();
-        await using var server = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport(network).AddHandler(s_ask, (_, _) => new string('x', 1000)));
+        await using var server = await TestNode.StartAsync(
+            mesh => mesh.AddInMemoryTransport(network).AddHandler(s_ask, (_, _) => new string('x', 1000)));
         await using var caller = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport(network), [("Request:MaxBodyBytes", "100")]);
 
         var reply = await caller.Bus.TryRequestAsync(s_ask, "x");

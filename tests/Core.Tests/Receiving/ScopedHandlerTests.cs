@@ -10,18 +10,18 @@ public sealed class ScopedHandlerTests
     private static readonly RequestTopic<bool, int[]> s_topic = new("scoped.probe");
 
     [Test]
-    public async Task Each_message_has_a_scope_of_its_own_which_the_whole_of_its_handling_shares()
+    public async Task Each_message_has_its_own_scope_for_all_of_its_handling()
     {
         await using var node = await StartAsync(Failsafe.Signal());
         var first = await node.Bus.RequestAsync(s_topic, false).Soon();
         var second = await node.Bus.RequestAsync(s_topic, false).Soon();
-        Assert.That(first[0], Is.EqualTo(first[1]), "injected and from the context");
+        Assert.That(first[0], Is.EqualTo(first[1]), "the injected service and the one from the context");
         Assert.That(second[0], Is.Not.EqualTo(first[0]));
     }
 
     [TestCase(false)]
     [TestCase(true)]
-    public async Task The_scope_is_disposed_when_the_handler_has_ended_also_when_it_failed(bool fails)
+    public async Task The_scope_is_disposed_after_the_handler_has_ended_or_failed(bool fails)
     {
         var disposed = Failsafe.Signal();
         await using var node = await StartAsync(disposed);
@@ -31,7 +31,7 @@ public sealed class ScopedHandlerTests
     }
 
     [Test]
-    public async Task A_service_that_fails_to_dispose_is_logged_and_the_answer_stands()
+    public async Task A_service_that_fails_to_dispose_is_logged_and_does_not_change_the_reply()
     {
         await using var node = await StartAsync(Failsafe.Signal(), new InvalidOperationException("cannot dispose"));
         Assert.That((await node.Bus.TryRequestAsync(s_topic, false).Soon()).IsSuccess, Is.True);
@@ -39,7 +39,7 @@ public sealed class ScopedHandlerTests
     }
 
     [Test]
-    public async Task A_handler_that_cannot_be_made_is_500_and_the_node_keeps_serving()
+    public async Task A_handler_that_cannot_be_created_is_500_and_the_node_keeps_serving()
     {
         await using var node = await TestNode.StartAsync(bus => bus
             .AddInMemoryTransport()
@@ -100,7 +100,9 @@ public sealed class ScopedHandlerTests
     internal sealed class Probing(ScopedProbe probe) : IRequestHandler<bool, int[]>
     {
         public Task<int[]> HandleAsync(bool request, HandlerContext context) =>
-            request ? throw new InvalidOperationException("asked to fail") : Task.FromResult<int[]>([probe.Number, ScopedProbe.From(context).Number]);
+            request
+                ? throw new InvalidOperationException("asked to fail")
+                : Task.FromResult<int[]>([probe.Number, ScopedProbe.From(context).Number]);
     }
 
     internal sealed class Both(TaskCompletionSource<string> heard) : IRequestHandler<int, string>, ISignalHandler<string>

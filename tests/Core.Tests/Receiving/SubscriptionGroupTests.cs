@@ -23,7 +23,7 @@ public sealed class SubscriptionGroupTests
     }
 
     [Test]
-    public async Task Members_take_turns_also_when_they_subscribed_with_different_patterns()
+    public async Task Members_with_different_patterns_take_turns_too()
     {
         await using var node = new BareNode();
         var table = new SubscriptionTable();
@@ -32,7 +32,7 @@ public sealed class SubscriptionGroupTests
         for (var i = 0; i < 3; i++)
         {
             var groups = table.Match(Topic.Parse("a.b")).Groups;
-            Assert.That(groups.Length, Is.EqualTo(1), "one copy for the group");
+            Assert.That(groups.Length, Is.EqualTo(1), "the group receives one copy");
             var delivery = groups[0].Offer(node.Signal("a.b"));
             seen.Add(delivery.Subscription);
             delivery.Withdraw();
@@ -42,7 +42,7 @@ public sealed class SubscriptionGroupTests
     }
 
     [Test]
-    public async Task A_member_that_is_full_is_passed_over()
+    public async Task A_full_member_is_skipped()
     {
         await using var node = new BareNode();
         var full = Busy(node);
@@ -58,7 +58,7 @@ public sealed class SubscriptionGroupTests
     }
 
     [Test]
-    public async Task When_all_refuse_overloaded_is_said_before_draining()
+    public async Task When_all_members_refuse_overloaded_takes_precedence_over_draining()
     {
         await using var node = new BareNode();
         var overloaded = Busy(node);

@@ -5,7 +5,7 @@ namespace ServiceMesh.Core.Tests;
 public sealed class SubscriptionTableConcurrencyTests
 {
     [Test]
-    public async Task Readers_never_miss_what_stays_while_others_come_and_go()
+    public async Task Readers_always_find_a_subscription_while_others_come_and_go()
     {
         await using var node = new BareNode();
         var table = new SubscriptionTable();
@@ -26,7 +26,7 @@ public sealed class SubscriptionTableConcurrencyTests
         }))];
         try
         {
-            // Until the readers have really read in between.
+            // Continues until the readers have read at the same time.
             for (var round = 0; round < 2000 || Volatile.Read(ref reads) < 10_000; round++)
             {
                 foreach (var one in passing)
@@ -50,7 +50,7 @@ public sealed class SubscriptionTableConcurrencyTests
     }
 
     [Test]
-    public async Task Writers_on_many_threads_lose_nothing()
+    public async Task Concurrent_writers_lose_no_subscription()
     {
         await using var node = new BareNode();
         var table = new SubscriptionTable();

@@ -7,7 +7,7 @@ namespace ServiceMesh.Core.Tests;
 public sealed class SubscriptionTableTests
 {
     [Test]
-    public async Task The_table_finds_what_a_naive_filter_finds_whatever_was_added_and_removed()
+    public async Task The_table_matches_a_simple_filter_after_any_additions_and_removals()
     {
         await using var node = new BareNode();
         // A step adds a pattern (in one of two groups or none) or removes the subscription at an index; then a topic is asked for.
@@ -29,7 +29,7 @@ public sealed class SubscriptionTableTests
                     var taken = expected[index % expected.Count];
                     expected.Remove(taken);
                     Assert.That(table.Remove(taken), Is.True);
-                    Assert.That(table.Remove(taken), Is.False, "taken out twice");
+                    Assert.That(table.Remove(taken), Is.False, "it cannot be removed twice");
                 }
                 else
                 {
@@ -45,7 +45,7 @@ public sealed class SubscriptionTableTests
     }
 
     [Test]
-    public async Task Many_added_at_once_are_found_like_the_same_added_one_by_one()
+    public async Task Subscriptions_added_together_match_like_those_added_one_by_one()
     {
         await using var node = new BareNode();
         Check.One(TopicGenerators.Seeded.WithMaxTest(200), Prop.ForAll(
@@ -59,7 +59,7 @@ public sealed class SubscriptionTableTests
     }
 
     [Test]
-    public async Task An_empty_table_is_empty_again_after_its_last_subscription_left()
+    public async Task A_table_is_empty_again_after_its_last_subscription_was_removed()
     {
         await using var node = new BareNode();
         var table = new SubscriptionTable();
@@ -74,7 +74,7 @@ public sealed class SubscriptionTableTests
     }
 
     [Test]
-    public async Task Removing_what_was_never_added_changes_nothing()
+    public async Task Removing_an_unknown_subscription_changes_nothing()
     {
         await using var node = new BareNode();
         var table = new SubscriptionTable();
@@ -102,7 +102,7 @@ public sealed class SubscriptionTableTests
     }
 
     [Test]
-    public async Task More_topics_than_are_remembered_are_still_answered_rightly()
+    public async Task Topics_beyond_the_size_of_the_cache_are_still_matched_correctly()
     {
         await using var node = new BareNode();
         var table = new SubscriptionTable();

@@ -4,17 +4,18 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>A scope that serves another call must be like a new one to it, and gone for the call before.</summary>
+/// <summary>A reused scope must behave like a new one for its next call, and must not be reachable from the call before.</summary>
 public sealed class CallScopeTests
 {
     private static readonly TimeSpan s_long = TimeSpan.FromHours(1);
 
     [Test]
-    public void A_scope_serves_the_next_call_of_its_thread()
+    public void A_scope_is_reused_by_the_next_call_on_its_thread()
     {
         var first = Begin(s_long);
         first.Dispose();
-        using var second = CallScope.Begin(TimeSpan.FromMinutes(7), new() { Headers = Headers.Of(("tenant", "t")) }, TimeProvider.System, servesAgain: true, default);
+        using var second = CallScope.Begin(
+            TimeSpan.FromMinutes(7), new() { Headers = Headers.Of(("tenant", "t")) }, TimeProvider.System, servesAgain: true, default);
         Assert.That(second, Is.SameAs(first));
         Assert.That(second.Token.IsCancellationRequested, Is.False);
         Assert.That(second.Timeout, Is.EqualTo(TimeSpan.FromMinutes(7)));
@@ -32,7 +33,7 @@ public sealed class CallScopeTests
     }
 
     [Test]
-    public void What_a_call_left_registered_hears_nothing_of_the_next_one()
+    public void A_registration_that_a_call_left_behind_does_not_fire_for_the_next_call()
     {
         using var caller = new CancellationTokenSource();
         var first = Begin(s_long);
@@ -56,11 +57,11 @@ public sealed class CallScopeTests
         Assert.That(second, Is.SameAs(first));
         caller.Cancel();
         Assert.That(second.IsCancellationRequested, Is.False);
-        Assert.That(() => second.GaveUp("step"), Throws.Nothing, "it was not this call's caller");
+        Assert.That(() => second.GaveUp("step"), Throws.Nothing, "the caller of this call has not cancelled");
     }
 
     [Test]
-    public void The_time_of_the_next_call_is_its_own()
+    public void The_next_call_of_a_scope_has_its_own_timeout()
     {
         Begin(s_long).Dispose();
         using var second = Begin(TimeSpan.FromMilliseconds(1));
@@ -68,7 +69,7 @@ public sealed class CallScopeTests
     }
 
     [Test]
-    public void A_scope_whose_caller_cancelled_serves_nobody_else()
+    public void A_scope_whose_caller_cancelled_is_not_reused()
     {
         using var caller = new CancellationTokenSource();
         var first = Begin(s_long, caller.Token);
@@ -80,7 +81,7 @@ public sealed class CallScopeTests
     }
 
     [Test]
-    public void A_scope_whose_time_was_up_serves_nobody_else()
+    public void A_scope_whose_time_was_up_is_not_reused()
     {
         var first = Begin(TimeSpan.FromMilliseconds(1));
         first.Token.WaitHandle.WaitOne();
@@ -91,7 +92,7 @@ public sealed class CallScopeTests
     }
 
     [Test]
-    public void A_scope_whose_token_may_have_been_kept_serves_nobody_else()
+    public void A_scope_whose_token_may_have_been_kept_is_not_reused()
     {
         var first = CallScope.Begin(s_long, null, TimeProvider.System, servesAgain: false, default);
         first.Dispose();
@@ -100,7 +101,7 @@ public sealed class CallScopeTests
     }
 
     [Test]
-    public void A_scope_with_a_timer_of_another_clock_serves_nobody_else()
+    public void A_scope_with_a_timer_of_another_clock_is_not_reused()
     {
         var clock = new FakeTimeProvider();
         var first = CallScope.Begin(s_long, null, clock, servesAgain: true, default);
@@ -111,9 +112,9 @@ public sealed class CallScopeTests
         Assert.That(second.IsCancellationRequested, Is.True);
     }
 
-    // Callers that cancel just when their call has ended, and timers that fire just then, on as many threads as there are.
+    // On every processor, callers cancel and timers fire just when their call ends.
     [Test]
-    public void A_call_is_only_ever_ended_by_its_own_caller_or_its_own_time()
+    public void A_call_is_ended_only_by_its_own_caller_or_its_own_timeout()
     {
         Parallel.For(0, 4, thread =>
         {
@@ -127,11 +128,12 @@ public sealed class CallScopeTests
                 Thread.SpinWait(random.Next(2000));
                 var wasEnded = scope.IsCancellationRequested;
                 scope.Dispose();
-                Assert.That(wasEnded && !isShort && cancelling == Task.CompletedTask, Is.False, "nobody had ended it");
+                Assert.That(
+                    wasEnded && !isShort && cancelling == Task.CompletedTask, Is.False, "neither its caller nor its timeout had ended it");
                 using (var next = Begin(s_long))
                 {
                     cancelling.Wait();
-                    Assert.That(next.IsCancellationRequested, Is.False, "that was meant for the call before");
+                    Assert.That(next.IsCancellationRequested, Is.False, "the cancellation belongs to the call before");
                 }
             }
         });

@@ -4,20 +4,21 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>A request's token serves the next one, but never where somebody may still look at it.</summary>
+/// <summary>The token of a request is reused by the next one, unless code may still hold it.</summary>
 public sealed class KeptTokenTests
 {
     private static readonly RequestTopic<int, int> s_topic = new("a.b");
 
     [Test]
-    public async Task A_token_that_a_step_around_sending_keeps_is_of_that_request_only()
+    public async Task A_token_that_send_middleware_keeps_belongs_to_its_request_only()
     {
-        await using var node = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport().AddSendMiddleware<Keeping>().AddHandler(s_topic, (input, _) => input));
+        await using var node = await TestNode.StartAsync(
+            mesh => mesh.AddInMemoryTransport().AddSendMiddleware<Keeping>().AddHandler(s_topic, (input, _) => input));
         await AssertNextDoesNotFireAsync(node.Bus, () => Keeping.Kept);
     }
 
     [Test]
-    public async Task A_token_that_a_transport_keeps_is_of_that_request_only()
+    public async Task A_token_that_a_transport_keeps_belongs_to_its_request_only()
     {
         CancellationToken kept = default;
         var isFirst = true;
@@ -40,7 +41,7 @@ public sealed class KeptTokenTests
     }
 
     [Test]
-    public async Task A_handler_that_is_late_in_another_group_does_not_get_the_token_of_the_next_request()
+    public async Task A_late_handler_of_another_group_does_not_get_the_next_requests_token()
     {
         using var release = new ManualResetEventSlim();
         var late = new TaskCompletionSource<CancellationToken>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -53,7 +54,7 @@ public sealed class KeptTokenTests
                     if (input == 1)
                     {
                         release.Wait();
-                        late.SetResult(context.CancellationToken); // read for the first time when the request is long answered
+                        late.SetResult(context.CancellationToken); // read for the first time long after the request was answered
                     }
 
                     await Task.Delay(Timeout.Infinite, context.CancellationToken);
@@ -67,7 +68,7 @@ public sealed class KeptTokenTests
         });
     }
 
-    // The second request goes out right where the first one came back, so it has whatever that left for it.
+    // The second request is sent on the thread on which the first one ended, so it gets the scope that the first one left.
     private static async Task AssertNextDoesNotFireAsync(IServiceBus bus, Func<CancellationToken> kept)
     {
         using var caller = new CancellationTokenSource();

@@ -35,7 +35,7 @@ public sealed class RequestTests
     }
 
     [Test]
-    public async Task Every_request_has_an_id_of_its_own()
+    public async Task Each_request_has_its_own_id()
     {
         await using var node = await StartAsync();
         var ids = new System.Collections.Concurrent.ConcurrentBag<MessageId>();
@@ -49,7 +49,7 @@ public sealed class RequestTests
     }
 
     [Test]
-    public async Task Without_a_timeout_of_its_own_a_request_has_the_configured_one()
+    public async Task A_request_without_a_timeout_has_the_configured_one()
     {
         await using var node = await StartAsync(("Request:Timeout", "00:00:07"));
         _transport.OnRequest = (request, _) => new(ScriptedTransport.Answer($"\"{request.Deadline.RemainingMilliseconds}\""));
@@ -60,7 +60,7 @@ public sealed class RequestTests
     [TestCase(-1)]
     [TestCase(10000)]
     [TestCase(864_000_000_001)]
-    public async Task A_timeout_is_a_millisecond_to_a_day(long ticks)
+    public async Task A_timeout_is_at_least_a_millisecond_and_at_most_a_day(long ticks)
     {
         await using var node = await StartAsync();
         _transport.OnRequest = (_, _) => new(ScriptedTransport.Answer("\"\""));
@@ -73,12 +73,14 @@ public sealed class RequestTests
         {
             Assert.That(
                 async () => await call().Soon(),
-                Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("RequestOptions.Timeout is").And.Message.Contains("00:00:00.001 to 1.00:00:00"));
+                Throws.TypeOf<ArgumentOutOfRangeException>()
+                    .With.Message.Contains("RequestOptions.Timeout is")
+                    .And.Message.Contains("00:00:00.001 to 1.00:00:00"));
         }
     }
 
     [Test]
-    public async Task A_day_is_allowed()
+    public async Task A_timeout_of_a_day_is_allowed()
     {
         await using var node = await StartAsync();
         _transport.OnRequest = (_, _) => new(ScriptedTransport.Answer("\"\""));
@@ -86,7 +88,7 @@ public sealed class RequestTests
     }
 
     [Test]
-    public async Task Null_is_misuse_and_thrown()
+    public async Task Null_arguments_are_thrown_as_misuse()
     {
         await using var node = await StartAsync();
         Assert.That(async () => await node.Bus.RequestAsync<string, string>(null!, ""), Throws.ArgumentNullException);
@@ -96,7 +98,7 @@ public sealed class RequestTests
     }
 
     [Test]
-    public async Task Before_the_host_has_started_a_request_is_503_and_says_so()
+    public async Task A_request_before_the_host_has_started_is_503_with_the_reason()
     {
         var services = new ServiceCollection();
         services.AddServiceMesh().AddInMemoryTransport();
@@ -109,7 +111,7 @@ public sealed class RequestTests
     }
 
     [Test]
-    public async Task After_the_host_has_stopped_a_request_is_503_and_says_so()
+    public async Task A_request_after_the_host_has_stopped_is_503_with_the_reason()
     {
         await using var node = await StartAsync();
         await node.StopAsync().Soon();
@@ -123,8 +125,11 @@ public sealed class RequestTests
     {
         await using var node = await StartAsync();
         _transport.OnRequest = (_, _) => throw new AssertionException("sent");
-        Assert.That(async () => await node.Bus.TryRequestAsync(new RequestTopic<Action, string>("a"), () => { }).Soon(), Throws.TypeOf<NotSupportedException>());
-        Assert.That(async () => await node.Bus.SignalAsync(new SignalTopic<Action>("a"), () => { }).Soon(), Throws.TypeOf<NotSupportedException>());
+        Assert.That(
+            async () => await node.Bus.TryRequestAsync(new RequestTopic<Action, string>("a"), () => { }).Soon(),
+            Throws.TypeOf<NotSupportedException>());
+        Assert.That(
+            async () => await node.Bus.SignalAsync(new SignalTopic<Action>("a"), () => { }).Soon(), Throws.TypeOf<NotSupportedException>());
     }
 
     [Test]
@@ -140,7 +145,7 @@ public sealed class RequestTests
     }
 
     [Test]
-    public async Task The_limit_of_the_transport_counts_when_it_is_less_than_the_configured_one()
+    public async Task The_lower_limit_of_transport_and_configuration_applies()
     {
         await using var node = await StartAsync(("Request:MaxBodyBytes", "10"));
         _transport.Capabilities = _transport.Capabilities with { MaxBodyBytes = 5 };
@@ -148,7 +153,7 @@ public sealed class RequestTests
     }
 
     [Test]
-    public async Task When_the_deadline_passes_it_is_408_and_reported_once()
+    public async Task A_request_whose_deadline_passes_is_408_and_reported_once()
     {
         await using var node = await StartAsync(("ErrorPolicy", "Queue"), ("Errors:QueueFile", TempFile.Path()));
         var entered = Failsafe.Signal();
@@ -171,7 +176,7 @@ public sealed class RequestTests
     }
 
     [Test]
-    public async Task The_callers_own_cancellation_is_thrown_with_its_token_and_is_no_failure()
+    public async Task The_callers_own_cancellation_is_thrown_with_its_token_and_not_reported()
     {
         await using var node = await StartAsync();
         using var caller = new CancellationTokenSource();
@@ -191,7 +196,7 @@ public sealed class RequestTests
     }
 
     [Test]
-    public async Task A_token_that_has_fired_already_sends_nothing()
+    public async Task A_call_with_a_cancelled_token_sends_nothing()
     {
         await using var node = await StartAsync();
         _transport.OnRequest = (_, _) => throw new AssertionException("sent");

@@ -4,14 +4,14 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>Steps around sending that throw, hang, or answer too late: the caller's promise holds.</summary>
+/// <summary>Send middleware that throws or hangs: the caller still gets its reply within its deadline.</summary>
 public class SendMiddlewareFailureTests
 {
     private static readonly RequestTopic<string, string> s_ask = new("send.ask");
     private static readonly SignalTopic<string> s_tell = new("send.tell");
 
     [Test]
-    public async Task One_that_throws_is_a_failed_reply_with_its_exception_and_is_reported()
+    public async Task Middleware_that_throws_is_a_failed_reply_with_its_exception_and_a_report()
     {
         await using var node = await StartAsync<Failing>();
         var reply = await node.Bus.TryRequestAsync(s_ask, "x");
@@ -19,14 +19,16 @@ public class SendMiddlewareFailureTests
         Assert.That(reply.Failure!.Exception, Is.TypeOf<HttpRequestException>());
         Assert.That(async () => await node.Bus.SignalAsync(s_tell, "x"), Throws.TypeOf<HandlerFailedException>());
         await node.StopAsync();
-        Assert.That((await node.ErrorQueue.DrainAsync(10)).Select(r => (r.Topic, r.Status)), Is.EqualTo([("send.ask", 500), ("send.tell", 500)]));
+        Assert.That(
+            (await node.ErrorQueue.DrainAsync(10)).Select(r => (r.Topic, r.Status)), Is.EqualTo([("send.ask", 500), ("send.tell", 500)]));
     }
 
     [Test]
-    public async Task One_that_hangs_does_not_keep_the_caller_beyond_its_deadline()
+    public async Task Middleware_that_hangs_does_not_keep_the_caller_beyond_its_deadline()
     {
         await using var node = await StartAsync<Hanging>();
-        var reply = await node.Bus.TryRequestAsync(s_ask, "x", new() { Timeout = TimeSpan.FromMilliseconds(50) }).WaitAsync(TimeSpan.FromSeconds(20));
+        var reply = await node.Bus.TryRequestAsync(s_ask, "x", new() { Timeout = TimeSpan.FromMilliseconds(50) })
+            .WaitAsync(TimeSpan.FromSeconds(20));
         Assert.That(reply.Status, Is.EqualTo(StatusCode.DeadlinePassed));
     }
 

@@ -14,7 +14,7 @@ public sealed class SendMiddlewareTests
     private readonly List<string> _trail = [];
 
     [Test]
-    public async Task Steps_run_in_the_order_of_adding_around_the_transport()
+    public async Task Middleware_runs_around_the_transport_in_the_order_of_registration()
     {
         await using var node = await StartAsync(bus => bus.AddSendMiddleware<Outer>().AddSendMiddleware<Inner>());
         _transport.OnRequest = (request, _) =>
@@ -35,7 +35,7 @@ public sealed class SendMiddlewareTests
     }
 
     [Test]
-    public async Task A_step_may_answer_itself_and_the_transport_is_not_asked()
+    public async Task Middleware_may_answer_without_calling_the_transport()
     {
         _transport.OnRequest = (_, _) => throw new AssertionException("sent");
         await using var node = await StartAsync(bus => bus.AddSendMiddleware<Outer>().AddSendMiddleware<Answering>());
@@ -44,7 +44,7 @@ public sealed class SendMiddlewareTests
     }
 
     [Test]
-    public async Task A_step_that_implements_only_one_verb_lets_the_other_through()
+    public async Task Middleware_that_implements_only_one_method_passes_the_other_on()
     {
         _transport.OnSignal = (_, _) => new(new SignalResult(7));
         await using var node = await StartAsync(bus => bus.AddSendMiddleware<Answering>());
@@ -52,7 +52,7 @@ public sealed class SendMiddlewareTests
     }
 
     [Test]
-    public async Task A_step_sees_the_reply_of_a_transport_that_is_down_and_may_try_again()
+    public async Task Middleware_sees_the_reply_of_an_unavailable_transport_and_may_retry()
     {
         var calls = 0;
         _transport.OnRequest = (_, _) => ++calls == 1 ? throw new TransportException("down") : new(ScriptedTransport.Answer("\"second\""));

@@ -4,7 +4,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>What the bus makes of a transport that does not do what it should.</summary>
+/// <summary>How the bus reacts to a transport that fails or breaks its contract.</summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class TransportFailureTests
 {
@@ -14,7 +14,7 @@ public sealed class TransportFailureTests
     private readonly ScriptedTransport _transport = new();
 
     [Test]
-    public async Task A_transport_that_is_down_is_503_with_its_sentence()
+    public async Task A_request_on_an_unavailable_transport_is_503_with_its_message()
     {
         await using var node = await StartAsync();
         _transport.OnRequest = (_, _) => throw new TransportException("No connection to redis:6379.");
@@ -53,7 +53,7 @@ public sealed class TransportFailureTests
     }
 
     [Test]
-    public async Task Receivers_that_should_have_had_a_signal_are_lost_one_by_one()
+    public async Task Each_receiver_that_did_not_get_a_signal_is_logged_as_a_loss()
     {
         await using var node = await StartAsync();
         _transport.OnSignal = (_, _) => new(new SignalResult(1) { Failures = ["http://one: 500", "http://two: gone"] });
@@ -84,19 +84,20 @@ public sealed class TransportFailureTests
             Assert.That(reply.Headers["h"], Is.EqualTo("1"));
         }
 
-        Assert.That(File.ReadLines(file).Count(), Is.EqualTo(1), "known here only, so reported here");
+        Assert.That(File.ReadLines(file).Count(), Is.EqualTo(1), "only the caller knows it, so the caller reports it");
     }
 
     [Test]
-    public async Task A_reply_in_a_content_type_that_nobody_reads_is_500_and_names_it()
+    public async Task A_reply_with_a_content_type_without_a_serializer_is_500_and_names_it()
     {
         await using var node = await StartAsync();
-        _transport.OnRequest = (_, _) => new(new ReplyMessage { Status = StatusCode.Ok, ContentType = "text/html", Body = "<p>"u8.ToArray() });
+        _transport.OnRequest = (_, _) => new(
+            new ReplyMessage { Status = StatusCode.Ok, ContentType = "text/html", Body = "<p>"u8.ToArray() });
         Assert.That((await node.Bus.TryRequestAsync(s_request, "x").Soon()).Failure!.Message, Does.Contain("'text/html'"));
     }
 
     [Test]
-    public async Task What_lies_beside_a_failing_status_may_be_anything_and_the_status_counts()
+    public async Task The_body_of_a_failing_status_may_be_anything()
     {
         await using var node = await StartAsync();
         _transport.OnRequest = (_, _) => new(new ReplyMessage
@@ -113,7 +114,7 @@ public sealed class TransportFailureTests
     }
 
     [Test]
-    public async Task A_failing_status_without_details_says_that_there_are_none()
+    public async Task A_failing_status_without_a_message_gets_a_default_message()
     {
         await using var node = await StartAsync();
         _transport.OnRequest = (_, _) => new(new ReplyMessage { Status = StatusCode.HandlerFailed });

@@ -43,11 +43,13 @@ public sealed class JsonMessageSerializerTests
     {
         Assert.That(_json.Deserialize<string>(default), Is.Null);
         Assert.That(_json.Deserialize<int?>(default), Is.Null);
-        Assert.That(() => _json.Deserialize<int>(default), Throws.TypeOf<MalformedBodyException>().With.Message.EqualTo("The body is empty, and a Int32 is expected."));
+        Assert.That(
+            () => _json.Deserialize<int>(default),
+            Throws.TypeOf<MalformedBodyException>().With.Message.EqualTo("The body is empty, and a Int32 is expected."));
     }
 
     [Test]
-    public void Naming_converters_encoder_and_indentation_of_the_options_are_honoured()
+    public void Naming_converters_encoder_and_indentation_of_the_options_apply()
     {
         var json = new JsonMessageSerializer(new()
         {
@@ -59,7 +61,10 @@ public sealed class JsonMessageSerializerTests
             NewLine = "\n",
         });
         Assert.That(Text(json, new Reading("ü", 7, null)), Is.EqualTo("{\n\t\"city\": \"ü\",\n\t\"degrees\": 7,\n\t\"note\": null\n}"));
-        Assert.That(Text(new Reading("ü", 7, null)), Is.EqualTo("""{"City":"\u00FC","Degrees":7,"Note":null}"""), "another serializer on the same thread");
+        Assert.That(
+            Text(new Reading("ü", 7, null)),
+            Is.EqualTo("""{"City":"\u00FC","Degrees":7,"Note":null}"""),
+            "another serializer on the same thread");
     }
 
     [Test]
@@ -75,7 +80,10 @@ public sealed class JsonMessageSerializerTests
             new(new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }),
         ];
         string[] Write() => [.. all.Select(json => Text(json, new[] { "ü" }))];
-        string[] expected = ["[\"\\u00FC\"]", "[\n  \"\\u00FC\"\n]", "[\r\n  \"\\u00FC\"\r\n]", "[\n    \"\\u00FC\"\n]", "[\n\t\t\"\\u00FC\"\n]", "[\"ü\"]"];
+        string[] expected =
+        [
+            "[\"\\u00FC\"]", "[\n  \"\\u00FC\"\n]", "[\r\n  \"\\u00FC\"\r\n]", "[\n    \"\\u00FC\"\n]", "[\n\t\t\"\\u00FC\"\n]", "[\"ü\"]",
+        ];
         Assert.That(Write(), Is.EqualTo(expected));
         Assert.That(Write(), Is.EqualTo(expected));
     }
@@ -85,11 +93,13 @@ public sealed class JsonMessageSerializerTests
     {
         var json = new JsonMessageSerializer(new() { Converters = { new Wrapping() } });
         Assert.That(Text(json, new Wrapped("a")), Is.EqualTo("""{"inner":"\u0022a\u0022"}"""));
-        Assert.That(Text(json, new[] { new Wrapped("x"), new Wrapped("y") }), Is.EqualTo("""[{"inner":"\u0022x\u0022"},{"inner":"\u0022y\u0022"}]"""));
+        Assert.That(
+            Text(json, new[] { new Wrapped("x"), new Wrapped("y") }),
+            Is.EqualTo("""[{"inner":"\u0022x\u0022"},{"inner":"\u0022y\u0022"}]"""));
     }
 
     [Test]
-    public void A_converter_that_throws_spoils_nothing_for_the_next_value()
+    public void A_converter_that_throws_does_not_affect_the_next_value()
     {
         Assert.That(() => Text(new Throwing()), Throws.TypeOf<InvalidTimeZoneException>());
         Assert.That(Text("next"), Is.EqualTo("\"next\""));
@@ -98,10 +108,14 @@ public sealed class JsonMessageSerializerTests
     }
 
     [Test]
-    public void A_type_without_a_contract_is_named_with_what_to_do()
+    public void A_type_without_a_contract_is_refused_with_its_name_and_advice()
     {
         var json = new JsonMessageSerializer(new() { TypeInfoResolver = new Refusing() });
-        Assert.That(() => Text(json, 1L), Throws.TypeOf<NotSupportedException>().With.Message.Contains("no JSON contract for Int64").And.Message.Contains("AddJsonContext"));
+        Assert.That(
+            () => Text(json, 1L),
+            Throws.TypeOf<NotSupportedException>()
+                .With.Message.Contains("Int64 does not have a JSON contract")
+                .And.Message.Contains("AddJsonContext"));
         Assert.That(() => json.Deserialize<long>("1"u8.ToArray()), Throws.TypeOf<NotSupportedException>(), "misuse, not a malformed body");
     }
 
@@ -110,13 +124,14 @@ public sealed class JsonMessageSerializerTests
     {
         var options = new JsonSerializerOptions();
         options.TypeInfoResolverChain.Add(EnumsAsTexts.Default);
-        Assert.That(Text(new JsonMessageSerializer(options), new Reading("x", 1, null)), Is.EqualTo("""{"City":"x","Degrees":1,"Note":null}"""));
+        Assert.That(
+            Text(new JsonMessageSerializer(options), new Reading("x", 1, null)), Is.EqualTo("""{"City":"x","Degrees":1,"Note":null}"""));
         Assert.That(Text(new JsonMessageSerializer(options), DayOfWeek.Friday), Is.EqualTo("\"Friday\""), "as the context says");
         Assert.That(Text(DayOfWeek.Friday), Is.EqualTo("5"), "as reflection says");
     }
 
     [Test]
-    public void The_options_that_were_given_are_left_alone()
+    public void The_serializer_does_not_change_the_options_of_the_caller()
     {
         var options = new JsonSerializerOptions();
         _ = new JsonMessageSerializer(options);
@@ -125,13 +140,13 @@ public sealed class JsonMessageSerializerTests
     }
 
     [Test]
-    public void The_buffer_of_a_body_is_let_go_of_once_it_is_written()
+    public void The_buffer_of_a_body_is_released_once_the_body_is_written()
     {
         var held = Write();
         GC.Collect();
         GC.WaitForPendingFinalizers();
         GC.Collect();
-        Assert.That(held.IsAlive, Is.False, "a body may have a gigabyte, and a thread lives long");
+        Assert.That(held.IsAlive, Is.False, "a body may have a gigabyte, so its buffer must not live as long as the thread");
 
         [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
         WeakReference Write()
@@ -161,7 +176,8 @@ public sealed class JsonMessageSerializerTests
     {
         private static readonly JsonMessageSerializer s_inner = new();
 
-        public override Wrapped Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => throw new NotSupportedException();
+        public override Wrapped Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            throw new NotSupportedException();
 
         public override void Write(Utf8JsonWriter writer, Wrapped value, JsonSerializerOptions options)
         {

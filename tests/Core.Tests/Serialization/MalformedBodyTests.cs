@@ -16,7 +16,7 @@ public sealed class MalformedBodyTests
     [TestCase("{\"City\":\"topsecret\"", "line 1")]
     [TestCase("[\"topsecret\"]", "$, line 1, byte 2")]
     [TestCase("{\"City\":\"topsecret\"} trailing", "line 1, byte 22")]
-    public void The_message_gives_type_and_position_and_never_the_content(string body, string position)
+    public void The_message_names_type_and_position_and_never_the_content(string body, string position)
     {
         var failure = Assert.Throws<MalformedBodyException>(() => _json.Deserialize<Reading>(Encoding.UTF8.GetBytes(body)))!;
         Assert.That(failure.Message, Does.Contain("Reading").And.Contains(position).And.Not.Contain("topsecret"));
@@ -34,17 +34,18 @@ public sealed class MalformedBodyTests
     public void A_polymorphic_value_without_its_discriminator_is_a_malformed_body()
     {
         Assert.That(_json.Deserialize<Shape>("""{"$type":"circle","Radius":2}"""u8.ToArray()), Is.EqualTo(new Circle(2)));
-        Assert.That(() => _json.Deserialize<Shape>("{}"u8.ToArray()), Throws.TypeOf<MalformedBodyException>().With.Message.Contains("Shape"));
+        Assert.That(
+            () => _json.Deserialize<Shape>("{}"u8.ToArray()), Throws.TypeOf<MalformedBodyException>().With.Message.Contains("Shape"));
     }
 
     [Test]
-    public void Too_deep_a_body_is_a_malformed_body() =>
+    public void A_body_that_nests_too_deeply_is_a_malformed_body() =>
         Assert.That(
             () => _json.Deserialize<System.Text.Json.Nodes.JsonNode>(Encoding.UTF8.GetBytes(new string('[', 100_000))),
             Throws.TypeOf<MalformedBodyException>());
 
     [Test]
-    public void No_bytes_whatever_make_it_throw_anything_else()
+    public void Any_bytes_are_read_or_throw_MalformedBodyException()
     {
         byte[][] seeds =
         [

@@ -13,38 +13,38 @@ public sealed class SerializerSetTests
     [TestCase("APPLICATION/JSON")]
     [TestCase("application/json; charset=utf-8")]
     [TestCase(" application/json ;x=y")]
-    public void The_serializer_is_chosen_by_media_type_whatever_its_case_and_parameters(string contentType) =>
+    public void The_serializer_is_chosen_by_media_type_without_case_and_parameters(string contentType) =>
         Assert.That(new SerializerSet([_csv, _json], "Csv").For(contentType), Is.SameAs(_json));
 
     [Test]
-    public void Without_a_content_type_the_configured_one_reads() =>
+    public void A_body_without_a_content_type_is_read_by_the_configured_serializer() =>
         Assert.That(new SerializerSet([_csv, _json], "json").For(""), Is.SameAs(_json));
 
     [TestCase("text/html")]
     [TestCase("application/jsonx")]
     [TestCase("application")]
     [TestCase(";")]
-    public void What_nobody_reads_is_null(string contentType) =>
+    public void A_content_type_without_a_serializer_is_null(string contentType) =>
         Assert.That(new SerializerSet([_csv, _json], "Json").For(contentType), Is.Null);
 
     [Test]
-    public void Of_two_that_read_a_media_type_the_configured_one_does()
+    public void The_configured_serializer_is_preferred_for_its_media_type()
     {
         var mine = new Named("MyJson", "application/json");
-        // As it comes from a wire: an equal text, not the same object.
+        // A text from a wire is equal, but another object.
         var contentType = new string("application/json".AsSpan());
         Assert.That(new SerializerSet([_json, mine], "MyJson").For(contentType), Is.SameAs(mine));
         Assert.That(new SerializerSet([_json, mine], "Json").For(contentType), Is.SameAs(_json));
     }
 
     [Test]
-    public void An_unknown_name_is_refused_with_those_that_there_are() =>
+    public void An_unknown_name_is_refused_with_the_known_names() =>
         Assert.That(
             () => new SerializerSet([_csv, _json], "Xml"),
             Throws.ArgumentException.With.Message.Contains("'Xml'").And.Message.Contains("Csv, Json"));
 
     [Test]
-    public void An_encoded_body_has_exactly_its_size_and_is_nobody_elses()
+    public void An_encoded_body_has_its_exact_size_and_is_not_shared()
     {
         var first = SerializerSet.Encode(_json, "first");
         var second = SerializerSet.Encode(_json, "2");
@@ -53,7 +53,7 @@ public sealed class SerializerSetTests
     }
 
     [Test]
-    public void A_large_body_does_not_stay_with_the_thread()
+    public void The_buffer_of_a_large_body_is_not_kept_by_the_thread()
     {
         SerializerSet.Encode(_json, new string('x', 3 << 20));
         var before = GC.GetAllocatedBytesForCurrentThread();

@@ -3,7 +3,7 @@ using FsCheck.Fluent;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>Topics and patterns over so few segments that they meet often, and a matcher that is obviously right.</summary>
+/// <summary>Topics and patterns of few different segments, so that they often match, and a matcher that is obviously right.</summary>
 internal static class TopicGenerators
 {
     private static readonly Gen<string> s_segment = Gen.Elements("a", "b", "c", "aa");
@@ -20,7 +20,7 @@ internal static class TopicGenerators
 
     public static readonly Config Seeded = Config.QuickThrowOnFailure.WithMaxTest(500).WithReplay(20240601UL, 7UL);
 
-    /// <summary>The sentence of the documentation, word by word and without cleverness.</summary>
+    /// <summary>The rule of the documentation, implemented literally.</summary>
     public static bool Matches(string pattern, string topic)
     {
         var p = pattern.Split('.');

@@ -22,14 +22,14 @@ public sealed class TopicPatternTests
     [TestCase("a.b", "a.b", true)]
     [TestCase("a.b", "a.b.c", false)]
     [TestCase("a.b", "A.b", false)]
-    public void A_star_stands_for_one_segment_and_at_the_end_for_every_rest(string pattern, string topic, bool matches)
+    public void A_star_matches_one_segment_and_at_the_end_one_or_more(string pattern, string topic, bool matches)
     {
         Assert.That(TopicPattern.Parse(pattern).Matches(Topic.Parse(topic)), Is.EqualTo(matches));
         Assert.That(TopicGenerators.Matches(pattern, topic), Is.EqualTo(matches), "the reference matcher");
     }
 
     [Test]
-    public void Any_pattern_and_topic_match_as_the_reference_says() =>
+    public void Every_pattern_matches_like_the_reference_matcher() =>
         Check.One(TopicGenerators.Seeded.WithMaxTest(5000), Prop.ForAll(
             TopicGenerators.Pattern.ToArbitrary(),
             TopicGenerators.Topic.ToArbitrary(),

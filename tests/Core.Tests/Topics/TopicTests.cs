@@ -7,7 +7,7 @@ public sealed class TopicTests
     [TestCase("a")]
     [TestCase("weather.fetch")]
     [TestCase("A-b_9.0.-._")]
-    public void A_name_inside_the_grammar_is_a_topic(string text) =>
+    public void A_valid_name_is_a_topic(string text) =>
         Assert.That(Topic.Parse(text).ToString(), Is.EqualTo(text));
 
     [TestCase(".")]
@@ -19,7 +19,7 @@ public sealed class TopicTests
     [TestCase("a\n")]
     [TestCase("wetter.übersicht")]
     [TestCase("a.٣")]
-    public void A_name_outside_the_grammar_is_refused_with_the_name_and_what_is_allowed(string text)
+    public void An_invalid_name_is_refused_with_the_name_and_the_rule(string text)
     {
         Assert.That(Topic.TryParse(text, out _), Is.False);
         var failure = Assert.Throws<FormatException>(() => Topic.Parse(text))!;
@@ -28,13 +28,14 @@ public sealed class TopicTests
 
     [TestCase(null)]
     [TestCase("")]
-    public void A_missing_topic_is_called_missing(string? text) =>
+    public void A_missing_topic_is_refused_as_missing(string? text) =>
         Assert.That(() => Topic.Parse(text!), Throws.TypeOf<FormatException>().With.Message.Contains("A topic is missing"));
 
     [TestCase("event.*")]
     [TestCase("*")]
-    public void A_pattern_is_no_topic_and_the_message_says_so(string text) =>
-        Assert.That(() => Topic.Parse(text), Throws.TypeOf<FormatException>().With.Message.Contains($"'{text}' contains '*' and so is a pattern"));
+    public void A_pattern_is_refused_as_a_topic_with_the_reason(string text) =>
+        Assert.That(
+            () => Topic.Parse(text), Throws.TypeOf<FormatException>().With.Message.Contains($"'{text}' contains '*' and so is a pattern"));
 
     [Test]
     public void The_longest_topic_has_255_characters()
@@ -58,13 +59,15 @@ public sealed class TopicTests
     [TestCase("a*")]
     [TestCase("**")]
     [TestCase("a.b*.c")]
-    public void A_pattern_outside_the_grammar_is_refused_with_the_name_and_what_is_allowed(string text) =>
+    public void An_invalid_pattern_is_refused_with_the_name_and_the_rule(string text) =>
         Assert.That(
             () => TopicPattern.Parse(text),
-            Throws.TypeOf<FormatException>().With.Message.Contains($"'{text}' is not a pattern").And.Message.Contains("a whole segment may be '*'"));
+            Throws.TypeOf<FormatException>()
+                .With.Message.Contains($"'{text}' is not a pattern")
+                .And.Message.Contains("a whole segment may be '*'"));
 
     [Test]
-    public void A_pattern_too_may_have_255_characters_and_no_more()
+    public void A_pattern_has_at_most_255_characters()
     {
         Assert.That(TopicPattern.Parse("*." + new string('a', 253)).IsExact, Is.False);
         Assert.That(() => TopicPattern.Parse("*." + new string('a', 254)), Throws.TypeOf<FormatException>());
@@ -72,7 +75,8 @@ public sealed class TopicTests
 
     [Test]
     public void A_request_topic_is_never_a_pattern() =>
-        Assert.That(() => new RequestTopic<string, string>("a.*"), Throws.TypeOf<FormatException>().With.Message.Contains("'a.*' contains '*'"));
+        Assert.That(
+            () => new RequestTopic<string, string>("a.*"), Throws.TypeOf<FormatException>().With.Message.Contains("'a.*' contains '*'"));
 
     [Test]
     public void A_signal_is_sent_to_one_topic_and_subscribed_to_by_pattern()

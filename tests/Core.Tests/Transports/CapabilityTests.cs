@@ -4,14 +4,14 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>A transport that can do little, and applications that ask for more.</summary>
+/// <summary>A transport with few capabilities, and applications that require more.</summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class CapabilityTests
 {
     private readonly ScriptedTransport _poor = new() { Capabilities = new() { System = "poor", MaxBodyBytes = 1 << 30 } };
 
     [Test]
-    public async Task What_every_transport_can_do_starts_on_the_poorest()
+    public async Task A_node_that_needs_no_features_starts_on_every_transport()
     {
         await using var node = await StartAsync(bus => bus
             .AddHandler(new RequestTopic<int, int>("a"), (x, _) => x, o => o.Group = "g")
@@ -20,15 +20,18 @@ public sealed class CapabilityTests
     }
 
     [TestCaseSource(nameof(Needs))]
-    public async Task What_a_handler_needs_and_the_transport_lacks_fails_at_start_with_both_names(Action<IServiceMeshBuilder> add, string handler, string feature)
+    public async Task A_feature_that_the_transport_lacks_fails_at_start_with_handler_and_feature(
+        Action<IServiceMeshBuilder> add, string handler, string feature)
     {
         var failure = (await Assert.ThrowsAsync<InvalidOperationException>(() => StartAsync(add).Soon()))!;
-        Assert.That(failure.Message, Does.StartWith("The Scripted transport cannot do what is asked of it.").And.Contains(handler).And.Contains(feature));
-        Assert.That(_poor.Calls, Is.Empty, "before anything was connected");
+        Assert.That(
+            failure.Message,
+            Does.StartWith("The Scripted transport cannot do what is asked of it.").And.Contains(handler).And.Contains(feature));
+        Assert.That(_poor.Calls, Is.Empty, "the node fails before it connects");
     }
 
     [Test]
-    public async Task What_the_application_requires_is_checked_as_a_whole()
+    public async Task Features_that_the_application_requires_are_checked_together()
     {
         var failure = (await Assert.ThrowsAsync<InvalidOperationException>(() => StartAsync(
             bus => bus.Require(TransportFeatures.DurableSignals).Require(TransportFeatures.Cancellation)).Soon()))!;
@@ -39,7 +42,7 @@ public sealed class CapabilityTests
     }
 
     [Test]
-    public async Task A_body_limit_above_the_transports_fails_at_start()
+    public async Task A_body_limit_above_that_of_the_transport_fails_at_start()
     {
         _poor.Capabilities = _poor.Capabilities with { MaxBodyBytes = 1000 };
         var failure = (await Assert.ThrowsAsync<InvalidOperationException>(() => StartAsync(_ => { }).Soon()))!;
@@ -66,8 +69,16 @@ public sealed class CapabilityTests
     private static IEnumerable<TestCaseData> Needs =>
     [
         Need("pattern", bus => bus.AddHandler(new SignalPattern<int>("a.*"), (_, _) => { }), "'a.*' needs", "Patterns"),
-        Need("signal group", bus => bus.AddHandler(new SignalPattern<int>("a"), (_, _) => { }, o => o.Group = "g"), "'a' in group 'g' needs", "SignalGroups"),
-        Need("order", bus => bus.AddHandler(new RequestTopic<int, int>("a"), (x, _) => x, o => o.Ordered = true), "is ordered and needs", "OrderedDelivery"),
+        Need(
+            "signal group",
+            bus => bus.AddHandler(new SignalPattern<int>("a"), (_, _) => { }, o => o.Group = "g"),
+            "'a' in group 'g' needs",
+            "SignalGroups"),
+        Need(
+            "order",
+            bus => bus.AddHandler(new RequestTopic<int, int>("a"), (x, _) => x, o => o.Ordered = true),
+            "is ordered and needs",
+            "OrderedDelivery"),
     ];
 
     private static TestCaseData Need(string name, Action<IServiceMeshBuilder> add, string handler, string feature) =>

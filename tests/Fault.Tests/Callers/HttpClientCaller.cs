@@ -6,7 +6,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Faults.Tests;
 
-/// <summary>A program without a bus, whose HttpClient has the mesh's client.</summary>
+/// <summary>A program without a bus, whose HttpClient sends through ServiceMesh.</summary>
 internal sealed class HttpClientCaller : Caller
 {
     private readonly ServiceProvider _provider;
@@ -15,8 +15,8 @@ internal sealed class HttpClientCaller : Caller
     public HttpClientCaller(IEnumerable<(string Key, string Value)> settings, Action<HttpTransportOptions> configure)
     {
         var services = new ServiceCollection();
-        services.AddSingleton<IConfiguration>(new ConfigurationBuilder()
-            .AddInMemoryCollection(settings.Select(s => KeyValuePair.Create<string, string?>($"ServiceMesh:Http:{s.Key}", s.Value))).Build());
+        var ofHttp = settings.Select(s => KeyValuePair.Create<string, string?>($"ServiceMesh:Http:{s.Key}", s.Value));
+        services.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection(ofHttp).Build());
         services.AddHttpClient("weather", http => http.BaseAddress = new("http://weather/")).AddServiceMesh(configure: configure);
         _provider = services.BuildServiceProvider();
         Client = _provider.GetRequiredService<IHttpClientFactory>().CreateClient("weather");
@@ -28,7 +28,7 @@ internal sealed class HttpClientCaller : Caller
 
     public override ValueTask DisposeAsync() => _provider.DisposeAsync();
 
-    // As an application asks: GET; or POST of JSON, of nothing, and of a stream.
+    // Requests as applications send them: a GET, or a POST with JSON, without a body, and with a stream.
     protected override async Task<Seen> SeeAsync(bool isIdempotent, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(isIdempotent ? HttpMethod.Get : HttpMethod.Post, "ask");

@@ -6,16 +6,17 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Faults.Tests;
 
-/// <summary>The fault server does to a bare client what each fault says, and counts what it does.</summary>
+/// <summary>A plain client sees each fault of the fault server as it is documented, and the counters of the server are right.</summary>
 [CancelAfter(20_000)]
 public sealed class FaultServerTests : IDisposable
 {
-    private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromMilliseconds(300), UseProxy = false });
+    private readonly HttpMessageInvoker _http = new(
+        new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromMilliseconds(300), UseProxy = false });
 
     public void Dispose() => _http.Dispose();
 
     [Test]
-    public async Task A_server_that_is_well_says_what_it_read(CancellationToken cancellationToken)
+    public async Task A_healthy_server_answers_with_what_it_read(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync();
         var body = new byte[200_000];
@@ -42,7 +43,7 @@ public sealed class FaultServerTests : IDisposable
     }
 
     [Test]
-    public async Task A_killed_server_refuses_and_resets_and_can_come_back(CancellationToken cancellationToken)
+    public async Task A_killed_server_refuses_and_resets_connections_and_can_come_back(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync();
         (await PostAsync(server, [], cancellationToken)).Dispose(); // leaves a connection in the pool
@@ -54,7 +55,9 @@ public sealed class FaultServerTests : IDisposable
         server.Fault = Fault.Refused;
 
         var failure = await Assert.ThrowsAsync<HttpRequestException>(() => PostAsync(server, [], cancellationToken));
-        Assert.That((failure!.HttpRequestError, (failure.InnerException as SocketException)?.SocketErrorCode), Is.EqualTo((HttpRequestError.ConnectionError, SocketError.ConnectionRefused)));
+        Assert.That(
+            (failure!.HttpRequestError, (failure.InnerException as SocketException)?.SocketErrorCode),
+            Is.EqualTo((HttpRequestError.ConnectionError, SocketError.ConnectionRefused)));
         Assert.That(
             async () => { while (await open.GetStream().ReadAsync(new byte[1000], cancellationToken) > 0) { } },
             Throws.TypeOf<IOException>().With.InnerException.Property("SocketErrorCode").EqualTo(SocketError.ConnectionReset));
@@ -65,7 +68,7 @@ public sealed class FaultServerTests : IDisposable
     }
 
     [Test]
-    public async Task A_black_hole_accepts_and_never_answers(CancellationToken cancellationToken)
+    public async Task A_black_hole_accepts_connections_and_never_answers(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.BlackHole);
 
@@ -75,7 +78,7 @@ public sealed class FaultServerTests : IDisposable
     }
 
     [Test]
-    public async Task A_black_hole_of_packets_does_not_even_connect_and_can_come_back(CancellationToken cancellationToken)
+    public async Task A_black_hole_of_packets_accepts_no_connection_and_can_come_back(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.BlackHoleConnect);
 
@@ -109,7 +112,7 @@ public sealed class FaultServerTests : IDisposable
     }
 
     [Test]
-    public async Task A_reset_mid_body_comes_after_headers_and_half_of_it(CancellationToken cancellationToken)
+    public async Task A_reset_mid_body_comes_after_the_headers_and_half_of_the_body(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.ResetMidBody);
 
@@ -126,7 +129,8 @@ public sealed class FaultServerTests : IDisposable
         });
 
         Assert.That(failure, Is.InstanceOf<IOException>());
-        Assert.That((response.StatusCode, response.Content.Headers.ContentLength, read), Is.EqualTo((HttpStatusCode.OK, 300_000L, 150_000)));
+        Assert.That(
+            (response.StatusCode, response.Content.Headers.ContentLength, read), Is.EqualTo((HttpStatusCode.OK, 300_000L, 150_000)));
     }
 
     [Test]
@@ -142,7 +146,7 @@ public sealed class FaultServerTests : IDisposable
     }
 
     [Test]
-    public async Task A_slow_body_trickles(CancellationToken cancellationToken)
+    public async Task A_slow_body_arrives_in_parts(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.SlowBody);
         server.Pause = TimeSpan.FromMilliseconds(10);
@@ -160,7 +164,8 @@ public sealed class FaultServerTests : IDisposable
     [TestCase(Fault.Status503, HttpStatusCode.ServiceUnavailable, "application/problem+json", 7)]
     [TestCase(Fault.HtmlErrorPage, HttpStatusCode.BadGateway, "text/html", null)]
     [TestCase(Fault.HtmlOk, HttpStatusCode.OK, "text/html", null)]
-    public async Task An_answer_may_be_one_that_nobody_wants(Fault fault, HttpStatusCode status, string contentType, int? retryAfter, CancellationToken cancellationToken)
+    public async Task An_answer_may_be_an_error_or_a_web_page(
+        Fault fault, HttpStatusCode status, string contentType, int? retryAfter, CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(fault);
         server.RetryAfter = 7;
@@ -168,12 +173,16 @@ public sealed class FaultServerTests : IDisposable
         using var response = await PostAsync(server, [], cancellationToken);
 
         Assert.That(
-            (response.StatusCode, response.Content.Headers.ContentType?.MediaType, response.Headers.RetryAfter?.Delta?.TotalSeconds, server.Executions),
+            (
+                response.StatusCode,
+                response.Content.Headers.ContentType?.MediaType,
+                response.Headers.RetryAfter?.Delta?.TotalSeconds,
+                server.Executions),
             Is.EqualTo((status, contentType, (double?)retryAfter, 1)));
     }
 
     [Test]
-    public async Task One_log_of_several_servers_finds_what_ran_twice(CancellationToken cancellationToken)
+    public async Task A_log_of_several_servers_finds_requests_that_ran_twice(CancellationToken cancellationToken)
     {
         var log = new ExecutionLog();
         await using var first = await FaultServer.StartAsync(log: log);
@@ -199,5 +208,10 @@ public sealed class FaultServerTests : IDisposable
     }
 
     private Task<HttpResponseMessage> PostAsync(FaultServer server, byte[] body, CancellationToken cancellationToken) => _http.SendAsync(
-        new(HttpMethod.Post, new Uri(server.Uri, "orders?n=1")) { Content = new ByteArrayContent(body), Headers = { { "request-id", "one" } } }, cancellationToken);
+        new(HttpMethod.Post, new Uri(server.Uri, "orders?n=1"))
+        {
+            Content = new ByteArrayContent(body),
+            Headers = { { "request-id", "one" } },
+        },
+        cancellationToken);
 }

@@ -7,26 +7,32 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Faults.Tests;
 
-/// <summary>1 GiB up and down through an HttpClient with the mesh, byte for byte, in a few megabytes. Client and server are in this process, so both are measured.</summary>
+/// <summary>
+/// An upload and a download of 1 GiB through an HttpClient of ServiceMesh arrive byte for byte and take a few megabytes of memory.
+/// Client and server are in this process, so both are measured.
+/// </summary>
 [CancelAfter(120_000)]
 public sealed class StreamingTests
 {
     private const long Gibibyte = 1L << 30;
-    private const long MostMegabytes = 48;
+    private const long MaxMegabytes = 48;
 
     [Test]
     public async Task An_upload_of_a_gibibyte_takes_constant_memory(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync();
         using var http = Client(server);
-        using var request = new HttpRequestMessage(HttpMethod.Post, "http://weather/upload") { Content = new StreamContent(new PatternStream(Gibibyte)) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "http://weather/upload")
+        {
+            Content = new StreamContent(new PatternStream(Gibibyte)),
+        };
         using var memory = new MemoryPeak();
 
         using var response = await http.SendAsync(request.SetTotalTimeout(TimeSpan.FromMinutes(2)), cancellationToken);
         var answer = await response.Content.ReadFromJsonAsync<FaultServerAnswer>(cancellationToken);
 
         Assert.That((answer!.Length, answer.IsPattern, server.Executions), Is.EqualTo((Gibibyte, true, 1)));
-        Assert.That(memory.Megabytes, Is.LessThan(MostMegabytes));
+        Assert.That(memory.Megabytes, Is.LessThan(MaxMegabytes));
     }
 
     [Test]
@@ -36,15 +42,19 @@ public sealed class StreamingTests
         using var http = Client(server);
         using var memory = new MemoryPeak();
 
-        using var response = await http.GetAsync(new Uri($"http://weather/bytes/{Gibibyte}"), HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        using var response = await http.GetAsync(
+            new Uri($"http://weather/bytes/{Gibibyte}"), HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         var (length, isPattern) = await ReadAsync(await response.Content.ReadAsStreamAsync(cancellationToken), cancellationToken);
 
         Assert.That((response.StatusCode, length, isPattern, server.Executions), Is.EqualTo((HttpStatusCode.OK, Gibibyte, true, 1)));
-        Assert.That(memory.Megabytes, Is.LessThan(MostMegabytes));
+        Assert.That(memory.Megabytes, Is.LessThan(MaxMegabytes));
     }
 
     private static HttpClient Client(FaultServer server) =>
-        new(new ServiceMeshHandler(new() { Services = { ["weather"] = new() { Address = $"http://{server.Address}" } } })) { Timeout = Timeout.InfiniteTimeSpan };
+        new(new ServiceMeshHandler(new() { Services = { ["weather"] = new() { Address = $"http://{server.Address}" } } }))
+        {
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
 
     private static async Task<(long Length, bool IsPattern)> ReadAsync(Stream stream, CancellationToken cancellationToken)
     {
@@ -60,7 +70,7 @@ public sealed class StreamingTests
         return (length, isPattern);
     }
 
-    // What the process holds beyond what it held at first, at its most; looked at every few milliseconds.
+    // The peak of the memory of the process above its value at the beginning, sampled every 5 ms.
     private sealed class MemoryPeak : IDisposable
     {
         private readonly long _before;
@@ -71,26 +81,26 @@ public sealed class StreamingTests
         {
             GC.Collect();
             _before = Process.GetCurrentProcess().WorkingSet64;
-            _timer = new(_ => Look(), null, 0, 5);
+            _timer = new(_ => Sample(), null, 0, 5);
         }
 
         public long Megabytes
         {
             get
             {
-                Look();
+                Sample();
                 return Volatile.Read(ref _peak) >> 20;
             }
         }
 
         public void Dispose() => _timer.Dispose();
 
-        private void Look()
+        private void Sample()
         {
             var now = Process.GetCurrentProcess().WorkingSet64 - _before;
             if (now > Volatile.Read(ref _peak))
             {
-                Volatile.Write(ref _peak, now); // one that is lost beside another is as large as nearly
+                Volatile.Write(ref _peak, now); // a value that a race loses is nearly as large
             }
         }
     }
@@ -123,9 +133,11 @@ public sealed class StreamingTests
 
         public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => new(Read(buffer.Span));
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            new(Read(buffer.Span));
 
-        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => Task.FromResult(Read(buffer.AsSpan(offset, count)));
+        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+            Task.FromResult(Read(buffer.AsSpan(offset, count)));
 
         public override void Flush()
         {

@@ -7,8 +7,8 @@ using ServiceMesh.Support;
 namespace ServiceMesh.Faults.Tests;
 
 /// <summary>
-/// One server that is broken in each way, and requests that may run twice: what the caller sees, in which time, and how many
-/// attempts reached the server. With one attempt, which is the timeouts alone; and with three.
+/// One server that is broken in each way, and requests that may run twice: what the caller sees, after which time, and how many
+/// attempts reach the server. With one attempt, which tests the timeouts alone, and with three.
 /// </summary>
 [CancelAfter(60_000)]
 [Parallelizable(ParallelScope.Children)]
@@ -19,12 +19,12 @@ public sealed class OneServerTests
     private static readonly TimeSpan s_attempt = TimeSpan.FromMilliseconds(1500);
     private static readonly TimeSpan s_retryAfter = TimeSpan.FromSeconds(1);
 
-    // What a request may take beyond the timeouts that are to fire: so little that none of them can have fired besides. All
-    // pauses between attempts are in it, which are 75 ms at most.
+    // The time that a request may take beyond the expected timeouts. It is so short that no further timeout can have fired. It
+    // includes all pauses between attempts, which are at most 75 ms.
     private static readonly TimeSpan s_beyond = s_connect;
 
-    // The platform's own, on a new connection each time, of a request without a body whose connection was closed in good order:
-    // SocketsHttpHandler has no setting for it. The bus's requests have a body always, and HttpClients' plain ones are given one.
+    // SocketsHttpHandler itself resends a request without a body whose connection was closed properly, each time on a new connection;
+    // it has no setting for this. Requests of the bus always have a body, and plain requests of HttpClients are given one.
     private const int PlatformResends = 3;
 
     private static readonly FrozenDictionary<Fault, Row> s_table = new Dictionary<Fault, Row>
@@ -46,7 +46,7 @@ public sealed class OneServerTests
     private static IEnumerable<Fault> All => Enum.GetValues<Fault>().Where(f => f != Fault.None);
 
     [Test]
-    public async Task What_the_caller_sees_and_when_and_what_reached_the_server(
+    public async Task Each_fault_has_its_status_its_time_and_its_number_of_attempts(
         [ValueSource(nameof(All))] Fault fault, [Values] CallerKind kind, [Values(1, 3)] int attempts, CancellationToken cancellationToken)
     {
         var row = s_table[fault];
@@ -56,38 +56,46 @@ public sealed class OneServerTests
 
         var seen = await caller.AskAsync(isIdempotent: true, cancellationToken);
 
-        // Only the caller of an HttpClient knows that it did not want a page: for the client that is an answer.
+        // Only the application knows that it did not want a web page: for an HttpClient the page is a successful answer.
         attempts = kind == CallerKind.HttpClient && row.HttpStatus == 200 ? 1 : attempts;
         if (kind == CallerKind.Bus)
         {
-            Assert.That((seen.Status, seen.IsNotProcessed), Is.EqualTo(((int?)row.BusStatus, row.Reached == 0)), seen.Said);
-            Assert.That(seen.Said, Does.Contain(row.BusSays));
+            Assert.That((seen.Status, seen.IsNotProcessed), Is.EqualTo(((int?)row.BusStatus, row.Reached == 0)), seen.Message);
+            Assert.That(seen.Message, Does.Contain(row.BusMessage));
         }
         else if (row.HttpStatus is { } status)
         {
             Assert.That(seen.Status, Is.EqualTo(status), seen.ToString());
-            Assert.That(seen.Said, Does.Contain(row.HttpSays));
+            Assert.That(seen.Message, Does.Contain(row.HttpMessage));
         }
         else
         {
-            // What an HttpClient always throws.
-            Assert.That(seen.Exception, Is.TypeOf(row.Phase is null ? typeof(HttpRequestException) : typeof(TaskCanceledException)), seen.ToString());
-            Assert.That((seen.Exception!.InnerException as PhaseTimeoutException)?.Phase, Is.EqualTo(row.Phase), $"{seen.Took} {seen.Lost} {seen.Exception}");
-            Assert.That(seen.Said, Does.Contain(row.HttpSays));
+            // The exceptions that an HttpClient throws without ServiceMesh too.
+            Assert.That(
+                seen.Exception,
+                Is.TypeOf(row.Phase is null ? typeof(HttpRequestException) : typeof(TaskCanceledException)),
+                seen.ToString());
+            Assert.That(
+                (seen.Exception!.InnerException as PhaseTimeoutException)?.Phase,
+                Is.EqualTo(row.Phase),
+                $"{seen.Took} {seen.Lost} {seen.Exception}");
+            Assert.That(seen.Message, Does.Contain(row.HttpMessage));
         }
 
         if (row.HttpStatus is null)
         {
-            Assert.That(seen.Said, Does.Contain(server.Address));
+            Assert.That(seen.Message, Does.Contain(server.Address));
         }
 
         AssertTime(seen, (LimitOf(row.Phase) * attempts) + (row.Pause * (attempts - 1)));
         var times = (kind, fault) == (CallerKind.HttpClient, Fault.CloseBeforeAnswer) ? 1 + PlatformResends : 1;
-        Assert.That(() => server.Attempts, Is.EqualTo(row.Reached * times * attempts).After(5000, 5)); // it may be slower than the caller's patience
+        // The server may read a request after its caller has given up.
+        Assert.That(() => server.Attempts, Is.EqualTo(row.Reached * times * attempts).After(5000, 5));
     }
 
     [Test]
-    public async Task A_pause_that_is_longer_than_what_is_left_is_not_waited_for([Values] CallerKind kind, CancellationToken cancellationToken)
+    public async Task A_retry_whose_pause_exceeds_the_remaining_time_is_not_made(
+        [Values] CallerKind kind, CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.Status503);
         server.RetryAfter = 60;
@@ -114,29 +122,29 @@ public sealed class OneServerTests
         _ => TimeSpan.Zero,
     };
 
-    // Timers may be a little early.
+    // Timers may fire slightly early.
     private static void AssertTime(Seen seen, TimeSpan time)
     {
         Assert.That(seen.Took, Is.GreaterThanOrEqualTo(0.97 * time));
-        Assert.That(seen.Took, Is.LessThan(LostTime.Widen(time + s_beyond, seen.Lost)), $"of which the machine took {seen.Lost}");
+        Assert.That(seen.Took, Is.LessThan(LostTime.Widen(time + s_beyond, seen.Lost)), $"of which the loaded machine added {seen.Lost}");
     }
 
-    /// <param name="BusStatus">What the bus answers.</param>
-    /// <param name="BusSays">And why.</param>
-    /// <param name="HttpStatus">What an HttpClient sees; null when it throws.</param>
-    /// <param name="HttpSays">The body, or the exception's message.</param>
-    private sealed record Row(int BusStatus, string BusSays, int? HttpStatus, string HttpSays)
+    /// <param name="BusStatus">The status of the bus.</param>
+    /// <param name="BusMessage">Part of the message of the bus.</param>
+    /// <param name="HttpStatus">The status that an HttpClient sees; null when it throws.</param>
+    /// <param name="HttpMessage">Part of the body, or of the message of the exception.</param>
+    private sealed record Row(int BusStatus, string BusMessage, int? HttpStatus, string HttpMessage)
     {
-        /// <summary>The timeout of each attempt.</summary>
+        /// <summary>The timeout that ends each attempt.</summary>
         public TimeoutPhase? Phase { get; private init; }
 
         /// <summary>How often an attempt reaches the server.</summary>
         public int Reached { get; init; } = 1;
 
-        /// <summary>Between attempts, beyond their backoff.</summary>
+        /// <summary>The pause between attempts, beyond their backoff.</summary>
         public TimeSpan Pause { get; init; }
 
-        public static Row Silent(int status, string says) => new(status, says, null, says);
+        public static Row Silent(int status, string message) => new(status, message, null, message);
 
         public static Row Late(TimeoutPhase phase) => Silent(503, $"timeout: {phase}") with { Phase = phase };
 

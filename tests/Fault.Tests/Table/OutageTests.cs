@@ -6,7 +6,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Faults.Tests;
 
-/// <summary>All servers of a service broken at once under the load of 64 callers, and mended again.</summary>
+/// <summary>All servers of a service break at once under the load of 64 callers, and are repaired again.</summary>
 [CancelAfter(60_000)]
 public sealed class OutageTests
 {
@@ -15,10 +15,10 @@ public sealed class OutageTests
     private static readonly TimeSpan s_trialInterval = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan s_slowStart = TimeSpan.FromSeconds(20);
 
-    // A fifth of it may be taken off by chance, and still nothing that comes back within the slow start can have waited for it.
+    // Jitter may shorten it by a fifth. It is still longer than the slow start, so only trials can end the outage within the slow start.
     private static readonly TimeSpan s_openWindow = TimeSpan.FromSeconds(30);
 
-    // Before the circuits are open, and without any: the budget is all that bounds what the callers add to the outage.
+    // Before the circuits open, only the budget bounds the load that retries add to an outage.
     [Test]
     public async Task While_circuits_are_closed_the_attempts_of_an_outage_stay_within_the_budget(
         [Values] CallerKind kind,
@@ -39,17 +39,17 @@ public sealed class OutageTests
 
         var seen = await caller.AskFromManyAsync(Callers, TestLength.Of(10, 100), isIdempotent: true, cancellationToken);
 
-        // Three attempts each are wanted. Of what nobody listens to no server can tell, so it is counted where it is sent from.
+        // Each request wants three attempts. No server sees an attempt to a port that refuses it, so attempts are counted at the caller.
         var (attempts, allowed) = (metrics.Sum("servicemesh.http.picks"), (Ratio * seen.Count) + (PerSecond * window.TotalSeconds));
         Assert.That(seen.Where(s => s.IsSuccess), Is.Empty);
         Assert.That(attempts - seen.Count, Is.LessThanOrEqualTo(allowed).And.GreaterThan(allowed - Callers), $"of {seen.Count} requests");
         Assert.That(metrics.Sum("servicemesh.http.retries", "servicemesh.reason=budget-empty"), Is.GreaterThan(0));
-        Assert.That(servers.Log.Attempts, Is.LessThanOrEqualTo(attempts), "servers saw nothing that was not counted");
+        Assert.That(servers.Log.Attempts, Is.LessThanOrEqualTo(attempts), "servers saw only attempts that were counted");
         Assert.That(servers.Log.Attempts, fault == Fault.Refused ? Is.Zero : Is.GreaterThan(0));
     }
 
     [Test]
-    public async Task With_open_circuits_an_outage_gets_trials_only_and_is_over_when_it_is_over(
+    public async Task With_open_circuits_an_outage_gets_only_trials_and_ends_with_the_repair(
         [Values] CallerKind kind,
         [Values(Fault.Refused, Fault.ResetBeforeAnswer, Fault.Status500, Fault.BlackHole)] Fault fault,
         CancellationToken cancellationToken)
@@ -69,25 +69,29 @@ public sealed class OutageTests
         await UntilAsync(() => load.Succeeded > Callers * 5, cancellationToken);
 
         Set(servers, fault);
-        await UntilAsync(() => servers.All.All(s => metrics.Sum("servicemesh.http.circuit_breaker.transitions", $"server.port={s.Port}", "servicemesh.circuit.state=Open") > 0), cancellationToken);
-        await load.AllBegunAfterAsync(Stopwatch.GetTimestamp(), cancellationToken); // what was under way is through
+        await UntilAsync(
+            () => servers.All.All(
+                s => metrics.Sum(
+                    "servicemesh.http.circuit_breaker.transitions", $"server.port={s.Port}", "servicemesh.circuit.state=Open") > 0),
+            cancellationToken);
+        await load.AllBegunAfterAsync(Stopwatch.GetTimestamp(), cancellationToken); // requests that were in flight have ended
         var (attempts, began) = (servers.Log.Attempts, Stopwatch.GetTimestamp());
         await Task.Delay(TimeSpan.FromSeconds(TestLength.Of(1, 20)), cancellationToken);
         attempts = servers.Log.Attempts - attempts;
 
-        // A trial of each in each interval, and one of each that was sent before and read after.
+        // One trial for each server in each interval, and one for each that was sent before the interval and read in it.
         var trials = (Stopwatch.GetElapsedTime(began) / s_trialInterval) + 1;
         Assert.That(attempts, Is.LessThanOrEqualTo(servers.All.Count * (trials + 1)));
-        Assert.That(attempts, fault == Fault.Refused ? Is.Zero : Is.GreaterThanOrEqualTo(1), "and there are trials");
+        Assert.That(attempts, fault == Fault.Refused ? Is.Zero : Is.GreaterThanOrEqualTo(1), "trials are sent");
 
         Set(servers, Fault.None);
-        var (lost, mended, succeeded) = (LostTime.Total, Stopwatch.GetTimestamp(), load.Succeeded);
+        var (lost, repaired, succeeded) = (LostTime.Total, Stopwatch.GetTimestamp(), load.Succeeded);
         await UntilAsync(() => load.Succeeded > succeeded, cancellationToken);
 
-        // One that had begun before may have the word for an interval.
-        Assert.That(Stopwatch.GetElapsedTime(mended), Is.LessThan(LostTime.WidenSince(3 * s_trialInterval, lost)), "the first success");
+        // A trial that began before the repair may take an interval.
+        Assert.That(Stopwatch.GetElapsedTime(repaired), Is.LessThan(LostTime.WidenSince(3 * s_trialInterval, lost)), "the first success");
 
-        // And all of it is back: hundreds of requests in a row without a failure, and some at every server.
+        // The service is back: hundreds of requests in a row succeed, and every server executes some.
         var failed = load.Failed;
         var executions = servers.All.Select(s => s.Executions).ToArray();
         await UntilAsync(
@@ -101,7 +105,10 @@ public sealed class OutageTests
                 return load.Succeeded > succeeded + (Callers * 5) && servers.All.Zip(executions).All(s => s.First.Executions > s.Second);
             },
             cancellationToken);
-        Assert.That(Stopwatch.GetElapsedTime(mended), Is.LessThan(s_trialInterval + s_slowStart).And.LessThan(0.8 * s_openWindow), "which only trials can have done");
+        Assert.That(
+            Stopwatch.GetElapsedTime(repaired),
+            Is.LessThan(s_trialInterval + s_slowStart).And.LessThan(0.8 * s_openWindow),
+            "only trials can end the outage so soon");
 
         await end.CancelAsync();
         await Task.WhenAll(running);
@@ -123,7 +130,7 @@ public sealed class OutageTests
         }
     }
 
-    // One request after the other with a breath between them, as callers that go on asking whatever happens.
+    // Callers that send one request after the other, with a short pause between them, whatever the results are.
     private sealed class Load(Caller caller, CancellationToken end)
     {
         private readonly ConcurrentDictionary<int, long> _began = new();
@@ -135,7 +142,8 @@ public sealed class OutageTests
 
         public int Failed => Volatile.Read(ref _failed);
 
-        public Task AllBegunAfterAsync(long time, CancellationToken cancellationToken) => UntilAsync(() => _began.Values.All(b => b > time), cancellationToken);
+        public Task AllBegunAfterAsync(long time, CancellationToken cancellationToken) =>
+            UntilAsync(() => _began.Values.All(b => b > time), cancellationToken);
 
         public async Task RunAsync()
         {

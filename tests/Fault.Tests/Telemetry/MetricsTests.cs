@@ -22,7 +22,8 @@ public sealed class MetricsTests
     [TestCase(CallerKind.HttpClient, Fault.Status500, "broken")]
     [TestCase(CallerKind.Bus, Fault.Refused, "not-sent")]
     [TestCase(CallerKind.HttpClient, Fault.Refused, "not-sent")]
-    public async Task Picks_are_counted_by_endpoint_and_retries_by_reason(CallerKind kind, Fault fault, string reason, CancellationToken cancellationToken)
+    public async Task Picks_are_counted_by_endpoint_and_retries_by_reason(
+        CallerKind kind, Fault fault, string reason, CancellationToken cancellationToken)
     {
         await using var servers = await Servers.StartAsync(fault);
         await using var caller = await Caller.StartAsync(kind, servers.All, s_alone);
@@ -33,16 +34,21 @@ public sealed class MetricsTests
         var broken = metrics.Sum("servicemesh.http.picks", Service, "server.address=127.0.0.1", PortOf(servers.Broken));
         Assert.That(broken, Is.GreaterThanOrEqualTo(10));
         Assert.That(servers.Broken.Attempts, Is.EqualTo(fault == Fault.Refused ? 0 : broken));
-        Assert.That(servers.Well.Select(s => metrics.Sum("servicemesh.http.picks", Service, "server.address=127.0.0.1", PortOf(s))), Is.EqualTo(servers.Well.Select(s => s.Attempts)));
+        Assert.That(
+            servers.Healthy.Select(s => metrics.Sum("servicemesh.http.picks", Service, "server.address=127.0.0.1", PortOf(s))),
+            Is.EqualTo(servers.Healthy.Select(s => s.Attempts)));
         Assert.That(metrics.Sum("servicemesh.http.picks"), Is.EqualTo(30 + broken));
-        Assert.That((metrics.Sum("servicemesh.http.retries", Service, $"servicemesh.reason={reason}"), metrics.Sum("servicemesh.http.retries")), Is.EqualTo((broken, broken)));
+        Assert.That(
+            (metrics.Sum("servicemesh.http.retries", Service, $"servicemesh.reason={reason}"), metrics.Sum("servicemesh.http.retries")),
+            Is.EqualTo((broken, broken)));
     }
 
     [Test]
-    public async Task Hedges_are_retries_of_their_own_reason([Values] CallerKind kind, CancellationToken cancellationToken)
+    public async Task Hedges_are_counted_as_retries_with_their_own_reason([Values] CallerKind kind, CancellationToken cancellationToken)
     {
         await using var servers = await Servers.StartAsync(Fault.SlowHeaders);
-        await using var caller = await Caller.StartAsync(kind, servers.All, [.. s_alone, ("Retry:HedgeAfter", "00:00:00.05"), ("Timeouts:Attempt", "00:00:10")]);
+        await using var caller = await Caller.StartAsync(
+            kind, servers.All, [.. s_alone, ("Retry:HedgeAfter", "00:00:00.05"), ("Timeouts:Attempt", "00:00:10")]);
         using var metrics = new RecordedMetrics(caller.Services);
 
         await AskAsync(caller, 9, cancellationToken);
@@ -53,23 +59,30 @@ public sealed class MetricsTests
     }
 
     [Test]
-    public async Task The_budget_is_what_is_left_and_an_empty_one_is_a_reason([Values] CallerKind kind, CancellationToken cancellationToken)
+    public async Task The_remaining_budget_is_measured_and_an_empty_budget_is_a_reason(
+        [Values] CallerKind kind, CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync();
         await using var caller = await Caller.StartAsync(
             kind, [server],
-            [.. s_alone, ("Retry:Attempts", "2"), ("RetryBudget:Ratio", "0.25"), ("RetryBudget:PerSecond", "0.05"), (Caller.BudgetWindow, "00:01:00")]);
+            [
+                .. s_alone,
+                ("Retry:Attempts", "2"),
+                ("RetryBudget:Ratio", "0.25"),
+                ("RetryBudget:PerSecond", "0.05"),
+                (Caller.BudgetWindow, "00:01:00"),
+            ]);
         using var metrics = new RecordedMetrics(caller.Services);
         var client = kind == CallerKind.Bus ? "servicemesh.client=bus" : "servicemesh.client=http_clients";
         await AskAsync(caller, 4, cancellationToken);
-        Assert.That(Budget(), Is.EqualTo((3 + 1.0, client)), "three in any case, and a quarter of four requests");
+        Assert.That(Budget(), Is.EqualTo((3 + 1.0, client)), "a fixed part of three, and a quarter of four requests");
 
         server.Fault = Fault.Status500;
         await AskAsync(caller, 4, cancellationToken);
-        Assert.That(Budget(), Is.EqualTo((3 + 2 - 4.0, client)), "each was sent once more");
+        Assert.That(Budget(), Is.EqualTo((3 + 2 - 4.0, client)), "each of the four was sent once more");
         await AskAsync(caller, 4, cancellationToken);
 
-        // One is left, and a quarter comes with each of the four: of a second one nothing is there until the last.
+        // One retry is left, and each of the four requests adds a quarter: a second retry is allowed only with the last one.
         var retries = metrics.Sum("servicemesh.http.retries", Service, "servicemesh.reason=broken");
         Assert.That((retries, Budget().Value), Is.EqualTo((6.0, 0.0)));
         Assert.That(metrics.Sum("servicemesh.http.retries", Service, "servicemesh.reason=budget-empty"), Is.EqualTo(8 - retries));
@@ -78,7 +91,7 @@ public sealed class MetricsTests
     }
 
     [Test]
-    public async Task Changes_of_circuits_are_counted_by_where_they_lead([Values] CallerKind kind, CancellationToken cancellationToken)
+    public async Task Transitions_of_circuits_are_counted_by_the_new_state([Values] CallerKind kind, CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync();
         await using var caller = await Caller.StartAsync(kind, [server]);
@@ -88,13 +101,17 @@ public sealed class MetricsTests
         endpoint.Breaker.Open(TimeSpan.FromMilliseconds(1));
         while (!(await caller.AskAsync(isIdempotent: true, cancellationToken)).IsSuccess)
         {
-            // The trial is still to come.
+            // The trial has not been sent yet.
         }
 
         endpoint.Breaker.Open();
         Assert.That(
             s_states.Select(state => metrics.Sum(
-                "servicemesh.http.circuit_breaker.transitions", Service, "server.address=127.0.0.1", PortOf(server), $"servicemesh.circuit.state={state}")),
+                "servicemesh.http.circuit_breaker.transitions",
+                Service,
+                "server.address=127.0.0.1",
+                PortOf(server),
+                $"servicemesh.circuit.state={state}")),
             Is.EqualTo([2.0, 1.0, 1.0]));
     }
 
@@ -104,13 +121,26 @@ public sealed class MetricsTests
         await using var servers = await Servers.StartAsync(Fault.Status500);
         await using var caller = await Caller.StartAsync(
             kind, servers.All,
-            [("Services:weather:Balancer", "RoundRobin"), ("CircuitBreaker:MinimumRequestThreshold", "1000000"), ("Ejection:ConsecutiveFailures", "3"), ("Ejection:EjectionTime", "00:10:00"), (Caller.MaxEjectionTime, "00:10:00")]);
+            [
+                ("Services:weather:Balancer", "RoundRobin"),
+                ("CircuitBreaker:MinimumRequestThreshold", "1000000"),
+                ("Ejection:ConsecutiveFailures", "3"),
+                ("Ejection:EjectionTime", "00:10:00"),
+                (Caller.MaxEjectionTime, "00:10:00"),
+            ]);
         using var metrics = new RecordedMetrics(caller.Services);
 
         await AskAsync(caller, 30, cancellationToken);
 
         Assert.That(servers.Broken.Attempts, Is.EqualTo(3));
-        Assert.That(metrics.Sum("servicemesh.http.ejections", Service, "server.address=127.0.0.1", PortOf(servers.Broken), "servicemesh.reason=ConsecutiveFailures"), Is.EqualTo(1));
+        Assert.That(
+            metrics.Sum(
+                "servicemesh.http.ejections",
+                Service,
+                "server.address=127.0.0.1",
+                PortOf(servers.Broken),
+                "servicemesh.reason=ConsecutiveFailures"),
+            Is.EqualTo(1));
         Assert.That(metrics.Sum("servicemesh.http.ejections"), Is.EqualTo(1));
     }
 
@@ -122,17 +152,17 @@ public sealed class MetricsTests
         using var metrics = new RecordedMetrics(caller.Services);
         var endpoint = await EndpointAsync(caller, cancellationToken);
 
-        // The one that may be under way is.
+        // The one request that the limit allows is in flight.
         server.Fault = Fault.SlowHeaders;
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var waiting = caller.AskAsync(isIdempotent: true, patience.Token);
         Assert.That(() => server.Executions, Is.EqualTo(2).After(10_000, 5));
         await AskAsync(caller, 2, cancellationToken);
         await patience.CancelAsync();
-        await Task.WhenAny(waiting); // how the caller hears of it is another test's
+        await Task.WhenAny(waiting); // another test checks how the caller learns of the cancellation
         Assert.That(Refused("client-limit"), Is.EqualTo(2));
 
-        // Nobody can take it.
+        // No endpoint is available.
         server.Fault = Fault.None;
         endpoint.Breaker.Open();
         await AskAsync(caller, 3, cancellationToken);
@@ -146,19 +176,21 @@ public sealed class MetricsTests
         }
 
         Assert.That((Refused("circuit-open"), metrics.Sum("servicemesh.http.refused")), Is.EqualTo((1.0, 6.0)));
-        Assert.That(server.Attempts, Is.EqualTo(2), "none of them was sent");
+        Assert.That(server.Attempts, Is.EqualTo(2), "no refused request was sent");
 
         double Refused(string reason) => metrics.Sum("servicemesh.http.refused", Service, $"servicemesh.reason={reason}");
     }
 
     [Test]
-    public async Task Discovery_tells_endpoints_and_age_of_both_clients_and_whose_they_are(CancellationToken cancellationToken)
+    public async Task Discovery_measures_endpoints_and_age_for_each_client(CancellationToken cancellationToken)
     {
         await using var servers = await Servers.StartAsync(Fault.None);
         await using var node = await TestNode.StartAsync(
             mesh => mesh.AddHttpTransport(),
             [
-                ("Transport", "Http"), ("Http:Services:weather:Address", $"static:{string.Join(',', servers.All.Select(s => s.Address))}"), ("Http:Services:weather:Topics:weather.ask", "/ask"),
+                ("Transport", "Http"),
+                ("Http:Services:weather:Address", $"static:{string.Join(',', servers.All.Select(s => s.Address))}"),
+                ("Http:Services:weather:Topics:weather.ask", "/ask"),
             ],
             services => services.AddHttpClient("weather").AddServiceMesh());
         using var metrics = new RecordedMetrics(node.Services);
@@ -166,22 +198,25 @@ public sealed class MetricsTests
         (await http.GetAsync(new Uri("http://weather/ask"), cancellationToken)).Dispose();
 
         string[] both = [.. s_clients.Select(c => $"{Service} {c}")];
-        Assert.That(metrics.Observe("servicemesh.discovery.endpoints").Select(m => (m.Tags, m.Value)), Is.EquivalentTo(both.Select(b => (b, 3.0))));
+        Assert.That(
+            metrics.Observe("servicemesh.discovery.endpoints").Select(m => (m.Tags, m.Value)), Is.EquivalentTo(both.Select(b => (b, 3.0))));
         Assert.That(metrics.Observe("servicemesh.discovery.age").Select(m => m.Tags), Is.EquivalentTo(both));
         Assert.That(metrics.Of("servicemesh.discovery.age").Select(m => m.Value), Has.All.InRange(0, 30));
         Assert.That(metrics.Observe("servicemesh.http.retry_budget").Select(m => m.Tags), Is.EquivalentTo(s_clients));
     }
 
-    // Made on this thread, and so told on it.
+    // The instruments are created, and so published, on this thread.
     [Test]
-    public void A_handler_without_a_container_takes_its_instruments_with_it()
+    public void Disposing_a_handler_without_a_container_ends_its_instruments()
     {
         var (thread, own, ended) = (Environment.CurrentManagedThreadId, new List<string>(), new List<string>());
         using var listener = new MeterListener
         {
             InstrumentPublished = (instrument, listener) =>
             {
-                if (instrument.Meter is { Name: "ServiceMesh", Scope: null } && Environment.CurrentManagedThreadId == thread && own is not null)
+                if (instrument.Meter is { Name: "ServiceMesh", Scope: null }
+                    && Environment.CurrentManagedThreadId == thread
+                    && own is not null)
                 {
                     own.Add(instrument.Name);
                     listener.EnableMeasurementEvents(instrument, ended);
@@ -190,12 +225,12 @@ public sealed class MetricsTests
             MeasurementsCompleted = (instrument, state) => (state as List<string>)?.Add(instrument.Name),
         };
         listener.Start();
-        own.Clear(); // what others had made before
+        own.Clear(); // instruments that existed before
 
         var options = new HttpTransportOptions();
         options.Services["weather"] = new() { Address = "static:127.0.0.1:1" };
         var handler = new ServiceMeshHandler(options);
-        Assert.That(own, Does.Contain("servicemesh.http.retry_budget").And.Contain("servicemesh.http.picks").And.Contain("servicemesh.discovery.endpoints"));
+        Assert.That(own, Is.SupersetOf(["servicemesh.http.retry_budget", "servicemesh.http.picks", "servicemesh.discovery.endpoints"]));
         handler.Dispose();
         Assert.That(ended, Is.SupersetOf(own));
     }
@@ -220,7 +255,7 @@ public sealed class MetricsTests
 
     private static async Task<Endpoint> EndpointAsync(Caller caller, CancellationToken cancellationToken)
     {
-        await AskAsync(caller, 1, cancellationToken); // HttpClients look for addresses with the first request
+        await AskAsync(caller, 1, cancellationToken); // an HttpClient resolves addresses with its first request
         return caller.Services.GetRequiredService<ServiceEndpoints>().Of("weather").Single();
     }
 

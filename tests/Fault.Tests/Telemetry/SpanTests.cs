@@ -5,7 +5,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Faults.Tests;
 
-/// <summary>The spans of attempts, as somebody who collects them reads them.</summary>
+/// <summary>The spans of attempts, as a collector receives them.</summary>
 [CancelAfter(30_000)]
 public sealed class SpanTests
 {
@@ -13,7 +13,8 @@ public sealed class SpanTests
     private static readonly (string, string)[] s_twice = [("Retry:Attempts", "2")];
 
     [Test]
-    public async Task Each_attempt_has_a_span_and_the_second_says_that_it_is_one([Values] CallerKind kind, CancellationToken cancellationToken)
+    public async Task Each_attempt_has_a_span_and_the_second_has_a_resend_count(
+        [Values] CallerKind kind, CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.Status500);
         await using var caller = await Caller.StartAsync(kind, [server], s_twice);
@@ -22,7 +23,9 @@ public sealed class SpanTests
         await caller.AskAsync(isIdempotent: true, cancellationToken);
 
         var method = kind == CallerKind.Bus ? "POST" : "GET";
-        Assert.That(spans.All.Select(s => (s.DisplayName, s.Kind, s.Status)), Is.EqualTo(Enumerable.Repeat((method, ActivityKind.Client, ActivityStatusCode.Error), 2)));
+        Assert.That(
+            spans.All.Select(s => (s.DisplayName, s.Kind, s.Status)),
+            Is.EqualTo(Enumerable.Repeat((method, ActivityKind.Client, ActivityStatusCode.Error), 2)));
         Assert.That(spans.All.Select(s => s.GetTagItem("http.request.resend_count")), Is.EqualTo(new object?[] { null, 1 }));
         var expected = new Dictionary<string, object?>
         {
@@ -44,20 +47,21 @@ public sealed class SpanTests
     [TestCase("ask?secret=1&a=b", "ask?*")]
     [TestCase("ask?", "ask?")]
     [TestCase("a%20b/c#part", "a%20b/c")]
-    public async Task The_url_has_no_user_and_nothing_of_the_query(string asked, string told, CancellationToken cancellationToken)
+    public async Task The_url_of_a_span_has_no_user_and_no_query(string asked, string recorded, CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync();
         await using var caller = await Caller.StartAsync(CallerKind.HttpClient, [server]);
         using var spans = new Spans(server);
 
-        using var response = await ((HttpClientCaller)caller).Client.GetAsync(new Uri($"http://me:secret@weather/{asked}"), cancellationToken);
+        using var response = await ((HttpClientCaller)caller).Client
+            .GetAsync(new Uri($"http://me:secret@weather/{asked}"), cancellationToken);
 
-        Assert.That(spans.All.Single().GetTagItem("url.full"), Is.EqualTo($"http://{server.Address}/{told}"));
+        Assert.That(spans.All.Single().GetTagItem("url.full"), Is.EqualTo($"http://{server.Address}/{recorded}"));
     }
 
     [TestCase(CallerKind.Bus)]
     [TestCase(CallerKind.HttpClient)]
-    public async Task The_address_of_a_peer_that_is_called_by_name_is_not_guessed(CallerKind kind, CancellationToken cancellationToken)
+    public async Task A_span_has_no_peer_address_when_the_server_is_called_by_name(CallerKind kind, CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync();
         await using var caller = await Caller.StartAsync(kind, [], ("Services:weather:Address", $"static:localhost:{server.Port}"));
@@ -71,7 +75,7 @@ public sealed class SpanTests
             Is.EqualTo(new object?[] { "localhost", $"http://localhost:{server.Port}/ask", null, null }));
     }
 
-    // Those of one server: other tests of the process have others.
+    // The spans of one server: other tests in the process use other servers.
     private sealed class Spans : IDisposable
     {
         private readonly ConcurrentQueue<Activity> _all = new();

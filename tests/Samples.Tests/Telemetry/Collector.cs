@@ -8,7 +8,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Samples.Tests.Telemetry;
 
-/// <summary>Stands in for a server that takes telemetry: it accepts everything and keeps it by path.</summary>
+/// <summary>A stand-in for a server that receives telemetry: it accepts everything and stores it by path.</summary>
 internal sealed class Collector : IAsyncDisposable
 {
     private readonly ConcurrentQueue<(string Path, string Body)> _received = [];

@@ -4,7 +4,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Samples.Tests.Telemetry;
 
-/// <summary>The sample beside stand-ins for the servers that take its telemetry, as server and client over HTTP.</summary>
+/// <summary>The sample as server and client over HTTP, with stand-ins for the servers that receive its telemetry.</summary>
 public sealed class TelemetryTests
 {
     [Test]
@@ -41,7 +41,7 @@ public sealed class TelemetryTests
             [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.Address), ("OTEL_EXPORTER_PROMETHEUS_PORT", $"{FreePort.Next()}")],
             () => Task.CompletedTask);
 
-        // Names stand as plain text within the protobuf.
+        // Protobuf contains names as plain text.
         var (spans, metrics) = (string.Concat(collector.BodiesOf("/v1/traces")), string.Concat(collector.BodiesOf("/v1/metrics")));
         string[] ofSpans = ["request greetings.greet", "process greetings.greet", "POST", "greetings-Client", "greetings-Server"];
         string[] ofMetrics = ["messaging.client.operation.duration", "servicemesh.http.picks", "servicemesh.discovery.endpoints"];
@@ -50,7 +50,7 @@ public sealed class TelemetryTests
     }
 
     [Test]
-    public async Task A_port_of_the_page_that_is_taken_ends_the_server_with_one_line()
+    public async Task A_port_that_is_in_use_ends_the_server_with_one_line()
     {
         await using var other = await Collector.StartAsync();
         var run = await SampleProcess.RunAsync(
@@ -63,7 +63,7 @@ public sealed class TelemetryTests
         Assert.That(run.OnlyError, Does.Contain("already in use"));
     }
 
-    /// <summary>One greeting between two processes; what happens meanwhile does so while the server still runs.</summary>
+    /// <summary>Runs one greeting between two processes, and the given action while the server still runs.</summary>
     private static async Task RunAsync((string, string)[] environment, Func<Task> meanwhile)
     {
         var listen = FreePort.Next();
@@ -86,7 +86,7 @@ public sealed class TelemetryTests
         return await http.GetStringAsync(address);
     }
 
-    // A line is NAME{LABELS} VALUE, and a time behind it where the format has one.
+    // A line is NAME{LABELS} VALUE, followed by a time where the format has one.
     private static double Metric(string page, string name, string label) => page.Split('\n')
         .Where(line => line.StartsWith($"{name}{{", StringComparison.Ordinal) && line.Contains(label, StringComparison.Ordinal))
         .Select(line => double.Parse(line[(line.LastIndexOf('}') + 2)..].Split(' ')[0], CultureInfo.InvariantCulture))

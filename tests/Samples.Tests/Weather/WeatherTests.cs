@@ -48,19 +48,19 @@ public sealed class WeatherTests
     }
 
     [Test]
-    public void Readings_travel_under_the_names_of_the_contract() =>
+    public void Readings_have_the_member_names_of_the_contract_in_JSON() =>
         Assert.That(
             JsonSerializer.Serialize([new Reading(31, "jan", 23, -1.5)], WeatherJson.Default.ReadingArray),
             Is.EqualTo("""[{"Day":31,"Month":"jan","Hour":23,"Degrees":-1.5}]"""));
 
     [Test]
-    public void The_client_is_a_composition_in_a_composition() =>
+    public void The_client_is_a_composition_that_contains_compositions() =>
         Assert.That(Extremes.OfWinter.ToString(), Is.EqualTo(
             "weather.fetch | weather.group | parallel("
             + "january | parallel(weather.min, weather.max), february | parallel(weather.min, weather.max))"));
 
     [Test]
-    public async Task A_client_alone_is_told_that_nobody_serves()
+    public async Task A_client_without_a_server_reports_the_missing_handler_in_one_line()
     {
         var run = await SampleProcess.RunAsync("Weather", "--Role", "Client");
 
@@ -79,7 +79,7 @@ public sealed class WeatherTests
     }
 
     [Test]
-    public async Task A_mistake_in_the_configuration_is_said_in_one_line()
+    public async Task A_mistake_in_the_configuration_is_reported_in_one_line()
     {
         var run = await SampleProcess.RunAsync("Weather", "--ServiceMesh:ErrorPolicy", "Shout");
 

@@ -13,7 +13,7 @@ public sealed class ServiceTests
         Assert.That(string.Join('|', WordsHandler.Split(text)), Is.EqualTo(words));
 
     [Test]
-    public void The_most_frequent_words_of_a_length_are_all_that_share_the_highest_count()
+    public void The_most_frequent_words_are_all_words_with_the_highest_count()
     {
         var counts = new Dictionary<string, int> { ["ant"] = 2, ["bee"] = 2, ["cat"] = 1, ["tree"] = 9 };
 
@@ -24,7 +24,7 @@ public sealed class ServiceTests
     }
 
     [Test]
-    public void Popular_words_travel_under_the_names_of_the_contract() =>
+    public void Popular_words_have_the_member_names_of_the_contract_in_JSON() =>
         Assert.That(
             JsonSerializer.Serialize(PopularService.MostFrequent([], 4)),
             Is.EqualTo("""{"WordLength":4,"Score":0,"Words":[]}"""));

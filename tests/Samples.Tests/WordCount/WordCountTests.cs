@@ -1,6 +1,6 @@
 namespace ServiceMesh.Samples.Tests.WordCount;
 
-/// <summary>What a user sees: stdout, stderr and the exit code of <c>dotnet WordCount.dll …</c>.</summary>
+/// <summary>The sample as a user sees it: stdout, stderr and the exit code of <c>dotnet WordCount.dll …</c>.</summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class WordCountTests : IDisposable
 {
@@ -18,7 +18,7 @@ public sealed class WordCountTests : IDisposable
 
         Assert.That(run.ExitCode, Is.Zero, run.ToString);
         Assert.That(run.Out, Is.EqualTo(expected));
-        Assert.That(expected[0], Does.Match("^3 letters, [1-9][0-9]* times: [a-z]+"), "the count itself must be one");
+        Assert.That(expected[0], Does.Match("^3 letters, [1-9][0-9]* times: [a-z]+"), "the count of coreutils must be valid");
     }
 
     [Test]
@@ -57,7 +57,7 @@ public sealed class WordCountTests : IDisposable
     }
 
     [Test]
-    public async Task A_URL_that_does_not_exist_is_said_in_one_line()
+    public async Task A_URL_that_does_not_exist_is_reported_in_one_line()
     {
         using var server = WebServer.Answering("tree", "404 Not Found");
 
@@ -79,7 +79,7 @@ public sealed class WordCountTests : IDisposable
     }
 
     [Test]
-    public async Task A_missing_file_is_said_in_one_line()
+    public async Task A_missing_file_is_reported_in_one_line()
     {
         var run = await SampleProcess.RunAsync("WordCount", ["missing.txt"], _files.Path);
 
@@ -115,11 +115,14 @@ public sealed class WordCountTests : IDisposable
     }
 
     [Test]
-    public async Task Without_an_argument_it_counts_the_documents_of_the_repository_around_it()
+    public async Task Without_an_argument_the_sample_counts_the_repository_around_it()
     {
         _files.Write("ServiceMesh.sln", "");
         _files.Write("notes.md", "tree tree tree tree");
-        string[] documents = [_files.Write("README.md", "tree ant"), _files.Write("docs/a.md", "bush"), _files.Write("docs/deep/b.md", "bush ant")];
+        string[] documents =
+        [
+            _files.Write("README.md", "tree ant"), _files.Write("docs/a.md", "bush"), _files.Write("docs/deep/b.md", "bush ant"),
+        ];
 
         var run = await SampleProcess.RunAsync("WordCount", [], Path.Combine(_files.Path, "docs", "deep"));
 
@@ -128,7 +131,7 @@ public sealed class WordCountTests : IDisposable
     }
 
     [Test]
-    public async Task Without_an_argument_elsewhere_it_counts_the_documents_of_its_own_repository()
+    public async Task Without_an_argument_elsewhere_the_sample_counts_its_own_repository()
     {
         string[] inRoot = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"];
         var docs = Directory.CreateDirectory(Path.Combine(SampleProcess.Repository, "docs"));
@@ -142,7 +145,7 @@ public sealed class WordCountTests : IDisposable
     }
 
     [Test]
-    public async Task A_client_alone_is_told_that_nobody_serves()
+    public async Task A_client_without_a_server_reports_404_in_one_line()
     {
         var run = await WordCountAsync("any", "--Role", "Client");
 
@@ -154,7 +157,7 @@ public sealed class WordCountTests : IDisposable
     public async Task A_server_stops_cleanly_when_it_is_terminated()
     {
         using var server = SampleProcess.Start("WordCount", ["--Role=Server", "--ServiceMesh:NodeName", "words"]);
-        await server.SaysAsync("serves over InMemory");
+        await server.WaitForErrorLineAsync("serves over InMemory");
         await server.TerminateAsync();
 
         var run = await server.EndAsync();
@@ -166,7 +169,7 @@ public sealed class WordCountTests : IDisposable
     }
 
     [Test]
-    public async Task A_client_that_is_interrupted_says_so_and_leaves()
+    public async Task An_interrupted_client_reports_it_and_ends()
     {
         using var web = WebServer.Silent();
         using var client = SampleProcess.Start("WordCount", [web.Url]);
@@ -186,7 +189,7 @@ public sealed class WordCountTests : IDisposable
     [TestCase("'abc' at 'ServiceMesh:Request:Timeout'", "--ServiceMesh:Request:Timeout", "abc")]
     [TestCase("Role is 'Boss'; allowed are: All, Server, Client.", "--Role", "Boss")]
     [TestCase("--Transport is not known.", "--Transport", "InMemory")]
-    public async Task A_mistake_in_the_configuration_is_said_in_one_line(string expected, params string[] args)
+    public async Task A_mistake_in_the_configuration_is_reported_in_one_line(string expected, params string[] args)
     {
         var run = await WordCountAsync(["any", .. args]);
 
@@ -196,7 +199,7 @@ public sealed class WordCountTests : IDisposable
     }
 
     [Test]
-    public async Task The_environment_configures_it_too()
+    public async Task Environment_variables_configure_the_sample_too()
     {
         var run = await SampleProcess.RunAsync("WordCount", ["any"], null, ("ServiceMesh__Transport", "Pigeon"));
 

@@ -1,9 +1,9 @@
-// Reads one case a line: a value in words, and the bytes that the other side makes of it. Writes, for each, the bytes that
-// this implementation makes of the value, and in words what it makes of the bytes.
+// Reads one case per line: a value in words, and its bytes from the other implementation. Writes, for each, the bytes of this
+// implementation, and in words the value that it reads from the given bytes.
 import { createInterface } from "node:readline";
 import { decode, decodeTimestampToTimeSpec, encode, encodeTimeSpecToTimestamp, ExtensionCodec } from "@msgpack/msgpack";
 
-// A Date has milliseconds only; this has what a timestamp has.
+// A Date has only milliseconds; this has the full precision of a timestamp.
 class Time {
   constructor(sec, nsec) {
     this.sec = sec;

@@ -1,14 +1,14 @@
 namespace ServiceMesh.Support;
 
 /// <summary>
-/// Bytes of any length that both ends know without keeping them: random ones that repeat after a prime number of bytes, so
-/// that a buffer which is repeated, left out or shifted shows.
+/// Bytes of any length that both ends can compute: random bytes that repeat after a prime number of bytes, so that a buffer
+/// that is repeated, omitted or shifted is detected.
 /// </summary>
 public static class BytePattern
 {
     private static readonly byte[] s_bytes = Make();
 
-    /// <summary>Writes what stands at an offset.</summary>
+    /// <summary>Writes the bytes of the pattern from an offset on.</summary>
     public static void Fill(Span<byte> target, long offset)
     {
         while (!target.IsEmpty)
@@ -20,7 +20,7 @@ public static class BytePattern
         }
     }
 
-    /// <summary>Whether these bytes are what stands at an offset.</summary>
+    /// <summary>Whether the bytes equal the pattern from an offset on.</summary>
     public static bool Matches(ReadOnlySpan<byte> bytes, long offset)
     {
         while (!bytes.IsEmpty)

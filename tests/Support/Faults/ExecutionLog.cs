@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace ServiceMesh.Support;
 
 /// <summary>
-/// What servers saw of each request, by the name that its sender gave it: one log for all the servers of a test tells
+/// The attempts and executions of each request, by the name that its sender gave it. One log for all servers of a test shows
 /// whether a request ran twice. Thread-safe.
 /// </summary>
 public sealed class ExecutionLog
@@ -19,7 +19,7 @@ public sealed class ExecutionLog
     /// <summary>The requests that were executed more than once.</summary>
     public IEnumerable<string> ExecutedTwice => _entries.Where(e => e.Value.Executions > 1).Select(e => e.Key);
 
-    /// <summary>The requests that came more than once, whatever the servers made of them.</summary>
+    /// <summary>The requests that arrived more than once, whether or not they were executed.</summary>
     public IEnumerable<string> ArrivedTwice => _entries.Where(e => e.Value.Attempts > 1).Select(e => e.Key);
 
     /// <summary>How often a server has read the headers of a request.</summary>
@@ -28,10 +28,10 @@ public sealed class ExecutionLog
     /// <summary>How often a server has read all of a request.</summary>
     public int ExecutionsOf(string request) => _entries.GetValueOrDefault(request)?.Executions ?? 0;
 
-    /// <summary>A server has read the headers of a request.</summary>
+    /// <summary>Records that a server has read the headers of a request.</summary>
     public void Arrived(string request) => Interlocked.Increment(ref _entries.GetOrAdd(request, _ => new()).Attempts);
 
-    /// <summary>A server has executed a request.</summary>
+    /// <summary>Records that a server has executed a request.</summary>
     public void Executed(string request) => Interlocked.Increment(ref _entries.GetOrAdd(request, _ => new()).Executions);
 
     private sealed class Entry

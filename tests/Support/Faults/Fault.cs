@@ -3,22 +3,24 @@ namespace ServiceMesh.Support;
 /// <summary>The ways in which a <see cref="FaultServer"/> can be broken.</summary>
 public enum Fault
 {
-    /// <summary>It answers.</summary>
+    /// <summary>It answers normally.</summary>
     None,
 
-    /// <summary>Nobody listens on its port, and its connections are reset: a process that was killed.</summary>
+    /// <summary>Its port refuses connections, and open connections are reset: a process that was killed.</summary>
     Refused,
 
-    /// <summary>Connections are accepted and requests never answered; their bodies are not read.</summary>
+    /// <summary>Connections are accepted; requests are never answered and their bodies are not read.</summary>
     BlackHole,
 
-    /// <summary>Connections are not even accepted: what asks for one gets no packet back. Those that were open are reset.</summary>
+    /// <summary>Connections are not accepted: a client gets no packet back. Open connections are reset.</summary>
     BlackHoleConnect,
 
     /// <summary>The request is executed; then the connection is reset, without an answer.</summary>
     ResetBeforeAnswer,
 
-    /// <summary>The request is executed; then the connection is closed in good order, without an answer, as if it had been unused for too long.</summary>
+    /// <summary>
+    /// The request is executed; then the connection is closed properly, without an answer, as if it had been idle for too long.
+    /// </summary>
     CloseBeforeAnswer,
 
     /// <summary>The request is executed; the connection is reset after the headers and half of the body.</summary>
@@ -27,7 +29,9 @@ public enum Fault
     /// <summary>The request is executed; the answer comes after <see cref="FaultServer.Pause"/>.</summary>
     SlowHeaders,
 
-    /// <summary>The request is executed; the headers come, and then a tenth of the body after each <see cref="FaultServer.Pause"/>.</summary>
+    /// <summary>
+    /// The request is executed; the headers are sent, and then a tenth of the body after each <see cref="FaultServer.Pause"/>.
+    /// </summary>
     SlowBody,
 
     /// <summary>The request is executed, and the answer is 500 with problem details.</summary>
@@ -36,9 +40,9 @@ public enum Fault
     /// <summary>The request is executed, and the answer is 503 with <c>Retry-After:</c> <see cref="FaultServer.RetryAfter"/>.</summary>
     Status503,
 
-    /// <summary>The request is executed, and the answer is a proxy's: 502 with a web page.</summary>
+    /// <summary>The request is executed, and the answer is that of a proxy: 502 with a web page.</summary>
     HtmlErrorPage,
 
-    /// <summary>The request is executed, and the answer is 200 with a web page where JSON is wanted.</summary>
+    /// <summary>The request is executed, and the answer is 200 with a web page instead of JSON.</summary>
     HtmlOk,
 }

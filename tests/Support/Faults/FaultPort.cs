@@ -10,7 +10,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace ServiceMesh.Support;
 
 /// <summary>
-/// A loopback port that stays ours whether or not somebody listens on it, and gives Kestrel its connections. Linux lets a
+/// A loopback port that stays reserved whether or not it listens, and gives Kestrel its connections. Linux lets a
 /// second socket with SO_REUSEADDR listen on the port of one that is only bound: the first keeps the port, and the second
 /// comes and goes. Thread-safe.
 /// </summary>
@@ -41,7 +41,7 @@ internal sealed class FaultPort : IConnectionListenerFactory, IConnectionListene
             }
             catch (SocketException)
             {
-                // Another test was quicker.
+                // Another test has taken the port.
             }
         }
     }
@@ -62,7 +62,7 @@ internal sealed class FaultPort : IConnectionListenerFactory, IConnectionListene
         }
     }
 
-    /// <summary>Nobody listens, and what was open is reset.</summary>
+    /// <summary>Stops listening and resets open connections.</summary>
     public void Refuse()
     {
         lock (_lock)
@@ -72,8 +72,8 @@ internal sealed class FaultPort : IConnectionListenerFactory, IConnectionListene
     }
 
     /// <summary>
-    /// What asks for a connection gets no packet back, and what was open is reset. While a listener's queue is full Linux
-    /// drops what asks to be put into it, so it is given a short queue, and the queue is filled.
+    /// Gives clients no packet back and resets open connections. While the queue of a listener is full, Linux drops
+    /// connection attempts, so this listener gets a short queue, which is then filled.
     /// </summary>
     public void Swallow()
     {
@@ -142,7 +142,7 @@ internal sealed class FaultPort : IConnectionListenerFactory, IConnectionListene
         _fillers.Clear();
         foreach (var socket in resetConnections ? _open.Keys : [])
         {
-            socket.Close(timeout: 0); // a reset, as the end of a process makes it
+            socket.Close(timeout: 0); // a reset, as when a process ends
         }
     }
 
@@ -176,7 +176,7 @@ internal sealed class FaultPort : IConnectionListenerFactory, IConnectionListene
         }
         catch (Exception failure) when (failure is SocketException or ObjectDisposedException)
         {
-            // It listens no more.
+            // The listener has been closed.
         }
     }
 

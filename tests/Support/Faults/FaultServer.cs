@@ -16,8 +16,8 @@ using Microsoft.Extensions.Logging;
 namespace ServiceMesh.Support;
 
 /// <summary>
-/// A real server on a loopback port, HTTP/1.1, that can break in the ways of <see cref="Support.Fault"/> and be mended, at
-/// any time. When it is well it answers every path with a <see cref="FaultServerAnswer"/>, and <c>/bytes/N</c> with N bytes
+/// A real HTTP/1.1 server on a loopback port that can break in the ways of <see cref="Support.Fault"/> and be repaired, at
+/// any time. While it is healthy it answers every path with a <see cref="FaultServerAnswer"/>, and <c>/bytes/N</c> with N bytes
 /// of <see cref="BytePattern"/>. A request is named by its header <c>request-id</c>, or by <c>mesh-id</c>. Thread-safe.
 /// </summary>
 public sealed class FaultServer : IAsyncDisposable
@@ -55,7 +55,7 @@ public sealed class FaultServer : IAsyncDisposable
 
     public Uri Uri => new($"http://{Address}/");
 
-    /// <summary>How it is broken; takes effect for what comes next.</summary>
+    /// <summary>How it is broken. A change takes effect for the next requests and connections.</summary>
     public Fault Fault
     {
         get => (Fault)Volatile.Read(ref _fault);
@@ -80,7 +80,7 @@ public sealed class FaultServer : IAsyncDisposable
     /// <summary>How slow a slow answer is. Default: one minute.</summary>
     public TimeSpan Pause { get; set; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>What a 503 asks for, in seconds; null for no such header. Default: 1.</summary>
+    /// <summary>The <c>Retry-After</c> of a 503, in seconds; null for no such header. Default: 1.</summary>
     public int? RetryAfter { get; set; } = 1;
 
     /// <summary>Requests whose headers it has read.</summary>
@@ -92,10 +92,10 @@ public sealed class FaultServer : IAsyncDisposable
     /// <summary>Connections that it has accepted.</summary>
     public int Connections => _port.Accepted;
 
-    /// <summary>What it saw of each request.</summary>
+    /// <summary>Its attempts and executions of each request.</summary>
     public ExecutionLog Log { get; }
 
-    /// <summary>Starts one.</summary>
+    /// <summary>Starts a server.</summary>
     /// <param name="fault">How it is broken from the beginning.</param>
     /// <param name="log">One log for several servers; null for its own.</param>
     public static async Task<FaultServer> StartAsync(Fault fault = Fault.None, ExecutionLog? log = null)
@@ -111,7 +111,7 @@ public sealed class FaultServer : IAsyncDisposable
     {
         await _end.CancelAsync();
         _port.Refuse();
-        await _app.DisposeAsync(); // the port with it, which is Kestrel's listener
+        await _app.DisposeAsync(); // and with it the port, which is Kestrel's listener
         _end.Dispose();
     }
 
@@ -124,7 +124,7 @@ public sealed class FaultServer : IAsyncDisposable
         }
         catch (Exception failure) when (failure is OperationCanceledException or IOException or SocketException or ObjectDisposedException)
         {
-            context.Abort(); // who asked is gone, or this server is
+            context.Abort(); // the client has disconnected, or this server stops
         }
     }
 
@@ -162,11 +162,21 @@ public sealed class FaultServer : IAsyncDisposable
                 await WriteAsync(context, answer, parts: 10, gone);
                 break;
             case Fault.Status500:
-                await WriteAsync(context, 500, "application/problem+json", """{"title":"Internal Server Error","status":500,"detail":"A fault of the test."}""", gone);
+                await WriteAsync(
+                    context,
+                    500,
+                    "application/problem+json",
+                    """{"title":"Internal Server Error","status":500,"detail":"A fault of the test."}""",
+                    gone);
                 break;
             case Fault.Status503:
                 context.Response.Headers.RetryAfter = RetryAfter?.ToString(CultureInfo.InvariantCulture);
-                await WriteAsync(context, 503, "application/problem+json", """{"title":"Service Unavailable","status":503,"detail":"A fault of the test."}""", gone);
+                await WriteAsync(
+                    context,
+                    503,
+                    "application/problem+json",
+                    """{"title":"Service Unavailable","status":503,"detail":"A fault of the test."}""",
+                    gone);
                 break;
             case Fault.HtmlErrorPage:
                 await WriteAsync(context, 502, "text/html", "<html><body><h1>502 Bad Gateway</h1></body></html>", gone);
@@ -206,7 +216,9 @@ public sealed class FaultServer : IAsyncDisposable
             return new("application/octet-stream", long.Parse(count.Value![1..], CultureInfo.InvariantCulture), BytePattern.Fill);
         }
 
-        var json = JsonSerializer.SerializeToUtf8Bytes(new FaultServerAnswer(Address, name, request.Method, $"{request.Path}{request.QueryString}", request.Host.Value ?? "", length, isPattern));
+        var json = JsonSerializer.SerializeToUtf8Bytes(
+            new FaultServerAnswer(
+                Address, name, request.Method, $"{request.Path}{request.QueryString}", request.Host.Value ?? "", length, isPattern));
         return new("application/json", json.Length, (target, offset) => json.AsSpan((int)offset, target.Length).CopyTo(target));
     }
 
@@ -238,11 +250,12 @@ public sealed class FaultServer : IAsyncDisposable
         return context.Response.WriteAsync(text, gone);
     }
 
-    // Past Kestrel, whose own buffers a reset would throw away.
+    // Bypasses Kestrel, because a reset would discard Kestrel's buffers.
     private static async Task ResetMidBodyAsync(HttpContext context, Body body, CancellationToken gone)
     {
         var socket = SocketOf(context);
-        var head = string.Create(CultureInfo.InvariantCulture, $"HTTP/1.1 200 OK\r\nContent-Type: {body.ContentType}\r\nContent-Length: {body.Length}\r\n\r\n");
+        var head = string.Create(
+            CultureInfo.InvariantCulture, $"HTTP/1.1 200 OK\r\nContent-Type: {body.ContentType}\r\nContent-Length: {body.Length}\r\n\r\n");
         await SendAllAsync(socket, Encoding.ASCII.GetBytes(head), gone);
         await body.CopyAsync(0, body.Length / 2, chunk => SendAllAsync(socket, chunk, gone));
         while (HasUnacknowledged(socket))
@@ -253,7 +266,7 @@ public sealed class FaultServer : IAsyncDisposable
         Reset(context);
     }
 
-    // A reset throws away the kernel's send buffer too. TCP_INFO (linux/tcp.h) has packets without acknowledgement at 24 and bytes
+    // A reset discards the kernel's send buffer too. TCP_INFO (linux/tcp.h) has the number of unacknowledged packets at 24 and of bytes
     // not yet sent at 144.
     private static bool HasUnacknowledged(Socket socket)
     {
@@ -297,12 +310,12 @@ public sealed class FaultServer : IAsyncDisposable
     private delegate void FillBytes(Span<byte> target, long offset);
 }
 
-/// <summary>What a <see cref="FaultServer"/> answers when it is well.</summary>
+/// <summary>The answer of a healthy <see cref="FaultServer"/>.</summary>
 /// <param name="Server">Its address.</param>
 /// <param name="Request">The name of the request.</param>
 /// <param name="Method">The method.</param>
 /// <param name="Path">The path with its query.</param>
 /// <param name="Host">The header <c>Host</c>.</param>
 /// <param name="Length">Bytes of the request's body.</param>
-/// <param name="IsPattern">Whether they are those of <see cref="BytePattern"/>.</param>
+/// <param name="IsPattern">Whether these bytes equal <see cref="BytePattern"/>.</param>
 public sealed record FaultServerAnswer(string Server, string Request, string Method, string Path, string Host, long Length, bool IsPattern);

@@ -61,7 +61,8 @@ public sealed class CleartextHttp2Factory : HttpFactory
 {
     protected override string Scheme => "h2c";
 
-    public override IEnumerable<(string Key, string Value)> SettingsOf(int node) => [.. base.SettingsOf(node), ("Http:Services:mesh:Http2", "true")];
+    public override IEnumerable<(string Key, string Value)> SettingsOf(int node) =>
+        [.. base.SettingsOf(node), ("Http:Services:mesh:Http2", "true")];
 }
 
 /// <summary>HTTP/2 by negotiation over TLS, with a certificate of the test's own.</summary>

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Runtime.CompilerServices;
 using DnsClient;
 using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
@@ -218,7 +219,7 @@ public sealed class DnsWatchTests
 
     private sealed class Waiting(Task first) : IResolver
     {
-        public async IAsyncEnumerable<ResolverResult> WatchAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+        public async IAsyncEnumerable<ResolverResult> WatchAsync([EnumeratorCancellation] CancellationToken cancellationToken)
         {
             await first.WaitAsync(cancellationToken);
             yield return ResolverResult.Found([]);

@@ -36,7 +36,8 @@ internal sealed class FakeDns : IDnsLookup
         return this;
     }
 
-    public static DnsAnswer<IPAddress> Answer(int ttl, params string[] addresses) => new([.. addresses.Select(IPAddress.Parse)], Seconds(ttl));
+    public static DnsAnswer<IPAddress> Answer(int ttl, params string[] addresses) =>
+        new([.. addresses.Select(IPAddress.Parse)], Seconds(ttl));
 
     public Task<DnsAnswer<IPAddress>> FindAddressesAsync(string name, CancellationToken cancellationToken)
     {
@@ -55,5 +56,6 @@ internal sealed class FakeDns : IDnsLookup
     public Task<DnsAnswer<string>> FindTextsAsync(string name, CancellationToken cancellationToken) =>
         Texts is null ? Fail<string>(name) : Task.FromResult(Texts);
 
-    private static Task<DnsAnswer<T>> Fail<T>(string name) => Task.FromException<DnsAnswer<T>>(new DnsLookupException($"No server answered {name}."));
+    private static Task<DnsAnswer<T>> Fail<T>(string name) =>
+        Task.FromException<DnsAnswer<T>>(new DnsLookupException($"No server answered {name}."));
 }

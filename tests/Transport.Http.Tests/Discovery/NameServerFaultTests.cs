@@ -17,7 +17,7 @@ public sealed class NameServerFaultTests
 
     [TestCase(QueryType.AAAA)]
     [TestCase(QueryType.A)]
-    public async Task A_family_that_never_answers_does_not_hold_back_the_first_request(QueryType silent, CancellationToken cancellationToken)
+    public async Task A_silent_family_does_not_hold_back_the_first_request(QueryType silent, CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync();
         await using var dns = ScriptedDnsServer.Start(query => query.Type == silent ? [] : query.Type == QueryType.A
@@ -38,30 +38,34 @@ public sealed class NameServerFaultTests
         await using var silent = ScriptedDnsServer.Start(_ => []);
         await using var other = ScriptedDnsServer.Start(_ => []);
         await using var dns = await DnsServer.StartAsync("--host-record=weather.internal,127.0.0.1", Records);
-        using var http = Client($"dns://weather.internal:{server.Port}", [silent.EndPoint, .. dead == 2 ? [other.EndPoint] : Array.Empty<IPEndPoint>(), dns.EndPoint]);
+        IPEndPoint[] servers = dead == 1 ? [silent.EndPoint, dns.EndPoint] : [silent.EndPoint, other.EndPoint, dns.EndPoint];
+        using var http = Client($"dns://weather.internal:{server.Port}", servers);
         using var response = await http.GetAsync(new Uri("http://weather/"), cancellationToken);
         Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.OK));
     }
 
     [Test]
-    public async Task A_request_that_comes_before_the_first_answer_says_that_the_name_is_not_resolved_yet(CancellationToken cancellationToken)
+    public async Task A_request_before_the_first_answer_says_that_the_name_is_not_resolved_yet(CancellationToken cancellationToken)
     {
         await using var silent = ScriptedDnsServer.Start(_ => []);
         using var http = Client("dns://weather.internal:80", [silent.EndPoint], o => o.Timeouts.Connect = TimeSpan.FromMilliseconds(100));
         var failure = await Assert.ThrowsAsync<HttpRequestException>(() => http.GetAsync(new Uri("http://weather/"), cancellationToken));
-        Assert.That(failure!.Message, Is.EqualTo("Service 'weather' has no endpoint: 'dns://weather.internal:80' has not been resolved yet."));
+        Assert.That(
+            failure!.Message, Is.EqualTo("Service 'weather' has no endpoint: 'dns://weather.internal:80' has not been resolved yet."));
 
         await using var node = await StartAsync(
-            null, ("Http:Services:weather:Address", "dns://weather.internal:80"), ("Http:Dns:Servers", $"{silent.EndPoint}"), ("Http:Timeouts:Connect", "00:00:00.1"));
+            null, ("Http:Services:weather:Address", "dns://weather.internal:80"), ("Http:Dns:Servers", $"{silent.EndPoint}"),
+            ("Http:Timeouts:Connect", "00:00:00.1"));
         var reply = await node.Bus.TryRequestAsync(Ask, "", cancellationToken).InTime();
-        Assert.That(reply.Failure!.Message, Does.Contain("weather (dns://weather.internal:80): 'dns://weather.internal:80' has not been resolved yet"));
+        Assert.That(reply.Failure!.Message, Does.Contain("'dns://weather.internal:80' has not been resolved yet"));
     }
 
     [Test]
-    public async Task An_HttpClient_whose_servers_are_all_dead_finds_new_ones_long_before_the_time_to_live(CancellationToken cancellationToken)
+    public async Task An_HttpClient_whose_servers_are_all_dead_finds_new_ones_at_once(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync();
-        await using var dns = await DnsServer.StartAsync("--host-record=weather.internal,127.0.0.2", "--host-record=weather.internal,127.0.0.3", Records);
+        await using var dns = await DnsServer.StartAsync(
+            "--host-record=weather.internal,127.0.0.2", "--host-record=weather.internal,127.0.0.3", Records);
         using var http = Client($"dns://weather.internal:{server.Port}", dns.EndPoint);
         await Assert.ThrowsAsync<HttpRequestException>(() => http.GetAsync(new Uri("http://weather/"), cancellationToken));
         await dns.ChangeAsync("--host-record=weather.internal,127.0.0.1", Records);
@@ -82,13 +86,14 @@ public sealed class NameServerFaultTests
     }
 
     [Test]
-    public async Task A_node_whose_peers_are_all_dead_finds_new_ones_long_before_the_time_to_live(CancellationToken cancellationToken)
+    public async Task A_node_whose_peers_are_all_dead_finds_new_ones_at_once(CancellationToken cancellationToken)
     {
         var port = FreePort.Next();
         await using var dns = await DnsServer.StartAsync("--host-record=weather.internal,127.0.0.2", Records);
         await using var caller = await StartAsync(
             null, ("Http:Services:weather:Address", $"dns://weather.internal:{port}"), ("Http:Dns:Servers", $"{dns.EndPoint}"));
-        await using var node = await StartAsync(mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), ("Http:Listen", $"http://127.0.0.1:{port}"));
+        await using var node = await StartAsync(
+            mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), ("Http:Listen", $"http://127.0.0.1:{port}"));
         await dns.ChangeAsync("--host-record=weather.internal,127.0.0.1", Records);
         var watch = Stopwatch.StartNew();
         await Failsafe.UntilAsync(async () => (await caller.Bus.TryRequestAsync(Ask, "", cancellationToken)).IsSuccess);

@@ -78,7 +78,8 @@ public sealed class ResolverTests
     {
         var dns = new FakeDns().Srv(60, ("a.internal", 1, 0, 10), ("b.internal", 1, 0, 10), ("c.internal", 1, 7, 3))
             .Txt(60, "a.internal.:1;weight=2", "b.internal.:1;weight=2", "10.0.0.9:1")
-            .Host("a.internal.", 60, "10.0.0.1", "10.0.0.2", "10.0.0.3").Host("b.internal.", 60, "10.0.0.4").Host("c.internal.", 60, "10.0.0.5", "10.0.0.6");
+            .Host("a.internal.", 60, "10.0.0.1", "10.0.0.2", "10.0.0.3").Host("b.internal.", 60, "10.0.0.4")
+            .Host("c.internal.", 60, "10.0.0.5", "10.0.0.6");
         Assert.That((await FindAsync(Srv, dns)).Select(a => a.Weight), Is.EqualTo([10, 10, 10, 30, 3, 3]));
         Assert.That((await FindAsync("dns+txt://t.internal", dns)).Select(a => a.Weight), Is.EqualTo([2, 2, 2, 6, 3]));
     }
@@ -96,7 +97,8 @@ public sealed class ResolverTests
             Assert.That(sum / 65535, Is.EqualTo(1).Within(0.001), $"{counts[index]} addresses");
         }
 
-        Assert.That(WeightShares.Of([Server(1, 3), Server(65535, 1)]).Select(a => a.Weight), Is.EqualTo([1, 1, 1, 65535]), "none is below 1");
+        var least = WeightShares.Of([Server(1, 3), Server(65535, 1)]);
+        Assert.That(least.Select(a => a.Weight), Is.EqualTo([1, 1, 1, 65535]), "none is below 1");
         Assert.That(WeightShares.Of([Server(5, 0)]), Is.Empty);
     }
 
@@ -255,8 +257,8 @@ public sealed class ResolverTests
     }
 
     [TestCase("[ null ]", "entry 0 is null")]
-    [TestCase("[ { \"host\": \"a b\", \"port\": 1 } ]", "in entry 0 'a b' is no IP address and no host name")]
-    [TestCase("[ { \"host\": \"a\", \"port\": 1, \"name\": \"b/c\" } ]", "the name of 'a:1' is 'b/c', which is no host name")]
+    [TestCase("[ { \"host\": \"a b\", \"port\": 1 } ]", "in entry 0 'a b' is neither an IP address nor a host name")]
+    [TestCase("[ { \"host\": \"a\", \"port\": 1, \"name\": \"b/c\" } ]", "the name of 'a:1' is 'b/c', which is not a host name")]
     [TestCase("[ { \"host\": \"a\" } ]", "in entry 0 the port of 'a' is 0; a port is 1 to 65535")]
     [TestCase("[ { \"host\": \"a\", \"prot\": 1 } ]", "prot")]
     [TestCase("<html>", "invalid start of a value")]

@@ -15,7 +15,8 @@ internal static class HttpNodes
     public static (string Key, string Value) Service(string name, params int[] ports) =>
         ($"Http:Services:{name}:Address", $"static:{string.Join(',', ports.Select(port => $"127.0.0.1:{port}"))}");
 
-    public static Task<TestNode> StartAsync(Action<IServiceMeshBuilder>? configure = null, params (string Key, string Value)[] settings) => TestNode.StartAsync(
+    public static Task<TestNode> StartAsync(
+        Action<IServiceMeshBuilder>? configure = null, params (string Key, string Value)[] settings) => TestNode.StartAsync(
         mesh =>
         {
             mesh.AddHttpTransport();

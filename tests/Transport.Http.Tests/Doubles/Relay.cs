@@ -28,10 +28,10 @@ internal sealed class Relay : IAsyncDisposable
 
     public int Port { get; }
 
-    /// <summary>Whether somebody has connected.</summary>
+    /// <summary>Whether a client has connected.</summary>
     public bool WasCalled => !_open.IsEmpty;
 
-    /// <summary>Keeps all connections and passes nothing on any more: a machine that vanished.</summary>
+    /// <summary>Keeps all connections and passes no more bytes on: a machine that vanished.</summary>
     public void Freeze() => _frozen = true;
 
     public void Thaw() => _frozen = false;
@@ -49,7 +49,7 @@ internal sealed class Relay : IAsyncDisposable
         }
     }
 
-    public void Mend() => _broken = false;
+    public void Repair() => _broken = false;
 
     /// <summary>Breaks all connections and refuses new ones: a process that was killed.</summary>
     public async Task CutAsync()
@@ -103,7 +103,8 @@ internal sealed class Relay : IAsyncDisposable
             await far.ConnectAsync(IPAddress.Loopback, _target, _end.Token);
             await Task.WhenAny(PassAsync(near, far), PassAsync(far, near));
         }
-        catch (Exception failure) when (failure is OperationCanceledException or SocketException or IOException or ObjectDisposedException or InvalidOperationException)
+        catch (Exception failure) when (failure is OperationCanceledException or SocketException or IOException or ObjectDisposedException
+            or InvalidOperationException)
         {
             // One side is gone, and so will be the other.
         }

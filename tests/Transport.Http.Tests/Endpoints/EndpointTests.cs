@@ -5,11 +5,11 @@ namespace ServiceMesh.Http.Tests;
 public sealed class EndpointTests
 {
     [Test]
-    public void A_reported_load_that_is_no_number_is_none() =>
+    public void A_reported_load_that_is_not_a_number_counts_as_none() =>
         Assert.That(new Endpoint(new("a", 1), TimeProvider.System) { ReportedLoad = double.NaN }.ReportedLoad, Is.Zero);
 
     [Test]
-    public void A_new_endpoint_is_taken_to_need_30_ms() =>
+    public void A_new_endpoint_has_an_assumed_latency_of_30_ms() =>
         Assert.That(new Endpoints(1)[0].Latency.TotalMilliseconds, Is.EqualTo(30).Within(0.01));
 
     [Test]
@@ -25,7 +25,7 @@ public sealed class EndpointTests
     }
 
     [Test]
-    public void Reading_fades_while_nothing_is_in_flight()
+    public void The_latency_fades_while_no_attempt_is_in_flight()
     {
         var endpoints = new Endpoints(1);
         endpoints[0].RecordSuccess(TimeSpan.FromMilliseconds(200));
@@ -40,7 +40,7 @@ public sealed class EndpointTests
     [TestCase(1, 5)]
     [TestCase(60, 60)]
     [TestCase(3600, 300)]
-    public void A_failure_counts_as_5_seconds_or_as_long_as_the_server_asked_for(int? retryAfter, int expected)
+    public void A_failure_counts_as_5_seconds_or_as_the_Retry_After(int? retryAfter, int expected)
     {
         var endpoint = new Endpoints(1)[0];
         endpoint.RecordFailure(retryAfter is { } seconds ? TimeSpan.FromSeconds(seconds) : null);
@@ -49,7 +49,7 @@ public sealed class EndpointTests
     }
 
     [Test]
-    public void Becoming_healthy_again_is_a_slow_start()
+    public void An_endpoint_that_becomes_healthy_starts_slowly()
     {
         var endpoints = new Endpoints(10);
         var endpoint = endpoints[0];
@@ -79,6 +79,6 @@ public sealed class EndpointTests
 
     [TestCase("10.0.0.1", "10.0.0.1:5080")]
     [TestCase("::1", "[::1]:5080")]
-    public void It_is_written_as_host_and_port(string host, string expected) =>
+    public void An_endpoint_is_printed_as_host_and_port(string host, string expected) =>
         Assert.That(new Endpoint(new(host, 5080), TimeProvider.System).ToString(), Is.EqualTo(expected));
 }

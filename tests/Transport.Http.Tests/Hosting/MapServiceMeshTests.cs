@@ -22,7 +22,8 @@ public sealed class MapServiceMeshTests
     public async Task A_node_in_a_web_application_is_called_by_another_and_leaves_without_delay()
     {
         var port = FreePort.Next();
-        var app = await StartAsync($"http://127.0.0.1:{port}", mesh => mesh.AddHandler(Ask, (input, _) => $"web {input}"), a => a.MapServiceMesh());
+        var app = await StartAsync(
+            $"http://127.0.0.1:{port}", mesh => mesh.AddHandler(Ask, (input, _) => $"web {input}"), a => a.MapServiceMesh());
         await using var caller = await HttpNodes.StartAsync(null, Service("web", port), ("Http:Health:Interval", "00:00:30"));
         await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Count == 2);
 
@@ -37,7 +38,7 @@ public sealed class MapServiceMeshTests
     }
 
     [Test]
-    public async Task Nodes_in_web_applications_restart_one_after_the_other_under_load_and_no_request_fails()
+    public async Task Web_applications_restart_in_turn_under_load_without_a_failed_request()
     {
         int[] ports = [FreePort.Next(), FreePort.Next()];
         Task<WebApplication> ServerAsync(int port) => StartAsync(
@@ -77,7 +78,8 @@ public sealed class MapServiceMeshTests
         var port = FreePort.Next();
         await using var app = await StartAsync(
             $"http://127.0.0.1:{port}", mesh => mesh.AddHandler(Ask, (input, _) => input), a => a.MapServiceMesh().RequireAuthorization(),
-            services => services.AddAuthorization().AddAuthentication("test").AddScheme<AuthenticationSchemeOptions, ByHeader>("test", null));
+            services => services.AddAuthorization().AddAuthentication("test")
+                .AddScheme<AuthenticationSchemeOptions, ByHeader>("test", null));
         using var http = new HttpClient();
         var url = new Uri($"http://127.0.0.1:{port}/mesh/v1/request/test.ask");
 
@@ -91,7 +93,7 @@ public sealed class MapServiceMeshTests
     }
 
     [Test]
-    public void Without_the_transport_it_says_what_is_missing()
+    public void MapServiceMesh_without_the_transport_names_what_is_missing()
     {
         var builder = WebApplication.CreateBuilder();
         builder.Services.AddServiceMesh().AddInMemoryTransport();

@@ -4,27 +4,31 @@ using NUnit.Framework;
 
 namespace ServiceMesh.Http.Tests;
 
-/// <summary>A request as it goes to one endpoint.</summary>
+/// <summary>A request as it is sent to one endpoint.</summary>
 public sealed class AttemptMessageTests
 {
     private static readonly Endpoint s_endpoint = new(new("10.0.0.1", 5080), TimeProvider.System);
     private static readonly Endpoint s_named = new(new("10.0.0.1", 5443) { Name = "weather.internal" }, TimeProvider.System);
 
     [Test]
-    public void Only_the_authority_of_the_address_changes()
+    public void An_attempt_changes_only_the_authority_of_the_URI()
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/a%20b/c?d=%2F&e=ü#f");
 
         using var attempt = AttemptMessage.Make(request, null, TargetOf(s_endpoint));
         using var secured = AttemptMessage.Make(request, null, TargetOf(s_named, isTls: true));
 
-        Assert.That((attempt.RequestUri!.AbsoluteUri, attempt.Headers.Host), Is.EqualTo(("http://10.0.0.1:5080/a%20b/c?d=%2F&e=%C3%BC", "10.0.0.1:5080")));
-        Assert.That((secured.RequestUri!.AbsoluteUri, secured.Headers.Host), Is.EqualTo(("https://10.0.0.1:5443/a%20b/c?d=%2F&e=%C3%BC", "weather.internal:5443")));
+        Assert.That(
+            (attempt.RequestUri!.AbsoluteUri, attempt.Headers.Host),
+            Is.EqualTo(("http://10.0.0.1:5080/a%20b/c?d=%2F&e=%C3%BC", "10.0.0.1:5080")));
+        Assert.That(
+            (secured.RequestUri!.AbsoluteUri, secured.Headers.Host),
+            Is.EqualTo(("https://10.0.0.1:5443/a%20b/c?d=%2F&e=%C3%BC", "weather.internal:5443")));
         Assert.That(request.RequestUri!.Host, Is.EqualTo("weather"));
     }
 
     [Test]
-    public void Method_headers_and_options_are_the_callers()
+    public void An_attempt_keeps_method_headers_and_options_of_the_caller()
     {
         using var request = new HttpRequestMessage(new("PURGE"), "http://weather/");
         request.Headers.Add("x-own", ["a", "b"]);
@@ -43,7 +47,7 @@ public sealed class AttemptMessageTests
     [TestCase(false, false, "1.1", HttpVersionPolicy.RequestVersionExact)]
     [TestCase(false, true, "2.0", HttpVersionPolicy.RequestVersionExact)]
     [TestCase(true, false, "2.0", HttpVersionPolicy.RequestVersionOrLower)]
-    public void The_version_is_the_services_when_the_caller_says_nothing(bool isTls, bool isHttp2, string version, HttpVersionPolicy policy)
+    public void The_service_decides_the_version_unless_the_caller_does(bool isTls, bool isHttp2, string version, HttpVersionPolicy policy)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
 
@@ -53,9 +57,11 @@ public sealed class AttemptMessageTests
     }
 
     [Test]
-    public void A_version_that_the_caller_chose_stays()
+    public void A_version_that_the_caller_chose_is_kept()
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/") { Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        using var request = new HttpRequestMessage(
+            HttpMethod.Get, "http://weather/")
+        { Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
 
         using var attempt = AttemptMessage.Make(request, null, TargetOf(s_endpoint, isTls: true, isHttp2: true));
 
@@ -63,11 +69,14 @@ public sealed class AttemptMessageTests
     }
 
     [Test]
-    public void It_carries_the_current_trace_unless_the_caller_put_one_in()
+    public void An_attempt_carries_the_current_trace_unless_the_caller_set_one()
     {
         using var activity = new Activity("test").SetIdFormat(ActivityIdFormat.W3C).Start();
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
-        using var own = new HttpRequestMessage(HttpMethod.Get, "http://weather/") { Headers = { { "traceparent", "00-11111111111111111111111111111111-2222222222222222-01" } } };
+        using var own = new HttpRequestMessage(
+            HttpMethod.Get,
+            "http://weather/")
+        { Headers = { { "traceparent", "00-11111111111111111111111111111111-2222222222222222-01" } } };
 
         using var attempt = AttemptMessage.Make(request, null, TargetOf(s_endpoint));
         using var ownAttempt = AttemptMessage.Make(own, null, TargetOf(s_endpoint));

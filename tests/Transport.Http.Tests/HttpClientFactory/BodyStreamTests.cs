@@ -3,13 +3,13 @@ using NUnit.Framework;
 
 namespace ServiceMesh.Http.Tests;
 
-/// <summary>What the end of a streamed answer says of its endpoint.</summary>
+/// <summary>What the end of a streamed response says about its endpoint.</summary>
 public sealed class BodyStreamTests
 {
     private readonly FakeTimeProvider _clock = new();
 
     [Test]
-    public async Task A_stream_that_breaks_off_is_a_failure_for_the_breaker_too()
+    public async Task A_stream_that_breaks_off_is_a_failure_for_the_breaker()
     {
         var endpoint = Begin(minimum: 1);
         await using var body = Body(endpoint, new Broken());
@@ -21,7 +21,7 @@ public sealed class BodyStreamTests
     }
 
     [Test]
-    public async Task It_is_told_once_however_often_it_is_read()
+    public async Task A_broken_stream_is_reported_once_however_often_it_is_read()
     {
         var endpoint = Begin(minimum: 3);
         await using var body = Body(endpoint, new Broken());
@@ -39,7 +39,7 @@ public sealed class BodyStreamTests
     }
 
     [Test]
-    public async Task What_the_caller_disposes_or_cancels_is_no_failure()
+    public async Task A_stream_that_the_caller_disposes_or_cancels_has_not_failed()
     {
         var endpoint = Begin(minimum: 1);
         _clock.Advance(TimeSpan.FromSeconds(1));
@@ -47,7 +47,8 @@ public sealed class BodyStreamTests
         await disposed.DisposeAsync();
         await Assert.CatchAsync<Exception>(async () => await disposed.ReadExactlyAsync(new byte[1]));
         await using var cancelled = Body(endpoint, new Broken());
-        await Assert.CatchAsync<OperationCanceledException>(async () => await cancelled.ReadExactlyAsync(new byte[1], new CancellationToken(true)));
+        await Assert.CatchAsync<OperationCanceledException>(
+            async () => await cancelled.ReadExactlyAsync(new byte[1], new CancellationToken(true)));
 
         Assert.That((endpoint.LastFailed, endpoint.InFlight, endpoint.Breaker.State), Is.EqualTo((false, 0, CircuitState.Closed)));
     }
@@ -69,7 +70,7 @@ public sealed class BodyStreamTests
     }
 
     [Test]
-    public async Task A_stream_that_closed_the_circuit_as_its_trial_speaks_against_it_when_it_breaks()
+    public async Task A_trial_whose_stream_breaks_counts_against_the_circuit_that_it_closed()
     {
         var endpoint = Begin(minimum: 1);
         endpoint.Breaker.Open(TimeSpan.FromSeconds(1));
@@ -85,7 +86,7 @@ public sealed class BodyStreamTests
     }
 
     [Test]
-    public async Task What_breaks_while_it_is_read_ahead_is_left_to_its_attempt()
+    public async Task A_break_during_read_ahead_is_left_to_the_attempt()
     {
         var endpoint = Begin(minimum: 1);
         _clock.Advance(TimeSpan.FromSeconds(1));

@@ -15,21 +15,24 @@ public sealed class HttpClientBuilderTests
     private static readonly Uri s_weather = new("http://weather/");
 
     [Test]
-    public async Task Without_a_bus_the_services_are_those_of_the_applications_configuration(CancellationToken cancellationToken)
+    public async Task HttpClients_without_a_bus_use_the_services_of_the_application(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync();
-        using var host = Build([($"ServiceMesh:Http:Services:weather:Address", $"http://{server.Address}")], services => services.AddHttpClient("any").AddServiceMesh());
+        using var host = Build(
+            [($"ServiceMesh:Http:Services:weather:Address", $"http://{server.Address}")],
+            services => services.AddHttpClient("any").AddServiceMesh());
 
         Assert.That(await ServerOfAsync(host, "any", cancellationToken), Is.EqualTo(server.Address));
     }
 
     [TestCase(false)]
     [TestCase(true)]
-    public async Task With_a_bus_they_are_those_of_its_section_whatever_transport_it_runs(bool hasHttpTransport, CancellationToken cancellationToken)
+    public async Task HttpClients_use_the_services_of_a_bus_with_any_transport(bool hasHttpTransport, CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync();
         using var host = Build(
-            [("OwnSection:Transport", "InMemory"), ("OwnSection:Http:Services:weather:Address", $"http://{server.Address}"), ("ServiceMesh:Http:Services:weather:Address", "http://127.0.0.1:1")],
+            [("OwnSection:Transport", "InMemory"), ("OwnSection:Http:Services:weather:Address", $"http://{server.Address}"),
+            ("ServiceMesh:Http:Services:weather:Address", "http://127.0.0.1:1")],
             (services, configuration) =>
             {
                 services.AddHttpClient("any").AddServiceMesh();
@@ -43,12 +46,13 @@ public sealed class HttpClientBuilderTests
     }
 
     [Test]
-    public async Task Each_bus_has_services_of_its_own(CancellationToken cancellationToken)
+    public async Task Each_bus_has_its_own_services(CancellationToken cancellationToken)
     {
         await using var first = await FaultServer.StartAsync();
         await using var second = await FaultServer.StartAsync();
         using var host = Build(
-            [("Orders:Transport", "InMemory"), ("Orders:Http:Services:weather:Address", $"http://{first.Address}"), ("ServiceMesh:Http:Services:weather:Address", $"http://{second.Address}")],
+            [("Orders:Transport", "InMemory"), ("Orders:Http:Services:weather:Address", $"http://{first.Address}"),
+            ("ServiceMesh:Http:Services:weather:Address", $"http://{second.Address}")],
             (services, configuration) =>
             {
                 services.AddServiceMesh("orders", configuration.GetSection("Orders")).AddInMemoryTransport();
@@ -61,14 +65,15 @@ public sealed class HttpClientBuilderTests
     }
 
     [Test]
-    public async Task All_clients_share_connections_and_code_has_the_last_word(CancellationToken cancellationToken)
+    public async Task All_clients_share_connections_and_code_overrides_configuration(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync();
         using var host = Build(
             [("ServiceMesh:Http:Services:weather:Address", "http://127.0.0.1:1")],
             services =>
             {
-                services.AddHttpClient("first").AddServiceMesh(configure: options => options.Services["weather"].Address = $"http://{server.Address}");
+                services.AddHttpClient("first")
+                    .AddServiceMesh(configure: options => options.Services["weather"].Address = $"http://{server.Address}");
                 services.AddHttpClient("second").AddServiceMesh().AddServiceMesh();
             });
 
@@ -79,7 +84,7 @@ public sealed class HttpClientBuilderTests
     }
 
     [Test]
-    public async Task Every_client_can_have_it(CancellationToken cancellationToken)
+    public async Task Every_HttpClient_can_use_the_mesh(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync();
         using var host = Build(
@@ -97,25 +102,38 @@ public sealed class HttpClientBuilderTests
         var (before, after) = (new Counting(), new Counting());
         using var host = Build(
             [("ServiceMesh:Http:Services:weather:Address", $"http://{refusing.Address}")],
-            services => services.AddHttpClient("any").AddHttpMessageHandler(() => before).AddServiceMesh().AddHttpMessageHandler(() => after));
+            services => services.AddHttpClient("any")
+                .AddHttpMessageHandler(() => before).AddServiceMesh().AddHttpMessageHandler(() => after));
 
-        using var response = await host.Services.GetRequiredService<IHttpClientFactory>().CreateClient("any").GetAsync(s_weather, cancellationToken);
+        using var response = await host.Services.GetRequiredService<IHttpClientFactory>().CreateClient("any")
+            .GetAsync(s_weather, cancellationToken);
 
         Assert.That((refusing.Attempts, before.Requests, after.Requests), Is.EqualTo((3, 1, 1)));
     }
 
     [Test]
-    public async Task What_is_wrong_in_the_section_stops_the_application_at_start()
+    public async Task An_invalid_section_stops_the_application_at_start()
     {
-        using var unknown = Build([("ServiceMesh:Http:Servces:weather:Address", "http://127.0.0.1:1")], services => services.AddHttpClient("any").AddServiceMesh());
-        using var unreadable = Build([("ServiceMesh:Http:Timeouts:Total", "soon")], services => services.AddHttpClient("any").AddServiceMesh());
-        using var wrong = Build([("ServiceMesh:Http:Services:weather:Address", "nowhere")], services => services.AddHttpClient("any").AddServiceMesh());
+        using var unknown = Build(
+            [("ServiceMesh:Http:Servces:weather:Address", "http://127.0.0.1:1")],
+            services => services.AddHttpClient("any").AddServiceMesh());
+        using var unreadable = Build(
+            [("ServiceMesh:Http:Timeouts:Total", "soon")], services => services.AddHttpClient("any").AddServiceMesh());
+        using var wrong = Build(
+            [("ServiceMesh:Http:Services:weather:Address", "nowhere")], services => services.AddHttpClient("any").AddServiceMesh());
         using var nobody = Build([], services => services.AddHttpClient("any").AddServiceMesh("orders"));
 
-        await Assert.ThatAsync(() => unknown.StartAsync(), Throws.TypeOf<OptionsValidationException>().With.Message.Contains("ServiceMesh:Http:Servces").And.Message.Contains("Did you mean 'Services'?"));
-        await Assert.ThatAsync(() => unreadable.StartAsync(), Throws.InvalidOperationException.With.Message.Contains("ServiceMesh:Http:Timeouts:Total").And.Message.Contains("hours:minutes:seconds"));
-        await Assert.ThatAsync(() => wrong.StartAsync(), Throws.TypeOf<OptionsValidationException>().With.Message.Contains("ServiceMesh:Http:Services:weather:Address"));
-        await Assert.ThatAsync(() => nobody.StartAsync(), Throws.TypeOf<OptionsValidationException>().With.Message.Contains("the bus 'orders'"));
+        await Assert.ThatAsync(() => unknown.StartAsync(), Throws.TypeOf<OptionsValidationException>().With.Message.Contains(
+            "ServiceMesh:Http:Servces")
+            .And.Message.Contains("Did you mean 'Services'?"));
+        await Assert.ThatAsync(() => unreadable.StartAsync(), Throws.InvalidOperationException.With.Message.Contains(
+            "ServiceMesh:Http:Timeouts:Total")
+            .And.Message.Contains("hours:minutes:seconds"));
+        await Assert.ThatAsync(
+            () => wrong.StartAsync(),
+            Throws.TypeOf<OptionsValidationException>().With.Message.Contains("ServiceMesh:Http:Services:weather:Address"));
+        await Assert.ThatAsync(
+            () => nobody.StartAsync(), Throws.TypeOf<OptionsValidationException>().With.Message.Contains("the bus 'orders'"));
     }
 
     [Test]
@@ -129,14 +147,17 @@ public sealed class HttpClientBuilderTests
                 services.AddHttpClient("any").AddServiceMesh();
             });
 
-        await Assert.ThatAsync(() => host.StartAsync(), Throws.TypeOf<AggregateException>().With.Message.Contains("Adress").And.Message.Contains("Did you mean 'Address'?").And.Not.Message.Contains("HealthPath is"));
+        await Assert.ThatAsync(() => host.StartAsync(), Throws.TypeOf<AggregateException>().With.Message.Contains("Adress")
+            .And.Message.Contains("Did you mean 'Address'?").And.Not.Message.Contains("HealthPath is"));
     }
 
     [Test]
-    public async Task A_container_can_be_disposed_without_waiting(CancellationToken cancellationToken)
+    public async Task A_container_can_be_disposed_synchronously(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync();
-        var host = Build([("ServiceMesh:Http:Services:weather:Address", $"http://{server.Address}")], services => services.AddHttpClient("any").AddServiceMesh());
+        var host = Build(
+            [("ServiceMesh:Http:Services:weather:Address", $"http://{server.Address}")],
+            services => services.AddHttpClient("any").AddServiceMesh());
         await ServerOfAsync(host, "any", cancellationToken);
         var http = host.Services.GetRequiredService<IHttpClientFactory>().CreateClient("any");
 
@@ -151,7 +172,8 @@ public sealed class HttpClientBuilderTests
         return (await http.GetFromJsonAsync<FaultServerAnswer>(s_weather, cancellationToken))!.Server;
     }
 
-    private static IHost Build(IEnumerable<(string Key, string Value)> settings, Action<IServiceCollection> configure) => Build(settings, (services, _) => configure(services));
+    private static IHost Build(IEnumerable<(string Key, string Value)> settings, Action<IServiceCollection> configure) =>
+        Build(settings, (services, _) => configure(services));
 
     private static IHost Build(IEnumerable<(string Key, string Value)> settings, Action<IServiceCollection, IConfiguration> configure)
     {

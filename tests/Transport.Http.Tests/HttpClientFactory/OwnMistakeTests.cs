@@ -13,7 +13,8 @@ public sealed class OwnMistakeTests
     private static IEnumerable<TestCaseData> Mistakes =>
     [
         Mistake("A_header_that_is_not_ASCII", "'X-User'", r => r.Headers.TryAddWithoutValidation("X-User", "Müller")),
-        Mistake("A_header_of_which_one_value_is_not_ASCII", "'X-User'", r => r.Headers.TryAddWithoutValidation("X-User", ["Meier", "Müller"])),
+        Mistake(
+            "A_header_of_which_one_value_is_not_ASCII", "'X-User'", r => r.Headers.TryAddWithoutValidation("X-User", ["Meier", "Müller"])),
         Mistake("A_header_of_the_content_that_is_not_ASCII", "'X-Title'", r =>
         {
             r.Method = HttpMethod.Put;
@@ -23,11 +24,14 @@ public sealed class OwnMistakeTests
         Mistake("More_content_than_was_said", "its Content-Length", r => Put(r, 3)),
         Mistake("Less_content_than_was_said", "its Content-Length", r => Put(r, 5)),
         Mistake("Chunks_without_content", "'Transfer-Encoding'", r => r.Headers.TransferEncodingChunked = true),
-        Mistake("A_version_that_is_not_spoken", "HTTP", r => (r.Version, r.VersionPolicy) = (HttpVersion.Version30, HttpVersionPolicy.RequestVersionExact)),
+        Mistake(
+            "A_version_that_is_not_spoken",
+            "HTTP",
+            r => (r.Version, r.VersionPolicy) = (HttpVersion.Version30, HttpVersionPolicy.RequestVersionExact)),
     ];
 
     [TestCaseSource(nameof(Mistakes))]
-    public async Task Is_the_callers_own_failure(Action<HttpRequestMessage> spoil, string names)
+    public async Task A_header_that_cannot_be_sent_is_the_failure_of_the_caller(Action<HttpRequestMessage> spoil, string names)
     {
         await using var server = await FaultServer.StartAsync();
         using var services = ServiceMeshHandlerTests.Services([server]);
@@ -39,7 +43,10 @@ public sealed class OwnMistakeTests
 
         var endpoint = services.Find(s_weather)!.Group.Endpoints.Single();
         Assert.That(failure!.Message, Does.Contain(names).And.Not.Contain("It was attempt").And.Not.Contain("Müller"));
-        Assert.That((server.Executions, endpoint.LastFailed, endpoint.LastSuccess, endpoint.InFlight), Is.EqualTo((0, false, 0L, 0)), failure.ToString());
+        Assert.That(
+            (server.Executions, endpoint.LastFailed, endpoint.LastSuccess, endpoint.InFlight),
+            Is.EqualTo((0, false, 0L, 0)),
+            failure.ToString());
     }
 
     // If the platform takes it one day, the check is in the way.
@@ -60,5 +67,6 @@ public sealed class OwnMistakeTests
         request.Content = new StreamContent(new MemoryStream("four"u8.ToArray())) { Headers = { ContentLength = length } };
     }
 
-    private static TestCaseData Mistake(string name, string names, Action<HttpRequestMessage> spoil) => new(spoil, names) { TestName = name };
+    private static TestCaseData Mistake(string name, string names, Action<HttpRequestMessage> spoil) =>
+        new(spoil, names) { TestName = name };
 }

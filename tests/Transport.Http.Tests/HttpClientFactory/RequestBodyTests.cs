@@ -17,7 +17,9 @@ public sealed class RequestBodyTests
         new TestCaseData(new StringContent("text"), "text") { TestName = "A_text_can_be_sent_again" },
         new TestCaseData(new FormUrlEncodedContent([new("a", "1")]), "a=1") { TestName = "A_form_can_be_sent_again" },
         new TestCaseData(JsonContent.Create("pune"), "\"pune\"") { TestName = "Json_can_be_sent_again" },
-        new TestCaseData(new MultipartContent("mixed", "b") { new StringContent("part") }, "--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\npart\r\n--b--\r\n")
+        new TestCaseData(
+            new MultipartContent("mixed", "b") { new StringContent("part") },
+            "--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\npart\r\n--b--\r\n")
         {
             TestName = "Parts_that_can_be_sent_again_can_be_together",
         },
@@ -26,20 +28,23 @@ public sealed class RequestBodyTests
     private static IEnumerable<TestCaseData> Once =>
     [
         new TestCaseData(JsonContent.Create(ItemsAsync())) { TestName = "Json_of_items_that_come_asynchronously_is_sent_once" },
-        new TestCaseData(JsonContent.Create(Enumerable.Range(0, 3).Where(i => i > 0))) { TestName = "Json_of_a_lazy_sequence_is_sent_once" },
-        new TestCaseData(new MultipartContent { JsonContent.Create(ItemsAsync()) }) { TestName = "Parts_with_a_lazy_sequence_are_sent_once" },
+        new TestCaseData(
+            JsonContent.Create(Enumerable.Range(0, 3).Where(i => i > 0))) { TestName = "Json_of_a_lazy_sequence_is_sent_once" },
+        new TestCaseData(
+            new MultipartContent { JsonContent.Create(ItemsAsync()) }) { TestName = "Parts_with_a_lazy_sequence_are_sent_once" },
         new TestCaseData(new OwnBytes()) { TestName = "Bytes_of_a_class_of_the_callers_own_are_sent_once" },
         new TestCaseData(new OwnParts()) { TestName = "Parts_of_a_class_of_the_callers_own_are_sent_once" },
     ];
 
     private static IEnumerable<object?> Held =>
     [
-        "text", 7, null, new[] { 1 }, new List<int> { 1 }, new HashSet<int> { 1 }, new Dictionary<string, int> { ["a"] = 1 }, ImmutableArray.Create(1),
+        "text", 7, null, new[] { 1 }, new List<int> { 1 }, new HashSet<int> { 1 },
+        new Dictionary<string, int> { ["a"] = 1 }, ImmutableArray.Create(1),
         new Queue<int>([1]), new JsonArray(1), new JsonObject { ["a"] = 1 }, new { Name = "pune" },
     ];
 
     [TestCaseSource(nameof(InMemory))]
-    public async Task Sent_twice_at_once(HttpContent? content, string text)
+    public async Task Content_in_memory_can_be_sent_by_concurrent_attempts(HttpContent? content, string text)
     {
         var body = new RequestBody(content, said: null);
 
@@ -63,7 +68,7 @@ public sealed class RequestBodyTests
     }
 
     [TestCaseSource(nameof(Once))]
-    public async Task Sent_once(HttpContent content)
+    public async Task Content_of_unknown_kind_is_sent_once(HttpContent content)
     {
         var body = new RequestBody(content, said: null);
         Assert.That((body.CanBeSentAgain, body.CanBeSentTwiceAtOnce, body.SurvivesAttempts), Is.EqualTo((true, false, false)));
@@ -75,11 +80,11 @@ public sealed class RequestBodyTests
     }
 
     [TestCaseSource(nameof(Held))]
-    public void Json_of_what_holds_its_items_can_be_sent_again(object? value) =>
+    public void JSON_of_a_collection_can_be_sent_again(object? value) =>
         Assert.That(new RequestBody(JsonContent.Create(value), said: null).CanBeSentTwiceAtOnce, Is.True);
 
     [Test]
-    public async Task What_bytes_of_a_class_of_the_callers_own_throw_is_their_own_failure()
+    public async Task An_exception_of_a_derived_content_class_is_a_failure_of_the_content()
     {
         var thrown = new IOException("not today");
         using var attempt = new RequestBody(new OwnBytes { Failure = thrown }, said: null).ForAttempt()!;
@@ -90,7 +95,7 @@ public sealed class RequestBodyTests
     }
 
     [Test]
-    public async Task A_part_that_is_a_stream_makes_the_whole_one()
+    public async Task A_multipart_with_a_stream_is_sent_once()
     {
         using var parts = new MultipartContent { new StringContent("text"), new StreamContent(new MemoryStream()) };
         var body = new RequestBody(parts, said: null);
@@ -101,7 +106,7 @@ public sealed class RequestBodyTests
     }
 
     [Test]
-    public async Task A_stream_that_the_caller_vouches_for_is_sent_again_but_not_beside_itself()
+    public async Task A_repeatable_stream_is_sent_again_but_not_by_concurrent_attempts()
     {
         var gate = new TaskCompletionSource();
         var body = new RequestBody(new StreamContent(new MemoryStream("again"u8.ToArray())), said: true);
@@ -119,7 +124,7 @@ public sealed class RequestBodyTests
     }
 
     [Test]
-    public async Task The_caller_may_forbid_what_would_be_possible()
+    public async Task The_caller_may_forbid_that_content_is_sent_again()
     {
         var body = new RequestBody(new StringContent("once"), said: false);
 
@@ -129,7 +134,7 @@ public sealed class RequestBodyTests
     }
 
     [Test]
-    public void Headers_and_length_of_the_content_are_those_of_each_attempt()
+    public void Each_attempt_has_the_headers_and_the_length_of_the_content()
     {
         using var content = new StringContent("naïve", Encoding.UTF8, "text/x-test");
         content.Headers.Add("x-own", ["a", "b"]);
@@ -163,7 +168,8 @@ public sealed class RequestBodyTests
     {
         public Exception? Failure { get; init; }
 
-        protected override Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context, CancellationToken cancellationToken) =>
+        protected override Task SerializeToStreamAsync(
+            Stream stream, System.Net.TransportContext? context, CancellationToken cancellationToken) =>
             Failure is null ? Task.CompletedTask : Task.FromException(Failure);
     }
 

@@ -9,18 +9,19 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
-/// <summary>What is read of an answer within its attempt, and what the caller reads itself.</summary>
+/// <summary>Which part of a response is read within its attempt, and which part the caller reads.</summary>
 [CancelAfter(20_000)]
 public sealed class ResponseBodyTests
 {
     private static readonly Uri s_weather = new("http://weather/");
 
     [Test]
-    public async Task An_answer_that_breaks_off_is_asked_for_again(CancellationToken cancellationToken)
+    public async Task A_response_that_breaks_off_is_requested_again(CancellationToken cancellationToken)
     {
         await using var broken = await FaultServer.StartAsync(Fault.ResetMidBody);
         await using var server = await FaultServer.StartAsync();
-        using var services = Services([broken, server], o => o.Services["weather"].Address = $"static:{broken.Address},{server.Address};priority=1");
+        using var services = Services(
+            [broken, server], o => o.Services["weather"].Address = $"static:{broken.Address},{server.Address};priority=1");
         using var http = new HttpClient(new ServiceMeshHandler(services, isOwner: false));
 
         var bytes = await http.GetByteArrayAsync(new Uri(s_weather, "bytes/500000"), cancellationToken);
@@ -33,11 +34,11 @@ public sealed class ResponseBodyTests
     [TestCase(65_536)]
     [TestCase(65_537)]
     [TestCase(300_000)]
-    public async Task What_is_longer_than_the_limit_is_its_beginning_and_a_stream(int length, CancellationToken cancellationToken)
+    public async Task A_response_longer_than_the_limit_becomes_a_stream(int length, CancellationToken cancellationToken)
     {
         await using var server = await StartAsync(async response =>
         {
-            // In chunks, so that nobody knows the length.
+            // In chunks, so that the length is not announced.
             var chunk = new byte[10_000];
             for (var at = 0; at < length; at += chunk.Length)
             {
@@ -64,7 +65,8 @@ public sealed class ResponseBodyTests
     [TestCase("application/x-ndjson")]
     [TestCase("multipart/x-mixed-replace; boundary=x")]
     [TestCase("text/plain", 0)]
-    public async Task What_is_meant_to_be_read_as_it_comes_is(string contentType, int? readAhead = null, CancellationToken cancellationToken = default)
+    public async Task A_streaming_media_type_is_handed_over_as_it_arrives(
+        string contentType, int? readAhead = null, CancellationToken cancellationToken = default)
     {
         var rest = new TaskCompletionSource();
         await using var server = await StartAsync(async response =>
@@ -92,7 +94,7 @@ public sealed class ResponseBodyTests
     }
 
     [Test]
-    public async Task Silence_in_a_stream_ends_it_and_says_so(CancellationToken cancellationToken)
+    public async Task A_silent_stream_ends_with_the_idle_timeout(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.SlowBody);
         using var services = Services([server], o => (o.HttpClients.ReadAhead, o.Timeouts.Idle) = (0, TimeSpan.FromMilliseconds(200)));
@@ -104,7 +106,10 @@ public sealed class ResponseBodyTests
         var failure = await Assert.CatchAsync<Exception>(() => response.Content.ReadAsByteArrayAsync(cancellationToken));
 
         var timeout = PhaseTimeoutException.In(failure);
-        Assert.That((timeout?.Phase, timeout?.Limit, timeout?.Endpoint), Is.EqualTo((TimeoutPhase.Idle, TimeSpan.FromMilliseconds(200), $"http://{server.Address}")), failure!.ToString());
+        Assert.That(
+            (timeout?.Phase, timeout?.Limit, timeout?.Endpoint),
+            Is.EqualTo((TimeoutPhase.Idle, TimeSpan.FromMilliseconds(200), $"http://{server.Address}")),
+            failure!.ToString());
         Assert.That((endpoint.InFlight, endpoint.LastFailed), Is.EqualTo((0, true)));
     }
 
@@ -116,7 +121,9 @@ public sealed class ResponseBodyTests
         {
             o.HttpClients.ReadAhead = 0;
             (o.CircuitBreaker.MinimumRequestThreshold, o.CircuitBreaker.FailureRateThreshold) = (1, 0); // any failure, at the next count
-            (o.CircuitBreaker.CounterSlidingWindow, o.CircuitBreaker.CounterUpdateInterval) = (TimeSpan.FromMilliseconds(900), TimeSpan.FromMilliseconds(1));
+            (
+                o.CircuitBreaker.CounterSlidingWindow,
+                o.CircuitBreaker.CounterUpdateInterval) = (TimeSpan.FromMilliseconds(900), TimeSpan.FromMilliseconds(1));
         });
         using var http = new HttpClient(new ServiceMeshHandler(services, isOwner: false));
         HttpRequestException? refusal = null;
@@ -124,7 +131,8 @@ public sealed class ResponseBodyTests
         {
             try
             {
-                using var response = await http.GetAsync(new Uri(s_weather, "bytes/500000"), HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+                using var response = await http.GetAsync(
+                    new Uri(s_weather, "bytes/500000"), HttpCompletionOption.ResponseHeadersRead, cancellationToken);
                 await Assert.CatchAsync<Exception>(() => response.Content.ReadAsByteArrayAsync(cancellationToken));
             }
             catch (HttpRequestException failure)
@@ -144,7 +152,8 @@ public sealed class ResponseBodyTests
         using var http = new HttpClient(new ServiceMeshHandler(services, isOwner: false));
         using var caller = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var asking = http.GetAsync(s_weather, caller.Token);
-        await ServiceMeshHandlerTests.UntilAsync(() => services.Find(s_weather)!.Group?.Endpoints is [{ InFlight: 1, LastSuccess: > 0 }], cancellationToken);
+        await ServiceMeshHandlerTests.UntilAsync(
+            () => services.Find(s_weather)!.Group?.Endpoints is [{ InFlight: 1, LastSuccess: > 0 }], cancellationToken);
 
         await caller.CancelAsync();
 
@@ -171,7 +180,8 @@ public sealed class ResponseBodyTests
         await using var server = await FaultServer.StartAsync();
         using var services = Services([server], o => o.HttpClients.ReadAhead = 0);
         using var http = new HttpClient(new ServiceMeshHandler(services, isOwner: false));
-        var response = await http.GetAsync(new Uri(s_weather, "bytes/10000000"), HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        var response = await http.GetAsync(
+            new Uri(s_weather, "bytes/10000000"), HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         var endpoint = services.Find(s_weather)!.Group.Endpoints.Single();
         Assert.That(endpoint.InFlight, Is.EqualTo(1));
 
@@ -181,7 +191,7 @@ public sealed class ResponseBodyTests
     }
 
     [Test]
-    public async Task An_answer_that_breaks_off_while_it_is_read_ahead_leaves_no_timer_behind(CancellationToken cancellationToken)
+    public async Task A_response_that_breaks_off_during_read_ahead_leaves_no_timer(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.ResetMidBody);
         var clock = new IdleTimers(TimeSpan.FromSeconds(47));
@@ -195,20 +205,23 @@ public sealed class ResponseBodyTests
     }
 
     [Test]
-    public async Task A_stream_counts_for_its_endpoint_and_not_for_the_limit_of_the_client(CancellationToken cancellationToken)
+    public async Task A_stream_counts_for_its_endpoint_and_not_for_the_client_limit(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync();
-        using var services = Services([server], o => (o.HttpClients.ReadAhead, o.Limits.Concurrency, o.Limits.ConcurrencyPerEndpoint) = (0, 1, 1));
+        using var services = Services(
+            [server], o => (o.HttpClients.ReadAhead, o.Limits.Concurrency, o.Limits.ConcurrencyPerEndpoint) = (0, 1, 1));
         using var http = new HttpClient(new ServiceMeshHandler(services, isOwner: false));
-        using var response = await http.GetAsync(new Uri(s_weather, "bytes/10000000"), HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        using var response = await http.GetAsync(
+            new Uri(s_weather, "bytes/10000000"), HttpCompletionOption.ResponseHeadersRead, cancellationToken);
 
         var refusal = await Assert.ThrowsAsync<HttpRequestException>(() => http.GetAsync(s_weather, cancellationToken));
 
-        Assert.That(refusal!.Message, Does.Contain("has 1 requests in flight from this node").And.Contain("Http:Limits:ConcurrencyPerEndpoint"));
+        Assert.That(
+            refusal!.Message, Does.Contain("has 1 requests in flight from this node").And.Contain("Http:Limits:ConcurrencyPerEndpoint"));
     }
 
     [Test]
-    public async Task Headers_of_the_answer_and_of_its_content_are_the_servers(CancellationToken cancellationToken)
+    public async Task The_response_has_the_headers_of_the_server(CancellationToken cancellationToken)
     {
         await using var server = await StartAsync(async response =>
         {
@@ -222,14 +235,16 @@ public sealed class ResponseBodyTests
 
         using var response = await http.GetAsync(s_weather, cancellationToken);
 
-        Assert.That((response.Headers.GetValues("x-own").Single(), response.Content.Headers.ContentLanguage.Single()), Is.EqualTo(("a", "de")));
+        Assert.That(
+            (response.Headers.GetValues("x-own").Single(), response.Content.Headers.ContentLanguage.Single()), Is.EqualTo(("a", "de")));
         Assert.That(await response.Content.ReadAsStringAsync(cancellationToken), Is.EqualTo("grün"));
     }
 
     [TestCase("HEAD")]
     [TestCase("GET", 204)]
     [TestCase("GET", 304)]
-    public async Task An_answer_without_a_body_is_done_with_its_headers(string method, int status = 200, CancellationToken cancellationToken = default)
+    public async Task A_response_without_a_body_is_complete_with_its_headers(
+        string method, int status = 200, CancellationToken cancellationToken = default)
     {
         await using var server = await StartAsync(response =>
         {
@@ -256,15 +271,18 @@ public sealed class ResponseBodyTests
         return app;
     }
 
-    private static Task<WebApplication> StartAsync(Func<HttpResponse, Task> answer) => StartAsync((HttpContext context) => answer(context.Response));
+    private static Task<WebApplication> StartAsync(Func<HttpResponse, Task> answer) =>
+        StartAsync((HttpContext context) => answer(context.Response));
 
-    private static ClientServices Services(WebApplication server, Action<HttpTransportOptions>? configure = null) => ServiceMeshHandlerTests.Services([], o =>
+    private static ClientServices Services(
+        WebApplication server, Action<HttpTransportOptions>? configure = null) => ServiceMeshHandlerTests.Services([], o =>
     {
         o.Services["weather"].Address = server.Urls.Single();
         configure?.Invoke(o);
     });
 
-    private static ClientServices Services(IEnumerable<FaultServer> servers, Action<HttpTransportOptions>? configure = null) => ServiceMeshHandlerTests.Services(servers, configure);
+    private static ClientServices Services(IEnumerable<FaultServer> servers, Action<HttpTransportOptions>? configure = null) =>
+        ServiceMeshHandlerTests.Services(servers, configure);
 
     // The system's clock, which counts the timers that are set to one time and were not disposed.
     private sealed class IdleTimers(TimeSpan time) : TimeProvider

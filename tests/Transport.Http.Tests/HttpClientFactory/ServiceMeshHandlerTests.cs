@@ -27,7 +27,7 @@ public sealed class ServiceMeshHandlerTests
     }
 
     [Test]
-    public async Task The_answer_belongs_to_the_request_of_the_caller(CancellationToken cancellationToken)
+    public async Task The_response_refers_to_the_request_of_the_caller(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync();
         using var http = Client([server]);
@@ -43,7 +43,7 @@ public sealed class ServiceMeshHandlerTests
     [TestCase("http://weather:8080/")]
     [TestCase("http://weather.internal/")]
     [TestCase("ftp://weather/")]
-    public async Task What_is_no_service_goes_on_as_it_is(string uri, CancellationToken cancellationToken)
+    public async Task A_request_to_another_host_is_not_changed(string uri, CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync();
         var beyond = new Beyond();
@@ -70,11 +70,12 @@ public sealed class ServiceMeshHandlerTests
     }
 
     [Test]
-    public async Task Synchronous_callers_are_served(CancellationToken cancellationToken)
+    public async Task A_synchronous_caller_is_served(CancellationToken cancellationToken)
     {
         await using var refusing = await FaultServer.StartAsync(Fault.Refused);
         await using var server = await FaultServer.StartAsync();
-        using var http = Client([refusing, server], o => o.Services["weather"].Address = $"static:{refusing.Address},{server.Address};priority=1");
+        using var http = Client(
+            [refusing, server], o => o.Services["weather"].Address = $"static:{refusing.Address},{server.Address};priority=1");
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/pune");
 
         using var response = http.Send(request, cancellationToken);
@@ -83,12 +84,14 @@ public sealed class ServiceMeshHandlerTests
     }
 
     [Test]
-    public void Options_that_cannot_work_are_refused_at_once() => Assert.That(
-        () => new ServiceMeshHandler(new() { Services = { ["weather"] = new() { Address = "static:nowhere" } }, HttpClients = { ReadAhead = -1 } }),
-        Throws.InvalidOperationException.With.Message.Contains("ServiceMesh:Http:Services:weather:Address").And.Message.Contains("ServiceMesh:Http:HttpClients:ReadAhead is -1"));
+    public void Invalid_options_are_refused_at_once() => Assert.That(
+        () => new ServiceMeshHandler(
+            new() { Services = { ["weather"] = new() { Address = "static:nowhere" } }, HttpClients = { ReadAhead = -1 } }),
+        Throws.InvalidOperationException.With.Message.Contains("ServiceMesh:Http:Services:weather:Address")
+            .And.Message.Contains("ServiceMesh:Http:HttpClients:ReadAhead is -1"));
 
     [Test]
-    public async Task A_service_without_an_address_says_so(CancellationToken cancellationToken)
+    public async Task A_request_to_a_service_without_an_address_names_the_reason(CancellationToken cancellationToken)
     {
         using var file = new TemporaryFile("[]");
         using var http = Client([], o => o.Services["weather"].Address = $"file:{file.Path}");
@@ -100,7 +103,7 @@ public sealed class ServiceMeshHandlerTests
     }
 
     [Test]
-    public async Task What_a_server_answered_last_is_the_answer(CancellationToken cancellationToken)
+    public async Task The_last_answer_of_a_server_is_the_response(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.Status500);
         using var http = Client([server]);
@@ -112,7 +115,7 @@ public sealed class ServiceMeshHandlerTests
     }
 
     [Test]
-    public async Task A_caller_that_cancels_is_cancelled(CancellationToken cancellationToken)
+    public async Task A_caller_that_cancels_receives_a_cancellation(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.BlackHole);
         using var http = Client([server]);
@@ -128,7 +131,7 @@ public sealed class ServiceMeshHandlerTests
     }
 
     [Test]
-    public async Task A_disposed_handler_refuses()
+    public async Task A_disposed_handler_refuses_requests()
     {
         var handler = new ServiceMeshHandler(Options([]));
         using var http = new HttpMessageInvoker(handler, disposeHandler: false);
@@ -145,8 +148,11 @@ public sealed class ServiceMeshHandlerTests
     {
         await using var broken = await FaultServer.StartAsync(Fault.ResetBeforeAnswer);
         await using var server = await FaultServer.StartAsync(log: broken.Log);
-        using var http = Client([broken, server], o => o.Services["weather"].Address = $"static:{broken.Address},{server.Address};priority=1");
-        using var request = new HttpRequestMessage(HttpMethod.Post, "http://weather/orders") { Content = new StringContent("one"), Headers = { { "request-id", "one" } } };
+        using var http = Client(
+            [broken, server], o => o.Services["weather"].Address = $"static:{broken.Address},{server.Address};priority=1");
+        using var request = new HttpRequestMessage(
+            HttpMethod.Post, "http://weather/orders")
+        { Content = new StringContent("one"), Headers = { { "request-id", "one" } } };
         if (hasKey)
         {
             request.Headers.Add("Idempotency-Key", "one");
@@ -172,11 +178,12 @@ public sealed class ServiceMeshHandlerTests
     }
 
     [Test]
-    public async Task A_stream_is_sent_elsewhere_while_nothing_of_it_was_read(CancellationToken cancellationToken)
+    public async Task A_stream_is_sent_elsewhere_while_it_was_not_read(CancellationToken cancellationToken)
     {
         await using var refusing = await FaultServer.StartAsync(Fault.Refused);
         await using var server = await FaultServer.StartAsync();
-        using var http = Client([refusing, server], o => o.Services["weather"].Address = $"static:{refusing.Address},{server.Address};priority=1");
+        using var http = Client(
+            [refusing, server], o => o.Services["weather"].Address = $"static:{refusing.Address},{server.Address};priority=1");
 
         using var response = await http.PutAsync(new Uri("http://weather/"), new StreamContent(new Once("a stream")), cancellationToken);
 
@@ -185,12 +192,16 @@ public sealed class ServiceMeshHandlerTests
 
     [TestCase(null, "HttpRequestException")]
     [TestCase(true, "OK")]
-    public async Task A_stream_that_was_read_is_sent_again_only_when_the_caller_says_that_it_can(bool? isRepeatable, string expected, CancellationToken cancellationToken)
+    public async Task A_stream_that_was_read_is_sent_again_only_if_the_caller_allows_it(
+        bool? isRepeatable, string expected, CancellationToken cancellationToken)
     {
         await using var broken = await FaultServer.StartAsync(Fault.ResetBeforeAnswer);
         await using var server = await FaultServer.StartAsync();
-        using var http = Client([broken, server], o => o.Services["weather"].Address = $"static:{broken.Address},{server.Address};priority=1");
-        using var request = new HttpRequestMessage(HttpMethod.Put, "http://weather/") { Content = new StreamContent(new MemoryStream("a stream"u8.ToArray())) };
+        using var http = Client(
+            [broken, server], o => o.Services["weather"].Address = $"static:{broken.Address},{server.Address};priority=1");
+        using var request = new HttpRequestMessage(
+            HttpMethod.Put, "http://weather/")
+        { Content = new StreamContent(new MemoryStream("a stream"u8.ToArray())) };
         if (isRepeatable is { } said)
         {
             request.SetRepeatableBody(said);
@@ -202,7 +213,7 @@ public sealed class ServiceMeshHandlerTests
     }
 
     [Test]
-    public async Task Each_request_may_have_rules_of_its_own(CancellationToken cancellationToken)
+    public async Task Each_request_may_have_its_own_rules(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.Status503);
         server.RetryAfter = null;
@@ -223,13 +234,14 @@ public sealed class ServiceMeshHandlerTests
     }
 
     [Test]
-    public async Task The_total_of_a_request_ends_it_whatever_is_left_to_try(CancellationToken cancellationToken)
+    public async Task The_total_timeout_ends_a_request_that_has_attempts_left(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.BlackHole);
         using var http = Client([server]);
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
 
-        var failure = await Assert.ThrowsAsync<TaskCanceledException>(() => http.SendAsync(request.SetTotalTimeout(TimeSpan.FromMilliseconds(200)), cancellationToken));
+        var failure = await Assert.ThrowsAsync<TaskCanceledException>(
+            () => http.SendAsync(request.SetTotalTimeout(TimeSpan.FromMilliseconds(200)), cancellationToken));
 
         Assert.That(failure!.InnerException, Is.TypeOf<PhaseTimeoutException>().With.Property("Phase").EqualTo(TimeoutPhase.Total));
         Assert.That(failure.Message, Does.Contain("0.2 s").And.Contain(server.Address));
@@ -239,7 +251,7 @@ public sealed class ServiceMeshHandlerTests
     [TestCase(-1)]
     [TestCase(864_000_000_001)] // a day and a tick
     [TestCase(long.MaxValue)]
-    public void A_total_that_cannot_be_waited_for_is_refused(long ticks)
+    public void A_total_timeout_outside_its_range_is_refused(long ticks)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
 
@@ -247,33 +259,36 @@ public sealed class ServiceMeshHandlerTests
     }
 
     [Test]
-    public async Task The_longest_total_and_a_hedge_that_never_comes_can_be_asked_for(CancellationToken cancellationToken)
+    public async Task A_request_may_set_the_maximum_total_timeout_and_an_infinite_hedge(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync();
         using var http = Client([server]);
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
 
-        var status = await StatusAsync(http.SendAsync(request.SetTotalTimeout(TimeSpan.FromDays(1)).SetRetry(new() { HedgeAfter = TimeSpan.MaxValue }), cancellationToken));
+        var status = await StatusAsync(http.SendAsync(
+            request.SetTotalTimeout(TimeSpan.FromDays(1)).SetRetry(new() { HedgeAfter = TimeSpan.MaxValue }), cancellationToken));
 
         Assert.That((status, server.Attempts), Is.EqualTo(("OK", 1)));
     }
 
     [Test]
-    public async Task The_total_of_a_request_includes_the_wait_for_the_first_addresses(CancellationToken cancellationToken)
+    public async Task The_total_timeout_includes_the_wait_for_the_first_addresses(CancellationToken cancellationToken)
     {
         await using var dns = ScriptedDnsServer.Start(_ => []);
         using var services = Services(
-            [], o => (o.Services["weather"].Address, o.Dns.Servers, o.Timeouts.Connect) = ("dns://weather.internal:80", $"{dns.EndPoint}", TimeSpan.FromSeconds(60)));
+            [], o => (o.Services["weather"].Address, o.Dns.Servers, o.Timeouts.Connect) =
+                ("dns://weather.internal:80", $"{dns.EndPoint}", TimeSpan.FromSeconds(60)));
         using var http = new HttpClient(new ServiceMeshHandler(services, isOwner: false));
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
 
-        var failure = await Assert.ThrowsAsync<TaskCanceledException>(() => http.SendAsync(request.SetTotalTimeout(TimeSpan.FromMilliseconds(100)), cancellationToken));
+        var failure = await Assert.ThrowsAsync<TaskCanceledException>(
+            () => http.SendAsync(request.SetTotalTimeout(TimeSpan.FromMilliseconds(100)), cancellationToken));
 
         Assert.That(failure!.InnerException, Is.TypeOf<PhaseTimeoutException>().With.Property("Phase").EqualTo(TimeoutPhase.Total));
     }
 
     [Test]
-    public async Task Requests_that_wait_for_the_first_addresses_count_for_the_limit_of_the_client(CancellationToken cancellationToken)
+    public async Task Requests_that_wait_for_the_first_addresses_count_for_the_client_limit(CancellationToken cancellationToken)
     {
         await using var dns = ScriptedDnsServer.Start(_ => []);
         using var services = Services([], o =>
@@ -318,7 +333,7 @@ public sealed class ServiceMeshHandlerTests
     }
 
     [Test]
-    public async Task A_hedge_asks_a_second_server_and_the_slow_one_is_let_go(CancellationToken cancellationToken)
+    public async Task A_hedge_asks_a_second_server_and_cancels_the_slow_attempt(CancellationToken cancellationToken)
     {
         await using var slow = await FaultServer.StartAsync(Fault.SlowHeaders);
         await using var server = await FaultServer.StartAsync();
@@ -328,15 +343,17 @@ public sealed class ServiceMeshHandlerTests
         foreach (var _ in Enumerable.Range(0, 2)) // one of them begins at the slow one
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
-            using var response = await http.SendAsync(request.SetRetry(new() { HedgeAfter = TimeSpan.FromMilliseconds(50) }), cancellationToken);
-            Assert.That((await response.Content.ReadFromJsonAsync<FaultServerAnswer>(cancellationToken))!.Server, Is.EqualTo(server.Address));
+            using var response = await http.SendAsync(
+                request.SetRetry(new() { HedgeAfter = TimeSpan.FromMilliseconds(50) }), cancellationToken);
+            Assert.That(
+                (await response.Content.ReadFromJsonAsync<FaultServerAnswer>(cancellationToken))!.Server, Is.EqualTo(server.Address));
         }
 
         await UntilAsync(() => services.Find(new("http://weather/"))!.Group.Endpoints.All(e => e.InFlight == 0), cancellationToken);
     }
 
     internal static HttpTransportOptions Options(IEnumerable<FaultServer> servers) =>
-        new() { Services = { ["weather"] = new() { Address = $"static:{string.Join(',', servers.Select(s => s.Address).DefaultIfEmpty("127.0.0.1:1"))}" } } };
+        new() { Services = { ["weather"] = new() { Address = AddressOf(servers) } } };
 
     internal static ClientServices Services(IEnumerable<FaultServer> servers, Action<HttpTransportOptions>? configure = null)
     {
@@ -389,4 +406,7 @@ public sealed class ServiceMeshHandlerTests
     {
         public override bool CanSeek => false;
     }
+
+    private static string AddressOf(IEnumerable<FaultServer> servers) =>
+        $"static:{string.Join(',', servers.Select(s => s.Address).DefaultIfEmpty("127.0.0.1:1"))}";
 }

@@ -3,7 +3,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
-/// <summary>Uploads that fail: by the caller's own content, which is nobody's fault but the caller's, and by the server.</summary>
+/// <summary>Uploads that fail because of the caller's own content, and because of the server.</summary>
 [CancelAfter(20_000)]
 public sealed class UploadTests
 {
@@ -18,7 +18,7 @@ public sealed class UploadTests
     ];
 
     [TestCaseSource(nameof(OwnFailures))]
-    public async Task What_the_content_of_the_caller_throws_the_caller_gets_and_it_says_nothing_of_the_server(Exception thrown, Type seen)
+    public async Task The_caller_receives_the_exception_of_its_content(Exception thrown, Type seen)
     {
         await using var server = await FaultServer.StartAsync();
         using var services = Services(server, failuresOpen: true);
@@ -32,11 +32,13 @@ public sealed class UploadTests
         }
 
         var endpoint = EndpointOf(services);
-        Assert.That((endpoint.InFlight, endpoint.LastFailed, endpoint.LastSuccess, endpoint.Breaker.State), Is.EqualTo((0, false, 0L, CircuitState.Closed)));
+        Assert.That(
+            (endpoint.InFlight, endpoint.LastFailed, endpoint.LastSuccess, endpoint.Breaker.State),
+            Is.EqualTo((0, false, 0L, CircuitState.Closed)));
     }
 
     [TestCaseSource(nameof(OwnFailures))]
-    public async Task It_does_not_close_an_open_circuit_either(Exception thrown, Type seen)
+    public async Task A_failure_of_the_content_does_not_close_an_open_circuit(Exception thrown, Type seen)
     {
         await using var server = await FaultServer.StartAsync();
         using var services = Services(server, failuresOpen: true);
@@ -51,19 +53,20 @@ public sealed class UploadTests
     }
 
     [Test]
-    public async Task An_upload_that_the_server_breaks_off_counts_against_it(CancellationToken cancellationToken)
+    public async Task An_upload_that_the_server_breaks_off_counts_against_the_server(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.ResetBeforeAnswer);
         using var services = Services(server, failuresOpen: true);
         using var http = new HttpClient(new ServiceMeshHandler(services, isOwner: false));
 
-        await Assert.CatchAsync<HttpRequestException>(() => http.PutAsync(s_weather, new StreamContent(new MemoryStream(new byte[1000])), cancellationToken));
+        await Assert.CatchAsync<HttpRequestException>(
+            () => http.PutAsync(s_weather, new StreamContent(new MemoryStream(new byte[1000])), cancellationToken));
 
         Assert.That(EndpointOf(services).LastFailed, Is.True);
     }
 
     [Test]
-    public async Task A_connection_that_fails_while_the_content_is_written_is_not_the_contents_failure()
+    public async Task A_connection_that_fails_during_an_upload_is_not_a_failure_of_the_content()
     {
         var body = new RequestBody(new StreamContent(new MemoryStream([1, 2, 3])), null);
         using var broken = body.ForAttempt()!;
@@ -74,7 +77,7 @@ public sealed class UploadTests
     }
 
     [Test]
-    public async Task What_ends_with_its_attempt_is_not_the_contents_failure()
+    public async Task Content_that_ends_with_its_attempt_has_not_failed()
     {
         using var ended = new CancellationTokenSource();
         await ended.CancelAsync();
@@ -92,7 +95,9 @@ public sealed class UploadTests
         {
             // Any failure opens it at the next count.
             (o.CircuitBreaker.MinimumRequestThreshold, o.CircuitBreaker.FailureRateThreshold) = (1, 0);
-            (o.CircuitBreaker.CounterSlidingWindow, o.CircuitBreaker.CounterUpdateInterval) = (TimeSpan.FromMilliseconds(900), TimeSpan.FromMilliseconds(1));
+            (
+                o.CircuitBreaker.CounterSlidingWindow,
+                o.CircuitBreaker.CounterUpdateInterval) = (TimeSpan.FromMilliseconds(900), TimeSpan.FromMilliseconds(1));
         }
     });
 
@@ -116,6 +121,7 @@ public sealed class UploadTests
 
     private sealed class Broken : MemoryStream
     {
-        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => throw new IOException("reset");
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            throw new IOException("reset");
     }
 }

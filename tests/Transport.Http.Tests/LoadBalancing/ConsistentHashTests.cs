@@ -34,7 +34,7 @@ public sealed class ConsistentHashTests
     }
 
     [Test]
-    public void When_an_endpoint_goes_nearly_only_its_own_keys_move()
+    public void An_endpoint_that_leaves_moves_few_keys_of_others()
     {
         var endpoints = new Endpoints([.. Enumerable.Repeat(1, 10)]);
         var balancer = endpoints.Balancer("ConsistentHash");
@@ -42,11 +42,12 @@ public sealed class ConsistentHashTests
         balancer.Update(endpoints.All.RemoveAt(3));
         var moved = before.Zip(Owners(balancer)).Where(p => p.First != p.Second).ToArray();
         Assert.That(moved.Count(m => m.First != "d") / (double)Keys, Is.LessThan(0.03), "keys of endpoints that stayed");
-        Assert.That(moved.Where(m => m.First == "d").Select(m => m.Second).Distinct().Count(), Is.EqualTo(9), "its keys went to all others");
+        Assert.That(
+            moved.Where(m => m.First == "d").Select(m => m.Second).Distinct().Count(), Is.EqualTo(9), "its keys went to all others");
     }
 
     [Test]
-    public void When_an_endpoint_is_out_only_its_own_keys_move_and_they_come_back()
+    public void An_unavailable_endpoint_moves_only_its_keys_and_regains_them()
     {
         var endpoints = new Endpoints([.. Enumerable.Repeat(1, 10)]);
         var balancer = endpoints.Balancer("ConsistentHash");

@@ -2,13 +2,13 @@ using NUnit.Framework;
 
 namespace ServiceMesh.Http.Tests;
 
-/// <summary>What every balancer owes.</summary>
+/// <summary>What every balancer must do.</summary>
 public sealed class EveryBalancerTests
 {
     private static IEnumerable<string> Names => BalancerKind.BuiltIn.Select(k => k.Name);
 
     [TestCaseSource(nameof(Names))]
-    public void Without_endpoints_there_is_nothing_to_pick(string name)
+    public void A_balancer_without_endpoints_picks_none(string name)
     {
         var endpoints = new Endpoints();
         Assert.That(endpoints.Balancer(name).Pick(default), Is.Null);
@@ -26,14 +26,14 @@ public sealed class EveryBalancerTests
     }
 
     [TestCaseSource(nameof(Names))]
-    public void When_all_were_tried_one_of_them_is_tried_again(string name)
+    public void A_tried_endpoint_is_picked_if_all_were_tried(string name)
     {
         var endpoints = new Endpoints(1, 1);
         Assert.That(endpoints.Balancer(name).Pick(new() { Tried = endpoints.All.AsSpan() }), Is.Not.Null);
     }
 
     [TestCaseSource(nameof(Names))]
-    public void Endpoints_that_drain_or_do_not_answer_get_nothing(string name)
+    public void Draining_and_unreachable_endpoints_are_not_picked(string name)
     {
         var endpoints = new Endpoints(1, 9, 9);
         var balancer = endpoints.Balancer(name);
@@ -65,7 +65,7 @@ public sealed class EveryBalancerTests
     }
 
     [TestCaseSource(nameof(Names))]
-    public void Every_endpoint_gets_traffic_when_all_are_alike(string name)
+    public void Equal_endpoints_all_receive_traffic(string name)
     {
         var endpoints = new Endpoints(1, 1, 1, 1);
         var balancer = endpoints.Balancer(name);
@@ -93,7 +93,7 @@ public sealed class EveryBalancerTests
     }
 
     [TestCaseSource(nameof(Names))]
-    public void Picks_run_beside_each_other_and_beside_updates(string name)
+    public void Picks_run_concurrently_with_picks_and_updates(string name)
     {
         var endpoints = new Endpoints(3, 1, 2, 1);
         var balancer = new BalancerKinds([]).Create(name, new());

@@ -22,7 +22,7 @@ public sealed class LeastTests
     }
 
     [Test]
-    public void The_fewest_bytes_win_and_old_ones_are_forgotten()
+    public void The_fewest_bytes_win_and_old_bytes_fade()
     {
         var endpoints = new Endpoints(1, 1);
         var balancer = endpoints.Balancer("LeastTraffic");
@@ -48,7 +48,7 @@ public sealed class LeastTests
     }
 
     [Test]
-    public void One_that_was_slow_is_tried_again_and_kept_if_it_is_fast()
+    public void A_slow_endpoint_is_tried_again_and_kept_if_it_is_fast()
     {
         var endpoints = new Endpoints(1, 1);
         var balancer = endpoints.Balancer("LeastLatency");

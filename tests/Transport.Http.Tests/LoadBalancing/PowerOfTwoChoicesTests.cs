@@ -5,7 +5,7 @@ namespace ServiceMesh.Http.Tests;
 public sealed class PowerOfTwoChoicesTests
 {
     [Test]
-    public void A_slow_endpoint_among_three_gets_under_a_tenth()
+    public void A_slow_endpoint_among_three_receives_less_than_a_tenth()
     {
         var endpoints = new Endpoints(1, 1, 1);
         var shares = new Traffic(endpoints, endpoints.Balancer("PowerOfTwoChoices"), callers: 32)
@@ -15,7 +15,7 @@ public sealed class PowerOfTwoChoicesTests
     }
 
     [Test]
-    public void An_endpoint_that_was_slow_and_is_fast_again_gets_its_share_back()
+    public void An_endpoint_that_becomes_fast_regains_its_share()
     {
         var endpoints = new Endpoints(1, 1, 1);
         var traffic = new Traffic(endpoints, endpoints.Balancer("PowerOfTwoChoices"), callers: 8);
@@ -45,7 +45,7 @@ public sealed class PowerOfTwoChoicesTests
     }
 
     [Test]
-    public void What_is_in_flight_counts_for_its_weight()
+    public void Attempts_in_flight_count_relative_to_the_weight()
     {
         var endpoints = new Endpoints(1, 4);
         var balancer = endpoints.Balancer("PowerOfTwoChoices");
@@ -62,7 +62,7 @@ public sealed class PowerOfTwoChoicesTests
     }
 
     [Test]
-    public void One_trial_of_a_shunned_endpoint_is_not_followed_by_many()
+    public void One_trial_of_an_avoided_endpoint_is_not_followed_by_many()
     {
         var endpoints = new Endpoints(1, 1);
         var balancer = endpoints.Balancer("PowerOfTwoChoices");

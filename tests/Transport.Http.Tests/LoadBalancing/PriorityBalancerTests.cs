@@ -5,7 +5,7 @@ namespace ServiceMesh.Http.Tests;
 public sealed class PriorityBalancerTests
 {
     [Test]
-    public void The_next_priority_is_used_only_when_all_of_one_are_out()
+    public void The_next_priority_is_used_only_if_all_of_one_are_out()
     {
         var endpoints = new Endpoints(1);
         Endpoint[] first = [endpoints.Make(0), endpoints.Make(1)];
@@ -24,7 +24,7 @@ public sealed class PriorityBalancerTests
     }
 
     [Test]
-    public void A_request_that_tried_all_of_one_priority_goes_on_to_the_next()
+    public void A_request_that_tried_all_of_one_priority_uses_the_next()
     {
         var endpoints = new Endpoints(1);
         var (first, second) = (endpoints.Make(0), endpoints.Make(1, priority: 1));
@@ -35,14 +35,15 @@ public sealed class PriorityBalancerTests
     }
 
     [Test]
-    public void An_unknown_balancer_is_refused_with_the_names_that_there_are()
+    public void An_unknown_balancer_is_refused_with_the_known_names()
     {
         var failure = Assert.Throws<ArgumentException>(() => new BalancerKinds([]).Create("Fastest", new()));
-        Assert.That(failure!.Message, Does.StartWith("The balancer 'Fastest' is unknown. Known balancers are PowerOfTwoChoices, RoundRobin, WeightedRoundRobin, Random,"));
+        Assert.That(failure!.Message, Does.StartWith(
+            "The balancer 'Fastest' is unknown. Known balancers are PowerOfTwoChoices, RoundRobin, WeightedRoundRobin, Random,"));
     }
 
     [Test]
-    public void A_balancer_of_ones_own_is_found_by_its_name()
+    public void A_custom_balancer_is_found_by_its_name()
     {
         var endpoints = new Endpoints(1, 1);
         var own = new RecentlyUsed(new());

@@ -5,14 +5,14 @@ namespace ServiceMesh.Http.Tests;
 public sealed class RandomTests
 {
     [Test]
-    public void Each_endpoint_has_the_same_chance_whatever_its_weight()
+    public void Each_endpoint_has_the_same_probability_whatever_its_weight()
     {
         var endpoints = new Endpoints(9, 1, 1);
         Assert.That(endpoints.Count(endpoints.Balancer("Random"), 30_000), Is.All.EqualTo(10_000).Within(300));
     }
 
     [Test]
-    public void Those_that_are_left_have_the_same_chance()
+    public void The_remaining_endpoints_have_the_same_probability()
     {
         var endpoints = new Endpoints([.. Enumerable.Repeat(1, 20)]);
         var balancer = endpoints.Balancer("Random");
@@ -26,7 +26,7 @@ public sealed class RandomTests
     }
 
     [Test]
-    public void Weights_are_chances()
+    public void Weights_are_probabilities()
     {
         var endpoints = new Endpoints(1, 2, 7);
         var counts = endpoints.Count(endpoints.Balancer("WeightedRandom"), 100_000);
@@ -35,7 +35,7 @@ public sealed class RandomTests
     }
 
     [Test]
-    public void One_that_is_out_leaves_its_share_by_weight()
+    public void The_share_of_a_missing_endpoint_is_spread_by_weight()
     {
         var endpoints = new Endpoints(1, 3, 6);
         var balancer = endpoints.Balancer("WeightedRandom");

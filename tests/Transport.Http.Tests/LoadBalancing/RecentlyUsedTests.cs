@@ -5,7 +5,7 @@ namespace ServiceMesh.Http.Tests;
 public sealed class RecentlyUsedTests
 {
     [Test]
-    public void It_stays_with_one_endpoint_while_that_works()
+    public void The_balancer_stays_with_one_endpoint_while_it_works()
     {
         var endpoints = new Endpoints(1, 1, 1);
         var letters = Endpoints.Letters(endpoints.Balancer("RecentlyUsed"), 50);
@@ -13,7 +13,7 @@ public sealed class RecentlyUsedTests
     }
 
     [Test]
-    public void After_a_failure_it_goes_to_the_one_that_worked_last()
+    public void The_balancer_changes_after_a_failure_to_the_endpoint_that_worked_last()
     {
         var endpoints = new Endpoints(1, 1, 1);
         var balancer = endpoints.Balancer("RecentlyUsed");
@@ -29,7 +29,7 @@ public sealed class RecentlyUsedTests
     }
 
     [Test]
-    public void A_request_that_avoids_what_it_tried_moves_nobody_else()
+    public void A_retry_at_another_endpoint_does_not_move_other_requests()
     {
         var endpoints = new Endpoints(1, 1, 1);
         var balancer = endpoints.Balancer("RecentlyUsed");

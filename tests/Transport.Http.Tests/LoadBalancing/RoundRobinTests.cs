@@ -12,7 +12,7 @@ public sealed class RoundRobinTests
     }
 
     [Test]
-    public void The_share_of_one_that_is_out_is_spread_evenly()
+    public void The_share_of_a_missing_endpoint_is_spread_evenly()
     {
         var endpoints = new Endpoints(1, 1, 1);
         var balancer = endpoints.Balancer("RoundRobin");
@@ -38,7 +38,7 @@ public sealed class RoundRobinTests
     }
 
     [Test]
-    public void Weights_that_need_a_long_circle_are_kept_nearly()
+    public void Weights_that_need_a_long_circle_are_approximated()
     {
         var endpoints = new Endpoints(65521, 32749, 1);
         var counts = endpoints.Count(endpoints.Balancer("WeightedRoundRobin"), 2 * WeightedRoundRobin.MaxCircle);
@@ -47,7 +47,7 @@ public sealed class RoundRobinTests
     }
 
     [Test]
-    public void One_that_starts_slowly_gets_a_tenth_and_then_more()
+    public void An_endpoint_that_starts_slowly_receives_a_tenth_and_then_more()
     {
         var endpoints = new Endpoints(1, 1);
         var late = endpoints.Make(2, warm: false);

@@ -25,7 +25,7 @@ public sealed class ForeignServerTests
     private static readonly int[] s_two = [2];
 
     [Test]
-    public async Task Stated_topics_are_posted_to_their_paths()
+    public async Task Configured_topics_are_posted_to_their_paths()
     {
         var port = FreePort.Next();
         await using var server = await StartServerAsync(port, app => app.MapPost("/api/fetch", async (HttpRequest request) =>
@@ -33,7 +33,8 @@ public sealed class ForeignServerTests
             var city = await request.ReadFromJsonAsync<string>();
             return city == "pune" ? Results.Json(s_readings) : Results.Problem($"No city '{city}'.", statusCode: 422);
         }));
-        await using var caller = await StartAsync(null, Service("weather", port), ("Http:Services:weather:Topics:weather.fetch", "/api/fetch"));
+        await using var caller = await StartAsync(
+            null, Service("weather", port), ("Http:Services:weather:Topics:weather.fetch", "/api/fetch"));
 
         var refused = await caller.Bus.TryRequestAsync(s_fetch, "atlantis").InTime();
 
@@ -44,12 +45,14 @@ public sealed class ForeignServerTests
     [TestCase("static:127.0.0.1:{0};name=::1", "[::1]:{0}")]
     [TestCase("static:127.0.0.1:{0};name=weather.internal", "weather.internal:{0}")]
     [TestCase("static:127.0.0.1:{0}", "127.0.0.1:{0}")]
-    public async Task The_host_that_is_asked_for_is_the_name_and_of_IPv6_in_brackets(string address, string host)
+    public async Task The_host_header_is_the_name_or_an_address_with_brackets(string address, string host)
     {
         var port = FreePort.Next();
-        await using var server = await StartServerAsync(port, app => app.MapPost("/ask", (HttpRequest request) => Results.Json(request.Headers.Host.ToString())));
+        await using var server = await StartServerAsync(
+            port, app => app.MapPost("/ask", (HttpRequest request) => Results.Json(request.Headers.Host.ToString())));
         await using var caller = await StartAsync(
-            null, ("Http:Services:web:Address", string.Format(CultureInfo.InvariantCulture, address, port)), ("Http:Services:web:Topics:test.ask", "/ask"));
+            null, ("Http:Services:web:Address", string.Format(
+                CultureInfo.InvariantCulture, address, port)), ("Http:Services:web:Topics:test.ask", "/ask"));
 
         Assert.That(await caller.Bus.RequestAsync(Ask, "").InTime(), Is.EqualTo(string.Format(CultureInfo.InvariantCulture, host, port)));
     }
@@ -59,7 +62,7 @@ public sealed class ForeignServerTests
     [TestCase("""{"receivers":1,"refused":null}""", "refused")]
     [TestCase("""{"receivers":1,"refused":[{"group":null,"status":1,"detail":""}]}""", "group")]
     [TestCase("<html>", "'<' is an invalid start of a value")]
-    public async Task A_receipt_of_a_signal_that_is_none_is_a_failure_of_that_node_and_the_others_have_it(string receipt, string why)
+    public async Task An_invalid_receipt_is_a_failure_of_that_node_only(string receipt, string why)
     {
         var (bad, good) = (FreePort.Next(), FreePort.Next());
         await using var server = await StartServerAsync(bad, app =>
@@ -68,7 +71,9 @@ public sealed class ForeignServerTests
             {
                 if (request.Query.ContainsKey("wait"))
                 {
-                    await Task.Delay(Timeout.InfiniteTimeSpan, request.HttpContext.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    await Task.Delay(
+                        Timeout.InfiniteTimeSpan,
+                        request.HttpContext.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 }
 
                 response.Headers["mesh-status"] = "200";
@@ -98,7 +103,7 @@ public sealed class ForeignServerTests
     }
 
     [Test]
-    public async Task The_token_of_the_nodes_is_not_told_to_a_foreign_server()
+    public async Task The_token_is_not_sent_to_a_foreign_server()
     {
         var port = FreePort.Next();
         var told = new ConcurrentBag<string>();
@@ -108,7 +113,9 @@ public sealed class ForeignServerTests
             return s_one;
         }));
         await using var caller = await StartAsync(
-            null, Service("weather", port), ("Http:Services:weather:Topics:weather.fetch", "/fetch"), ("Http:Services:weather:HealthPath", "/healthz"),
+            null, Service(
+                "weather",
+                port), ("Http:Services:weather:Topics:weather.fetch", "/fetch"), ("Http:Services:weather:HealthPath", "/healthz"),
             ("Http:Token", "a secret of 16 characters or more"));
 
         await caller.Bus.RequestAsync(s_fetch, "pune").InTime();
@@ -117,7 +124,7 @@ public sealed class ForeignServerTests
     }
 
     [Test]
-    public async Task A_service_with_a_health_path_and_no_topics_is_not_asked_who_it_is()
+    public async Task A_service_with_a_health_path_is_not_asked_for_a_node_document()
     {
         var port = FreePort.Next();
         var asked = new ConcurrentBag<string>();
@@ -137,7 +144,7 @@ public sealed class ForeignServerTests
     }
 
     [Test]
-    public async Task A_foreign_server_that_is_not_well_leaves_the_candidates()
+    public async Task An_unhealthy_foreign_server_receives_no_requests()
     {
         var (sick, well) = (FreePort.Next(), FreePort.Next());
         var isWell = true;
@@ -152,7 +159,10 @@ public sealed class ForeignServerTests
             app.MapPost("/fetch", () => s_two);
         });
         await using var caller = await StartAsync(
-            null, Service("weather", sick, well), ("Http:Services:weather:Topics:weather.fetch", "/fetch"), ("Http:Services:weather:HealthPath", "/healthz"),
+            null, Service(
+                "weather",
+                sick,
+                well), ("Http:Services:weather:Topics:weather.fetch", "/fetch"), ("Http:Services:weather:HealthPath", "/healthz"),
             ("Http:Services:weather:Balancer", "RoundRobin"), ("Http:Health:Interval", "00:00:00.1"));
         Assert.That(new[] { await FetchAsync(), await FetchAsync() }, Is.EquivalentTo([1, 2]));
 
@@ -165,22 +175,26 @@ public sealed class ForeignServerTests
     }
 
     [Test]
-    public async Task A_web_page_where_a_node_should_be_is_said_to_be_one_and_the_node_lives_on()
+    public async Task A_web_page_in_place_of_a_node_is_reported_as_one()
     {
         var port = FreePort.Next();
-        await using var server = await StartServerAsync(port, app => app.MapFallback(() => Results.Text("<html>Welcome</html>", "text/html")));
-        await using var caller = await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(FreePort.Next()), Service("weather", port));
+        await using var server = await StartServerAsync(
+            port, app => app.MapFallback(() => Results.Text("<html>Welcome</html>", "text/html")));
+        await using var caller = await StartAsync(
+            mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(FreePort.Next()), Service("weather", port));
 
         var reply = await caller.Bus.TryRequestAsync(s_fetch, "pune").InTime();
 
         Assert.That((reply.Status, reply.Failure!.NotProcessed), Is.EqualTo((StatusCode.Unavailable, true)));
-        Assert.That(reply.Failure!.Message, Does.Contain($"http://127.0.0.1:{port} answered 200 with 'text/html").And.Contain("not how a ServiceMesh node answers"));
+        Assert.That(
+            reply.Failure!.Message,
+            Does.Contain($"http://127.0.0.1:{port} answered 200 with 'text/html").And.Contain("not how a ServiceMesh node answers"));
         Assert.That(await caller.Bus.RequestAsync(Ask, "lives").InTime(), Is.EqualTo("lives"));
     }
 
     [TestCase(false)]
     [TestCase(true)]
-    public async Task A_server_that_does_not_let_polls_wait_is_asked_more_and_more_rarely(bool isLoadBalancer)
+    public async Task A_server_that_answers_polls_at_once_is_polled_less_often(bool isLoadBalancer)
     {
         var port = FreePort.Next();
         var polls = new ConcurrentQueue<long>();
@@ -218,16 +232,22 @@ public sealed class ForeignServerTests
     [TestCase("HTTP/1.1 200 OK\r\nContent-Length: 7\r\nmesh-status: 200\r\n\r\ngarbage")]
     [TestCase("HTTP/1.1 200 OK\r\nContent-Length: 4\r\nmesh-status: 200\r\n\r\nnull")]
     [TestCase("HTTP/1.1 200 OK\r\nContent-Length: 70000000\r\nmesh-status: 200\r\n\r\n{")]
-    [TestCase("HTTP/1.1 200 OK\r\nContent-Length: 135\r\nmesh-status: 200\r\n\r\n{\"id\":\"a b&c\",\"name\":\"\",\"host\":\"\",\"processId\":1,\"uptime\":1e300,\"draining\":false,\"version\":1,\"load\":1,\"requests\":[null],\"signals\":[]}   ")]
+    [TestCase(
+        "HTTP/1.1 200 OK\r\nContent-Length: 135\r\nmesh-status: 200\r\n\r\n" +
+        "{\"id\":\"a b&c\",\"name\":\"\",\"host\":\"\",\"processId\":1,\"uptime\":1e300,\"draining\":false,\"version\":1,\"load\":1,\"requests\":[null],\"signals\":[]}   ")]
     [TestCase("")]
-    public async Task Garbage_where_a_node_should_be_is_an_unreachable_node(string garbage)
+    public async Task Garbage_in_place_of_a_node_document_makes_it_unreachable(string garbage)
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         var port = ((IPEndPoint)listener.LocalEndpoint).Port;
         using var end = new CancellationTokenSource();
         var serving = ServeAsync(listener, Encoding.ASCII.GetBytes(garbage), end.Token);
-        await using (var caller = await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(FreePort.Next()), Service("weather", port), ("Http:Health:Timeout", "00:00:00.5")))
+        await using (var caller = await StartAsync(
+            mesh => mesh.AddHandler(Ask, (input, _) => input),
+            Listen(FreePort.Next()),
+            Service("weather", port),
+            ("Http:Health:Timeout", "00:00:00.5")))
         {
             var reply = await caller.Bus.TryRequestAsync(s_fetch, "pune").InTime();
 

@@ -16,7 +16,7 @@ namespace ServiceMesh.Http.Tests;
 public sealed class OwnBalancerTests
 {
     [Test]
-    public async Task While_a_balancer_takes_its_time_only_who_changed_something_waits_for_it()
+    public async Task Only_callers_with_changes_wait_for_a_slow_balancer()
     {
         var port = FreePort.Next();
         using var open = new ManualResetEventSlim(true);
@@ -42,7 +42,9 @@ public sealed class OwnBalancerTests
         {
             Assert.That(await caller.Bus.ListNodesAsync().InTime(), Has.Count.EqualTo(2));
             Assert.That(await caller.Bus.RequestAsync(Ask, "meanwhile").InTime(), Is.EqualTo("meanwhile"));
-            Assert.That((await caller.Bus.TryRequestAsync(new RequestTopic<string, string>("test.nobody"), "").InTime()).Status, Is.EqualTo(StatusCode.NotFound));
+            Assert.That(
+                (await caller.Bus.TryRequestAsync(new RequestTopic<string, string>("test.nobody"), "").InTime()).Status,
+                Is.EqualTo(StatusCode.NotFound));
             Assert.That(subscribing.IsCompleted, Is.False);
         }
         finally
@@ -55,7 +57,7 @@ public sealed class OwnBalancerTests
     }
 
     [Test]
-    public async Task Updates_come_one_at_a_time_and_the_last_has_everybody()
+    public async Task Balancer_updates_come_one_at_a_time_and_the_last_is_complete()
     {
         var (here, there) = (FreePort.Next(), FreePort.Next());
         var (running, most) = (0, 0);
@@ -79,8 +81,10 @@ public sealed class OwnBalancerTests
         await using var two = await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(there));
 
         await Task.WhenAll(Enumerable.Range(0, 16).Select(i => Task.Run(
-            () => caller.Bus.SubscribeAsync(new RequestTopic<string, string>($"test.mine.{i}"), (input, _) => Task.FromResult(input))))).InTime();
-        await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Count(n => n.Subscriptions.Any(s => s.Pattern == "test.ask")) == 2);
+            () => caller.Bus.SubscribeAsync(
+                new RequestTopic<string, string>($"test.mine.{i}"), (input, _) => Task.FromResult(input))))).InTime();
+        await Failsafe.UntilAsync(
+            async () => (await caller.Bus.ListNodesAsync()).Count(n => n.Subscriptions.Any(s => s.Pattern == "test.ask")) == 2);
         await caller.Bus.SubscribeAsync(Ask, (input, _) => Task.FromResult(input)).InTime();
 
         Assert.That(most, Is.EqualTo(1));
@@ -89,13 +93,14 @@ public sealed class OwnBalancerTests
 
     [TestCase(true)]
     [TestCase(false)]
-    public async Task A_balancer_that_never_had_endpoints_is_named_with_what_it_threw(bool isFactory)
+    public async Task A_balancer_without_endpoints_is_named_with_its_exception(bool isFactory)
     {
         var port = FreePort.Next();
         await using var server = await StartAsync(
             mesh => mesh.AddHandler(Ask, (input, _) => input).AddHandler(News, (_, _) => { }, o => o.Group = "workers"), Listen(port));
         await using var caller = await CallerAsync(
-            _ => isFactory ? throw new NotSupportedException("It is broken.") : new Scripted { OnUpdate = _ => throw new NotSupportedException("It is broken.") }, port);
+            _ => isFactory ? throw new NotSupportedException(
+                "It is broken.") : new Scripted { OnUpdate = _ => throw new NotSupportedException("It is broken.") }, port);
 
         var reply = await caller.Bus.TryRequestAsync(Ask, "").InTime();
         var sent = await caller.Bus.SignalAsync(News, "").InTime();
@@ -109,7 +114,7 @@ public sealed class OwnBalancerTests
     }
 
     [Test]
-    public async Task A_balancer_that_throws_later_chooses_among_those_that_it_has()
+    public async Task A_balancer_that_throws_later_keeps_its_endpoints()
     {
         var port = FreePort.Next();
         await using var server = await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(port));
@@ -128,12 +133,13 @@ public sealed class OwnBalancerTests
     }
 
     [Test]
-    public async Task A_pick_that_throws_is_logged_once_and_the_message_goes_to_the_first_that_can_take_it()
+    public async Task A_pick_that_throws_is_logged_once_and_the_first_endpoint_is_used()
     {
         var port = FreePort.Next();
         await using var server = await StartAsync(
             mesh => mesh.AddHandler(Ask, (input, _) => input).AddHandler(News, (_, _) => { }, o => o.Group = "workers"), Listen(port));
-        await using var caller = await CallerAsync(_ => new Scripted { OnPick = () => throw new NotSupportedException("It is broken.") }, port);
+        await using var caller = await CallerAsync(
+            _ => new Scripted { OnPick = () => throw new NotSupportedException("It is broken.") }, port);
 
         for (var i = 0; i < 3; i++)
         {
@@ -141,11 +147,13 @@ public sealed class OwnBalancerTests
         }
 
         Assert.That((await caller.Bus.SignalAsync(News, "").InTime()).Receivers, Is.EqualTo(1));
-        Assert.That(caller.Log.Lines.Count(l => l.Contains("The balancer Own of 'test.ask' threw at a pick", StringComparison.Ordinal)), Is.EqualTo(1));
+        Assert.That(
+            caller.Log.Lines.Count(l => l.Contains("The balancer Own of 'test.ask' threw at a pick", StringComparison.Ordinal)),
+            Is.EqualTo(1));
     }
 
     [Test]
-    public async Task An_endpoint_that_the_balancer_knows_before_the_routes_do_is_called_and_not_taken_for_this_node()
+    public async Task An_endpoint_that_the_routes_do_not_know_yet_is_called()
     {
         var (before, after) = (FreePort.Next(), FreePort.Next());
         await using var old = await StartServerAsync(before);
@@ -170,7 +178,9 @@ public sealed class OwnBalancerTests
             await File.WriteAllTextAsync(file, $$"""[{ "host": "127.0.0.1", "port": {{before}} }]""");
             await using var caller = await HttpNodes.StartAsync(
                 mesh => mesh.AddBalancer("Own", _ => balancer),
-                ("Http:Services:web:Address", $"file:{file}"), ("Http:Services:web:Topics:test.ask", "/ask"), ("Http:Services:web:Balancer", "Own"));
+                (
+                    "Http:Services:web:Address",
+                    $"file:{file}"), ("Http:Services:web:Topics:test.ask", "/ask"), ("Http:Services:web:Balancer", "Own"));
             Assert.That(await caller.Bus.RequestAsync(Ask, "").InTime(), Is.EqualTo($"{before}"));
 
             await File.WriteAllTextAsync(file, $$"""[{ "host": "127.0.0.1", "port": {{after}} }]""");
@@ -188,9 +198,14 @@ public sealed class OwnBalancerTests
         }
     }
 
-    private static Task<TestNode> CallerAsync(Func<BalancerContext, IBalancer> make, int port, params (string Key, string Value)[] settings) => CallerAsync(make, [port], settings);
+    private static Task<TestNode> CallerAsync(
+        Func<BalancerContext,
+        IBalancer> make,
+        int port,
+        params (string Key, string Value)[] settings) => CallerAsync(make, [port], settings);
 
-    private static Task<TestNode> CallerAsync(Func<BalancerContext, IBalancer> make, int[] ports, params (string Key, string Value)[] settings) => StartAsync(
+    private static Task<TestNode> CallerAsync(
+        Func<BalancerContext, IBalancer> make, int[] ports, params (string Key, string Value)[] settings) => StartAsync(
         mesh => mesh.AddBalancer("Own", make), [Service("servers", ports), ("Http:Services:servers:Balancer", "Own"), .. settings]);
 
     private static async Task<WebApplication> StartServerAsync(int port)

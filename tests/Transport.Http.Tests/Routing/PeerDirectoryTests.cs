@@ -11,27 +11,30 @@ using static ServiceMesh.Http.Tests.HttpNodes;
 
 namespace ServiceMesh.Http.Tests;
 
-/// <summary>Who is found, who is left out, and what is said when nobody is there.</summary>
+/// <summary>Which nodes are found, which are left out, and the message if there are none.</summary>
 public sealed class PeerDirectoryTests
 {
-    private static readonly (string, string)[] s_quickHealth = [("Http:Health:Interval", "00:00:00.2"), ("Http:Health:Timeout", "00:00:00.3")];
+    private static readonly (
+        string, string)[] s_quickHealth = [("Http:Health:Interval", "00:00:00.2"), ("Http:Health:Timeout", "00:00:00.3")];
 
     [Test]
-    public async Task The_local_node_is_a_member_of_its_own_mesh()
+    public async Task The_local_node_is_one_of_the_endpoints()
     {
-        await using var node = await StartAsync(mesh => mesh.AddHandler(Ask, (input, context) => $"{input} from {context.Sender}"), Listen(FreePort.Next()));
+        await using var node = await StartAsync(
+            mesh => mesh.AddHandler(Ask, (input, context) => $"{input} from {context.Sender}"), Listen(FreePort.Next()));
 
         Assert.That(await node.Bus.RequestAsync(Ask, "hello").InTime(), Is.EqualTo($"hello from {node.Bus.DescribeNode().Id}"));
         Assert.That((await node.Bus.ListNodesAsync()).Single().Id, Is.EqualTo(node.Bus.DescribeNode().Id));
     }
 
     [Test]
-    public async Task Requests_are_shared_between_the_local_node_and_the_others()
+    public async Task The_local_node_and_others_share_requests()
     {
         var port = FreePort.Next();
         await using var other = await StartAsync(mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), Listen(port));
         await using var node = await StartAsync(
-            mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), Listen(FreePort.Next()), Service("other", port), ("Http:Services:other:Balancer", "RoundRobin"));
+            mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), Listen(
+                FreePort.Next()), Service("other", port), ("Http:Services:other:Balancer", "RoundRobin"));
 
         var answers = new List<string>();
         for (var i = 0; i < 10; i++)
@@ -39,11 +42,13 @@ public sealed class PeerDirectoryTests
             answers.Add(await node.Bus.RequestAsync(Ask, "").InTime());
         }
 
-        Assert.That(answers.CountBy(a => a).ToDictionary(), Is.EquivalentTo(new Dictionary<string, int> { [node.Bus.DescribeNode().Id] = 5, [other.Bus.DescribeNode().Id] = 5 }));
+        Assert.That(
+            answers.CountBy(a => a).ToDictionary(),
+            Is.EquivalentTo(new Dictionary<string, int> { [node.Bus.DescribeNode().Id] = 5, [other.Bus.DescribeNode().Id] = 5 }));
     }
 
     [Test]
-    public async Task A_node_that_two_services_lead_to_hears_a_signal_once()
+    public async Task A_node_of_two_services_receives_a_signal_once()
     {
         var port = FreePort.Next();
         var inbox = new Inbox<string>();
@@ -58,7 +63,7 @@ public sealed class PeerDirectoryTests
     }
 
     [Test]
-    public async Task A_signal_names_the_endpoints_that_failed_and_the_others_have_it()
+    public async Task A_signal_result_names_failed_endpoints_and_the_others_receive_it()
     {
         var (here, there) = (FreePort.Next(), FreePort.Next());
         var inbox = new Inbox<string>();
@@ -77,20 +82,23 @@ public sealed class PeerDirectoryTests
     }
 
     [Test]
-    public async Task A_node_that_stops_answering_leaves_the_candidates_and_comes_back()
+    public async Task A_node_that_stops_answering_receives_no_requests_until_it_returns()
     {
         var (here, there) = (FreePort.Next(), FreePort.Next());
         await using var stays = await StartAsync(mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), Listen(here));
         await using var freezes = await StartAsync(mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), Listen(there));
         await using var relay = new Relay(there);
-        await using var caller = await StartAsync(null, [Service("all", here, relay.Port), ("Http:Services:all:Balancer", "RoundRobin"), .. s_quickHealth]);
+        await using var caller = await StartAsync(
+            null, [Service("all", here, relay.Port), ("Http:Services:all:Balancer", "RoundRobin"), .. s_quickHealth]);
         Assert.That((await caller.Bus.ListNodesAsync()), Has.Count.EqualTo(3));
 
         relay.Freeze();
         await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Count == 2);
         for (var i = 0; i < 20; i++)
         {
-            Assert.That(await caller.Bus.RequestAsync(Ask, "", new RequestOptions { Timeout = TimeSpan.FromSeconds(5) }), Is.EqualTo(stays.Bus.DescribeNode().Id));
+            Assert.That(
+                await caller.Bus.RequestAsync(Ask, "", new RequestOptions { Timeout = TimeSpan.FromSeconds(5) }),
+                Is.EqualTo(stays.Bus.DescribeNode().Id));
         }
 
         relay.Thaw();
@@ -99,7 +107,7 @@ public sealed class PeerDirectoryTests
     }
 
     [Test]
-    public async Task A_node_that_is_back_is_used_at_once_and_not_after_the_interval()
+    public async Task A_node_that_returns_is_used_at_once()
     {
         var port = FreePort.Next();
         await using var server = await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(port));
@@ -108,23 +116,25 @@ public sealed class PeerDirectoryTests
 
         relay.Break();
         await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Count == 1);
-        relay.Mend();
+        relay.Repair();
 
         await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Count == 2);
         Assert.That(await caller.Bus.RequestAsync(Ask, "back").InTime(), Is.EqualTo("back"));
     }
 
     [Test]
-    public async Task Replicas_agree_on_whose_a_key_is()
+    public async Task Replicas_hash_a_key_to_the_same_endpoint()
     {
         var (first, second) = (FreePort.Next(), FreePort.Next());
         Task<TestNode> ReplicaAsync(int port) => StartAsync(
-            mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), Listen(port), Service("all", first, second), ("Http:Services:all:Balancer", "ConsistentHash"));
+            mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), Listen(
+                port), Service("all", first, second), ("Http:Services:all:Balancer", "ConsistentHash"));
         await using var one = await ReplicaAsync(first);
         await using var two = await ReplicaAsync(second);
         foreach (var node in new[] { one, two })
         {
-            await Failsafe.UntilAsync(async () => (await node.Bus.ListNodesAsync()).Count(n => n.Subscriptions.Any(s => s.Pattern == "test.ask")) == 2);
+            await Failsafe.UntilAsync(
+                async () => (await node.Bus.ListNodesAsync()).Count(n => n.Subscriptions.Any(s => s.Pattern == "test.ask")) == 2);
         }
 
         var owners = new HashSet<string>();
@@ -140,7 +150,7 @@ public sealed class PeerDirectoryTests
     }
 
     [Test]
-    public async Task The_local_node_has_the_priority_that_it_is_listed_with()
+    public async Task The_local_node_has_its_listed_priority()
     {
         var (main, standby) = (FreePort.Next(), FreePort.Next());
         await using var other = await StartAsync(mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), Listen(main));
@@ -155,7 +165,7 @@ public sealed class PeerDirectoryTests
     }
 
     [Test]
-    public async Task A_signal_names_the_group_whose_members_are_all_unreachable()
+    public async Task A_signal_result_names_a_group_without_reachable_members()
     {
         var port = FreePort.Next();
         await using var worker = await StartAsync(mesh => mesh.AddHandler(News, (_, _) => { }, o => o.Group = "workers"), Listen(port));
@@ -172,7 +182,7 @@ public sealed class PeerDirectoryTests
     }
 
     [Test]
-    public async Task A_header_of_the_greatest_length_in_any_script_arrives_over_HTTP_2()
+    public async Task A_header_of_maximum_length_in_any_script_arrives_over_HTTP_2()
     {
         var port = FreePort.Next();
         var longest = new string('雨', Headers.MaxCharacters - "long".Length);
@@ -180,7 +190,9 @@ public sealed class PeerDirectoryTests
             mesh => mesh.AddHandler(Ask, (_, context) => $"{context.Headers["long"]!.Length}"), ("Http:Listen", $"h2c://127.0.0.1:{port}"));
         await using var caller = await StartAsync(null, Service("server", port), ("Http:Services:server:Http2", "true"));
 
-        Assert.That(await caller.Bus.RequestAsync(Ask, "", new() { Headers = Headers.Empty.With("long", longest) }).InTime(), Is.EqualTo($"{longest.Length}"));
+        Assert.That(
+            await caller.Bus.RequestAsync(Ask, "", new() { Headers = Headers.Empty.With("long", longest) }).InTime(),
+            Is.EqualTo($"{longest.Length}"));
     }
 
     [Test]
@@ -193,13 +205,14 @@ public sealed class PeerDirectoryTests
 
         await server.Bus.SubscribeAsync(new RequestTopic<string, string>("test.later"), (input, _) => Task.FromResult(input));
 
-        await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Any(n => n.Subscriptions.Any(s => s.Pattern == "test.later")));
+        await Failsafe.UntilAsync(
+            async () => (await caller.Bus.ListNodesAsync()).Any(n => n.Subscriptions.Any(s => s.Pattern == "test.later")));
         Assert.That(caller.Log.Has(LogLevel.Error, "The balancer Broken of 'test.ask' threw at an update"), Is.True);
         Assert.That((await caller.Bus.TryRequestAsync(Ask, "").InTime()).Status, Is.EqualTo(StatusCode.Unavailable));
     }
 
     [Test]
-    public async Task A_signal_that_a_member_refuses_as_not_processed_goes_to_another_of_its_group()
+    public async Task A_signal_that_a_member_refuses_goes_to_another_member()
     {
         var (strict, open) = (FreePort.Next(), FreePort.Next());
         var inbox = new Inbox<string>();
@@ -217,7 +230,7 @@ public sealed class PeerDirectoryTests
     }
 
     [Test]
-    public async Task The_local_node_is_avoided_when_it_fails_as_another_would_be()
+    public async Task A_failing_local_node_is_avoided_like_any_other()
     {
         var port = FreePort.Next();
         await using var other = await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(port));
@@ -235,7 +248,7 @@ public sealed class PeerDirectoryTests
     }
 
     [Test]
-    public async Task The_local_nodes_traffic_counts_as_that_of_another_does()
+    public async Task The_traffic_of_the_local_node_counts()
     {
         var port = FreePort.Next();
         await using var other = await StartAsync(mesh => mesh.AddHandler(Ask, (input, context) => context.NodeId + input), Listen(port));
@@ -247,19 +260,21 @@ public sealed class PeerDirectoryTests
         var here = 0;
         for (var i = 0; i < 20; i++)
         {
-            here += (await node.Bus.RequestAsync(Ask, text).InTime()).StartsWith(node.Bus.DescribeNode().Id, StringComparison.Ordinal) ? 1 : 0;
+            here += (await node.Bus.RequestAsync(Ask, text)
+                .InTime()).StartsWith(node.Bus.DescribeNode().Id, StringComparison.Ordinal) ? 1 : 0;
         }
 
         Assert.That(here, Is.InRange(8, 12));
     }
 
     [Test]
-    public async Task A_signal_that_waits_for_a_node_ends_when_its_sender_stops()
+    public async Task A_waiting_signal_ends_when_its_sender_stops()
     {
         var port = FreePort.Next();
         await using var listener = await StartAsync(mesh => mesh.AddHandler(News, (_, _) => { }), Listen(port));
         await using var relay = new Relay(port);
-        var sender = await StartAsync(null, Service("all", relay.Port), ("Http:Health:Timeout", "00:00:30"), ("Http:Timeouts:Attempt", "00:00:30"));
+        var sender = await StartAsync(
+            null, Service("all", relay.Port), ("Http:Health:Timeout", "00:00:30"), ("Http:Timeouts:Attempt", "00:00:30"));
         Assert.That((await sender.Bus.SignalAsync(News, "there").InTime()).Receivers, Is.EqualTo(1));
 
         relay.Freeze();
@@ -274,13 +289,14 @@ public sealed class PeerDirectoryTests
 
     [TestCase("2.0")]
     [TestCase("1.1")]
-    public async Task Over_TLS_the_best_version_that_both_have_is_negotiated(string version)
+    public async Task TLS_negotiates_the_best_common_version(string version)
     {
         using var certificates = new TestCertificates();
         var port = FreePort.Next();
         await using var server = await StartAsync(
             mesh => mesh.AddHandler(Ask, (input, _) => input),
-            ("Http:Listen", $"https://127.0.0.1:{port}"), ("Http:Tls:Certificate", certificates.Server), ("Http:Tls:CertificateKey", certificates.ServerKey));
+            ("Http:Listen", $"https://127.0.0.1:{port}"), ("Http:Tls:Certificate", certificates.Server),
+            ("Http:Tls:CertificateKey", certificates.ServerKey));
         var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
         policy.CustomTrustStore.ImportFromPemFile(certificates.Authority);
         using var http = new HttpClient(new SocketsHttpHandler { SslOptions = new() { CertificateChainPolicy = policy } })
@@ -295,7 +311,7 @@ public sealed class PeerDirectoryTests
     }
 
     [Test]
-    public async Task A_node_that_was_killed_is_unavailable_and_not_a_topic_that_nobody_handles()
+    public async Task A_killed_node_is_reported_as_unavailable_and_not_as_a_missing_handler()
     {
         var port = FreePort.Next();
         await using var server = await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(port));
@@ -312,7 +328,7 @@ public sealed class PeerDirectoryTests
     }
 
     [Test]
-    public async Task A_connection_that_breaks_while_waiting_is_an_unknown_outcome_and_is_not_tried_elsewhere()
+    public async Task A_connection_that_breaks_while_waiting_is_not_retried_elsewhere()
     {
         var (first, second) = (FreePort.Next(), FreePort.Next());
         var held = new Held();
@@ -341,12 +357,13 @@ public sealed class PeerDirectoryTests
     }
 
     [Test]
-    public async Task A_name_that_does_not_resolve_at_start_is_said_and_the_node_lives_on()
+    public async Task A_name_that_does_not_resolve_at_start_is_reported()
     {
         // A server that is not there answers nothing, and ICMP says so at once.
         await using var node = await StartAsync(
             mesh => mesh.AddHandler(Ask, (input, _) => input).Services.AddHealthChecks().AddServiceMesh(), Listen(FreePort.Next()),
-            ("Http:Services:far:Address", "dns://nowhere.internal:5080"), ("Http:Dns:Servers", $"127.0.0.1:{FreePort.Next()}"), ("Http:Timeouts:Connect", "00:00:00.3"));
+            ("Http:Services:far:Address", "dns://nowhere.internal:5080"),
+            ("Http:Dns:Servers", $"127.0.0.1:{FreePort.Next()}"), ("Http:Timeouts:Connect", "00:00:00.3"));
 
         var local = await node.Bus.RequestAsync(Ask, "lives").InTime();
         var far = await node.Bus.TryRequestAsync(new RequestTopic<string, string>("far.ask"), "").InTime();
@@ -361,7 +378,7 @@ public sealed class PeerDirectoryTests
     }
 
     [Test]
-    public async Task A_resolver_of_ones_own_that_finds_what_is_no_host_is_said_and_the_node_lives_on()
+    public async Task A_custom_resolver_that_returns_an_invalid_host_is_reported()
     {
         await using var node = await StartAsync(
             mesh => mesh.AddHandler(Ask, (input, _) => input).AddResolver("own", (_, _) => new OneAddress(new("a b/../c", 80))),
@@ -371,12 +388,15 @@ public sealed class PeerDirectoryTests
 
         Assert.That(await node.Bus.RequestAsync(Ask, "lives").InTime(), Is.EqualTo("lives"));
         Assert.That((far.Status, far.Failure!.NotProcessed), Is.EqualTo((StatusCode.Unavailable, true)));
-        Assert.That(far.Failure.Message, Does.Contain("The resolver of 'own://x' found what cannot be called: 'a b/../c' is no IP address and no host name."));
-        Assert.That(node.Log.Has(LogLevel.Warning, "far could not be resolved: The resolver of 'own://x' found what cannot be called"), Is.True);
+        Assert.That(
+            far.Failure.Message,
+            Does.Contain("The resolver of 'own://x' returned an invalid address: 'a b/../c' is neither an IP address nor a host name."));
+        Assert.That(
+            node.Log.Has(LogLevel.Warning, "far could not be resolved: The resolver of 'own://x' returned an invalid address"), Is.True);
     }
 
     [Test]
-    public async Task An_empty_group_is_said_and_filled_later()
+    public async Task An_empty_group_is_reported_and_filled_later()
     {
         var port = FreePort.Next();
         var file = Path.GetTempFileName();
@@ -387,7 +407,9 @@ public sealed class PeerDirectoryTests
             await using var caller = await StartAsync(null, ("Http:Services:weather:Address", $"file:{file}"));
 
             var empty = await caller.Bus.TryRequestAsync(Ask, "").InTime();
-            Assert.That((empty.Status, empty.Failure!.Message.Contains("weather (file:", StringComparison.Ordinal)), Is.EqualTo((StatusCode.Unavailable, true)));
+            Assert.That(
+                (empty.Status, empty.Failure!.Message.Contains("weather (file:", StringComparison.Ordinal)),
+                Is.EqualTo((StatusCode.Unavailable, true)));
 
             await File.WriteAllTextAsync(file, $$"""[{ "host": "127.0.0.1", "port": {{port}} }]""");
             await Failsafe.UntilAsync(async () => (await caller.Bus.TryRequestAsync(Ask, "filled")).IsSuccess);
@@ -399,7 +421,7 @@ public sealed class PeerDirectoryTests
     }
 
     [Test]
-    public async Task An_address_list_that_changes_moves_the_traffic_without_a_failed_request()
+    public async Task A_changed_address_list_moves_the_traffic_without_a_failed_request()
     {
         var (before, after) = (FreePort.Next(), FreePort.Next());
         var file = Path.GetTempFileName();
@@ -409,7 +431,8 @@ public sealed class PeerDirectoryTests
             await using var old = await StartAsync(mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), Listen(before));
             await using var young = await StartAsync(mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), Listen(after));
             await using var relay = new Relay(after);
-            await using var caller = await StartAsync(null, ("Http:Services:weather:Address", $"file:{file}"), ("Http:Health:Timeout", "00:00:20"));
+            await using var caller = await StartAsync(
+                null, ("Http:Services:weather:Address", $"file:{file}"), ("Http:Health:Timeout", "00:00:20"));
             Assert.That(await caller.Bus.RequestAsync(Ask, ""), Is.EqualTo(old.Bus.DescribeNode().Id));
 
             // What the new one handles is not known before it has answered.
@@ -435,15 +458,17 @@ public sealed class PeerDirectoryTests
     }
 
     [Test]
-    public async Task A_certificate_must_show_the_name_and_not_the_address_that_was_resolved()
+    public async Task A_certificate_must_contain_the_name_and_not_the_resolved_address()
     {
         using var certificates = new TestCertificates();
         var port = FreePort.Next();
         await using var server = await StartAsync(
             mesh => mesh.AddHandler(Ask, (input, _) => input),
-            ("Http:Listen", $"https://127.0.0.1:{port}"), ("Http:Tls:Certificate", certificates.Server), ("Http:Tls:CertificateKey", certificates.ServerKey));
+            ("Http:Listen", $"https://127.0.0.1:{port}"), ("Http:Tls:Certificate", certificates.Server),
+            ("Http:Tls:CertificateKey", certificates.ServerKey));
         Task<TestNode> CallerAsync(string name) => StartAsync(
-            null, ("Http:Services:server:Address", $"static:127.0.0.1:{port};tls=true;name={name}"), ("Http:Tls:TrustedRoots", certificates.Authority));
+            null, ("Http:Services:server:Address", $"static:127.0.0.1:{port};tls=true;name={name}"),
+            ("Http:Tls:TrustedRoots", certificates.Authority));
         await using var right = await CallerAsync("localhost");
         await using var wrong = await CallerAsync("somebody.else");
 

@@ -6,7 +6,7 @@ namespace ServiceMesh.Http.Tests;
 public sealed class RebuildQueueTests
 {
     [Test]
-    public async Task Who_asks_while_one_runs_waits_for_one_more_and_shares_it()
+    public async Task Callers_during_a_rebuild_share_the_next_one()
     {
         using var go = new SemaphoreSlim(0);
         using var begun = new SemaphoreSlim(0);
@@ -32,7 +32,7 @@ public sealed class RebuildQueueTests
     }
 
     [Test]
-    public async Task They_run_on_no_thread_of_who_asks()
+    public async Task A_rebuild_does_not_run_on_the_thread_of_a_caller()
     {
         var thread = 0;
         using var ran = new ManualResetEventSlim();
@@ -49,7 +49,7 @@ public sealed class RebuildQueueTests
     }
 
     [Test]
-    public async Task What_one_throws_is_told_to_who_asked_and_the_next_is_another()
+    public async Task The_callers_of_a_rebuild_receive_its_exception()
     {
         var fails = true;
         await using var rebuilds = new RebuildQueue(() =>
@@ -66,7 +66,7 @@ public sealed class RebuildQueueTests
     }
 
     [Test]
-    public async Task The_end_waits_for_the_last_and_begins_no_other()
+    public async Task Disposal_waits_for_the_last_rebuild_and_begins_no_other()
     {
         using var go = new SemaphoreSlim(0);
         using var begun = new SemaphoreSlim(0);

@@ -14,7 +14,7 @@ public sealed class RollingRestartTests
     [TestCase("http", false)]
     [TestCase("h2c", true)]
     [TestCase("https", false)]
-    public async Task Three_servers_restart_one_after_the_other_under_load_and_no_request_fails(string scheme, bool http2)
+    public async Task Three_servers_restart_in_turn_under_load_without_a_failed_request(string scheme, bool http2)
     {
         using var certificates = new TestCertificates();
         int[] ports = [FreePort.Next(), FreePort.Next(), FreePort.Next()];
@@ -24,7 +24,8 @@ public sealed class RollingRestartTests
                 await Task.Delay(TimeSpan.FromMilliseconds(1), context.CancellationToken);
                 return input;
             }),
-            ("Http:Listen", $"{scheme}://127.0.0.1:{port}"), ("Http:Tls:Certificate", certificates.Server), ("Http:Tls:CertificateKey", certificates.ServerKey));
+            ("Http:Listen", $"{scheme}://127.0.0.1:{port}"), ("Http:Tls:Certificate", certificates.Server),
+            ("Http:Tls:CertificateKey", certificates.ServerKey));
         var servers = await Task.WhenAll(ports.Select(ServerAsync));
         await using var caller = await StartAsync(
             null, Service("servers", ports), ("Http:Services:servers:Http2", $"{http2}"),

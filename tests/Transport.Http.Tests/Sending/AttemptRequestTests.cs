@@ -9,11 +9,12 @@ using ServiceMesh.Conformance;
 
 namespace ServiceMesh.Http.Tests;
 
-/// <summary>What the message of an attempt knows of itself: whether anything of it was sent.</summary>
+/// <summary>An attempt's message knows whether something of it was sent.</summary>
 public sealed class AttemptRequestTests
 {
     [Test]
-    public async Task A_request_without_headers_of_its_own_notices_that_it_is_sent([Values] bool isHttp2, [Values("GET", "POST")] string method)
+    public async Task A_request_without_its_own_headers_notices_that_it_is_sent(
+        [Values] bool isHttp2, [Values("GET", "POST")] string method)
     {
         await using var server = await StartAsync(isHttp2 ? HttpProtocols.Http2 : HttpProtocols.Http1);
         using var request = new HttpRequestMessage(new(method), "http://weather/");
@@ -30,17 +31,18 @@ public sealed class AttemptRequestTests
     [TestCase("127.0.0.1", null, "127.0.0.1:5080")]
     [TestCase("::1", null, "[::1]:5080")]
     [TestCase("127.0.0.1", "weather.internal", "weather.internal:5080")]
-    public void It_always_has_a_host(string address, string? name, string host)
+    public void An_attempt_always_has_a_host_header(string address, string? name, string host)
     {
         var endpoint = new Endpoint(new(address, 5080) { Name = name }, TimeProvider.System);
 
-        using var attempt = new AttemptRequest(HttpMethod.Get, new($"http://{endpoint}/"), new(endpoint, IsTls: false, IsHttp2: false, IsForeign: true, "here"));
+        using var attempt = new AttemptRequest(
+            HttpMethod.Get, new($"http://{endpoint}/"), new(endpoint, IsTls: false, IsHttp2: false, IsForeign: true, "here"));
 
         Assert.That(attempt.Headers.Host, Is.EqualTo(host));
     }
 
     [Test]
-    public async Task While_the_handshake_lasts_nothing_is_sent_and_the_cancellation_says_so()
+    public async Task A_cancellation_during_the_handshake_says_that_nothing_was_sent()
     {
         using var silent = new TcpListener(IPAddress.Loopback, 0);
         silent.Start();

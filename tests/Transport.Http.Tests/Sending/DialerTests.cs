@@ -9,7 +9,7 @@ namespace ServiceMesh.Http.Tests;
 public sealed class DialerTests
 {
     [Test]
-    public async Task A_handshake_that_nobody_answers_ends_with_its_own_timeout()
+    public async Task An_unanswered_handshake_ends_with_the_TLS_timeout()
     {
         using var silent = new TcpListener(IPAddress.Loopback, 0);
         silent.Start();
@@ -17,11 +17,13 @@ public sealed class DialerTests
 
         var failure = await FailureAsync(new Uri($"https://127.0.0.1:{port}"), new() { Tls = TimeSpan.FromMilliseconds(50) });
 
-        Assert.That((failure?.Phase, failure?.Limit, failure?.Endpoint), Is.EqualTo((TimeoutPhase.Tls, TimeSpan.FromMilliseconds(50), $"127.0.0.1:{port}")));
+        Assert.That(
+            (failure?.Phase, failure?.Limit, failure?.Endpoint),
+            Is.EqualTo((TimeoutPhase.Tls, TimeSpan.FromMilliseconds(50), $"127.0.0.1:{port}")));
     }
 
     [Test]
-    public async Task A_connection_that_is_refused_is_no_timeout()
+    public async Task A_refused_connection_is_not_a_timeout()
     {
         using var http = new HttpMessageInvoker(new Dialer(new(), null, TimeProvider.System).MakeHandler(new Random(1)));
 

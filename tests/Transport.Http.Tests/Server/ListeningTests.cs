@@ -12,7 +12,7 @@ namespace ServiceMesh.Http.Tests;
 public sealed class ListeningTests
 {
     [Test]
-    public async Task A_node_that_only_wants_error_reports_listens_for_them()
+    public async Task A_node_that_only_subscribes_to_error_reports_listens()
     {
         var port = FreePort.Next();
         await using var node = await StartAsync(port, mesh => mesh.AddHandler(MeshTopics.Errors, (_, _) => { }));
@@ -21,23 +21,37 @@ public sealed class ListeningTests
     }
 
     [Test]
-    public async Task First_subscriptions_that_come_at_once_make_one_server()
+    public async Task The_start_line_says_where_the_node_listens()
+    {
+        var port = FreePort.Next();
+        await using var listening = await StartAsync(port, mesh => mesh.AddHandler(MeshTopics.Errors, (_, _) => { }));
+        await using var silent = await StartAsync(FreePort.Next());
+
+        Assert.That(listening.Log.Lines, Has.Some.Contains($"started on the Http transport (http://127.0.0.1:{port}) and is subscribed to mesh.errors"));
+        Assert.That(silent.Log.Lines, Has.Some.Contains("started on the Http transport (no server of its own) and is subscribed to nothing"));
+    }
+
+    [Test]
+    public async Task Concurrent_first_subscriptions_start_one_server()
     {
         var port = FreePort.Next();
         await using var node = await StartAsync(port);
 
-        await Task.WhenAll(Enumerable.Range(0, 8).Select(i => Task.Run(() => node.Bus.SubscribeAsync(new SignalTopic<string>($"test.news.{i}"), (_, _) => Task.CompletedTask)))).InTime();
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(i => Task.Run(
+            () => node.Bus.SubscribeAsync(new SignalTopic<string>($"test.news.{i}"), (_, _) => Task.CompletedTask)))).InTime();
 
         Assert.That(node.Log.Lines.Count(l => l.Contains($"listens on http://127.0.0.1:{port}", StringComparison.Ordinal)), Is.EqualTo(1));
     }
 
     [Test]
-    public async Task A_node_that_only_asks_opens_no_port()
+    public async Task A_node_that_only_sends_requests_opens_no_port()
     {
         var port = FreePort.Next();
         await using var node = await StartAsync(port);
 
-        Assert.That((node.Log.Lines.Any(l => l.Contains("listens on", StringComparison.Ordinal)), await IsOpenAsync(port)), Is.EqualTo((false, false)));
+        Assert.That(
+            (node.Log.Lines.Any(l => l.Contains("listens on", StringComparison.Ordinal)), await IsOpenAsync(port)),
+            Is.EqualTo((false, false)));
     }
 
     [Test]
@@ -57,11 +71,18 @@ public sealed class ListeningTests
         await node.DisposeAsync();
     }
 
-    private static Task<TestNode> StartAsync(int port, Action<IServiceMeshBuilder>? configure = null, Func<ITransport, ITransport>? wrap = null) => TestNode.StartAsync(
+    private static Task<TestNode> StartAsync(
+        int port, Action<IServiceMeshBuilder>? configure = null, Func<ITransport, ITransport>? wrap = null) => TestNode.StartAsync(
         mesh =>
         {
             mesh.AddTransport(new("Http", [], provider => (wrap ?? (t => t))(new HttpTransport(
-                new(new(), new(), null, provider.GetRequiredService<IMeterFactory>(), new()) { ListenOn = ListenAddress.ParseAll($"http://127.0.0.1:{port}") }))));
+                new(
+                    new(),
+                    new(),
+                    null,
+                    provider.GetRequiredService<IMeterFactory>(),
+                    new())
+                { ListenOn = ListenAddress.ParseAll($"http://127.0.0.1:{port}") }))));
             configure?.Invoke(mesh);
         },
         [("Transport", "Http"), ("DrainTimeout", "00:00:05"), ("ErrorPolicy", "Ignore")]);
@@ -93,19 +114,23 @@ public sealed class ListeningTests
 
         public void Go() => _go.SetResult();
 
-        public Task StartAsync(ServiceMesh.Transports.TransportContext context, CancellationToken cancellationToken) => inner.StartAsync(context, cancellationToken);
+        public Task StartAsync(ServiceMesh.Transports.TransportContext context, CancellationToken cancellationToken) =>
+            inner.StartAsync(context, cancellationToken);
 
         public Task DrainAsync(CancellationToken cancellationToken) => inner.DrainAsync(cancellationToken);
 
         public Task StopAsync(CancellationToken cancellationToken) => inner.StopAsync(cancellationToken);
 
-        public ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken) => inner.RequestAsync(request, cancellationToken);
+        public ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken) =>
+            inner.RequestAsync(request, cancellationToken);
 
-        public ValueTask<SignalResult> SignalAsync(Message signal, CancellationToken cancellationToken) => inner.SignalAsync(signal, cancellationToken);
+        public ValueTask<SignalResult> SignalAsync(Message signal, CancellationToken cancellationToken) =>
+            inner.SignalAsync(signal, cancellationToken);
 
         public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) => inner.ListNodesAsync(cancellationToken);
 
-        public Task UnsubscribeAsync(Subscription subscription, CancellationToken cancellationToken) => inner.UnsubscribeAsync(subscription, cancellationToken);
+        public Task UnsubscribeAsync(Subscription subscription, CancellationToken cancellationToken) =>
+            inner.UnsubscribeAsync(subscription, cancellationToken);
 
         public async Task SubscribeAsync(IReadOnlyCollection<Subscription> subscriptions, CancellationToken cancellationToken)
         {

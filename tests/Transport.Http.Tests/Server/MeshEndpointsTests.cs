@@ -28,7 +28,9 @@ public sealed class MeshEndpointsTests : IDisposable
     {
         _port = FreePort.Next();
         _node = await HttpNodes.StartAsync(
-            mesh => mesh.AddHandler(s_fetch, (city, _) => city == "pune" ? [11, 29] : throw new ReplyException(StatusCode.NotFound, $"There is no city '{city}'.")),
+            mesh => mesh.AddHandler(
+                s_fetch,
+                (city, _) => city == "pune" ? [11, 29] : throw new ReplyException(StatusCode.NotFound, $"There is no city '{city}'.")),
             Listen(_port), ("Request:MaxBodyBytes", "1000"));
     }
 
@@ -36,14 +38,14 @@ public sealed class MeshEndpointsTests : IDisposable
     public async Task StopAsync() => await _node.DisposeAsync();
 
     [Test]
-    public async Task Curl_posts_JSON_and_is_answered_JSON()
+    public async Task Curl_posts_JSON_and_receives_JSON()
     {
         var answer = await CurlAsync("-d", "\"pune\"", Url("request/weather.fetch"));
         Assert.That(answer, Is.EqualTo("[11,29]"));
     }
 
     [Test]
-    public async Task Curl_is_told_a_failure_as_problem_details_with_its_status()
+    public async Task Curl_receives_a_failure_as_problem_details_with_its_status()
     {
         var answer = await CurlAsync("-w", " %{http_code} %{content_type}", "-d", "\"atlantis\"", Url("request/weather.fetch"));
         Assert.That(answer, Does.Contain("\"detail\":\"There is no city 'atlantis'.\"").And.EndsWith(" 404 application/problem+json"));
@@ -55,7 +57,7 @@ public sealed class MeshEndpointsTests : IDisposable
     [TestCase("request/weather/fetch", 400, true, "'weather/fetch' is not a topic")]
     [TestCase("request/", 400, true, "is not a topic")]
     [TestCase("signal/w%20x", 400, true, "'w x' is not a topic")]
-    public async Task A_path_that_leads_nowhere_says_why(string path, int status, bool notProcessed, string detail)
+    public async Task An_unknown_path_is_answered_with_the_reason(string path, int status, bool notProcessed, string detail)
     {
         using var response = await PostAsync(path, "\"pune\"");
 
@@ -83,7 +85,7 @@ public sealed class MeshEndpointsTests : IDisposable
     }
 
     [Test]
-    public async Task A_content_type_that_nobody_reads_is_400_with_those_that_are_read()
+    public async Task An_unknown_content_type_is_400_and_the_reply_lists_the_known_ones()
     {
         using var content = new StringContent("<city/>", Encoding.UTF8, "text/xml");
         using var response = await _http.PostAsync(new Uri(Url("request/weather.fetch")), content);
@@ -93,12 +95,13 @@ public sealed class MeshEndpointsTests : IDisposable
     [Test]
     public async Task A_body_that_announces_too_much_is_413_before_it_is_sent()
     {
-        var answer = await TalkAsync("POST /mesh/v1/request/weather.fetch HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\nConnection: close\r\n\r\n");
+        var answer = await TalkAsync(
+            "POST /mesh/v1/request/weather.fetch HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\nConnection: close\r\n\r\n");
         Assert.That(answer, Does.StartWith("HTTP/1.1 413").And.Contain("accepts 1000").And.Contain("ServiceMesh:Request:MaxBodyBytes"));
     }
 
     [Test]
-    public async Task A_body_that_turns_out_too_long_is_413_too()
+    public async Task A_body_that_is_longer_than_allowed_without_announcement_is_413()
     {
         using var content = new StreamContent(new MemoryStream(new byte[2000]));
         using var request = new HttpRequestMessage(HttpMethod.Post, Url("request/weather.fetch")) { Content = content };
@@ -109,7 +112,7 @@ public sealed class MeshEndpointsTests : IDisposable
     }
 
     [Test]
-    public async Task A_body_that_does_not_come_is_408_and_the_node_lives_on()
+    public async Task A_body_that_does_not_arrive_is_408_and_the_node_keeps_running()
     {
         var answer = await TalkAsync("POST /mesh/v1/request/weather.fetch HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n\"p");
         Assert.That(answer, Does.StartWith("HTTP/1.1 408").And.Contain("application/problem+json"));
@@ -118,26 +121,29 @@ public sealed class MeshEndpointsTests : IDisposable
 
     [TestCase("GARBAGE\r\n\r\n", "HTTP/1.1 400")]
     [TestCase("POST /mesh/v1/request/weather.fetch HTTP/1.1\r\nHost: x\r\nContent-Length: banana\r\n\r\n", "HTTP/1.1 400")]
-    [TestCase("POST /mesh/v1/request/weather.fetch HTTP/1.1\r\nHost: x\r\nmesh-timeout: soon\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", "mesh-timeout is 'soon'")]
-    public async Task Garbage_is_refused_and_the_node_lives_on(string sent, string expected)
+    [TestCase(
+        "POST /mesh/v1/request/weather.fetch HTTP/1.1\r\nHost: x\r\nmesh-timeout: soon\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        "mesh-timeout is 'soon'")]
+    public async Task Garbage_is_refused_and_the_node_keeps_running(string sent, string expected)
     {
         Assert.That(await TalkAsync(sent), Does.Contain(expected));
         Assert.That(await CurlAsync("-d", "\"pune\"", Url("request/weather.fetch")), Is.EqualTo("[11,29]"));
     }
 
     [Test]
-    public async Task Work_whose_time_is_up_is_refused()
+    public async Task A_request_whose_time_is_up_is_refused()
     {
         var answer = await CurlAsync("-d", "\"pune\"", "-H", "mesh-timeout: 0", Url("request/weather.fetch"));
         Assert.That(answer, Does.Contain("\"status\":408").And.Contain("\"notProcessed\":true"));
     }
 
     [Test]
-    public async Task Answers_and_the_node_document_say_how_full_the_handler_is()
+    public async Task Replies_and_the_node_document_report_the_load_of_the_handler()
     {
         var held = new Held();
         await _node.Bus.SubscribeAsync(
-            Ask, (input, context) => input == "stay" ? held.HandleAsync(input, context) : Task.FromResult(input), new() { MaxConcurrency = 4 });
+            Ask, (input, context) => input == "stay" ? held.HandleAsync(
+                input, context) : Task.FromResult(input), new() { MaxConcurrency = 4 });
         var staying = PostAsync("request/test.ask", "\"stay\"");
         await held.EnteredAsync();
 
@@ -165,7 +171,7 @@ public sealed class MeshEndpointsTests : IDisposable
     }
 
     [Test]
-    public async Task A_node_says_who_it_is_what_it_handles_and_how_it_is()
+    public async Task A_node_describes_its_identity_its_topics_and_its_state()
     {
         await _node.Bus.SubscribeAsync(new SignalPattern<string>("weather.*"), (_, _) => Task.CompletedTask, new() { Group = "loggers" });
 
@@ -184,7 +190,7 @@ public sealed class MeshEndpointsTests : IDisposable
     }
 
     [Test]
-    public async Task A_long_poll_is_answered_at_once_when_something_changes_and_not_before()
+    public async Task A_long_poll_is_answered_when_something_changes_and_not_before()
     {
         var (id, version) = await VersionAsync("node");
 
@@ -200,7 +206,7 @@ public sealed class MeshEndpointsTests : IDisposable
     [TestCase("-Infinity")]
     [TestCase("NaN")]
     [TestCase("-1")]
-    public async Task A_wait_that_is_no_time_is_the_longest_one(string wait)
+    public async Task A_wait_that_is_not_a_number_counts_as_the_maximum(string wait)
     {
         var (id, version) = await VersionAsync("node");
         var polling = VersionAsync($"node?of={id}&version={version}&wait={wait}");
@@ -210,7 +216,7 @@ public sealed class MeshEndpointsTests : IDisposable
     }
 
     [Test]
-    public async Task Health_says_when_to_send_elsewhere()
+    public async Task The_health_endpoint_says_when_to_send_elsewhere()
     {
         Assert.That(await CurlAsync("-w", " %{http_code}", Url("health")), Is.EqualTo("""{"status":"Healthy"} 200"""));
         var held = new Held();

@@ -14,7 +14,7 @@ public sealed class ProtectionTests
     private const string Secret = "a secret of 16 characters or more";
 
     [Test]
-    public async Task Nodes_with_the_same_token_talk_and_others_are_refused()
+    public async Task A_node_accepts_callers_with_its_token_and_refuses_others()
     {
         var port = FreePort.Next();
         await using var server = await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(port), ("Http:Token", Secret));
@@ -30,7 +30,7 @@ public sealed class ProtectionTests
     [TestCase(false, false, 403)]
     [TestCase(true, false, null)]
     [TestCase(false, true, null)]
-    public void A_web_page_may_not_call_where_nobody_is_authenticated(bool allowUnprotected, bool hasAuthorization, int? status)
+    public void A_web_page_may_not_call_a_node_without_authentication(bool allowUnprotected, bool hasAuthorization, int? status)
     {
         var http = new DefaultHttpContext();
         http.Connection.LocalIpAddress = IPAddress.Loopback;
@@ -50,7 +50,7 @@ public sealed class ProtectionTests
     [TestCase("127.0.0.1", null, true, true, 401, Secret)]
     [TestCase("127.0.0.1", "Bearer wrong", false, false, 401, Secret)]
     [TestCase("127.0.0.1", Secret, false, false, 401, Secret)]
-    public void Beyond_loopback_somebody_authenticates_or_it_is_meant(
+    public void A_node_beyond_loopback_needs_authentication_or_AllowUnprotected(
         string local, string? authorization, bool allowUnprotected, bool hasAuthorization, int? status, string? token = null)
     {
         var http = new DefaultHttpContext();

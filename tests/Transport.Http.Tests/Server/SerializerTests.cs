@@ -19,11 +19,12 @@ public sealed class SerializerTests : IDisposable
 
     [TestCase("Json")]
     [TestCase("MessagePack")]
-    public async Task A_client_of_either_format_is_answered_in_its_own(string serializer)
+    public async Task A_client_of_each_format_receives_replies_in_its_format(string serializer)
     {
         var port = FreePort.Next();
         await using var node = await HttpNodes.StartAsync(
-            mesh => mesh.AddMessagePackSerializer().AddHandler(s_fetch, (city, _) => new[] { city.Length, 29 }), Listen(port), ("Serializer", serializer));
+            mesh => mesh.AddMessagePackSerializer().AddHandler(
+                s_fetch, (city, _) => new[] { city.Length, 29 }), Listen(port), ("Serializer", serializer));
         var url = $"http://127.0.0.1:{port}/mesh/v1/request/weather.fetch";
 
         var json = await AskAsync(url, "application/json", Encoding.UTF8.GetBytes("\"pune\""));
@@ -42,8 +43,10 @@ public sealed class SerializerTests : IDisposable
     {
         var port = FreePort.Next();
         await using var server = await HttpNodes.StartAsync(
-            mesh => mesh.AddMessagePackSerializer().AddHandler(s_fetch, (city, _) => new[] { city.Length, 29 }), Listen(port), ("Serializer", servers));
-        await using var caller = await HttpNodes.StartAsync(mesh => mesh.AddMessagePackSerializer(), Service("weather", port), ("Serializer", callers));
+            mesh => mesh.AddMessagePackSerializer().AddHandler(
+                s_fetch, (city, _) => new[] { city.Length, 29 }), Listen(port), ("Serializer", servers));
+        await using var caller = await HttpNodes.StartAsync(
+            mesh => mesh.AddMessagePackSerializer(), Service("weather", port), ("Serializer", callers));
 
         Assert.That(await caller.Bus.RequestAsync(s_fetch, "pune").InTime(), Is.EqualTo([4, 29]));
     }

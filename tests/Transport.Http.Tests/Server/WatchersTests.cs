@@ -4,7 +4,7 @@ using ServiceMesh.Conformance;
 
 namespace ServiceMesh.Http.Tests;
 
-/// <summary>Whoever changes something can wait until those who watch have heard, and waits for nobody who is gone.</summary>
+/// <summary>A node can wait until its watchers have confirmed a change, and does not wait for watchers that are gone.</summary>
 public sealed class WatchersTests
 {
     private static readonly TimeSpan s_wait = TimeSpan.FromSeconds(30);
@@ -12,7 +12,7 @@ public sealed class WatchersTests
     private readonly FakeTimeProvider _clock = new();
 
     [Test]
-    public async Task A_change_is_heard_when_every_watcher_has_asked_for_what_comes_after_it()
+    public async Task A_change_is_confirmed_when_each_watcher_polls_with_its_version()
     {
         var watchers = new Watchers(_clock);
         var (first, second) = (PollAsync(watchers, "a.1", 1), PollAsync(watchers, "b.1", 1));
@@ -29,7 +29,7 @@ public sealed class WatchersTests
     }
 
     [Test]
-    public async Task Nobody_watches_so_everybody_has_heard()
+    public async Task A_change_without_watchers_is_confirmed_at_once()
     {
         var watchers = new Watchers(_clock);
         await PollAsync(watchers, null, null).InTime();
@@ -39,7 +39,7 @@ public sealed class WatchersTests
     }
 
     [Test]
-    public async Task A_watcher_that_hangs_up_is_not_waited_for()
+    public async Task The_node_does_not_wait_for_a_watcher_that_hung_up()
     {
         var watchers = new Watchers(_clock);
         using var gone = new CancellationTokenSource();
@@ -51,7 +51,7 @@ public sealed class WatchersTests
     }
 
     [Test]
-    public async Task A_watcher_that_says_nothing_is_named_after_two_seconds_and_then_forgotten()
+    public async Task A_silent_watcher_is_named_after_two_seconds_and_then_forgotten()
     {
         var watchers = new Watchers(_clock);
         await PollAsync(watchers, "a.1", null).InTime();
@@ -66,7 +66,7 @@ public sealed class WatchersTests
     }
 
     [Test]
-    public async Task Of_very_many_names_a_bounded_number_is_waited_for_and_those_of_old_make_room()
+    public async Task The_node_remembers_a_bounded_number_of_watchers_and_drops_stale_ones()
     {
         var watchers = new Watchers(_clock);
         for (var i = 0; i < 5000; i++)
@@ -83,7 +83,7 @@ public sealed class WatchersTests
     }
 
     [Test]
-    public async Task A_poll_without_news_ends_after_its_wait()
+    public async Task A_poll_without_a_change_ends_after_its_wait()
     {
         var watchers = new Watchers(_clock);
         var polling = PollAsync(watchers, "a.1", 1);
@@ -96,7 +96,7 @@ public sealed class WatchersTests
     }
 
     [Test]
-    public async Task The_end_waits_until_nothing_is_under_way()
+    public async Task The_shutdown_waits_until_no_request_is_in_flight()
     {
         var watchers = new Watchers(_clock);
         _ = PollAsync(watchers, "a.1", 1);
@@ -109,5 +109,6 @@ public sealed class WatchersTests
         await last.InTime();
     }
 
-    private static Task PollAsync(Watchers watchers, string? name, long? known) => watchers.PollAsync(name, known, false, s_wait, CancellationToken.None);
+    private static Task PollAsync(Watchers watchers, string? name, long? known) =>
+        watchers.PollAsync(name, known, false, s_wait, CancellationToken.None);
 }

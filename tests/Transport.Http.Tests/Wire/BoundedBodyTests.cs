@@ -20,7 +20,7 @@ public sealed class BoundedBodyTests
     }
 
     [Test]
-    public async Task A_body_that_announces_too_much_is_refused_before_anything_is_read()
+    public async Task A_body_that_announces_too_much_is_refused_before_it_is_read()
     {
         var stream = new Trickle(new byte[100]);
 
@@ -29,7 +29,7 @@ public sealed class BoundedBodyTests
     }
 
     [Test]
-    public async Task What_is_announced_and_does_not_come_takes_no_memory()
+    public async Task An_announced_body_that_does_not_arrive_takes_no_memory()
     {
         var before = GC.GetAllocatedBytesForCurrentThread();
         var reading = BoundedBody.ReadAsync(new Trickle([1]), int.MaxValue - 1, int.MaxValue - 1, CancellationToken.None);

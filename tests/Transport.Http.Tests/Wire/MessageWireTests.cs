@@ -9,9 +9,10 @@ public sealed class MessageWireTests
     private readonly FakeTimeProvider _clock = new();
 
     [Test]
-    public void A_request_is_its_path_and_headers()
+    public void A_request_becomes_a_path_and_headers()
     {
-        var request = Request(Headers.Of(("tenant", "acme"), ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"))) with
+        var request = Request(
+            Headers.Of(("tenant", "acme"), ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"))) with
         {
             Deadline = Deadline.After(TimeSpan.FromMilliseconds(1499.2), _clock),
         };
@@ -28,7 +29,7 @@ public sealed class MessageWireTests
     }
 
     [Test]
-    public void The_time_that_is_left_is_what_is_left_when_it_is_sent()
+    public void The_deadline_travels_as_the_time_left_when_it_is_sent()
     {
         var request = Request(Headers.Empty) with { Deadline = Deadline.After(TimeSpan.FromSeconds(2), _clock) };
         _clock.Advance(TimeSpan.FromMilliseconds(1250));
@@ -49,13 +50,18 @@ public sealed class MessageWireTests
     }
 
     [Test]
-    public void What_a_foreign_client_wrote_unencoded_stays_as_it_is() =>
+    public void An_unencoded_value_of_a_foreign_client_is_not_changed() =>
         Assert.That(HeaderText.Decode("100% of %zz"), Is.EqualTo("100% of %zz"));
 
     [Test]
-    public void What_is_written_is_read_as_it_was()
+    public void A_written_message_is_read_unchanged()
     {
-        var headers = Headers.Of(("Host", "mine"), ("content-type", "a\u00a0b"), ("mesh.deadline", "👩‍👩‍👧"), ("tracestate", "vendor=grün"), ("traceparent", "00-1"));
+        var headers = Headers.Of(
+            ("Host", "mine"),
+            ("content-type", "a\u00a0b"),
+            ("mesh.deadline", "👩‍👩‍👧"),
+            ("tracestate", "vendor=grün"),
+            ("traceparent", "00-1"));
         var request = Request(headers) with { Deadline = Deadline.After(TimeSpan.FromSeconds(3), _clock) };
 
         var read = Read(WrittenAs(request));
@@ -75,7 +81,7 @@ public sealed class MessageWireTests
         Assert.That(Read([("Host", "x"), ("User-Agent", "curl"), ("Accept", "*/*"), ("mesh-unknown", "later")]).Headers, Is.Empty);
 
     [Test]
-    public void A_client_that_names_nothing_has_a_message_of_its_own_without_a_deadline()
+    public void A_message_without_headers_receives_an_id_and_no_deadline()
     {
         var (first, second) = (Read([]), Read([]));
 
@@ -96,22 +102,27 @@ public sealed class MessageWireTests
     [TestCase("mesh-id", "", "mesh-id")]
     [TestCase("mesh-header-", "x", "mesh-header-")]
     [TestCase("mesh-header-a", "%0D%0Ab", "without control characters")]
-    public void What_is_no_message_is_said_to_be_none(string name, string value, string said)
+    public void An_invalid_message_is_refused_with_the_reason(string name, string value, string said)
     {
         Assert.That(MessageWire.TryRead(MessageKind.Request, s_topic, null, [(name, value)], _clock, out _, out var error), Is.False);
         Assert.That(error, Does.Contain(said));
     }
 
     [Test]
-    public void A_time_beyond_all_clocks_is_a_long_time_and_none_is_none()
+    public void A_huge_timeout_is_limited_and_a_missing_one_is_none()
     {
-        Assert.That(Read([("mesh-timeout", long.MaxValue.ToString(System.Globalization.CultureInfo.InvariantCulture))]).Deadline.Remaining, Is.EqualTo(TimeSpan.FromDays(1)));
+        Assert.That(
+            Read([("mesh-timeout", long.MaxValue.ToString(System.Globalization.CultureInfo.InvariantCulture))]).Deadline.Remaining,
+            Is.EqualTo(TimeSpan.FromDays(1)));
         Assert.That(Read([("mesh-timeout", "0")]).Deadline.HasPassed, Is.True);
     }
 
     private Message Read((string, string)[] headers)
     {
-        Assert.That(MessageWire.TryRead(MessageKind.Request, s_topic, "application/json", headers, _clock, out var message, out var error), Is.True, error);
+        Assert.That(
+            MessageWire.TryRead(MessageKind.Request, s_topic, "application/json", headers, _clock, out var message, out var error),
+            Is.True,
+            error);
         return message!;
     }
 

@@ -31,25 +31,22 @@ public sealed class ClusterTests
     }
 
     [Test]
-    public async Task A_node_that_died_and_is_still_announced_is_nobody()
+    public async Task A_node_that_died_and_is_still_announced_does_not_get_the_request()
     {
         await using var caller = await StartNodeAsync();
-        var info = caller.Bus.DescribeNode() with
-        {
-            Id = "dead",
-            Subscriptions = [new() { Kind = MessageKind.Request, Pattern = "work", Group = "_default" }],
-        };
         foreach (var master in _cluster.Masters)
         {
             // The one that has the slot takes it; the others say where to go.
-            await TryAsync(master, "SET", "mesh:node:dead", System.Text.Json.JsonSerializer.Serialize(info, RedisJson.Default.NodeInfo));
-            await TryAsync(master, "ZADD", "mesh:nodes", $"{DateTimeOffset.UtcNow.AddSeconds(15).ToUnixTimeMilliseconds()}", "dead");
+            await TryAsync(
+                master, "HSET", "mesh:member:dead", "v", "1:1:0", "r:work:_default", "",
+                "node", """{"Id":"dead","Name":"dead","Host":"host","ProcessId":1,"Started":1,"Frames":1,"IsSharded":true}""");
+            await TryAsync(master, "ZADD", "mesh:members", $"{DateTimeOffset.UtcNow.AddSeconds(15).ToUnixTimeMilliseconds()}", "dead");
         }
 
         Assert.That((await caller.Bus.ListNodesAsync()).Select(n => n.Id), Does.Contain("dead"));
         var reply = await caller.Bus.TryRequestAsync(s_work, 1);
 
-        Assert.That((reply.Status, reply.Failure?.NotProcessed), Is.EqualTo((StatusCode.NotFound, (bool?)true)));
+        Assert.That((reply.Status, reply.Failure?.NotProcessed), Is.EqualTo((StatusCode.Unavailable, (bool?)true)), "it may come back, and did not get it");
     }
 
     [Test]
@@ -57,7 +54,7 @@ public sealed class ClusterTests
     {
         var refusal = await Assert.ThrowsAsync<NotSupportedException>(() => StartNodeAsync(null, "defaultDatabase=3"));
 
-        Assert.That(refusal!.Message, Does.Contain("defaultDatabase").And.Contain("ServiceMesh:Redis:Configuration"));
+        Assert.That(refusal!.Message, Does.Contain("defaultDatabase").And.Contain("Redis:Configuration"));
     }
 
     private static async Task TryAsync(RedisServer master, params string[] command)

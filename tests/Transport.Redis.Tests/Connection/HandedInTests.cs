@@ -19,7 +19,7 @@ public sealed class HandedInTests
         await using var redis = await RedisServer.StartAsync();
         using var own = await ConnectionMultiplexer.ConnectAsync(redis.Address);
         var heard = new TaskCompletionSource<string>();
-        await own.GetSubscriber().SubscribeAsync("application", (_, value) => heard.SetResult(value!));
+        await own.GetSubscriber().SubscribeAsync(RedisChannel.Literal("application"), (_, value) => heard.SetResult(value!));
         await using var node = await RedisNode.StartAsync(
             s_nowhere, options => options.Connect = _ => Task.FromResult<IConnectionMultiplexer>(own), mesh => mesh.AddHandler(s_ask, (word, _) => word));
 

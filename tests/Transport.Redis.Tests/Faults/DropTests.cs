@@ -110,7 +110,7 @@ public sealed class DropTests
     {
         var held = new Held(heedsToken: false);
         await using var server = await RedisNode.StartAsync(_redis.Address, mesh => mesh.AddHandler(s_ask, held.HandleAsync), ("Redis:Wire", wire));
-        await using var caller = await RedisNode.StartAsync(_redis.Address, null, ("Redis:Wire", wire), ("Request:Timeout", "00:00:20"));
+        await using var caller = await RedisNode.StartAsync($"{_redis.Address},protocol=resp2", null, ("Redis:Wire", wire), ("Request:Timeout", "00:00:20"));
 
         var waiting = caller.Bus.TryRequestAsync(s_ask, "first");
         await held.EnteredAsync();

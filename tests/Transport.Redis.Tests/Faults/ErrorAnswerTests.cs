@@ -21,7 +21,6 @@ public sealed class ErrorAnswerTests
     [TearDown]
     public async Task StopRedisAsync() => await _redis.DisposeAsync();
 
-    [TestCase("Native")]
     [TestCase("Gilmour")]
     public async Task Without_memory_for_a_claim_a_request_ends_in_time_and_the_log_says_why(string wire) => await RefusesAsync(
         wire,
@@ -29,7 +28,6 @@ public sealed class ErrorAnswerTests
         permit: redis => redis.SendAsync("CONFIG", "SET", "maxmemory", "0"),
         says: "OOM");
 
-    [TestCase("Native")]
     [TestCase("Gilmour")]
     public async Task Without_the_right_to_claim_a_request_ends_in_time_and_the_log_says_why(string wire) => await RefusesAsync(
         wire,
@@ -42,7 +40,7 @@ public sealed class ErrorAnswerTests
     {
         await using var master = await RedisServer.StartAsync();
         await RefusesAsync(
-            "Native",
+            "Gilmour",
             refuse: async redis =>
             {
                 await redis.SendAsync("REPLICAOF", "127.0.0.1", $"{master.Port}");
@@ -52,7 +50,50 @@ public sealed class ErrorAnswerTests
             says: "");
     }
 
-    [TestCase("Native")]
+    [TestCase("maxmemory")]
+    [TestCase("replica")]
+    public async Task The_native_wire_moves_messages_where_Redis_takes_no_keys_and_health_says_so(string fault)
+    {
+        await using var master = await RedisServer.StartAsync();
+        using var admin = await AdminAsync();
+        await using var server = await RedisNode.StartAsync(_redis.Address, mesh => mesh.AddHandler(s_ask, (word, _) => word));
+        await using var caller = await RedisNode.StartAsync(_redis.Address);
+        Assert.That(await caller.Bus.RequestAsync(s_ask, "before").InTime(), Is.EqualTo("before"));
+
+        await (fault == "replica" ? admin.SendAsync("REPLICAOF", "127.0.0.1", $"{master.Port}") : admin.SendAsync("CONFIG", "SET", "maxmemory", "1"));
+        await using var late = await caller.Bus.SubscribeAsync(new SignalTopic<string>("faults.late"), (_, _) => Task.CompletedTask).InTime();
+
+        await Failsafe.UntilAsync(() => caller.Health.State == TransportState.Degraded);
+        Assert.That(caller.Health.Reason, Does.Contain(fault == "replica" ? "READONLY" : "OOM"));
+        Assert.That(await caller.Bus.RequestAsync(s_ask, "still").InTime(), Is.EqualTo("still"));
+    }
+
+    [Test]
+    public async Task Without_the_right_to_publish_a_request_is_503_with_what_Redis_said()
+    {
+        using var admin = await AdminAsync();
+        await using var server = await RedisNode.StartAsync(_redis.Address, mesh => mesh.AddHandler(s_ask, (word, _) => word));
+        await using var caller = await RedisNode.StartAsync(_redis.Address);
+        Assert.That(await caller.Bus.RequestAsync(s_ask, "before").InTime(), Is.EqualTo("before"));
+
+        await admin.SendAsync("ACL", "SETUSER", "default", "-spublish");
+        var watch = Stopwatch.StartNew();
+        var reply = await caller.Bus.TryRequestAsync(s_ask, "refused").InTime();
+        var took = watch.Elapsed;
+        var health = caller.Health;
+        await admin.SendAsync("ACL", "SETUSER", "default", "+spublish");
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That((reply.Status, reply.Failure?.NotProcessed), Is.EqualTo((StatusCode.Unavailable, (bool?)true)), reply.Failure?.Message);
+            Assert.That(reply.Failure!.Message, Does.Contain("NOPERM"));
+            Assert.That(took, Is.LessThan(TimeSpan.FromSeconds(2)));
+            Assert.That(health.State, Is.EqualTo(TransportState.Degraded));
+        }
+
+        await Failsafe.UntilAsync(async () => (await caller.Bus.TryRequestAsync(s_ask, "after")).IsSuccess);
+    }
+
     [TestCase("Gilmour")]
     public async Task Without_the_right_to_publish_the_caller_is_told_what_Redis_said(string wire)
     {
@@ -87,7 +128,7 @@ public sealed class ErrorAnswerTests
 
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(failure!.Message, Does.Contain("NOPERM").And.Contain("ServiceMesh:Redis:Configuration"));
+            Assert.That(failure!.Message, Does.Contain("NOPERM").And.Contain("Redis:Configuration"));
             Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(10)));
         }
     }

@@ -51,6 +51,18 @@ internal sealed class ReplicaProcess : IAsyncDisposable
         _process = null;
     }
 
+    /// <summary>Stops it where it stands, as <c>kill -STOP</c> does.</summary>
+    public Task FreezeAsync() => SignalAsync("STOP");
+
+    /// <summary>Lets it go on.</summary>
+    public Task ThawAsync() => SignalAsync("CONT");
+
+    private async Task SignalAsync(string signal)
+    {
+        using var kill = Process.Start("kill", [$"-{signal}", $"{_process!.Id}"]);
+        await kill.WaitForExitAsync();
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (_process is not null)

@@ -78,6 +78,54 @@ public sealed class ReplicaTests
         }
     }
 
+    [Test]
+    public async Task When_one_replica_is_killed_every_repeatable_request_gets_its_answer()
+    {
+        await using var replicas = await Replicas.StartAsync(_redis);
+        await using var caller = await RedisNode.StartAsync(_redis.Address, null, ("Request:Timeout", "00:00:20"));
+        var requests = TestLength.Of(30_000, 300_000);
+
+        var callers = Callers.Start(caller.Bus, new RequestTopic<int, string>("replica.work") { IsIdempotent = true }, CallerCount, requests);
+        await Failsafe.UntilAsync(() => callers.Succeeded >= requests / 3);
+        await replicas[0].KillAsync();
+        var outcomes = await callers.EndAsync();
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(outcomes, Has.Length.EqualTo(requests));
+            Assert.That(outcomes.Where(o => o.Status != StatusCode.Ok), Is.Empty);
+            Assert.That(outcomes.Max(o => o.Took), Is.LessThan(TimeSpan.FromSeconds(10)));
+            Assert.That(caller.Waiting, Is.Zero);
+        }
+    }
+
+    [Test]
+    public async Task A_replica_that_stands_still_beyond_the_deadline_runs_nothing_late_or_twice()
+    {
+        await using var replicas = await Replicas.StartAsync(_redis);
+        await using var caller = await RedisNode.StartAsync(_redis.Address, null, ("Request:Timeout", "00:00:02"));
+        var callers = Callers.Start(caller.Bus, s_work, CallerCount);
+        await Failsafe.UntilAsync(() => callers.Succeeded >= 1_000);
+
+        await replicas[1].FreezeAsync();
+        await Task.Delay(TimeSpan.FromSeconds(5));
+        var frozen = callers.Started;
+        await replicas[1].ThawAsync();
+        await Failsafe.UntilAsync(() => callers.Succeeded >= frozen + 1_000);
+        var outcomes = await callers.StopAsync();
+        var handled = await HandledAsync();
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(handled.Where(h => h.Value != 1), Is.Empty, "no plain request ran twice");
+            Assert.That(outcomes.Where(o => o.Took > TimeSpan.FromSeconds(4)), Is.Empty, "in time");
+            Assert.That(outcomes.Count(o => o.Status != StatusCode.Ok), Is.LessThanOrEqualTo(2 * CallerCount), "only what it had, and what was sent before that was noticed");
+            Assert.That(callers.Open, Is.Empty);
+        }
+
+        await Failsafe.UntilAsync(async () => (await caller.Bus.TryRequestAsync(s_work, 1_000_000 + Random.Shared.Next(1_000_000))).Value == s_names[1]);
+    }
+
     private async Task<Dictionary<int, int>> HandledAsync() =>
         (await HashAsync("handled")).ToDictionary(pair => pair.Key, pair => int.Parse(pair.Value, CultureInfo.InvariantCulture));
 

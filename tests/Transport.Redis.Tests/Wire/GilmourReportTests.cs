@@ -1,5 +1,5 @@
-using System.Text;
 using System.Text.Json.Nodes;
+using System.Text;
 using NUnit.Framework;
 
 namespace ServiceMesh.Redis.Tests.Wire;
@@ -116,7 +116,6 @@ public class GilmourReportTests
     [Test]
     public void A_published_report_keeps_its_id_and_its_headers()
     {
-        var wire = new GilmourWire();
         var signal = new Message
         {
             Id = new("n2", 9),
@@ -127,9 +126,9 @@ public class GilmourReportTests
             Body = "{}"u8.ToArray(),
         };
 
-        Assert.That(wire.SignalChannel(TopicPattern.From(signal.Topic)), Is.EqualTo("gilmour.errors"));
-        Assert.That(wire.TryReadTopic("gilmour.errors", MessageKind.Signal, out var topic), Is.True);
-        Assert.That(wire.TryReadMessage(MessageKind.Signal, topic, wire.Write(signal), TimeProvider.System, out var read, out var error), Is.True, error);
+        Assert.That(GilmourWire.SignalChannel(TopicPattern.From(signal.Topic)), Is.EqualTo("gilmour.errors"));
+        Assert.That(GilmourWire.TryReadTopic("gilmour.errors", MessageKind.Signal, out var topic), Is.True);
+        Assert.That(GilmourWire.TryReadMessage(MessageKind.Signal, topic, GilmourWire.Write(signal), TimeProvider.System, out var read, out var error), Is.True, error);
         Assert.That((read!.Id, read.Topic, read.Headers["traceparent"]), Is.EqualTo((signal.Id, signal.Topic, "00-1-2-01")));
     }
 

@@ -37,6 +37,9 @@ internal struct Frame
     /// <summary>Of a reply, refusal or pong: the messages that its sender runs and queues.</summary>
     public int Load;
 
+    /// <summary>Of a ping: asks whether the request with its id runs there. Of a pong: that request does not.</summary>
+    public bool IsAboutRequest;
+
     /// <summary>Of a ping and its pong: the sender's own timestamp, returned unchanged.</summary>
     public long Stamp;
 }

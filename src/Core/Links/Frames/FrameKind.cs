@@ -32,4 +32,7 @@ internal enum FrameKind : byte
 
     /// <summary>Reserved for streaming replies: how many more items the caller takes.</summary>
     Credit = 9,
+
+    /// <summary>The sender has taken over the receiver's change of the directory that has this id.</summary>
+    Applied = 10,
 }

@@ -106,17 +106,19 @@ internal static class FrameReader
                 ReadAnswer(ref fields, flags, ref frame);
                 fields.End();
                 break;
-            case FrameKind.Cancel:
+            case FrameKind.Cancel or FrameKind.Applied:
                 fields.CheckFlags(flags, 0);
                 fields.End();
                 break;
             case FrameKind.Ping:
-                fields.CheckFlags(flags, 0);
+                fields.CheckFlags(flags, WireFormat.AboutRequest);
+                frame.IsAboutRequest = flags != 0;
                 frame.Stamp = fields.Int64();
                 fields.End();
                 break;
             case FrameKind.Pong:
-                fields.CheckFlags(flags, 0);
+                fields.CheckFlags(flags, WireFormat.AboutRequest);
+                frame.IsAboutRequest = flags != 0;
                 frame.Stamp = fields.Int64();
                 frame.Load = fields.Int31();
                 fields.End();

@@ -63,16 +63,19 @@ internal static class FrameWriter
         to.EndFrame(start);
     }
 
-    public static void Ping(FrameBuffer to, long id, long stamp)
+    /// <summary>A directory notice of the receiver, with this number, is taken over here.</summary>
+    public static void Applied(FrameBuffer to, long number) => to.EndFrame(Begin(to, FrameKind.Applied, 0, number));
+
+    public static void Ping(FrameBuffer to, long id, long stamp, bool asksForRequest = false)
     {
-        var start = Begin(to, FrameKind.Ping, 0, id);
+        var start = Begin(to, FrameKind.Ping, asksForRequest ? WireFormat.AboutRequest : 0, id);
         to.Int64(stamp);
         to.EndFrame(start);
     }
 
-    public static void Pong(FrameBuffer to, long id, long stamp, int load)
+    public static void Pong(FrameBuffer to, long id, long stamp, int load, bool isNotHere = false)
     {
-        var start = Begin(to, FrameKind.Pong, 0, id);
+        var start = Begin(to, FrameKind.Pong, isNotHere ? WireFormat.AboutRequest : 0, id);
         to.Int64(stamp);
         to.Varint((uint)load);
         to.EndFrame(start);

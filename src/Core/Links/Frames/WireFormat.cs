@@ -22,6 +22,9 @@ internal static class WireFormat
     /// <summary>An error's <see cref="ReplyMessage.MaxErrorCharacters"/> at four bytes each, and the mark of a cut.</summary>
     public const int MaxErrorBytes = (4 * ReplyMessage.MaxErrorCharacters) + 4;
 
+    /// <summary>Of a ping: asks whether the request with its id runs. Of a pong: it does not.</summary>
+    public const byte AboutRequest = 1;
+
     // Of requests and signals.
     public const byte HasDeadline = 1;
     public const byte HasInstant = 2;

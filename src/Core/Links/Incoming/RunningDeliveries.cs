@@ -39,6 +39,9 @@ internal sealed class RunningDeliveries(Action<RunningDelivery, ReplyMessage> on
         }
     }
 
+    /// <summary>True while a request runs here or waits for its turn.</summary>
+    public bool Contains(string sender, long id) => _running.ContainsKey((sender, id));
+
     /// <summary>A node is gone: what runs for it is cancelled.</summary>
     public void Departed(string sender)
     {
@@ -53,11 +56,11 @@ internal sealed class RunningDeliveries(Action<RunningDelivery, ReplyMessage> on
 
     internal void End(RunningDelivery running, ReplyMessage reply)
     {
+        // The reply stands in line before the request counts as ended: the answer to a question about it comes behind the reply.
+        onEnded(running, reply);
         if (_running.TryRemove((running.Sender, running.Id), out _))
         {
             Interlocked.Decrement(ref _count);
         }
-
-        onEnded(running, reply);
     }
 }

@@ -29,7 +29,7 @@ internal sealed class SharedClock(TimeProvider clock)
     /// <param name="at">This node's timestamp at that moment: the middle between question and answer.</param>
     public void Set(uint id, long milliseconds, long at)
     {
-        var offset = milliseconds - Milliseconds(at);
+        var offset = milliseconds - ToMilliseconds(at);
         if (_reading is { } before && before.Id == id && Math.Abs(offset - before.Offset) > s_jump.TotalMilliseconds)
         {
             Volatile.Write(ref _distrustedAt, Math.Max(1, clock.GetTimestamp()));
@@ -50,7 +50,7 @@ internal sealed class SharedClock(TimeProvider clock)
         }
 
         var remaining = (uint)Math.Clamp(left, 1, uint.MaxValue);
-        return Current() is { } reading ? new(remaining, reading.Id, Now(reading) + remaining) : new(remaining);
+        return Current() is { } reading ? new(remaining, reading.Id, NowOn(reading) + remaining) : new(remaining);
     }
 
     /// <summary>A deadline as it arrives now, on this node's clock. Never later than what was left when it was sent.</summary>
@@ -62,16 +62,19 @@ internal sealed class SharedClock(TimeProvider clock)
         }
 
         var left = deadline.ClockId != 0 && Current() is { } reading && reading.Id == deadline.ClockId
-            ? Math.Clamp(deadline.Instant - Now(reading), 0, deadline.RemainingMilliseconds)
+            ? Math.Clamp(deadline.Instant - NowOn(reading), 0, deadline.RemainingMilliseconds)
             : deadline.RemainingMilliseconds;
         return Deadline.After(TimeSpan.FromMilliseconds(left), clock);
     }
 
+    /// <summary>Milliseconds on the shared clock; null before the first measurement.</summary>
+    public long? Now => _reading is { } reading ? NowOn(reading) : null;
+
     private Reading? Current() => IsDistrusted ? null : _reading;
 
-    private long Now(Reading reading) => Milliseconds(clock.GetTimestamp()) + reading.Offset;
+    private long NowOn(Reading reading) => ToMilliseconds(clock.GetTimestamp()) + reading.Offset;
 
-    private long Milliseconds(long timestamp) => (long)((decimal)timestamp * 1000 / clock.TimestampFrequency);
+    private long ToMilliseconds(long timestamp) => (long)((decimal)timestamp * 1000 / clock.TimestampFrequency);
 
     private sealed record Reading(uint Id, long Offset);
 }

@@ -24,6 +24,7 @@ internal sealed class Link
     private int _outstanding;
     private long _lastHeard;
     private long _pingedAt;
+    private bool _mustAskForAll;
     private Confirmations _confirmations;
     private MemberLoad _load;
 
@@ -93,8 +94,11 @@ internal sealed class Link
     public bool Ping(long id) =>
         _outbox.TryAdd(static (to, ping) => FrameWriter.Ping(to, ping.id, ping.stamp), (id, stamp: _clock.GetTimestamp()), null);
 
-    public bool Pong(long id, long stamp, int load) =>
-        _outbox.TryAdd(static (to, pong) => FrameWriter.Pong(to, pong.id, pong.stamp, pong.load), (id, stamp, load), null);
+    public bool Pong(long id, long stamp, int load, bool isNotHere = false) => _outbox.TryAdd(
+        static (to, pong) => FrameWriter.Pong(to, pong.id, pong.stamp, pong.load, pong.isNotHere), (id, stamp, load, isNotHere), null);
+
+    /// <summary>Tells the peer that its change of the directory is taken over here.</summary>
+    public bool Applied(long number) => _outbox.TryAdd(static (to, number) => FrameWriter.Applied(to, number), number, null);
 
     /// <summary>An answer of the peer arrived. False when nothing waits for it: it came too late.</summary>
     public bool Hear(in Frame frame)
@@ -104,6 +108,11 @@ internal sealed class Link
         {
             case FrameKind.Pong:
                 _load.Report(frame.Load, Outstanding);
+                if (frame.IsAboutRequest)
+                {
+                    return _pending.TryGetValue(frame.Id, out var lost) && lost.TryLose($"Node '{Peer}' does not have the request: it, or its reply, was lost on the way.");
+                }
+
                 Confirm(frame.Id);
                 return true;
             case FrameKind.Reply or FrameKind.Refusal:
@@ -112,6 +121,9 @@ internal sealed class Link
                 return true;
         }
     }
+
+    /// <summary>The peer may have lost what was on its way: with the next tick it is asked about everything that waits for it.</summary>
+    public void AskForAll() => Volatile.Write(ref _mustAskForAll, true);
 
     /// <summary>The peer sent something else: it lives.</summary>
     public void HearAnything()
@@ -171,6 +183,8 @@ internal sealed class Link
             return;
         }
 
+        AskForOld(now);
+
         var silence = _clock.GetElapsedTime(Volatile.Read(ref _lastHeard), now);
         var pingedAt = Volatile.Read(ref _pingedAt);
         if (pingedAt != 0 && _clock.GetElapsedTime(pingedAt, now) >= _options.PingTimeout)
@@ -190,6 +204,9 @@ internal sealed class Link
         EndAll(reason);
         OnDead?.Invoke(this, reason);
     }
+
+    /// <summary>Ends when nothing waits to be written.</summary>
+    public Task FlushAsync() => _outbox.FlushAsync();
 
     /// <summary>Ends the link; what waits ends as <see cref="EndAll"/> says.</summary>
     public async Task CloseAsync(string reason)
@@ -247,6 +264,19 @@ internal sealed class Link
         }
     }
 
+    private void AskForOld(long now)
+    {
+        var all = Interlocked.Exchange(ref _mustAskForAll, false);
+        foreach (var (id, pending) in _pending)
+        {
+            if (pending is { IsWritten: true, Message.Kind: MessageKind.Request } && (all || _clock.GetElapsedTime(pending.AskedAt, now) >= _options.AskAfter))
+            {
+                pending.AskedAt = now;
+                _outbox.TryAdd(static (to, ping) => FrameWriter.Ping(to, ping.id, ping.now, asksForRequest: true), (id, now), null);
+            }
+        }
+    }
+
     private bool OwesAnswer()
     {
         lock (_confirming)
@@ -276,7 +306,7 @@ internal sealed class Link
         return pending.TryEnd(new(AnswerKind.Reply, frame.Body.Length > _options.MaxBodyBytes
             ? ReplyMessage.Failure(
                 StatusCode.BodyTooLarge,
-                $"The reply has {frame.Body.Length} bytes; this node accepts {_options.MaxBodyBytes}. Answer with less, or raise its ServiceMesh:Request:MaxBodyBytes.")
+                $"The reply has {frame.Body.Length} bytes; this node accepts {_options.MaxBodyBytes}. Answer with less, or raise its Request:MaxBodyBytes.")
             : new()
             {
                 Status = frame.Status,

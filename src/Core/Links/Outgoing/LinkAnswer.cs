@@ -12,6 +12,9 @@ internal enum AnswerKind
     /// <summary>It was not handed over to the member.</summary>
     NotSent,
 
+    /// <summary>No connection of the member was there to receive it.</summary>
+    NoReceiver,
+
     /// <summary>It may have been handed over, and no answer will come: whether a handler ran is not known.</summary>
     Lost,
 }
@@ -22,10 +25,10 @@ internal enum AnswerKind
 internal readonly record struct LinkAnswer(AnswerKind Kind, ReplyMessage Reply)
 {
     /// <summary>True when no handler ran for it, so that another member may be asked.</summary>
-    public bool MayGoElsewhere => Kind is AnswerKind.Refusal or AnswerKind.NotSent;
+    public bool MayGoElsewhere => Kind is AnswerKind.Refusal or AnswerKind.NotSent or AnswerKind.NoReceiver;
 
-    public static LinkAnswer NotSent(string error) =>
-        new(AnswerKind.NotSent, ReplyMessage.Failure(StatusCode.Unavailable, error, notProcessed: true));
+    public static LinkAnswer NotSent(string error, AnswerKind kind = AnswerKind.NotSent) =>
+        new(kind, ReplyMessage.Failure(StatusCode.Unavailable, error, notProcessed: true));
 
     public static LinkAnswer Lost(string error) => new(AnswerKind.Lost, ReplyMessage.Failure(StatusCode.Unavailable, error));
 }

@@ -19,6 +19,7 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
     private Batch? _last;
     private Batch? _spare;
     private Task _writing = Task.CompletedTask;
+    private TaskCompletionSource? _idle;
     private bool _isWriting;
     private bool _isHeld;
     private bool _isClosed;
@@ -124,6 +125,16 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
         }
     }
 
+    /// <summary>Ends when nothing is written or waits.</summary>
+    public Task FlushAsync()
+    {
+        lock (_lock)
+        {
+            return !_isWriting && _waiting.Count == 0 ? Task.CompletedTask
+                : (_idle ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+        }
+    }
+
     /// <summary>Takes no more frames, tells those that wait, and ends when the write under way has ended.</summary>
     public async Task CloseAsync(string reason)
     {
@@ -186,6 +197,12 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
                 if (_isHeld || !_waiting.TryDequeue(out batch!))
                 {
                     _isWriting = false;
+                    if (_waiting.Count == 0)
+                    {
+                        _idle?.TrySetResult();
+                        _idle = null;
+                    }
+
                     return;
                 }
 

@@ -20,7 +20,13 @@ internal sealed class PendingRequest(Link link, Message message, string group, l
     public string Group => group;
 
     /// <summary>When it was sent, as a timestamp.</summary>
-    public long StartedAt => startedAt;
+    public long StartedAt { get; } = startedAt;
+
+    /// <summary>When the peer was asked last whether it runs, as a timestamp.</summary>
+    public long AskedAt { get; set; } = startedAt;
+
+    /// <summary>True once the write that carried it was acknowledged.</summary>
+    public bool IsWritten => _isWritten;
 
     public ValueTask<LinkAnswer> Answer => new(this, _core.Version);
 
@@ -67,7 +73,7 @@ internal sealed class PendingRequest(Link link, Message message, string group, l
                 TryLose(outcome.Reason!);
                 break;
             default:
-                TryEnd(LinkAnswer.NotSent(outcome.Reason!));
+                TryEnd(LinkAnswer.NotSent(outcome.Reason!, outcome.Result == WriteResult.NoReceiver ? AnswerKind.NoReceiver : AnswerKind.NotSent));
                 break;
         }
     }

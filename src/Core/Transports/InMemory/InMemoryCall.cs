@@ -51,7 +51,8 @@ internal sealed class InMemoryCall : IValueTaskSource<ReplyMessage>, IThreadPool
         }
         else
         {
-            ThreadPool.UnsafeQueueUserWorkItem(static work => work.Call.Run(work.Delivery), (Call: this, Delivery: delivery), preferLocal: false);
+            ThreadPool.UnsafeQueueUserWorkItem(static work =>
+                work.Call.Run(work.Delivery), (Call: this, Delivery: delivery), preferLocal: false);
         }
     }
 
@@ -81,7 +82,7 @@ internal sealed class InMemoryCall : IValueTaskSource<ReplyMessage>, IThreadPool
             return _core.GetResult(token);
         }
 
-        // The only handler has ended, and nobody else knows the call: it may serve another request.
+        // The only handler has ended, and nothing else refers to the call: it may serve another request.
         var reply = _core.GetResult(token);
         _core.Reset();
         (_callerGone, _onCancelled, _first, _refused, _done) = (default, default, null, null, 0);
@@ -114,7 +115,7 @@ internal sealed class InMemoryCall : IValueTaskSource<ReplyMessage>, IThreadPool
     {
         if (Interlocked.Exchange(ref _done, 1) == 0)
         {
-            // The thread that cancels is somebody else's: the caller goes on elsewhere.
+            // The thread that cancels belongs to other code: the caller goes on elsewhere.
             _core.RunContinuationsAsynchronously = true;
             _core.SetException(new OperationCanceledException(_callerGone));
         }

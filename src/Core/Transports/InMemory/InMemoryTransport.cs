@@ -2,13 +2,15 @@ namespace ServiceMesh.Transports;
 
 /// <summary>
 /// The reference transport: nodes of one process on one <see cref="InMemoryNetwork"/>. Bodies are encoded like on any
-/// wire, and handlers run on the thread pool, never on the caller's thread.
+/// wire unless references are passed, and handlers run on the thread pool, never on the caller's thread.
 /// </summary>
-internal sealed class InMemoryTransport(InMemoryNetwork network) : ITransport
+internal sealed class InMemoryTransport(InMemoryNetwork network, bool passByReference) : ITransport, IInProcessTransport
 {
     private readonly Lock _lock = new();
     private List<Subscription> _mine = [];
     private TransportContext _context = null!;
+
+    public bool PassesReferences => passByReference;
 
     public TransportCapabilities Capabilities { get; } = new()
     {
@@ -26,8 +28,8 @@ internal sealed class InMemoryTransport(InMemoryNetwork network) : ITransport
         return Task.CompletedTask;
     }
 
-    // Requests still come in and are refused as not processed, which tells a caller more than that nobody is there.
-    // A signal has no caller to tell, so it must not come any more.
+    // Requests still come in and are refused as not processed, which tells a caller more than a missing handler does.
+    // A signal has no caller to tell, so it must stop coming.
     public Task DrainAsync(CancellationToken cancellationToken)
     {
         lock (_lock)
@@ -133,6 +135,6 @@ internal sealed class InMemoryTransport(InMemoryNetwork network) : ITransport
         return 1;
     }
 
-    // RunAsync never throws and reports its own failures, so nobody needs to look at how it ended.
+    // RunAsync never throws and reports its own failures, so its outcome is not looked at.
     private static async void Run(Delivery delivery) => await delivery.RunAsync().ConfigureAwait(false);
 }

@@ -14,14 +14,15 @@ internal sealed class ApplicationDnsClient(ILookupClient client, TimeProvider cl
     {
         try
         {
-            var response = await client.QueryAsync(question, cancellationToken).WaitAsync(s_longest, clock, cancellationToken).ConfigureAwait(false);
+            var response = await client.QueryAsync(question, cancellationToken)
+                .WaitAsync(s_longest, clock, cancellationToken).ConfigureAwait(false);
             return DnsReply.WhyNone(response) is { } reason ? throw Failed(reason) : DnsReply.Of(response);
         }
         catch (DnsResponseException none) when (none.Code == DnsResponseCode.NotExistentDomain)
         {
             return DnsReply.NoSuchName; // its ThrowDnsErrors is on
         }
-#pragma warning disable CA1031 // It is the application's own, and reads bytes from outside: whatever it throws, there is no answer.
+#pragma warning disable CA1031 // User code that reads bytes from outside: whatever it throws, the question has not been answered.
         catch (Exception failure) when (failure is not DnsLookupException)
 #pragma warning restore CA1031
         {

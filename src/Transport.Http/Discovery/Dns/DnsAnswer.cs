@@ -16,7 +16,7 @@ internal sealed record DnsAnswer<T>(ImmutableArray<T> Records, TimeSpan TimeToLi
 }
 
 /// <summary>An SRV record (RFC 2782).</summary>
-/// <param name="Target">The host, without a trailing dot; empty when the record says that there is no such service.</param>
+/// <param name="Target">The host, without a trailing dot; empty when the record says that the service does not exist.</param>
 /// <param name="Port">The port.</param>
 /// <param name="Priority">Lower ones are used first.</param>
 /// <param name="Weight">The target's share within its priority; 0 is the least.</param>

@@ -39,16 +39,19 @@ internal sealed class DnsLookup(ResolvConfFile file, IDnsClient client, TimeProv
 
     /// <inheritdoc/>
     public Task<DnsAnswer<DnsService>> FindServicesAsync(string name, CancellationToken cancellationToken) =>
-        SearchAsync(name, async (candidate, conf) => (await AskAsync(candidate, QueryType.SRV, conf, cancellationToken).ConfigureAwait(false)).Services());
+        SearchAsync(name, async (candidate, conf) =>
+            (await AskAsync(candidate, QueryType.SRV, conf, cancellationToken).ConfigureAwait(false)).Services());
 
     /// <inheritdoc/>
     public Task<DnsAnswer<string>> FindTextsAsync(string name, CancellationToken cancellationToken) =>
-        SearchAsync(name, async (candidate, conf) => (await AskAsync(candidate, QueryType.TXT, conf, cancellationToken).ConfigureAwait(false)).Texts());
+        SearchAsync(name, async (candidate, conf) =>
+            (await AskAsync(candidate, QueryType.TXT, conf, cancellationToken).ConfigureAwait(false)).Texts());
 
     // RFC 6761, section 6.3: no server is asked for these names.
     private static bool IsLocalHost(string name) =>
         name.TrimEnd('.') is var host
-        && (host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || host.EndsWith(".localhost", StringComparison.OrdinalIgnoreCase));
+        && (host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
+            || host.EndsWith(".localhost", StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Goes through the names that a short one can mean, to the first that has records.</summary>
     private async Task<DnsAnswer<T>> SearchAsync<T>(string name, Func<string, ResolvConf, Task<DnsAnswer<T>>> findAsync)
@@ -84,7 +87,7 @@ internal sealed class DnsLookup(ResolvConfFile file, IDnsClient client, TimeProv
     }
 
     /// <summary>
-    /// Asks for both families. When one has addresses, or A says that there is no such name, the other is waited for a moment and
+    /// Asks for both families. When one has addresses, or A says that the name does not exist, the other is waited for a moment and
     /// no longer: it may never answer.
     /// </summary>
     private async Task<DnsAnswer<IPAddress>> FindFamiliesAsync(string name, ResolvConf conf, CancellationToken cancellationToken)
@@ -115,21 +118,23 @@ internal sealed class DnsLookup(ResolvConfFile file, IDnsClient client, TimeProv
         await Task.WhenAll((Task)first, second).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         over.Dispose();
         cancellationToken.ThrowIfCancellationRequested();
-        return Both(v4, v6);
+        return await BothAsync(v4, v6).ConfigureAwait(false);
     }
 
     // Both have ended. The family that does not exist says nothing about how long the other holds.
-    private static DnsAnswer<IPAddress> Both(Task<Found> v4, Task<Found> v6)
+    private static async Task<DnsAnswer<IPAddress>> BothAsync(Task<Found> v4, Task<Found> v6)
     {
         DnsAnswer<IPAddress>[] found = [.. ((Task<Found>[])[v4, v6]).Where(Has).Select(t => t.Result.Addresses())];
         return found switch
         {
             [var one] => one,
-            [var one, var two] => new([.. one.Records, .. two.Records], one.TimeToLive < two.TimeToLive ? one.TimeToLive : two.TimeToLive),
+            [var one, var two] => new([.. one.Records, .. two.Records], Least(one.TimeToLive, two.TimeToLive)),
             _ when IsNowhere(v4) => v4.Result.Addresses(),
-            _ => v4.GetAwaiter().GetResult().TimeToLive < v6.GetAwaiter().GetResult().TimeToLive ? v4.Result.Addresses() : v6.Result.Addresses(),
+            _ => new([], Least((await v4.ConfigureAwait(false)).TimeToLive, (await v6.ConfigureAwait(false)).TimeToLive)),
         };
     }
+
+    private static TimeSpan Least(TimeSpan a, TimeSpan b) => a < b ? a : b;
 
     private static bool Has(Task<Found> family) => family is { IsCompletedSuccessfully: true, Result.Records.IsEmpty: false };
 
@@ -161,21 +166,22 @@ internal sealed class DnsLookup(ResolvConfFile file, IDnsClient client, TimeProv
 
             if (reply.SaysAbsent || chain.End == asked)
             {
-                return new([], [], chain.TimeToLive < reply.AbsenceHolds ? chain.TimeToLive : reply.AbsenceHolds, reply.NameExists);
+                return new([], [], Least(chain.TimeToLive, reply.AbsenceHolds), reply.NameExists);
             }
 
             question = QuestionOf(chain.End, type);
         }
     }
 
-    /// <exception cref="ArgumentException">The name is not a DNS name.</exception>
+    // The library would ask for the part before an empty label.
     private static DnsQuestion QuestionOf(string name, QueryType type) =>
         name.Split('.')[..(name.EndsWith('.') ? ^1 : ^0)].Any(label => label.Length == 0)
-            ? throw new ArgumentException($"'{name}' is not a DNS name: it has an empty label.", nameof(name)) // the library would ask for the part before it
+            ? throw new ArgumentException($"'{name}' is not a DNS name: it has an empty label.", nameof(name))
             : new(name, type);
 
     /// <summary>The records at the end of the aliases, and what the server sent along.</summary>
-    private sealed record Found(ImmutableArray<DnsResourceRecord> Records, IReadOnlyList<DnsResourceRecord> Along, TimeSpan TimeToLive, bool NameExists)
+    private sealed record Found(
+        ImmutableArray<DnsResourceRecord> Records, IReadOnlyList<DnsResourceRecord> Along, TimeSpan TimeToLive, bool NameExists)
     {
         public DnsAnswer<IPAddress> Addresses() => new([.. Records.OfType<AddressRecord>().Select(r => r.Address)], TimeToLive);
 
@@ -186,9 +192,14 @@ internal sealed class DnsLookup(ResolvConfFile file, IDnsClient client, TimeProv
             var timeToLive = TimeToLive;
             var services = Records.OfType<SrvRecord>().Select(record =>
             {
-                AddressRecord[] addresses = [.. Along.OfType<AddressRecord>().Where(a => DnsReply.OwnerOf(a).Equals(record.Target.Value, StringComparison.OrdinalIgnoreCase))];
+                var target = record.Target.Value;
+                AddressRecord[] addresses =
+                [
+                    .. Along.OfType<AddressRecord>().Where(a => DnsReply.OwnerOf(a).Equals(target, StringComparison.OrdinalIgnoreCase)),
+                ];
                 timeToLive = addresses.Select(a => TimeSpan.FromSeconds(a.TimeToLive)).Append(timeToLive).Min();
-                return new DnsService(record.Target.Value.TrimEnd('.'), record.Port, record.Priority, record.Weight, [.. addresses.Select(a => a.Address)]);
+                return new DnsService(
+                    target.TrimEnd('.'), record.Port, record.Priority, record.Weight, [.. addresses.Select(a => a.Address)]);
             }).ToImmutableArray();
             return new(services, timeToLive);
         }

@@ -4,19 +4,22 @@ using DnsClient.Protocol;
 namespace ServiceMesh.Http;
 
 /// <summary>What a server that knows says to one question: the records in the library's types. Immutable.</summary>
-/// <param name="NameExists">False when there is no such name at all (NXDOMAIN).</param>
+/// <param name="NameExists">False when the name does not exist at all (NXDOMAIN).</param>
 /// <param name="Answers">The answers, aliases among them.</param>
 /// <param name="Authorities">Where the zone says how long "there is none" holds.</param>
 /// <param name="Additionals">What the server sent along.</param>
 internal sealed record DnsReply(
-    bool NameExists, IReadOnlyList<DnsResourceRecord> Answers, IReadOnlyList<DnsResourceRecord> Authorities, IReadOnlyList<DnsResourceRecord> Additionals)
+    bool NameExists,
+    IReadOnlyList<DnsResourceRecord> Answers,
+    IReadOnlyList<DnsResourceRecord> Authorities,
+    IReadOnlyList<DnsResourceRecord> Additionals)
 {
     private const int MostOfMessage = 200;
 
     // The zone did not say: as long as the shortest time that addresses are kept.
     private static readonly TimeSpan s_absenceUnsaid = RefreshTime.Shortest;
 
-    /// <summary>There is no such name, and nothing says for how long.</summary>
+    /// <summary>The name does not exist, and nothing says for how long.</summary>
     public static readonly DnsReply NoSuchName = new(false, [], [], []);
 
     /// <summary>How long "there is none" holds: the lesser of the zone's minimum and the record's own time (RFC 2308, section 5).</summary>
@@ -45,7 +48,8 @@ internal sealed record DnsReply(
     public static string OwnerOf(DnsResourceRecord record) => record.DomainName.Original;
 
     public static DnsReply Of(IDnsQueryResponse response) => new(
-        response.Header.ResponseCode != DnsHeaderResponseCode.NotExistentDomain, response.Answers, response.Authorities, response.Additionals);
+        response.Header.ResponseCode != DnsHeaderResponseCode.NotExistentDomain,
+        response.Answers, response.Authorities, response.Additionals);
 
     /// <summary>What a client did that threw, in a few words: the library's messages may hold a whole packet.</summary>
     public static string ReasonOf(Exception failure) => failure is DnsResponseParseException
@@ -58,8 +62,9 @@ internal sealed record DnsReply(
         DnsHeaderResponseCode.NotExistentDomain => null,
         not DnsHeaderResponseCode.NoError => $"answered {response.Header.ResponseCode}",
 
-        // "There is none" must come from a server that is responsible or asks others. A server that only points to others says nothing.
-        _ when response.Answers.Count == 0 && !response.Header.HasAuthorityAnswer && !response.Header.RecursionAvailable => "does not know and does not ask others",
-        _ => null,
+        _ => response.Answers.Count > 0 || CanTell(response.Header) ? null : "does not know and does not ask others",
     };
+
+    // "There is none" must come from a server that is responsible or asks others. A server that only points to others says nothing.
+    private static bool CanTell(DnsResponseHeader header) => header.HasAuthorityAnswer || header.RecursionAvailable;
 }

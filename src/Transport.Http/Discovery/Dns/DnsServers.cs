@@ -72,7 +72,8 @@ internal sealed class DnsServers(ILookupClient client, TimeProvider clock) : IDn
         }
 
         throw new DnsLookupException(
-            $"No DNS server answered {question.QuestionType} {question.QueryName.Value}: {string.Join("; ", failures.Values.Select(f => $"{f.Server} {f.Failure}"))}. " +
+            $"No DNS server answered {question.QuestionType} {question.QueryName.Value}: " +
+            $"{string.Join("; ", failures.Values.Select(f => $"{f.Server} {f.Failure}"))}. " +
             "Check these servers, or name others in Http:Dns:Servers.");
     }
 
@@ -89,7 +90,8 @@ internal sealed class DnsServers(ILookupClient client, TimeProvider clock) : IDn
             : [.. conf.Servers];
     }
 
-    private async Task<Attempt> AskOneAsync(IPEndPoint server, DnsQuestion question, TimeSpan limit, bool edns, CancellationToken cancellationToken)
+    private async Task<Attempt> AskOneAsync(
+        IPEndPoint server, DnsQuestion question, TimeSpan limit, bool edns, CancellationToken cancellationToken)
     {
         using var time = new CancellationTokenSource(limit, clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(time.Token, cancellationToken);

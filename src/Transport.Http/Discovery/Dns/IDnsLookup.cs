@@ -13,7 +13,7 @@ internal interface IDnsLookup
     /// A name, which is looked for in the search domains unless it ends with a dot; or an IP address, which is its own answer.
     /// </param>
     /// <param name="cancellationToken">Ends the lookup, and what of the answer is still to come.</param>
-    /// <returns>The answer; without any record, there is no such host.</returns>
+    /// <returns>The answer; empty when the host does not exist.</returns>
     /// <exception cref="DnsLookupException">No server answered.</exception>
     /// <exception cref="ArgumentException">The name is not a DNS name.</exception>
     Task<DnsAnswer<IPAddress>> FindAddressesAsync(string name, CancellationToken cancellationToken);

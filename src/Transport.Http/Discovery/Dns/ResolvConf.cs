@@ -19,7 +19,9 @@ internal sealed record ResolvConf
     /// <summary>A name with at least this many dots is tried as it is before it is searched for. 0 to 15.</summary>
     public int Dots { get; init; } = 1;
 
-    /// <summary>How long one server is waited for. 1 to 30 seconds. Shorter than the C library's 5, as requests wait for the first answer.</summary>
+    /// <summary>
+    /// How long one server is waited for. 1 to 30 seconds. The C library waits for 5; here requests wait for the first answer.
+    /// </summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>How often all servers are gone through. 1 to 5.</summary>
@@ -77,7 +79,8 @@ internal sealed record ResolvConf
     private static ResolvConf WithOption(ResolvConf conf, string option)
     {
         var colon = option.IndexOf(':', StringComparison.Ordinal);
-        var number = colon > 0 && int.TryParse(option.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var read) ? read : -1;
+        var value = option.AsSpan(colon + 1);
+        var number = colon > 0 && int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var read) ? read : -1;
         return (colon < 0 ? option : option[..colon], number) switch
         {
             ("rotate", _) => conf with { Rotate = true },

@@ -1,7 +1,7 @@
 namespace ServiceMesh.Http;
 
 /// <summary>What an attempt came to: the part of its outcome that decides whether another attempt may follow.</summary>
-internal enum OutcomeKind
+internal enum OutcomeKind : byte
 {
     /// <summary>It was answered, with success or failure: another attempt would change nothing.</summary>
     Answered,
@@ -24,7 +24,7 @@ internal enum OutcomeKind
 }
 
 /// <summary>What an attempt says about its endpoint: the part of its outcome for latency, circuit breaker and ejection.</summary>
-internal enum EndpointEvidence
+internal enum EndpointEvidence : byte
 {
     /// <summary>Nothing.</summary>
     None,
@@ -48,6 +48,7 @@ internal enum EndpointEvidence
 /// The outcome of one attempt. It is classified once, by one of the static methods here, and applied to the endpoint once, by
 /// <see cref="ApplyTo"/>. Retry, hedging and the reply to the caller only read it.
 /// </summary>
+// Each layer of the pipeline keeps copies of it, so it is small: a nullable time would double the size of its field.
 internal readonly record struct AttemptOutcome
 {
     /// <summary>Final, and says nothing about an endpoint: for requests that were refused before an endpoint was chosen.</summary>
@@ -62,11 +63,13 @@ internal readonly record struct AttemptOutcome
     /// <summary>It is not known how the attempt ended, because something other than the attempt threw.</summary>
     public static readonly AttemptOutcome Unknown = new(OutcomeKind.Broken, EndpointEvidence.None);
 
+    private readonly long _retryAfter; // in ticks; negative for none
+
     private AttemptOutcome(OutcomeKind kind, EndpointEvidence evidence, TimeSpan? retryAfter = null, TimeSpan latency = default)
     {
         Kind = kind;
         Evidence = evidence;
-        RetryAfter = retryAfter;
+        _retryAfter = retryAfter?.Ticks ?? -1;
         Latency = latency;
     }
 
@@ -74,8 +77,11 @@ internal readonly record struct AttemptOutcome
 
     public EndpointEvidence Evidence { get; }
 
+    /// <summary>Whether no endpoint could be chosen. Then no other attempt can follow, and none is counted or paid for.</summary>
+    public bool HasNoEndpoint { get; private init; }
+
     /// <summary>How long the server asked its callers to wait; null when it did not.</summary>
-    public TimeSpan? RetryAfter { get; }
+    public TimeSpan? RetryAfter => _retryAfter < 0 ? null : TimeSpan.FromTicks(_retryAfter);
 
     /// <summary>From the beginning of the attempt to the response headers, or to its end if there was no answer.</summary>
     public TimeSpan Latency { get; }
@@ -125,6 +131,9 @@ internal readonly record struct AttemptOutcome
 
     /// <summary>The same outcome without a further attempt, for an answer that the client itself cannot use.</summary>
     public AttemptOutcome AsFinal() => this with { Kind = OutcomeKind.Answered };
+
+    /// <summary>The same outcome as the last one of a request for which no endpoint could be chosen.</summary>
+    public AttemptOutcome AsNoEndpoint() => this with { HasNoEndpoint = true };
 
     /// <summary>
     /// Applies the outcome to the endpoint: to its latency, its ejection and its circuit breaker. This is the only place that does so.

@@ -11,8 +11,5 @@ internal readonly record struct AttemptResult<TReply>(TReply? Reply, AttemptOutc
     /// <summary>The endpoint that failed, for messages; null if none did.</summary>
     public Endpoint? FailedAt { get; init; }
 
-    /// <summary>Whether no endpoint could be chosen. Then no other attempt can follow, and none is counted or paid for.</summary>
-    public bool HasNoEndpoint { get; init; }
-
     public void Dispose() => (Reply as IDisposable)?.Dispose();
 }

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace ServiceMesh.Http;
 
 /// <summary>
@@ -67,16 +65,16 @@ public sealed class CircuitBreakerOptions
     internal IEnumerable<string> Contradictions(string section)
     {
         var (interval, window) = ($"{section}:{nameof(CounterUpdateInterval)}", $"{section}:{nameof(CounterSlidingWindow)}");
-        if (CounterSlidingWindow > TimeSpan.Zero && OptionRules.NotMore(interval, CounterUpdateInterval, window, CounterSlidingWindow) is { } tooLong)
+        var tooLong = OptionRules.NotMore(interval, CounterUpdateInterval, window, CounterSlidingWindow);
+        if (CounterSlidingWindow > TimeSpan.Zero && tooLong is not null)
         {
             yield return tooLong;
         }
 
         if (CounterUpdateInterval > TimeSpan.Zero && CounterSlidingWindow / CounterUpdateInterval > MaxIntervals)
         {
-            yield return string.Create(
-                CultureInfo.InvariantCulture,
-                $"{interval} is {CounterUpdateInterval}; a window of {CounterSlidingWindow} ({window}) is cut into {MaxIntervals} intervals at most.");
+            yield return $"{interval} is {CounterUpdateInterval}; " +
+                $"a window of {CounterSlidingWindow} ({window}) is cut into {MaxIntervals} intervals at most.";
         }
     }
 }

@@ -104,7 +104,7 @@ internal sealed class RetryRules<TReply>(RetryBudget budget, Random random, Clie
 
     private static NextStep After(Call<TReply> call, AttemptResult<TReply> result) => result.Outcome.Kind switch
     {
-        _ when result.HasNoEndpoint => NextStep.Stop,
+        _ when result.Outcome.HasNoEndpoint => NextStep.Stop,
         OutcomeKind.Declined => NextStep.Move,
 
         // Another request took the trial of the circuit meanwhile. To choose another endpoint is not a retry; without another endpoint it

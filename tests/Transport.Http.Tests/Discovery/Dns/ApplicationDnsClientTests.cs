@@ -59,7 +59,12 @@ public sealed class ApplicationDnsClientTests
     public async Task The_time_that_its_cache_has_kept_an_absence_counts()
     {
         await using var dns = ScriptedDnsServer.Start(query => [query.Answer(code: 3).Soa("internal", 60, 20).ToArray()]);
-        var client = new LookupClient(new LookupClientOptions(dns.EndPoint) { CacheFailedResults = true, FailedResultsCacheDuration = TimeSpan.FromMinutes(1), ThrowDnsErrors = false });
+        var client = new LookupClient(new LookupClientOptions(dns.EndPoint)
+        {
+            CacheFailedResults = true,
+            FailedResultsCacheDuration = TimeSpan.FromMinutes(1),
+            ThrowDnsErrors = false,
+        });
         var lookup = Lookup(client);
         var first = await lookup.FindTextsAsync("weather.internal.", Token);
         Assert.That(first.TimeToLive, Is.EqualTo(TimeSpan.FromSeconds(20)));
@@ -71,8 +76,11 @@ public sealed class ApplicationDnsClientTests
     public async Task A_failure_says_that_the_client_is_the_applications()
     {
         await using var dns = ScriptedDnsServer.Start(query => [query.Answer(code: 2).ToArray()]);
-        var failure = await Assert.ThrowsAsync<DnsLookupException>(() => Lookup(new LookupClient(dns.EndPoint)).FindTextsAsync("weather.internal.", Token));
-        Assert.That(failure!.Message, Is.EqualTo("The application's DNS client has no answer to TXT weather.internal.: it answered ServerFailure."));
+        var lookup = Lookup(new LookupClient(dns.EndPoint));
+        var failure = await Assert.ThrowsAsync<DnsLookupException>(() => lookup.FindTextsAsync("weather.internal.", Token));
+        Assert.That(
+            failure!.Message,
+            Is.EqualTo("The application's DNS client has no answer to TXT weather.internal.: it answered ServerFailure."));
     }
 
     [Test]
@@ -82,7 +90,8 @@ public sealed class ApplicationDnsClientTests
         var clock = new WaitingClock(manual);
         await using var dns = ScriptedDnsServer.Start(_ => []);
         var client = new LookupClient(new LookupClientOptions(dns.EndPoint) { Timeout = Timeout.InfiniteTimeSpan });
-        var finding = new DnsLookup(new("none", []), new ApplicationDnsClient(client, clock), clock).FindTextsAsync("weather.internal.", Token);
+        var lookup = new DnsLookup(new("none", []), new ApplicationDnsClient(client, clock), clock);
+        var finding = lookup.FindTextsAsync("weather.internal.", Token);
         await clock.WaitsAsync(TimeSpan.FromSeconds(30));
         manual.Advance(TimeSpan.FromSeconds(30));
         await Assert.ThrowsAsync<DnsLookupException>(() => finding);
@@ -91,10 +100,12 @@ public sealed class ApplicationDnsClientTests
     [Test]
     public void No_public_type_belongs_to_the_DNS_but_its_settings() =>
         Assert.That(
-            typeof(HttpTransportOptions).Assembly.GetExportedTypes().Where(t => t.Name.Contains("Dns", StringComparison.OrdinalIgnoreCase) || t.Name.Contains("Stub", StringComparison.Ordinal)),
+            typeof(HttpTransportOptions).Assembly.GetExportedTypes()
+                .Where(t => t.Name.Contains("Dns", StringComparison.Ordinal) || t.Name.Contains("Stub", StringComparison.Ordinal)),
             Is.EqualTo([typeof(HttpDnsOptions)]));
 
-    private static DnsLookup Lookup(ILookupClient client, string conf = "none") => new(new(conf, []), new ApplicationDnsClient(client, TimeProvider.System), TimeProvider.System);
+    private static DnsLookup Lookup(ILookupClient client, string conf = "none") =>
+        new(new(conf, []), new ApplicationDnsClient(client, TimeProvider.System), TimeProvider.System);
 
     private static ServiceProvider Services(ILookupClient client, string address, IPEndPoint? server = null)
     {

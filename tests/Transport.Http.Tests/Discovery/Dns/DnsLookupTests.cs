@@ -84,7 +84,8 @@ public sealed class DnsLookupTests
     [Test]
     public async Task A_family_that_fails_leaves_the_other_and_is_told()
     {
-        await using var server = ScriptedDnsServer.Start(query => [query.Type == QueryType.A ? query.Answer(code: 2).ToArray() : Address(query, 60)]);
+        await using var server = ScriptedDnsServer.Start(query =>
+            [query.Type == QueryType.A ? query.Answer(code: 2).ToArray() : Address(query, 60)]);
         var answer = await Lookup(server).FindAddressesAsync(Name, Token);
         Assert.That(answer.Records.Single(), Is.EqualTo(IPAddress.Parse("fd00::1")));
         await Assert.ThrowsAsync<DnsLookupException>(() => answer.Late!);
@@ -93,7 +94,8 @@ public sealed class DnsLookupTests
     [Test]
     public async Task A_family_without_addresses_says_nothing_about_how_long_the_other_holds()
     {
-        await using var server = ScriptedDnsServer.Start(query => [query.Type == QueryType.A ? Address(query, 60) : query.Answer().Soa("internal", 5, 5).ToArray()]);
+        await using var server = ScriptedDnsServer.Start(query =>
+            [query.Type == QueryType.A ? Address(query, 60) : query.Answer().Soa("internal", 5, 5).ToArray()]);
         var answer = await Lookup(server).FindAddressesAsync(Name, Token);
         Assert.That((answer.Records.Length, answer.TimeToLive), Is.EqualTo((1, TimeSpan.FromSeconds(60))));
     }
@@ -141,7 +143,8 @@ public sealed class DnsLookupTests
     public async Task Absence_holds_for_the_lesser_of_the_two_times_of_the_zone(int code)
     {
         var ttl = 60;
-        await using var server = ScriptedDnsServer.Start(query => [query.Answer(code).Soa("internal", Volatile.Read(ref ttl), minimum: 20).ToArray()]);
+        await using var server = ScriptedDnsServer.Start(query =>
+            [query.Answer(code).Soa("internal", Volatile.Read(ref ttl), minimum: 20).ToArray()]);
         var answer = await Lookup(server).FindTextsAsync(Name, Token);
         Assert.That((answer.Records.Length, answer.TimeToLive), Is.EqualTo((0, TimeSpan.FromSeconds(20))));
         Volatile.Write(ref ttl, 7);
@@ -153,8 +156,8 @@ public sealed class DnsLookupTests
     {
         await using var server = ScriptedDnsServer.Start(query =>
         [
-            query.Answer().Txt("C.internal", "found").Cname("b.internal", "c.internal", ttl: 7).Cname("WEATHER.internal", "b.internal", ttl: 30)
-                .Txt("other.internal", "other").ToArray(),
+            query.Answer().Txt("C.internal", "found").Cname("b.internal", "c.internal", ttl: 7)
+                .Cname("WEATHER.internal", "b.internal", ttl: 30).Txt("other.internal", "other").ToArray(),
         ]);
         var answer = await Lookup(server).FindTextsAsync(Name, Token);
         Assert.That((answer.Records.Single(), answer.TimeToLive), Is.EqualTo(("found", TimeSpan.FromSeconds(7))));
@@ -174,7 +177,8 @@ public sealed class DnsLookupTests
     [Test]
     public async Task An_alias_of_a_name_that_does_not_exist_is_an_empty_answer()
     {
-        await using var server = ScriptedDnsServer.Start(query => [query.Answer(code: 3).Cname("weather.internal", "b.internal", ttl: 9).Soa("internal", 60, 60).ToArray()]);
+        await using var server = ScriptedDnsServer.Start(query =>
+            [query.Answer(code: 3).Cname("weather.internal", "b.internal", ttl: 9).Soa("internal", 60, 60).ToArray()]);
         var answer = await Lookup(server).FindTextsAsync(Name, Token);
         Assert.That((answer.Records.Length, answer.TimeToLive), Is.EqualTo((0, TimeSpan.FromSeconds(9))));
     }
@@ -227,7 +231,9 @@ public sealed class DnsLookupTests
                 .Additional(w => w.A("A.internal", "10.0.0.1", ttl: 8).A("other", "10.0.0.9", ttl: 1)).ToArray(),
         ]);
         var answer = await Lookup(server).FindServicesAsync(Name, Token);
-        Assert.That(answer.Records.Select(r => (r.Target, r.Port, r.Priority, r.Weight)), Is.EqualTo([("a.internal", 5080, 1, 2), ("b.internal", 5081, 1, 2)]));
+        Assert.That(
+            answer.Records.Select(r => (r.Target, r.Port, r.Priority, r.Weight)),
+            Is.EqualTo([("a.internal", 5080, 1, 2), ("b.internal", 5081, 1, 2)]));
         Assert.That(answer.Records[0].Addresses.Single(), Is.EqualTo(IPAddress.Parse("10.0.0.1")));
         Assert.That(answer.Records[1].Addresses, Is.Empty);
         Assert.That(answer.TimeToLive, Is.EqualTo(TimeSpan.FromSeconds(8)), "of what is used");
@@ -300,7 +306,8 @@ public sealed class DnsLookupTests
     {
         await using var server = ScriptedDnsServer.Start(query =>
         [
-            query.Answer().Cname("weather.internal", "xn--mller-kva.internal").Srv("XN--MLLER-KVA.internal", 1, 2, 5080, "xn--grn-hoa.internal")
+            query.Answer().Cname("weather.internal", "xn--mller-kva.internal")
+                .Srv("XN--MLLER-KVA.internal", 1, 2, 5080, "xn--grn-hoa.internal")
                 .Additional(w => w.A("xn--grn-hoa.internal", "10.0.0.1")).ToArray(),
         ]);
         var service = (await Lookup(server).FindServicesAsync(Name, Token)).Records.Single();

@@ -59,7 +59,8 @@ public sealed class DnsServersTests
     public async Task The_server_that_answered_last_is_asked_first()
     {
         var fails = true;
-        await using var first = ScriptedDnsServer.Start(query => [Volatile.Read(ref fails) ? query.Answer(code: 2).ToArray() : Text(query, "first")]);
+        await using var first = ScriptedDnsServer.Start(query =>
+            [Volatile.Read(ref fails) ? query.Answer(code: 2).ToArray() : Text(query, "first")]);
         await using var second = ScriptedDnsServer.Start(query => [Text(query, "second")]);
         var servers = new DnsServers(DnsServers.MakeClient(), TimeProvider.System);
         Assert.That(await AskAsync(servers, Conf(first, second)), Is.EqualTo("second"));
@@ -101,7 +102,8 @@ public sealed class DnsServersTests
 
         var failure = await Assert.ThrowsAsync<DnsLookupException>(() => asking);
         Assert.That(failure!.Message, Is.EqualTo(
-            $"No DNS server answered TXT weather.internal.: {failing.EndPoint} answered ServerFailure; {server.EndPoint} did not answer within 2 s. " +
+            $"No DNS server answered TXT weather.internal.: {failing.EndPoint} answered ServerFailure; " +
+            $"{server.EndPoint} did not answer within 2 s. " +
             "Check these servers, or name others in Http:Dns:Servers."));
     }
 
@@ -149,7 +151,9 @@ public sealed class DnsServersTests
     [Test]
     public async Task Garbage_leaves_the_question_to_the_next_server_and_stays_out_of_the_message()
     {
-        await using var broken = ScriptedDnsServer.Start(query => [query.Answer().Txt("weather.internal", new string('x', 255), new string('y', 255), "z").Put(6, 9).ToArray()]);
+        var long_ = new string('x', 255);
+        await using var broken = ScriptedDnsServer.Start(query =>
+            [query.Answer().Txt("weather.internal", long_, long_, "z").Put(6, 9).ToArray()]);
         await using var working = ScriptedDnsServer.Start(query => [Text(query, "told")]);
         Assert.That(await AskAsync(broken, working), Is.EqualTo("told"));
         var failure = await Assert.ThrowsAsync<DnsLookupException>(() => AskAsync(broken));
@@ -159,14 +163,15 @@ public sealed class DnsServersTests
     [Test]
     public async Task A_forged_answer_is_not_taken()
     {
-        await using var forged = ScriptedDnsServer.Start(query => query.Type == QueryType.TXT
-            ? [new PacketWriter().Id(query.Id).Flags(0x8580).Question("weather.internal", QueryType.SRV).Txt("weather.internal", "forged").ToArray()]
-            : []);
-        await using var other = ScriptedDnsServer.Start(query =>
-            [new PacketWriter().Id(query.Id).Flags(0x8580).Question("other.internal", QueryType.TXT).Txt("other.internal", "forged").ToArray()]);
-        await using var guessed = ScriptedDnsServer.Start(query => [query.Answer().Txt("weather.internal", "forged").Id(query.Id ^ 1).ToArray()]);
+        byte[] Forged(ScriptedDnsServer.Query query, string name, QueryType type) =>
+            new PacketWriter().Id(query.Id).Flags(0x8580).Question(name, type).Txt("weather.internal", "forged").ToArray();
+
+        await using var type = ScriptedDnsServer.Start(query => [Forged(query, "weather.internal", QueryType.SRV)]);
+        await using var name = ScriptedDnsServer.Start(query => [Forged(query, "other.internal", QueryType.TXT)]);
+        await using var id = ScriptedDnsServer.Start(query =>
+            [query.Answer().Txt("weather.internal", "forged").Id(query.Id ^ 1).ToArray()]);
         await using var right = ScriptedDnsServer.Start(query => [Text(query, "right")]);
-        Assert.That(await AskAsync(forged, other, guessed, right), Is.EqualTo("right"));
+        Assert.That(await AskAsync(type, name, id, right), Is.EqualTo("right"));
     }
 
     [Test]
@@ -187,7 +192,8 @@ public sealed class DnsServersTests
     {
         await using var server = ScriptedDnsServer.Start(_ => []);
         using var leave = new CancellationTokenSource();
-        var asking = new DnsServers(DnsServers.MakeClient(), TimeProvider.System).AskAsync(new("weather.internal", QueryType.TXT), Conf(server), leave.Token);
+        var servers = new DnsServers(DnsServers.MakeClient(), TimeProvider.System);
+        var asking = servers.AskAsync(new("weather.internal", QueryType.TXT), Conf(server), leave.Token);
         await server.NextAsync();
         await leave.CancelAsync();
         await Assert.CatchAsync<OperationCanceledException>(() => asking);
@@ -199,8 +205,9 @@ public sealed class DnsServersTests
         var random = new Random(13);
         await using var server = ScriptedDnsServer.Start(query =>
         {
-            var packet = query.Answer().Cname("weather.internal", "b.internal").Txt("b.internal", "text", "more").Srv("b.internal", 1, 2, 3, "c.internal")
-                .A("b.internal", "10.0.0.1").Soa("internal", 60, 60).Additional(w => w.Aaaa("c.internal", "fd00::1")).ToArray();
+            var packet = query.Answer().Cname("weather.internal", "b.internal").Txt("b.internal", "text", "more")
+                .Srv("b.internal", 1, 2, 3, "c.internal").A("b.internal", "10.0.0.1").Soa("internal", 60, 60)
+                .Additional(w => w.Aaaa("c.internal", "fd00::1")).ToArray();
             for (var changes = random.Next(1, 6); changes > 0; changes--)
             {
                 packet[random.Next(2, packet.Length)] = (byte)random.Next(256);
@@ -215,7 +222,9 @@ public sealed class DnsServersTests
         {
             try
             {
-                answered += (i % 2 == 0 ? (await lookup.FindTextsAsync("weather.internal.", Token)).Records.Length : (await lookup.FindServicesAsync("weather.internal.", Token)).Records.Length);
+                answered += i % 2 == 0
+                    ? (await lookup.FindTextsAsync("weather.internal.", Token)).Records.Length
+                    : (await lookup.FindServicesAsync("weather.internal.", Token)).Records.Length;
             }
             catch (DnsLookupException)
             {
@@ -229,8 +238,12 @@ public sealed class DnsServersTests
 
     private static ResolvConf Conf(params ScriptedDnsServer[] servers) => new() { Servers = [.. servers.Select(s => s.EndPoint)] };
 
-    private static Task<string> AskAsync(params ScriptedDnsServer[] servers) => AskAsync(new(DnsServers.MakeClient(), TimeProvider.System), Conf(servers));
+    private static Task<string> AskAsync(params ScriptedDnsServer[] servers) =>
+        AskAsync(new(DnsServers.MakeClient(), TimeProvider.System), Conf(servers));
 
-    private static async Task<string> AskAsync(DnsServers servers, ResolvConf conf) =>
-        string.Concat((await servers.AskAsync(new("weather.internal", QueryType.TXT), conf, Token)).Answers.OfType<TxtRecord>().Single().Text);
+    private static async Task<string> AskAsync(DnsServers servers, ResolvConf conf)
+    {
+        var reply = await servers.AskAsync(new("weather.internal", QueryType.TXT), conf, Token);
+        return string.Concat(reply.Answers.OfType<TxtRecord>().Single().Text);
+    }
 }

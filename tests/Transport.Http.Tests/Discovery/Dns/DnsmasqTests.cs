@@ -25,7 +25,7 @@ public sealed class DnsmasqTests
     }
 
     [Test]
-    public async Task An_alias_of_a_name_that_the_server_does_not_know_is_a_failure_and_not_absence()
+    public async Task An_alias_of_a_name_that_the_server_does_not_know_is_a_failure()
     {
         await using var server = await DnsServer.StartAsync("--cname=a.internal,example.org");
         await Assert.ThrowsAsync<DnsLookupException>(() => Lookup(server).FindAddressesAsync("a.internal", Token));
@@ -38,7 +38,9 @@ public sealed class DnsmasqTests
             "--local-ttl=17", "--host-record=a.internal,10.0.0.1",
             "--srv-host=_mesh._tcp.internal,a.internal,5080,0,10", "--srv-host=_mesh._tcp.internal,b.internal,5081,5,0");
         var answer = await Lookup(server).FindServicesAsync("_mesh._tcp.internal", Token);
-        Assert.That(answer.Records.Select(r => (r.Target, r.Port, r.Priority, r.Weight)), Is.EquivalentTo([("a.internal", 5080, 0, 10), ("b.internal", 5081, 5, 0)]));
+        Assert.That(
+            answer.Records.Select(r => (r.Target, r.Port, r.Priority, r.Weight)),
+            Is.EquivalentTo([("a.internal", 5080, 0, 10), ("b.internal", 5081, 5, 0)]));
         Assert.That(answer.Records.Single(r => r.Priority == 0).Addresses.Single(), Is.EqualTo(IPAddress.Parse("10.0.0.1")), "sent along");
         Assert.That(answer.TimeToLive, Is.EqualTo(TimeSpan.FromSeconds(17)));
     }
@@ -59,7 +61,8 @@ public sealed class DnsmasqTests
     public async Task A_weight_belongs_to_the_target_however_many_addresses_it_has()
     {
         await using var server = await DnsServer.StartAsync(
-            "--host-record=a.internal,10.0.0.1", "--host-record=a.internal,10.0.0.2", "--host-record=a.internal,10.0.0.3", "--host-record=b.internal,10.0.0.4",
+            "--host-record=a.internal,10.0.0.1", "--host-record=a.internal,10.0.0.2", "--host-record=a.internal,10.0.0.3",
+            "--host-record=b.internal,10.0.0.4",
             "--srv-host=_mesh._tcp.internal,a.internal,5080,0,10", "--srv-host=_mesh._tcp.internal,b.internal,5080,0,10");
         var (picks, _) = await PickAsync(server, 1000);
         Assert.That(picks["10.0.0.4:5080"], Is.EqualTo(500).Within(1), "the last turn of six is cut short");
@@ -97,7 +100,8 @@ public sealed class DnsmasqTests
         await using var first = await DnsServer.StartAsync("--host-record=a.internal,10.0.0.1");
         await using var second = await DnsServer.StartAsync("--host-record=a.internal,10.0.0.2");
         await first.KillAsync();
-        var answer = await DnsLookupTests.Lookup(TimeProvider.System, [first.EndPoint, second.EndPoint]).FindAddressesAsync("a.internal", Token);
+        var lookup = DnsLookupTests.Lookup(TimeProvider.System, [first.EndPoint, second.EndPoint]);
+        var answer = await lookup.FindAddressesAsync("a.internal", Token);
         Assert.That($"{answer.Records.Single()}", Is.EqualTo("10.0.0.2"));
     }
 
@@ -114,7 +118,8 @@ public sealed class DnsmasqTests
     [TestCase("weather.other.svc.internal.", "10.0.0.2")]
     public async Task Names_are_found_through_the_search_list_of_Kubernetes(string name, string expected)
     {
-        await using var server = await DnsServer.StartAsync("--host-record=weather.mine.svc.internal,10.0.0.1", "--host-record=weather.other.svc.internal,10.0.0.2");
+        await using var server = await DnsServer.StartAsync(
+            "--host-record=weather.mine.svc.internal,10.0.0.1", "--host-record=weather.other.svc.internal,10.0.0.2");
         using var conf = new TemporaryFile("search mine.svc.internal svc.internal internal\noptions ndots:5");
         await using var watched = Watched.Start(
             $"dns://{name}:5080", new FakeTimeProvider(), DnsLookupTests.Lookup(TimeProvider.System, [server.EndPoint], conf.Path));
@@ -122,7 +127,7 @@ public sealed class DnsmasqTests
     }
 
     [Test]
-    public async Task Traffic_follows_records_that_change_and_stays_where_it_was_when_the_server_is_gone()
+    public async Task Traffic_follows_changed_records_and_stays_when_the_server_is_gone()
     {
         await using var server = await DnsServer.StartAsync("--host-record=a.internal,10.0.0.1", "--local-ttl=30");
         var clock = new FakeTimeProvider();

@@ -49,7 +49,7 @@ internal sealed class ScriptedDnsServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Waits for the next query that nobody waited for yet.</summary>
+    /// <summary>Waits for the next query that no other call has seen.</summary>
     public async Task<Query> NextAsync() => await _received.Reader.ReadAsync();
 
     public async ValueTask DisposeAsync()

@@ -97,8 +97,9 @@ public sealed class AttemptOutcomeTests
 
         var state = endpoints[0].Breaker.State == CircuitState.Closed ? "closed" : $"{endpoints[0].Breaker.State}";
         endpoints[0].Begin(); // the latency does not fade while an attempt is in flight
-        return FormattableString.Invariant(
-            $"latency {endpoints[0].Latency.TotalSeconds:0.##} s, {(endpoints[0].LastFailed ? "last failed, " : "")}{state}, {(endpoints[0].IsEjected ? "ejected" : "in")}");
+        var failed = endpoints[0].LastFailed ? "last failed, " : "";
+        var ejected = endpoints[0].IsEjected ? "ejected" : "in";
+        return FormattableString.Invariant($"latency {endpoints[0].Latency.TotalSeconds:0.##} s, {failed}{state}, {ejected}");
     }
 
     private static string Text(AttemptOutcome outcome) => $"{outcome.Kind}, {outcome.Evidence}";

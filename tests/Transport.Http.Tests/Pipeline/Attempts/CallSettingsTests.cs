@@ -14,10 +14,11 @@ public sealed class CallSettingsTests
         Assert.That(s_hedged.With(new() { HedgeAfter = never }).HedgeAfter, Is.Null);
 
     [Test]
-    public void A_request_that_says_nothing_of_hedges_has_those_of_its_service() =>
+    public void A_request_without_hedge_options_uses_those_of_its_service() =>
         Assert.That(s_hedged.With(new() { Attempts = 2 }), Is.EqualTo(s_hedged with { Attempts = 2 }));
 
     [Test]
     public void A_hedge_without_a_pause_is_refused([Values(0, -2)] int milliseconds) =>
-        Assert.That(() => new RetryOptions { HedgeAfter = TimeSpan.FromMilliseconds(milliseconds) }, Throws.TypeOf<ArgumentOutOfRangeException>());
+        Assert.That(
+            () => new RetryOptions { HedgeAfter = TimeSpan.FromMilliseconds(milliseconds) }, Throws.TypeOf<ArgumentOutOfRangeException>());
 }

@@ -6,8 +6,8 @@ using ServiceMesh.Support;
 namespace ServiceMesh.Http.Tests;
 
 /// <summary>
-/// When an attempt may have run and those after it were refused, nobody may say that the request was not processed: whoever
-/// believes that sends it again.
+/// If an attempt may have run and later ones were refused, no reply may say that the request was not processed: a caller that believes
+/// it would send the request again.
 /// </summary>
 public sealed class DoubtTests
 {
@@ -17,14 +17,14 @@ public sealed class DoubtTests
     [
         new(ReplyMessage.Failure(StatusCode.Overloaded, "Full.", notProcessed: true), ScriptedOutcomes.Declined),
         new(ReplyMessage.Failure(StatusCode.NotFound, "Not mine.", notProcessed: true), ScriptedOutcomes.Declined),
-        new(ReplyMessage.Failure(StatusCode.Unavailable, "Nobody.", notProcessed: true), AttemptOutcome.NotMade),
+        new(ReplyMessage.Failure(StatusCode.Unavailable, "None.", notProcessed: true), AttemptOutcome.NotMade),
         new(ReplyMessage.Failure(StatusCode.BodyTooLarge, "Too large.", notProcessed: true), ScriptedOutcomes.Answered),
         new(null, AttemptOutcome.NotMade, Refusal()),
         new(null, ScriptedOutcomes.NotSent, new HttpRequestException(HttpRequestError.ConnectionError, "refused")),
     ];
 
     [Test]
-    public void The_bus_does_not_call_unprocessed_what_may_have_run([Range(0, 5)] int last, [Values] bool isFirstRemembered)
+    public void The_bus_does_not_call_a_request_unprocessed_that_may_have_run([Range(0, 5)] int last, [Values] bool isFirstRemembered)
     {
         var call = Call();
         call.Attempts.End(AttemptOutcome.OfFailure(wasSent: true));
@@ -39,7 +39,7 @@ public sealed class DoubtTests
     }
 
     [Test]
-    public void The_bus_tells_of_the_attempt_that_may_have_run_and_not_of_who_refused_last()
+    public void The_reply_reports_the_attempt_that_may_have_run_not_the_last_refusal()
     {
         var call = Call();
         call.Attempts.End(AttemptOutcome.OfFailure(wasSent: true));
@@ -53,7 +53,7 @@ public sealed class DoubtTests
     }
 
     [Test]
-    public void Attempts_that_end_at_once_do_not_hide_the_one_that_may_have_run()
+    public void Concurrent_ends_do_not_hide_the_attempt_that_may_have_run()
     {
         var calls = Enumerable.Range(0, 20_000).Select(_ => Call()).ToArray();
         using var both = new Barrier(2);
@@ -72,11 +72,11 @@ public sealed class DoubtTests
     }
 
     [Test]
-    public void Where_nothing_may_have_run_the_bus_says_so([Range(0, 5)] int last) =>
+    public void The_bus_says_not_processed_if_nothing_may_have_run([Range(0, 5)] int last) =>
         Assert.That(Call().Complete(Refusals[last]).NotProcessed, Is.True);
 
     [Test]
-    public async Task An_HttpClient_is_not_told_that_nothing_was_sent([Values] bool mayHaveRun)
+    public async Task An_HttpClient_exception_says_if_an_attempt_may_have_run([Values] bool mayHaveRun)
     {
         await using var server = await FaultServer.StartAsync();
         using var services = ServiceMeshHandlerTests.Services([server]);
@@ -86,21 +86,27 @@ public sealed class DoubtTests
         Exception[] refusals =
         [
             Refusal(), new HttpRequestException(HttpRequestError.ConnectionError, "refused"),
-            new HttpRequestException("nobody", new RequestNotSentException("nobody")), new HttpRequestException("open", Refusal()),
+            new HttpRequestException(
+                "no endpoint", new RequestNotSentException("no endpoint")), new HttpRequestException("open", Refusal()),
         ];
 
         foreach (var refusal in refusals)
         {
             var failure = Assert.Throws<HttpRequestException>(() => call.Complete(new(null, ScriptedOutcomes.NotSent, refusal)));
 
-            Assert.That(failure!.Message.Contains("it is not known whether it was processed", StringComparison.Ordinal), Is.EqualTo(mayHaveRun), failure.ToString());
-            Assert.That(failure.InnerException is RequestNotSentException or CircuitOpenException, Is.EqualTo(!mayHaveRun && refusal is not HttpRequestException { InnerException: null }));
+            Assert.That(
+                failure!.Message.Contains("it is not known whether it was processed", StringComparison.Ordinal),
+                Is.EqualTo(mayHaveRun),
+                failure.ToString());
+            Assert.That(
+                failure.InnerException is RequestNotSentException or CircuitOpenException,
+                Is.EqualTo(!mayHaveRun && refusal is not HttpRequestException { InnerException: null }));
         }
     }
 
     [TestCase(false, "10.0.0.7:80 of service 'weather' broke before the response was complete")]
     [TestCase(true, "http://10.0.0.7:80 of service 'weather' cannot be reached")]
-    public async Task An_HttpClient_is_told_of_the_endpoint_that_failed(bool isUnsent, string expected)
+    public async Task An_HttpClient_exception_names_the_endpoint_that_failed(bool isUnsent, string expected)
     {
         await using var server = await FaultServer.StartAsync();
         using var services = ServiceMeshHandlerTests.Services([server]);
@@ -109,13 +115,17 @@ public sealed class DoubtTests
         var failure = new HttpRequestException(isUnsent ? HttpRequestError.ConnectionError : HttpRequestError.ResponseEnded, "reset");
 
         var told = Assert.Throws<HttpRequestException>(() => call.Complete(
-            new(null, isUnsent ? ScriptedOutcomes.NotSent : ScriptedOutcomes.Broken, failure) { FailedAt = new(new("10.0.0.7", 80), TimeProvider.System) }));
+            new(
+                null,
+                isUnsent ? ScriptedOutcomes.NotSent : ScriptedOutcomes.Broken,
+                failure)
+            { FailedAt = new(new("10.0.0.7", 80), TimeProvider.System) }));
 
         Assert.That(told!.Message, Does.Contain(expected));
     }
 
     [Test]
-    public async Task An_HttpClient_is_not_given_the_mark_of_a_server_that_came_after([Values] bool mayHaveRun)
+    public async Task A_not_processed_header_is_removed_if_an_attempt_may_have_run([Values] bool mayHaveRun)
     {
         await using var server = await FaultServer.StartAsync();
         using var services = ServiceMeshHandlerTests.Services([server]);
@@ -124,7 +134,8 @@ public sealed class DoubtTests
         var call = HttpCall.Of(request, services.Find(new("http://weather/"))!);
         Doubt(call.Attempts, mayHaveRun);
 
-        Assert.That(call.Complete(new(response, ScriptedOutcomes.Declined)).Headers.Contains("mesh-not-processed"), Is.EqualTo(!mayHaveRun));
+        Assert.That(
+            call.Complete(new(response, ScriptedOutcomes.Declined)).Headers.Contains("mesh-not-processed"), Is.EqualTo(!mayHaveRun));
     }
 
     private static CircuitOpenException Refusal()
@@ -143,7 +154,14 @@ public sealed class DoubtTests
     }
 
     private static MessageCall Call() => new(
-        new Message { Id = new("node-1", 7), Kind = MessageKind.Request, Topic = Topic.Parse("test.ask"), ContentType = "application/json" },
+        new Message
+        {
+            Id = new(
+            "node-1", 7),
+            Kind = MessageKind.Request,
+            Topic = Topic.Parse("test.ask"),
+            ContentType = "application/json"
+        },
         new(new("RoundRobin", "test.ask", () => throw new NotSupportedException(), NullLogger.Instance), [], "weather", "key", new()),
         Routes.None,
         null!);

@@ -11,7 +11,9 @@ namespace ServiceMesh.Http.Tests;
 /// <see cref="Sent"/>.
 /// </summary>
 internal sealed class ScriptedCall(
-    Endpoints endpoints, CallSettings settings, Func<string, CancellationToken, Task<AttemptResult<string>>> server, IBalancer? balancer = null) : Call<string>(settings)
+    Endpoints endpoints, CallSettings settings, Func<string, CancellationToken, Task<AttemptResult<string>>> server,
+    IBalancer? balancer = null)
+    : Call<string>(settings)
 {
     private readonly IBalancer _balancer = balancer ?? endpoints.Balancer("RoundRobin");
 
@@ -65,7 +67,7 @@ internal sealed class ScriptedCall(
 
     public override string Describe(Endpoint endpoint) => Http.Tests.Endpoints.NameOf(endpoint);
 
-    public override AttemptResult<string> NoEndpoint() => new("nobody", ScriptedOutcomes.NotSent);
+    public override AttemptResult<string> NoEndpoint() => new("no endpoint", ScriptedOutcomes.NotSent);
 
     public override AttemptResult<string> TooMany(int max) => new($"more than {max}", ScriptedOutcomes.Answered);
 

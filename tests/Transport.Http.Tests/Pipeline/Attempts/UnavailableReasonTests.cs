@@ -6,17 +6,19 @@ using static ServiceMesh.Http.Tests.HttpNodes;
 
 namespace ServiceMesh.Http.Tests;
 
-/// <summary>What is said when nobody can take a request, and each has another reason.</summary>
+/// <summary>The message if no endpoint can take a request, and each has a different reason.</summary>
 [CancelAfter(30_000)]
 public sealed class UnavailableReasonTests
 {
     [Test]
-    public async Task The_bus_says_of_each_why(CancellationToken cancellationToken)
+    public async Task A_reply_of_the_bus_gives_the_reason_for_each_endpoint(CancellationToken cancellationToken)
     {
         await using var full = await FaultServer.StartAsync(Fault.BlackHole);
         await using var caller = await StartAsync(
             null,
-            ("Http:Services:weather:Address", $"static:{full.Address},127.0.0.1:1,127.0.0.1:2,127.0.0.1:3"), ("Http:Services:weather:Topics:test.ask", "/ask"),
+            (
+                "Http:Services:weather:Address",
+                $"static:{full.Address},127.0.0.1:1,127.0.0.1:2,127.0.0.1:3"), ("Http:Services:weather:Topics:test.ask", "/ask"),
             ("Http:Limits:ConcurrencyPerEndpoint", "1"));
         Obstruct(caller.Services.GetRequiredService<ServiceEndpoints>().Of("weather"));
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -36,7 +38,7 @@ public sealed class UnavailableReasonTests
     }
 
     [Test]
-    public async Task An_HttpClient_is_told_of_each_too(CancellationToken cancellationToken)
+    public async Task An_HttpClient_exception_gives_the_reason_for_each_endpoint(CancellationToken cancellationToken)
     {
         await using var full = await FaultServer.StartAsync(Fault.BlackHole);
         using var services = ServiceMeshHandlerTests.Services([], o =>
@@ -48,7 +50,8 @@ public sealed class UnavailableReasonTests
         var service = services.Find(new("http://weather/"))!;
         using var gone = new CancellationTokenSource();
         await gone.CancelAsync();
-        await Assert.CatchAsync<OperationCanceledException>(() => http.GetAsync(new Uri("http://weather/"), gone.Token)); // begins to look for addresses
+        await Assert.CatchAsync<OperationCanceledException>(
+            () => http.GetAsync(new Uri("http://weather/"), gone.Token)); // begins to look for addresses
         await ServiceMeshHandlerTests.UntilAsync(() => service.Group?.Endpoints.Length == 4, cancellationToken);
         Obstruct(service.Group.Endpoints);
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -59,7 +62,9 @@ public sealed class UnavailableReasonTests
         await end.CancelAsync();
 
         Assert.That(failure!.InnerException, Is.TypeOf<RequestNotSentException>());
-        Assert.That(failure.Message, Does.Contain($"http://{full.Address} has 1 requests in flight").And.Contain("127.0.0.1:1 has an open circuit").And.Contain("127.0.0.1:2 is shutting down"));
+        Assert.That(failure.Message, Does.Contain(
+            $"http://{full.Address} has 1 requests in flight").And.Contain("127.0.0.1:1 has an open circuit")
+            .And.Contain("127.0.0.1:2 is shutting down"));
         await Assert.CatchAsync<OperationCanceledException>(() => waiting);
     }
 

@@ -5,12 +5,14 @@ namespace ServiceMesh.Http.Tests;
 public sealed class ByHandTests
 {
     [Test]
-    public void Opened_by_hand_it_stays_open_until_it_is_closed_by_hand()
+    public void A_circuit_opened_by_hand_stays_open_until_it_is_closed_by_hand()
     {
         var circuit = new TestedCircuit();
         circuit.Breaker.Open();
         circuit.Pass(100_000);
-        Assert.That((circuit.IsRefused(), circuit.Breaker.OpenUntil, circuit.Breaker.IsTrialDue), Is.EqualTo((true, (DateTimeOffset?)DateTimeOffset.MaxValue, false)));
+        Assert.That(
+            (circuit.IsRefused(), circuit.Breaker.OpenUntil, circuit.Breaker.IsTrialDue),
+            Is.EqualTo((true, (DateTimeOffset?)DateTimeOffset.MaxValue, false)));
         var refusal = circuit.Breaker.Refusal();
         Assert.That(refusal.RetryAfter, Is.Null);
         Assert.That(refusal.Message, Does.Contain("by hand"));
@@ -20,7 +22,7 @@ public sealed class ByHandTests
     }
 
     [Test]
-    public void Opened_for_a_time_it_admits_a_trial_then_and_its_windows_begin_small()
+    public void A_circuit_opened_for_a_time_admits_a_trial_and_starts_a_small_window()
     {
         var circuit = new TestedCircuit();
         circuit.Breaker.Open(TimeSpan.FromMinutes(10));
@@ -28,7 +30,8 @@ public sealed class ByHandTests
         Assert.That(circuit.IsRefused(), Is.True);
         circuit.Pass(0.1);
         circuit.Call(failed: true);
-        Assert.That((circuit.Breaker.State, circuit.Changes[^1].OpenFor!.Value.TotalSeconds), Is.EqualTo((CircuitState.Open, 9.0)).Using<(CircuitState State, double Seconds)>((a, b) => a.State == b.State && Math.Abs(a.Seconds - b.Seconds) <= 1));
+        Assert.That((circuit.Breaker.State, circuit.Changes[^1].OpenFor!.Value.TotalSeconds), Is.EqualTo((CircuitState.Open, 9.0)).Using<(
+            CircuitState State, double Seconds)>((a, b) => a.State == b.State && Math.Abs(a.Seconds - b.Seconds) <= 1));
     }
 
     [Test]
@@ -42,7 +45,7 @@ public sealed class ByHandTests
     }
 
     [Test]
-    public void Closing_what_is_closed_changes_nothing()
+    public void Closing_a_closed_circuit_changes_nothing()
     {
         var circuit = new TestedCircuit();
         circuit.Call(failed: true, times: 10);
@@ -54,11 +57,12 @@ public sealed class ByHandTests
 
     [TestCase(0)]
     [TestCase(-1)]
-    public void A_time_that_is_none_is_refused(int seconds) =>
-        Assert.That(() => new TestedCircuit().Breaker.Open(TimeSpan.FromSeconds(seconds)), Throws.InstanceOf<ArgumentOutOfRangeException>());
+    public void A_duration_that_is_not_positive_is_refused(int seconds) =>
+        Assert.That(
+            () => new TestedCircuit().Breaker.Open(TimeSpan.FromSeconds(seconds)), Throws.InstanceOf<ArgumentOutOfRangeException>());
 
     [Test]
-    public void A_refusal_says_which_circuit_since_when_why_and_until_when()
+    public void A_refusal_names_circuit_begin_cause_and_end()
     {
         var circuit = new TestedCircuit().Trip();
         var since = circuit.Clock.GetUtcNow();
@@ -67,7 +71,8 @@ public sealed class ByHandTests
         var left = circuit.Breaker.OpenUntil!.Value - circuit.Clock.GetUtcNow();
         Assert.That((refusal.Circuit, refusal.Since), Is.EqualTo(("weather", (DateTimeOffset?)since)));
         Assert.That(refusal.RetryAfter!.Value.TotalSeconds, Is.EqualTo(left.TotalSeconds).Within(0.001).And.InRange(4, 6));
-        Assert.That(refusal.Message, Does.Contain("'weather'").And.Contain("since 00:16:41 UTC").And.Contain("11 of 11 calls failed within 20 s").And.Match(@"trial in [45]\.?\d* s"));
+        Assert.That(refusal.Message, Does.Contain("'weather'").And.Contain("since 00:16:41 UTC")
+            .And.Contain("11 of 11 calls failed within 20 s").And.Match(@"trial in [45]\.?\d* s"));
         circuit.WaitForTrial().Call(failed: true);
         refusal = circuit.Breaker.Refusal();
         Assert.That(refusal.Since, Is.EqualTo(since), "a trial that failed begins no new outage");

@@ -16,26 +16,42 @@ public sealed class CircuitBreakerOptionsTests
         Case("CircuitOpenWindow", s => s.CircuitOpenWindow = TimeSpan.FromDays(2), "2.00:00:00", "allowed are"),
         Case("CounterSlidingWindow", s => s.CounterSlidingWindow = TimeSpan.Zero, "00:00:00", "allowed are"),
         Case("CounterUpdateInterval", s => s.CounterUpdateInterval = TimeSpan.Zero, "00:00:00", "allowed are"),
-        Case("CounterUpdateInterval", s => s.CounterUpdateInterval = TimeSpan.FromSeconds(21), "00:00:21", "K:CounterSlidingWindow is 00:00:20; the first must not be more"),
-        Case("CounterUpdateInterval", s => s.CounterUpdateInterval = TimeSpan.FromMilliseconds(10), "00:00:00.0100000", "1000 intervals at most"),
+        Case(
+            "CounterUpdateInterval",
+            s => s.CounterUpdateInterval = TimeSpan.FromSeconds(21),
+            "00:00:21",
+            "K:CounterSlidingWindow is 00:00:20; the first must not be more"),
+        Case(
+            "CounterUpdateInterval",
+            s => s.CounterUpdateInterval = TimeSpan.FromMilliseconds(10),
+            "00:00:00.0100000",
+            "1000 intervals at most"),
     ];
 
     [TestCaseSource(nameof(Wrong))]
-    public void A_value_that_cannot_work_is_named_with_its_key_and_the_rule(CircuitBreakerOptions settings, string key, string value, string rule)
+    public void An_invalid_value_is_named_with_its_key_and_the_rule(CircuitBreakerOptions settings, string key, string value, string rule)
     {
         var problem = settings.Problems("K").Single();
         Assert.That(problem, Does.StartWith($"K:{key} is {value}").And.Contain(rule));
-        Assert.That(() => new CircuitBreaker("weather", settings), Throws.ArgumentException.With.Message.Contains(rule.Replace("K:", "CircuitBreaker:", StringComparison.Ordinal)));
+        Assert.That(
+            () => new CircuitBreaker("weather", settings),
+            Throws.ArgumentException.With.Message.Contains(rule.Replace("K:", "CircuitBreaker:", StringComparison.Ordinal)));
     }
 
     [Test]
-    public void The_defaults_can_work()
+    public void The_defaults_are_valid()
     {
         var settings = new CircuitBreakerOptions();
         Assert.That(settings.Problems("K"), Is.Empty);
         Assert.That(
-            (settings.FailureRateThreshold, settings.MinimumRequestThreshold, settings.TrialRequestInterval.TotalSeconds, settings.CircuitOpenWindow.TotalSeconds,
-                settings.MaxOpenWindow.TotalSeconds, settings.CounterSlidingWindow.TotalSeconds, settings.CounterUpdateInterval.TotalSeconds),
+            (
+                settings.FailureRateThreshold,
+                settings.MinimumRequestThreshold,
+                settings.TrialRequestInterval.TotalSeconds,
+                settings.CircuitOpenWindow.TotalSeconds,
+
+                settings.MaxOpenWindow.TotalSeconds, settings.CounterSlidingWindow.TotalSeconds,
+                settings.CounterUpdateInterval.TotalSeconds),
             Is.EqualTo((0.5, 10, 3.0, 10.0, 300.0, 20.0, 1.0)));
     }
 
@@ -54,6 +70,8 @@ public sealed class CircuitBreakerOptionsTests
     {
         var settings = new CircuitBreakerOptions();
         spoil(settings);
-        return new TestCaseData(settings, key, value, rule) { TestName = $"A_value_that_cannot_work_is_named_with_its_key_and_the_rule({key} {value})" };
+        return new TestCaseData(
+            settings, key, value, rule)
+        { TestName = $"An_invalid_value_is_named_with_its_key_and_the_rule({key} {value})" };
     }
 }

@@ -18,12 +18,13 @@ public sealed class CircuitBreakerStrategyTests
     public void Begin() => _clock = new();
 
     [Test]
-    public async Task A_pipeline_fails_fast_with_a_typed_error_and_comes_back()
+    public async Task A_pipeline_fails_fast_with_a_typed_exception_and_recovers()
     {
         var pipeline = Pipeline(new());
         await TripAsync(pipeline);
         var calls = 0;
-        var refusal = await Assert.ThrowsAsync<CircuitOpenException>(async () => await pipeline.ExecuteAsync(_ => new ValueTask<int>(++calls)));
+        var refusal = await Assert.ThrowsAsync<CircuitOpenException>(
+            async () => await pipeline.ExecuteAsync(_ => new ValueTask<int>(++calls)));
         Assert.That((refusal!.Circuit, calls, refusal is BrokenCircuitException), Is.EqualTo(("CircuitBreaker", 0, true)));
         Assert.That(refusal.RetryAfter!.Value.TotalSeconds, Is.InRange(7, 10));
         _clock.Advance(TimeSpan.FromSeconds(10));
@@ -32,7 +33,7 @@ public sealed class CircuitBreakerStrategyTests
     }
 
     [Test]
-    public async Task IsFailed_says_which_outcomes_are_failures()
+    public async Task IsFailed_decides_which_outcomes_are_failures()
     {
         var pipeline = Pipeline(new() { IsFailed = (outcome, _) => outcome is { Exception: null, Result: 500 } });
         await CallAsync(pipeline, () => throw new InvalidOperationException(), times: 100);
@@ -42,7 +43,7 @@ public sealed class CircuitBreakerStrategyTests
     }
 
     [Test]
-    public async Task What_IsFailed_says_nothing_of_counts_neither_for_nor_against()
+    public async Task An_outcome_without_a_verdict_of_IsFailed_does_not_count()
     {
         var pipeline = Pipeline(new() { IsFailed = (outcome, _) => outcome.Result == 0 ? null : outcome.Result == 500 });
         var turn = 0;
@@ -51,7 +52,7 @@ public sealed class CircuitBreakerStrategyTests
     }
 
     [Test]
-    public async Task IsFailed_sees_the_context()
+    public async Task IsFailed_receives_the_context()
     {
         var forgiven = new ResiliencePropertyKey<bool>("forgiven");
         var pipeline = Pipeline(new() { IsFailed = (_, context) => !context.Properties.GetValue(forgiven, false) });
@@ -69,7 +70,7 @@ public sealed class CircuitBreakerStrategyTests
 
     [TestCase(false)]
     [TestCase(true)]
-    public async Task What_fails_after_its_caller_cancelled_counts_neither_for_nor_against(bool later)
+    public async Task A_failure_after_a_cancellation_does_not_count(bool later)
     {
         var breaker = Breaker;
         var pipeline = Pipeline(new() { BreakerOf = _ => breaker });
@@ -146,13 +147,16 @@ public sealed class CircuitBreakerStrategyTests
         {
             var context = ResilienceContextPool.Shared.Get();
             context.Properties.Set(key, value);
-            await pipeline.ExecuteOutcomeAsync((_, _) => new ValueTask<Outcome<int>>(fails ? Outcome.FromException<int>(new IOException()) : Outcome.FromResult(1)), context, 0);
+            await pipeline.ExecuteOutcomeAsync(
+                (_, _) => new ValueTask<Outcome<int>>(fails ? Outcome.FromException<int>(new IOException()) : Outcome.FromResult(1)),
+                context,
+                0);
             ResilienceContextPool.Shared.Return(context);
         }
     }
 
     [Test]
-    public void Idle_keys_are_forgotten_and_those_that_come_too_late_share_one_breaker()
+    public void Idle_keys_are_removed_and_further_keys_share_one_breaker()
     {
         var breakers = new KeyedCircuitBreakers(3, name => new(name, null, _clock), _clock);
         var a = breakers.Find("a");
@@ -163,20 +167,31 @@ public sealed class CircuitBreakerStrategyTests
         Assert.That(breakers.Find("d").Name, Is.EqualTo("d"), "c was idle");
         breakers.Find("d").Open();
         _clock.Advance(TimeSpan.FromSeconds(1));
-        Assert.That((breakers.Find("e").Name, ReferenceEquals(breakers.Find("e"), breakers.Find("f"))), Is.EqualTo((KeyedCircuitBreakers.Others, true)), "a has a failure in its window, b and d are open");
+        Assert.That(
+            (breakers.Find("e").Name, ReferenceEquals(breakers.Find("e"), breakers.Find("f"))),
+            Is.EqualTo((KeyedCircuitBreakers.Others, true)),
+            "a has a failure in its window, b and d are open");
         Assert.That(breakers.Find("a"), Is.SameAs(a));
         _clock.Advance(TimeSpan.FromSeconds(21));
         Assert.That(breakers.Find("e").Name, Is.EqualTo("e"), "a is idle by now");
     }
 
     [Test]
-    public void Options_that_cannot_work_are_named()
+    public void Invalid_options_are_named()
     {
-        var both = new CircuitBreakerStrategyOptions<int> { Name = "mine", BreakerOf = _ => null, KeyBuilder = _ => "", MaxKeys = 0, IsFailed = null! };
+        var both = new CircuitBreakerStrategyOptions<int>
+        {
+            Name = "mine",
+            BreakerOf = _ => null,
+            KeyBuilder = _ => "",
+            MaxKeys = 0,
+            IsFailed = null!
+        };
         both.CircuitBreaker.MinimumRequestThreshold = 0;
         Assert.That(
             () => new ResiliencePipelineBuilder<int>().AddFastCircuitBreaker(both).Build(),
-            Throws.ArgumentException.With.Message.Contains("mine:MinimumRequestThreshold is 0").And.Message.Contains("mine:IsFailed is null")
+            Throws.ArgumentException.With.Message.Contains("mine:MinimumRequestThreshold is 0")
+                .And.Message.Contains("mine:IsFailed is null")
                 .And.Message.Contains("mine:MaxKeys is 0").And.Message.Contains("both BreakerOf and KeyBuilder"));
     }
 
@@ -185,7 +200,8 @@ public sealed class CircuitBreakerStrategyTests
     public void A_call_through_a_closed_circuit_allocates_nothing(bool later)
     {
         // A real clock as well, since the window moves on while this runs.
-        var pipeline = new ResiliencePipelineBuilder<int>().AddFastCircuitBreaker(new() { CircuitBreaker = { CounterUpdateInterval = TimeSpan.FromMilliseconds(20) } }).Build();
+        var pipeline = new ResiliencePipelineBuilder<int>().AddFastCircuitBreaker(
+            new() { CircuitBreaker = { CounterUpdateInterval = TimeSpan.FromMilliseconds(20) } }).Build();
         var context = ResilienceContextPool.Shared.Get();
         var answer = new Answer();
         Assert.That(Allocated.By(Run), Is.Zero);
@@ -194,7 +210,8 @@ public sealed class CircuitBreakerStrategyTests
         {
             for (var i = 0; i < 50_000; i++)
             {
-                var running = pipeline.ExecuteOutcomeAsync(static (_, a) => a is null ? new(Outcome.FromResult(1)) : a.Begin(), context, later ? answer : null);
+                var running = pipeline.ExecuteOutcomeAsync(
+                    static (_, a) => a is null ? new(Outcome.FromResult(1)) : a.Begin(), context, later ? answer : null);
                 if (later)
                 {
                     answer.End();
@@ -232,7 +249,8 @@ public sealed class CircuitBreakerStrategyTests
         }
     }
 
-    private async Task TripAsync(ResiliencePipeline<int> pipeline) => await CallAsync(pipeline, () => throw new InvalidOperationException(), times: 20);
+    private async Task TripAsync(ResiliencePipeline<int> pipeline) =>
+        await CallAsync(pipeline, () => throw new InvalidOperationException(), times: 20);
 
     private static async Task<bool> IsOpenAsync(ResiliencePipeline<int> pipeline)
     {

@@ -2,33 +2,40 @@ using NUnit.Framework;
 
 namespace ServiceMesh.Http.Tests;
 
-/// <summary>The walk from closed to open and back, and what each setting changes in it.</summary>
+/// <summary>A circuit from closed to open and back, and the effect of each option.</summary>
 public sealed class CircuitBreakerTests
 {
     [Test]
-    public void A_new_one_is_closed()
+    public void A_new_circuit_is_closed()
     {
         var circuit = new TestedCircuit();
-        Assert.That((circuit.Breaker.State, circuit.Breaker.OpenUntil, circuit.Breaker.WouldAdmit, circuit.Breaker.IsTrialDue), Is.EqualTo((CircuitState.Closed, (DateTimeOffset?)null, true, false)));
+        Assert.That(
+            (circuit.Breaker.State, circuit.Breaker.OpenUntil, circuit.Breaker.WouldAdmit, circuit.Breaker.IsTrialDue),
+            Is.EqualTo((CircuitState.Closed, (DateTimeOffset?)null, true, false)));
         Assert.That(circuit.Begin().IsTrial, Is.False);
     }
 
     [Test]
-    public void It_opens_is_tried_and_closes()
+    public void A_circuit_opens_is_tried_and_closes()
     {
         var circuit = new TestedCircuit().Trip();
         Assert.That((circuit.Breaker.State, circuit.IsRefused(), circuit.Breaker.WouldAdmit), Is.EqualTo((CircuitState.Open, true, false)));
         circuit.WaitForTrial();
-        Assert.That((circuit.Breaker.State, circuit.Breaker.WouldAdmit, circuit.Breaker.IsTrialDue), Is.EqualTo((CircuitState.Open, true, true)), "looking changes nothing");
+        Assert.That(
+            (circuit.Breaker.State, circuit.Breaker.WouldAdmit, circuit.Breaker.IsTrialDue),
+            Is.EqualTo((CircuitState.Open, true, true)),
+            "looking changes nothing");
         var trial = circuit.Begin();
-        Assert.That((trial.IsTrial, circuit.Breaker.State, circuit.IsRefused(), circuit.Breaker.WouldAdmit), Is.EqualTo((true, CircuitState.HalfOpen, true, false)));
+        Assert.That(
+            (trial.IsTrial, circuit.Breaker.State, circuit.IsRefused(), circuit.Breaker.WouldAdmit),
+            Is.EqualTo((true, CircuitState.HalfOpen, true, false)));
         circuit.Breaker.Report(trial, failed: false);
         Assert.That(circuit.Breaker.State, Is.EqualTo(CircuitState.Closed));
         Assert.That(circuit.History, Is.EqualTo("Closed-Open:FailureRate Open-HalfOpen:TrialAdmitted HalfOpen-Closed:TrialSucceeded"));
     }
 
     [Test]
-    public void What_was_counted_before_it_opened_is_forgotten_when_it_closes()
+    public void A_circuit_that_closes_forgets_earlier_outcomes()
     {
         var circuit = new TestedCircuit(s => s.CircuitOpenWindow = TimeSpan.FromSeconds(1)).Trip().WaitForTrial();
         circuit.Call(failed: false);
@@ -36,7 +43,8 @@ public sealed class CircuitBreakerTests
         circuit.Call(failed: true, times: 8);
         circuit.Pass(1);
         circuit.Call(failed: true);
-        Assert.That(circuit.Breaker.State, Is.EqualTo(CircuitState.Closed), "9 calls are too few, and with the 11 of before they would not be");
+        Assert.That(
+            circuit.Breaker.State, Is.EqualTo(CircuitState.Closed), "9 calls are too few, and with the 11 of before they would not be");
     }
 
     [TestCase(0.5, 5, 5, true)]
@@ -47,7 +55,7 @@ public sealed class CircuitBreakerTests
     [TestCase(1.0, 9, 1, false)]
     [TestCase(0.0, 1, 9, true)]
     [TestCase(0.0, 0, 10, false)]
-    public void FailureRateThreshold_is_the_share_of_failures_that_opens_it(double threshold, int failures, int successes, bool opens)
+    public void FailureRateThreshold_is_the_failure_rate_that_opens_the_circuit(double threshold, int failures, int successes, bool opens)
     {
         var circuit = new TestedCircuit(s => s.FailureRateThreshold = threshold);
         circuit.Call(failed: true, failures);
@@ -60,7 +68,7 @@ public sealed class CircuitBreakerTests
     [TestCase(10, 9, false)]
     [TestCase(10, 10, true)]
     [TestCase(1, 1, true)]
-    public void MinimumRequestThreshold_is_how_many_calls_it_takes(int minimum, int calls, bool opens)
+    public void MinimumRequestThreshold_is_the_number_of_calls_that_opening_needs(int minimum, int calls, bool opens)
     {
         var circuit = new TestedCircuit(s => s.MinimumRequestThreshold = minimum);
         circuit.Call(failed: true, calls - 1);
@@ -71,7 +79,7 @@ public sealed class CircuitBreakerTests
 
     [TestCase(3)]
     [TestCase(7)]
-    public void TrialRequestInterval_is_when_the_next_trial_comes(int seconds)
+    public void TrialRequestInterval_is_the_time_between_trials(int seconds)
     {
         var circuit = new TestedCircuit(s => s.TrialRequestInterval = TimeSpan.FromSeconds(seconds)).Trip().WaitForTrial();
         for (var i = 0; i < 5; i++)
@@ -88,7 +96,7 @@ public sealed class CircuitBreakerTests
 
     [TestCase(10)]
     [TestCase(60)]
-    public void CircuitOpenWindow_is_how_long_nothing_goes_through_less_what_chance_takes_off(int seconds)
+    public void CircuitOpenWindow_is_how_long_no_call_is_admitted_less_jitter(int seconds)
     {
         var lengths = Enumerable.Range(0, 200).Select(seed =>
         {
@@ -123,7 +131,7 @@ public sealed class CircuitBreakerTests
     }
 
     [Test]
-    public void One_seed_gives_the_same_windows_again_and_another_gives_others()
+    public void Equal_seeds_give_equal_windows_and_others_differ()
     {
         Assert.That(Lengths(7), Is.EqualTo(Lengths(7)));
         Assert.That(Lengths(7), Is.Not.EqualTo(Lengths(8)));
@@ -151,7 +159,7 @@ public sealed class CircuitBreakerTests
     }
 
     [Test]
-    public void Old_calls_leave_the_window_so_that_new_failures_are_not_lost_in_old_successes()
+    public void Old_calls_leave_the_window()
     {
         var circuit = new TestedCircuit();
         for (var i = 0; i < 1000; i++)
@@ -172,7 +180,7 @@ public sealed class CircuitBreakerTests
 
     [TestCase(1000)]
     [TestCase(250)]
-    public void CounterUpdateInterval_is_how_often_it_looks(int milliseconds)
+    public void CounterUpdateInterval_is_how_often_the_rate_is_checked(int milliseconds)
     {
         var circuit = new TestedCircuit(s => s.CounterUpdateInterval = TimeSpan.FromMilliseconds(milliseconds));
         circuit.Call(failed: true, times: 100);
@@ -185,7 +193,7 @@ public sealed class CircuitBreakerTests
     }
 
     [Test]
-    public void While_there_is_nothing_better_trials_do_not_wait_for_the_window()
+    public void Trials_come_early_while_callers_have_nothing_better()
     {
         var circuit = new TestedCircuit().Trip();
         circuit.Breaker.TriesEarly = true;
@@ -204,7 +212,7 @@ public sealed class CircuitBreakerTests
 
     [TestCase(true)]
     [TestCase(false)]
-    public void The_last_of_those_that_were_all_out_keeps_its_early_trial_when_others_are_back(bool hasOpenedBefore)
+    public void The_last_open_circuit_keeps_its_early_trial_when_others_return(bool hasOpenedBefore)
     {
         var circuit = new TestedCircuit();
         _ = hasOpenedBefore ? circuit.Trip() : circuit;
@@ -219,7 +227,7 @@ public sealed class CircuitBreakerTests
     }
 
     [Test]
-    public void A_trial_that_began_while_all_were_out_is_followed_by_an_early_one_too()
+    public void A_trial_from_a_total_outage_is_followed_by_an_early_one()
     {
         var circuit = new TestedCircuit().Trip();
         circuit.Breaker.TriesEarly = true;
@@ -233,7 +241,7 @@ public sealed class CircuitBreakerTests
     }
 
     [Test]
-    public void The_system_clock_is_a_clock()
+    public void A_breaker_works_with_the_system_clock()
     {
         var breaker = new CircuitBreaker("weather", new() { CircuitOpenWindow = TimeSpan.FromHours(10) });
         breaker.Open(TimeSpan.FromMinutes(10));

@@ -8,7 +8,7 @@ public sealed class CircuitStressTests
 {
     [TestCase(null)]
     [TestCase(1)]
-    public void No_outcome_is_lost_or_counted_twice_however_many_threads_count_while_the_window_moves(int? cells)
+    public void No_outcome_is_lost_or_counted_twice_while_the_window_moves(int? cells)
     {
         // With one cell the threads of all processors meet in it.
         const int Calls = 1_000_000;
@@ -30,7 +30,7 @@ public sealed class CircuitStressTests
     }
 
     [Test]
-    public void Of_many_threads_exactly_one_gets_each_trial()
+    public void Exactly_one_of_many_threads_gets_each_trial()
     {
         for (var seed = 0; seed < TestLength.Of(200, 5_000); seed++)
         {
@@ -46,7 +46,7 @@ public sealed class CircuitStressTests
     }
 
     [Test]
-    public void Of_threads_that_have_all_seen_that_the_trial_is_due_one_gets_it()
+    public void One_of_the_threads_that_saw_a_due_trial_gets_it()
     {
         using var together = new MeetingClock(threads: 4);
         var circuit = new HalfOpenCircuit(null!, null!, nextTrial: 0);
@@ -61,7 +61,7 @@ public sealed class CircuitStressTests
     }
 
     [Test]
-    public void With_calls_of_many_threads_the_circuit_follows_what_is_behind_it([Range(1, 4)] int seed)
+    public void The_circuit_follows_its_resource_under_calls_of_many_threads([Range(1, 4)] int seed)
     {
         var circuit = new TestedCircuit(seed: seed);
         var random = new Random(seed);
@@ -97,7 +97,8 @@ public sealed class CircuitStressTests
                 circuit.Breaker.Report(last, failed: false);
             }
 
-            Assert.That(circuit.Breaker.State, works ? Is.EqualTo(CircuitState.Closed) : Is.Not.EqualTo(CircuitState.Closed), $"seed {seed}");
+            Assert.That(
+                circuit.Breaker.State, works ? Is.EqualTo(CircuitState.Closed) : Is.Not.EqualTo(CircuitState.Closed), $"seed {seed}");
         }
 
         Assert.That(circuit.Changes.Zip(circuit.Changes.Skip(1)).Where(pair => pair.First.To != pair.Second.From), Is.Empty);
@@ -115,7 +116,7 @@ public sealed class CircuitStressTests
         Array.ForEach(running, t => t.Join());
     }
 
-    // A clock at which so many threads meet: nobody hears the time before all have asked.
+    // A clock at which so many threads meet: no thread receives the time before all have asked.
     private sealed class MeetingClock(int threads) : TimeProvider, IDisposable
     {
         private readonly Barrier _all = new(threads);

@@ -6,7 +6,7 @@ namespace ServiceMesh.Http.Tests;
 public sealed class ObserverTests
 {
     [Test]
-    public void What_an_observer_throws_stops_neither_the_call_nor_the_other_observers()
+    public void An_exception_of_an_observer_stops_neither_call_nor_observers()
     {
         var circuit = new TestedCircuit();
         var told = 0;
@@ -19,7 +19,7 @@ public sealed class ObserverTests
     }
 
     [Test]
-    public void An_observer_may_change_the_circuit_and_all_hear_it_in_order()
+    public void An_observer_may_change_the_circuit_and_all_are_notified_in_order()
     {
         var circuit = new TestedCircuit();
         var heard = new List<CircuitState>();
@@ -57,7 +57,7 @@ public sealed class ObserverTests
     }
 
     [Test]
-    public void Changes_of_many_threads_are_told_one_at_a_time_each_following_from_the_one_before()
+    public void Changes_by_many_threads_are_notified_one_at_a_time_in_order()
     {
         var circuit = new TestedCircuit(s => s.TrialRequestInterval = TimeSpan.FromMilliseconds(1));
         var heard = new ConcurrentQueue<CircuitChange>();

@@ -10,7 +10,7 @@ public sealed class FailureRateTests
     [TestCase(0.15, 0.0, 0.0, "")]
     [TestCase(0.5, 0.5, 0.5, "")]
     [TestCase(0.6, 0.5, 0.5, "")]
-    public void Who_fails_clearly_more_often_than_its_peers_is_ejected(double a, double b, double c, string expected)
+    public void An_endpoint_that_fails_more_often_than_its_peers_is_ejected(double a, double b, double c, string expected)
     {
         using var group = new TestedGroup(3);
         group.Run(5, a, b, c);
@@ -19,7 +19,7 @@ public sealed class FailureRateTests
     }
 
     [Test]
-    public void Of_two_one_is_compared_with_the_other()
+    public void Two_endpoints_are_compared_with_each_other()
     {
         using var group = new TestedGroup(2);
         group.Run(5, 0, 0.5);
@@ -28,7 +28,7 @@ public sealed class FailureRateTests
 
     [TestCase(0.2, "")]
     [TestCase(0.05, "a")]
-    public void FailureRateMargin_is_the_difference_that_matters(double margin, string expected)
+    public void FailureRateMargin_is_the_smallest_difference_that_ejects(double margin, string expected)
     {
         using var group = new TestedGroup(3, s => s.FailureRateMargin = margin);
         group.Run(10, 0.1, 0, 0);
@@ -37,7 +37,7 @@ public sealed class FailureRateTests
 
     [TestCase(100_000, "")]
     [TestCase(100, "a")]
-    public void MinimumRequests_is_what_it_takes_to_compare(int requests, string expected)
+    public void MinimumRequests_is_the_number_that_a_comparison_needs(int requests, string expected)
     {
         using var group = new TestedGroup(3, s => s.MinimumRequests = requests);
         group.Run(5, 0.5, 0, 0);
@@ -45,7 +45,7 @@ public sealed class FailureRateTests
     }
 
     [Test]
-    public void Without_requests_of_its_peers_there_is_nothing_to_compare_with()
+    public void An_endpoint_whose_peers_have_no_requests_is_not_compared()
     {
         using var group = new TestedGroup(3);
         group.Run(5, 0.5);
@@ -78,7 +78,7 @@ public sealed class FailureRateTests
     }
 
     [Test]
-    public void What_made_it_an_outlier_is_forgotten_when_it_is_back()
+    public void An_endpoint_that_returns_has_no_old_outcomes()
     {
         using var group = new TestedGroup(3);
         group.Run(3, 0.5, 0, 0);
@@ -89,7 +89,7 @@ public sealed class FailureRateTests
     }
 
     [Test]
-    public void While_all_are_alike_hardly_one_is_ejected_by_chance([Range(1, 5)] int seed)
+    public void Equal_endpoints_are_rarely_ejected_by_chance([Range(1, 5)] int seed)
     {
         using var group = new TestedGroup(5, s => (s.ConsecutiveFailures, s.FailureRateMargin) = (1000, 0));
         var random = new Random(seed);
@@ -104,7 +104,8 @@ public sealed class FailureRateTests
             group.Pass(0.01);
         }
 
-        Assert.That(group.Told.Count(t => t.Contains("out", StringComparison.Ordinal)), Is.LessThanOrEqualTo(3), string.Join('\n', group.Told));
+        Assert.That(
+            group.Told.Count(t => t.Contains("out", StringComparison.Ordinal)), Is.LessThanOrEqualTo(3), string.Join('\n', group.Told));
     }
 
     [TestCase(10, 10, 0, 100, true)]
@@ -113,6 +114,7 @@ public sealed class FailureRateTests
     [TestCase(10, 10, 10, 10, false)]
     [TestCase(5, 10, 0, 0, false)]
     [TestCase(0, 10, 5, 10, false)]
-    public void The_test_takes_the_numbers_of_requests_into_account(int failures, int total, int peerFailures, int peerTotal, bool expected) =>
-        Assert.That(FailureRates.IsWorse(new(total - failures, failures), new(peerTotal - peerFailures, peerFailures), 0.1), Is.EqualTo(expected));
+    public void The_comparison_considers_the_number_of_requests(int failures, int total, int peerFailures, int peerTotal, bool expected) =>
+        Assert.That(
+            FailureRates.IsWorse(new(total - failures, failures), new(peerTotal - peerFailures, peerFailures), 0.1), Is.EqualTo(expected));
 }

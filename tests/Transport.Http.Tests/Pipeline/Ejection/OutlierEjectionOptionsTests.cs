@@ -16,19 +16,25 @@ public sealed class OutlierEjectionOptionsTests
     ];
 
     [TestCaseSource(nameof(Wrong))]
-    public void A_value_that_cannot_work_is_named_with_its_key_and_the_rule(OutlierEjectionOptions settings, string key, string value, string rule)
+    public void An_invalid_value_is_named_with_its_key_and_the_rule(OutlierEjectionOptions settings, string key, string value, string rule)
     {
         Assert.That(settings.Problems("K").Single(), Does.StartWith($"K:{key} is {value}").And.Contain(rule));
         Assert.That(() => new OutlierEjection(settings, TimeProvider.System), Throws.ArgumentException.With.Message.Contains(key));
     }
 
     [Test]
-    public void The_defaults_can_work()
+    public void The_defaults_are_valid()
     {
         var settings = new OutlierEjectionOptions();
         Assert.That(settings.Problems("K"), Is.Empty);
         Assert.That(
-            (settings.ConsecutiveFailures, settings.FailureRateMargin, settings.MinimumRequests, settings.Window.TotalSeconds, settings.EjectionTime.TotalSeconds,
+            (
+                settings.ConsecutiveFailures,
+                settings.FailureRateMargin,
+                settings.MinimumRequests,
+                settings.Window.TotalSeconds,
+                settings.EjectionTime.TotalSeconds,
+
                 settings.MaxEjectionTime.TotalSeconds, settings.MaxEjected, settings.PanicThreshold),
             Is.EqualTo((5, 0.2, 20, 20.0, 10.0, 300.0, 0.3, 0.5)));
     }
@@ -37,6 +43,8 @@ public sealed class OutlierEjectionOptionsTests
     {
         var settings = new OutlierEjectionOptions();
         spoil(settings);
-        return new TestCaseData(settings, key, value, rule) { TestName = $"A_value_that_cannot_work_is_named_with_its_key_and_the_rule({key} {value})" };
+        return new TestCaseData(
+            settings, key, value, rule)
+        { TestName = $"An_invalid_value_is_named_with_its_key_and_the_rule({key} {value})" };
     }
 }

@@ -5,7 +5,7 @@ namespace ServiceMesh.Http.Tests;
 public sealed class OutlierEjectionTests
 {
     [Test]
-    public void Failures_in_a_row_eject_an_endpoint_for_a_time_and_then_it_is_back()
+    public void Consecutive_failures_eject_an_endpoint_for_a_time()
     {
         using var group = new TestedGroup(3);
         group.Fail(1, times: 4);
@@ -20,7 +20,7 @@ public sealed class OutlierEjectionTests
     }
 
     [Test]
-    public void A_success_in_between_begins_the_row_anew()
+    public void A_success_restarts_the_count_of_consecutive_failures()
     {
         using var group = new TestedGroup(3);
         for (var i = 0; i < 4; i++)
@@ -33,7 +33,7 @@ public sealed class OutlierEjectionTests
     }
 
     [Test]
-    public void An_endpoint_that_says_that_it_is_full_is_well()
+    public void An_endpoint_that_reports_overload_is_not_ejected()
     {
         using var group = new TestedGroup(3);
         for (var i = 0; i < 100; i++)
@@ -47,7 +47,7 @@ public sealed class OutlierEjectionTests
 
     [TestCase(1, "b")]
     [TestCase(8, "b")]
-    public void ConsecutiveFailures_is_how_many(int failures, string expected)
+    public void ConsecutiveFailures_is_the_number_that_ejects(int failures, string expected)
     {
         using var group = new TestedGroup(3, s => s.ConsecutiveFailures = failures);
         group.Fail(1, failures - 1);
@@ -57,14 +57,16 @@ public sealed class OutlierEjectionTests
     }
 
     [Test]
-    public void It_comes_back_as_a_new_one_that_starts_slowly()
+    public void An_endpoint_returns_as_new_and_starts_slowly()
     {
         using var group = new TestedGroup(3);
         group.Pass(60);
         group.Fail(1);
         Assert.That(group[1].Latency.TotalSeconds, Is.EqualTo(5).Within(0.01));
         group.Pass(10);
-        Assert.That((group[1].Latency.TotalMilliseconds, group[1].EffectiveWeight, group[1].LastFailed), Is.EqualTo((30.0, 0.1, false)).Using<(double L, double W, bool F)>((a, b) => Math.Abs(a.L - b.L) < 0.1 && Math.Abs(a.W - b.W) < 0.001 && a.F == b.F));
+        Assert.That(group[1].Latency.TotalMilliseconds, Is.EqualTo(30).Within(0.1));
+        Assert.That(group[1].EffectiveWeight, Is.EqualTo(0.1).Within(0.001));
+        Assert.That(group[1].LastFailed, Is.False);
         group.Pass(10);
         Assert.That(group[1].EffectiveWeight, Is.EqualTo(0.5).Within(0.001));
         group.Fail(1, times: 4);
@@ -72,7 +74,7 @@ public sealed class OutlierEjectionTests
     }
 
     [Test]
-    public void Each_time_it_is_out_for_longer_up_to_a_limit()
+    public void Each_ejection_lasts_longer_up_to_a_limit()
     {
         using var group = new TestedGroup(3);
         for (var times = 1; times <= 32; times++)
@@ -85,7 +87,7 @@ public sealed class OutlierEjectionTests
     }
 
     [Test]
-    public void Each_time_as_long_that_it_stays_in_takes_one_off()
+    public void A_good_period_shortens_the_next_ejection()
     {
         using var group = new TestedGroup(3);
         for (var times = 1; times <= 3; times++)
@@ -104,7 +106,7 @@ public sealed class OutlierEjectionTests
     }
 
     [Test]
-    public void What_fails_while_it_is_out_changes_nothing()
+    public void Failures_during_an_ejection_change_nothing()
     {
         using var group = new TestedGroup(3);
         group.Fail(1, times: 50);
@@ -119,7 +121,7 @@ public sealed class OutlierEjectionTests
     [TestCase(6, 1)]
     [TestCase(7, 2)]
     [TestCase(10, 3)]
-    public void At_most_three_in_ten_are_out_but_one_in_any_case(int size, int most)
+    public void At_most_three_in_ten_are_ejected_but_always_one(int size, int most)
     {
         using var group = new TestedGroup(size);
         for (var i = 0; i < size; i++)
@@ -136,7 +138,7 @@ public sealed class OutlierEjectionTests
     [TestCase(0.0, 0)]
     [TestCase(0.5, 5)]
     [TestCase(1.0, 10)]
-    public void MostEjected_is_the_share_that_may_be_out(double share, int most)
+    public void MaxEjected_is_the_share_that_may_be_ejected(double share, int most)
     {
         using var group = new TestedGroup(10, s => s.MaxEjected = share);
         for (var i = 0; i < 10; i++)
@@ -148,7 +150,7 @@ public sealed class OutlierEjectionTests
     }
 
     [Test]
-    public void A_lone_endpoint_is_never_ejected()
+    public void The_only_endpoint_is_never_ejected()
     {
         using var group = new TestedGroup(1);
         group.Fail(0, times: 1000);
@@ -156,7 +158,7 @@ public sealed class OutlierEjectionTests
     }
 
     [Test]
-    public void When_too_few_are_left_all_are_used_until_enough_are_back()
+    public void A_group_with_too_few_endpoints_uses_all_of_them()
     {
         using var group = new TestedGroup(4);
         group.Fail(0);
@@ -164,13 +166,13 @@ public sealed class OutlierEjectionTests
         Assert.That((group.Ejection.Panics, group.Picked()), Is.EqualTo((false, "cd")), "half is not less than half");
         group[2].State = EndpointState.Unreachable;
         Assert.That((group.Ejection.Panics, group.Picked()), Is.EqualTo((true, "ad")));
-        Assert.That(group[0].IsEjected, Is.True, "it is out still, only nobody minds");
+        Assert.That(group[0].IsEjected, Is.True, "it is still ejected, which the group ignores");
         group[1].State = EndpointState.Healthy;
         Assert.That((group.Ejection.Panics, group.Picked()), Is.EqualTo((false, "bd")));
     }
 
     [Test]
-    public void Those_that_drain_do_not_count_as_missing()
+    public void Draining_endpoints_do_not_count_as_missing()
     {
         using var group = new TestedGroup(4);
         group.Fail(0);
@@ -189,7 +191,7 @@ public sealed class OutlierEjectionTests
     }
 
     [Test]
-    public void Who_leaves_the_group_is_out_of_it_and_makes_room()
+    public void An_endpoint_that_leaves_the_group_frees_its_ejection()
     {
         using var group = new TestedGroup(3);
         group.Fail(0);
@@ -203,7 +205,7 @@ public sealed class OutlierEjectionTests
     }
 
     [Test]
-    public void A_group_that_shrinks_takes_back_those_that_are_too_many_the_first_first()
+    public void A_group_that_shrinks_takes_the_earliest_ejections_back()
     {
         using var group = new TestedGroup(10);
         foreach (var index in new[] { 2, 0, 1 })
@@ -237,7 +239,7 @@ public sealed class OutlierEjectionTests
     }
 
     [Test]
-    public void Under_load_of_many_threads_the_cap_holds_and_all_come_back()
+    public void The_cap_holds_under_many_threads_and_all_endpoints_return()
     {
         using var group = new TestedGroup(10);
         var most = 0;
@@ -258,6 +260,8 @@ public sealed class OutlierEjectionTests
         Assert.That(most, Is.EqualTo(3));
         group.Pass(300);
         Assert.That((group.Out, group.Ejection.Ejected), Is.EqualTo(("", 0)));
-        Assert.That(group.Told.Count(t => t.Contains("out", StringComparison.Ordinal)), Is.EqualTo(group.Told.Count(t => t.Contains("back", StringComparison.Ordinal))));
+        Assert.That(
+            group.Told.Count(t => t.Contains("out", StringComparison.Ordinal)),
+            Is.EqualTo(group.Told.Count(t => t.Contains("back", StringComparison.Ordinal))));
     }
 }

@@ -17,7 +17,7 @@ public sealed class SelectionTests
     }
 
     [TestCaseSource(nameof(Names))]
-    public void The_first_attempt_after_the_open_window_is_the_trial_whatever_the_balancer_thinks_of_it(string balancer)
+    public void The_first_attempt_after_the_open_window_is_the_trial(string balancer)
     {
         using var group = new TestedGroup(4, balancer: balancer);
         for (var i = 0; i < 4; i++)
@@ -35,18 +35,24 @@ public sealed class SelectionTests
         Assert.That(group.Picked(), Does.Not.Contain("b"), "one trial at a time");
         group.Pass(2);
         trial!.Breaker.Report(pass, failed: false);
-        Assert.That((trial!.CanTake, trial.EffectiveWeight, trial.Latency.TotalMilliseconds), Is.EqualTo((true, 0.1, 30.0)).Using<(bool C, double W, double L)>((x, y) => x.C == y.C && Math.Abs(x.W - y.W) < 0.01 && Math.Abs(x.L - y.L) < 0.1), "it starts slowly");
+        Assert.That((trial!.CanTake, trial.EffectiveWeight, trial.Latency.TotalMilliseconds), Is.EqualTo((true, 0.1, 30.0)).Using<(
+            bool C,
+            double W,
+            double L)>((x, y) => x.C == y.C && Math.Abs(x.W - y.W) < 0.01 && Math.Abs(x.L - y.L) < 0.1), "it starts slowly");
     }
 
     [TestCaseSource(nameof(Names))]
-    public void What_has_no_other_attempt_is_the_trial_only_when_nobody_who_can_afford_it_came_for_an_interval(string balancer)
+    public void A_last_attempt_is_the_trial_only_after_a_full_interval(string balancer)
     {
         using var group = new TestedGroup(4, balancer: balancer);
         group.Break(1);
         group.Pass(10);
         Assert.That(group[1].Breaker.IsTrialDue, Is.True);
         Assert.That(PickedForLastAttempts(group), Does.Not.Contain("b").And.Not.Empty);
-        Assert.That(group.Balancer.Pick(new() { IsLastAttempt = true, Tried = [group[0], group[2], group[3]] }), Is.SameAs(group[1]), "all others were tried");
+        Assert.That(
+            group.Balancer.Pick(new() { IsLastAttempt = true, Tried = [group[0], group[2], group[3]] }),
+            Is.SameAs(group[1]),
+            "all others were tried");
         group.Pass(3);
         Assert.That(group.Balancer.Pick(new() { IsLastAttempt = true }), Is.SameAs(group[1]));
         Assert.That(group[1].Breaker.TryEnter(out _), Is.True);
@@ -54,7 +60,7 @@ public sealed class SelectionTests
     }
 
     [TestCaseSource(nameof(Names))]
-    public void An_ejected_endpoint_that_was_not_tried_goes_before_one_that_was(string balancer)
+    public void An_untried_ejected_endpoint_is_chosen_before_a_tried_one(string balancer)
     {
         using var group = new TestedGroup(2, balancer: balancer);
         group.Fail(1);
@@ -62,12 +68,13 @@ public sealed class SelectionTests
         foreach (var isLast in new[] { false, true })
         {
             Assert.That(group.Balancer.Pick(new() { Tried = [group[0]], IsLastAttempt = isLast, Key = "k" }), Is.SameAs(group[1]));
-            Assert.That(group.Balancer.Pick(new() { Tried = [group[0], group[1]], IsLastAttempt = isLast, Key = "k" }), Is.SameAs(group[0]));
+            Assert.That(
+                group.Balancer.Pick(new() { Tried = [group[0], group[1]], IsLastAttempt = isLast, Key = "k" }), Is.SameAs(group[0]));
         }
     }
 
     [Test]
-    public void What_has_no_other_attempt_is_the_trial_at_once_when_no_closed_circuit_is_left()
+    public void A_last_attempt_is_the_trial_at_once_if_no_circuit_is_closed()
     {
         using var group = new TestedGroup(2);
         group.Break(0);
@@ -78,7 +85,7 @@ public sealed class SelectionTests
     }
 
     [Test]
-    public void The_next_priority_spares_what_has_no_other_attempt_the_trial()
+    public void A_last_attempt_uses_the_next_priority_before_a_trial()
     {
         using var group = new TestedGroup(0);
         group.Replace(group.Make(0), group.Make(1, priority: 1));
@@ -88,7 +95,7 @@ public sealed class SelectionTests
     }
 
     [Test]
-    public void A_service_that_gets_nothing_but_plain_requests_is_back_within_an_interval_of_its_window()
+    public void A_service_with_plain_requests_only_returns_within_an_interval()
     {
         using var group = new TestedGroup(3);
         group.Break(0);
@@ -104,7 +111,7 @@ public sealed class SelectionTests
     }
 
     [Test]
-    public void A_circuit_that_was_opened_by_hand_is_nobodys_trial()
+    public void A_circuit_opened_by_hand_has_no_trial()
     {
         using var group = new TestedGroup(2);
         group[0].Breaker.Open();
@@ -113,7 +120,7 @@ public sealed class SelectionTests
     }
 
     [Test]
-    public void In_a_total_outage_each_is_tried_once_in_a_trial_interval_and_most_are_back_within_one()
+    public void A_total_outage_is_tried_once_per_interval_and_ends_within_one()
     {
         using var group = new TestedGroup(3);
         var works = false;
@@ -134,13 +141,18 @@ public sealed class SelectionTests
             Call();
         }
 
-        Assert.That((group.Ejection.Panics, group.All.Count(e => e.Breaker.State == CircuitState.Closed)), Is.EqualTo((false, 2)).Or.EqualTo((false, 3)));
+        Assert.That(
+            (group.Ejection.Panics, group.All.Count(e => e.Breaker.State == CircuitState.Closed)),
+            Is.EqualTo((false, 2)).Or.EqualTo((false, 3)));
         for (var i = 0; i < 70; i++)
         {
             Call();
         }
 
-        Assert.That(group.All.Select(e => e.Breaker.State), Is.All.EqualTo(CircuitState.Closed), "the last one within one window, which has not grown");
+        Assert.That(
+            group.All.Select(e => e.Breaker.State),
+            Is.All.EqualTo(CircuitState.Closed),
+            "the last one within one window, which has not grown");
 
         void Call()
         {
@@ -155,7 +167,7 @@ public sealed class SelectionTests
     }
 
     [Test]
-    public void While_others_carry_the_load_the_window_is_waited_for()
+    public void The_open_window_is_respected_while_others_carry_the_load()
     {
         using var group = new TestedGroup(3);
         group.Break(0);
@@ -169,7 +181,7 @@ public sealed class SelectionTests
     }
 
     [Test]
-    public void Among_those_who_handle_a_topic_an_ejected_one_is_better_than_none()
+    public void An_ejected_endpoint_is_chosen_if_no_other_handles_the_topic()
     {
         using var group = new TestedGroup(10);
         group.Fail(0);
@@ -182,7 +194,7 @@ public sealed class SelectionTests
     }
 
     [Test]
-    public void An_ejected_endpoint_makes_way_for_the_next_priority_before_it_is_used_itself()
+    public void The_next_priority_is_used_before_ejected_endpoints()
     {
         using var group = new TestedGroup(0);
         group.Replace(group.Make(0), group.Make(1, priority: 1), group.Make(2, priority: 1), group.Make(3, priority: 1));
@@ -191,10 +203,11 @@ public sealed class SelectionTests
     }
 
     private static string PickedForLastAttempts(TestedGroup group) => string.Concat(
-        Enumerable.Range(0, 300).Select(i => TestedGroup.NameOf(group.Balancer.Pick(new() { IsLastAttempt = true, Key = $"{i}" })!)).Distinct().Order());
+        Enumerable.Range(0, 300)
+            .Select(i => TestedGroup.NameOf(group.Balancer.Pick(new() { IsLastAttempt = true, Key = $"{i}" })!)).Distinct().Order());
 
     [Test]
-    public void Signals_go_to_ejected_ones_too()
+    public void Signals_go_to_ejected_endpoints_too()
     {
         using var group = new TestedGroup(3);
         group.Fail(0);
@@ -203,7 +216,7 @@ public sealed class SelectionTests
     }
 
     [TestCaseSource(nameof(Names))]
-    public void Picks_allocate_nothing_while_circuits_are_open_and_endpoints_ejected(string balancer)
+    public void Picks_allocate_nothing_with_open_circuits_and_ejections(string balancer)
     {
         using var group = new TestedGroup(5, balancer: balancer);
         group.Fail(0);

@@ -12,7 +12,11 @@ internal sealed class TestedGroup : IDisposable
         configure?.Invoke(settings);
         Clock.Advance(TimeSpan.FromSeconds(1000));
         Ejection = new(settings, Clock);
-        Ejection.Changed += (_, change) => Told.Add($"{NameOf(change.Endpoint)} {(change.IsEjected ? "out" : "back")}: {change.Cause}, {change.Times}, {change.Time.TotalSeconds:0} s");
+        Ejection.Changed += (_, change) =>
+        {
+            var what = change.IsEjected ? "out" : "back";
+            Told.Add($"{NameOf(change.Endpoint)} {what}: {change.Cause}, {change.Times}, {change.Time.TotalSeconds:0} s");
+        };
         All = [.. Enumerable.Range(0, size).Select(i => Make(i))];
         Ejection.Update(All);
         Balancer = new BalancerKinds([]).Create(balancer, new() { Clock = Clock, Random = new Random(1) });
@@ -68,7 +72,9 @@ internal sealed class TestedGroup : IDisposable
         }
     }
 
-    /// <summary>Requests for so many seconds, a hundred a second at each endpoint, of which these shares fail: never five in a row.</summary>
+    /// <summary>
+    /// Requests for so many seconds, a hundred a second at each endpoint, of which these shares fail: never five in a row.
+    /// </summary>
     public void Run(int seconds, params double[] failing)
     {
         var owed = new double[failing.Length];
@@ -93,7 +99,8 @@ internal sealed class TestedGroup : IDisposable
     }
 
     /// <summary>Which endpoints get any of 300 picks.</summary>
-    public string Picked() => string.Concat(Enumerable.Range(0, 300).Select(_ => Balancer.Pick(default)).OfType<Endpoint>().Select(NameOf).Distinct().Order());
+    public string Picked() =>
+        string.Concat(Enumerable.Range(0, 300).Select(_ => Balancer.Pick(default)).OfType<Endpoint>().Select(NameOf).Distinct().Order());
 
     /// <summary>Opens the circuit of an endpoint by failures.</summary>
     public void Break(int index)

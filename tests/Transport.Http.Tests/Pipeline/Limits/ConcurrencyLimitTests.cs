@@ -6,7 +6,7 @@ namespace ServiceMesh.Http.Tests;
 public sealed class ConcurrencyLimitTests
 {
     [Test]
-    public async Task What_is_more_than_the_client_may_have_under_way_is_refused_before_anything_is_sent()
+    public async Task A_request_beyond_the_client_limit_is_refused_before_it_is_sent()
     {
         var layers = new Layers(concurrency: 2);
         var done = new TaskCompletionSource<AttemptResult<string>>();
@@ -23,7 +23,7 @@ public sealed class ConcurrencyLimitTests
     }
 
     [Test]
-    public async Task What_is_refused_earns_no_token_for_retries()
+    public async Task A_refused_request_adds_no_retry_token()
     {
         var layers = new Layers(concurrency: 1);
         var done = new TaskCompletionSource<AttemptResult<string>>();

@@ -12,7 +12,7 @@ public sealed class HedgingTests
     private readonly Layers _layers = new();
 
     [Test]
-    public async Task A_slow_attempt_is_joined_by_another_and_the_first_answer_counts()
+    public async Task A_hedge_joins_a_slow_attempt_and_the_first_answer_counts()
     {
         var given = new TaskCompletionSource();
         var call = Slow("a", s_hedged, given);
@@ -26,7 +26,7 @@ public sealed class HedgingTests
     }
 
     [Test]
-    public async Task An_attempt_that_is_quick_enough_stays_alone()
+    public async Task A_quick_attempt_is_not_hedged()
     {
         var call = _layers.Call(_ => Ok, s_hedged);
 
@@ -36,7 +36,7 @@ public sealed class HedgingTests
     }
 
     [Test]
-    public async Task Hedges_and_retries_draw_on_the_same_attempts()
+    public async Task Hedges_and_retries_share_the_number_of_attempts()
     {
         var call = _layers.Call(_ => Broken, s_hedged with { Attempts = 3 });
 
@@ -46,7 +46,7 @@ public sealed class HedgingTests
     }
 
     [Test]
-    public async Task Without_a_token_there_is_no_hedge()
+    public async Task An_empty_budget_allows_no_hedge()
     {
         var layers = new Layers(budget: new() { Ratio = 0, PerSecond = 0 });
         var done = new TaskCompletionSource<AttemptResult<string>>();
@@ -75,7 +75,7 @@ public sealed class HedgingTests
     }
 
     [Test]
-    public async Task The_loser_counts_as_slow_and_not_as_failed()
+    public async Task A_superseded_attempt_counts_as_slow_and_not_as_failed()
     {
         var given = new TaskCompletionSource();
         var call = Slow("a", s_hedged, given);
@@ -87,12 +87,14 @@ public sealed class HedgingTests
         await given.Task.InTime();
 
         Assert.That(() => loser.InFlight, Is.Zero.After(5000, 5));
-        Assert.That((loser.Latency.TotalMilliseconds, loser.LastFailed, loser.LastSuccess), Is.EqualTo((50.0, false, 0L)).Using<(double L, bool F, long S)>((x, y) => Math.Abs(x.L - y.L) < 1 && x.F == y.F && x.S == y.S));
+        Assert.That(
+            (loser.Latency.TotalMilliseconds, loser.LastFailed, loser.LastSuccess),
+            Is.EqualTo((50.0, false, 0L)).Using<(double L, bool F, long S)>((x, y) => Math.Abs(x.L - y.L) < 1 && x.F == y.F && x.S == y.S));
         Assert.That(_layers.Endpoints[1].LastFailed, Is.False);
     }
 
     [Test]
-    public async Task A_loser_that_was_quicker_than_usual_does_not_look_quicker_for_it()
+    public async Task A_superseded_attempt_does_not_lower_the_latency()
     {
         var given = new TaskCompletionSource();
         var loser = _layers.Endpoints[0];
@@ -108,7 +110,7 @@ public sealed class HedgingTests
     }
 
     [Test]
-    public async Task A_caller_that_cancels_makes_no_attempt_slow()
+    public async Task A_cancelling_caller_makes_no_attempt_slow()
     {
         using var cancel = new CancellationTokenSource();
         var sending = _layers.SendAsync(Slow("abc", s_hedged, new()), cancel.Token);
@@ -120,10 +122,14 @@ public sealed class HedgingTests
     }
 
     [Test]
-    public async Task An_attempt_that_hangs_beyond_its_own_timeout_has_failed_though_another_answers()
+    public async Task An_attempt_beyond_its_timeout_has_failed_even_if_another_is_answered()
     {
         var last = new TaskCompletionSource<AttemptResult<string>>();
-        var call = new ScriptedCall(_layers.Endpoints, s_hedged with { AttemptTimeout = TimeSpan.FromMilliseconds(100) }, async (name, token) =>
+        var call = new ScriptedCall(_layers.Endpoints, s_hedged with
+        {
+            AttemptTimeout = TimeSpan.FromMilliseconds(
+            100)
+        }, async (name, token) =>
         {
             if (name == "a")
             {
@@ -145,7 +151,7 @@ public sealed class HedgingTests
     }
 
     [Test]
-    public async Task A_hedge_that_is_declined_goes_on_to_another_endpoint_for_no_token()
+    public async Task A_declined_hedge_moves_to_another_endpoint_without_a_token()
     {
         var layers = new Layers(budget: new() { Ratio = 0, PerSecond = 0.1, Window = TimeSpan.FromSeconds(10) }); // one token
         var call = new ScriptedCall(layers.Endpoints, s_hedged, async (name, token) =>
@@ -165,7 +171,7 @@ public sealed class HedgingTests
     }
 
     [Test]
-    public async Task A_request_that_may_be_hedged_pauses_like_any_other_when_an_attempt_fails()
+    public async Task A_hedged_request_pauses_after_a_failure_like_any_other()
     {
         var call = _layers.Call(name => name == "a" ? Broken : Ok, s_hedged with { Backoff = TimeSpan.FromSeconds(1) });
 
@@ -177,10 +183,11 @@ public sealed class HedgingTests
     }
 
     [Test]
-    public async Task A_hedge_that_fails_waits_for_the_attempt_that_is_under_way()
+    public async Task A_failed_hedge_waits_for_the_attempt_in_flight()
     {
         var slow = new TaskCompletionSource<AttemptResult<string>>();
-        var call = new ScriptedCall(_layers.Endpoints, s_hedged with { Attempts = 2 }, (name, _) => name == "a" ? slow.Task : Task.FromResult(Broken));
+        var call = new ScriptedCall(
+            _layers.Endpoints, s_hedged with { Attempts = 2 }, (name, _) => name == "a" ? slow.Task : Task.FromResult(Broken));
 
         var sending = _layers.SendAsync(call);
         _layers.Clock.Advance(TimeSpan.FromMilliseconds(50));
@@ -193,11 +200,12 @@ public sealed class HedgingTests
 
     [TestCase(true, "ok")]
     [TestCase(false, "503")]
-    public async Task What_the_request_says_of_answers_holds_for_hedges_too(bool isWorthAnother, string expected)
+    public async Task The_retry_rule_of_a_request_applies_to_hedges(bool isWorthAnother, string expected)
     {
         var slow = new TaskCompletionSource<AttemptResult<string>>();
         var call = new ScriptedCall(
-            _layers.Endpoints, s_hedged with { Attempts = 2, RetryOn = status => isWorthAnother && status == 503 }, (name, token) => name == "a" ? slow.Task.WaitAsync(token) : Task.FromResult(Broken));
+            _layers.Endpoints, s_hedged with { Attempts = 2, RetryOn = status => isWorthAnother && status == 503 },
+            (name, token) => name == "a" ? slow.Task.WaitAsync(token) : Task.FromResult(Broken));
 
         var sending = _layers.SendAsync(call);
         _layers.Clock.Advance(TimeSpan.FromMilliseconds(50));
@@ -211,12 +219,13 @@ public sealed class HedgingTests
     }
 
     [Test]
-    public async Task What_was_declined_does_not_make_up_for_what_broke_beside_it()
+    public async Task A_declined_attempt_does_not_make_up_for_a_broken_one()
     {
         var layers = new Layers(endpoints: 2);
         var (first, second) = (new TaskCompletionSource<AttemptResult<string>>(), new TaskCompletionSource<AttemptResult<string>>());
         ScriptedCall call = null!;
-        call = new(layers.Endpoints, s_hedged, (_, _) => call.Sent.Count switch { 1 => first.Task, 2 => second.Task, _ => Task.FromResult(Ok) });
+        call = new(
+            layers.Endpoints, s_hedged, (_, _) => call.Sent.Count switch { 1 => first.Task, 2 => second.Task, _ => Task.FromResult(Ok) });
 
         var sending = layers.SendAsync(call);
         layers.Clock.Advance(TimeSpan.FromMilliseconds(50));
@@ -230,11 +239,17 @@ public sealed class HedgingTests
     }
 
     [Test]
-    public async Task What_is_declined_after_another_broke_is_no_way_around_the_attempts_that_there_are()
+    public async Task A_declined_attempt_after_a_broken_one_does_not_add_attempts()
     {
         var first = new TaskCompletionSource<AttemptResult<string>>();
         var call = new ScriptedCall(
-            _layers.Endpoints, s_hedged with { Attempts = 2 }, (name, _) => name switch { "a" => first.Task, "b" => Task.FromResult(Broken), _ => Task.FromResult(Ok) });
+            _layers.Endpoints, s_hedged with { Attempts = 2 }, (name, _) => name switch
+            {
+                "a" => first.Task,
+                "b" => Task.FromResult(
+                Broken),
+                _ => Task.FromResult(Ok)
+            });
 
         var sending = _layers.SendAsync(call);
         _layers.Clock.Advance(TimeSpan.FromMilliseconds(50));
@@ -246,7 +261,7 @@ public sealed class HedgingTests
     }
 
     [Test]
-    public async Task A_hedge_for_which_nobody_is_left_does_not_end_the_request()
+    public async Task A_hedge_without_an_endpoint_does_not_end_the_request()
     {
         var first = new TaskCompletionSource<AttemptResult<string>>();
         var call = new ScriptedCall(
@@ -265,7 +280,7 @@ public sealed class HedgingTests
 
     [TestCase(true)]
     [TestCase(false)]
-    public async Task What_hung_while_another_answered_may_have_run_if_it_was_sent(bool isSent)
+    public async Task A_superseded_attempt_may_have_run_if_it_was_sent(bool isSent)
     {
         var call = new ScriptedCall(_layers.Endpoints, s_hedged, async (name, token) =>
         {
@@ -284,11 +299,12 @@ public sealed class HedgingTests
         var sending = _layers.SendAsync(call);
         _layers.Clock.Advance(TimeSpan.FromMilliseconds(50));
 
-        Assert.That(((await sending.InTime()).Reply, string.Concat(call.Sent), call.Attempts.MayHaveRun), Is.EqualTo(("413", "ab", isSent)));
+        Assert.That(
+            ((await sending.InTime()).Reply, string.Concat(call.Sent), call.Attempts.MayHaveRun), Is.EqualTo(("413", "ab", isSent)));
     }
 
     [Test]
-    public async Task A_budget_without_a_token_is_asked_once_for_a_hedge()
+    public async Task An_empty_budget_is_asked_once_for_a_hedge()
     {
         var layers = new Layers(budget: new() { Ratio = 0, PerSecond = 0 });
         var counted = 0L;
@@ -318,7 +334,8 @@ public sealed class HedgingTests
         Assert.That((string.Concat(call.Sent), counted), Is.EqualTo(("a", 1L)));
     }
 
-    private ScriptedCall Slow(string names, CallSettings settings, TaskCompletionSource givenUp) => new(_layers.Endpoints, settings, async (name, token) =>
+    private ScriptedCall Slow(
+        string names, CallSettings settings, TaskCompletionSource givenUp) => new(_layers.Endpoints, settings, async (name, token) =>
     {
         if (names.Contains(name, StringComparison.Ordinal))
         {

@@ -16,7 +16,8 @@ public sealed class RetryAfterTests
 
     [TestCase(1, 1)]
     [TestCase(-1, 3)]
-    public async Task A_lone_server_is_left_alone_until_its_date_and_not_asked_when_that_is_after_the_deadline(int hoursFromNow, int asked, CancellationToken cancellationToken)
+    public async Task The_only_server_is_asked_after_its_Retry_After_or_not_at_all(
+        int hoursFromNow, int asked, CancellationToken cancellationToken)
     {
         var requests = 0;
         var builder = WebApplication.CreateSlimBuilder();
@@ -27,7 +28,8 @@ public sealed class RetryAfterTests
         {
             Interlocked.Increment(ref requests);
             context.Response.StatusCode = 503;
-            context.Response.Headers.RetryAfter = (DateTimeOffset.UtcNow + TimeSpan.FromHours(hoursFromNow)).ToString("r", CultureInfo.InvariantCulture);
+            context.Response.Headers.RetryAfter = (DateTimeOffset.UtcNow + TimeSpan.FromHours(
+                hoursFromNow)).ToString("r", CultureInfo.InvariantCulture);
             return Task.CompletedTask;
         });
         await server.StartAsync(cancellationToken);
@@ -40,7 +42,7 @@ public sealed class RetryAfterTests
     }
 
     [Test]
-    public void A_date_is_compared_with_the_clock_that_was_injected()
+    public void A_date_is_compared_with_the_injected_clock()
     {
         var clock = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddSeconds(100));
 

@@ -8,15 +8,15 @@ public sealed class RetryBudgetTests
     private readonly FakeTimeProvider _clock = new();
 
     [Test]
-    public void At_first_there_is_what_time_brings_within_the_window() =>
+    public void A_new_budget_holds_the_fixed_number_of_one_window() =>
         Assert.That(Take(new() { Ratio = 0, PerSecond = 10, Window = TimeSpan.FromSeconds(10) }, 0), Is.EqualTo(100));
 
     [Test]
-    public void Requests_bring_their_share() =>
+    public void Each_request_adds_its_share_to_the_budget() =>
         Assert.That(Take(new() { Ratio = 0.2, PerSecond = 0 }, 1000), Is.EqualTo(200));
 
     [Test]
-    public void What_was_taken_comes_back_after_the_window()
+    public void A_taken_token_returns_after_the_window()
     {
         var budget = new RetryBudget(new() { Ratio = 0, PerSecond = 1, Window = TimeSpan.FromSeconds(10) }, _clock);
         var first = TakeAll(budget);
@@ -28,7 +28,7 @@ public sealed class RetryBudgetTests
     }
 
     [Test]
-    public void What_old_requests_brought_is_forgotten_after_the_window()
+    public void The_share_of_old_requests_is_forgotten_after_the_window()
     {
         var budget = new RetryBudget(new() { Ratio = 1, PerSecond = 0, Window = TimeSpan.FromSeconds(10) }, _clock);
         Count(budget, 50);
@@ -38,11 +38,12 @@ public sealed class RetryBudgetTests
     }
 
     [Test]
-    public async Task Callers_side_by_side_take_no_more_than_there_is()
+    public async Task Concurrent_callers_take_no_more_tokens_than_available()
     {
         var budget = new RetryBudget(new() { Ratio = 0, PerSecond = 100, Window = TimeSpan.FromSeconds(10) }, _clock);
 
-        var taken = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => Enumerable.Range(0, 1000).Count(_ => budget.TryTake()))));
+        var taken = await Task.WhenAll(
+            Enumerable.Range(0, 4).Select(_ => Task.Run(() => Enumerable.Range(0, 1000).Count(_ => budget.TryTake()))));
 
         // Two that come for the last one at once may both go without.
         Assert.That(taken.Sum(), Is.InRange(990, 1000));

@@ -10,9 +10,11 @@ public sealed class RetryTests
     private readonly Layers _layers = new();
 
     [Test]
-    public async Task A_request_that_was_not_sent_goes_to_another_endpoint_whatever_it_is()
+    public async Task Any_request_that_was_not_sent_goes_to_another_endpoint()
     {
-        var call = new ScriptedCall(_layers.Endpoints, AtOnce, (name, _) => Task.FromResult(name == "c" ? Ok : Refused)) { Repeatable = false };
+        var call = new ScriptedCall(
+            _layers.Endpoints, AtOnce, (name, _) => Task.FromResult(name == "c" ? Ok : Refused))
+        { Repeatable = false };
 
         var answer = await _layers.SendAsync(call);
 
@@ -40,7 +42,7 @@ public sealed class RetryTests
     }
 
     [Test]
-    public async Task After_the_last_attempt_its_answer_counts()
+    public async Task The_answer_of_the_last_attempt_counts()
     {
         var call = _layers.Call(_ => Broken, AtOnce with { Attempts = 2 });
 
@@ -50,7 +52,7 @@ public sealed class RetryTests
     }
 
     [Test]
-    public async Task A_lone_endpoint_is_tried_again()
+    public async Task The_only_endpoint_is_tried_again()
     {
         var layers = new Layers(endpoints: 1);
         var answers = new Queue<AttemptResult<string>>([Refused, Broken, Ok]);
@@ -62,7 +64,7 @@ public sealed class RetryTests
     }
 
     [Test]
-    public async Task What_endpoints_decline_is_offered_to_each_once_and_costs_no_token()
+    public async Task A_declined_request_is_offered_to_each_endpoint_once_without_a_token()
     {
         var layers = new Layers(endpoints: 5, new() { Ratio = 0, PerSecond = 0 });
         var call = layers.Call(_ => Full);
@@ -73,7 +75,7 @@ public sealed class RetryTests
     }
 
     [Test]
-    public async Task Without_a_token_nothing_is_sent_again()
+    public async Task A_request_without_a_token_is_not_sent_again()
     {
         var layers = new Layers(budget: new() { Ratio = 0, PerSecond = 0 });
         var call = layers.Call(_ => Refused);
@@ -84,7 +86,7 @@ public sealed class RetryTests
     }
 
     [Test]
-    public async Task In_an_outage_retries_stay_within_the_budget()
+    public async Task Retries_stay_within_the_budget_in_an_outage()
     {
         var layers = new Layers(budget: new() { Ratio = 0.2, PerSecond = 1, Window = TimeSpan.FromSeconds(10) });
         var sent = 0;
@@ -99,7 +101,7 @@ public sealed class RetryTests
     }
 
     [Test]
-    public async Task A_body_that_is_gone_is_not_sent_again()
+    public async Task A_consumed_body_is_not_sent_again()
     {
         ScriptedCall call = null!;
         call = new(_layers.Endpoints, AtOnce, (_, _) =>
@@ -114,11 +116,12 @@ public sealed class RetryTests
     }
 
     [Test]
-    public async Task A_server_that_wants_to_be_left_alone_for_longer_than_there_is_time_is_asked_once()
+    public async Task A_server_is_asked_once_if_its_Retry_After_exceeds_the_time_left()
     {
         var layers = new Layers(endpoints: 1);
         var call = new ScriptedCall(
-            layers.Endpoints, AtOnce, (_, _) => Task.FromResult(Broken with { Outcome = ScriptedOutcomes.BrokenUntil(TimeSpan.FromSeconds(31)) }));
+            layers.Endpoints, AtOnce, (_, _) => Task.FromResult(
+                Broken with { Outcome = ScriptedOutcomes.BrokenUntil(TimeSpan.FromSeconds(31)) }));
 
         var answer = await layers.SendAsync(call);
 
@@ -126,10 +129,11 @@ public sealed class RetryTests
     }
 
     [Test]
-    public async Task A_server_that_wants_to_be_left_alone_for_a_while_is()
+    public async Task A_retry_waits_for_the_Retry_After_of_the_only_server()
     {
         var layers = new Layers(endpoints: 1);
-        var answers = new Queue<AttemptResult<string>>([Broken with { Outcome = ScriptedOutcomes.BrokenUntil(TimeSpan.FromSeconds(7)) }, Ok]);
+        var answers = new Queue<AttemptResult<string>>(
+            [Broken with { Outcome = ScriptedOutcomes.BrokenUntil(TimeSpan.FromSeconds(7)) }, Ok]);
         var call = layers.Call(_ => answers.Dequeue());
 
         var sending = layers.SendAsync(call);
@@ -141,7 +145,7 @@ public sealed class RetryTests
     }
 
     [Test]
-    public async Task Another_endpoint_is_asked_though_one_wants_to_be_left_alone()
+    public async Task A_retry_at_another_endpoint_does_not_wait_for_Retry_After()
     {
         var call = _layers.Call(name => name == "a" ? Broken with { Outcome = ScriptedOutcomes.BrokenUntil(TimeSpan.FromMinutes(5)) } : Ok);
 
@@ -149,7 +153,7 @@ public sealed class RetryTests
     }
 
     [Test]
-    public async Task A_pause_that_would_end_after_the_deadline_is_not_begun()
+    public async Task A_pause_beyond_the_deadline_is_not_begun()
     {
         var settings = new CallSettings { Backoff = TimeSpan.FromMinutes(1), MaxBackoff = TimeSpan.FromMinutes(1) };
         var call = new ScriptedCall(_layers.Endpoints, settings, (_, _) => Task.FromResult(Broken)) { Left = TimeSpan.FromTicks(1) };
@@ -160,7 +164,7 @@ public sealed class RetryTests
     }
 
     [Test]
-    public async Task The_request_itself_may_say_which_answers_are_worth_another_attempt()
+    public async Task The_request_may_say_which_answers_are_retried()
     {
         var wants404 = AtOnce with { RetryOn = status => status == 404 };
         var missing = _layers.Call(name => name == "a" ? new("404", ScriptedOutcomes.Answered) : Ok, wants404);
@@ -173,9 +177,11 @@ public sealed class RetryTests
     }
 
     [Test]
-    public async Task A_plain_request_is_not_sent_twice_whatever_it_says_of_answers()
+    public async Task A_plain_request_is_not_sent_twice_whatever_its_retry_rule_says()
     {
-        var call = new ScriptedCall(_layers.Endpoints, AtOnce with { RetryOn = _ => true }, (_, _) => Task.FromResult(Broken)) { Repeatable = false };
+        var call = new ScriptedCall(
+            _layers.Endpoints, AtOnce with { RetryOn = _ => true }, (_, _) => Task.FromResult(Broken))
+        { Repeatable = false };
 
         await _layers.SendAsync(call);
 
@@ -183,7 +189,7 @@ public sealed class RetryTests
     }
 
     [Test]
-    public async Task A_caller_that_cancels_in_a_pause_is_told_at_once()
+    public async Task A_caller_that_cancels_in_a_pause_returns_at_once()
     {
         using var cancel = new CancellationTokenSource();
         var call = _layers.Call(_ => Broken, new() { Backoff = TimeSpan.FromSeconds(1) });
@@ -196,7 +202,7 @@ public sealed class RetryTests
     }
 
     [Test]
-    public async Task Nothing_is_in_flight_when_all_is_over()
+    public async Task No_attempt_is_in_flight_after_the_request()
     {
         await _layers.SendAsync(_layers.Call(_ => Broken));
 
@@ -204,7 +210,7 @@ public sealed class RetryTests
     }
 
     [Test]
-    public async Task When_nobody_is_left_it_ends_at_once_and_takes_no_token()
+    public async Task A_request_without_an_endpoint_ends_at_once_without_a_token()
     {
         var call = _layers.Call(_ =>
         {
@@ -219,14 +225,14 @@ public sealed class RetryTests
 
         var answer = await _layers.SendAsync(call).InTime();
 
-        Assert.That((answer.Reply, string.Concat(call.Sent), call.Attempts.MayHaveRun), Is.EqualTo(("nobody", "a", true)));
+        Assert.That((answer.Reply, string.Concat(call.Sent), call.Attempts.MayHaveRun), Is.EqualTo(("no endpoint", "a", true)));
         Assert.That(before - _layers.Budget.Available, Is.LessThanOrEqualTo(1));
     }
 
     [TestCase(false, 3, "bc")]
     [TestCase(true, 1, "bc")]
     [TestCase(true, 2, "abc")]
-    public async Task What_has_one_attempt_is_not_spent_on_the_trial_of_an_open_circuit(bool isRepeatable, int attempts, string reached)
+    public async Task A_request_with_one_attempt_is_not_the_trial_of_an_open_circuit(bool isRepeatable, int attempts, string reached)
     {
         _layers.Endpoints[0].Breaker.Open(TimeSpan.FromSeconds(1));
         _layers.Clock.Advance(TimeSpan.FromSeconds(1.1));
@@ -234,7 +240,12 @@ public sealed class RetryTests
         var sent = new List<string>();
         for (var i = 0; i < 6; i++)
         {
-            var call = new ScriptedCall(_layers.Endpoints, AtOnce with { Attempts = attempts }, (_, _) => Task.FromResult(Ok), balancer) { Repeatable = isRepeatable };
+            var call = new ScriptedCall(
+                _layers.Endpoints,
+                AtOnce with { Attempts = attempts },
+                (_, _) => Task.FromResult(Ok),
+                balancer)
+            { Repeatable = isRepeatable };
             await _layers.SendAsync(call);
             sent.AddRange(call.Sent);
         }
@@ -244,7 +255,7 @@ public sealed class RetryTests
 
     [TestCase(true)]
     [TestCase(false)]
-    public async Task What_cannot_be_sent_again_once_it_was_has_one_attempt(bool survives)
+    public async Task A_request_whose_body_does_not_survive_has_one_attempt(bool survives)
     {
         _layers.Endpoints[0].Breaker.Open(TimeSpan.FromSeconds(1));
         _layers.Clock.Advance(TimeSpan.FromSeconds(1.1));
@@ -256,7 +267,7 @@ public sealed class RetryTests
     }
 
     [Test]
-    public void An_endpoint_takes_no_more_attempts_at_once_than_it_may()
+    public void An_endpoint_takes_no_more_attempts_than_its_limit()
     {
         var limited = new Endpoint(new("10.0.0.9", 1), _layers.Clock) { MaxInFlight = 1 };
 
@@ -265,7 +276,7 @@ public sealed class RetryTests
 
     [TestCase(true)]
     [TestCase(false)]
-    public async Task An_ejected_endpoint_is_better_than_none_and_than_one_that_was_asked_already(bool isDeclined)
+    public async Task An_ejected_endpoint_is_chosen_before_one_that_was_tried(bool isDeclined)
     {
         var layers = new Layers(endpoints: 2);
         using var ejection = new OutlierEjection(new(), layers.Clock);
@@ -275,14 +286,16 @@ public sealed class RetryTests
             ScriptedOutcomes.Broken.ApplyTo(layers.Endpoints[1]);
         }
 
-        var call = new ScriptedCall(layers.Endpoints, AtOnce, (name, _) => Task.FromResult(name == "b" ? Ok : isDeclined ? Full : Refused)) { Repeatable = false };
+        var call = new ScriptedCall(
+            layers.Endpoints, AtOnce, (name, _) => Task.FromResult(name == "b" ? Ok : isDeclined ? Full : Refused))
+        { Repeatable = false };
         var answer = await layers.SendAsync(call);
 
         Assert.That((layers.Endpoints[1].IsEjected, answer.Reply, string.Concat(call.Sent)), Is.EqualTo((true, "ok", "ab")));
     }
 
     [Test]
-    public async Task A_failure_is_told_of_the_endpoint_where_it_was()
+    public async Task A_failure_names_the_endpoint_where_it_happened()
     {
         var layers = new Layers(endpoints: 2);
         var call = layers.Call(_ => Refused);
@@ -290,11 +303,13 @@ public sealed class RetryTests
         var answer = await layers.SendAsync(call);
 
         var first = call.Sent.First();
-        Assert.That((call.Sent.Distinct().Count(), call.Sent.Last(), Endpoints.NameOf(answer.FailedAt), call.NameOf(call.Attempts.Last)), Is.EqualTo((2, first, first, first)));
+        Assert.That(
+            (call.Sent.Distinct().Count(), call.Sent.Last(), Endpoints.NameOf(answer.FailedAt), call.NameOf(call.Attempts.Last)),
+            Is.EqualTo((2, first, first, first)));
     }
 
     [Test]
-    public async Task An_endpoint_that_began_to_drain_after_it_was_chosen_was_not_tried()
+    public async Task An_endpoint_that_drains_after_the_choice_does_not_count_as_tried()
     {
         var layers = new Layers(endpoints: 2);
         var first = layers.Endpoints[0];
@@ -324,9 +339,13 @@ public sealed class RetryTests
     }
 
     [Test]
-    public async Task Who_loses_the_race_for_a_trial_has_all_attempts_left()
+    public async Task A_request_that_loses_the_race_for_a_trial_keeps_its_attempts()
     {
-        var call = new ScriptedCall(_layers.Endpoints, AtOnce with { Attempts = 2 }, (name, _) => Task.FromResult(name == "b" ? Broken : Ok), OpenedAfterFirstPick(_layers));
+        var call = new ScriptedCall(
+            _layers.Endpoints,
+            AtOnce with { Attempts = 2 },
+            (name, _) => Task.FromResult(name == "b" ? Broken : Ok),
+            OpenedAfterFirstPick(_layers));
 
         var answer = await _layers.SendAsync(call);
 
@@ -334,21 +353,27 @@ public sealed class RetryTests
     }
 
     [Test]
-    public async Task Who_loses_the_race_for_the_trial_of_the_only_endpoint_fails_as_fast_as_anybody_else()
+    public async Task A_request_that_loses_the_only_trial_fails_fast()
     {
         var layers = new Layers(endpoints: 1);
         var call = new ScriptedCall(layers.Endpoints, new(), (_, _) => Task.FromResult(Ok), OpenedAfterFirstPick(layers));
 
         var answer = await layers.SendAsync(call).InTime();
 
-        Assert.That((answer.Failure, call.Attempts.Count, layers.Budget.Available), Is.EqualTo((answer.Failure as CircuitOpenException, 0, 100.2)));
+        Assert.That(
+            (answer.Failure, call.Attempts.Count, layers.Budget.Available), Is.EqualTo((answer.Failure as CircuitOpenException, 0, 100.2)));
         Assert.That(answer.Failure, Is.Not.Null);
     }
 
     [Test]
-    public async Task Whatever_an_attempt_throws_it_is_over([Values] bool isHedged)
+    public async Task An_attempt_that_throws_has_ended([Values] bool isHedged)
     {
-        var settings = AtOnce with { AttemptTimeout = TimeSpan.FromHours(1), HedgeAfter = isHedged ? TimeSpan.FromSeconds(1) : null }; // no timer, which would catch it
+        var settings = AtOnce with
+        {
+            AttemptTimeout = TimeSpan.FromHours(
+            1),
+            HedgeAfter = isHedged ? TimeSpan.FromSeconds(1) : null
+        }; // no timer, which would catch it
         var call = new ScriptedCall(
             _layers.Endpoints, settings, (_, _) => throw new InvalidOperationException("a listener's"));
 

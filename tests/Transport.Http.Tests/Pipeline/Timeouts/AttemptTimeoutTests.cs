@@ -9,7 +9,7 @@ public sealed class AttemptTimeoutTests
     private readonly Layers _layers = new();
 
     [Test]
-    public async Task An_attempt_that_takes_too_long_is_followed_by_another_at_another_endpoint()
+    public async Task A_slow_attempt_is_followed_by_one_at_another_endpoint()
     {
         var call = Hanging("a", AtOnce);
 
@@ -21,7 +21,7 @@ public sealed class AttemptTimeoutTests
     }
 
     [Test]
-    public async Task The_last_one_says_which_timeout_fired_after_how_long_and_where()
+    public async Task The_exception_of_the_last_attempt_names_timeout_limit_and_endpoint()
     {
         var call = Hanging("abc", AtOnce with { Attempts = 1, AttemptTimeout = TimeSpan.FromSeconds(2) });
 
@@ -38,18 +38,22 @@ public sealed class AttemptTimeoutTests
         Assert.That(AtOnce.AttemptLimit(isRepeatable: false, TimeSpan.FromSeconds(30)), Is.EqualTo(Timeout.InfiniteTimeSpan));
 
     [Test]
-    public void A_plain_request_is_cut_short_when_the_configuration_says_so() =>
-        Assert.That((AtOnce with { AttemptTimeout = TimeSpan.FromSeconds(5) }).AttemptLimit(isRepeatable: false, TimeSpan.FromSeconds(30)), Is.EqualTo(TimeSpan.FromSeconds(5)));
+    public void A_configured_attempt_timeout_ends_a_plain_request() =>
+        Assert.That(
+            (AtOnce with { AttemptTimeout = TimeSpan.FromSeconds(5) }).AttemptLimit(isRepeatable: false, TimeSpan.FromSeconds(30)),
+            Is.EqualTo(TimeSpan.FromSeconds(5)));
 
     // The caller's token fires at its deadline, or because it cancels.
     [TestCase(12, true, true, Description = "as long as an attempt may take, until the deadline")]
     [TestCase(9, true, false, Description = "a caller with little patience")]
     [TestCase(12, false, false, Description = "a caller that cancels")]
-    public async Task A_plain_request_that_hangs_speaks_against_the_endpoint_when_it_was_waited_for(int seconds, bool untilDeadline, bool counts)
+    public async Task A_hanging_plain_request_counts_only_after_a_full_attempt_timeout(int seconds, bool untilDeadline, bool counts)
     {
         var layers = new Layers();
         using var caller = new CancellationTokenSource();
-        var call = new ScriptedCall(layers.Endpoints, AtOnce, HangAsync) { Repeatable = false, Left = untilDeadline ? TimeSpan.Zero : TimeSpan.FromSeconds(60) };
+        var call = new ScriptedCall(
+            layers.Endpoints, AtOnce, HangAsync)
+        { Repeatable = false, Left = untilDeadline ? TimeSpan.Zero : TimeSpan.FromSeconds(60) };
 
         var sending = layers.SendAsync(call, caller.Token);
         layers.Clock.Advance(TimeSpan.FromSeconds(seconds));
@@ -68,14 +72,14 @@ public sealed class AttemptTimeoutTests
     }
 
     [Test]
-    public void The_headers_have_as_long_as_the_attempt_unless_something_else_is_said() =>
+    public void The_headers_timeout_is_that_of_the_attempt_by_default() =>
         Assert.That(
             ((AtOnce with { AttemptTimeout = TimeSpan.FromSeconds(20) }).HeadersLimit(isRepeatable: true, TimeSpan.FromSeconds(30)),
                 (AtOnce with { HeadersTimeout = TimeSpan.FromSeconds(5) }).HeadersLimit(isRepeatable: false, TimeSpan.FromSeconds(30))),
             Is.EqualTo((Timeout.InfiniteTimeSpan, TimeSpan.FromSeconds(5))));
 
     [Test]
-    public void No_timer_runs_that_the_deadline_precedes() =>
+    public void No_timer_runs_that_would_fire_after_the_deadline() =>
         Assert.That(AtOnce.AttemptLimit(isRepeatable: true, TimeSpan.FromSeconds(10)), Is.EqualTo(Timeout.InfiniteTimeSpan));
 
     [Test]
@@ -95,7 +99,7 @@ public sealed class AttemptTimeoutTests
     }
 
     [Test]
-    public async Task A_callers_cancellation_is_no_failure_of_the_endpoint()
+    public async Task A_cancellation_by_the_caller_is_not_a_failure_of_the_endpoint()
     {
         using var cancel = new CancellationTokenSource();
         var call = new ScriptedCall(_layers.Endpoints, AtOnce, HangAsync);
@@ -108,7 +112,8 @@ public sealed class AttemptTimeoutTests
     }
 
     private ScriptedCall Hanging(string names, CallSettings settings) => new(
-        _layers.Endpoints, settings, (name, token) => names.Contains(name, StringComparison.Ordinal) ? HangAsync(name, token) : Task.FromResult(Ok));
+        _layers.Endpoints, settings, (name, token) => names.Contains(
+            name, StringComparison.Ordinal) ? HangAsync(name, token) : Task.FromResult(Ok));
 
     private static async Task<AttemptResult<string>> HangAsync(string name, CancellationToken cancellationToken)
     {

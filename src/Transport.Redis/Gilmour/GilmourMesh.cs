@@ -1,0 +1,211 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Logging;
+using StackExchange.Redis;
+
+namespace ServiceMesh.Redis;
+
+/// <summary>
+/// The protocol of Gilmour: a request is one PUBLISH whose receiver count says when nobody is there, and the members of a group
+/// race for a claim. Replies come through one subscription per node. Thread-safe.
+/// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "StopAsync, which every transport has, ends and disposes all of it.")]
+internal sealed class GilmourMesh : IRedisMesh
+{
+    private readonly PendingReplies _pending = new();
+    private readonly RedisConnection _connection;
+    private readonly TransportContext _context;
+    private readonly ILogger _logger;
+    private readonly RedisSubscriptions _subscriptions;
+    private readonly Publisher _publisher;
+    private readonly Publications<PendingReply> _requests;
+    private readonly Presence _presence;
+    private readonly GilmourHealth _health;
+    private readonly Channels _channels;
+    private readonly ReplyInbox _inbox;
+    private readonly Deliverer _deliverer;
+
+    // Only this node hears it: its beats.
+    private readonly RedisChannel _beats;
+
+    public GilmourMesh(RedisTransportOptions options, RedisConnection connection, TransportContext context, ILogger logger)
+    {
+        (_connection, _context, _logger) = (connection, context, logger);
+        _subscriptions = new(connection, context.Clock, logger);
+        _publisher = new(connection, context);
+        var claims = new Claims(connection, context.NodeId);
+        _presence = new(connection, context, options.KeyPrefix);
+        var receivers = new Receivers(connection, _presence, logger);
+        _inbox = new(context, _pending, claims, receivers, logger);
+
+        // Tells a request what became of its publication. Nothing there is the application's code, so any thread will do.
+        _requests = new(connection, _inbox.Published, static (waiting, failure) => waiting.TryEnd(ReplyMessage.Failure(StatusCode.Unavailable, failure.Message)));
+        _deliverer = new(context, claims, _publisher);
+        _channels = new(_subscriptions, subscription => new(subscription, context, claims, _deliverer));
+        _health = new(connection, _subscriptions, _publisher, context);
+        _beats = RedisChannel.Literal($"gilmour.mesh.beat.{context.NodeId}");
+    }
+
+    public int Waiting => _pending.Count;
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await _subscriptions.HearAsync(_beats, OnBeat, cancellationToken).ConfigureAwait(false);
+        await _subscriptions.HearAsync(Publisher.Channel(GilmourWire.ReplySubscription(_context.NodeId)), _inbox.Hear, cancellationToken).ConfigureAwait(false);
+        await _subscriptions.HearAsync(Publisher.Channel(GilmourWire.NoticeChannel), OnNotice, cancellationToken).ConfigureAwait(false);
+        await _connection.WatchAsync(cancellationToken).ConfigureAwait(false);
+        await _presence.StartAsync().ConfigureAwait(false);
+        await _health.StartAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>From here on PUBLISH does not count this node any longer, so others get the messages.</summary>
+    public async Task DrainAsync(CancellationToken cancellationToken) =>
+        await DepartAsync(await _channels.RemoveAllAsync(cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        _pending.EndAll("The bus stopped before the reply came. Whether a handler ran is not known.");
+        // For a connection that was handed in: it outlives the bus. Without Redis each of these may take its time.
+        await _subscriptions.ClearAsync(cancellationToken).ConfigureAwait(false);
+        await _health.DisposeAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _presence.DisposeAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
+        _channels.Dispose();
+        _subscriptions.Dispose();
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken)
+    {
+        if (GilmourWire.Complain(request) is { } complaint)
+        {
+            return ReplyMessage.Failure(StatusCode.BadRequest, complaint, notProcessed: true);
+        }
+
+        // Waits before it asks: the reply may be here before PUBLISH has returned, and the one who sees a gap begin ends all
+        // that wait. So a request is either ended there or sees the gap here.
+        var waiting = _pending.Add(request);
+        try
+        {
+            if (!_connection.IsUp)
+            {
+                return ReplyMessage.Failure(StatusCode.Unavailable, _connection.Absence, notProcessed: true);
+            }
+
+            using var registration = cancellationToken.UnsafeRegister(static (p, token) => ((PendingReply)p!).TryCancel(token), waiting);
+            _requests.Publish(GilmourWire.RequestChannel(request.Topic), GilmourWire.Write(request), waiting);
+            return await waiting.Reply.ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            _publisher.PublishOrReport(GilmourWire.NoticeChannel, GilmourWire.Write(Notice.Cancel(request.Id)), request.Topic.ToString());
+            throw;
+        }
+        finally
+        {
+            _pending.Remove(request.Id.Number);
+        }
+    }
+
+    public async ValueTask<SignalResult> SignalAsync(Message signal, CancellationToken cancellationToken)
+    {
+        if (!_connection.IsUp)
+        {
+            throw new TransportException(_connection.Absence);
+        }
+
+        if (GilmourWire.Complain(signal) is { } complaint)
+        {
+            throw new TransportException(complaint);
+        }
+
+        var publishing = _publisher.PublishAsync(GilmourWire.SignalChannel(TopicPattern.From(signal.Topic)), GilmourWire.Write(signal));
+        var receivers = await Pool.ReturnAsync(publishing.WaitAsync(cancellationToken)).ConfigureAwait(false);
+        return new(_connection.PublishCountsAll ? (int)receivers : null);
+    }
+
+    public async Task<IReadOnlyList<NodeInfo>> ListAsync(CancellationToken cancellationToken)
+    {
+        var ours = await _presence.ListAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+        return [.. ours, .. await _health.ListAsync(ours, RequestAsync, cancellationToken).ConfigureAwait(false)];
+    }
+
+    public async Task SubscribeAsync(IReadOnlyCollection<Subscription> subscriptions, CancellationToken cancellationToken)
+    {
+        await _channels.AddAsync(subscriptions, cancellationToken).ConfigureAwait(false);
+        await _presence.TryAnnounceAsync().ConfigureAwait(false);
+    }
+
+    public async Task UnsubscribeAsync(Subscription subscription, CancellationToken cancellationToken)
+    {
+        if (await _channels.RemoveAsync(subscription, cancellationToken).ConfigureAwait(false))
+        {
+            await DepartAsync([subscription]).ConfigureAwait(false);
+        }
+    }
+
+    public Task RestoreAsync(CancellationToken cancellationToken) => _subscriptions.RestoreAsync(cancellationToken);
+
+    public Task BeatAsync(long number) => _connection.Subscriber.PublishAsync(_beats, number);
+
+    public void OnGap(string reason)
+    {
+        _subscriptions.Mute();
+        if (_pending.EndAll($"The connection to Redis broke while waiting for the reply ({reason}). Whether a handler ran is not known.") is var ended and > 0)
+        {
+            RedisLog.OutcomesUnknown(_logger, ended);
+        }
+    }
+
+    public void OnWhole() => _ = RecoverAsync();
+
+    private async Task RecoverAsync()
+    {
+        await _subscriptions.RestoreMissingAsync().ConfigureAwait(false);
+        await _presence.TryAnnounceAsync().ConfigureAwait(false);
+    }
+
+    private void OnBeat(RedisChannel channel, RedisValue value)
+    {
+        if (value.TryParse(out long number))
+        {
+            _connection.Heard(number);
+        }
+    }
+
+    private async Task DepartAsync(IReadOnlyList<Subscription> subscriptions)
+    {
+        if (subscriptions.Count == 0 || !_connection.IsUp)
+        {
+            return;
+        }
+
+        try
+        {
+            await _publisher.PublishAsync(GilmourWire.NoticeChannel, GilmourWire.Write(Notice.Depart(subscriptions))).ConfigureAwait(false);
+        }
+        catch (TransportException failure)
+        {
+            _context.ReportLoss("not-published", "departure", failure.Message, StatusCode.Unavailable);
+        }
+    }
+
+    private void OnNotice(RedisChannel channel, RedisValue value)
+    {
+        byte[]? frame = value;
+        if (RedisTransportOptions.Exceeds(frame!.Length, _context.MaxBodyBytes) || !GilmourWire.TryReadNotice(frame, out var notice))
+        {
+            _context.ReportLoss("malformed-frame", channel!, "The notice cannot be read.");
+        }
+        else if (notice.Cancelled is { } request)
+        {
+            _deliverer.Cancel(request);
+        }
+        else
+        {
+            foreach (var ofTopic in notice.Departed.GroupBy(d => d.Topic, d => d.Group))
+            {
+                _inbox.Departed(ofTopic.Key, [.. ofTopic]);
+            }
+        }
+    }
+}

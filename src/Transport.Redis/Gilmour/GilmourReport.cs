@@ -1,0 +1,201 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text;
+
+namespace ServiceMesh.Redis;
+
+/// <summary>
+/// An error report as the Gilmour implementations publish and queue it: <c>{"topic", "request_data", "user_data", "sender",
+/// "multi_process", "timestamp", "backtrace", "code"}</c>. Ours carries the mark of <see cref="GilmourEnvelope"/> and, as
+/// <c>data</c>, all of <see cref="ErrorReport"/>: nothing is lost between two of ours, and a foreign subscriber, who is
+/// given the data only, has it too.
+/// </summary>
+internal sealed class GilmourReport
+{
+    /// <summary>Where reports are published.</summary>
+    public const string Channel = "gilmour.errors";
+
+    private const string Unknown = "unknown";
+
+    /// <summary>The <see cref="ErrorReport"/> as JSON; of ours the bytes that its sender wrote.</summary>
+    public required ReadOnlyMemory<byte> Body { get; init; }
+
+    /// <summary>What names the message; of a foreign one a hash of all that it says.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>Whether the mark is there.</summary>
+    public required bool IsMarked { get; init; }
+
+    public List<(string Name, string Value)> Headers { get; } = [];
+
+    /// <summary>Writes a report that is JSON already.</summary>
+    /// <param name="body">An <see cref="ErrorReport"/>. When its members have other names, what the others read is less.</param>
+    /// <param name="id">The id of the signal that carries it; null in the queue.</param>
+    /// <param name="headers">The headers of that signal.</param>
+    public static byte[] Write(ReadOnlyMemory<byte> body, string? id, Headers headers)
+    {
+        var report = NativeReports.Parse(body.Span);
+        var output = new ArrayBufferWriter<byte>((2 * body.Length) + 256);
+        using var json = new Utf8JsonWriter(output, new JsonWriterOptions { SkipValidation = true });
+        json.WriteStartObject();
+        json.WriteString("topic", report?.Topic ?? Unknown);
+        json.WriteString("request_data", report?.Data ?? "");
+        json.WriteString("user_data", report?.Error ?? "");
+        json.WriteString("sender", report?.MessageId ?? "");
+        json.WriteBoolean("multi_process", false);
+        json.WriteString("timestamp", report?.Time ?? DateTimeOffset.UnixEpoch);
+        json.WriteString("backtrace", report?.Exception ?? "");
+        json.WriteNumber("code", report?.Status ?? (int)StatusCode.HandlerFailed);
+        json.WriteNumber("mesh", 1);
+        if (id is not null)
+        {
+            json.WriteString("id", id);
+        }
+
+        if (headers.Count > 0)
+        {
+            json.WriteStartObject("headers");
+            foreach (var (name, value) in headers)
+            {
+                json.WriteString(name, value);
+            }
+
+            json.WriteEndObject();
+        }
+
+        json.WritePropertyName("data");
+        json.WriteRawValue(body.Span, skipInputValidation: true);
+        json.WriteEndObject();
+        json.Flush();
+        return output.WrittenSpan.ToArray();
+    }
+
+    /// <summary>Reads one of ours or of theirs. Go sends the report as it stands, Ruby as the data of an envelope.</summary>
+    public static bool TryRead(
+        ReadOnlyMemory<byte> frame, DateTimeOffset now, [NotNullWhen(true)] out GilmourReport? read, [NotNullWhen(false)] out string? error)
+    {
+        read = null;
+        error = null;
+        try
+        {
+            using var document = JsonDocument.Parse(frame);
+            var root = document.RootElement;
+            if (root.ValueKind == JsonValueKind.Object)
+            {
+                read = ReadMarked(root) ?? ReadForeign(root, frame.Span, now);
+            }
+        }
+        catch (Exception failure) when (failure is JsonException or InvalidOperationException)
+        {
+            error = $"The payload is not an error report: {failure.Message}";
+            return false;
+        }
+
+        error = read is null ? "The payload is not an error report: it has neither a topic nor a code nor a backtrace." : null;
+        return read is not null;
+    }
+
+    private static GilmourReport? ReadMarked(JsonElement root)
+    {
+        if (!root.TryGetProperty("mesh", out var mark) || mark.ValueKind != JsonValueKind.Number || !mark.TryGetInt32(out var version) || version != 1
+            || !root.TryGetProperty("data", out var data))
+        {
+            return null;
+        }
+
+        var read = new GilmourReport { Body = Encoding.UTF8.GetBytes(data.GetRawText()), Id = Text(root, "id"), IsMarked = true };
+        if (root.TryGetProperty("headers", out var headers) && headers.ValueKind == JsonValueKind.Object)
+        {
+            read.Headers.AddRange(headers.EnumerateObject().Where(h => h.Value.ValueKind == JsonValueKind.String).Select(h => (h.Name, h.Value.GetString()!)));
+        }
+
+        return read;
+    }
+
+    private static GilmourReport? ReadForeign(JsonElement root, ReadOnlySpan<byte> frame, DateTimeOffset now)
+    {
+        var told = !IsReport(root) && root.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.Object ? data : root;
+        if (!IsReport(told) && !(told.ValueKind == JsonValueKind.Object && told.TryGetProperty("backtrace", out _)))
+        {
+            return null;
+        }
+
+        return new()
+        {
+            Body = JsonSerializer.SerializeToUtf8Bytes(Translate(told, now), RedisJson.Default.ErrorReport),
+            // Their sender names the failed request, which may fail in two groups: only the whole names the report.
+            Id = $"report-{Convert.ToHexStringLower(SHA256.HashData(frame)[..8])}",
+            IsMarked = false,
+        };
+    }
+
+    private static bool IsReport(JsonElement element) => element.TryGetProperty("topic", out _);
+
+    private static ErrorReport Translate(JsonElement told, DateTimeOffset now)
+    {
+        var (topic, kind) = Name(Text(told, "topic"));
+        var code = told.TryGetProperty("code", out var number) && number.ValueKind == JsonValueKind.Number && number.TryGetInt32(out var given) && given != 0
+            ? given : (int)StatusCode.HandlerFailed;
+        var (request, trace) = (Text(told, "request_data"), Lines(told, "backtrace"));
+        // Ruby writes it without the line.
+        var said = FirstOf(Text(told, "user_data"), Text(told, "userdata"), trace.Split('\n')[0], $"A Gilmour node reported {code}.");
+        var sender = FirstOf(Text(told, "sender"), Unknown);
+        return new()
+        {
+            Topic = topic,
+            Kind = kind,
+            Status = code,
+            Error = said.Length <= ReplyMessage.MaxErrorCharacters ? said : said[..ReplyMessage.MaxErrorCharacters],
+            MessageId = sender,
+            Sender = sender,
+            Node = Unknown,
+            Time = Moment(Text(told, "timestamp")) ?? now,
+            Data = request,
+            DataBytes = Encoding.UTF8.GetByteCount(request),
+            Exception = trace.Length == 0 ? null : trace,
+        };
+    }
+
+    // They report channels; a topic is what our operators know.
+    private static (string Topic, MessageKind? Kind) Name(string channel) =>
+        channel.StartsWith(GilmourWire.Requests, StringComparison.Ordinal) ? (channel[GilmourWire.Requests.Length..], MessageKind.Request)
+        : channel.StartsWith(GilmourWire.Signals, StringComparison.Ordinal) ? (channel[GilmourWire.Signals.Length..], MessageKind.Signal)
+        : (FirstOf(channel, Unknown), null);
+
+    // Ruby's JSON of a time ends in a name of the zone, which RFC 3339 does not know.
+    private static DateTimeOffset? Moment(string text) => DateTimeOffset.TryParse(
+        text.EndsWith(" UTC", StringComparison.Ordinal) ? text[..^4] + "Z" : text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var moment)
+        ? moment : null;
+
+    private static string FirstOf(params ReadOnlySpan<string> texts)
+    {
+        foreach (var text in texts)
+        {
+            if (text.Length > 0 && text != "{}")
+            {
+                return text;
+            }
+        }
+
+        return "";
+    }
+
+    // Any JSON as text; of a string what it says.
+    private static string Text(JsonElement element, string name) => element.TryGetProperty(name, out var value) ? Text(value) : "";
+
+    private static string Text(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Null => "",
+        JsonValueKind.String => value.GetString()!,
+        _ => value.GetRawText(),
+    };
+
+    // Ruby has a list of lines where Go has one text.
+    private static string Lines(JsonElement element, string name) =>
+        element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Array
+            ? string.Join('\n', value.EnumerateArray().Select(Text))
+            : Text(element, name);
+}
