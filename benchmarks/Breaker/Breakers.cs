@@ -43,7 +43,7 @@ internal static class Breakers
         await output.WriteLineAsync(string.Create(
             CultureInfo.InvariantCulture,
             $"{Environment.ProcessorCount} processors, .NET {Environment.Version}, {Rounds} rounds, {time.TotalSeconds} s for each figure; "
-                + "medians; the ratio is Polly's time to that of the subject"));
+                + $"medians; the ratio is Polly's time to that of the subject"));
         await output.WriteLineAsync(
             $"{"closed circuit",-26} | {"1 thread ns",11} {"ratio",6} {"cpu ns",7} | "
                 + $"{"2 threads ns",12} {"ratio",6} {"cpu ns",7} | {"B per call",10}");

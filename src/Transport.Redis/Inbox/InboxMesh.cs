@@ -134,8 +134,11 @@ internal sealed class InboxMesh : IRedisMesh
     public async Task<IReadOnlyList<NodeInfo>> ListAsync(CancellationToken cancellationToken)
     {
         await _directory.RefreshAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+        // What Redis has now: the notice of a node that has just left may still be on its way.
+        var ids = new HashSet<string>(await _store.ListAsync().WaitAsync(cancellationToken).ConfigureAwait(false));
+        ids.Remove(_context.NodeId);
         var now = _serverClock.Now;
-        return [_context.Describe(), .. _directory.Members.Where(m => m.Id != _context.NodeId).Select(m => m.Describe(now))];
+        return [_context.Describe(), .. _directory.Members.Where(m => ids.Contains(m.Id)).Select(m => m.Describe(now))];
     }
 
     public async Task SubscribeAsync(IReadOnlyCollection<Subscription> subscriptions, CancellationToken cancellationToken)

@@ -70,7 +70,7 @@ public sealed class TelemetryTests
         string[] http = ["--ServiceMesh:Transport", "Http", "--ServiceMesh:Http:Services:greetings:Address", $"static:127.0.0.1:{listen}"];
         string[] serving = ["--Role", "Server", .. http, "--ServiceMesh:Http:Listen", $"http://127.0.0.1:{listen}"];
         using var server = SampleProcess.Start("Telemetry", serving, null, environment);
-        await server.SaysAsync("serves");
+        await server.WaitForErrorLineAsync("serves");
         var run = await SampleProcess.RunAsync("Telemetry", ["pune", "--Role", "Client", .. http], null, environment);
         await meanwhile();
         await server.TerminateAsync();

@@ -72,7 +72,7 @@ public sealed class WeatherTests
     public async Task A_server_stops_cleanly_when_it_is_terminated()
     {
         using var server = SampleProcess.Start("Weather", ["--Role", "Server"]);
-        await server.SaysAsync("serves");
+        await server.WaitForErrorLineAsync("serves");
         await server.TerminateAsync();
 
         Assert.That((await server.EndAsync()).ExitCode, Is.Zero);
