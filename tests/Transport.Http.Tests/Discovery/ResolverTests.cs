@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
+using System.Net;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
+using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -60,7 +62,7 @@ public sealed class ResolverTests
     [Test]
     public async Task Addresses_that_came_along_are_not_asked_for()
     {
-        var dns = new FakeDns { Services = new([new("a.internal", 5080, 0, 1, FakeDns.Seconds(60), [FakeDns.Address("10.0.0.1")])], FakeDns.Seconds(60)) };
+        var dns = new FakeDns { Services = new([new("a.internal", 5080, 0, 1, [IPAddress.Parse("10.0.0.1")])], FakeDns.Seconds(60)) };
         Assert.That((await FindAsync(Srv, dns)).Single().Host, Is.EqualTo("10.0.0.1"));
     }
 
@@ -72,11 +74,40 @@ public sealed class ResolverTests
     }
 
     [Test]
+    public async Task A_weight_belongs_to_the_server_and_its_addresses_share_it()
+    {
+        var dns = new FakeDns().Srv(60, ("a.internal", 1, 0, 10), ("b.internal", 1, 0, 10), ("c.internal", 1, 7, 3))
+            .Txt(60, "a.internal.:1;weight=2", "b.internal.:1;weight=2", "10.0.0.9:1")
+            .Host("a.internal.", 60, "10.0.0.1", "10.0.0.2", "10.0.0.3").Host("b.internal.", 60, "10.0.0.4")
+            .Host("c.internal.", 60, "10.0.0.5", "10.0.0.6");
+        Assert.That((await FindAsync(Srv, dns)).Select(a => a.Weight), Is.EqualTo([10, 10, 10, 30, 3, 3]));
+        Assert.That((await FindAsync("dns+txt://t.internal", dns)).Select(a => a.Weight), Is.EqualTo([2, 2, 2, 6, 3]));
+    }
+
+    [Test]
+    public void Shares_that_are_not_whole_numbers_within_the_largest_weight_come_close()
+    {
+        (ResolvedAddress, ImmutableArray<IPAddress>) Server(int weight, int addresses) =>
+            (new("a", 1) { Weight = weight }, [.. Enumerable.Range(1, addresses).Select(i => new IPAddress(i))]);
+
+        int[] counts = [1, 7, 11, 13, 17, 19, 23];
+        var found = WeightShares.Of(counts.Select(n => Server(65535, n)));
+        foreach (var (sum, index) in counts.Select((n, i) => (found.Skip(counts[..i].Sum()).Take(n).Sum(a => (double)a.Weight), i)))
+        {
+            Assert.That(sum / 65535, Is.EqualTo(1).Within(0.001), $"{counts[index]} addresses");
+        }
+
+        var least = WeightShares.Of([Server(1, 3), Server(65535, 1)]);
+        Assert.That(least.Select(a => a.Weight), Is.EqualTo([1, 1, 1, 65535]), "none is below 1");
+        Assert.That(WeightShares.Of([Server(5, 0)]), Is.Empty);
+    }
+
+    [Test]
     public async Task The_root_as_a_target_says_that_there_is_no_such_service() =>
         Assert.That(await FindAsync(Srv, new FakeDns().Srv(60, ("", 0, 0, 0))), Is.Empty);
 
     [Test]
-    public async Task When_one_of_several_targets_cannot_be_told_what_was_known_of_it_stays()
+    public async Task A_target_that_cannot_be_looked_up_keeps_its_last_known_addresses()
     {
         var dns = new FakeDns().Srv(60, ("a.internal", 1, 0, 1), ("b.internal", 2, 0, 1)).Host("a.internal.", 60, "10.0.0.1").Host("b.internal.", 60, "10.0.0.2");
         var clock = new FakeTimeProvider();
@@ -87,20 +118,22 @@ public sealed class ResolverTests
         dns.Host("a.internal.", 60, "10.0.0.9");
         clock.Advance(TimeSpan.FromSeconds(60));
         Assert.That(await watched.NextAsync(), Is.EqualTo(["10.0.0.9:1", "10.0.0.2:2"]));
-        await watched.WaitsAsync();
+        await watched.WaitsAsync(TimeSpan.FromSeconds(30)); // sooner, for the one that failed
+        Assert.That(watched.Group.Failure, Is.Null);
         dns.Addresses.Clear();
         clock.Advance(TimeSpan.FromSeconds(60));
         await watched.WaitsAsync();
+        Assert.That(watched.Group.Failure, Does.Contain("No server answered"), "not one could be looked up");
         Assert.That(watched.Group.Endpoints.Select(e => $"{e}"), Is.EqualTo(["10.0.0.9:1", "10.0.0.2:2"]));
     }
 
     [Test]
-    public async Task Of_new_targets_those_that_can_be_told_are_used_and_without_any_it_is_a_failure()
+    public async Task New_targets_that_can_be_looked_up_are_used_and_without_any_it_is_a_failure()
     {
         var dns = new FakeDns().Srv(60, ("a.internal", 1, 0, 1), ("b.internal", 2, 0, 1)).Host("a.internal.", 60, "10.0.0.1");
         Assert.That((await FindAsync(Srv, dns)).Select(a => a.Host), Is.EqualTo(["10.0.0.1"]));
         dns.Addresses.Clear();
-        Assert.That((await FirstAsync(Srv, dns)).Failure, Does.StartWith($"The address '{Srv}' was not resolved. Nobody could tell about"));
+        Assert.That((await FirstAsync(Srv, dns)).Failure, Does.StartWith($"The address '{Srv}' was not resolved. No server answered"));
     }
 
     [Test]
@@ -142,8 +175,8 @@ public sealed class ResolverTests
     [TestCase("dns://w.internal:1")]
     [TestCase(Srv)]
     [TestCase("dns+txt://w.internal")]
-    public async Task When_nobody_could_tell_it_is_a_failure_that_names_the_address(string address) =>
-        Assert.That((await FirstAsync(address, new FakeDns())).Failure, Does.StartWith($"The address '{address}' was not resolved. Nobody could tell about"));
+    public async Task A_lookup_without_an_answer_is_a_failure_that_names_the_address(string address) =>
+        Assert.That((await FirstAsync(address, new FakeDns())).Failure, Does.StartWith($"The address '{address}' was not resolved. No server answered"));
 
     [TestCase("dns://w.internal:1", 40)]
     [TestCase(Srv, 30)]
@@ -164,6 +197,40 @@ public sealed class ResolverTests
             Assert.That(times.Min(), Is.InRange(0.9, 0.91));
             Assert.That(times.Max(), Is.InRange(0.99, 1.0));
         }
+    }
+
+    [TestCase(0, 1)]
+    [TestCase(3, 3)]
+    [TestCase(60, 60)]
+    [TestCase(86_400, 300)]
+    public void Absence_holds_for_exactly_its_time(int ttl, int expected) =>
+        Assert.That(RefreshTime.AfterAbsence(TimeSpan.FromSeconds(ttl)), Is.EqualTo(TimeSpan.FromSeconds(expected)));
+
+    [TestCase("dns://w.internal:1", 7)]
+    [TestCase(Srv, 7)]
+    [TestCase("dns+txt://w.internal", 7)]
+    public async Task A_name_that_does_not_exist_is_asked_for_again_when_that_ends(string address, int expected)
+    {
+        var dns = new FakeDns().Host("w.internal", 7).Host("w.internal.", 7).Srv(50, ("w.internal", 1, 0, 0)).Txt(50, "w.internal:1");
+        var result = await FirstAsync(address, dns);
+        Assert.That((result.Addresses.Length, result.GoodFor), Is.EqualTo((0, (TimeSpan?)TimeSpan.FromSeconds(expected))));
+    }
+
+    [TestCase("a\nb:1", 0)]
+    [TestCase("a", 2000)]
+    public async Task A_text_from_outside_does_not_reach_the_log_as_it_is(string text, int more)
+    {
+        using var log = new RecordedLog();
+        var dns = new FakeDns().Txt(60, text + new string('y', more), "10.0.0.1:1");
+        await foreach (var result in Create("dns+txt://t.internal", dns, log).WatchAsync(TestContext.CurrentContext.CancellationToken))
+        {
+            Assert.That(result.Addresses, Has.Length.EqualTo(1));
+            break;
+        }
+
+        var line = log.Lines.Single(l => l.Contains("is left out", StringComparison.Ordinal));
+        Assert.That(line, Has.Length.LessThan(200));
+        Assert.That(line.Any(char.IsControl), Is.False);
     }
 
     [Test]
@@ -208,14 +275,14 @@ public sealed class ResolverTests
     public async Task A_file_that_is_not_there_is_a_failure() =>
         Assert.That((await FirstAsync("file:no-such-file.json", new FakeDns())).Failure, Does.Contain("Could not find file"));
 
-    private static async Task<ImmutableArray<ResolvedAddress>> FindAsync(string address, IDnsResolver? dns = null)
+    private static async Task<ImmutableArray<ResolvedAddress>> FindAsync(string address, IDnsLookup? dns = null)
     {
         var result = await FirstAsync(address, dns ?? new FakeDns());
         Assert.That(result.Failure, Is.Null);
         return result.Addresses;
     }
 
-    private static async Task<ResolverResult> FirstAsync(string address, IDnsResolver dns)
+    private static async Task<ResolverResult> FirstAsync(string address, IDnsLookup dns)
     {
         await foreach (var result in Create(address, dns).WatchAsync(TestContext.CurrentContext.CancellationToken))
         {
@@ -225,8 +292,8 @@ public sealed class ResolverTests
         throw new InvalidOperationException("The watch ended.");
     }
 
-    private static IResolver Create(string address, IDnsResolver dns) => new ResolverKinds([]).Create(
-        AddressGroup.Parse(address), new() { Dns = dns, Logger = NullLogger.Instance, Random = new NoJitter() });
+    private static IResolver Create(string address, IDnsLookup dns, RecordedLog? log = null) => new ResolverKinds([]).Create(
+        AddressGroup.Parse(address), new() { Dns = dns, Logger = log?.CreateLogger("") ?? NullLogger.Instance, Random = new NoJitter() });
 
     private sealed class NoJitter : Random
     {
