@@ -37,11 +37,11 @@ public sealed record AddressGroup
     public int Port { get; }
 
     /// <summary>Reads an address with a built-in scheme.</summary>
-    /// <exception cref="FormatException">The text is no such address; the message says what is allowed.</exception>
+    /// <exception cref="FormatException">The text is not such an address; the message says what is allowed.</exception>
     public static AddressGroup Parse(string text) => Parse(text, BuiltInSchemes);
 
     /// <summary>Reads an address with one of these schemes.</summary>
-    /// <exception cref="FormatException">The text is no such address; the message says what is allowed.</exception>
+    /// <exception cref="FormatException">The text is not such an address; the message says what is allowed.</exception>
     public static AddressGroup Parse(string text, IReadOnlyCollection<string> schemes) =>
         TryParse(text, schemes, out var group, out var error) ? group : throw new FormatException(error);
 
@@ -123,7 +123,7 @@ public sealed record AddressGroup
         host = host.StartsWith('[') && host.EndsWith(']') ? host[1..^1] : host.Contains(':', StringComparison.Ordinal) ? "" : host;
         if (!ResolvedAddress.IsHost(host))
         {
-            return ($"'{target}' is no host:port: a host is an IP address or a name of letters, digits, '-', '_' and '.' (write an IPv6 address in brackets)", "", 0);
+            return ($"'{target}' is not a host:port: a host is an IP address or a name of letters, digits, '-', '_' and '.' (write an IPv6 address in brackets)", "", 0);
         }
 
         if (!hasPort)
@@ -133,6 +133,6 @@ public sealed record AddressGroup
 
         return int.TryParse(target.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var written) && written is > 0 and < 65536
             ? (null, host, written)
-            : ($"'{target[(colon + 1)..]}' is no port between 1 and 65535", "", 0);
+            : ($"'{target[(colon + 1)..]}' is not a port between 1 and 65535", "", 0);
     }
 }

@@ -34,7 +34,7 @@ internal sealed class FileResolver(AddressGroup group, ResolverContext context) 
             }
 
             var text = await File.ReadAllBytesAsync(_path, cancellationToken).ConfigureAwait(false);
-            var entries = JsonSerializer.Deserialize(text, AddressFileContext.Default.AddressFileEntryArray) ?? throw new FormatException("it is no list");
+            var entries = JsonSerializer.Deserialize(text, AddressFileContext.Default.AddressFileEntryArray) ?? throw new FormatException("it is not a list");
             return ResolverResult.Found([.. entries.Select((entry, index) => entry?.ToAddress(index) ?? throw new FormatException($"entry {index} is null"))], s_interval);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or JsonException or FormatException)

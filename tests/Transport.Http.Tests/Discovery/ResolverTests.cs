@@ -263,7 +263,7 @@ public sealed class ResolverTests
     [TestCase("[ { \"host\": \"a\", \"prot\": 1 } ]", "prot")]
     [TestCase("<html>", "invalid start of a value")]
     [TestCase("", "JSON")]
-    [TestCase("null", "is no list")]
+    [TestCase("null", "is not a list")]
     public async Task A_bad_file_is_a_failure_that_says_why(string text, string expected)
     {
         using var file = new TemporaryFile(text);
