@@ -45,7 +45,7 @@ internal sealed class RedisModel : IAsyncDisposable
     private string Topic => $"model.work{_model}";
 
     /// <param name="seed">Decides what the callers do, and how long the handlers take.</param>
-    /// <param name="timeouts">One of them is that of each request; none for half a second, 1 s and 2 s.</param>
+    /// <param name="timeouts">One of them is that of each request; null for some below and some above what a node takes for silence.</param>
     /// <param name="clocks">The clock of each node; null for that of the machine.</param>
     public static async Task<RedisModel> StartAsync(int seed, TimeSpan[]? timeouts = null, TimeProvider[]? clocks = null)
     {
@@ -59,7 +59,7 @@ internal sealed class RedisModel : IAsyncDisposable
 
             model._load = ModelLoad.Start(
                 model.Caller, model.Ledger, model.Topic, seed,
-                timeouts ?? [TimeSpan.FromSeconds(0.5), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2)]);
+                timeouts ?? [TimeSpan.FromSeconds(0.5), TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(8)]);
             await model.SucceedAsync(ModelLoad.Callers * 3);
             return model;
         }
