@@ -63,11 +63,27 @@ internal sealed class GroupWatcher : IAsyncDisposable
     /// <summary>Why the resolver fails; null while it does not.</summary>
     public string? Failure => Volatile.Read(ref _failure);
 
+    /// <summary>Why the set is empty, when it is; a part of a sentence.</summary>
+    public string WhyEmpty =>
+        Failure?.TrimEnd('.') ?? $"'{Group}' has {(FirstResult.IsCompleted ? "no address" : "not been resolved yet")}";
+
     /// <summary>The age of the set in use: the time since the last good result; null before the first.</summary>
     public TimeSpan? Age => Volatile.Read(ref _goodAt) is var at && at != Never ? _clock.GetElapsedTime(at) : null;
 
     /// <summary>Begins to watch. Call it once.</summary>
     public void Start() => _loop = Task.Run(RunAsync);
+
+    /// <summary>
+    /// A request found no endpoint, or could not reach one. When no endpoint of the set answers, the resolver is asked again. An empty
+    /// answer holds for its time; an empty set after a failure does not.
+    /// </summary>
+    public void AskAgainIfNoneAnswers()
+    {
+        if (_endpoints.IsEmpty ? Failure is not null : _endpoints.All(e => e.LastFailed || e.State != EndpointState.Healthy))
+        {
+            _resolver.AskAgain();
+        }
+    }
 
     /// <summary>Ends the watch and waits until it has ended. The set stays readable.</summary>
     public async ValueTask DisposeAsync()
