@@ -124,7 +124,7 @@ internal static class Diagnosis
             ['-', 'N', 'O', 'A', 'U', 'T', 'H', ..] => $"{where} asks for a password and none is given: add password=….",
             ['-', .. var error] => $"{where} answers with an error: {error}.",
             "+PONG" => null,
-            var other => $"{where} is no Redis: it answers PING with '{other}'.",
+            var other => $"{where} is not a Redis server: it answers PING with '{other}'.",
         };
     }
 

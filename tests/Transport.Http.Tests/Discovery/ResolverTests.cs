@@ -16,8 +16,11 @@ public sealed class ResolverTests
     [Test]
     public async Task A_list_is_found_as_it_is_written()
     {
-        ResolvedAddress[] expected = [new("10.0.0.1", 5080) { Weight = 5 }, new("fd00::1", 5081) { Priority = 2, Name = "b.internal", Tls = true }, new("c", 1)];
-        Assert.That(await FindAsync("static:10.0.0.1:5080;weight=5, [fd00::1]:5081; priority=2; name=b.internal; tls=true,c:1,"), Is.EqualTo(expected));
+        ResolvedAddress[] expected = [new(
+            "10.0.0.1", 5080) { Weight = 5 }, new("fd00::1", 5081) { Priority = 2, Name = "b.internal", Tls = true }, new("c", 1)];
+        Assert.That(
+            await FindAsync("static:10.0.0.1:5080;weight=5, [fd00::1]:5081; priority=2; name=b.internal; tls=true,c:1,"),
+            Is.EqualTo(expected));
     }
 
     [TestCase("http://weather:5080", false)]
@@ -36,13 +39,16 @@ public sealed class ResolverTests
     [TestCase("static:a:1;name=a b", "'name=a b' is nothing that an address can say")]
     [TestCase("static:a:1;tls=maybe", "'tls=maybe' is nothing that an address can say")]
     public void A_bad_list_says_what_is_wrong(string address, string expected) =>
-        Assert.That(() => Create(address, new FakeDns()), Throws.TypeOf<FormatException>().With.Message.Contains(expected).And.Message.Contains(address));
+        Assert.That(
+            () => Create(address, new FakeDns()),
+            Throws.TypeOf<FormatException>().With.Message.Contains(expected).And.Message.Contains(address));
 
     [Test]
     public async Task Every_address_of_a_host_is_a_server_that_is_called_by_the_hosts_name()
     {
         ResolvedAddress[] expected = [new("10.0.0.1", 5080) { Name = "w.internal" }, new("fd00::1", 5080) { Name = "w.internal" }];
-        Assert.That(await FindAsync("dns://w.internal.:5080", new FakeDns().Host("w.internal.", 60, "10.0.0.1", "fd00::1")), Is.EqualTo(expected));
+        Assert.That(
+            await FindAsync("dns://w.internal.:5080", new FakeDns().Host("w.internal.", 60, "10.0.0.1", "fd00::1")), Is.EqualTo(expected));
     }
 
     [Test]
@@ -69,7 +75,8 @@ public sealed class ResolverTests
     [Test]
     public async Task A_target_that_is_no_host_name_is_left_out_and_the_others_are_used()
     {
-        var dns = new FakeDns().Srv(60, ("a b/c", 5080, 0, 1), ("a.internal", 5080, 0, 1)).Host("a b/c.", 60, "10.0.0.1").Host("a.internal.", 60, "10.0.0.2");
+        var dns = new FakeDns().Srv(
+            60, ("a b/c", 5080, 0, 1), ("a.internal", 5080, 0, 1)).Host("a b/c.", 60, "10.0.0.1").Host("a.internal.", 60, "10.0.0.2");
         Assert.That((await FindAsync(Srv, dns)).Select(a => a.Host), Is.EqualTo(["10.0.0.2"]));
     }
 
@@ -109,7 +116,8 @@ public sealed class ResolverTests
     [Test]
     public async Task A_target_that_cannot_be_looked_up_keeps_its_last_known_addresses()
     {
-        var dns = new FakeDns().Srv(60, ("a.internal", 1, 0, 1), ("b.internal", 2, 0, 1)).Host("a.internal.", 60, "10.0.0.1").Host("b.internal.", 60, "10.0.0.2");
+        var dns = new FakeDns().Srv(
+            60, ("a.internal", 1, 0, 1), ("b.internal", 2, 0, 1)).Host("a.internal.", 60, "10.0.0.1").Host("b.internal.", 60, "10.0.0.2");
         var clock = new FakeTimeProvider();
         await using var watched = Watched.Start(Srv, clock, dns);
         Assert.That(await watched.NextAsync(), Is.EqualTo(["10.0.0.1:1", "10.0.0.2:2"]));
@@ -139,7 +147,8 @@ public sealed class ResolverTests
     [Test]
     public async Task Texts_name_servers_and_other_texts_are_left_out()
     {
-        var dns = new FakeDns().Txt(60, "10.0.0.1:5080;weight=2", "v=spf1 -all", "w.internal., 10.0.0.3:1;tls=true", "").Host("w.internal.", 60, "10.0.0.2");
+        var dns = new FakeDns().Txt(
+            60, "10.0.0.1:5080;weight=2", "v=spf1 -all", "w.internal., 10.0.0.3:1;tls=true", "").Host("w.internal.", 60, "10.0.0.2");
         ResolvedAddress[] expected =
         [
             new("10.0.0.1", 5080) { Weight = 2 },
@@ -147,7 +156,10 @@ public sealed class ResolverTests
             new("10.0.0.3", 1) { Tls = true },
         ];
         Assert.That(await FindAsync("dns://txt:t.internal:5090", dns), Is.EqualTo(expected));
-        Assert.That((await FindAsync("dns+txt://t.internal", dns)).Select(a => a.Port), Is.EqualTo([5080, 1]), "without a port of its own only those that say one");
+        Assert.That(
+            (await FindAsync("dns+txt://t.internal", dns)).Select(a => a.Port),
+            Is.EqualTo([5080, 1]),
+            "without a port of its own only those that say one");
     }
 
     [TestCase("dns://[fd00::1]:5080")]
@@ -176,14 +188,17 @@ public sealed class ResolverTests
     [TestCase(Srv)]
     [TestCase("dns+txt://w.internal")]
     public async Task A_lookup_without_an_answer_is_a_failure_that_names_the_address(string address) =>
-        Assert.That((await FirstAsync(address, new FakeDns())).Failure, Does.StartWith($"The address '{address}' was not resolved. No server answered"));
+        Assert.That(
+            (await FirstAsync(address, new FakeDns())).Failure,
+            Does.StartWith($"The address '{address}' was not resolved. No server answered"));
 
     [TestCase("dns://w.internal:1", 40)]
     [TestCase(Srv, 30)]
     [TestCase("dns+txt://w.internal", 20)]
     public async Task The_shortest_time_to_live_of_all_records_counts(string address, int expected)
     {
-        var dns = new FakeDns().Host("w.internal", 40, "10.0.0.1").Host("w.internal.", 30, "10.0.0.1").Srv(50, ("w.internal", 1, 0, 0)).Txt(20, "w.internal:1");
+        var dns = new FakeDns().Host(
+            "w.internal", 40, "10.0.0.1").Host("w.internal.", 30, "10.0.0.1").Srv(50, ("w.internal", 1, 0, 0)).Txt(20, "w.internal:1");
         Assert.That((await FirstAsync(address, dns)).GoodFor, Is.EqualTo(TimeSpan.FromSeconds(expected)));
     }
 
@@ -193,7 +208,8 @@ public sealed class ResolverTests
         var random = new Random(1);
         foreach (var (ttl, clamped) in new[] { (0, 5), (5, 5), (60, 60), (300, 300), (86_400, 300) })
         {
-            var times = Enumerable.Range(0, 1000).Select(_ => RefreshTime.AfterAnswer(TimeSpan.FromSeconds(ttl), random).TotalSeconds / clamped).ToArray();
+            var times = Enumerable.Range(
+                0, 1000).Select(_ => RefreshTime.AfterAnswer(TimeSpan.FromSeconds(ttl), random).TotalSeconds / clamped).ToArray();
             Assert.That(times.Min(), Is.InRange(0.9, 0.91));
             Assert.That(times.Max(), Is.InRange(0.99, 1.0));
         }
@@ -236,14 +252,19 @@ public sealed class ResolverTests
     [Test]
     public void After_failures_it_is_tried_again_soon_and_then_more_rarely()
     {
-        var waits = Enumerable.Range(1, 8).Select(n => Math.Ceiling(RefreshTime.AfterFailure(n, new Random(3)).TotalSeconds / 0.98)).ToArray();
-        Assert.That(waits.Zip(waits.Skip(1)).All(p => p.First <= p.Second) && waits[0] <= 1 && waits[^1] is > 27 and <= 31, Is.True, string.Join(' ', waits));
+        var waits = Enumerable.Range(
+            1, 8).Select(n => Math.Ceiling(RefreshTime.AfterFailure(n, new Random(3)).TotalSeconds / 0.98)).ToArray();
+        Assert.That(
+            waits.Zip(waits.Skip(1)).All(p => p.First <= p.Second) && waits[0] <= 1 && waits[^1] is > 27 and <= 31,
+            Is.True,
+            string.Join(' ', waits));
     }
 
     [Test]
     public async Task A_file_is_read_and_read_again_when_it_changes()
     {
-        using var file = new TemporaryFile("""[ { "host": "10.0.0.1", "port": 5080, "weight": 2, "priority": 1, "name": "w", "tls": true }, ] // a list""");
+        using var file = new TemporaryFile(
+            """[ { "host": "10.0.0.1", "port": 5080, "weight": 2, "priority": 1, "name": "w", "tls": true }, ] // a list""");
         ResolvedAddress[] expected = [new("10.0.0.1", 5080) { Weight = 2, Priority = 1, Name = "w", Tls = true }];
         Assert.That(await FindAsync($"file:{file.Path}"), Is.EqualTo(expected));
 
@@ -263,12 +284,14 @@ public sealed class ResolverTests
     [TestCase("[ { \"host\": \"a\", \"prot\": 1 } ]", "prot")]
     [TestCase("<html>", "invalid start of a value")]
     [TestCase("", "JSON")]
-    [TestCase("null", "is no list")]
+    [TestCase("null", "it is not a list")]
     public async Task A_bad_file_is_a_failure_that_says_why(string text, string expected)
     {
         using var file = new TemporaryFile(text);
         var result = await FirstAsync($"file:{file.Path}", new FakeDns());
-        Assert.That(result.Failure, Does.StartWith($"The address 'file:{file.Path}' was not resolved: the file {file.Path} cannot be used:").And.Contain(expected));
+        Assert.That(
+            result.Failure,
+            Does.StartWith($"The address 'file:{file.Path}' was not resolved: the file {file.Path} cannot be used:").And.Contain(expected));
     }
 
     [Test]
