@@ -76,7 +76,10 @@ internal static class Connecting
             if (configuration.User is { Length: > 0 } user
                 && await AskUserAsync(multiplexer, options, context, cancellationToken).ConfigureAwait(false) is { } actual && actual != user)
             {
-                throw new RedisConnectionException(ConnectionFailureType.AuthenticationFailure, $"This client is the user '{actual}'.");
+                CloseLate(connecting);
+                throw new TransportException(
+                    $"Redis refuses the user '{Printable.Line(user)}' or the password, and takes this node for the user "
+                    + $"'{Printable.Line(actual)}'. Fix the user or the password. ({context.KeyOf("Redis:Configuration")})");
             }
 
             return multiplexer;

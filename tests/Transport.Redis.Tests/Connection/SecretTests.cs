@@ -24,9 +24,25 @@ public sealed class SecretTests
         await using var redis = await RedisServer.StartAsync();
         await AddUserAsync(redis, "+@all");
 
+        using var admin = await redis.ConnectAsync();
+        await admin.SendAsync("ACL", "SETUSER", "default", "off");
+
         var message = await StartTests.FailsAsync($"{redis.Address},user=app,password=wrongword", "user 'app'", "WRONGPASS");
 
         Assert.That(message, Does.Not.Contain("wrongword"));
+    }
+
+    [Test]
+    public async Task A_node_does_not_start_as_the_default_user_when_its_own_is_refused()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        await AddUserAsync(redis, "+@all");
+
+        var failure = await Assert.CatchAsync<TransportException>(
+            () => RedisNode.StartAsync($"{redis.Address},user=app,password=wrongword"));
+
+        Assert.That(failure!.ToString(), Does.Contain("user 'app'").And.Contain("'default'")
+            .And.Contain("ServiceMesh:Redis:Configuration").And.Not.Contain("wrongword"));
     }
 
     [Test]
