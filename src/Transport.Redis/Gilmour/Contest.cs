@@ -60,7 +60,7 @@ internal sealed class Contest(Subscription subscription, Func<Message, string, T
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)
         {
             return new(null, ReplyMessage.Failure(
-                StatusCode.Unavailable, $"Node '{subscription.NodeId}' could not ask Redis for the claim: {failure.Message}", notProcessed: true));
+                StatusCode.Unavailable, $"Node '{subscription.NodeId}' could not ask Redis for the claim: {Printable.Line(failure.Message)}", notProcessed: true));
         }
         finally
         {
