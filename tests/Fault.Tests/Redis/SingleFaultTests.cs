@@ -22,7 +22,7 @@ public sealed class SingleFaultTests
     }
 
     [Test]
-    public async Task Every_promise_holds_when_Redis_stands_still()
+    public async Task Every_promise_holds_while_Redis_is_suspended()
     {
         await using var model = await RedisModel.StartAsync(Seed);
 
@@ -76,7 +76,7 @@ public sealed class SingleFaultTests
     }
 
     [Test]
-    public async Task No_request_fails_when_all_keys_are_flushed_again_and_again()
+    public async Task No_request_fails_when_all_keys_are_flushed_repeatedly()
     {
         await using var model = await RedisModel.StartAsync(Seed, [TimeSpan.FromSeconds(10)]);
 
