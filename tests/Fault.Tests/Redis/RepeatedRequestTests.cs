@@ -7,6 +7,7 @@ namespace ServiceMesh.Faults.Tests;
 
 /// <summary>A repeatable request is sent to another member, and its reply says what is known about all members that got it.</summary>
 [CancelAfter(40_000)]
+[Parallelizable(ParallelScope.Children)]
 public sealed class RepeatedRequestTests
 {
     private static readonly RequestTopic<string, int> s_ask = new("repeated.ask") { IsIdempotent = true };
