@@ -4,9 +4,8 @@ using ServiceMesh.Support;
 namespace ServiceMesh.Faults.Tests;
 
 /// <summary>
-/// Plans of faults from seeds, on the networks between four nodes and a real Redis. A failure prints the seed and the plan; the
-/// test of that
-/// seed, run alone with <c>SERVICEMESH_LONG_TESTS=1</c>, repeats both.
+/// Plans of faults from seeds, on the networks between four nodes and a real Redis. A failure prints the seed and the plan.
+/// The test of that seed, run alone with <c>SERVICEMESH_LONG_TESTS=1</c>, repeats both.
 /// </summary>
 public sealed class SeededFaultTests
 {
