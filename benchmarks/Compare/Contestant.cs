@@ -33,7 +33,10 @@ internal sealed record Contestant(string Name, IReadOnlyList<string> Peers, Func
     /// <summary>All contestants, by heat.</summary>
     public static IReadOnlyList<Contestant> All { get; } =
     [
-        new("inmemory/servicemesh", ["inmemory/floor", "inmemory/masstransit"], (_, replicas) => MeshEcho.InMemoryAsync(passByReference: false, replicas)),
+        new(
+            "inmemory/servicemesh",
+            ["inmemory/floor", "inmemory/masstransit"],
+            (_, replicas) => MeshEcho.InMemoryAsync(passByReference: false, replicas)),
         new("inmemory/by-reference", ["inmemory/wolverine"], (_, replicas) => MeshEcho.InMemoryAsync(passByReference: true, replicas))
         {
             HasBody = false,

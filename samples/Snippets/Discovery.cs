@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using System.Net;
 using System.Runtime.CompilerServices;
+using DnsClient;
 using Microsoft.Extensions.DependencyInjection;
 using ServiceMesh;
 using ServiceMesh.Http;
@@ -80,19 +82,11 @@ public static class Discovery
     #endregion
 
     #region dns
-    public static async Task<string> DescribeAsync(IDnsResolver dns, string host, CancellationToken cancellationToken)
+    /// <summary>DNS over TCP of one server, in place of the client that ServiceMesh makes for itself.</summary>
+    public static IServiceCollection AddOwnDnsClient(this IServiceCollection services, IPEndPoint server)
     {
-        try
-        {
-            var answer = await dns.ResolveAddressesAsync(host, cancellationToken);
-            return answer.Records.IsEmpty
-                ? $"{host} has no address"
-                : $"{host} is {answer.Records[0].Address} for {answer.TimeToLive.TotalSeconds} seconds";
-        }
-        catch (DnsException failure)
-        {
-            return failure.Message;
-        }
+        var options = new LookupClientOptions(server) { UseTcpOnly = true, UseCache = false, Timeout = TimeSpan.FromSeconds(1) };
+        return services.AddSingleton<ILookupClient>(new LookupClient(options));
     }
     #endregion
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using DnsClient;
 using Microsoft.Extensions.Logging;
 
 namespace ServiceMesh.Http;
@@ -10,12 +11,12 @@ internal sealed class HttpTransportParts
 {
     private readonly ResolverKinds _resolvers;
     private readonly BalancerKinds _balancers;
-    private readonly IDnsResolver? _dns;
+    private readonly ILookupClient? _dns;
     private readonly ClientMetrics _metrics;
     private readonly IReadOnlyList<Service> _services;
 
     public HttpTransportParts(
-        HttpTransportOptions options, MeshEndpoints endpoints, IDnsResolver? dns, IMeterFactory meters, ServiceEndpoints known,
+        HttpTransportOptions options, MeshEndpoints endpoints, ILookupClient? dns, IMeterFactory meters, ServiceEndpoints known,
         string busName = "")
     {
         Options = options;

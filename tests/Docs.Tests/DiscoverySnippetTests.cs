@@ -1,9 +1,10 @@
-using System.Net;
+using DnsClient;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using NUnit.Framework;
 using ServiceMesh.Http;
+using ServiceMesh.Support;
 using Snippets;
 
 namespace ServiceMesh.Docs.Tests;
@@ -52,7 +53,7 @@ public sealed class DiscoverySnippetTests
         var kind = options.Resolvers.Single();
         var resolver = kind.Create(
             AddressGroup.Parse("inventory://weather", [kind.Scheme]),
-            new() { Dns = new StubResolver(), Logger = NullLogger.Instance, Clock = new AtOnce() });
+            new() { Logger = NullLogger.Instance, Clock = new AtOnce() });
         var results = new List<string>();
         await foreach (var result in resolver.WatchAsync(Token))
         {
@@ -69,12 +70,13 @@ public sealed class DiscoverySnippetTests
     }
 
     [Test]
-    public async Task The_example_describes_a_host_or_its_failure()
+    public async Task The_own_DNS_client_asks_over_TCP()
     {
-        foreach (var (records, expected) in new[] { (1, "a is 127.0.0.1 for 60 seconds"), (0, "a has no address"), (-1, "silence") })
-        {
-            Assert.That(await Discovery.DescribeAsync(new Dns(records), "a", Token), Is.EqualTo(expected));
-        }
+        await using var dns = await DnsServer.StartAsync("--host-record=a.internal,10.0.0.1");
+        await using var services = new ServiceCollection().AddOwnDnsClient(dns.EndPoint).BuildServiceProvider();
+        var client = services.GetRequiredService<ILookupClient>();
+        Assert.That((await client.QueryAsync("a.internal", QueryType.A, cancellationToken: Token)).Answers, Has.Count.EqualTo(1));
+        Assert.That((client.Settings.UseTcpOnly, client.Settings.UseCache), Is.EqualTo((true, false)));
     }
 
     private sealed class Inventory : IInventory
@@ -83,20 +85,6 @@ public sealed class DiscoverySnippetTests
 
         public Task<IReadOnlyList<(string Host, int Port)>> FindAsync(string service, CancellationToken cancellationToken) =>
             ++_asked == 2 ? throw new IOException("closed") : Task.FromResult<IReadOnlyList<(string, int)>>([($"{service}{_asked}", 5080)]);
-    }
-
-    private sealed class Dns(int records) : IDnsResolver
-    {
-        public Task<DnsAnswer<DnsAddress>> ResolveAddressesAsync(string name, CancellationToken cancellationToken = default) => records < 0
-            ? throw new DnsException("silence")
-            : Task.FromResult(new DnsAnswer<DnsAddress>(
-                [.. Enumerable.Repeat(new DnsAddress(IPAddress.Loopback, TimeSpan.FromMinutes(1)), records)], TimeSpan.FromMinutes(1)));
-
-        public Task<DnsAnswer<DnsService>> ResolveServicesAsync(string name, CancellationToken cancellationToken = default) =>
-            throw new NotSupportedException();
-
-        public Task<DnsAnswer<DnsText>> ResolveTextsAsync(string name, CancellationToken cancellationToken = default) =>
-            throw new NotSupportedException();
     }
 
     /// <summary>A clock on which every wait ends at once.</summary>

@@ -15,6 +15,7 @@ internal sealed record OptionKey(string Name, PropertyInfo Property, object? Val
     public static IReadOnlyList<OptionKey> All { get; } =
     [
         .. Of(new ServiceMeshOptions(), ""),
+        .. Of(new InMemoryTransportOptions(), "InMemory:"),
         .. Of(new RedisTransportOptions(), "Redis:"),
         .. Of(new HttpTransportOptions(), "Http:"),
     ];

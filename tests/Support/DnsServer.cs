@@ -80,7 +80,7 @@ public sealed class DnsServer : IAsyncDisposable
         if (_process is { } process)
         {
             _process = null;
-            process.Kill();
+            process.Kill(entireProcessTree: true); // with the children that serve TCP
             await process.WaitForExitAsync();
             process.Dispose();
         }

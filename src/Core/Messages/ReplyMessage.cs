@@ -68,7 +68,7 @@ public sealed class ReplyMessage
 
     /// <summary>
     /// An answer that serves again once its caller has read it and has called <see cref="Release"/>. Only for an answer that no
-    /// step of the application sees: it changes then (see docs/decisions/0018-one-object-each-way.md). A caller that does not
+    /// step of the application sees: it changes then (see docs/decisions/0021-one-object-each-way.md). A caller that does not
     /// release it leaves it to the garbage collector.
     /// </summary>
     internal static ReplyMessage Rent()

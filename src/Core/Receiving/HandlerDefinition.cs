@@ -127,7 +127,7 @@ internal sealed class HandlerDefinition
                 _ensureSupported(found); // the configured one was asked at start
             }
 
-            value = found.Deserialize<T>(message.Body);
+            value = SerializerSet.Decode<T>(found, message.Body);
         }
         catch (MalformedBodyException failure)
         {

@@ -88,7 +88,7 @@ internal sealed class HandlerGate(int maxConcurrency, int maxQueued)
 
             _waiting.Remove(ticket.Place);
             ticket.Place = null;
-            SettleNeedsLock();
+            AfterChangeNeedsLock();
             return true;
         }
     }
@@ -100,7 +100,7 @@ internal sealed class HandlerGate(int maxConcurrency, int maxQueued)
         {
             _closed = true;
             Interlocked.Or(ref _state, Slow);
-            SettleNeedsLock();
+            AfterChangeNeedsLock();
         }
 
         return _empty.Task;
@@ -175,13 +175,13 @@ internal sealed class HandlerGate(int maxConcurrency, int maxQueued)
                 Interlocked.Decrement(ref _state);
             }
 
-            SettleNeedsLock();
+            AfterChangeNeedsLock();
             return next;
         }
     }
 
     // After a change under the flag: the last has left a closed gate, or the fast way is free again.
-    private void SettleNeedsLock()
+    private void AfterChangeNeedsLock()
     {
         if (_waiting.Count > 0)
         {

@@ -6,7 +6,7 @@ namespace ServiceMesh;
 /// <summary>
 /// One request that has been encoded and is ready to be sent, once. The three ways to wait for its answer have one state machine
 /// each, with nothing nested in it; and when the request has ended nothing refers to this object, so it serves the next one
-/// (see docs/decisions/0018-one-object-each-way.md).
+/// (see docs/decisions/0021-one-object-each-way.md).
 /// </summary>
 internal sealed class OutgoingRequest
 {

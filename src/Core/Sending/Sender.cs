@@ -37,7 +37,7 @@ internal sealed class Sender(
     public OutgoingRequest Prepare<TIn, TOut>(Topic topic, bool isIdempotent, TIn input, CallScope scope)
     {
         var serializer = serializers.Writer(ReservedTopics.IsReserved(topic));
-        serializer.EnsureSupported<TOut>();
+        SerializerSet.EnsureSupported<TOut>(serializer);
         var content = Encode(serializer, input);
         var activity = telemetry.StartSend(MessageKind.Request, topic);
         var message = Make(MessageKind.Request, topic, content, scope, activity, isIdempotent);
@@ -250,7 +250,7 @@ internal sealed class Sender(
         {
             var serializer = serializers.Reader(reply.ContentType, ReservedTopics.IsReserved(request.Topic))
                 ?? throw new MalformedBodyException($"No serializer here reads '{reply.ContentType}'.");
-            value = serializer.Deserialize<T>(reply.Body);
+            value = SerializerSet.Decode<T>(serializer, reply.Body);
             return failure;
         }
         catch (Exception malformed) when (malformed is MalformedBodyException or NotSupportedException)

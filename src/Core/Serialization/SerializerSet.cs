@@ -63,7 +63,7 @@ internal sealed class SerializerSet
     public static byte[] Encode<T>(IMessageSerializer serializer, T value)
     {
         var buffer = TakeBuffer();
-        serializer.Serialize(value, buffer);
+        Write(serializer, value, buffer);
         var body = buffer.WrittenSpan.ToArray();
         KeepBuffer(buffer);
         return body;
@@ -75,7 +75,7 @@ internal sealed class SerializerSet
     public static ReadOnlyMemory<byte> Encode<T>(IMessageSerializer serializer, T value, ref byte[]? reused)
     {
         var buffer = TakeBuffer();
-        serializer.Serialize(value, buffer);
+        Write(serializer, value, buffer);
         var written = buffer.WrittenSpan;
         if (reused is null || reused.Length < written.Length)
         {
@@ -89,6 +89,36 @@ internal sealed class SerializerSet
         var body = reused.AsMemory(0, written.Length);
         KeepBuffer(buffer);
         return body;
+    }
+
+    /// <summary>Reads a value. See <see cref="IMessageSerializer.Deserialize{T}"/>.</summary>
+    public static T? Decode<T>(IMessageSerializer serializer, ReadOnlyMemory<byte> body) =>
+        serializer is JsonMessageSerializer json ? json.Deserialize<T>(body) : serializer.Deserialize<T>(body);
+
+    /// <summary>Throws for a type that the serializer refuses. See <see cref="IMessageSerializer.EnsureSupported{T}"/>.</summary>
+    public static void EnsureSupported<T>(IMessageSerializer serializer)
+    {
+        if (serializer is JsonMessageSerializer json)
+        {
+            json.EnsureSupported<T>();
+        }
+        else
+        {
+            serializer.EnsureSupported<T>();
+        }
+    }
+
+    // A generic method of an interface is looked up at every call; that of a sealed class is not.
+    private static void Write<T>(IMessageSerializer serializer, T value, ArrayBufferWriter<byte> output)
+    {
+        if (serializer is JsonMessageSerializer json)
+        {
+            json.Serialize(value, output);
+        }
+        else
+        {
+            serializer.Serialize(value, output);
+        }
     }
 
     // Out of its slot while in use: a serializer may encode another body from within.

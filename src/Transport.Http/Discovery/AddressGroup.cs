@@ -4,12 +4,12 @@ using System.Globalization;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// The address of a service as configuration writes it: <c>dns://weather.internal:5080</c>. It says where the addresses
-/// come from; an <see cref="IResolver"/> finds them. Immutable; two are equal when they were written alike.
+/// The address of a service in the configuration: <c>dns://weather.internal:5080</c>. It says where the addresses come from; an
+/// <see cref="IResolver"/> finds them. Immutable; two are equal if their texts are equal.
 /// </summary>
 public sealed record AddressGroup
 {
-    /// <summary>The schemes that are built in, in the order in which messages list them.</summary>
+    /// <summary>The built-in schemes, in the order in which messages list them.</summary>
     public static IReadOnlyList<string> BuiltInSchemes { get; } = ["static", "http", "https", "dns", "dns+srv", "dns+txt", "file"];
 
     private AddressGroup(string text, string scheme, string target, string host, int port)
@@ -24,32 +24,32 @@ public sealed record AddressGroup
     /// <summary>The address as it was written.</summary>
     public string Text { get; }
 
-    /// <summary>What finds the addresses, in lower case: one of <see cref="BuiltInSchemes"/>, or a <see cref="ResolverKind"/>'s own.</summary>
+    /// <summary>The scheme in lower case: one of <see cref="BuiltInSchemes"/>, or one that the application added.</summary>
     public string Scheme { get; }
 
-    /// <summary>What follows the scheme and its slashes: a host and port, a list, a path.</summary>
+    /// <summary>The text after the scheme and its slashes: a host and port, a list, or a path.</summary>
     public string Target { get; }
 
-    /// <summary>The host, without the brackets of an IPv6 address; empty when the target is not a host.</summary>
+    /// <summary>The host, without the brackets of an IPv6 address; empty if the target is not a host.</summary>
     public string Host { get; }
 
-    /// <summary>The port, 1 to 65535; 0 when none was written.</summary>
+    /// <summary>The port, 1 to 65535; 0 if the address has none.</summary>
     public int Port { get; }
 
     /// <summary>Reads an address with a built-in scheme.</summary>
-    /// <exception cref="FormatException">The text is no such address; the message says what is allowed.</exception>
+    /// <exception cref="FormatException">The text is not valid; the message says what is allowed.</exception>
     public static AddressGroup Parse(string text) => Parse(text, BuiltInSchemes);
 
     /// <summary>Reads an address with one of these schemes.</summary>
-    /// <exception cref="FormatException">The text is no such address; the message says what is allowed.</exception>
+    /// <exception cref="FormatException">The text is not valid; the message says what is allowed.</exception>
     public static AddressGroup Parse(string text, IReadOnlyCollection<string> schemes) =>
         TryParse(text, schemes, out var group, out var error) ? group : throw new FormatException(error);
 
     /// <summary>Reads an address with one of these schemes.</summary>
     /// <param name="text">The address.</param>
     /// <param name="schemes">The schemes that are allowed, in lower case.</param>
-    /// <param name="group">The address, when it is one.</param>
-    /// <param name="error">A sentence that says what is wrong and what is allowed, when it is none.</param>
+    /// <param name="group">The address, if the text is valid.</param>
+    /// <param name="error">A sentence that says what is wrong and what is allowed, if the text is not valid.</param>
     public static bool TryParse(
         string text,
         IReadOnlyCollection<string> schemes,
@@ -105,13 +105,13 @@ public sealed record AddressGroup
     /// <inheritdoc/>
     public override int GetHashCode() => Text.GetHashCode(StringComparison.Ordinal);
 
-    // dns://txt:weather.internal:5080, but dns://txt:5080 is a host that is called "txt".
+    // dns://txt:weather.internal:5080, but dns://txt:5080 is the host "txt".
     private static bool IsTextForm(string target) =>
         target.StartsWith("txt:", StringComparison.OrdinalIgnoreCase) && !ushort.TryParse(target.AsSpan(4), NumberStyles.None, null, out _);
 
     private static (string? Error, string Host, int Port) ReadService(string target) =>
         ReadHost(target, defaultPort: 0) is var read && read.Port != 0
-            ? ("the ports of dns+srv come from the SRV records, so it has none of its own", "", 0)
+            ? ("the ports of dns+srv come from the SRV records, so the address must not have one", "", 0)
             : read;
 
     /// <summary>Reads <c>host:port</c> or <c>[ipv6]:port</c>; a null default means that a port must be written.</summary>
@@ -123,7 +123,8 @@ public sealed record AddressGroup
         host = host.StartsWith('[') && host.EndsWith(']') ? host[1..^1] : host.Contains(':', StringComparison.Ordinal) ? "" : host;
         if (!ResolvedAddress.IsHost(host))
         {
-            return ($"'{target}' is no host:port: a host is an IP address or a name of letters, digits, '-', '_' and '.' (write an IPv6 address in brackets)", "", 0);
+            var allowed = "a host is an IP address or a name of letters, digits, '-', '_' and '.' (write an IPv6 address in brackets)";
+            return ($"'{target}' is not host:port: {allowed}", "", 0);
         }
 
         if (!hasPort)
@@ -131,8 +132,9 @@ public sealed record AddressGroup
             return defaultPort is { } port ? (null, host, port) : ($"'{target}' has no port (write {target}:5080)", "", 0);
         }
 
-        return int.TryParse(target.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var written) && written is > 0 and < 65536
+        var isNumber = int.TryParse(target.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var written);
+        return isNumber && written is > 0 and < 65536
             ? (null, host, written)
-            : ($"'{target[(colon + 1)..]}' is no port between 1 and 65535", "", 0);
+            : ($"'{target[(colon + 1)..]}' is not a port between 1 and 65535", "", 0);
     }
 }

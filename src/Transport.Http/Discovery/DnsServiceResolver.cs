@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-
 namespace ServiceMesh.Http;
 
 /// <summary>
@@ -8,32 +6,17 @@ namespace ServiceMesh.Http;
 /// </summary>
 internal sealed class DnsServiceResolver(AddressGroup group, ResolverContext context) : DnsWatch(group, context)
 {
-    private readonly TargetLookup _targets = new(context.Dns, context.Logger, group.Text);
-
-    protected override async Task<(ImmutableArray<ResolvedAddress>, TimeSpan)> ResolveAsync(CancellationToken cancellationToken)
+    protected override async Task<Resolution> ResolveAsync(CancellationToken cancellationToken)
     {
-        var answer = await Context.Dns.ResolveServicesAsync(Group.Host, cancellationToken).ConfigureAwait(false);
+        var answer = await Context.Dns.FindServicesAsync(Group.Host, cancellationToken).ConfigureAwait(false);
 
         // A target "." says that there is decidedly no such service; port 0 cannot be connected to.
         var services = answer.Records.Where(r => r.Target.Length > 0 && r.Port > 0).Where(CanBeCalled).ToArray();
-        var found = await _targets.FindAsync(services.Where(s => s.Addresses.IsEmpty).Select(s => s.Target), cancellationToken).ConfigureAwait(false);
-        var addresses = ImmutableArray.CreateBuilder<ResolvedAddress>();
-        var timeToLive = answer.TimeToLive;
-        foreach (var service in services)
-        {
-            foreach (var address in service.Addresses.IsEmpty ? found.GetValueOrDefault(service.Target, []) : service.Addresses)
-            {
-                timeToLive = address.TimeToLive < timeToLive ? address.TimeToLive : timeToLive;
-                addresses.Add(new(address.Address.ToString(), service.Port)
-                {
-                    Name = service.Target,
-                    Priority = service.Priority,
-                    Weight = WeightOf(service),
-                });
-            }
-        }
-
-        return (addresses.ToImmutable(), timeToLive);
+        var found = await Hosts.FindAsync(services.Where(s => s.Addresses.IsEmpty).Select(HostOf), cancellationToken).ConfigureAwait(false);
+        return new(
+            () => WeightShares.Of(services.Select(s => (ServerOf(s), s.Addresses.IsEmpty ? found.AddressesOf(HostOf(s)) : s.Addresses))),
+            Holds.Of(answer).And(found.Holds),
+            found.Late);
     }
 
     // Names in the DNS may have any byte in them; those of hosts may not.
@@ -42,13 +25,17 @@ internal sealed class DnsServiceResolver(AddressGroup group, ResolverContext con
         var isHost = ResolvedAddress.IsHost(service.Target);
         if (!isHost)
         {
-            DiscoveryLog.RecordIgnored(Context.Logger, Group.Text, $"Its target '{service.Target}' is no host name.");
+            DiscoveryLog.RecordIgnored(Context.Logger, Group.Text, $"Its target '{service.Target}' is not a host name.");
         }
 
         return isHost;
     }
 
+    // A target is a whole name: it is not searched for.
+    private static string HostOf(DnsService service) => $"{service.Target}.";
+
     // RFC 2782 draws from [0, sum] and takes the first running sum that reaches it, zero weights first: one zero has a chance of
     // 1 in sum + 1, as a weight of 1 among the others has.
-    private static int WeightOf(DnsService service) => Math.Max(1, service.Weight);
+    private static ResolvedAddress ServerOf(DnsService service) =>
+        new(service.Target, service.Port) { Name = service.Target, Priority = service.Priority, Weight = Math.Max(1, service.Weight) };
 }

@@ -1,48 +1,40 @@
-using System.Collections.Immutable;
+using System.Net;
 
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// <c>dns+txt://host</c>: each TXT record names servers, <c>10.0.0.1:5080;weight=2</c>, several with commas between. What is
-/// no such text is left out, because a name may have TXT records for other things.
+/// <c>dns+txt://host</c>: each TXT record names servers, <c>10.0.0.1:5080;weight=2</c>, several with commas between. Other texts
+/// are left out, because a name may have TXT records for other things.
 /// </summary>
 internal sealed class DnsTextResolver(AddressGroup group, ResolverContext context) : DnsWatch(group, context)
 {
-    private readonly TargetLookup _targets = new(context.Dns, context.Logger, group.Text);
+    private const int LongestServer = 1024;
 
-    protected override async Task<(ImmutableArray<ResolvedAddress>, TimeSpan)> ResolveAsync(CancellationToken cancellationToken)
+    protected override async Task<Resolution> ResolveAsync(CancellationToken cancellationToken)
     {
-        var answer = await Context.Dns.ResolveTextsAsync(Group.Host, cancellationToken).ConfigureAwait(false);
+        var answer = await Context.Dns.FindTextsAsync(Group.Host, cancellationToken).ConfigureAwait(false);
         var listed = answer.Records.SelectMany(Read).ToArray();
         if (listed.Length == 0 && !answer.Records.IsEmpty)
         {
             throw new FormatException($"None of its {answer.Records.Length} TXT records is written as host:port;weight=1.");
         }
 
-        var found = await _targets.FindAsync(listed.Select(a => a.Host), cancellationToken).ConfigureAwait(false);
-        var timeToLive = answer.TimeToLive;
-        var addresses = ImmutableArray.CreateBuilder<ResolvedAddress>();
-        foreach (var server in listed)
-        {
-            foreach (var address in found.GetValueOrDefault(server.Host, []))
-            {
-                timeToLive = address.TimeToLive < timeToLive ? address.TimeToLive : timeToLive;
-                addresses.Add(server with { Host = address.Address.ToString(), Name = server.Name ?? ResolvedAddress.NameOf(server.Host) });
-            }
-        }
-
-        return (addresses.ToImmutable(), timeToLive);
+        var found = await Hosts.FindAsync(listed.Select(HostOf), cancellationToken).ConfigureAwait(false);
+        return new(
+            () => WeightShares.Of(listed.Select(s => (ServerOf(s), found.AddressesOf(HostOf(s))))),
+            Holds.Of(answer).And(found.Holds),
+            found.Late);
     }
 
-    private List<ResolvedAddress> Read(DnsText record)
+    private List<ResolvedAddress> Read(string record)
     {
         var addresses = new List<ResolvedAddress>();
-        foreach (var part in record.Text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        foreach (var part in record.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
             try
             {
-                // Whoever can forge a record must not turn TLS off: without a word of it the service's own setting counts.
-                var address = AddressText.Parse(part, Group.Port);
+                // A forged record must not turn TLS off: without a word of it the service's own setting counts.
+                var address = AddressText.Parse(Clean(part), Group.Port);
                 addresses.Add(address with { Tls = address.Tls is true ? true : null });
             }
             catch (FormatException failure)
@@ -53,4 +45,17 @@ internal sealed class DnsTextResolver(AddressGroup group, ResolverContext contex
 
         return addresses;
     }
+
+    // The text stands in log messages.
+    private static string Clean(string part) =>
+        part.Length > LongestServer ? throw new FormatException($"A text of {part.Length} characters is too long for a server.")
+        : part.Any(char.IsControl) ? throw new FormatException("A text has control characters.")
+        : part;
+
+    private static ResolvedAddress ServerOf(ResolvedAddress listed) =>
+        listed with { Name = listed.Name ?? ResolvedAddress.NameOf(listed.Host) };
+
+    // A host in a record is a whole name: it is not searched for.
+    private static string HostOf(ResolvedAddress server) =>
+        server.Host.EndsWith('.') || IPAddress.TryParse(server.Host, out _) ? server.Host : $"{server.Host}.";
 }

@@ -3,40 +3,103 @@ using System.Runtime.CompilerServices;
 
 namespace ServiceMesh.Http;
 
-/// <summary>What the resolvers over the DNS share: ask, wait until the answer is no longer good, ask again.</summary>
+/// <summary>
+/// What the resolvers over the DNS share: ask, wait until the answer no longer holds, ask again. An address family that comes late joins
+/// while it waits. When nothing that was found can be called, it asks again at once, at most once a second.
+/// </summary>
 internal abstract class DnsWatch(AddressGroup group, ResolverContext context) : IResolver
 {
+    private TaskCompletionSource _askAgain = NewSignal();
+
     protected AddressGroup Group { get; } = group;
 
     protected ResolverContext Context { get; } = context;
+
+    protected HostLookup Hosts { get; } = new(context.Dns, context.Logger, group.Text);
 
     public async IAsyncEnumerable<ResolverResult> WatchAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         for (var failures = 0; ;)
         {
-            var result = await AskAsync(cancellationToken).ConfigureAwait(false);
-            failures = result.Failure is null ? 0 : failures + 1;
-            yield return result;
-            var wait = result.GoodFor ?? RefreshTime.AfterFailure(failures, Context.Random);
-            await Task.Delay(wait, Context.Clock, cancellationToken).ConfigureAwait(false);
+            using var round = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            var asked = Context.Clock.GetTimestamp();
+            var (resolution, failure) = await AskAsync(round.Token).ConfigureAwait(false);
+            failures = failure is null ? 0 : failures + 1;
+            var wait = resolution?.Holds.Wait(Context.Random) ?? RefreshTime.AfterFailure(failures, Context.Random);
+            var found = Context.Clock.GetTimestamp();
+            var late = resolution?.Late.ToList() ?? [];
+            Volatile.Write(ref _askAgain, NewSignal()); // who asked for this answer before it came has it now
+            try
+            {
+                yield return failure is null ? ResolverResult.Found(resolution!.Addresses(), wait) : ResolverResult.Failed(failure);
+                while (await WaitAsync(Left(), late, cancellationToken).ConfigureAwait(false) is { } joined)
+                {
+                    late.Remove(joined);
+                    if (await joined.ConfigureAwait(false) is { } holds)
+                    {
+                        var (left, mine) = (Left(), holds.Wait(Context.Random));
+                        (wait, found) = (mine < left ? mine : left, Context.Clock.GetTimestamp());
+                        yield return ResolverResult.Found(resolution!.Addresses(), wait);
+                    }
+                }
+
+                TimeSpan Left() => wait - Context.Clock.GetElapsedTime(found);
+            }
+            finally
+            {
+                await round.CancelAsync().ConfigureAwait(false);
+                await Task.WhenAll(late).ConfigureAwait(false);
+            }
+
+            if (RefreshTime.Pause - Context.Clock.GetElapsedTime(asked) is var pause && pause > TimeSpan.Zero)
+            {
+                await Task.Delay(pause, Context.Clock, cancellationToken).ConfigureAwait(false);
+            }
         }
     }
 
-    /// <summary>Asks once.</summary>
-    /// <exception cref="DnsException">No server could tell.</exception>
-    /// <exception cref="FormatException">There are records, and none of them can be used.</exception>
-    protected abstract Task<(ImmutableArray<ResolvedAddress> Addresses, TimeSpan TimeToLive)> ResolveAsync(CancellationToken cancellationToken);
+    /// <inheritdoc/>
+    public void AskAgain() => Volatile.Read(ref _askAgain).TrySetResult();
 
-    private async Task<ResolverResult> AskAsync(CancellationToken cancellationToken)
+    /// <summary>Asks once.</summary>
+    /// <param name="cancellationToken">Ends it, and what of it is late.</param>
+    /// <exception cref="DnsLookupException">No server answered.</exception>
+    /// <exception cref="FormatException">There are records, and none of them can be used.</exception>
+    protected abstract Task<Resolution> ResolveAsync(CancellationToken cancellationToken);
+
+    private async Task<(Resolution? Resolution, string? Failure)> AskAsync(CancellationToken cancellationToken)
     {
         try
         {
-            var (addresses, timeToLive) = await ResolveAsync(cancellationToken).ConfigureAwait(false);
-            return ResolverResult.Found(addresses, RefreshTime.AfterAnswer(timeToLive, Context.Random));
+            return (await ResolveAsync(cancellationToken).ConfigureAwait(false), null);
         }
-        catch (Exception failure) when (failure is DnsException or FormatException or ArgumentException)
+        catch (Exception failure) when (failure is DnsLookupException or FormatException or ArgumentException)
         {
-            return ResolverResult.Failed($"The address '{Group}' was not resolved. {failure.Message}");
+            return (null, $"The address '{Group}' was not resolved. {failure.Message}");
         }
     }
+
+    // Null when it is time to ask again.
+    private async Task<Task<Holds?>?> WaitAsync(TimeSpan wait, List<Task<Holds?>> late, CancellationToken cancellationToken)
+    {
+        if (wait <= TimeSpan.Zero)
+        {
+            return null;
+        }
+
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var waited = Task.Delay(wait, Context.Clock, over.Token);
+        var ended = await Task.WhenAny([.. late, Volatile.Read(ref _askAgain).Task, waited]).ConfigureAwait(false);
+        await over.CancelAsync().ConfigureAwait(false);
+        cancellationToken.ThrowIfCancellationRequested();
+        return ended as Task<Holds?>;
+    }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>What was found.</summary>
+    /// <param name="Addresses">The servers as they are known now: more, when an address family has joined.</param>
+    /// <param name="Holds">How long that holds.</param>
+    /// <param name="Late">Each ends when an address family has joined, with how long it holds; null when it failed.</param>
+    protected sealed record Resolution(Func<ImmutableArray<ResolvedAddress>> Addresses, Holds Holds, ImmutableArray<Task<Holds?>> Late);
 }

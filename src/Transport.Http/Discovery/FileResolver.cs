@@ -5,12 +5,12 @@ using System.Text.Json.Serialization;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// <c>file:path</c>: a JSON list of servers, <c>[{ "host": "10.0.0.1", "port": 5080, "weight": 2 }]</c>, looked at every
-/// second. Reading it each time is cheap, and sees every change on every file system, also one behind a symbolic link.
+/// <c>file:path</c>: a JSON list of servers, <c>[{ "host": "10.0.0.1", "port": 5080, "weight": 2 }]</c>, read every second. Reading it each
+/// time is cheap and notices every change on every file system, also behind a symbolic link.
 /// </summary>
 internal sealed class FileResolver(AddressGroup group, ResolverContext context) : IResolver
 {
-    private const int LargestFile = 1 << 20;
+    private const int MaxFileBytes = 1 << 20;
     private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(1);
 
     private readonly string _path = Path.GetFullPath(Path.Combine(context.ContentRoot, group.Target));
@@ -28,20 +28,24 @@ internal sealed class FileResolver(AddressGroup group, ResolverContext context) 
     {
         try
         {
-            if (new FileInfo(_path) is { Exists: true, Length: > LargestFile })
+            if (new FileInfo(_path) is { Exists: true, Length: > MaxFileBytes })
             {
-                return Failed($"it is larger than {LargestFile} bytes");
+                return Failed($"it is larger than {MaxFileBytes} bytes");
             }
 
             var text = await File.ReadAllBytesAsync(_path, cancellationToken).ConfigureAwait(false);
-            var entries = JsonSerializer.Deserialize(text, AddressFileContext.Default.AddressFileEntryArray) ?? throw new FormatException("it is no list");
-            return ResolverResult.Found([.. entries.Select((entry, index) => entry?.ToAddress(index) ?? throw new FormatException($"entry {index} is null"))], s_interval);
+            var entries = JsonSerializer.Deserialize(text, AddressFileContext.Default.AddressFileEntryArray)
+                ?? throw new FormatException("it is not a list");
+            return ResolverResult.Found([.. entries.Select(ToAddress)], s_interval);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or JsonException or FormatException)
         {
             return Failed(failure.Message);
         }
     }
+
+    private static ResolvedAddress ToAddress(AddressFileEntry? entry, int index) =>
+        entry?.ToAddress(index) ?? throw new FormatException($"entry {index} is null");
 
     private ResolverResult Failed(string reason) =>
         ResolverResult.Failed($"The address '{group}' was not resolved: the file {_path} cannot be used: {reason.TrimEnd('.')}.");
@@ -69,7 +73,7 @@ internal sealed class AddressFileEntry
     }
 }
 
-/// <summary>Reads the file without reflection; an unknown property is a mistake that should be seen.</summary>
+/// <summary>Reads the file without reflection. An unknown property is an error, because it is probably a mistake.</summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,

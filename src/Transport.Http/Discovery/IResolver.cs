@@ -16,4 +16,15 @@ public interface IResolver
     /// </remarks>
     /// <param name="cancellationToken">Ends the watch.</param>
     IAsyncEnumerable<ResolverResult> WatchAsync(CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Nothing that was found can be called: a resolver that waits before it asks again should ask now. Default: nothing happens.
+    /// </summary>
+    /// <remarks>
+    /// It is called by any thread, with each request that fails: it must not wait and not throw, and the resolver must limit how often it
+    /// asks. The built-in ones over the DNS ask at most once a second.
+    /// </remarks>
+    void AskAgain()
+    {
+    }
 }

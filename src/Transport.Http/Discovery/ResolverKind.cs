@@ -16,12 +16,12 @@ public sealed record ResolverContext
     /// <summary>The source of randomness; must be thread-safe. Default: <see cref="System.Random.Shared"/>.</summary>
     public Random Random { get; init; } = Random.Shared;
 
-    /// <summary>Asks the DNS.</summary>
-    public required IDnsResolver Dns { get; init; }
-
     /// <summary>The folder that relative paths begin at. Default: the current one.</summary>
     public string ContentRoot { get; init; } = "";
 
     /// <summary>Where it logs.</summary>
     public required ILogger Logger { get; init; }
+
+    /// <summary>Asks the DNS; for the built-in resolvers.</summary>
+    internal IDnsLookup Dns { get; init; } = null!;
 }

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 
 namespace ServiceMesh.Http;
 
-/// <summary>What a resolver found out: addresses and how long they are good, or that it failed. Immutable.</summary>
+/// <summary>The result of a resolver: addresses and how long they are valid, or a failure. Immutable.</summary>
 public sealed class ResolverResult
 {
     private ResolverResult(ImmutableArray<ResolvedAddress> addresses, TimeSpan? goodFor, string? failure)
@@ -18,12 +18,13 @@ public sealed class ResolverResult
     /// <summary>How long the resolver keeps them before it asks again; null when they hold until something tells it.</summary>
     public TimeSpan? GoodFor { get; }
 
-    /// <summary>Why there is no answer: a sentence that names what was asked. Null when there is one.</summary>
+    /// <summary>Why the resolver failed: a sentence that names the question. Null if it did not fail.</summary>
     public string? Failure { get; }
 
-    /// <summary>An answer. It may be empty: then the source says that there is no server.</summary>
-    public static ResolverResult Found(ImmutableArray<ResolvedAddress> addresses, TimeSpan? goodFor = null) => new(addresses, goodFor, null);
+    /// <summary>The addresses that were found. They may be empty: then the source says that the service has no server.</summary>
+    public static ResolverResult Found(ImmutableArray<ResolvedAddress> addresses, TimeSpan? goodFor = null) =>
+        new(addresses, goodFor, null);
 
-    /// <summary>No answer: the last good set stays in use.</summary>
+    /// <summary>The resolver failed: the last good set stays in use.</summary>
     public static ResolverResult Failed(string failure) => new(default, null, failure);
 }

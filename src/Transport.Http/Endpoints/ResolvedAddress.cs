@@ -41,7 +41,8 @@ public sealed record ResolvedAddress(string Host, int Port)
         null or { Length: 0 or > 255 } => false,
         _ when text.Contains(':', StringComparison.Ordinal) =>
             text.All(c => char.IsAsciiLetterOrDigit(c) || c is ':' or '.' or '%') && IPAddress.TryParse(text, out _),
-        _ => text.All(c => char.IsLetterOrDigit(c) || c is '-' or '_' or '.') && Uri.TryCreate($"http://{text}:80/", UriKind.Absolute, out _),
+        _ => text.All(c => char.IsLetterOrDigit(c) || c is '-' or '_' or '.')
+            && Uri.TryCreate($"http://{text}:80/", UriKind.Absolute, out _),
     };
 
     /// <summary>The name of a host; null for an IP address, which has none.</summary>

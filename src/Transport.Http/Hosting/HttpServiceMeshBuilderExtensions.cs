@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using DnsClient;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
@@ -37,7 +38,7 @@ public static class HttpServiceMeshBuilderExtensions
         return builder.AddTransport(new(transport, keys, provider => new HttpTransport(new(
             provider.GetRequiredService<IOptionsMonitor<HttpTransportOptions>>().Get(builder.Name),
             provider.GetRequiredKeyedService<MeshEndpoints>(builder.Name),
-            provider.GetService<IDnsResolver>(),
+            provider.GetService<ILookupClient>(),
             provider.GetRequiredService<IMeterFactory>(),
             provider.GetRequiredKeyedService<ServiceEndpoints>(builder.Name),
             builder.Name))));

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using DnsClient;
 using Microsoft.Extensions.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -68,7 +69,7 @@ public static class ServiceMeshHttpClientBuilderExtensions
         services.AddKeyedSingleton(busName, new SectionKeys(HttpTransportOptions.TransportName, HttpTransportOptions.Schema.Keys));
         services.AddKeyedSingleton(busName, (provider, _) => new ClientServices(
             provider.GetRequiredService<IOptionsMonitor<HttpTransportOptions>>().Get(busName),
-            provider.GetService<IDnsResolver>(),
+            provider.GetService<ILookupClient>(),
             provider.GetRequiredService<IMeterFactory>(),
             provider.GetRequiredService<ILoggerFactory>(),
             provider.GetService<TimeProvider>() ?? TimeProvider.System,

@@ -49,11 +49,11 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
     /// <summary>Why no endpoint takes a request. If all circuits are open, the one that admits a trial first.</summary>
     public Exception WhyNoEndpoint()
     {
+        Group.AskAgainIfNoneAnswers();
         var endpoints = Group.Endpoints;
         if (endpoints.IsEmpty)
         {
-            var why = Group.Failure ?? $"{Group.Group.Text} has no address";
-            return new RequestNotSentException($"Service '{Name}' has no endpoint: {why}.");
+            return new RequestNotSentException($"Service '{Name}' has no endpoint: {Group.WhyEmpty}.");
         }
 
         return endpoints.All(e => UnavailableReasons.Of(e) == UnavailableReason.CircuitOpen)
@@ -98,7 +98,7 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
         }
         catch (TimeoutException)
         {
-            // The request fails, and its exception says that there is no address.
+            // The request fails, and its exception says that the name has not been resolved yet.
         }
     }
 

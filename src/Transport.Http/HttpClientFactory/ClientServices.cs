@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Diagnostics.Metrics;
+using DnsClient;
 using Microsoft.Extensions.Logging;
 
 namespace ServiceMesh.Http;
@@ -17,7 +18,7 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
 
     /// <exception cref="InvalidOperationException">The configuration is not valid; the message names each key.</exception>
     public ClientServices(
-        HttpTransportOptions options, IDnsResolver? dns, IMeterFactory? meters, ILoggerFactory loggers, TimeProvider clock,
+        HttpTransportOptions options, ILookupClient? dns, IMeterFactory? meters, ILoggerFactory loggers, TimeProvider clock,
         ServiceEndpoints? known = null, string busName = "")
     {
         HttpOptionsRules.Check(options);

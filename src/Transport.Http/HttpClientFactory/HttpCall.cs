@@ -93,6 +93,11 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
         {
             base.End(endpoint, end);
         }
+
+        if (end is { Exception: null, Result.Failure: not null })
+        {
+            _service.Group.AskAgainIfNoneAnswers();
+        }
     }
 
     public override void Discard(AttemptResult<HttpResponseMessage> result) => _lastStatus = result.Reply?.StatusCode ?? _lastStatus;

@@ -17,7 +17,7 @@ internal static class DiscoveryMetrics
             "{endpoint}", "Endpoints of the group.");
         meter.CreateObservableGauge(
             "servicemesh.discovery.age",
-            () => groups().SelectMany(g => g.Age is { } age ? [new Measurement<double>(age.TotalSeconds, Tag(g))] : Array.Empty<Measurement<double>>()),
+            () => groups().Where(g => g.Age is not null).Select(g => new Measurement<double>(g.Age!.Value.TotalSeconds, Tag(g))),
             "s", "Time since the last good answer about the group. It grows while resolution fails.");
 
         KeyValuePair<string, object?>[] Tag(GroupWatcher group) => [new("servicemesh.service", group.Name), .. client];

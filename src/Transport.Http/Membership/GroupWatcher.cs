@@ -4,8 +4,8 @@ using Microsoft.Extensions.Logging;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// Keeps one address group up to date: reads the results of its resolver, keeps one <see cref="Endpoint"/> for each address, and passes each
-/// new set on. The ejection of the group belongs to it too. If the resolver fails, the last good set stays. Thread-safe.
+/// Keeps one address group up to date: reads the results of its resolver, keeps one <see cref="Endpoint"/> for each address, and passes
+/// each new set on. The ejection of the group belongs to it too. If the resolver fails, the last good set stays. Thread-safe.
 /// </summary>
 internal sealed class GroupWatcher : IAsyncDisposable
 {
@@ -29,8 +29,8 @@ internal sealed class GroupWatcher : IAsyncDisposable
     /// <param name="clock">The clock.</param>
     /// <param name="logger">The logger.</param>
     /// <param name="changed">
-    /// Receives each new set, one call at a time, on the watcher's own thread: this is where balancers are updated. It must not throw and not
-    /// wait long.
+    /// Receives each new set, one call at a time, on the watcher's own thread: this is where balancers are updated. It must not throw and
+    /// not wait long.
     /// </param>
     /// <param name="settings">The options of its endpoints. Default: all defaults.</param>
     public GroupWatcher(
@@ -63,11 +63,27 @@ internal sealed class GroupWatcher : IAsyncDisposable
     /// <summary>Why the resolver fails; null while it does not.</summary>
     public string? Failure => Volatile.Read(ref _failure);
 
+    /// <summary>Why the set is empty, when it is; a part of a sentence.</summary>
+    public string WhyEmpty =>
+        Failure?.TrimEnd('.') ?? $"'{Group}' has {(FirstResult.IsCompleted ? "no address" : "not been resolved yet")}";
+
     /// <summary>The age of the set in use: the time since the last good result; null before the first.</summary>
     public TimeSpan? Age => Volatile.Read(ref _goodAt) is var at && at != Never ? _clock.GetElapsedTime(at) : null;
 
     /// <summary>Begins to watch. Call it once.</summary>
     public void Start() => _loop = Task.Run(RunAsync);
+
+    /// <summary>
+    /// A request found no endpoint, or could not reach one. When no endpoint of the set answers, the resolver is asked again. An empty
+    /// answer holds for its time; an empty set after a failure does not.
+    /// </summary>
+    public void AskAgainIfNoneAnswers()
+    {
+        if (_endpoints.IsEmpty ? Failure is not null : _endpoints.All(e => e.LastFailed || e.State != EndpointState.Healthy))
+        {
+            _resolver.AskAgain();
+        }
+    }
 
     /// <summary>Ends the watch and waits until it has ended. The set stays readable.</summary>
     public async ValueTask DisposeAsync()

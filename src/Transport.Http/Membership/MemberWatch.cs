@@ -242,6 +242,7 @@ internal sealed class MemberWatch
         Member.Trouble = reason;
         var wasReachable = Member.IsReachable;
         Member.Endpoint.State = EndpointState.Unreachable;
+        Member.Service.Group.AskAgainIfNoneAnswers();
         if (hadLeft)
         {
             // The node announced that it would leave, and has left: it handles nothing now.

@@ -1,17 +1,18 @@
 using System.Collections.Immutable;
+using DnsClient;
 using Microsoft.Extensions.Logging;
 
 namespace ServiceMesh.Http;
 
 /// <summary>Creates the watches of services' addresses, for the bus and for HttpClients alike.</summary>
 internal sealed class ServiceLookup(
-    GroupOptions group, HttpDnsOptions dnsOptions, ResolverKinds resolvers, IDnsResolver? dns, TimeProvider clock, ILogger logger,
+    GroupOptions group, HttpDnsOptions dnsOptions, ResolverKinds resolvers, ILookupClient? dns, TimeProvider clock, ILogger logger,
     ClientMetrics metrics)
 {
     private readonly ResolverContext _context = new()
     {
         Clock = clock,
-        Dns = dns ?? new StubResolver(new() { Servers = dnsOptions.ReadServers(), Clock = clock }),
+        Dns = DnsLookup.Make([.. dnsOptions.ReadServers()], dns, clock),
         Logger = logger,
     };
 

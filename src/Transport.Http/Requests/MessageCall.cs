@@ -41,8 +41,24 @@ internal sealed class MessageCall(Message message, RequestRoute route, Routes ro
         }
     }
 
-    public override AttemptResult<ReplyMessage> NoEndpoint() =>
-        _best?.Value ?? new(NoEndpointReply.For(message.Topic, route, routes), AttemptOutcome.NotMade);
+    public override AttemptResult<ReplyMessage> NoEndpoint()
+    {
+        foreach (var service in route.Endpoints.Select(routes.MemberOf).OfType<Member>().Select(m => m.Service).Distinct())
+        {
+            service.Group.AskAgainIfNoneAnswers();
+        }
+
+        return _best?.Value ?? new(NoEndpointReply.For(message.Topic, route, routes), AttemptOutcome.NotMade);
+    }
+
+    public override void End(Endpoint endpoint, Outcome<AttemptResult<ReplyMessage>> end)
+    {
+        base.End(endpoint, end);
+        if (end is { Exception: null, Result.Failure: not null })
+        {
+            routes.MemberOf(endpoint)?.Service.Group.AskAgainIfNoneAnswers();
+        }
+    }
 
     public override AttemptResult<ReplyMessage> TooMany(int max) => new(
         ReplyMessage.Failure(

@@ -65,7 +65,7 @@ internal sealed class PeerDirectory : IMemberObserver, IAsyncDisposable
 
         foreach (var service in _services.Where(s => s.Group.Endpoints.IsEmpty))
         {
-            RoutingLog.ServiceIsEmpty(_logger, service.Name, service.Group.Group.Text, service.Group.Failure ?? "it has no address");
+            RoutingLog.ServiceIsEmpty(_logger, service.Name, service.Group.Group.Text, service.Group.WhyEmpty);
         }
     }
 
@@ -82,7 +82,11 @@ internal sealed class PeerDirectory : IMemberObserver, IAsyncDisposable
     public void PeerSeen(string watcher) => _watches.PeerSeen(watcher);
 
     /// <summary>A request to the endpoint failed: the endpoint is probed at once.</summary>
-    public void ProbeNow(Endpoint endpoint) => _watches.ProbeNow(endpoint);
+    public void ProbeNow(Endpoint endpoint)
+    {
+        _watches.ProbeNow(endpoint);
+        _watches.MemberOf(endpoint)?.Service.Group.AskAgainIfNoneAnswers();
+    }
 
     /// <summary>The other nodes that answer, each once.</summary>
     public IReadOnlyList<NodeInfo> OtherNodes() =>
@@ -94,6 +98,11 @@ internal sealed class PeerDirectory : IMemberObserver, IAsyncDisposable
     /// <summary>The reply for a topic that no known node handles.</summary>
     public ReplyMessage NoHandler(Topic topic)
     {
+        foreach (var service in _services)
+        {
+            service.Group.AskAgainIfNoneAnswers();
+        }
+
         var silent = SilentServices();
         if (silent.Count > 0)
         {
@@ -155,7 +164,7 @@ internal sealed class PeerDirectory : IMemberObserver, IAsyncDisposable
     private static string WhySilent(Service service, MemberSnapshot[] members)
     {
         var troubles = members.Take(3).Select(s => $"{s.Member} {s.Member.Trouble ?? "has not answered yet"}");
-        return service.Group.Failure ?? (members.Length == 0 ? "it has no address" : string.Join(", ", troubles));
+        return service.Group.Failure ?? (members.Length == 0 ? service.Group.WhyEmpty : string.Join(", ", troubles));
     }
 
     private static bool HaveSameInterests(NodeDocument? a, NodeDocument? b) => (a, b) switch

@@ -131,7 +131,7 @@ internal static class Connecting
         }
     }
 
-    // Nobody waits for it any more: what it makes too late is closed when it comes.
+    // The start has stopped waiting: a connection that comes too late is closed when it comes.
     private static async void CloseLate(Task<ConnectionMultiplexer> connecting)
     {
         try

@@ -131,8 +131,8 @@ internal static class Diagnosis
             ['-', .. var error] => $"{where} answers with an error: {Printable.Line(Secrets.WithoutArguments(error))}.",
             "+PONG" => null,
             // One that echoes what it is sent would tell the password here.
-            _ when configuration.Password is { Length: > 0 } => $"{where} is no Redis: it does not answer PING as Redis does.",
-            var other => $"{where} is no Redis: it answers PING with '{Printable.Line(other)}'.",
+            _ when configuration.Password is { Length: > 0 } => $"{where} is not a Redis server: it does not answer PING as Redis does.",
+            var other => $"{where} is not a Redis server: it answers PING with '{Printable.Line(other)}'.",
         };
     }
 

@@ -34,7 +34,7 @@ internal sealed class GapWatch(RedisGaps events, IMeterFactory meters, TimeProvi
         }
     }
 
-    /// <summary>Ends the gap unless it broke again meanwhile; true when there is none any more.</summary>
+    /// <summary>Ends the gap, unless the connection broke again meanwhile; true when the gap is over.</summary>
     public bool TryEnd(Func<bool> isWhole)
     {
         RedisGap ended;

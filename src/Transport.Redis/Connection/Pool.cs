@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace ServiceMesh.Redis;
 
 /// <summary>
-/// The way back from the client to the application. The client goes on with whoever waits on the thread that reads for it, and
+/// The way back from the client to the application. The client continues its awaiters on the thread that reads for it, and
 /// the next answer comes only when that returns: the application's code must never run there.
 /// </summary>
 internal static class Pool

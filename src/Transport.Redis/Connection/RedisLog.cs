@@ -27,7 +27,7 @@ internal static partial class RedisLog
     [LoggerMessage(106, LogLevel.Error, "A handler of RedisGaps threw")]
     public static partial void GapHandlerFailed(ILogger logger, Exception failure);
 
-    [LoggerMessage(108, LogLevel.Error, "Redis does not let this node hear {Channel} any more: {Reason}")]
+    [LoggerMessage(108, LogLevel.Error, "Redis has stopped this node from hearing {Channel}: {Reason}")]
     public static partial void NotRestored(ILogger logger, string channel, string reason);
 
     [LoggerMessage(109, LogLevel.Warning, "What this node hears could not be taken off Redis: {Reason}")]

@@ -16,7 +16,7 @@ internal sealed class Claims(RedisConnection connection, string nodeId)
     private static readonly TimeSpan s_requestsLifetime = TimeSpan.FromSeconds(600);
 
     // What a claim says by which a message is closed. No node has this id.
-    private static readonly RedisValue s_nobody = "nobody";
+    private static readonly RedisValue s_noMember = "nobody";
 
     // As bytes, which the client would make of it for each claim.
     private readonly RedisValue _self = Encoding.UTF8.GetBytes(nodeId);
@@ -27,13 +27,13 @@ internal sealed class Claims(RedisConnection connection, string nodeId)
 
     /// <summary>True for the one that finds out that no member has the message; none will from now on.</summary>
     /// <exception cref="RedisException">Redis could not be asked.</exception>
-    public Task<bool> TryCloseAsync(Message message, string group) => TrySetAsync(message, group, s_nobody);
+    public Task<bool> TryCloseAsync(Message message, string group) => TrySetAsync(message, group, s_noMember);
 
-    /// <summary>True when no member has the message and none will, whoever found that out first.</summary>
+    /// <summary>True when no member has the message and no member will get it; it does not matter which caller found that out first.</summary>
     /// <exception cref="RedisException">Redis could not be asked.</exception>
     public async Task<bool> CloseAsync(Message message, string group) =>
         await TryCloseAsync(message, group).ConfigureAwait(false)
-        || await connection.Database.StringGetAsync(GilmourWire.ClaimKey(message.Id, group), CommandFlags.None).ConfigureAwait(false) == s_nobody;
+        || await connection.Database.StringGetAsync(GilmourWire.ClaimKey(message.Id, group), CommandFlags.None).ConfigureAwait(false) == s_noMember;
 
     private Task<bool> TrySetAsync(Message message, string group, RedisValue holder)
     {

@@ -22,7 +22,7 @@ internal sealed class Contest(Subscription subscription, Func<Message, string, T
     // Places that are held for claims whose outcome is not known.
     private int _open;
 
-    // One that was called and has not offered yet: nobody overtakes it.
+    // A member that was called and has not offered yet: no other member overtakes it.
     private bool _called;
 
     public Subscription Subscription => subscription;

@@ -151,7 +151,7 @@ internal sealed class Deliverer(TransportContext context, Claims claims, Publish
         await Task.WhenAll(refused.Where(entry => entry.Delivery is not null).Select(entry => ReportUnlessTakenAsync(entry.Delivery!))).ConfigureAwait(false);
     }
 
-    // The caller takes the claims itself when all refused, and another member when it was free: this loss is nobody else's.
+    // The caller takes the claims itself when all refused, and another member when it was free: no other node reports this loss.
     private async Task ReportUnlessTakenAsync(Delivery refused)
     {
         if (await IsUntakenAsync(refused.Message, refused.Subscription.Group!, s_timeToClaim).ConfigureAwait(false))
@@ -177,7 +177,7 @@ internal sealed class Deliverer(TransportContext context, Claims claims, Publish
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
         {
-            return true; // then nobody else can have claimed it for long either
+            return true; // then no other member can hold the claim for long
         }
     }
 

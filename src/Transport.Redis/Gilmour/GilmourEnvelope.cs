@@ -85,7 +85,7 @@ internal sealed class GilmourEnvelope
             var read = new GilmourEnvelope();
             if (!read.TryReadMembers(ref json, frame))
             {
-                // As in Ruby: a payload that is no envelope is all data.
+                // As in Ruby: a payload without an envelope is taken as the data.
                 read = new() { Data = frame };
             }
 

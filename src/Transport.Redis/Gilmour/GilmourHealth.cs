@@ -147,7 +147,7 @@ internal sealed class GilmourHealth : IAsyncDisposable
         ? GilmourWire.RequestChannel(Topic.Parse(subscription.Pattern))
         : GilmourWire.SignalChannel(TopicPattern.Parse(subscription.Pattern));
 
-    // Null for who is not there, does not answer in time, or has a name that is no topic.
+    // Null for a node that is away, does not answer in time, or has a name that is not a topic.
     private async Task<NodeInfo?> ProbeAsync(
         string ident, Func<Message, CancellationToken, ValueTask<ReplyMessage>> requestAsync, CancellationToken cancellationToken)
     {

@@ -6,7 +6,7 @@ using StackExchange.Redis;
 namespace ServiceMesh.Redis;
 
 /// <summary>
-/// The protocol of Gilmour: a request is one PUBLISH whose receiver count says when nobody is there, and the members of a group
+/// The protocol of Gilmour: a request is one PUBLISH whose receiver count says when no member is there, and the members of a group
 /// race for a claim. Replies come through one subscription per node. Thread-safe.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "StopAsync, which every transport has, ends and disposes all of it.")]

@@ -165,7 +165,7 @@ internal static class GilmourWire
         RedisChannel channel, ReadOnlyMemory<byte> frame, out long request, [NotNullWhen(true)] out Answer? answer, [NotNullWhen(false)] out string? error)
     {
         answer = null;
-        // We chose the name of this channel, so it is ours whoever answers.
+        // We chose the name of this channel, so it is ours, whichever node answers.
         request = OwnId(channel!).Number;
         if (request < 0)
         {
@@ -253,7 +253,7 @@ internal static class GilmourWire
     {
         var name = sender.StartsWith(Replies, StringComparison.Ordinal) ? sender[Replies.Length..] : sender;
         var dot = name.LastIndexOf('.');
-        // A number written differently than we would write it back would not be the same key any more.
+        // A number written differently than we would write it back would not be the same key.
         return dot > 0 && name.AsSpan(dot + 1) is { Length: > 0 and < 19 } digits && !digits.ContainsAnyExceptInRange('0', '9') && (digits[0] != '0' || digits.Length == 1)
             ? new(name[..dot], long.Parse(digits, System.Globalization.CultureInfo.InvariantCulture))
             : new(name, -1);

@@ -59,7 +59,7 @@ internal sealed class Listener
         }
         else if ((_topic ?? TopicOf(channel!)) is not { } topic)
         {
-            _losses.Report("no-topic", channel!, "The channel's name is no topic.");
+            _losses.Report("no-topic", channel!, "The channel's name is not a topic.");
         }
         else if (!GilmourWire.TryReadMessage(_kind, topic, frame, _context.Clock, out var message, out var error))
         {

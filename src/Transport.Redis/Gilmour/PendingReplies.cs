@@ -24,7 +24,7 @@ internal sealed class PendingReplies
 
     public void Remove(long request) => _waiting.TryRemove(request, out _);
 
-    /// <summary>Ends a request with its reply. False when nobody waits for it any more.</summary>
+    /// <summary>Ends a request with its reply. False when the request has ended already.</summary>
     public bool TryEnd(long request, ReplyMessage reply) => _waiting.TryRemove(request, out var pending) && pending.TryEnd(reply);
 
     /// <summary>Ends every request that waits now, because its reply may be lost.</summary>

@@ -5,10 +5,10 @@ namespace ServiceMesh.Redis;
 /// <summary>What can be said of a request by those who heard it and will not answer.</summary>
 internal enum Standing
 {
-    /// <summary>Somebody may answer.</summary>
+    /// <summary>A member may answer.</summary>
     Open,
 
-    /// <summary>Somebody has refused or left, and nobody knows how many heard it.</summary>
+    /// <summary>A member has refused or left, and it is not known how many heard the request.</summary>
     Uncounted,
 
     /// <summary>Every node that heard it has refused it.</summary>
@@ -18,14 +18,14 @@ internal enum Standing
     Deserted,
 }
 
-/// <summary>One request that waits for its reply: whoever ends it first wins, and it is awaited once.</summary>
+/// <summary>One request that waits for its reply: the first to end it wins, and it is awaited once.</summary>
 internal sealed class PendingReply(Message request) : IValueTaskSource<ReplyMessage>
 {
-    // What follows is guarded by the lock of the request's own message, which is made for it and which nobody else locks:
+    // What follows is guarded by the lock of the request's own message, which is made for it and which no other code locks:
     // one more object for each request would be for nothing nearly always.
     private List<string>? _groupsGone;
 
-    // Null until PUBLISH has returned, and on a cluster until somebody counts.
+    // Null until PUBLISH has returned, and on a cluster until the members are counted.
     private long? _receivers;
     private bool _isPublished;
     private int _refusals;

@@ -18,7 +18,7 @@ internal sealed class Publisher
     }
 
     /// <summary>
-    /// The receiver count of the server that took the frame. The client goes on with whoever waits on the thread that reads
+    /// The receiver count of the server that took the frame. The client continues its awaiters on the thread that reads
     /// for it: the application must not.
     /// </summary>
     /// <exception cref="TransportException">Redis did not take it, or its answer is lost.</exception>
@@ -34,7 +34,7 @@ internal sealed class Publisher
         }
     }
 
-    /// <summary>For what nobody waits for: what cannot be published is a loss that is reported.</summary>
+    /// <summary>For frames without a waiting caller: a frame that cannot be published is a loss that is reported.</summary>
     /// <param name="channel">Where.</param>
     /// <param name="frame">What.</param>
     /// <param name="topic">What the loss is about.</param>

@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace ServiceMesh.Redis;
 
 /// <summary>
-/// Requests whose callers gave up, of late: the notice may be here before the request is, or before this node has won it.
+/// Requests whose callers gave up recently: the notice may be here before the request is, or before this node has won it.
 /// Holds so many and forgets the oldest. Thread-safe.
 /// </summary>
 internal sealed class RecentCancellations(int capacity)

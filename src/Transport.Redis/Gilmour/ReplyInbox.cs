@@ -30,7 +30,7 @@ internal sealed class ReplyInbox(
         }
         else if (answer.RefusedGroups is null)
         {
-            // When nobody waits any more, the caller has had its 408 or its cancellation, or another group was faster.
+            // When no request waits, the caller has had its 408 or its cancellation, or another group was faster.
             pending.TryEnd(request, answer.Reply);
         }
         else if (pending.Find(request) is { } waiting)
@@ -93,13 +93,13 @@ internal sealed class ReplyInbox(
             }
             else
             {
-                // Whoever announced that topic has gone, before the request or just after: the claims tell, and nobody else wants them.
+                // The node that announced that topic has left, before the request or just after it: the claims tell, and no other node needs them.
                 await TakeBackAsync(waiting, TimeSpan.Zero, ReplyMessage.NoHandler(waiting.Request.Topic)).ConfigureAwait(false);
             }
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)
         {
-            // Nobody can say that there is none, so the request waits for its answer or its deadline.
+            // It cannot be excluded that a member is there, so the request waits for its answer or its deadline.
             RedisLog.CountFailed(logger, waiting.Request.Topic, Printable.Line(failure.Message));
         }
     }

@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace ServiceMesh.Redis;
 
 /// <summary>
-/// What frames are written into before their size is known: each thread keeps a buffer and a JSON writer. Nobody writes two
-/// frames at once on a thread, because wires call no code but their own.
+/// What frames are written into before their size is known: each thread keeps a buffer and a JSON writer. A thread never writes two
+/// frames at once, because wires call no code but their own.
 /// </summary>
 internal static class Scratch
 {
@@ -21,7 +21,7 @@ internal static class Scratch
     public static ArrayBufferWriter<byte> Take()
     {
         var output = t_output ??= new(512);
-        output.ResetWrittenCount(); // whoever failed half-way has not given it back
+        output.ResetWrittenCount(); // a writer that failed half-way has not given it back
         return output;
     }
 

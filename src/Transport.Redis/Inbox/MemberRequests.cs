@@ -57,7 +57,7 @@ internal sealed class MemberRequests(MemberDirectory directory, RedisConnection 
             if (group.Pick(tried) is not { } member)
             {
                 // Full members are known well; for all others the directory may know more than this node.
-                if (mayRead && best is not { Status: StatusCode.Overloaded } && best is not { NotProcessed: false })
+                if (mayRead && best is not { Status: StatusCode.Overloaded })
                 {
                     mayRead = false;
                     if (await TryRefreshAsync(cancellationToken).ConfigureAwait(false) is { } failure)
@@ -81,9 +81,9 @@ internal sealed class MemberRequests(MemberDirectory directory, RedisConnection 
                 case AnswerKind.Reply:
                 case AnswerKind.Refusal
                     when answer.Reply.Status is not (StatusCode.Overloaded or StatusCode.Unavailable or StatusCode.NotFound):
-                    return answer.Reply;
+                    return Last(best, answer.Reply);
                 case AnswerKind.NotSent when !connection.IsUp:
-                    return NotConnected();
+                    return Last(best, NotConnected());
                 case AnswerKind.Lost when !message.IsRepeatable || !connection.IsUp || message.Deadline.HasPassed:
                     return answer.Reply;
                 case AnswerKind.NoReceiver:
@@ -173,6 +173,10 @@ internal sealed class MemberRequests(MemberDirectory directory, RedisConnection 
         : ReplyMessage.NoHandler(message.Topic);
 
     private ReplyMessage NotConnected() => ReplyMessage.Failure(StatusCode.Unavailable, connection.Absence, notProcessed: true);
+
+    // A member that did not take a repeatable request does not deny that one before it may have run it.
+    private static ReplyMessage Last(ReplyMessage? best, ReplyMessage reply) =>
+        reply.NotProcessed && best is { NotProcessed: false } ? best : reply;
 
     // What is most worth knowing: an unknown outcome, then full, then anything else that a member said.
     private static ReplyMessage Better(ReplyMessage? one, ReplyMessage other) =>

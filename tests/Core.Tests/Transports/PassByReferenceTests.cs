@@ -4,14 +4,14 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Core.Tests;
 
-/// <summary>The in-memory transport hands over values as they are when it is told to.</summary>
+/// <summary>The in-memory transport passes values without encoding them when PassByReference is set.</summary>
 public sealed class PassByReferenceTests
 {
     private static readonly RequestTopic<Order, Order> s_ask = new("passed.ask");
     private static readonly SignalTopic<Order> s_news = new("passed.news");
 
     [Test]
-    public async Task A_handler_gets_the_very_object_of_its_caller_and_returns_its_own()
+    public async Task A_handler_gets_the_object_of_its_caller_and_the_caller_gets_its_reply_object()
     {
         Order? got = null;
         var answer = new Order("answer");
@@ -39,7 +39,7 @@ public sealed class PassByReferenceTests
     }
 
     [Test]
-    public async Task By_default_values_are_encoded()
+    public async Task Values_are_encoded_by_default()
     {
         Order? got = null;
         await using var node = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport().AddHandler(s_ask, (input, _) => got = input));
@@ -52,13 +52,14 @@ public sealed class PassByReferenceTests
     [Test]
     public async Task A_handler_of_another_type_gets_the_value_encoded()
     {
-        await using var node = await StartAsync(mesh => mesh.AddHandler(new RequestTopic<Named, Named>("passed.ask"), (input, _) => new Named($"{input.Name}!")));
+        await using var node = await StartAsync(mesh => mesh.AddHandler(
+            new RequestTopic<Named, Named>("passed.ask"), (input, _) => new Named($"{input.Name}!")));
 
         Assert.That(await node.Bus.RequestAsync(s_ask, new Order("x")).Soon(), Is.EqualTo(new Order("x!")));
     }
 
     [Test]
-    public async Task A_step_of_the_application_sees_an_encoded_body_when_it_asks()
+    public async Task Middleware_that_reads_the_body_sees_it_encoded()
     {
         var step = new Reader();
         await using var node = await StartAsync(mesh =>
@@ -87,7 +88,7 @@ public sealed class PassByReferenceTests
     }
 
     [Test]
-    public async Task A_failing_status_travels_with_the_value_beside_it()
+    public async Task A_failing_status_arrives_with_its_value()
     {
         var answer = new Order("details");
         await using var node = await StartAsync(mesh => mesh.AddHandler(s_ask, (_, context) =>
@@ -101,7 +102,7 @@ public sealed class PassByReferenceTests
         Assert.That(((int)reply.Status, reply.Value), Is.EqualTo((422, answer)));
     }
 
-    // Configured as an application does it.
+    // Sets the option in the configuration, as an application does.
     private static Task<TestNode> StartAsync(Action<IServiceMeshBuilder> configure) => TestNode.StartAsync(
         mesh =>
         {

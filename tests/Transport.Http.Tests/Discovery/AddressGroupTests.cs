@@ -29,19 +29,19 @@ public sealed class AddressGroupTests
     [TestCase("consul://weather:1", "has the unknown scheme 'consul'. Allowed are static, http, https, dns, dns+srv, dns+txt, file")]
     [TestCase("weather:5080", "has the unknown scheme 'weather'")]
     [TestCase("dns://", "nothing follows 'dns:'")]
-    [TestCase("dns://[weather:80", "is no host:port")]
+    [TestCase("dns://[weather:80", "is not host:port")]
     [TestCase("dns://weather", "has no port (write weather:5080)")]
-    [TestCase("dns://weather:0", "'0' is no port")]
-    [TestCase("dns://weather:65536", "'65536' is no port between 1 and 65535")]
-    [TestCase("dns://weather:+80", "'+80' is no port")]
-    [TestCase("dns://a b:80", "is no host:port: a host is an IP address or a name of letters, digits, '-', '_' and '.'")]
-    [TestCase("http://user@weather:80", "'user@weather:80' is no host:port")]
-    [TestCase("dns://a..b:80", "'a..b:80' is no host:port")]
-    [TestCase("dns://{weather}:80", "is no host:port")]
-    [TestCase("dns://a%b:80", "is no host:port")]
-    [TestCase("dns://[::1%@]:80", "is no host:port")]
+    [TestCase("dns://weather:0", "'0' is not a port")]
+    [TestCase("dns://weather:65536", "'65536' is not a port between 1 and 65535")]
+    [TestCase("dns://weather:+80", "'+80' is not a port")]
+    [TestCase("dns://a b:80", "is not host:port: a host is an IP address or a name of letters, digits, '-', '_' and '.'")]
+    [TestCase("http://user@weather:80", "'user@weather:80' is not host:port")]
+    [TestCase("dns://a..b:80", "'a..b:80' is not host:port")]
+    [TestCase("dns://{weather}:80", "is not host:port")]
+    [TestCase("dns://a%b:80", "is not host:port")]
+    [TestCase("dns://[::1%@]:80", "is not host:port")]
     [TestCase("dns://::1:80", "write an IPv6 address in brackets")]
-    [TestCase("http://weather:80/path", "'80/path' is no port")]
+    [TestCase("http://weather:80/path", "'80/path' is not a port")]
     [TestCase("dns+srv://_mesh._tcp.weather:80", "the ports of dns+srv come from the SRV records")]
     public void A_bad_address_says_what_is_wrong_and_what_is_allowed(string text, string expected)
     {
@@ -75,6 +75,7 @@ public sealed class AddressGroupTests
     public void A_scheme_of_ones_own_keeps_its_target()
     {
         var group = AddressGroup.Parse("etcd://10.0.0.1:2379/services/weather", ["etcd"]);
-        Assert.That((group.Scheme, group.Host, group.Port, group.Target), Is.EqualTo(("etcd", "10.0.0.1", 2379, "10.0.0.1:2379/services/weather")));
+        Assert.That(
+            (group.Scheme, group.Host, group.Port, group.Target), Is.EqualTo(("etcd", "10.0.0.1", 2379, "10.0.0.1:2379/services/weather")));
     }
 }

@@ -12,19 +12,23 @@ internal sealed class Watched : IAsyncDisposable
     private readonly Channel<string[]> _sets = Channel.CreateUnbounded<string[]>();
     private readonly WaitingClock _clock;
 
-    private Watched(string address, FakeTimeProvider clock, Func<AddressGroup, ResolverContext, IResolver> create)
+    private Watched(string address, FakeTimeProvider clock, Func<AddressGroup, ResolverContext, IResolver> create, double jitter = 0)
     {
         _clock = new(clock);
         var group = AddressGroup.Parse(address, [.. AddressGroup.BuiltInSchemes, "test"]);
-        var resolver = create(group, new() { Clock = _clock, Random = new NoJitter(), Dns = null!, Logger = NullLogger.Instance });
+        var resolver = create(group, new() { Clock = _clock, Random = new Jitter(jitter), Logger = NullLogger.Instance });
         Group = new("weather", group, resolver, _clock, NullLogger.Instance, Publish);
         Group.Start();
     }
 
     public GroupWatcher Group { get; }
 
-    public static Watched Start(string address, FakeTimeProvider clock, IDnsResolver dns) =>
-        new(address, clock, (group, context) => new ResolverKinds([]).Create(group, context with { Dns = dns }));
+    /// <param name="address">The group.</param>
+    /// <param name="clock">Moved by the test.</param>
+    /// <param name="dns">What is asked.</param>
+    /// <param name="jitter">0 for none, 1 for all of it.</param>
+    public static Watched Start(string address, FakeTimeProvider clock, IDnsLookup dns, double jitter = 0) =>
+        new(address, clock, (group, context) => new ResolverKinds([]).Create(group, context with { Dns = dns }), jitter);
 
     public static Watched Start(FakeTimeProvider clock, IResolver resolver) => new("test://x", clock, (_, _) => resolver);
 
@@ -34,34 +38,15 @@ internal sealed class Watched : IAsyncDisposable
     /// <summary>Ends when the watch waits for the clock.</summary>
     public Task WaitsAsync() => _clock.WaitsAsync();
 
+    /// <summary>Ends when the watch waits for the clock, for this long.</summary>
+    public Task WaitsAsync(TimeSpan time) => _clock.WaitsAsync(time);
+
     public ValueTask DisposeAsync() => Group.DisposeAsync();
 
     private void Publish(ImmutableArray<Endpoint> endpoints) => _sets.Writer.TryWrite([.. endpoints.Select(e => $"{e}")]);
 
-    /// <summary>No jitter: the draw is always 0.</summary>
-    private sealed class NoJitter : Random
+    private sealed class Jitter(double draw) : Random
     {
-        public override double NextDouble() => 0;
-    }
-
-    /// <summary>Tells when somebody waits on the clock beneath.</summary>
-    private sealed class WaitingClock(FakeTimeProvider clock) : TimeProvider
-    {
-        private readonly Channel<bool> _waits = Channel.CreateUnbounded<bool>();
-
-        public override long TimestampFrequency => clock.TimestampFrequency;
-
-        public async Task WaitsAsync() => await _waits.Reader.ReadAsync().AsTask().InTime();
-
-        public override long GetTimestamp() => clock.GetTimestamp();
-
-        public override DateTimeOffset GetUtcNow() => clock.GetUtcNow();
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            var timer = clock.CreateTimer(callback, state, dueTime, period);
-            _waits.Writer.TryWrite(true);
-            return timer;
-        }
+        public override double NextDouble() => draw;
     }
 }

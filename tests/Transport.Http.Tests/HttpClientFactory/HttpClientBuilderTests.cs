@@ -121,7 +121,7 @@ public sealed class HttpClientBuilderTests
             [("ServiceMesh:Http:Timeouts:Total", "soon")], services => services.AddHttpClient("any").AddServiceMesh());
         using var wrong = Build(
             [("ServiceMesh:Http:Services:weather:Address", "nowhere")], services => services.AddHttpClient("any").AddServiceMesh());
-        using var nobody = Build([], services => services.AddHttpClient("any").AddServiceMesh("orders"));
+        using var missing = Build([], services => services.AddHttpClient("any").AddServiceMesh("orders"));
 
         await Assert.ThatAsync(() => unknown.StartAsync(), Throws.TypeOf<OptionsValidationException>().With.Message.Contains(
             "ServiceMesh:Http:Servces")
@@ -133,7 +133,7 @@ public sealed class HttpClientBuilderTests
             () => wrong.StartAsync(),
             Throws.TypeOf<OptionsValidationException>().With.Message.Contains("ServiceMesh:Http:Services:weather:Address"));
         await Assert.ThatAsync(
-            () => nobody.StartAsync(), Throws.TypeOf<OptionsValidationException>().With.Message.Contains("the bus 'orders'"));
+            () => missing.StartAsync(), Throws.TypeOf<OptionsValidationException>().With.Message.Contains("the bus 'orders'"));
     }
 
     [Test]

@@ -274,10 +274,10 @@ public sealed class ServiceMeshHandlerTests
     [Test]
     public async Task The_total_timeout_includes_the_wait_for_the_first_addresses(CancellationToken cancellationToken)
     {
+        await using var dns = ScriptedDnsServer.Start(_ => []);
         using var services = Services(
-            [],
-            o => (o.Services["weather"].Address, o.Timeouts.Connect) = ("dns://weather.internal:80", TimeSpan.FromSeconds(60)),
-            new SilentDns());
+            [], o => (o.Services["weather"].Address, o.Dns.Servers, o.Timeouts.Connect) =
+                ("dns://weather.internal:80", $"{dns.EndPoint}", TimeSpan.FromSeconds(60)));
         using var http = new HttpClient(new ServiceMeshHandler(services, isOwner: false));
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
 
@@ -290,11 +290,12 @@ public sealed class ServiceMeshHandlerTests
     [Test]
     public async Task Requests_that_wait_for_the_first_addresses_count_for_the_client_limit(CancellationToken cancellationToken)
     {
-        var dns = new SilentDns();
-        using var services = Services(
-            [], o => (o.Services["weather"].Address, o.Timeouts.Connect, o.Limits.Concurrency) =
-                ("dns://weather.internal:80", TimeSpan.FromSeconds(60), 1),
-            dns);
+        await using var dns = ScriptedDnsServer.Start(_ => []);
+        using var services = Services([], o =>
+        {
+            (o.Services["weather"].Address, o.Dns.Servers) = ("dns://weather.internal:80", $"{dns.EndPoint}");
+            (o.Timeouts.Connect, o.Limits.Concurrency) = (TimeSpan.FromSeconds(60), 1);
+        });
         using var http = new HttpClient(new ServiceMeshHandler(services, isOwner: false));
         using var caller = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var waiting = http.GetAsync(new Uri("http://weather/"), caller.Token);
@@ -354,12 +355,11 @@ public sealed class ServiceMeshHandlerTests
     internal static HttpTransportOptions Options(IEnumerable<FaultServer> servers) =>
         new() { Services = { ["weather"] = new() { Address = AddressOf(servers) } } };
 
-    internal static ClientServices Services(
-        IEnumerable<FaultServer> servers, Action<HttpTransportOptions>? configure = null, IDnsResolver? dns = null)
+    internal static ClientServices Services(IEnumerable<FaultServer> servers, Action<HttpTransportOptions>? configure = null)
     {
         var options = Options(servers);
         configure?.Invoke(options);
-        return new(options, dns, null, Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance, TimeProvider.System);
+        return new(options, null, null, Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance, TimeProvider.System);
     }
 
     internal static async Task UntilAsync(Func<bool> condition, CancellationToken cancellationToken)
@@ -387,25 +387,6 @@ public sealed class ServiceMeshHandlerTests
         catch (HttpRequestException failure)
         {
             return failure.GetType().Name;
-        }
-    }
-
-    // A DNS that never answers.
-    private sealed class SilentDns : IDnsResolver
-    {
-        public Task<DnsAnswer<DnsAddress>> ResolveAddressesAsync(string name, CancellationToken cancellationToken = default) =>
-            NeverAsync<DnsAddress>(cancellationToken);
-
-        public Task<DnsAnswer<DnsService>> ResolveServicesAsync(string name, CancellationToken cancellationToken = default) =>
-            NeverAsync<DnsService>(cancellationToken);
-
-        public Task<DnsAnswer<DnsText>> ResolveTextsAsync(string name, CancellationToken cancellationToken = default) =>
-            NeverAsync<DnsText>(cancellationToken);
-
-        private static async Task<DnsAnswer<T>> NeverAsync<T>(CancellationToken cancellationToken)
-        {
-            await Task.Delay(Timeout.Infinite, cancellationToken);
-            throw new DnsException("never");
         }
     }
 

@@ -25,7 +25,7 @@ public sealed class GroupWatcherTests
     }
 
     [Test]
-    public async Task Of_an_address_that_is_listed_twice_the_same_entry_counts_in_any_order()
+    public async Task A_doubly_listed_address_counts_with_the_same_entry_in_any_order()
     {
         var (resolver, clock) = (new ScriptedResolver(), new FakeTimeProvider());
         await using var watched = Watched.Start(clock, resolver);
@@ -39,7 +39,7 @@ public sealed class GroupWatcherTests
     }
 
     [Test]
-    public async Task What_a_connection_depends_on_makes_another_endpoint()
+    public async Task A_change_that_connections_depend_on_makes_another_endpoint()
     {
         var (resolver, clock) = (new ScriptedResolver(), new FakeTimeProvider());
         await using var watched = Watched.Start(clock, resolver);
@@ -52,7 +52,7 @@ public sealed class GroupWatcherTests
     }
 
     [Test]
-    public async Task Who_comes_later_starts_slowly_and_who_is_there_first_does_not()
+    public async Task A_later_endpoint_starts_slowly_and_a_first_one_does_not()
     {
         var (resolver, clock) = (new ScriptedResolver(), new FakeTimeProvider());
         await using var watched = Watched.Start(clock, resolver);
@@ -64,7 +64,7 @@ public sealed class GroupWatcherTests
     }
 
     [Test]
-    public async Task An_answer_that_repeats_the_last_is_passed_on_to_nobody_and_renews_the_age()
+    public async Task A_repeated_answer_renews_the_age_and_is_not_passed_on()
     {
         var (resolver, clock) = (new ScriptedResolver(), new FakeTimeProvider());
         await using var watched = Watched.Start(clock, resolver);
@@ -91,7 +91,8 @@ public sealed class GroupWatcherTests
         await resolver.ReadAsync();
         Assert.That(watched.Group.Failure, Is.EqualTo("The server is on fire."));
         Assert.That(watched.Group.Endpoints, Has.Length.EqualTo(1));
-        Assert.That(Measure(watched.Group), Is.EqualTo(["servicemesh.discovery.age weather 42", "servicemesh.discovery.endpoints weather 1"]));
+        Assert.That(
+            Measure(watched.Group), Is.EqualTo(["servicemesh.discovery.age weather 42", "servicemesh.discovery.endpoints weather 1"]));
         resolver.Find();
         Assert.That(await watched.NextAsync(), Is.Empty, "that there is none is an answer");
         Assert.That(watched.Group.Failure, Is.Null);
@@ -118,7 +119,8 @@ public sealed class GroupWatcherTests
     [TestCase("a", 1, 0, 0, null, "the weight of 'a:1' is 0; a weight is 1 to 65535")]
     [TestCase("a", 1, 1, -1, null, "the priority of 'a:1' is -1; a priority is 0 to 65535")]
     [TestCase("a", 1, 1, 0, "b:c", "the name of 'a:1' is 'b:c', which is not a host name")]
-    public async Task What_a_resolver_finds_and_cannot_be_called_is_a_failure_that_says_why(string? host, int port, int weight, int priority, string? name, string complaint)
+    public async Task An_invalid_address_of_a_resolver_is_a_failure_with_the_reason(
+        string? host, int port, int weight, int priority, string? name, string complaint)
     {
         var (resolver, clock) = (new ScriptedResolver(), new FakeTimeProvider());
         await using var watched = Watched.Start(clock, resolver);
@@ -158,7 +160,8 @@ public sealed class GroupWatcherTests
         var balancer = new BalancerKinds([]).Create("RoundRobin", new());
         var updated = Channel.CreateUnbounded<int>();
         await using var watcher = new GroupWatcher(
-            "weather", AddressGroup.Parse("static:a:1"), resolver, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance,
+            "weather", AddressGroup.Parse(
+                "static:a:1"), resolver, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance,
             endpoints =>
             {
                 balancer.Update(endpoints);
@@ -189,8 +192,10 @@ public sealed class GroupWatcherTests
                 }
             },
         };
-        listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => measured.Add($"{instrument.Name} {tags[0].Value} {value}"));
-        listener.SetMeasurementEventCallback<int>((instrument, value, tags, _) => measured.Add($"{instrument.Name} {tags[0].Value} {value}"));
+        listener.SetMeasurementEventCallback<double>(
+            (instrument, value, tags, _) => measured.Add($"{instrument.Name} {tags[0].Value} {value}"));
+        listener.SetMeasurementEventCallback<int>(
+            (instrument, value, tags, _) => measured.Add($"{instrument.Name} {tags[0].Value} {value}"));
         listener.Start();
         listener.RecordObservableInstruments();
         return measured.Order();

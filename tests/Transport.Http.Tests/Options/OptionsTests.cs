@@ -228,7 +228,8 @@ public sealed class OptionsTests
     {
         var refusal = await RefusalOfAsync(
             services => services.AddServiceMesh("orders", Configuration().GetSection("OrdersMesh")).AddHttpTransport(),
-            "OrdersMesh:Http:Limits:Concurrency is 0", "OrdersMesh:Http:Timeouts:Attempt is 00:01:00, and OrdersMesh:Request:Timeout is 00:00:30", "OrdersMesh:Http:Lisen");
+            "OrdersMesh:Http:Limits:Concurrency is 0",
+            "OrdersMesh:Http:Timeouts:Attempt is 00:01:00, and OrdersMesh:Request:Timeout is 00:00:30", "OrdersMesh:Http:Lisen");
 
         Assert.That(refusal, Does.Not.Contain("ServiceMesh:"));
     }

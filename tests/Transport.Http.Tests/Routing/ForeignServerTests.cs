@@ -234,7 +234,8 @@ public sealed class ForeignServerTests
     [TestCase("HTTP/1.1 200 OK\r\nContent-Length: 70000000\r\nmesh-status: 200\r\n\r\n{")]
     [TestCase(
         "HTTP/1.1 200 OK\r\nContent-Length: 135\r\nmesh-status: 200\r\n\r\n" +
-        "{\"id\":\"a b&c\",\"name\":\"\",\"host\":\"\",\"processId\":1,\"uptime\":1e300,\"draining\":false,\"version\":1,\"load\":1,\"requests\":[null],\"signals\":[]}   ")]
+        "{\"id\":\"a b&c\",\"name\":\"\",\"host\":\"\",\"processId\":1,\"uptime\":1e300," +
+        "\"draining\":false,\"version\":1,\"load\":1,\"requests\":[null],\"signals\":[]}   ")]
     [TestCase("")]
     public async Task Garbage_in_place_of_a_node_document_makes_it_unreachable(string garbage)
     {

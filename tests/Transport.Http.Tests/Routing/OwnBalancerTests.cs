@@ -43,7 +43,7 @@ public sealed class OwnBalancerTests
             Assert.That(await caller.Bus.ListNodesAsync().InTime(), Has.Count.EqualTo(2));
             Assert.That(await caller.Bus.RequestAsync(Ask, "meanwhile").InTime(), Is.EqualTo("meanwhile"));
             Assert.That(
-                (await caller.Bus.TryRequestAsync(new RequestTopic<string, string>("test.nobody"), "").InTime()).Status,
+                (await caller.Bus.TryRequestAsync(new RequestTopic<string, string>("test.unknown"), "").InTime()).Status,
                 Is.EqualTo(StatusCode.NotFound));
             Assert.That(subscribing.IsCompleted, Is.False);
         }

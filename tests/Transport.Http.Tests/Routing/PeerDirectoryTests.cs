@@ -470,7 +470,7 @@ public sealed class PeerDirectoryTests
             null, ("Http:Services:server:Address", $"static:127.0.0.1:{port};tls=true;name={name}"),
             ("Http:Tls:TrustedRoots", certificates.Authority));
         await using var right = await CallerAsync("localhost");
-        await using var wrong = await CallerAsync("somebody.else");
+        await using var wrong = await CallerAsync("other.name");
 
         var refused = await wrong.Bus.TryRequestAsync(Ask, "hello").InTime();
 

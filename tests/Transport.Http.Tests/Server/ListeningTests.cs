@@ -27,8 +27,12 @@ public sealed class ListeningTests
         await using var listening = await StartAsync(port, mesh => mesh.AddHandler(MeshTopics.Errors, (_, _) => { }));
         await using var silent = await StartAsync(FreePort.Next());
 
-        Assert.That(listening.Log.Lines, Has.Some.Contains($"started on the Http transport (http://127.0.0.1:{port}) and is subscribed to mesh.errors"));
-        Assert.That(silent.Log.Lines, Has.Some.Contains("started on the Http transport (no server of its own) and is subscribed to nothing"));
+        Assert.That(
+            listening.Log.Lines,
+            Has.Some.Contains($"started on the Http transport (http://127.0.0.1:{port}) and is subscribed to mesh.errors"));
+        Assert.That(
+            silent.Log.Lines,
+            Has.Some.Contains("started on the Http transport (no server of its own) and is subscribed to nothing"));
     }
 
     [Test]

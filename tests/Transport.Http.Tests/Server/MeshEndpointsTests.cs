@@ -30,7 +30,7 @@ public sealed class MeshEndpointsTests : IDisposable
         _node = await HttpNodes.StartAsync(
             mesh => mesh.AddHandler(
                 s_fetch,
-                (city, _) => city == "pune" ? [11, 29] : throw new ReplyException(StatusCode.NotFound, $"There is no city '{city}'.")),
+                (city, _) => city == "pune" ? [11, 29] : throw new ReplyException(StatusCode.NotFound, $"Unknown city '{city}'.")),
             Listen(_port), ("Request:MaxBodyBytes", "1000"));
     }
 
@@ -48,10 +48,10 @@ public sealed class MeshEndpointsTests : IDisposable
     public async Task Curl_receives_a_failure_as_problem_details_with_its_status()
     {
         var answer = await CurlAsync("-w", " %{http_code} %{content_type}", "-d", "\"atlantis\"", Url("request/weather.fetch"));
-        Assert.That(answer, Does.Contain("\"detail\":\"There is no city 'atlantis'.\"").And.EndsWith(" 404 application/problem+json"));
+        Assert.That(answer, Does.Contain("\"detail\":\"Unknown city 'atlantis'.\"").And.EndsWith(" 404 application/problem+json"));
     }
 
-    [TestCase("request/nobody.here", 404, true, "No node handles 'nobody.here'")]
+    [TestCase("request/not.handled", 404, true, "No node handles 'not.handled'")]
     [TestCase("request/weather..fetch", 400, true, "'weather..fetch' is not a topic")]
     [TestCase("request/weather.*", 400, true, "is not a topic")]
     [TestCase("request/weather/fetch", 400, true, "'weather/fetch' is not a topic")]

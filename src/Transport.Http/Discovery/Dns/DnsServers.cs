@@ -1,57 +1,81 @@
 using System.Net;
-using System.Net.Sockets;
+using DnsClient;
 
 namespace ServiceMesh.Http;
 
-/// <summary>Goes through the servers until one can tell. Thread-safe.</summary>
-internal sealed class DnsServers(TimeProvider clock)
+/// <summary>
+/// Goes through the servers until one answers: the one that answered last is first, a server that fails is followed by the next at once,
+/// and a silent one is waited for and not waited out: the next is asked beside it. Thread-safe.
+/// </summary>
+/// <remarks>
+/// The library itself would wait out a dead first server with every query, as it remembers nothing. So it is asked for one server
+/// and one attempt at a time, and the order, the retries and the timeouts are here.
+/// </remarks>
+/// <param name="client">The library; its own servers are not used.</param>
+/// <param name="clock">The clock.</param>
+internal sealed class DnsServers(ILookupClient client, TimeProvider clock) : IDnsClient
 {
+    // What a datagram may carry without being torn apart on its way (DNS flag day 2020).
+    private const int LargestDatagram = 1232;
+
+    // How long a server may be silent before the next one is asked too. Three servers are asked well within a connect timeout of 3 s.
+    private static readonly TimeSpan s_headStart = TimeSpan.FromMilliseconds(500);
+
     private int _turn = -1;
-    private IPEndPoint? _lastThatTold;
+    private IPEndPoint? _lastThatAnswered;
 
-    /// <summary>Asks the servers of a configuration, each for a while, all of them several times.</summary>
-    /// <exception cref="DnsException">None could tell; the message says what each did.</exception>
-    public async Task<DnsMessage> AskAsync(DnsQuestion question, ResolvConf conf)
+    /// <summary>A client of the library without servers of its own.</summary>
+    public static LookupClient MakeClient() => new(new LookupClientOptions { AutoResolveNameServers = false, UseCache = false });
+
+    /// <inheritdoc/>
+    public async Task<DnsReply> AskAsync(DnsQuestion question, ResolvConf conf, CancellationToken cancellationToken)
     {
-        var outcomes = new Dictionary<IPEndPoint, string>();
-        var silent = new HashSet<IPEndPoint>();
-
-        // A server that was silent may drop what has EDNS: it gets its second chance without, even where one attempt was asked for.
-        for (var attempt = 0; attempt < Math.Max(2, conf.Attempts); attempt++)
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var running = new List<Task<Attempt>>();
+        var failures = new Dictionary<IPEndPoint, Attempt>();
+        try
         {
-            foreach (var server in attempt < conf.Attempts ? InOrder(conf) : [.. silent])
+            for (var round = 0; round < conf.Attempts; round++)
             {
-                using var time = new CancellationTokenSource(conf.Timeout, clock);
-                try
+                var waiting = new Queue<IPEndPoint>(InOrder(conf));
+                while (waiting.Count > 0 || running.Count > 0)
                 {
-                    var answer = await DnsExchange.AskAsync(server, question, edns: !silent.Contains(server), time.Token).ConfigureAwait(false);
-                    if (IsTold(answer))
+                    if (waiting.TryDequeue(out var server))
                     {
-                        Volatile.Write(ref _lastThatTold, server);
-                        return answer;
+                        // A server that was silent may drop questions with EDNS.
+                        var isSilent = failures.GetValueOrDefault(server)?.IsSilent ?? false;
+                        running.Add(AskOneAsync(server, question, conf.Timeout, edns: !isSilent, over.Token));
                     }
 
-                    outcomes[server] = answer.Code == DnsResponseCode.NoError ? "knows nobody to ask" : $"answered {answer.Code}";
-                }
-                catch (OperationCanceledException)
-                {
-                    silent.Add(server);
-                    outcomes[server] = $"was silent for {conf.Timeout.TotalSeconds:0.#} s";
-                }
-                catch (Exception failure) when (failure is SocketException or IOException or DnsFormatException)
-                {
-                    outcomes[server] = $"failed ({failure.Message})";
+                    var pause = waiting.Count > 0 ? s_headStart : Timeout.InfiniteTimeSpan;
+                    if (await FirstAsync(running, pause, over.Token).ConfigureAwait(false) is not { } ended)
+                    {
+                        continue;
+                    }
+
+                    running.Remove(ended);
+                    var attempt = await ended.ConfigureAwait(false);
+                    if (attempt.Reply is { } reply)
+                    {
+                        Volatile.Write(ref _lastThatAnswered, attempt.Server);
+                        return reply;
+                    }
+
+                    failures[attempt.Server] = attempt;
                 }
             }
         }
+        finally
+        {
+            await over.CancelAsync().ConfigureAwait(false);
+            await Task.WhenAll((IEnumerable<Task>)running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
 
-        throw new DnsException(
-            $"No DNS server could tell about {question}: {string.Join("; ", outcomes.Select(o => $"{o.Key} {o.Value}"))}.");
+        throw new DnsLookupException(
+            $"No DNS server answered {question.QuestionType} {question.QueryName.Value}: " +
+            $"{string.Join("; ", failures.Values.Select(f => $"{f.Server} {f.Failure}"))}. " +
+            "Check these servers, or name others in Http:Dns:Servers.");
     }
-
-    // "There is none" must come from one that knows; a server that only points to others has told nothing.
-    private static bool IsTold(DnsMessage answer) =>
-        (answer.Code == DnsResponseCode.NoError && (answer.CanTell || !answer.Answers.IsEmpty)) || answer.Code == DnsResponseCode.NameError;
 
     private IPEndPoint[] InOrder(ResolvConf conf)
     {
@@ -61,9 +85,71 @@ internal sealed class DnsServers(TimeProvider clock)
             return [.. conf.Servers[first..], .. conf.Servers[..first]];
         }
 
-        // A dead first server costs its timeout once, and not with every question.
-        return Volatile.Read(ref _lastThatTold) is { } last && conf.Servers.Contains(last)
+        return Volatile.Read(ref _lastThatAnswered) is { } last && conf.Servers.Contains(last)
             ? [last, .. conf.Servers.Where(s => !s.Equals(last))]
             : [.. conf.Servers];
     }
+
+    private async Task<Attempt> AskOneAsync(
+        IPEndPoint server, DnsQuestion question, TimeSpan limit, bool edns, CancellationToken cancellationToken)
+    {
+        using var time = new CancellationTokenSource(limit, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(time.Token, cancellationToken);
+        try
+        {
+            var response = await QueryAsync(server, question, edns, either.Token).ConfigureAwait(false);
+            if (edns && response.Header.ResponseCode is DnsHeaderResponseCode.FormatError or DnsHeaderResponseCode.NotImplemented)
+            {
+                response = await QueryAsync(server, question, edns: false, either.Token).ConfigureAwait(false);
+            }
+
+            return (DnsReply.WhyNone(response) ?? WhyNotMine(response, question)) is { } reason
+                ? new(server, null, reason)
+                : new(server, DnsReply.Of(response), null);
+        }
+#pragma warning disable CA1031 // The library reads bytes from outside: whatever it throws, this server has no answer.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            // The library reports a timeout and a cancellation alike.
+            cancellationToken.ThrowIfCancellationRequested();
+            return time.IsCancellationRequested
+                ? new(server, null, $"did not answer within {limit.TotalSeconds:0.#} s", IsSilent: true)
+                : new(server, null, DnsReply.ReasonOf(failure));
+        }
+    }
+
+    private Task<IDnsQueryResponse> QueryAsync(IPEndPoint server, DnsQuestion question, bool edns, CancellationToken cancellationToken)
+    {
+        var options = new DnsQueryOptions
+        {
+            UseCache = false,
+            ThrowDnsErrors = false,
+            UseRandomNameServer = false,
+            Retries = 0,
+            Timeout = Timeout.InfiniteTimeSpan, // by our clock
+            ExtendedDnsBufferSize = edns ? LargestDatagram : DnsQueryOptions.MinimumBufferSize,
+        };
+        return client.QueryServerAsync([new NameServer(server)], question, options, cancellationToken);
+    }
+
+    // The library compares ids, and no more (RFC 5452, section 4.1). As with owners, the original is what was in the packet.
+    private static string? WhyNotMine(IDnsQueryResponse response, DnsQuestion question) =>
+        response.Questions is [var asked] && asked.QuestionType == question.QuestionType
+            && asked.QueryName.Original.Equals(question.QueryName.Value, StringComparison.OrdinalIgnoreCase)
+            ? null
+            : "answered another question";
+
+    // Null when none has ended after the pause.
+    private async Task<Task<Attempt>?> FirstAsync(List<Task<Attempt>> running, TimeSpan pause, CancellationToken cancellationToken)
+    {
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var ended = await Task.WhenAny([.. running, Task.Delay(pause, clock, over.Token)]).ConfigureAwait(false);
+        await over.CancelAsync().ConfigureAwait(false);
+        cancellationToken.ThrowIfCancellationRequested();
+        return ended as Task<Attempt>;
+    }
+
+    /// <summary>What came of asking one server once.</summary>
+    private sealed record Attempt(IPEndPoint Server, DnsReply? Reply, string? Failure, bool IsSilent = false);
 }

@@ -19,14 +19,19 @@ internal sealed record ResolvConf
     /// <summary>A name with at least this many dots is tried as it is before it is searched for. 0 to 15.</summary>
     public int Dots { get; init; } = 1;
 
-    /// <summary>How long one server is waited for. 1 to 30 seconds.</summary>
-    public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(5);
+    /// <summary>
+    /// How long one server is waited for. 1 to 30 seconds. The C library waits for 5; here requests wait for the first answer.
+    /// </summary>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>How often all servers are gone through. 1 to 5.</summary>
     public int Attempts { get; init; } = 2;
 
     /// <summary>Whether each query begins with another server.</summary>
     public bool Rotate { get; init; }
+
+    /// <summary>Whether only IPv4 addresses are asked for.</summary>
+    public bool NoAaaa { get; init; }
 
     /// <summary>Reads the text of a file. What cannot be read is skipped, as the C library does it.</summary>
     public static ResolvConf Parse(string text)
@@ -74,10 +79,12 @@ internal sealed record ResolvConf
     private static ResolvConf WithOption(ResolvConf conf, string option)
     {
         var colon = option.IndexOf(':', StringComparison.Ordinal);
-        var number = colon > 0 && int.TryParse(option.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var read) ? read : -1;
+        var value = option.AsSpan(colon + 1);
+        var number = colon > 0 && int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var read) ? read : -1;
         return (colon < 0 ? option : option[..colon], number) switch
         {
             ("rotate", _) => conf with { Rotate = true },
+            ("no-aaaa", _) => conf with { NoAaaa = true },
             ("ndots", >= 0) => conf with { Dots = Math.Min(number, 15) },
             ("timeout", > 0) => conf with { Timeout = TimeSpan.FromSeconds(Math.Min(number, 30)) },
             ("attempts", > 0) => conf with { Attempts = Math.Min(number, 5) },

@@ -9,6 +9,9 @@ namespace ServiceMesh.Http;
 /// <param name="servers">The servers to ask in place of those of the file; empty for none.</param>
 internal sealed class ResolvConfFile(string path, ImmutableArray<IPEndPoint> servers)
 {
+    /// <summary>Where the system has it.</summary>
+    public const string SystemPath = "/etc/resolv.conf";
+
     // Two threads may read the file at once: both read the same.
     private Reading? _last;
 

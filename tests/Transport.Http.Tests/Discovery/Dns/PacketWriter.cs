@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Net;
 using System.Text;
+using DnsClient;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -22,7 +23,7 @@ internal sealed class PacketWriter
     }
 
     /// <summary>The question of a query as text.</summary>
-    public static (string Name, DnsType Type) QuestionOf(byte[] query)
+    public static (string Name, QueryType Type) QuestionOf(byte[] query)
     {
         var labels = new List<string>();
         var at = 12;
@@ -31,7 +32,7 @@ internal sealed class PacketWriter
             labels.Add(Encoding.ASCII.GetString(query, at + 1, query[at]));
         }
 
-        return (string.Join('.', labels), (DnsType)BinaryPrimitives.ReadUInt16BigEndian(query.AsSpan(at + 1)));
+        return (string.Join('.', labels), (QueryType)BinaryPrimitives.ReadUInt16BigEndian(query.AsSpan(at + 1)));
     }
 
     public static bool HasEdns(byte[] query) => query[11] == 1;
@@ -40,24 +41,24 @@ internal sealed class PacketWriter
 
     public PacketWriter Flags(int flags) => Put(2, flags);
 
-    public PacketWriter Question(string name, DnsType type)
+    public PacketWriter Question(string name, QueryType type)
     {
         _bytes[5]++;
         return Name(name).Number(2, (int)type).Number(2, 1);
     }
 
     public PacketWriter A(string name, string address, int ttl = 60) =>
-        Record(name, DnsType.A, ttl, w => w.Raw(IPAddress.Parse(address).GetAddressBytes()));
+        Record(name, QueryType.A, ttl, w => w.Raw(IPAddress.Parse(address).GetAddressBytes()));
 
     public PacketWriter Aaaa(string name, string address, int ttl = 60) =>
-        Record(name, DnsType.Aaaa, ttl, w => w.Raw(IPAddress.Parse(address).GetAddressBytes()));
+        Record(name, QueryType.AAAA, ttl, w => w.Raw(IPAddress.Parse(address).GetAddressBytes()));
 
-    public PacketWriter Cname(string name, string target, int ttl = 60) => Record(name, DnsType.Cname, ttl, w => w.Name(target));
+    public PacketWriter Cname(string name, string target, int ttl = 60) => Record(name, QueryType.CNAME, ttl, w => w.Name(target));
 
     public PacketWriter Srv(string name, int priority, int weight, int port, string target, int ttl = 60) =>
-        Record(name, DnsType.Srv, ttl, w => w.Number(2, priority).Number(2, weight).Number(2, port).Name(target));
+        Record(name, QueryType.SRV, ttl, w => w.Number(2, priority).Number(2, weight).Number(2, port).Name(target));
 
-    public PacketWriter Txt(string name, params string[] strings) => Record(name, DnsType.Txt, 60, w =>
+    public PacketWriter Txt(string name, params string[] strings) => Record(name, QueryType.TXT, 60, w =>
     {
         foreach (var text in strings)
         {
@@ -68,7 +69,7 @@ internal sealed class PacketWriter
     /// <summary>In the authority section.</summary>
     public PacketWriter Soa(string zone, int ttl, int minimum)
     {
-        Record(zone, DnsType.Soa, ttl, w => w.Name("ns").Name("admin").Raw(new byte[16]).Number(4, minimum));
+        Record(zone, QueryType.SOA, ttl, w => w.Name("ns").Name("admin").Raw(new byte[16]).Number(4, minimum));
         _bytes[7]--;
         _bytes[9]++;
         return this;
@@ -84,7 +85,7 @@ internal sealed class PacketWriter
         return this;
     }
 
-    public PacketWriter Record(string name, DnsType type, long ttl, Action<PacketWriter> data, int recordClass = 1)
+    public PacketWriter Record(string name, QueryType type, long ttl, Action<PacketWriter> data, int recordClass = 1)
     {
         _bytes[7]++;
         Name(name).Number(2, (int)type).Number(2, recordClass).Number(4, ttl).Number(2, 0);

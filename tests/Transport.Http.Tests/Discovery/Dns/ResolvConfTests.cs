@@ -16,14 +16,15 @@ public sealed class ResolvConfTests
             nameserver	 fd00::53   trailing
               search	a.internal.   b.internal
             options ndots:2  timeout:3
-            options	attempts:4 rotate unknown:7 edns0
+            options	attempts:4 rotate unknown:7 edns0 no-aaaa
             nameserver nonsense
             nameserver 10.0.0.54
             nameserver 10.0.0.55
             """);
         Assert.That(conf.Servers.Select(s => $"{s}"), Is.EqualTo(["10.0.0.53:53", "[fd00::53]:53", "10.0.0.54:53"]), "three at most");
         Assert.That(conf.Search, Is.EqualTo(["a.internal", "b.internal"]));
-        Assert.That((conf.Dots, conf.Timeout, conf.Attempts, conf.Rotate), Is.EqualTo((2, TimeSpan.FromSeconds(3), 4, true)));
+        Assert.That((conf.Dots, conf.Timeout, conf.Attempts), Is.EqualTo((2, TimeSpan.FromSeconds(3), 4)));
+        Assert.That((conf.Rotate, conf.NoAaaa), Is.EqualTo((true, true)));
     }
 
     [Test]
@@ -31,7 +32,7 @@ public sealed class ResolvConfTests
     {
         var conf = ResolvConf.Parse("");
         Assert.That(conf.Servers, Is.EqualTo([new IPEndPoint(IPAddress.Loopback, 53)]));
-        Assert.That((conf.Dots, conf.Timeout, conf.Attempts, conf.Rotate), Is.EqualTo((1, TimeSpan.FromSeconds(5), 2, false)));
+        Assert.That((conf.Dots, conf.Timeout, conf.Attempts, conf.Rotate), Is.EqualTo((1, TimeSpan.FromSeconds(2), 2, false)));
     }
 
     [Test]

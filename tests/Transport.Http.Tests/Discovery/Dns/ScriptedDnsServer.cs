@@ -3,6 +3,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using System.Threading.Channels;
+using DnsClient;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -48,7 +49,7 @@ internal sealed class ScriptedDnsServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Waits for the next query that nobody waited for yet.</summary>
+    /// <summary>Waits for the next query that no other call has seen.</summary>
     public async Task<Query> NextAsync() => await _received.Reader.ReadAsync();
 
     public async ValueTask DisposeAsync()
@@ -98,10 +99,9 @@ internal sealed class ScriptedDnsServer : IAsyncDisposable
                 await stream.ReadExactlyAsync(query, _stop.Token);
                 foreach (var packet in await ScriptAsync(new(query, IsTcp: true, 0)))
                 {
-                    // Byte by byte at first, as a stream may come.
+                    // In pieces, as a stream may come.
                     byte[] framed = [(byte)(packet.Length >> 8), (byte)packet.Length, .. packet];
-                    await stream.WriteAsync(framed.AsMemory(0, 1), _stop.Token);
-                    await stream.WriteAsync(framed.AsMemory(1, 5), _stop.Token);
+                    await stream.WriteAsync(framed.AsMemory(0, 6), _stop.Token);
                     await stream.WriteAsync(framed.AsMemory(6), _stop.Token);
                 }
             }
@@ -122,7 +122,7 @@ internal sealed class ScriptedDnsServer : IAsyncDisposable
     {
         public string Name => PacketWriter.QuestionOf(Packet).Name;
 
-        public DnsType Type => PacketWriter.QuestionOf(Packet).Type;
+        public QueryType Type => PacketWriter.QuestionOf(Packet).Type;
 
         public bool HasEdns => PacketWriter.HasEdns(Packet);
 
