@@ -22,7 +22,8 @@ internal sealed class Ledger
 
     /// <summary>How many requests ended as each status.</summary>
     public string Summary => string.Join(", ", _entries.Values.GroupBy(entry => entry.Status).OrderBy(group => group.Key)
-        .Select(group => $"{(group.Key is { } status ? (int)status : "open")}: {group.Count()} within {group.Max(e => e.Took).TotalSeconds:0.00} s"));
+        .Select(group => $"{(group.Key is { } status ? (int)status : "open")}: {group.Count()} within " +
+            $"{group.Max(e => e.Took).TotalSeconds:0.00} s"));
 
     /// <summary>Those that failed, with what their callers were told.</summary>
     public IEnumerable<string> Failures => _entries.Where(e => e.Value.Error is not null).OrderBy(e => e.Key)
@@ -68,8 +69,9 @@ internal sealed class Ledger
         var all = new List<string>();
         foreach (var (number, entry) in _entries.OrderBy(e => e.Key))
         {
-            var who = $"{(entry.IsRepeatable ? "Repeatable" : "Plain")} request {number} ({entry.Status}, {entry.Took.TotalSeconds:0.00} s " +
-                $"of {entry.Timeout.TotalSeconds:0.00} s, ran: {string.Join(", ", entry.Runs.Select(r => $"{r.Member} at {r.At.TotalSeconds:0.00} s"))})";
+            var runs = string.Join(", ", entry.Runs.Select(run => $"{run.Member} at {run.At.TotalSeconds:0.00} s"));
+            var who = $"{(entry.IsRepeatable ? "Repeatable" : "Plain")} request {number} ({entry.Status}, " +
+                $"{entry.Took.TotalSeconds:0.00} s of {entry.Timeout.TotalSeconds:0.00} s, ran: {runs})";
             Check(entry.Returns == 1, $"ended {entry.Returns} times");
             Check(entry.Took <= entry.MayTake, "ended later than its deadline and a second");
             Check(entry.IsOwnAnswer, "got the answer of another");

@@ -45,7 +45,7 @@ internal sealed class RedisModel : IAsyncDisposable
     private string Topic => $"model.work{_model}";
 
     /// <param name="seed">Decides what the callers do, and how long the handlers take.</param>
-    /// <param name="timeouts">One of them is that of each request; null for some below and some above what a node takes for silence.</param>
+    /// <param name="timeouts">One of them is that of each request; null for some below and some above the time of a gap.</param>
     /// <param name="clocks">The clock of each node; null for that of the machine.</param>
     public static async Task<RedisModel> StartAsync(int seed, TimeSpan[]? timeouts = null, TimeProvider[]? clocks = null)
     {
@@ -96,7 +96,8 @@ internal sealed class RedisModel : IAsyncDisposable
 
         var violations = Ledger.Violations();
         await TestContext.Out.WriteLineAsync(
-            $"{Ledger.Begun} requests. {Ledger.Summary}. Members served again after {string.Join(", ", served.Select(s => $"{s.TotalSeconds:0.00} s"))}.");
+            $"{Ledger.Begun} requests. {Ledger.Summary}. Members served again after " +
+            $"{string.Join(", ", served.Select(s => $"{s.TotalSeconds:0.00} s"))}.");
         using (Assert.EnterMultipleScope())
         {
             Assert.That(violations.Take(20), Is.Empty, $"{violations.Count} promises were broken.{Environment.NewLine}{about}");

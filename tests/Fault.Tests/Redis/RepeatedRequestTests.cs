@@ -67,6 +67,7 @@ public sealed class RepeatedRequestTests
                 }
             },
             [
-                ("Transport", "Redis"), ("Redis:Configuration", redis), ("ErrorPolicy", "Ignore"), ("DrainTimeout", "00:00:01"), .. settings,
+                ("Transport", "Redis"), ("Redis:Configuration", redis), ("ErrorPolicy", "Ignore"),
+                ("DrainTimeout", "00:00:01"), .. settings,
             ]);
 }
