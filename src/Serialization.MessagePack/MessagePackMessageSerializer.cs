@@ -86,10 +86,11 @@ public sealed class MessagePackMessageSerializer : IMessageSerializer
             throw Refused<T>(failure, reader.Consumed, body.Length);
         }
 
-        return reader.End
+        var end = reader.Consumed;
+        return end == body.Length
             ? value
             : throw new MalformedBodyException(
-                $"The body has {body.Length - reader.Consumed} bytes after the {TypeName.Of(typeof(T))}, which ends at byte {reader.Consumed}.");
+                $"The body has {body.Length - end} bytes after the {TypeName.Of(typeof(T))}, which ends at byte {end}.");
     }
 
     private IMessagePackFormatter<T> Formatter<T>() =>
