@@ -40,8 +40,6 @@ public sealed class MessagePackMessageSerializer : IMessageSerializer
     /// <inheritdoc/>
     public string ContentType => "application/msgpack";
 
-    private int MaxDepth => _options.Security.MaximumObjectGraphDepth;
-
     /// <inheritdoc/>
     public void EnsureSupported<T>() => Formatter<T>();
 
@@ -76,11 +74,6 @@ public sealed class MessagePackMessageSerializer : IMessageSerializer
         }
 
         var formatter = Formatter<T>();
-        if (BodyStructure.Complaint(body.Span, MaxDepth) is { } complaint)
-        {
-            throw new MalformedBodyException($"The body is not MessagePack for {TypeName.Of(typeof(T))}: {complaint}");
-        }
-
         var reader = new MessagePackReader(body);
         T value;
         try
@@ -96,7 +89,7 @@ public sealed class MessagePackMessageSerializer : IMessageSerializer
         return reader.End
             ? value
             : throw new MalformedBodyException(
-                $"The body is MessagePack, but a {TypeName.Of(typeof(T))} ends at byte {reader.Consumed} of {body.Length}.");
+                $"The body has {body.Length - reader.Consumed} bytes after the {TypeName.Of(typeof(T))}, which ends at byte {reader.Consumed}.");
     }
 
     private IMessagePackFormatter<T> Formatter<T>() =>
@@ -111,11 +104,17 @@ public sealed class MessagePackMessageSerializer : IMessageSerializer
     }
 
     // The message leaves out that of the library, which may quote the body.
-    private static MalformedBodyException Refused<T>(Exception failure, long position, int length)
+    private MalformedBodyException Refused<T>(Exception failure, long position, int length)
     {
         var cause = failure.GetBaseException();
-        var what = cause is MessagePackSerializationException or EndOfStreamException ? "fails" : $"is refused with {cause.GetType().Name}";
-        var where = $"at byte {Math.Max(position, 1)} of {length}";
-        return new($"The body is MessagePack, but not for {TypeName.Of(typeof(T))}: it {what} {where}.", failure);
+        var what = cause switch
+        {
+            InsufficientExecutionStackException => $"is nested deeper than {_options.Security.MaximumObjectGraphDepth} levels",
+            EndOfStreamException => "ends too early",
+            MessagePackSerializationException => "fails",
+            _ => $"is refused with {cause.GetType().Name}",
+        };
+        return new(
+            $"The body is not MessagePack for {TypeName.Of(typeof(T))}: it {what} at byte {Math.Max(position, 1)} of {length}.", failure);
     }
 }

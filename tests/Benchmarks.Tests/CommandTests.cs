@@ -47,7 +47,7 @@ public sealed class CommandTests
     [Test]
     public async Task Micro_benchmarks_run_with_BenchmarkDotNet()
     {
-        var output = await RunAsync(true, "micro", "--milliseconds", "1", "--filter", "*Wires.WriteReply*");
+        var output = await RunAsync(true, "micro", "--milliseconds", "1", "--filter", "*LinkFrames.WriteReply*");
         Assert.That(output, Does.Contain("BenchmarkDotNet v0.15.8").And.Contain("| Median").And.Contain("| Allocated"));
     }
 

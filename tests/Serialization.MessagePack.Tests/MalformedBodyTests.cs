@@ -13,29 +13,29 @@ public sealed class MalformedBodyTests
     [Test]
     public void Each_failure_of_reading_is_a_malformed_body()
     {
-        AssertMalformed<FormTests.Point>("92 01 02", "not for Point: it fails at byte 1 of 3"); // an array for a map
+        AssertMalformed<FormTests.Point>("92 01 02", "not MessagePack for Point: it fails at byte 1 of 3"); // an array for a map
         AssertMalformed<FormTests.Point>("81 a158 a161", "at byte 4 of 5"); // a text for a number
-        AssertMalformed<string>("a3 61", "ends in the value that begins at byte 1, after 2 bytes"); // the end of the stream
-        AssertMalformed<FormTests.Point>("82 a158", "has 4 elements, and 2 bytes are left");
-        AssertMalformed<int>("c1", "0xc1 does not begin a value, at byte 1");
+        AssertMalformed<string>("a3 61", "ends too early at byte 1 of 2"); // the end of the stream
+        AssertMalformed<FormTests.Point>("82 a158", "ends too early");
+        AssertMalformed<int>("c1", "fails at byte 1"); // a code that is never used
         AssertMalformed<object>("c7 03 64 010203", "at byte"); // the typeless extension
         AssertMalformed<int[]>("d4 62 00", "at byte"); // the extension of compression
-        AssertMalformed<ContractTests.Animal>("92 05 80", "not for Animal"); // an unknown type of a union
-        AssertMalformed<ContractTests.Animal>("a161", "not for Animal");
+        AssertMalformed<ContractTests.Animal>("92 05 80", "not MessagePack for Animal"); // an unknown type of a union
+        AssertMalformed<ContractTests.Animal>("a161", "not MessagePack for Animal");
         AssertMalformed<Dictionary<object, int>>("81 90 01", "TypeAccessException"); // the guard against hash collisions
         AssertMalformed<Dictionary<string, int>>("82 a161 01 a161 02", "ArgumentException"); // a key twice
-        AssertMalformed<Guid>("a161", "not for Guid");
+        AssertMalformed<Guid>("a161", "not MessagePack for Guid");
         AssertMalformed<DateTime>("c7 0c ff 00000000 7fffffffffffffff", "ArgumentOutOfRangeException");
         AssertMalformed<Age>("81 a55965617273 ff", "refused with ArgumentOutOfRangeException"); // a constructor that refuses the value
         AssertMalformed<int>("c0", "at byte 1 of 1");
-        AssertMalformed<int[,]>("93 03 03 91 01", "not for Int32[,]"); // lengths that do not match
+        AssertMalformed<int[,]>("93 03 03 91 01", "not MessagePack for Int32[,]"); // lengths that do not match
     }
 
     [TestCase("0000")]
     [TestCase("00 c1")]
     [TestCase("80 80")]
     public void Bytes_after_the_value_are_refused(string hex) =>
-        AssertMalformed<JsonElement>(hex, "1 bytes are left over after the value, which ends at byte 1");
+        AssertMalformed<JsonElement>(hex, "1 bytes after the JsonElement, which ends at byte 1");
 
     [Test]
     public void The_message_names_type_and_position_and_never_the_content()
@@ -60,7 +60,7 @@ public sealed class MalformedBodyTests
         var reply = await node.Bus.TryRequestAsync(texts, "no number");
 
         Assert.That((reply.Status, reply.Failure!.NotProcessed, calls), Is.EqualTo((StatusCode.BadRequest, true, 0)));
-        Assert.That(reply.Failure.Message, Does.Contain("not for Int32"));
+        Assert.That(reply.Failure.Message, Does.Contain("not MessagePack for Int32"));
     }
 
     private void AssertMalformed<T>(string hex, string expected) =>

@@ -30,7 +30,7 @@ public sealed class RegistrationTests
     [Test]
     public async Task Settings_in_code_reach_the_bus()
     {
-        var tree = new RequestTopic<int[][][], Unit>("registered.tree");
+        var tree = new RequestTopic<List<List<List<int>>>, Unit>("registered.tree");
         await using var node = await TestNode.StartAsync(
             mesh => mesh.AddInMemoryTransport()
                 .AddMessagePackSerializer(settings => settings.MaxDepth = 2)

@@ -1,8 +1,8 @@
 namespace ServiceMesh;
 
 /// <summary>
-/// The same input to all at once, or to so many at a time; ends with all values in the order written, or with the
-/// highest status and all replies.
+/// Gives the same input to all steps at once, or to a bounded number at a time. Ends with all values in the order written, or with
+/// the highest status and all replies.
 /// </summary>
 internal sealed class Parallel<TIn, TOut>(Composition<TIn, TOut>[] steps, int maxConcurrency) : Composition<TIn, TOut[]>
 {
@@ -37,7 +37,7 @@ internal sealed class Parallel<TIn, TOut>(Composition<TIn, TOut>[] steps, int ma
                 : step.RunAsync(input, run).AsTask();
         }
 
-        // All of them end before anything is said: a branch must not outlive the call that it belongs to.
+        // The result waits for all branches: a branch must not outlive the call that it belongs to.
         await Task.WhenAll(running).ConfigureAwait(false);
         for (var i = 0; i < running.Length; i++)
         {

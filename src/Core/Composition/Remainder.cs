@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace ServiceMesh;
 
-/// <summary>A <see cref="Resumption{TOut}"/> as the forms of composition see it: something that runs. Every resumption is one.</summary>
+/// <summary>The inner side of a <see cref="Resumption{TOut}"/>, which the forms of composition run. Every resumption is a remainder.</summary>
 internal abstract class Remainder<TOut>(int stepIndex) : Resumption<TOut>(stepIndex)
 {
     public abstract ValueTask<Reply<TOut>> RunAsync(CompositionRun run);
@@ -10,7 +10,7 @@ internal abstract class Remainder<TOut>(int stepIndex) : Resumption<TOut>(stepIn
     /// <summary>The same remainder with one more step at its end.</summary>
     public abstract Remainder<TNext> Then<TNext>(Composition<TOut, TNext> next);
 
-    /// <summary>The same remainder in a longer pipe, where so many steps stand before it.</summary>
+    /// <summary>The same remainder as part of a longer pipe, with this number of steps before it.</summary>
     public abstract Remainder<TOut> MovedBy(int steps);
 }
 
@@ -48,7 +48,7 @@ internal static class Remainders
 {
     extension<T>(Reply<T> reply)
     {
-        /// <summary>What the reply's composition left undone; null when there is nothing.</summary>
+        /// <summary>The steps that the reply's composition did not complete; null when it completed all.</summary>
         public Remainder<T>? Remainder => (Remainder<T>?)reply.Resumption;
     }
 }

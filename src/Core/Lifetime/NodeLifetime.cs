@@ -38,7 +38,7 @@ internal sealed class NodeLifetime(
     /// <summary>Who this node is and what it handles, at this moment.</summary>
     public NodeInfo Describe() => presence.Describe();
 
-    /// <summary>Connects, subscribes every registered handler, and opens for business.</summary>
+    /// <summary>Connects, opens for sending, and subscribes every registered handler.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         if (_state != State.Created)
@@ -118,14 +118,14 @@ internal sealed class NodeLifetime(
         Release();
     }
 
-    /// <summary>For containers that are disposed synchronously: lets go without draining, which only a host can wait for.</summary>
+    /// <summary>For containers that are disposed synchronously: disconnects without draining, because only a host can wait for that.</summary>
     public void Dispose()
     {
         sender.Close();
         node.BeginDrain();
         if (_state is State.Running or State.Draining)
         {
-            // Begun and not awaited: a transport takes its subscriptions back before it first waits.
+            // Started and not awaited: a transport removes its subscriptions before its first wait.
             _ = shutdown.AttemptAsync("stop", ShutdownBudget.LeastForAStep, _transport.StopAsync);
         }
 

@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace ServiceMesh;
 
 /// <summary>
-/// The time that stopping may take: one budget, the drain timeout, for all its steps. The steps after the handlers get what is left
-/// of it, and at least a second each, to notice a cancellation, file the last reports and say goodbye.
+/// The time that stopping may take: one budget, the drain timeout, for all steps. The steps after the handlers get the rest of it, and
+/// at least a second each, to notice a cancellation, file the last reports and disconnect.
 /// </summary>
 internal sealed class ShutdownBudget(TimeSpan drainTimeout, ILogger logger, TimeProvider clock)
 {
@@ -21,7 +21,7 @@ internal sealed class ShutdownBudget(TimeSpan drainTimeout, ILogger logger, Time
     /// <summary>The time counts from now on.</summary>
     public void Begin() => _deadline = Deadline.After(drainTimeout, clock);
 
-    /// <summary>Does what stopping needs from a transport. Whatever the transport does wrong, stopping goes on.</summary>
+    /// <summary>Runs one step of the transport within the time. A step that fails is logged, and stopping continues.</summary>
     public async Task AttemptAsync(string step, TimeSpan time, Func<CancellationToken, Task> action)
     {
         using var limit = new CancellationTokenSource(time, clock);
@@ -35,7 +35,7 @@ internal sealed class ShutdownBudget(TimeSpan drainTimeout, ILogger logger, Time
         }
     }
 
-    /// <summary>Waits for a task for so long; false when it has not ended by then.</summary>
+    /// <summary>Waits for a task; false when it has not ended within the time.</summary>
     public async Task<bool> EndsWithinAsync(Task task, TimeSpan time)
     {
         try

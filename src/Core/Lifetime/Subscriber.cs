@@ -53,7 +53,7 @@ internal sealed class Subscriber(
 
     private async Task UnsubscribeAsync(Subscription subscription)
     {
-        // First new messages go elsewhere, so that none is refused; then the messages that are in are finished.
+        // First the transport stops delivering, so that no message is refused; then the handler finishes the messages that it has.
         if (!_transportHasStopped)
         {
             await shutdown.AttemptAsync("unsubscribe", shutdown.DrainTimeout, token =>

@@ -121,16 +121,16 @@ internal sealed class GilmourReport
 
     private static GilmourReport? ReadForeign(JsonElement root, ReadOnlySpan<byte> frame, DateTimeOffset now)
     {
-        var told = !IsReport(root) && root.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.Object ? data : root;
-        if (!IsReport(told) && !(told.ValueKind == JsonValueKind.Object && told.TryGetProperty("backtrace", out _)))
+        var report = !IsReport(root) && root.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.Object ? data : root;
+        if (!IsReport(report) && !(report.ValueKind == JsonValueKind.Object && report.TryGetProperty("backtrace", out _)))
         {
             return null;
         }
 
         return new()
         {
-            Body = JsonSerializer.SerializeToUtf8Bytes(Translate(told, now), RedisJson.Default.ErrorReport),
-            // Their sender names the failed request, which may fail in two groups: only the whole names the report.
+            Body = JsonSerializer.SerializeToUtf8Bytes(Translate(report, now), RedisJson.Default.ErrorReport),
+            // The sender names the failed request, which may fail in two groups: so the id is made from the whole report.
             Id = $"report-{Convert.ToHexStringLower(SHA256.HashData(frame)[..8])}",
             IsMarked = false,
         };
@@ -138,40 +138,40 @@ internal sealed class GilmourReport
 
     private static bool IsReport(JsonElement element) => element.TryGetProperty("topic", out _);
 
-    private static ErrorReport Translate(JsonElement told, DateTimeOffset now)
+    private static ErrorReport Translate(JsonElement report, DateTimeOffset now)
     {
-        var (topic, kind) = Name(Text(told, "topic"));
-        var code = told.TryGetProperty("code", out var number)
+        var (topic, kind) = Name(Text(report, "topic"));
+        var code = report.TryGetProperty("code", out var number)
             && number.ValueKind == JsonValueKind.Number
             && number.TryGetInt32(out var given) && given != 0
             ? given : (int)StatusCode.HandlerFailed;
-        var (request, trace) = (Text(told, "request_data"), Lines(told, "backtrace"));
-        // Ruby writes it without the line.
-        var said = FirstOf(Text(told, "user_data"), Text(told, "userdata"), trace.Split('\n')[0], $"A Gilmour node reported {code}.");
-        var sender = FirstOf(Text(told, "sender"), Unknown);
+        var (request, trace) = (Text(report, "request_data"), Lines(report, "backtrace"));
+        // Ruby spells the member without the underscore.
+        var error = FirstOf(Text(report, "user_data"), Text(report, "userdata"), trace.Split('\n')[0], $"A Gilmour node reported {code}.");
+        var sender = FirstOf(Text(report, "sender"), Unknown);
         return new()
         {
             Topic = topic,
             Kind = kind,
             Status = code,
-            Error = said.Length <= ReplyMessage.MaxErrorCharacters ? said : said[..ReplyMessage.MaxErrorCharacters],
+            Error = error.Length <= ReplyMessage.MaxErrorCharacters ? error : error[..ReplyMessage.MaxErrorCharacters],
             MessageId = sender,
             Sender = sender,
             Node = Unknown,
-            Time = Moment(Text(told, "timestamp")) ?? now,
+            Time = Moment(Text(report, "timestamp")) ?? now,
             Data = request,
             DataBytes = Encoding.UTF8.GetByteCount(request),
             Exception = trace.Length == 0 ? null : trace,
         };
     }
 
-    // They report channels; a topic is what our operators know.
+    // Gilmour reports channels; operators of ServiceMesh know topics.
     private static (string Topic, MessageKind? Kind) Name(string channel) =>
         channel.StartsWith(GilmourWire.Requests, StringComparison.Ordinal) ? (channel[GilmourWire.Requests.Length..], MessageKind.Request)
         : channel.StartsWith(GilmourWire.Signals, StringComparison.Ordinal) ? (channel[GilmourWire.Signals.Length..], MessageKind.Signal)
         : (FirstOf(channel, Unknown), null);
 
-    // Ruby's JSON of a time ends in a name of the zone, which RFC 3339 does not know.
+    // Ruby's JSON of a time ends with the name of the zone, which RFC 3339 does not allow.
     private static DateTimeOffset? Moment(string text) => DateTimeOffset.TryParse(
         text.EndsWith(" UTC", StringComparison.Ordinal) ? text[..^4] + "Z" : text,
         CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var moment)
@@ -190,7 +190,7 @@ internal sealed class GilmourReport
         return "";
     }
 
-    // Any JSON as text; of a string what it says.
+    // Any JSON as text; for a string its value.
     private static string Text(JsonElement element, string name) => element.TryGetProperty(name, out var value) ? Text(value) : "";
 
     private static string Text(JsonElement value) => value.ValueKind switch
@@ -200,7 +200,7 @@ internal sealed class GilmourReport
         _ => value.GetRawText(),
     };
 
-    // Ruby has a list of lines where Go has one text.
+    // Ruby sends a list of lines where Go sends one text.
     private static string Lines(JsonElement element, string name) =>
         element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Array
             ? string.Join('\n', value.EnumerateArray().Select(Text))

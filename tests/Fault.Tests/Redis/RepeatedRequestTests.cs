@@ -7,6 +7,7 @@ namespace ServiceMesh.Faults.Tests;
 
 /// <summary>A repeatable request goes to another member, and its caller is told what is known of all members that it went to.</summary>
 [CancelAfter(40_000)]
+[Parallelizable(ParallelScope.Children)]
 public sealed class RepeatedRequestTests
 {
     private static readonly RequestTopic<string, int> s_ask = new("repeated.ask") { IsIdempotent = true };
