@@ -89,7 +89,8 @@ public sealed class MessagePackMessageSerializer : IMessageSerializer
         return reader.End
             ? value
             : throw new MalformedBodyException(
-                $"The body has {body.Length - reader.Consumed} bytes after the {TypeName.Of(typeof(T))}, which ends at byte {reader.Consumed}.");
+                $"The body has {body.Length - reader.Consumed} bytes after the {TypeName.Of(typeof(T))}, "
+                + $"which ends at byte {reader.Consumed}.");
     }
 
     private IMessagePackFormatter<T> Formatter<T>() =>
