@@ -121,7 +121,7 @@ internal sealed class ErrorReporter(
     /// <summary>Losses that have been counted already: logged and reported.</summary>
     public void TellLoss(string reason, string topic, string detail, StatusCode status, string sender)
     {
-        Log.Dropped(logger, topic, sender, reason, detail);
+        Log.Dropped(logger, Printable.Line(topic), Printable.Line(sender), reason, Printable.Detail(detail));
         Report(topic, status, detail, null);
     }
 
@@ -129,7 +129,7 @@ internal sealed class ErrorReporter(
     public void CountLoss(string reason, string topic, string detail, string sender)
     {
         telemetry.Dropped(reason, topic);
-        Log.Dropped(logger, topic, sender, reason, detail);
+        Log.Dropped(logger, Printable.Line(topic), Printable.Line(sender), reason, Printable.Detail(detail));
     }
 
     private void Add(ErrorReport report)
@@ -153,7 +153,7 @@ internal sealed class ErrorReporter(
             catch (Exception failure)
             {
                 telemetry.Report("lost");
-                Log.ReportFailed(logger, report.Topic, report.Sender, report.Status, failure);
+                Log.ReportFailed(logger, Printable.Line(report.Topic), Printable.Line(report.Sender), report.Status, failure);
             }
         }
     }
@@ -161,6 +161,6 @@ internal sealed class ErrorReporter(
     private void Lost(string topic, string sender, int status, string reason)
     {
         telemetry.Report("lost");
-        Log.ReportLost(logger, topic, sender, status, reason);
+        Log.ReportLost(logger, Printable.Line(topic), Printable.Line(sender), status, reason);
     }
 }

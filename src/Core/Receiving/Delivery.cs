@@ -374,7 +374,8 @@ public sealed class Delivery : HandlerContext
             _ => LogLevel.Warning,
         };
         var logged = Exception is MalformedBodyException ? null : Exception; // it quotes the body
-        Log.HandlingFailed(Receiver.Logger, level, Topic, Sender, (int)reply.Status, logged);
+        var sender = Printable.Line(Sender);
+        Log.HandlingFailed(Receiver.Logger, level, Topic, sender, (int)reply.Status, logged);
         if (Message.Kind == MessageKind.Signal || !reply.IsReportedByCaller)
         {
             Receiver.Errors.Report(Message, reply.Status, reply.Error ?? "", Group, Exception);
@@ -386,7 +387,7 @@ public sealed class Delivery : HandlerContext
         var late = Receiver.Clock.GetElapsedTime(gaveUp);
         if (late > s_timeToNotice || Exception is not null)
         {
-            Log.HandlerOverran(Receiver.Logger, Topic, Sender, late, Exception);
+            Log.HandlerOverran(Receiver.Logger, Topic, Printable.Line(Sender), late, Exception);
         }
     }
 
@@ -483,7 +484,7 @@ public sealed class Delivery : HandlerContext
         catch (Exception failure)
         {
             // The answer stands; a dispose that throws is the application's defect and must be seen.
-            Log.ScopeDisposeFailed(Receiver.Logger, Topic.ToString(), Sender, failure);
+            Log.ScopeDisposeFailed(Receiver.Logger, Topic.ToString(), Printable.Line(Sender), failure);
         }
     }
 

@@ -267,7 +267,7 @@ internal sealed class Sender(
     {
         if (logger.IsEnabled(LogLevel.Debug))
         {
-            Log.RequestFailed(logger, request.Topic.ToString(), request.Sender, (int)failure.Status, failure.Message);
+            Log.RequestFailed(logger, request.Topic.ToString(), request.Sender, (int)failure.Status, Printable.Detail(failure.Message));
         }
 
         // A success that could not be decoded is known here only.

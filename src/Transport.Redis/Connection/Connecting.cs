@@ -77,7 +77,17 @@ internal static class Connecting
         try
         {
             // The client bounds each attempt and not the whole.
-            return await connecting.WaitAsync(options.ConnectTimeout, context.Clock, cancellationToken).ConfigureAwait(false);
+            var multiplexer = await connecting.WaitAsync(options.ConnectTimeout, context.Clock, cancellationToken).ConfigureAwait(false);
+            if (configuration.User is { Length: > 0 } user
+                && await AskUserAsync(multiplexer, options, context, cancellationToken).ConfigureAwait(false) is { } actual && actual != user)
+            {
+                CloseLate(connecting);
+                throw new TransportException(
+                    $"Redis refuses the user '{Printable.Line(user)}' or the password, and takes this node for the user "
+                    + $"'{Printable.Line(actual)}'. Fix the user or the password. ({context.KeyOf("Redis:Configuration")})");
+            }
+
+            return multiplexer;
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException)
         {
@@ -85,12 +95,28 @@ internal static class Connecting
             var why = await Diagnosis.OfAsync(configuration, failure, cancellationToken).ConfigureAwait(false);
             throw new TransportException(
                 $"Redis could not be used within {options.ConnectTimeout}: {why} ({context.KeyOf("Redis:Configuration")})",
-                failure);
+                Secrets.Unless(failure, configuration.Password));
         }
         catch (OperationCanceledException)
         {
             CloseLate(connecting);
             throw;
+        }
+    }
+
+    // Where the default user needs no password, the client goes on as that user when Redis refuses the configured one.
+    private static async Task<string?> AskUserAsync(
+        ConnectionMultiplexer multiplexer, RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var user = await multiplexer.GetDatabase().ExecuteAsync("ACL", "WHOAMI")
+                .WaitAsync(options.ConnectTimeout, context.Clock, cancellationToken).ConfigureAwait(false);
+            return (string?)user;
+        }
+        catch (RedisServerException)
+        {
+            return null; // the user may not ask, or the server has no users
         }
     }
 

@@ -30,7 +30,7 @@ internal static class Diagnosis
             }
         }
 
-        return $"every server answers by now, but the client says: {failure.Message}";
+        return $"every server answers by now, but the client says: {Printable.Line(Secrets.WithoutArguments(failure.Message))}";
     }
 
     private static async Task<string?> DescribeProblemAsync(
@@ -43,7 +43,7 @@ internal static class Diagnosis
             using var plain = new NetworkStream(socket);
             if (!configuration.Ssl)
             {
-                return await AskAsync(plain, configuration.Password, where, cancellationToken).ConfigureAwait(false);
+                return await AskAsync(plain, configuration, where, cancellationToken).ConfigureAwait(false);
             }
 
             // One that the application checks itself is refused here too: the password is not sent, and the complaint
@@ -51,7 +51,7 @@ internal static class Diagnosis
             var (complaint, secured) = await SecureAsync(plain, configuration, endpoint, where, cancellationToken).ConfigureAwait(false);
             await using (secured.ConfigureAwait(false))
             {
-                return complaint ?? await AskAsync(secured, configuration.Password, where, cancellationToken).ConfigureAwait(false);
+                return complaint ?? await AskAsync(secured, configuration, where, cancellationToken).ConfigureAwait(false);
             }
         }
         catch (SocketException refused)
@@ -118,20 +118,27 @@ internal static class Diagnosis
               + $"is not trusted: {string.Join(", ", chain?.ChainStatus.Select(s => s.Status) ?? [])}. "
               + "Trust its issuer on this machine, or check it yourself (RedisTransportOptions.ConfigureClient).";
 
-    private static async Task<string?> AskAsync(Stream stream, string? password, string where, CancellationToken cancellationToken)
+    private static async Task<string?> AskAsync(
+        Stream stream, ConfigurationOptions configuration, string where, CancellationToken cancellationToken)
     {
-        if (password is { Length: > 0 }
-            && await CommandAsync(stream, cancellationToken, "AUTH", password).ConfigureAwait(false) is ['-', .. var refused])
+        if (configuration.Password is { Length: > 0 } password)
         {
-            return $"{where} refuses the password: {refused}.";
+            string[] login = configuration.User is { Length: > 0 } name ? ["AUTH", name, password] : ["AUTH", password];
+            if (await CommandAsync(stream, cancellationToken, login).ConfigureAwait(false) is ['-', .. var refused])
+            {
+                var what = login.Length == 2 ? "the password" : $"the user '{Printable.Line(login[1])}' or the password";
+                return $"{where} refuses {what}: {Secrets.WithoutArguments(refused)}.";
+            }
         }
 
         return await CommandAsync(stream, cancellationToken, "PING").ConfigureAwait(false) switch
         {
             ['-', 'N', 'O', 'A', 'U', 'T', 'H', ..] => $"{where} asks for a password and none is given: add password=….",
-            ['-', .. var error] => $"{where} answers with an error: {error}.",
+            ['-', .. var error] => $"{where} answers with an error: {Printable.Line(Secrets.WithoutArguments(error))}.",
             "+PONG" => null,
-            var other => $"{where} is not a Redis server: it answers PING with '{other}'.",
+            // One that echoes what it is sent would tell the password here.
+            _ when configuration.Password is { Length: > 0 } => $"{where} is not a Redis server: it does not answer PING as Redis does.",
+            var other => $"{where} is not a Redis server: it answers PING with '{Printable.Line(other)}'.",
         };
     }
 

@@ -7,7 +7,7 @@ namespace ServiceMesh.Redis;
 /// What becomes of a message that was heard: every individual subscriber gets it, and one member of each group. Called on
 /// the one thread that reads the subscription: offers in order of arrival, and does nothing slow there.
 /// </summary>
-internal sealed class Deliverer(TransportContext context, Claims claims, Publisher publisher)
+internal sealed class Deliverer(TransportContext context, Claims claims, Publisher publisher, LossLog losses)
 {
     // How long the other members of a group may take to claim what this one refuses.
     private static readonly TimeSpan s_timeToClaim = TimeSpan.FromMilliseconds(250);
@@ -46,7 +46,7 @@ internal sealed class Deliverer(TransportContext context, Claims claims, Publish
         var error =
             $"The message has {bytes} bytes; node '{context.NodeId}' accepts {context.MaxBodyBytes}. "
             + $"Send less, or raise its {context.KeyOf("Request:MaxBodyBytes")}.";
-        context.ReportLoss("too-large", channel, error, StatusCode.BodyTooLarge);
+        losses.Report("too-large", channel, error, StatusCode.BodyTooLarge);
     }
 
     private async Task ClaimSignalAsync(Message signal, GroupClaim groupClaim)
@@ -62,7 +62,7 @@ internal sealed class Deliverer(TransportContext context, Claims claims, Publish
         }
         else if (refusal is not null)
         {
-            context.ReportLoss("claim-failed", signal.Topic.ToString(), refusal.Error!, refusal.Status, signal.Sender);
+            losses.Report("claim-failed", signal.Topic.ToString(), refusal.Error!, refusal.Status, signal.Sender);
         }
     }
 

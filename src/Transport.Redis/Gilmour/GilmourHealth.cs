@@ -29,14 +29,16 @@ internal sealed class GilmourHealth : IAsyncDisposable
     private readonly RedisSubscriptions _subscriptions;
     private readonly Publisher _publisher;
     private readonly TransportContext _context;
+    private readonly LossLog _losses;
     private readonly string _ident;
     private readonly CancellationTokenSource _stopping = new();
     private Task _loop = Task.CompletedTask;
     private long _probes;
 
-    public GilmourHealth(RedisConnection connection, RedisSubscriptions subscriptions, Publisher publisher, TransportContext context)
+    public GilmourHealth(
+        RedisConnection connection, RedisSubscriptions subscriptions, Publisher publisher, TransportContext context, LossLog losses)
     {
-        (_connection, _subscriptions, _publisher, _context) = (connection, subscriptions, publisher, context);
+        (_connection, _subscriptions, _publisher, _context, _losses) = (connection, subscriptions, publisher, context, losses);
         var info = context.Describe();
         _ident = $"{info.Host}-pid-{info.ProcessId}-uuid-{info.Id}";
     }
@@ -118,11 +120,11 @@ internal sealed class GilmourHealth : IAsyncDisposable
         byte[] frame = value!;
         if (RedisTransportOptions.Exceeds(frame.Length, _context.MaxBodyBytes))
         {
-            _context.ReportLoss("too-large", channel!, $"A health probe has {frame.Length} bytes.", StatusCode.BodyTooLarge);
+            _losses.Report("too-large", channel!, $"A health probe has {frame.Length} bytes.", StatusCode.BodyTooLarge);
         }
         else if (!GilmourEnvelope.TryRead(frame, out var probe, out var error))
         {
-            _context.ReportLoss("malformed-frame", channel!, error);
+            _losses.Report("malformed-frame", channel!, error);
         }
         else if (probe.Sender.Length > 0)
         {

@@ -16,6 +16,7 @@ internal sealed class GilmourMesh : IRedisMesh
     private readonly RedisConnection _connection;
     private readonly TransportContext _context;
     private readonly ILogger _logger;
+    private readonly LossLog _losses;
     private readonly RedisSubscriptions _subscriptions;
     private readonly Publisher _publisher;
     private readonly Publications<PendingReply> _requests;
@@ -32,19 +33,20 @@ internal sealed class GilmourMesh : IRedisMesh
     {
         (_connection, _context, _logger) = (connection, context, logger);
         _subscriptions = new(connection, context.Clock, logger);
-        _publisher = new(connection, context);
+        _losses = new(context);
+        _publisher = new(connection, _losses);
         var claims = new Claims(connection, context.NodeId);
-        _presence = new(connection, context, options.KeyPrefix);
+        _presence = new(connection, context, _losses, options.KeyPrefix);
         var receivers = new Receivers(connection, _presence, logger);
-        _inbox = new(context, _pending, claims, receivers, logger);
+        _inbox = new(context, _pending, claims, receivers, _losses, logger);
 
         // Tells a request what became of its publication. Nothing there is the application's code, so any thread will do.
         _requests = new(
             connection, _inbox.Published,
             static (waiting, failure) => waiting.TryEnd(ReplyMessage.Failure(StatusCode.Unavailable, failure.Message)));
-        _deliverer = new(context, claims, _publisher);
-        _channels = new(_subscriptions, subscription => new(subscription, context, claims, _deliverer));
-        _health = new(connection, _subscriptions, _publisher, context);
+        _deliverer = new(context, claims, _publisher, _losses);
+        _channels = new(_subscriptions, subscription => new(subscription, context, claims, _deliverer, _losses));
+        _health = new(connection, _subscriptions, _publisher, context, _losses);
         _beats = RedisChannel.Literal($"gilmour.mesh.beat.{context.NodeId}");
     }
 
@@ -72,6 +74,7 @@ internal sealed class GilmourMesh : IRedisMesh
         await _subscriptions.ClearAsync(cancellationToken).ConfigureAwait(false);
         await _health.DisposeAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
         await _presence.DisposeAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
+        _losses.Flush();
         _channels.Dispose();
         _subscriptions.Dispose();
     }
@@ -175,6 +178,9 @@ internal sealed class GilmourMesh : IRedisMesh
         {
             _connection.Heard(number);
         }
+
+        // A beat arrives once a second while anything arrives, so floods are told of here without a loop of their own.
+        _losses.Tick();
     }
 
     private async Task DepartAsync(IReadOnlyList<Subscription> subscriptions)
@@ -190,7 +196,7 @@ internal sealed class GilmourMesh : IRedisMesh
         }
         catch (TransportException failure)
         {
-            _context.ReportLoss("not-published", "departure", failure.Message, StatusCode.Unavailable);
+            _losses.Report("not-published", "departure", failure.Message, StatusCode.Unavailable);
         }
     }
 
@@ -199,7 +205,7 @@ internal sealed class GilmourMesh : IRedisMesh
         byte[]? frame = value;
         if (RedisTransportOptions.Exceeds(frame!.Length, _context.MaxBodyBytes) || !GilmourWire.TryReadNotice(frame, out var notice))
         {
-            _context.ReportLoss("malformed-frame", channel!, "The notice cannot be read.");
+            _losses.Report("malformed-frame", channel!, "The notice cannot be read.");
         }
         else if (notice.Cancelled is { } request)
         {

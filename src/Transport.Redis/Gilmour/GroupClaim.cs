@@ -63,7 +63,7 @@ internal sealed class GroupClaim(Subscription subscription, Func<Message, string
         {
             return new(null, ReplyMessage.Failure(
                 StatusCode.Unavailable,
-                $"Node '{subscription.NodeId}' could not ask Redis for the claim: {failure.Message}",
+                $"Node '{subscription.NodeId}' could not ask Redis for the claim: {Printable.Line(failure.Message)}",
                 notProcessed: true));
         }
         finally

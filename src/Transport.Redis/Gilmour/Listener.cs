@@ -10,6 +10,7 @@ internal sealed class Listener
     private readonly TransportContext _context;
     private readonly Claims _claims;
     private readonly Deliverer _deliverer;
+    private readonly LossLog _losses;
 
     // What every message here is about; null behind a pattern, where each channel says it.
     private readonly Topic? _topic;
@@ -22,9 +23,10 @@ internal sealed class Listener
     /// <param name="context">Who the node is.</param>
     /// <param name="claims">Decides within groups.</param>
     /// <param name="deliverer">Gets the messages.</param>
-    public Listener(Subscription first, TransportContext context, Claims claims, Deliverer deliverer)
+    /// <param name="losses">Is told of what is not a message.</param>
+    public Listener(Subscription first, TransportContext context, Claims claims, Deliverer deliverer, LossLog losses)
     {
-        (_kind, _context, _claims, _deliverer) = (first.Kind, context, claims, deliverer);
+        (_kind, _context, _claims, _deliverer, _losses) = (first.Kind, context, claims, deliverer, losses);
         _topic = first.Pattern.IsExact ? Topic.Parse(first.Pattern.ToString()) : null;
     }
 
@@ -57,11 +59,11 @@ internal sealed class Listener
         }
         else if ((_topic ?? TopicOf(channel!)) is not { } topic)
         {
-            _context.ReportLoss("no-topic", channel!, "The channel's name is not a topic.");
+            _losses.Report("no-topic", channel!, "The channel's name is not a topic.");
         }
         else if (!GilmourWire.TryReadMessage(_kind, topic, frame, _context.Clock, out var message, out var error))
         {
-            _context.ReportLoss("malformed-frame", channel!, error);
+            _losses.Report("malformed-frame", channel!, error);
         }
         else if (_kind == MessageKind.Request)
         {

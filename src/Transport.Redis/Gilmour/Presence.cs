@@ -7,7 +7,7 @@ namespace ServiceMesh.Redis;
 /// Announces this node in Redis and lists the others: a key for each node that expires when it is not renewed, and a
 /// sorted set that knows which keys to ask for, by the time at which they expire.
 /// </summary>
-internal sealed class Presence(RedisConnection connection, TransportContext context, string prefix) : IAsyncDisposable
+internal sealed class Presence(RedisConnection connection, TransportContext context, LossLog losses, string prefix) : IAsyncDisposable
 {
     /// <summary>A node that died is listed for at most so long.</summary>
     public static readonly TimeSpan Lifetime = TimeSpan.FromSeconds(15);
@@ -72,7 +72,7 @@ internal sealed class Presence(RedisConnection connection, TransportContext cont
         }
         catch (JsonException)
         {
-            context.ReportLoss("unreadable-presence", KeyOf(nodeId), "What is announced there is not a node.");
+            losses.Report("unreadable-presence", KeyOf(nodeId), "What is announced there is not a node.");
             return null;
         }
     }

@@ -8,13 +8,13 @@ internal sealed class Publisher
     private readonly RedisConnection _connection;
     private readonly Publications<string> _unwatched;
 
-    public Publisher(RedisConnection connection, TransportContext context)
+    public Publisher(RedisConnection connection, LossLog losses)
     {
         _connection = connection;
         _unwatched = new(
             connection,
             static (_, _) => { },
-            (topic, failure) => context.ReportLoss("not-published", topic, failure.Message, StatusCode.Unavailable));
+            (topic, failure) => losses.Report("not-published", topic, failure.Message, StatusCode.Unavailable));
     }
 
     /// <summary>

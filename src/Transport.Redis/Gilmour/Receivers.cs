@@ -24,7 +24,7 @@ internal sealed class Receivers(RedisConnection connection, Presence presence, I
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException)
         {
-            RedisLog.CountFailed(logger, topic, failure.Message);
+            RedisLog.CountFailed(logger, topic, Printable.Line(failure.Message));
         }
 
         return (await ListAsync(topic).ConfigureAwait(false)).Count;

@@ -8,7 +8,7 @@ namespace ServiceMesh.Redis;
 /// left, with that. Called on the one thread that reads the subscription, and does nothing slow there.
 /// </summary>
 internal sealed class ReplyInbox(
-    TransportContext context, PendingReplies pending, Claims claims, Receivers receivers, ILogger logger)
+    TransportContext context, PendingReplies pending, Claims claims, Receivers receivers, LossLog losses, ILogger logger)
 {
     // How long a member that has heard a request may take to claim it, before its caller takes it back.
     private static readonly TimeSpan s_timeToClaim = TimeSpan.FromMilliseconds(250);
@@ -24,12 +24,12 @@ internal sealed class ReplyInbox(
             if (!GilmourWire.TryReadRequestNumber(channel!, frame, out var of)
                 || !pending.TryEnd(of, ReplyMessage.Failure(StatusCode.BodyTooLarge, error)))
             {
-                context.ReportLoss("reply-too-large", channel!, error, StatusCode.BodyTooLarge);
+                losses.Report("reply-too-large", channel!, error, StatusCode.BodyTooLarge);
             }
         }
         else if (!GilmourWire.TryReadAnswer(channel, frame, out var request, out var answer, out var complaint))
         {
-            context.ReportLoss("malformed-frame", channel!, complaint);
+            losses.Report("malformed-frame", channel!, complaint);
         }
         else if (answer.RefusedGroups is null)
         {
@@ -106,7 +106,7 @@ internal sealed class ReplyInbox(
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)
         {
             // It cannot be excluded that a member is there, so the request waits for its answer or its deadline.
-            RedisLog.CountFailed(logger, waiting.Request.Topic, failure.Message);
+            RedisLog.CountFailed(logger, waiting.Request.Topic, Printable.Line(failure.Message));
         }
     }
 
@@ -119,7 +119,7 @@ internal sealed class ReplyInbox(
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)
         {
-            RedisLog.CountFailed(logger, waiting.Request.Topic, failure.Message);
+            RedisLog.CountFailed(logger, waiting.Request.Topic, Printable.Line(failure.Message));
         }
     }
 
@@ -154,7 +154,7 @@ internal sealed class ReplyInbox(
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)
         {
-            RedisLog.CountFailed(logger, topic, failure.Message);
+            RedisLog.CountFailed(logger, topic, Printable.Line(failure.Message));
             return null;
         }
     }
@@ -169,7 +169,7 @@ internal sealed class ReplyInbox(
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)
         {
             // A connection that is gone ends the request anyway.
-            RedisLog.TakeBackFailed(logger, waiting.Request.Topic, failure.Message);
+            RedisLog.TakeBackFailed(logger, waiting.Request.Topic, Printable.Line(failure.Message));
             return false;
         }
     }

@@ -50,6 +50,12 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
     private string? OfConfiguration(string configuration)
     {
         var key = KeyOf(nameof(RedisTransportOptions.Configuration));
+        if (HasServerBehindPassword(configuration))
+        {
+            return $"{key} has a server behind the password, or a password that contains a comma. Write the servers first; "
+                + "a password that contains a comma is set in code (RedisTransportOptions.ConfigureClient).";
+        }
+
         try
         {
             return ConfigurationOptions.Parse(configuration).EndPoints.Count > 0
@@ -64,4 +70,9 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
                 + "a password that contains a comma is set in code (RedisTransportOptions.ConfigureClient).";
         }
     }
+
+    // StackExchange.Redis takes the rest of a password behind a comma for one more server, and its name would be logged.
+    private static bool HasServerBehindPassword(string configuration) => configuration.Split(',')
+        .SkipWhile(part => !part.TrimStart().StartsWith("password=", StringComparison.OrdinalIgnoreCase))
+        .Any(part => part.Trim().Length > 0 && !part.Contains('='));
 }

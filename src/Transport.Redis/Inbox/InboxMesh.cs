@@ -105,6 +105,7 @@ internal sealed class InboxMesh : IRedisMesh
         await _links.CloseAsync("The bus stopped before the reply came.").WaitAsync(cancellationToken).ConfigureAwait(false);
         // Last, and for a connection that was handed in: it outlives the bus.
         await _subscriptions.ClearAsync(cancellationToken).ConfigureAwait(false);
+        _losses.Flush();
         _subscriptions.Dispose();
         _stopping.Dispose();
     }

@@ -15,65 +15,95 @@ internal sealed class LossLog(TransportContext context)
 
     private readonly ConcurrentDictionary<string, Window> _windows = new();
 
-    public void Report(LinkLoss loss)
+    /// <summary>A loss with a status of its own.</summary>
+    public void Report(
+        string reason, string topic, string detail, StatusCode status = StatusCode.BadRequest, string sender = "unknown") =>
+        Report(new(reason, sender, topic, detail), status);
+
+    /// <summary>A loss that would be answered with 400.</summary>
+    public void Report(LinkLoss loss) => Report(loss, StatusCode.BadRequest);
+
+    /// <summary>To be called about once a second: tells of floods that have ended.</summary>
+    public void Tick() => EndWindows(olderThan: s_window);
+
+    /// <summary>Tells of every flood, because the node stops.</summary>
+    public void Flush() => EndWindows(olderThan: TimeSpan.Zero);
+
+    private void Report(LinkLoss loss, StatusCode status)
     {
         context.CountLoss(loss.Reason, Printable.Line(loss.Topic));
         var window = _windows.GetOrAdd(loss.Reason, static _ => new());
+        Flood? ended = null;
+        bool isOneOfMany;
         lock (window)
         {
             var now = context.Clock.GetTimestamp();
             if (window.Count == 0 || context.Clock.GetElapsedTime(window.Since, now) >= s_window)
             {
-                FlushNeedsLock(loss.Reason, window);
-                (window.Since, window.Count) = (now, 0);
+                ended = window.EndNeedsLock();
+                window.Since = now;
             }
 
-            window.Count++;
-            if (window.Count > OneByOne)
+            isOneOfMany = ++window.Count > OneByOne;
+            if (isOneOfMany)
             {
-                window.Last = loss;
-                return;
+                window.Last = (loss, status);
             }
         }
 
-        Tell(loss, Printable.Line(loss.Detail));
+        Tell(ended);
+        if (!isOneOfMany)
+        {
+            Tell(loss, Printable.Line(loss.Detail), status);
+        }
     }
 
-    /// <summary>To be called a few times a second: tells of floods that have ended.</summary>
-    public void Tick()
+    private void EndWindows(TimeSpan olderThan)
     {
-        foreach (var (reason, window) in _windows)
+        foreach (var (_, window) in _windows)
         {
+            Flood? ended = null;
             lock (window)
             {
-                if (context.Clock.GetElapsedTime(window.Since) >= s_window)
+                if (context.Clock.GetElapsedTime(window.Since) >= olderThan)
                 {
-                    FlushNeedsLock(reason, window);
-                    window.Count = 0;
+                    ended = window.EndNeedsLock();
                 }
             }
+
+            Tell(ended);
         }
     }
 
-    private void FlushNeedsLock(string reason, Window window)
+    // Outside the lock: a logger is the application's code.
+    private void Tell(Flood? flood)
     {
-        if (window.Count > OneByOne)
+        if (flood is { } told)
         {
-            Tell(window.Last with { Reason = reason },
-                $"{Printable.Line(window.Last.Detail)} There were {window.Count - OneByOne} more within a second.");
+            Tell(told.Last, $"{Printable.Line(told.Last.Detail)} There were {told.More} more within a second.", told.Status);
         }
     }
 
-    private void Tell(LinkLoss loss, string detail) => context.TellLoss(
-        loss.Reason, Printable.Line(loss.Topic), detail, StatusCode.BadRequest, DirectoryJson.IsNodeId(loss.Sender)
-            ? loss.Sender : "unknown");
+    private void Tell(LinkLoss loss, string detail, StatusCode status) => context.TellLoss(
+        loss.Reason, Printable.Line(loss.Topic), detail, status, DirectoryJson.IsNodeId(loss.Sender) ? loss.Sender : "unknown");
 
+    /// <summary>The losses of one reason within a second; guarded by itself.</summary>
     private sealed class Window
     {
         public long Since { get; set; }
 
         public int Count { get; set; }
 
-        public LinkLoss Last { get; set; }
+        public (LinkLoss Loss, StatusCode Status) Last { get; set; }
+
+        /// <summary>Begins again. Returns what has not been told one by one; null when all has.</summary>
+        public Flood? EndNeedsLock()
+        {
+            Flood? flood = Count > OneByOne ? new(Last.Loss, Last.Status, Count - OneByOne) : null;
+            Count = 0;
+            return flood;
+        }
     }
+
+    private readonly record struct Flood(LinkLoss Last, StatusCode Status, int More);
 }

@@ -2,7 +2,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Faults.Tests;
 
-/// <summary>What a network does to a connection.</summary>
+/// <summary>The faults of a network.</summary>
 internal enum FaultKind
 {
     Delay,
@@ -13,11 +13,11 @@ internal enum FaultKind
 }
 
 /// <summary>One fault of a plan.</summary>
-/// <param name="Kind">What happens.</param>
-/// <param name="Node">To the connections of which node; <see cref="FaultPlan.AllNodes"/> for all.</param>
-/// <param name="Direction">To which bytes.</param>
-/// <param name="Begins">When, from the begin of the plan.</param>
-/// <param name="Lasts">How long. A cut or a reset takes no time.</param>
+/// <param name="Kind">The kind of fault.</param>
+/// <param name="Node">The node whose connections it affects; <see cref="FaultPlan.AllNodes"/> for all.</param>
+/// <param name="Direction">The direction of the bytes that it affects.</param>
+/// <param name="Begins">The time from the start of the plan.</param>
+/// <param name="Lasts">The duration. A cut or a reset takes no time.</param>
 /// <param name="Amount">Milliseconds of a delay, bytes in a second of a throttle, bytes until a cut.</param>
 internal sealed record FaultStep(FaultKind Kind, int Node, FaultDirection Direction, TimeSpan Begins, TimeSpan Lasts, int Amount)
 {
@@ -33,18 +33,18 @@ internal sealed record FaultPlan(IReadOnlyList<FaultStep> Steps)
 
     private const int OneInSoManyIsForAll = 6;
 
-    /// <param name="seed">Decides everything.</param>
-    /// <param name="nodes">How many nodes there are.</param>
-    /// <param name="steps">How many faults there are.</param>
-    /// <param name="span">In which time they begin.</param>
+    /// <param name="seed">Determines the whole plan.</param>
+    /// <param name="nodes">The number of nodes.</param>
+    /// <param name="steps">The number of faults.</param>
+    /// <param name="span">The time within which they begin.</param>
     public static FaultPlan Of(int seed, int nodes, int steps, TimeSpan span)
     {
         var random = new Random(seed);
         return new([.. Enumerable.Range(0, steps).Select(_ => Step(random, nodes, span)).OrderBy(step => step.Begins)]);
     }
 
-    /// <summary>Carries the plan out; at its end all faults are healed.</summary>
-    /// <param name="networks">The way of each node to the others.</param>
+    /// <summary>Executes the plan; at its end all faults are healed.</summary>
+    /// <param name="networks">The network of each node.</param>
     public async Task RunAsync(IReadOnlyList<FaultProxy> networks)
     {
         await Task.WhenAll(Steps.Select(step => RunAsync(step, step.Node == AllNodes ? networks : [networks[step.Node]])));
@@ -67,7 +67,7 @@ internal sealed record FaultPlan(IReadOnlyList<FaultStep> Steps)
             FaultKind.Delay => (0.2, 2.0, random.Next(5, 300)),
             FaultKind.Throttle => (0.2, 2.0, random.Next(2_000, 60_000)),
             FaultKind.Cut => (0.0, 0.0, random.Next(1, 4_000)),
-            // Some are shorter than what a node takes for silence, and some are longer.
+            // Some are shorter than the time after which a node counts as silent, and some are longer.
             FaultKind.Silence => (0.1, 5.0, 0),
             _ => (0.0, 0.0, 0),
         };

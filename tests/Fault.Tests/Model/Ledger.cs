@@ -5,8 +5,8 @@ using ServiceMesh.Support;
 namespace ServiceMesh.Faults.Tests;
 
 /// <summary>
-/// What became of each request, from the side of its caller and from that of the handlers, and which of the promises of a mesh
-/// were broken. It knows no transport. Thread-safe.
+/// The outcome of each request, as its caller and as the handlers see it, and the promises of a mesh that
+/// were broken. It is independent of the transport. Thread-safe.
 /// </summary>
 internal sealed class Ledger
 {
@@ -17,14 +17,15 @@ internal sealed class Ledger
     private int _lastNumber;
     private int _ends;
 
-    /// <summary>How many requests were begun.</summary>
+    /// <summary>The number of requests that were begun.</summary>
     public int Begun => _entries.Count;
 
-    /// <summary>How many requests ended as each status.</summary>
+    /// <summary>The number of requests that ended with each status.</summary>
     public string Summary => string.Join(", ", _entries.Values.GroupBy(entry => entry.Status).OrderBy(group => group.Key)
-        .Select(group => $"{(group.Key is { } status ? (int)status : "open")}: {group.Count()} within {group.Max(e => e.Took).TotalSeconds:0.00} s"));
+        .Select(group => $"{(group.Key is { } status ? (int)status : "open")}: {group.Count()} "
+            + $"within {group.Max(e => e.Took).TotalSeconds:0.00} s"));
 
-    /// <summary>Those that failed, with what their callers were told.</summary>
+    /// <summary>The failed requests, with the messages that their callers got.</summary>
     public IEnumerable<string> Failures => _entries.Where(e => e.Value.Error is not null).OrderBy(e => e.Key)
         .Select(e => $"{e.Key}: {e.Value.Status} {e.Value.Error}");
 
@@ -60,7 +61,7 @@ internal sealed class Ledger
     }
 
     /// <summary>
-    /// The promises that were broken, a sentence for each. To be asked when the callers have stopped and the members have
+    /// The promises that were broken, a sentence for each. Read it when the callers have stopped and the members have
     /// drained, so that nothing runs later.
     /// </summary>
     public IReadOnlyList<string> Violations()
@@ -68,8 +69,9 @@ internal sealed class Ledger
         var all = new List<string>();
         foreach (var (number, entry) in _entries.OrderBy(e => e.Key))
         {
-            var who = $"{(entry.IsRepeatable ? "Repeatable" : "Plain")} request {number} ({entry.Status}, {entry.Took.TotalSeconds:0.00} s " +
-                $"of {entry.Timeout.TotalSeconds:0.00} s, ran: {string.Join(", ", entry.Runs.Select(r => $"{r.Member} at {r.At.TotalSeconds:0.00} s"))})";
+            var runs = string.Join(", ", entry.Runs.Select(r => $"{r.Member} at {r.At.TotalSeconds:0.00} s"));
+            var who = $"{(entry.IsRepeatable ? "Repeatable" : "Plain")} request {number} ({entry.Status}, "
+                + $"{entry.Took.TotalSeconds:0.00} s of {entry.Timeout.TotalSeconds:0.00} s, ran: {runs})";
             Check(entry.Returns == 1, $"ended {entry.Returns} times");
             Check(entry.Took <= entry.MayTake, "ended later than its deadline and a second");
             Check(entry.IsOwnAnswer, "got the answer of another");

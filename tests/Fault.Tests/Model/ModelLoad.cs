@@ -10,7 +10,7 @@ internal sealed class ModelLoad : IDisposable
 {
     public const int Callers = 64;
 
-    // A node that is not connected refuses at once; a million of these refusals says no more than some.
+    // A node without a connection refuses at once, and a million such refusals show no more than a few.
     private static readonly TimeSpan s_pauseAfterFailure = TimeSpan.FromMilliseconds(30);
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
@@ -36,13 +36,13 @@ internal sealed class ModelLoad : IDisposable
 
     /// <param name="bus">The node that calls.</param>
     /// <param name="ledger">Where all requests are recorded.</param>
-    /// <param name="topic">Of this load alone: the bus counts what it settled by topic.</param>
-    /// <param name="seed">Decides the choices of the callers.</param>
-    /// <param name="timeouts">One of them is that of each request.</param>
+    /// <param name="topic">The topic of this load alone, because the bus counts ended requests by topic.</param>
+    /// <param name="seed">Determines the choices of the callers.</param>
+    /// <param name="timeouts">The timeouts of requests; each request has one of them.</param>
     public static ModelLoad Start(IServiceBus bus, Ledger ledger, string topic, int seed, params TimeSpan[] timeouts) =>
         new(bus, ledger, topic, seed, timeouts);
 
-    /// <summary>Ends when all requests that were begun have ended, or after so long that they will not.</summary>
+    /// <summary>Completes when all requests have ended, or after a time limit.</summary>
     public Task StopAsync()
     {
         _stopping = true;
@@ -65,7 +65,7 @@ internal sealed class ModelLoad : IDisposable
                 Interlocked.Increment(ref _succeeded);
             }
 
-            // The faults are what is looked at; a machine at its limit adds its own.
+            // A machine at its limit would add faults of its own.
             await Task.Delay(reply.IsSuccess ? TimeSpan.FromMilliseconds(random.Next(5, 30)) : s_pauseAfterFailure);
         }
     }

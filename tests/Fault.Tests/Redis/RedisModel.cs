@@ -35,7 +35,7 @@ internal sealed class RedisModel : IAsyncDisposable
 
     public Ledger Ledger { get; } = new();
 
-    /// <summary>The way of each node to Redis.</summary>
+    /// <summary>The network between each node and Redis.</summary>
     public IReadOnlyList<FaultProxy> Networks => _networks;
 
     public ModelLoad Load => _load!;
@@ -44,8 +44,9 @@ internal sealed class RedisModel : IAsyncDisposable
 
     private string Topic => $"model.work{_model}";
 
-    /// <param name="seed">Decides what the callers do, and how long the handlers take.</param>
-    /// <param name="timeouts">One of them is that of each request; null for some below and some above what a node takes for silence.</param>
+    /// <param name="seed">Determines the choices of the callers and the duration of the handlers.</param>
+    /// <param name="timeouts">The timeouts of requests; each request has one of them. Null for some below and some above the time
+    /// after which a member counts as silent.</param>
     /// <param name="clocks">The clock of each node; null for that of the machine.</param>
     public static async Task<RedisModel> StartAsync(int seed, TimeSpan[]? timeouts = null, TimeProvider[]? clocks = null)
     {
@@ -70,7 +71,7 @@ internal sealed class RedisModel : IAsyncDisposable
         }
     }
 
-    /// <summary>Waits until so many more requests have succeeded.</summary>
+    /// <summary>Waits until this many further requests have succeeded.</summary>
     public async Task SucceedAsync(int more)
     {
         var (enough, waited) = (Load.Succeeded + more, Stopwatch.StartNew());
@@ -85,7 +86,7 @@ internal sealed class RedisModel : IAsyncDisposable
     /// <summary>
     /// The fault is over. Waits until each member serves again, ends the load, drains all nodes, and checks every promise.
     /// </summary>
-    /// <param name="about">What has happened: printed when a promise was broken.</param>
+    /// <param name="about">A description of the faults, printed when a promise was broken.</param>
     public async Task CheckAsync(string about)
     {
         var (healed, lost) = (Stopwatch.GetTimestamp(), LostTime.Total);
@@ -96,7 +97,8 @@ internal sealed class RedisModel : IAsyncDisposable
 
         var violations = Ledger.Violations();
         await TestContext.Out.WriteLineAsync(
-            $"{Ledger.Begun} requests. {Ledger.Summary}. Members served again after {string.Join(", ", served.Select(s => $"{s.TotalSeconds:0.00} s"))}.");
+            $"{Ledger.Begun} requests. {Ledger.Summary}. "
+                + $"Members served again after {string.Join(", ", served.Select(s => $"{s.TotalSeconds:0.00} s"))}.");
         using (Assert.EnterMultipleScope())
         {
             Assert.That(violations.Take(20), Is.Empty, $"{violations.Count} promises were broken.{Environment.NewLine}{about}");
@@ -166,7 +168,7 @@ internal sealed class RedisModel : IAsyncDisposable
         return number;
     }
 
-    // Serves: answers a request on a topic that is its own, and hears a signal.
+    // A member serves when it answers a request on its own topic and receives a signal.
     private async Task<TimeSpan> ServesAfterAsync(int member, long healed)
     {
         var (answered, news) = (false, 0);
@@ -180,7 +182,7 @@ internal sealed class RedisModel : IAsyncDisposable
             }
             catch (ServiceMeshException)
             {
-                // The caller is not back yet.
+                // The caller has not reconnected yet.
             }
 
             if (answered && _heard.Keys.Any(heard => heard.Member == member && heard.News <= news))

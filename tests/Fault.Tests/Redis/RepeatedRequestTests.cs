@@ -5,7 +5,7 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Faults.Tests;
 
-/// <summary>A repeatable request goes to another member, and its caller is told what is known of all members that it went to.</summary>
+/// <summary>A repeatable request is sent to another member, and its reply says what is known about all members that got it.</summary>
 [CancelAfter(40_000)]
 [Parallelizable(ParallelScope.Children)]
 public sealed class RepeatedRequestTests
@@ -67,6 +67,10 @@ public sealed class RepeatedRequestTests
                 }
             },
             [
-                ("Transport", "Redis"), ("Redis:Configuration", redis), ("ErrorPolicy", "Ignore"), ("DrainTimeout", "00:00:01"), .. settings,
+                ("Transport", "Redis"),
+                ("Redis:Configuration", redis),
+                ("ErrorPolicy", "Ignore"),
+                ("DrainTimeout", "00:00:01"),
+                .. settings,
             ]);
 }

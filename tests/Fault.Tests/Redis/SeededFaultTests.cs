@@ -4,8 +4,8 @@ using ServiceMesh.Support;
 namespace ServiceMesh.Faults.Tests;
 
 /// <summary>
-/// Plans of faults from seeds, on the ways of four nodes to a real Redis. A failure prints the seed and the plan; the test of that
-/// seed, run alone with <c>SERVICEMESH_LONG_TESTS=1</c>, repeats both.
+/// Plans of faults from seeds, on the networks between four nodes and a real Redis. A failure prints the seed and the plan.
+/// The test of that seed, run alone with <c>SERVICEMESH_LONG_TESTS=1</c>, repeats both.
 /// </summary>
 public sealed class SeededFaultTests
 {
@@ -26,7 +26,7 @@ public sealed class SeededFaultTests
     }
 
     [Test]
-    public void The_same_seed_makes_the_same_plan_and_another_seed_another_one()
+    public void A_seed_always_makes_the_same_plan_and_another_seed_makes_another_plan()
     {
         var plan = $"{FaultPlan.Of(7, RedisModel.Nodes, 12, s_span)}";
 

@@ -22,7 +22,7 @@ public sealed class SilenceTests
     }
 
     [Test]
-    public async Task Every_promise_holds_when_Redis_stands_still()
+    public async Task Every_promise_holds_while_Redis_is_suspended()
     {
         await using var model = await RedisModel.StartAsync(Seed);
 

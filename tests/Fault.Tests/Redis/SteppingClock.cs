@@ -1,11 +1,11 @@
 namespace ServiceMesh.Faults.Tests;
 
-/// <summary>The clock of a machine that is wrong and may be set. Time that is measured goes on as it does. Thread-safe.</summary>
+/// <summary>The wrong clock of a machine, which can be set. Elapsed time is measured correctly. Thread-safe.</summary>
 internal sealed class SteppingClock : TimeProvider
 {
     private long _offset;
 
-    /// <summary>How far it is from the right time.</summary>
+    /// <summary>The difference from the right time.</summary>
     public TimeSpan Offset
     {
         get => TimeSpan.FromTicks(Interlocked.Read(ref _offset));

@@ -10,7 +10,7 @@ public sealed class UnnoticedFaultTests
     private const int Seed = 1;
 
     [Test]
-    public async Task No_request_fails_when_all_keys_are_flushed_again_and_again()
+    public async Task No_request_fails_when_all_keys_are_flushed_repeatedly()
     {
         await using var model = await RedisModel.StartAsync(Seed, [TimeSpan.FromSeconds(10)]);
 

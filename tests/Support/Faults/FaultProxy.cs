@@ -54,19 +54,19 @@ public sealed class FaultProxy : IAsyncDisposable
         }
     }
 
-    /// <summary>Holds each piece back for so long before the next one is read.</summary>
+    /// <summary>Delays each piece of data by a time before the next one is read.</summary>
     public void Delay(FaultDirection direction, TimeSpan time) => Change(direction, way => way.Delay = time);
 
-    /// <summary>Lets so many bytes pass in a second; 0 for all.</summary>
+    /// <summary>Limits the bytes per second; 0 for no limit.</summary>
     public void Throttle(FaultDirection direction, int bytesPerSecond) => Change(direction, way => way.BytesPerSecond = bytesPerSecond);
 
-    /// <summary>Lets nothing pass, on connections that are there and on new ones. All of them stay open.</summary>
+    /// <summary>Holds all bytes back, on open and on new connections. The connections stay open.</summary>
     public void Silence(FaultDirection direction) => Change(direction, way => way.Close());
 
-    /// <summary>Ends the silence: what was held back passes.</summary>
+    /// <summary>Ends the silence: the bytes that were held back pass.</summary>
     public void Speak(FaultDirection direction) => Change(direction, way => way.Open());
 
-    /// <summary>Lets so many more bytes pass, and then closes the connection that carried the last of them.</summary>
+    /// <summary>Lets the given number of bytes pass, and then closes the connection that carried the last of them.</summary>
     public void CutAfter(FaultDirection direction, int bytes) => Change(direction, way => way.CutAfter(bytes));
 
     /// <summary>Resets every connection.</summary>
@@ -78,7 +78,7 @@ public sealed class FaultProxy : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends all faults. Connections that were cut stay so.</summary>
+    /// <summary>Ends all faults. Connections that were cut stay closed.</summary>
     public void Heal() => Change(FaultDirection.Both, way =>
     {
         (way.Delay, way.BytesPerSecond) = (TimeSpan.Zero, 0);
@@ -198,7 +198,7 @@ public sealed class FaultProxy : IAsyncDisposable
         }
     }
 
-    /// <summary>What befalls the bytes of one direction.</summary>
+    /// <summary>The faults of the bytes in one direction.</summary>
     private sealed class Way
     {
         public const int Never = -1;
@@ -258,7 +258,7 @@ public sealed class FaultProxy : IAsyncDisposable
             silence?.SetResult();
         }
 
-        /// <summary>Ends when the bytes that were read may go on.</summary>
+        /// <summary>Completes when the bytes that were read may pass.</summary>
         public async Task PassAsync(CancellationToken ended)
         {
             TimeSpan delay;
@@ -278,7 +278,7 @@ public sealed class FaultProxy : IAsyncDisposable
             }
         }
 
-        /// <summary>How many of these bytes pass at once, and whether the connection ends behind them.</summary>
+        /// <summary>How many of these bytes pass at once, and whether the connection ends after them.</summary>
         public (int Size, bool IsCut) Take(int count)
         {
             lock (_lock)

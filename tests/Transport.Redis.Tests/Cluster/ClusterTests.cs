@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
 using NUnit.Framework;
 using ServiceMesh.Conformance;
@@ -59,6 +61,61 @@ public sealed class ClusterTests
         var refusal = await Assert.ThrowsAsync<NotSupportedException>(() => StartNodeAsync(null, "defaultDatabase=3"));
 
         Assert.That(refusal!.Message, Does.Contain("defaultDatabase").And.Contain("Redis:Configuration"));
+    }
+
+    [Test]
+    public async Task A_node_whose_inbox_moves_to_another_master_is_reached_again()
+    {
+        await using var server = await StartNodeAsync(mesh => mesh.AddHandler(s_work, (input, _) => input + 1));
+        await using var caller = await StartNodeAsync();
+        Assert.That(await caller.Bus.RequestAsync(s_work, 1).InTime(), Is.EqualTo(2));
+        var inbox = $"mesh:inbox:{server.Bus.DescribeNode().Id}";
+        var slot = $"{await _cluster.Masters[0].CommandAsync("CLUSTER", "KEYSLOT", inbox)}";
+        var from = await OwnerAsync(slot);
+        var to = _cluster.Masters.First(master => master != from);
+
+        await MoveAsync(slot, from, to);
+        try
+        {
+            var watch = Stopwatch.StartNew();
+            await Failsafe.UntilAsync(async () => (await caller.Bus.TryRequestAsync(s_work, 2)).IsSuccess);
+            await TestContext.Out.WriteLineAsync($"A request succeeded {watch.Elapsed.TotalSeconds:0.0} s after the slot had moved.");
+
+            Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(10)));
+            Assert.That((await to.CommandAsync("PUBSUB", "SHARDCHANNELS", inbox)) as object?[], Has.Length.EqualTo(1), "heard there now");
+        }
+        finally
+        {
+            await MoveAsync(slot, to, from);
+        }
+    }
+
+    // As the tools of Redis do it for a slot without keys: the new owner first, because its claim has to be the newer one.
+    private async Task MoveAsync(string slot, RedisServer from, RedisServer to)
+    {
+        var source = (string)(await from.CommandAsync("CLUSTER", "MYID"))!;
+        var target = (string)(await to.CommandAsync("CLUSTER", "MYID"))!;
+        await to.CommandAsync("CLUSTER", "SETSLOT", slot, "IMPORTING", source);
+        await from.CommandAsync("CLUSTER", "SETSLOT", slot, "MIGRATING", target);
+        foreach (var master in _cluster.Masters.OrderByDescending(master => master == to))
+        {
+            await master.CommandAsync("CLUSTER", "SETSLOT", slot, "NODE", target);
+        }
+    }
+
+    private async Task<RedisServer> OwnerAsync(string slot)
+    {
+        var number = int.Parse(slot, CultureInfo.InvariantCulture);
+        foreach (var range in (object?[])(await _cluster.Masters[0].CommandAsync("CLUSTER", "SLOTS"))!)
+        {
+            if (range is object?[] { Length: >= 3 } parts && (long)parts[0]! <= number && number <= (long)parts[1]!)
+            {
+                var port = (long)((object?[])parts[2]!)[1]!;
+                return _cluster.Masters.Single(master => master.Port == port);
+            }
+        }
+
+        throw new InvalidOperationException($"No master has slot {slot}.");
     }
 
     private static async Task TryAsync(RedisServer master, params string[] command)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.DependencyInjection;
@@ -76,12 +77,52 @@ public sealed partial class DirectoryTests
     }
 
     [Test]
+    public async Task When_all_keys_go_under_load_requests_recover_within_five_seconds()
+    {
+        await using var node = await RedisNode.StartAsync(_redis.Address, mesh => mesh.AddHandler(s_ask, (number, _) => number));
+        await using var caller = await RedisNode.StartAsync(_redis.Address);
+        using var end = new CancellationTokenSource();
+        var successes = new int[16];
+        var callers = Enumerable.Range(0, successes.Length).Select(CallAsync).ToArray();
+        await Failsafe.UntilAsync(() => Array.TrueForAll(successes, count => Volatile.Read(ref count) > 10));
+
+        for (var flush = 0; flush < 3; flush++)
+        {
+            await _redis.CommandAsync("FLUSHALL");
+            var (before, watch) = (successes.ToArray(), Stopwatch.StartNew());
+            await Failsafe.UntilAsync(() => !successes.Where((count, i) => count < before[i] + 10).Any());
+            Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(5)), "each caller has ten more answers");
+        }
+
+        // A node that starts knows only what is written again.
+        var started = Stopwatch.StartNew();
+        await using var late = await RedisNode.StartAsync(_redis.Address);
+        await Failsafe.UntilAsync(async () => (await late.Bus.TryRequestAsync(s_ask, 3)).IsSuccess);
+        Assert.That(started.Elapsed, Is.LessThan(TimeSpan.FromSeconds(8)), "the start, and five seconds");
+        await end.CancelAsync();
+        Assert.That(await Task.WhenAll(callers).InTime(), Is.All.Zero, "no request failed");
+
+        async Task<int> CallAsync(int i)
+        {
+            var failures = 0;
+            while (!end.IsCancellationRequested)
+            {
+                var succeeded = (await caller.Bus.TryRequestAsync(s_ask, i)).IsSuccess;
+                failures += succeeded ? 0 : 1;
+                successes[i] += succeeded ? 1 : 0;
+            }
+
+            return failures;
+        }
+    }
+
+    [Test]
     public async Task Strangers_among_the_members_are_skipped_and_age_out()
     {
         var soon = DateTimeOffset.UtcNow.AddSeconds(20).ToUnixTimeMilliseconds();
         using (var client = await _redis.ConnectAsync())
         {
-            for (var i = 0; i < 20; i++)
+            for (var i = 0; i < TestLength.Of(20, 100); i++)
             {
                 await client.SendAsync(["ZADD", "mesh:members", .. Enumerable.Range(0,
                     1_000).SelectMany(n => new object[] { $"{soon + 100_000_000}", $"stranger-{i}-{n}" })]);

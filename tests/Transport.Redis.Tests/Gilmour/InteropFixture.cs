@@ -38,6 +38,7 @@ public abstract class InteropFixture
         await _redis!.DisposeAsync();
     }
 
+    /// <summary>Starts one of ours; the last setting of a key counts.</summary>
     protected async Task<TestNode> StartAsync(Action<IServiceMeshBuilder>? configure = null, params (string Key, string Value)[] settings)
     {
         var node = await TestNode.StartAsync(
@@ -46,10 +47,11 @@ public abstract class InteropFixture
                 mesh.AddRedisTransport();
                 configure?.Invoke(mesh);
             },
-            [
+            new (string Key, string Value)[]
+            {
                 ("Transport", "Redis"), ("Redis:Configuration", Redis.Address), ("Redis:Wire", "Gilmour"),
-                ("Request:Timeout", "00:00:20"), ("DrainTimeout", "00:00:05"), .. settings,
-            ]);
+                ("Request:Timeout", "00:00:20"), ("DrainTimeout", "00:00:05"),
+            }.Concat(settings).GroupBy(setting => setting.Key, (_, same) => same.Last()));
         _ours.Add(node);
         return node;
     }
