@@ -79,7 +79,8 @@ internal static class Connecting
             // The client bounds each attempt and not the whole.
             var multiplexer = await connecting.WaitAsync(options.ConnectTimeout, context.Clock, cancellationToken).ConfigureAwait(false);
             if (configuration.User is { Length: > 0 } user
-                && await AskUserAsync(multiplexer, options, context, cancellationToken).ConfigureAwait(false) is { } actual && actual != user)
+                && await AskUserAsync(multiplexer, options, context, cancellationToken).ConfigureAwait(false)
+                    is { } actual && actual != user)
             {
                 CloseLate(connecting);
                 throw new TransportException(
