@@ -66,7 +66,7 @@ public sealed class StartTests
         other.Start();
         var served = ServeAsync();
 
-        await FailsAsync($"{other.LocalEndpoint}", "no Redis");
+        await FailsAsync($"{other.LocalEndpoint}", "not a Redis server");
 
         other.Stop();
         await served;
