@@ -90,7 +90,8 @@ public sealed class MessagePackMessageSerializer : IMessageSerializer
         return end == body.Length
             ? value
             : throw new MalformedBodyException(
-                $"The body has {body.Length - end} bytes after the {TypeName.Of(typeof(T))}, which ends at byte {end}.");
+                $"The body has {body.Length - reader.Consumed} bytes after the {TypeName.Of(typeof(T))}, "
+                + $"which ends at byte {reader.Consumed}.");
     }
 
     private IMessagePackFormatter<T> Formatter<T>() =>

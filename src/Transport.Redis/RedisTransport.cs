@@ -76,9 +76,11 @@ internal sealed class RedisTransport(RedisTransportOptions options, int queueCap
         }
     }
 
-    public ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken) => Mesh.RequestAsync(request, cancellationToken);
+    public ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken) =>
+        Mesh.RequestAsync(request, cancellationToken);
 
-    public ValueTask<SignalResult> SignalAsync(Message signal, CancellationToken cancellationToken) => Mesh.SignalAsync(signal, cancellationToken);
+    public ValueTask<SignalResult> SignalAsync(Message signal, CancellationToken cancellationToken) =>
+        Mesh.SignalAsync(signal, cancellationToken);
 
     public async Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken)
     {
@@ -98,7 +100,8 @@ internal sealed class RedisTransport(RedisTransportOptions options, int queueCap
     public Task UnsubscribeAsync(Subscription subscription, CancellationToken cancellationToken) =>
         Pool.ReturnAsync(Mesh.UnsubscribeAsync(subscription, cancellationToken));
 
-    private static async Task OpenAsync(RedisConnection connection, IRedisMesh mesh, TransportContext context, CancellationToken cancellationToken)
+    private static async Task OpenAsync(
+        RedisConnection connection, IRedisMesh mesh, TransportContext context, CancellationToken cancellationToken)
     {
         await connection.OpenAsync(context, mesh, cancellationToken).ConfigureAwait(false);
         await mesh.StartAsync(cancellationToken).ConfigureAwait(false);

@@ -34,7 +34,10 @@ public sealed partial class CommandCountTests
         var outcomes = await Callers.Start(caller.Bus, s_work, callers, Requests).EndAsync();
         var counts = Count((string)(await admin.SendAsync("INFO", "commandstats"))!);
         await TestContext.Out.WriteLineAsync($"{replicas} replicas, {callers} callers, commands per request: "
-            + string.Join(", ", counts.OrderByDescending(c => c.Value).Select(c => string.Create(CultureInfo.InvariantCulture, $"{c.Key} {c.Value:0.###}"))));
+            + string.Join(
+                ", ",
+                counts.OrderByDescending(c => c.Value)
+                    .Select(c => string.Create(CultureInfo.InvariantCulture, $"{c.Key} {c.Value:0.###}"))));
         foreach (var node in nodes)
         {
             await node.DisposeAsync();
@@ -44,7 +47,10 @@ public sealed partial class CommandCountTests
         {
             Assert.That(outcomes.Select(o => o.Status), Is.All.EqualTo(StatusCode.Ok));
             Assert.That(counts.GetValueOrDefault("spublish"), Is.LessThanOrEqualTo(most), "request and reply");
-            Assert.That(counts.Where(c => c.Key is not "spublish").Sum(c => c.Value), Is.LessThan(0.1), "and nothing for each request besides");
+            Assert.That(
+                counts.Where(c => c.Key is not "spublish").Sum(c => c.Value),
+                Is.LessThan(0.1),
+                "and nothing for each request besides");
         }
     }
 

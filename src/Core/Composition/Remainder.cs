@@ -2,7 +2,9 @@ using System.Runtime.CompilerServices;
 
 namespace ServiceMesh;
 
-/// <summary>The inner side of a <see cref="Resumption{TOut}"/>, which the forms of composition run. Every resumption is a remainder.</summary>
+/// <summary>
+/// The inner side of a <see cref="Resumption{TOut}"/>, which the forms of composition run. Every resumption is a remainder.
+/// </summary>
 internal abstract class Remainder<TOut>(int stepIndex) : Resumption<TOut>(stepIndex)
 {
     public abstract ValueTask<Reply<TOut>> RunAsync(CompositionRun run);

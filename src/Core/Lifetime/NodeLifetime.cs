@@ -118,7 +118,9 @@ internal sealed class NodeLifetime(
         Release();
     }
 
-    /// <summary>For containers that are disposed synchronously: disconnects without draining, because only a host can wait for that.</summary>
+    /// <summary>
+    /// For containers that are disposed synchronously: disconnects without draining, because only a host can wait for that.
+    /// </summary>
     public void Dispose()
     {
         sender.Close();

@@ -123,7 +123,10 @@ internal sealed class LinkSet
         }
     }
 
-    /// <summary>A packet that this node publishes for itself to learn whether it hears; <see cref="OnBeat"/> is called when it arrives.</summary>
+    /// <summary>
+    /// A packet that this node publishes for itself to learn whether it hears; <see cref="OnBeat"/> is called
+    /// when it arrives.
+    /// </summary>
     public byte[] Beat(long number)
     {
         using var packet = new FrameBuffer();
@@ -132,7 +135,10 @@ internal sealed class LinkSet
         return packet.Written.ToArray();
     }
 
-    /// <summary>Sends the replies again that could not be sent while the connection was away. Called when it is back, and by <see cref="Tick"/>.</summary>
+    /// <summary>
+    /// Sends the replies again that could not be sent while the connection was away. Called when it is back, and
+    /// by <see cref="Tick"/>.
+    /// </summary>
     public void ResendReplies()
     {
         foreach (var (key, unsent) in _unsent)
@@ -196,7 +202,9 @@ internal sealed class LinkSet
                     Skip(sender, in frame, fault);
                     break;
                 default:
-                    Lose(fault == FrameFault.None ? FrameFault.WrongLength : fault, FrameKind.None, sender, $"{bytes.Length} bytes behind it cannot be read.");
+                    Lose(
+                        fault == FrameFault.None ? FrameFault.WrongLength : fault, FrameKind.None, sender,
+                        $"{bytes.Length} bytes behind it cannot be read.");
                     return;
             }
 
@@ -221,7 +229,9 @@ internal sealed class LinkSet
                 OnBeat?.Invoke(frame.Id);
                 break;
             case FrameKind.Ping:
-                To(sender).Pong(frame.Id, frame.Stamp, Running.Count, isNotHere: frame.IsAboutRequest && !Running.Contains(sender, frame.Id) && !_unsent.ContainsKey((sender, frame.Id)));
+                To(sender).Pong(
+                    frame.Id, frame.Stamp, Running.Count,
+                    isNotHere: frame.IsAboutRequest && !Running.Contains(sender, frame.Id) && !_unsent.ContainsKey((sender, frame.Id)));
                 break;
             case FrameKind.Applied:
                 OnApplied?.Invoke(sender, frame.Id);
@@ -238,7 +248,9 @@ internal sealed class LinkSet
         if (!_duplicates.IsNew(sender, frame.Id))
         {
             // Not answered: the answer of the first one counts.
-            OnLoss(new("duplicate", sender, frame.Topic.ToString(), "A frame arrived twice, or after its sender had given it up. It was not handled again."));
+            OnLoss(new(
+                "duplicate", sender, frame.Topic.ToString(),
+                "A frame arrived twice, or after its sender had given it up. It was not handled again."));
             return;
         }
 
@@ -339,11 +351,15 @@ internal sealed class LinkSet
     {
         try
         {
-            await _writeTo(peer)(_versionRefusal, CancellationToken.None).AsTask().WaitAsync(_options.WriteTimeout, _clock).ConfigureAwait(false);
+            await _writeTo(peer)(_versionRefusal, CancellationToken.None)
+                .AsTask().WaitAsync(_options.WriteTimeout, _clock)
+                .ConfigureAwait(false);
         }
         catch (Exception failure)
         {
-            OnLoss(new("not-written", peer, "version", $"The refusal of the other version could not be sent: {ExceptionText.Brief(failure)}"));
+            OnLoss(new(
+                "not-written", peer, "version",
+                $"The refusal of the other version could not be sent: {ExceptionText.Brief(failure)}"));
         }
     }
 

@@ -15,7 +15,8 @@ internal static class Connecting
     private static readonly Version s_shardedChannels = new(7, 0);
 
     /// <exception cref="TransportException">Redis cannot be reached or refuses; the message says which.</exception>
-    public static async Task<IConnectionMultiplexer> OpenAsync(RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken) =>
+    public static async Task<IConnectionMultiplexer> OpenAsync(
+        RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken) =>
         options.Connect is null
             ? await OpenOwnAsync(options, context, cancellationToken).ConfigureAwait(false)
             : await TakeHandedInAsync(options, context, cancellationToken).ConfigureAwait(false);
@@ -31,7 +32,8 @@ internal static class Connecting
             if (server.ServerType is ServerType.Sentinel or ServerType.Twemproxy)
             {
                 throw new NotSupportedException(
-                    $"{server.EndPoint} is a {server.ServerType}, which has no publish/subscribe for applications. Name the Redis servers themselves (Redis:Configuration).");
+                    $"{server.EndPoint} is a {server.ServerType}, which has no publish/subscribe for applications. "
+                    + "Name the Redis servers themselves (Redis:Configuration).");
             }
 
             if (server.IsConnected)
@@ -39,17 +41,20 @@ internal static class Connecting
                 hasShardedChannels &= server.Version >= s_shardedChannels;
                 if (server.Version < s_oldest)
                 {
-                    throw new NotSupportedException($"{server.EndPoint} is Redis {server.Version}; {s_oldest} or newer is needed. Update the server.");
+                    throw new NotSupportedException(
+                        $"{server.EndPoint} is Redis {server.Version}; {s_oldest} or newer is needed. Update the server.");
                 }
             }
         }
 
         return isCluster && multiplexer.GetDatabase().Database != 0
-            ? throw new NotSupportedException("A Redis Cluster has database 0 and no other: take defaultDatabase out of Redis:Configuration.")
+            ? throw new NotSupportedException(
+                "A Redis Cluster has database 0 and no other: take defaultDatabase out of Redis:Configuration.")
             : new(multiplexer, isCluster, hasShardedChannels);
     }
 
-    private static async Task<IConnectionMultiplexer> OpenOwnAsync(RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken)
+    private static async Task<IConnectionMultiplexer> OpenOwnAsync(
+        RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken)
     {
         var configuration = ConfigurationOptions.Parse(options.Configuration);
         configuration.AbortOnConnectFail = true;
@@ -74,7 +79,8 @@ internal static class Connecting
             // The client bounds each attempt and not the whole.
             var multiplexer = await connecting.WaitAsync(options.ConnectTimeout, context.Clock, cancellationToken).ConfigureAwait(false);
             if (configuration.User is { Length: > 0 } user
-                && await AskUserAsync(multiplexer, options, context, cancellationToken).ConfigureAwait(false) is { } actual && actual != user)
+                && await AskUserAsync(multiplexer, options, context, cancellationToken).ConfigureAwait(false)
+                    is { } actual && actual != user)
             {
                 CloseLate(connecting);
                 throw new TransportException(
@@ -115,7 +121,8 @@ internal static class Connecting
         }
     }
 
-    private static async Task<IConnectionMultiplexer> TakeHandedInAsync(RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken)
+    private static async Task<IConnectionMultiplexer> TakeHandedInAsync(
+        RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken)
     {
         try
         {
@@ -127,7 +134,9 @@ internal static class Connecting
         }
         catch (Exception failure) when (failure is not TransportException && !cancellationToken.IsCancellationRequested)
         {
-            throw new TransportException($"The application handed in no connection to Redis within {options.ConnectTimeout}: {failure.Message}", failure);
+            throw new TransportException(
+                $"The application handed in no connection to Redis within {options.ConnectTimeout}: {failure.Message}",
+                failure);
         }
     }
 

@@ -24,7 +24,7 @@ internal static class Diagnosis
         foreach (var endpoint in configuration.EndPoints)
         {
             var where = endpoint is DnsEndPoint dns ? $"{dns.Host}:{dns.Port}" : $"{endpoint}";
-            if (await ComplainAsync(configuration, endpoint, where, limit.Token).ConfigureAwait(false) is { } complaint)
+            if (await DescribeProblemAsync(configuration, endpoint, where, limit.Token).ConfigureAwait(false) is { } complaint)
             {
                 return complaint;
             }
@@ -33,7 +33,8 @@ internal static class Diagnosis
         return $"every server answers by now, but the client says: {Printable.Line(Secrets.WithoutArguments(failure.Message))}";
     }
 
-    private static async Task<string?> ComplainAsync(ConfigurationOptions configuration, EndPoint endpoint, string where, CancellationToken cancellationToken)
+    private static async Task<string?> DescribeProblemAsync(
+        ConfigurationOptions configuration, EndPoint endpoint, string where, CancellationToken cancellationToken)
     {
         try
         {
@@ -45,7 +46,8 @@ internal static class Diagnosis
                 return await AskAsync(plain, configuration, where, cancellationToken).ConfigureAwait(false);
             }
 
-            // One that the application checks itself is refused here too: the password is not sent, and the complaint may be wrong about it.
+            // One that the application checks itself is refused here too: the password is not sent, and the complaint
+            // may be wrong about it.
             var (complaint, secured) = await SecureAsync(plain, configuration, endpoint, where, cancellationToken).ConfigureAwait(false);
             await using (secured.ConfigureAwait(false))
             {
@@ -56,14 +58,16 @@ internal static class Diagnosis
         {
             return refused.SocketErrorCode switch
             {
-                SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain => $"the host name in '{where}' is not known. Is it spelled right?",
+                SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain =>
+                    $"the host name in '{where}' is not known. Is it spelled right?",
                 SocketError.ConnectionRefused => $"nothing listens at {where}. Is Redis running, and is the port right?",
                 _ => $"{where} cannot be reached: {refused.Message}.",
             };
         }
         catch (AuthenticationException failure)
         {
-            return $"{where} does not speak TLS as this client does ({failure.Message}). Is this its TLS port? Without TLS, take ssl=true out.";
+            return $"{where} does not speak TLS as this client does ({failure.Message}). "
+                + "Is this its TLS port? Without TLS, take ssl=true out.";
         }
         catch (IOException)
         {
@@ -108,8 +112,10 @@ internal static class Diagnosis
 
     private static string Untrusted(X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors, string host, string where) =>
         errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch)
-            ? $"the certificate of {where} ({certificate?.Subject}) was not made for '{host}'. Name the host that it was made for, or set sslHost."
-            : $"the certificate of {where} ({certificate?.Subject}) is not trusted: {string.Join(", ", chain?.ChainStatus.Select(s => s.Status) ?? [])}. "
+            ? $"the certificate of {where} ({certificate?.Subject}) was not made for '{host}'. "
+              + "Name the host that it was made for, or set sslHost."
+            : $"the certificate of {where} ({certificate?.Subject}) "
+              + $"is not trusted: {string.Join(", ", chain?.ChainStatus.Select(s => s.Status) ?? [])}. "
               + "Trust its issuer on this machine, or check it yourself (RedisTransportOptions.ConfigureClient).";
 
     private static async Task<string?> AskAsync(

@@ -34,6 +34,9 @@ internal static class Pool
         }
     }
 
-    /// <summary>What follows runs on the pool. Forcing helps only with a task that has ended: one that has not goes on where it ends.</summary>
+    /// <summary>
+    /// What follows runs on the pool. Forcing helps only with a task that has ended: one that has not goes on
+    /// where it ends.
+    /// </summary>
     public static ConfiguredTaskAwaitable HopAsync() => Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
 }

@@ -12,7 +12,10 @@ internal interface IConnectionUser
     /// <summary>Subscribes to everything on the current connection.</summary>
     Task RestoreAsync(CancellationToken cancellationToken);
 
-    /// <summary>Publishes a message to this node itself. When it arrives, <see cref="RedisConnection.Heard"/> is called with its number.</summary>
+    /// <summary>
+    /// Publishes a message to this node itself. When it arrives, <see cref="RedisConnection.Heard"/> is called
+    /// with its number.
+    /// </summary>
     Task BeatAsync(long number);
 
     /// <summary>The node may not hear: what waits for an answer may wait in vain. Called at once; must be quick.</summary>
@@ -45,7 +48,8 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
     private readonly CancellationTokenSource _closing = new();
 
     // Holds one mark at most: that there is something to look at.
-    private readonly Channel<bool> _changes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<bool> _changes =
+        Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
     private TransportContext _context = null!;
     private ILogger _logger = null!;
@@ -77,7 +81,10 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
     /// <summary>True when the servers form a cluster: messages of one channel must go one way.</summary>
     public bool IsCluster => _client is { IsCluster: true };
 
-    /// <summary>True when the receiver count of PUBLISH is that of all: there is one server. Each counts its own connections only.</summary>
+    /// <summary>
+    /// True when the receiver count of PUBLISH is that of all: there is one server. Each counts its own
+    /// connections only.
+    /// </summary>
     public bool PublishCountsAll => _client is not { PublishCountsAll: false };
 
     /// <summary>True once there has been a connection, whether or not it is away now.</summary>
@@ -109,7 +116,9 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
             }
 
             // Of several, what is left moves messages.
-            return PublishCountsAll || Servers.Where(server => !server.IsConnected).Select(server => $"{server.EndPoint}").ToArray() is not { Length: > 0 } absent
+            return PublishCountsAll
+                || Servers.Where(server => !server.IsConnected).Select(server => $"{server.EndPoint}").ToArray()
+                    is not { Length: > 0 } absent
                 ? TransportHealth.Healthy
                 : new(TransportState.Degraded, $"not connected to {string.Join(", ", absent)}");
         }
@@ -117,7 +126,10 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
 
     private ConnectedClient Connected => _client ?? throw new TransportException($"Redis is not connected yet: {gaps.Current?.Reason}");
 
-    /// <summary>Connects, or begins to try when that is configured. Then <paramref name="user"/> subscribes and calls <see cref="VerifyAsync"/>.</summary>
+    /// <summary>
+    /// Connects, or begins to try when that is configured. Then <paramref name="user"/>
+    /// subscribes and calls <see cref="VerifyAsync"/>.
+    /// </summary>
     /// <exception cref="TransportException">Redis cannot be reached or refuses; the message says which.</exception>
     public async Task OpenAsync(TransportContext context, IConnectionUser user, CancellationToken cancellationToken)
     {
@@ -141,7 +153,9 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
     {
         if (gaps.Current is null && !await VerifyAsync(cancellationToken).ConfigureAwait(false))
         {
-            const string Deaf = "A message that this node published for itself did not come back. May its user PUBLISH and SUBSCRIBE on the mesh's channels?";
+            const string Deaf =
+                "A message that this node published for itself did not come back. "
+                + "May its user PUBLISH and SUBSCRIBE on the mesh's channels?";
             if (!options.KeepTrying)
             {
                 throw new TransportException($"{Deaf} (Redis:Configuration)");
@@ -179,7 +193,9 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
     {
         Volatile.Write(ref _refusedAt, _context.Clock.GetTimestamp());
         _refusal = reason;
-        if (reason.StartsWith("MOVED", StringComparison.Ordinal) || reason.StartsWith("CLUSTERDOWN", StringComparison.Ordinal) || reason.StartsWith("READONLY", StringComparison.Ordinal))
+        if (reason.StartsWith("MOVED", StringComparison.Ordinal)
+            || reason.StartsWith("CLUSTERDOWN", StringComparison.Ordinal)
+            || reason.StartsWith("READONLY", StringComparison.Ordinal))
         {
             LookAtTopology();
         }
@@ -276,7 +292,8 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
     {
         var now = _context.Clock.GetTimestamp();
         var last = Interlocked.Read(ref _lastLook);
-        if ((last == 0 || _context.Clock.GetElapsedTime(last, now) >= s_betweenLooks) && Interlocked.CompareExchange(ref _lastLook, now, last) == last)
+        if ((last == 0 || _context.Clock.GetElapsedTime(last, now) >= s_betweenLooks)
+            && Interlocked.CompareExchange(ref _lastLook, now, last) == last)
         {
             _ = LookAsync();
         }
@@ -286,7 +303,8 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
     {
         try
         {
-            await (_client?.Multiplexer.ConfigureAsync() ?? Task.FromResult(true)).WaitAsync(s_closing, _context.Clock).ConfigureAwait(false);
+            await (_client?.Multiplexer.ConfigureAsync() ?? Task.FromResult(true))
+                .WaitAsync(s_closing, _context.Clock).ConfigureAwait(false);
         }
         catch (Exception failure) when (IsOfRedis(failure))
         {
@@ -401,7 +419,8 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
     }
 
     // True when the gap is over. What breaks in the middle is tried again from the start.
-    [SuppressMessage("Design", "CA1031", Justification = "Whatever it was, trying again is all that can be done; the factory of a handed-in connection may throw anything.")]
+    [SuppressMessage("Design", "CA1031",
+        Justification = "Whatever it was, trying again is all that can be done; the factory of a handed-in connection may throw anything.")]
     private async Task<bool> TryRepairAsync()
     {
         try
@@ -430,5 +449,6 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
     }
 
     /// <summary>True for what the client throws when Redis is away or refuses.</summary>
-    public static bool IsOfRedis(Exception failure) => failure is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException or TransportException;
+    public static bool IsOfRedis(Exception failure) =>
+        failure is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException or TransportException;
 }

@@ -8,7 +8,9 @@ internal static class Secrets
 {
     private const string Arguments = "args beginning with";
 
-    /// <summary>What a server said, without the arguments that it repeats. They may be cut short, so the text is cut and not searched.</summary>
+    /// <summary>
+    /// What a server said, without the arguments that it repeats. They may be cut short, so the text is cut and not searched.
+    /// </summary>
     public static string WithoutArguments(string said) =>
         said.IndexOf(Arguments, StringComparison.OrdinalIgnoreCase) is >= 0 and var at ? $"{said[..at]}arguments that are not shown" : said;
 

@@ -22,7 +22,9 @@ internal sealed class Channels(RedisSubscriptions subscriptions, Func<Subscripti
             await Task.WhenAll(
             [
                 .. added.Where(s => s.Kind == MessageKind.Signal).Select(s => AddSignalAsync(s, cancellationToken)),
-                .. added.Where(s => s.Kind == MessageKind.Request).GroupBy(RequestChannelOf).Select(g => AddRequestsAsync(g.Key, [.. g], cancellationToken)),
+                .. added.Where(s => s.Kind == MessageKind.Request)
+                    .GroupBy(RequestChannelOf)
+                    .Select(g => AddRequestsAsync(g.Key, [.. g], cancellationToken)),
             ]).ConfigureAwait(false);
         }
         catch
@@ -44,7 +46,10 @@ internal sealed class Channels(RedisSubscriptions subscriptions, Func<Subscripti
         {
             if (subscription.Kind == MessageKind.Signal)
             {
-                await (_signals.TryRemove(subscription, out var own) ? subscriptions.ForgetAsync(own, cancellationToken) : Task.CompletedTask).ConfigureAwait(false);
+                await (_signals.TryRemove(subscription, out var own)
+                        ? subscriptions.ForgetAsync(own, cancellationToken)
+                        : Task.CompletedTask)
+                    .ConfigureAwait(false);
                 return false;
             }
 
@@ -105,6 +110,8 @@ internal sealed class Channels(RedisSubscriptions subscriptions, Func<Subscripti
 
         var listener = listen(added[0]);
         listener.Add(added);
-        _requests[channel] = (listener, await subscriptions.HearAsync(Publisher.Channel(channel), listener.Hear, cancellationToken).ConfigureAwait(false));
+        _requests[channel] = (
+            listener,
+            await subscriptions.HearAsync(Publisher.Channel(channel), listener.Hear, cancellationToken).ConfigureAwait(false));
     }
 }

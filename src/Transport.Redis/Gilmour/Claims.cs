@@ -15,7 +15,7 @@ internal sealed class Claims(RedisConnection connection, string nodeId)
     // before it. Gilmour's own clients keep every claim so long.
     private static readonly TimeSpan s_requestsLifetime = TimeSpan.FromSeconds(600);
 
-    // What a claim says by which a message is closed. No node has this id.
+    // The value of a claim that closes a message. No node has this id, and nodes of other versions read it.
     private static readonly RedisValue s_noMember = "nobody";
 
     // As bytes, which the client would make of it for each claim.
@@ -29,17 +29,22 @@ internal sealed class Claims(RedisConnection connection, string nodeId)
     /// <exception cref="RedisException">Redis could not be asked.</exception>
     public Task<bool> TryCloseAsync(Message message, string group) => TrySetAsync(message, group, s_noMember);
 
-    /// <summary>True when no member has the message and no member will get it; it does not matter which caller found that out first.</summary>
+    /// <summary>
+    /// True when no member has the message and no member will get it; it does not matter which caller
+    /// found that out first.
+    /// </summary>
     /// <exception cref="RedisException">Redis could not be asked.</exception>
     public async Task<bool> CloseAsync(Message message, string group) =>
         await TryCloseAsync(message, group).ConfigureAwait(false)
-        || await connection.Database.StringGetAsync(GilmourWire.ClaimKey(message.Id, group), CommandFlags.None).ConfigureAwait(false) == s_noMember;
+        || await connection.Database.StringGetAsync(GilmourWire.ClaimKey(message.Id, group), CommandFlags.None)
+            .ConfigureAwait(false) == s_noMember;
 
     private Task<bool> TrySetAsync(Message message, string group, RedisValue holder)
     {
         var lifetime = message.Kind == MessageKind.Signal ? s_signalsLifetime
             : message.Deadline.Exists && message.Deadline.Remaining > s_requestsLifetime ? message.Deadline.Remaining
             : s_requestsLifetime;
-        return connection.Database.StringSetAsync(GilmourWire.ClaimKey(message.Id, group), holder, lifetime, When.NotExists, CommandFlags.None);
+        return connection.Database.StringSetAsync(
+            GilmourWire.ClaimKey(message.Id, group), holder, lifetime, When.NotExists, CommandFlags.None);
     }
 }

@@ -31,25 +31,27 @@ internal sealed class Deliverer(TransportContext context, Claims claims, Publish
         }
     }
 
-    /// <summary>A signal for one subscriber, or for one of the contests of a group.</summary>
-    public void Signal(Message signal, Subscription subscription, Contest? contest) => _ = contest is null
+    /// <summary>A signal for one subscriber, or for a group when <paramref name="groupClaim"/> is given.</summary>
+    public void Signal(Message signal, Subscription subscription, GroupClaim? groupClaim) => _ = groupClaim is null
         ? RunSignalAsync(subscription.Offer(signal))
-        : CompeteForSignalAsync(signal, contest);
+        : ClaimSignalAsync(signal, groupClaim);
 
     /// <summary>A request for the groups that this node is in.</summary>
-    public void Request(Message request, Contest[] contests) =>
-        _ = contests.Length == 1 ? CompeteForRequestAsync(request, contests[0], isOnly: true) : CompeteForRequestAsync(request, contests);
+    public void Request(Message request, GroupClaim[] groupClaims) =>
+        _ = groupClaims.Length == 1 ? ClaimRequestAsync(request, groupClaims[0], isOnly: true) : ClaimRequestAsync(request, groupClaims);
 
     /// <summary>A frame that must not be read. Its sender is not told: the id stands behind the data.</summary>
     public void TooLarge(string channel, int bytes)
     {
-        var error = $"The message has {bytes} bytes; node '{context.NodeId}' accepts {context.MaxBodyBytes}. Send less, or raise its {context.KeyOf("Request:MaxBodyBytes")}.";
+        var error =
+            $"The message has {bytes} bytes; node '{context.NodeId}' accepts {context.MaxBodyBytes}. "
+            + $"Send less, or raise its {context.KeyOf("Request:MaxBodyBytes")}.";
         losses.Report("too-large", channel, error, StatusCode.BodyTooLarge);
     }
 
-    private async Task CompeteForSignalAsync(Message signal, Contest contest)
+    private async Task ClaimSignalAsync(Message signal, GroupClaim groupClaim)
     {
-        var (delivery, refusal) = await contest.EnterAsync(signal).ConfigureAwait(false);
+        var (delivery, refusal) = await groupClaim.ClaimAsync(signal).ConfigureAwait(false);
         if (delivery is { IsAccepted: true })
         {
             await RunSignalAsync(delivery).ConfigureAwait(false);
@@ -77,22 +79,23 @@ internal sealed class Deliverer(TransportContext context, Claims claims, Publish
         await delivery.RunAsync().ConfigureAwait(false);
     }
 
-    private async Task CompeteForRequestAsync(Message request, Contest[] contests)
+    private async Task ClaimRequestAsync(Message request, GroupClaim[] groupClaims)
     {
-        var entries = await Task.WhenAll(contests.Select(contest => CompeteForRequestAsync(request, contest, isOnly: false))).ConfigureAwait(false);
+        var outcomes = await Task.WhenAll(
+            groupClaims.Select(groupClaim => ClaimRequestAsync(request, groupClaim, isOnly: false))).ConfigureAwait(false);
         End(request);
-        var refused = Array.FindAll(entries, entry => entry.Refusal is not null);
+        var refused = Array.FindAll(outcomes, outcome => outcome.Refusal is not null);
         if (refused.Length > 0)
         {
-            await RefuseAsync(request, contests, refused).ConfigureAwait(false);
+            await RefuseAsync(request, groupClaims, refused).ConfigureAwait(false);
         }
     }
 
     // One method from the claim to the answer, because each that waits costs the request an object and a turn.
-    private async Task<Entry> CompeteForRequestAsync(Message request, Contest contest, bool isOnly)
+    private async Task<ClaimOutcome> ClaimRequestAsync(Message request, GroupClaim groupClaim, bool isOnly)
     {
-        var entry = await contest.EnterAsync(request).ConfigureAwait(false);
-        if (entry.Delivery is { IsAccepted: true } delivery)
+        var outcome = await groupClaim.ClaimAsync(request).ConfigureAwait(false);
+        if (outcome.Delivery is { IsAccepted: true } delivery)
         {
             await Pool.HopAsync();
             if (request.Deadline.HasPassed)
@@ -102,7 +105,7 @@ internal sealed class Deliverer(TransportContext context, Claims claims, Publish
                 Answer(request, new(ReplyMessage.Failure(
                     StatusCode.DeadlinePassed, "The caller's deadline had passed when the claim was won.", notProcessed: true)));
                 End(request);
-                return entry;
+                return outcome;
             }
 
             var callerGone = _running.GetOrAdd(request.Id, static _ => new());
@@ -117,13 +120,13 @@ internal sealed class Deliverer(TransportContext context, Claims claims, Publish
         if (isOnly)
         {
             End(request);
-            if (entry.Refusal is not null)
+            if (outcome.Refusal is not null)
             {
-                await RefuseAsync(request, [contest], [entry]).ConfigureAwait(false);
+                await RefuseAsync(request, [groupClaim], [outcome]).ConfigureAwait(false);
             }
         }
 
-        return entry;
+        return outcome;
     }
 
     // All handlers of the request that run here have ended.
@@ -135,20 +138,22 @@ internal sealed class Deliverer(TransportContext context, Claims claims, Publish
         }
     }
 
-    private async Task RefuseAsync(Message request, Contest[] contests, Entry[] refused)
+    private async Task RefuseAsync(Message request, GroupClaim[] groupClaims, ClaimOutcome[] refused)
     {
         if (!GilmourWire.CountsRefusals(request.Id))
         {
-            await Task.WhenAll(refused.Select(entry => AnswerForeignAsync(request, entry))).ConfigureAwait(false);
+            await Task.WhenAll(refused.Select(outcome => AnswerForeignAsync(request, outcome))).ConfigureAwait(false);
             return;
         }
 
-        if (refused.Length == contests.Length)
+        if (refused.Length == groupClaims.Length)
         {
-            Answer(request, new(refused[0].Refusal!, [.. contests.Select(c => c.Subscription.Group!)]));
+            Answer(request, new(refused[0].Refusal!, [.. groupClaims.Select(c => c.Subscription.Group!)]));
         }
 
-        await Task.WhenAll(refused.Where(entry => entry.Delivery is not null).Select(entry => ReportUnlessTakenAsync(entry.Delivery!))).ConfigureAwait(false);
+        await Task.WhenAll(
+            refused.Where(outcome => outcome.Delivery is not null).Select(outcome => ReportUnlessTakenAsync(outcome.Delivery!)))
+            .ConfigureAwait(false);
     }
 
     // The caller takes the claims itself when all refused, and another member when it was free: no other node reports this loss.
@@ -160,11 +165,12 @@ internal sealed class Deliverer(TransportContext context, Claims claims, Publish
         }
     }
 
-    private async Task AnswerForeignAsync(Message request, Entry entry)
+    private async Task AnswerForeignAsync(Message request, ClaimOutcome outcome)
     {
-        if (entry.Delivery is null || await IsUntakenAsync(request, entry.Delivery.Subscription.Group!, s_othersFirst).ConfigureAwait(false))
+        if (outcome.Delivery is null
+            || await IsUntakenAsync(request, outcome.Delivery.Subscription.Group!, s_othersFirst).ConfigureAwait(false))
         {
-            Answer(request, new(entry.Refusal!));
+            Answer(request, new(outcome.Refusal!));
         }
     }
 

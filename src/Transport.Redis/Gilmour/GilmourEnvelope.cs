@@ -50,7 +50,8 @@ internal sealed class GilmourEnvelope
     /// <param name="data">JSON that is valid already.</param>
     /// <param name="code">The status; 0 for a request or a signal.</param>
     /// <param name="sender">What names the message.</param>
-    public static byte[] Write(ReadOnlyMemory<byte> data, int code, string sender) => Write<object?>(data, code, sender, null, static (_, _) => { });
+    public static byte[] Write(ReadOnlyMemory<byte> data, int code, string sender) =>
+        Write<object?>(data, code, sender, null, static (_, _) => { });
 
     /// <summary>The same with more members.</summary>
     /// <param name="data">JSON that is valid already.</param>

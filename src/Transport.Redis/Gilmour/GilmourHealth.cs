@@ -56,9 +56,11 @@ internal sealed class GilmourHealth : IAsyncDisposable
     /// <param name="requestAsync">Sends a request.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
     public async Task<IReadOnlyList<NodeInfo>> ListAsync(
-        IReadOnlyCollection<NodeInfo> ours, Func<Message, CancellationToken, ValueTask<ReplyMessage>> requestAsync, CancellationToken cancellationToken)
+        IReadOnlyCollection<NodeInfo> ours,
+        Func<Message, CancellationToken, ValueTask<ReplyMessage>> requestAsync, CancellationToken cancellationToken)
     {
-        var idents = await _connection.Database.HashKeysAsync(KnownNodes, CommandFlags.None).WaitAsync(s_patience, _context.Clock, cancellationToken)
+        var idents = await _connection.Database.HashKeysAsync(KnownNodes, CommandFlags.None)
+            .WaitAsync(s_patience, _context.Clock, cancellationToken)
             .ConfigureAwait(false);
         using var limit = new CancellationTokenSource(s_patience, _context.Clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
@@ -189,7 +191,10 @@ internal sealed class GilmourHealth : IAsyncDisposable
             ProcessId = int.TryParse(process, out var id) ? id : 0,
             Uptime = TimeSpan.Zero,
             IsDraining = false,
-            Subscriptions = [.. (JsonSerializer.Deserialize(channels, RedisJson.Default.StringArray) ?? []).OfType<string>().Select(Describe)],
+            Subscriptions =
+            [
+                .. (JsonSerializer.Deserialize(channels, RedisJson.Default.StringArray) ?? []).OfType<string>().Select(Describe),
+            ],
         };
     }
 

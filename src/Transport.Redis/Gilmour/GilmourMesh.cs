@@ -41,7 +41,9 @@ internal sealed class GilmourMesh : IRedisMesh
         _inbox = new(context, _pending, claims, receivers, _losses, logger);
 
         // Tells a request what became of its publication. Nothing there is the application's code, so any thread will do.
-        _requests = new(connection, _inbox.Published, static (waiting, failure) => waiting.TryEnd(ReplyMessage.Failure(StatusCode.Unavailable, failure.Message)));
+        _requests = new(
+            connection, _inbox.Published,
+            static (waiting, failure) => waiting.TryEnd(ReplyMessage.Failure(StatusCode.Unavailable, failure.Message)));
         _deliverer = new(context, claims, _publisher, _losses);
         _channels = new(_subscriptions, subscription => new(subscription, context, claims, _deliverer, _losses));
         _health = new(connection, _subscriptions, _publisher, context, _losses);
@@ -53,7 +55,8 @@ internal sealed class GilmourMesh : IRedisMesh
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await _subscriptions.HearAsync(_beats, OnBeat, cancellationToken).ConfigureAwait(false);
-        await _subscriptions.HearAsync(Publisher.Channel(GilmourWire.ReplySubscription(_context.NodeId)), _inbox.Hear, cancellationToken).ConfigureAwait(false);
+        await _subscriptions.HearAsync(
+            Publisher.Channel(GilmourWire.ReplySubscription(_context.NodeId)), _inbox.Hear, cancellationToken).ConfigureAwait(false);
         await _subscriptions.HearAsync(Publisher.Channel(GilmourWire.NoticeChannel), OnNotice, cancellationToken).ConfigureAwait(false);
         await _connection.WatchAsync(cancellationToken).ConfigureAwait(false);
         await _presence.StartAsync().ConfigureAwait(false);
@@ -79,9 +82,9 @@ internal sealed class GilmourMesh : IRedisMesh
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken)
     {
-        if (GilmourWire.Complain(request) is { } complaint)
+        if (GilmourWire.ValidateBody(request) is { } error)
         {
-            return ReplyMessage.Failure(StatusCode.BadRequest, complaint, notProcessed: true);
+            return ReplyMessage.Failure(StatusCode.BadRequest, error, notProcessed: true);
         }
 
         // Waits before it asks: the reply may be here before PUBLISH has returned, and the one who sees a gap begin ends all
@@ -116,9 +119,9 @@ internal sealed class GilmourMesh : IRedisMesh
             throw new TransportException(_connection.Absence);
         }
 
-        if (GilmourWire.Complain(signal) is { } complaint)
+        if (GilmourWire.ValidateBody(signal) is { } error)
         {
-            throw new TransportException(complaint);
+            throw new TransportException(error);
         }
 
         var publishing = _publisher.PublishAsync(GilmourWire.SignalChannel(TopicPattern.From(signal.Topic)), GilmourWire.Write(signal));
@@ -153,7 +156,9 @@ internal sealed class GilmourMesh : IRedisMesh
     public void OnGap(string reason)
     {
         _subscriptions.Mute();
-        if (_pending.EndAll($"The connection to Redis broke while waiting for the reply ({reason}). Whether a handler ran is not known.") is var ended and > 0)
+        var ended = _pending.EndAll(
+            $"The connection to Redis broke while waiting for the reply ({reason}). Whether a handler ran is not known.");
+        if (ended > 0)
         {
             RedisLog.OutcomesUnknown(_logger, ended);
         }

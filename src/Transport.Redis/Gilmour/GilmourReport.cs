@@ -100,7 +100,9 @@ internal sealed class GilmourReport
 
     private static GilmourReport? ReadMarked(JsonElement root)
     {
-        if (!root.TryGetProperty("mesh", out var mark) || mark.ValueKind != JsonValueKind.Number || !mark.TryGetInt32(out var version) || version != 1
+        if (!root.TryGetProperty("mesh", out var mark) || mark.ValueKind != JsonValueKind.Number
+            || !mark.TryGetInt32(out var version)
+            || version != 1
             || !root.TryGetProperty("data", out var data))
         {
             return null;
@@ -109,7 +111,9 @@ internal sealed class GilmourReport
         var read = new GilmourReport { Body = Encoding.UTF8.GetBytes(data.GetRawText()), Id = Text(root, "id"), IsMarked = true };
         if (root.TryGetProperty("headers", out var headers) && headers.ValueKind == JsonValueKind.Object)
         {
-            read.Headers.AddRange(headers.EnumerateObject().Where(h => h.Value.ValueKind == JsonValueKind.String).Select(h => (h.Name, h.Value.GetString()!)));
+            read.Headers.AddRange(headers.EnumerateObject()
+                .Where(h => h.Value.ValueKind == JsonValueKind.String)
+                .Select(h => (h.Name, h.Value.GetString()!)));
         }
 
         return read;
@@ -137,7 +141,9 @@ internal sealed class GilmourReport
     private static ErrorReport Translate(JsonElement report, DateTimeOffset now)
     {
         var (topic, kind) = Name(Text(report, "topic"));
-        var code = report.TryGetProperty("code", out var number) && number.ValueKind == JsonValueKind.Number && number.TryGetInt32(out var given) && given != 0
+        var code = report.TryGetProperty("code", out var number)
+            && number.ValueKind == JsonValueKind.Number
+            && number.TryGetInt32(out var given) && given != 0
             ? given : (int)StatusCode.HandlerFailed;
         var (request, trace) = (Text(report, "request_data"), Lines(report, "backtrace"));
         // Ruby spells the member without the underscore.
@@ -167,7 +173,8 @@ internal sealed class GilmourReport
 
     // Ruby's JSON of a time ends with the name of the zone, which RFC 3339 does not allow.
     private static DateTimeOffset? Moment(string text) => DateTimeOffset.TryParse(
-        text.EndsWith(" UTC", StringComparison.Ordinal) ? text[..^4] + "Z" : text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var moment)
+        text.EndsWith(" UTC", StringComparison.Ordinal) ? text[..^4] + "Z" : text,
+        CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var moment)
         ? moment : null;
 
     private static string FirstOf(params ReadOnlySpan<string> texts)

@@ -47,9 +47,10 @@ internal static class GilmourWire
         return Topic.TryParse(channel.StartsWith(start, StringComparison.Ordinal) ? channel[start.Length..] : channel, out topic);
     }
 
-    public static string? Complain(Message message) => message.ContentType == "application/json" && !message.Body.IsEmpty
+    public static string? ValidateBody(Message message) => message.ContentType == "application/json" && !message.Body.IsEmpty
         ? null
-        : $"The Gilmour wire carries JSON, and this body is {(message.Body.IsEmpty ? "empty" : message.ContentType)}. Use the Native wire or the Json serializer.";
+        : $"The Gilmour wire carries JSON, and this body is {(message.Body.IsEmpty ? "empty" : message.ContentType)}. "
+          + "Use the Native wire or the Json serializer.";
 
     public static byte[] Write(Message message) => message.Topic == s_errors
         ? GilmourReport.Write(message.Body, message.Id.ToString(), message.Headers)
@@ -64,7 +65,8 @@ internal static class GilmourWire
         });
 
     public static bool TryReadMessage(
-        MessageKind kind, Topic topic, ReadOnlyMemory<byte> frame, TimeProvider clock, [NotNullWhen(true)] out Message? message, [NotNullWhen(false)] out string? error)
+        MessageKind kind, Topic topic, ReadOnlyMemory<byte> frame,
+        TimeProvider clock, [NotNullWhen(true)] out Message? message, [NotNullWhen(false)] out string? error)
     {
         message = null;
         if (topic == s_errors)
@@ -131,7 +133,9 @@ internal static class GilmourWire
     {
         var reply = answer.Reply;
         // Theirs: a failure's data is what the caller sees, so the sentence goes there when there is no other.
-        var data = reply.Body.IsEmpty && reply.Error is not null ? JsonSerializer.SerializeToUtf8Bytes(reply.Error, RedisJson.Default.String) : reply.Body;
+        var data = reply.Body.IsEmpty && reply.Error is not null
+            ? JsonSerializer.SerializeToUtf8Bytes(reply.Error, RedisJson.Default.String)
+            : reply.Body;
         return GilmourEnvelope.Write(data, (int)reply.Status, ReplyChannel(request), answer, static (json, answer) =>
         {
             var reply = answer.Reply;
@@ -162,7 +166,8 @@ internal static class GilmourWire
     }
 
     public static bool TryReadAnswer(
-        RedisChannel channel, ReadOnlyMemory<byte> frame, out long request, [NotNullWhen(true)] out Answer? answer, [NotNullWhen(false)] out string? error)
+        RedisChannel channel, ReadOnlyMemory<byte> frame, out long request,
+        [NotNullWhen(true)] out Answer? answer, [NotNullWhen(false)] out string? error)
     {
         answer = null;
         // We chose the name of this channel, so it is ours, whichever node answers.
@@ -210,7 +215,9 @@ internal static class GilmourWire
     public static byte[] Write(Notice notice) => notice.Cancelled is { } request
         ? GilmourEnvelope.Write(default, 0, request.ToString())
         : GilmourEnvelope.Write(
-            JsonSerializer.SerializeToUtf8Bytes([.. notice.Departed.Select(d => new[] { d.Topic, d.Group })], RedisJson.Default.StringArrayArray), 0, "");
+            JsonSerializer.SerializeToUtf8Bytes(
+                [.. notice.Departed.Select(d => new[] { d.Topic, d.Group })], RedisJson.Default.StringArrayArray),
+            0, "");
 
     public static bool TryReadNotice(ReadOnlyMemory<byte> frame, [NotNullWhen(true)] out Notice? notice)
     {
@@ -254,7 +261,10 @@ internal static class GilmourWire
         var name = sender.StartsWith(Replies, StringComparison.Ordinal) ? sender[Replies.Length..] : sender;
         var dot = name.LastIndexOf('.');
         // A number written differently than we would write it back would not be the same key.
-        return dot > 0 && name.AsSpan(dot + 1) is { Length: > 0 and < 19 } digits && !digits.ContainsAnyExceptInRange('0', '9') && (digits[0] != '0' || digits.Length == 1)
+        return dot > 0
+            && name.AsSpan(dot + 1) is { Length: > 0 and < 19 } digits
+            && !digits.ContainsAnyExceptInRange('0', '9')
+            && (digits[0] != '0' || digits.Length == 1)
             ? new(name[..dot], long.Parse(digits, System.Globalization.CultureInfo.InvariantCulture))
             : new(name, -1);
     }

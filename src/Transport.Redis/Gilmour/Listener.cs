@@ -17,7 +17,7 @@ internal sealed class Listener
     private volatile Member[] _members = [];
 
     // Of the same members; a message that comes while they change may see the one or the other.
-    private volatile Contest[] _contests = [];
+    private volatile GroupClaim[] _groupClaims = [];
 
     /// <param name="first">Any of those that will be added.</param>
     /// <param name="context">Who the node is.</param>
@@ -67,16 +67,16 @@ internal sealed class Listener
         }
         else if (_kind == MessageKind.Request)
         {
-            _deliverer.Request(message, _contests);
+            _deliverer.Request(message, _groupClaims);
         }
         else
         {
             // Redis knows '*' only as "any characters": a pattern's own grammar has the last word.
-            foreach (var (subscription, contest) in _members)
+            foreach (var (subscription, groupClaim) in _members)
             {
                 if (subscription.Pattern.Matches(topic))
                 {
-                    _deliverer.Signal(message, subscription, contest);
+                    _deliverer.Signal(message, subscription, groupClaim);
                 }
             }
         }
@@ -85,8 +85,8 @@ internal sealed class Listener
     private Topic? TopicOf(string channel) => GilmourWire.TryReadTopic(channel, _kind, out var topic) ? topic : null;
 
     private void SetNeedsLock(Member[] members) =>
-        (_members, _contests) = (members, [.. members.Select(m => m.Contest).OfType<Contest>()]);
+        (_members, _groupClaims) = (members, [.. members.Select(m => m.Claim).OfType<GroupClaim>()]);
 
-    /// <summary>A subscription, with its contest when it is in a group.</summary>
-    private readonly record struct Member(Subscription Subscription, Contest? Contest);
+    /// <summary>A subscription, with the claims of its group when it is in one.</summary>
+    private readonly record struct Member(Subscription Subscription, GroupClaim? Claim);
 }

@@ -121,6 +121,7 @@ internal sealed class PendingReply(Message request) : IValueTaskSource<ReplyMess
 
     ValueTaskSourceStatus IValueTaskSource<ReplyMessage>.GetStatus(short token) => _core.GetStatus(token);
 
-    void IValueTaskSource<ReplyMessage>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+    void IValueTaskSource<ReplyMessage>.OnCompleted(
+        Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _core.OnCompleted(continuation, state, token, flags);
 }

@@ -46,7 +46,8 @@ internal sealed class Presence(RedisConnection connection, TransportContext cont
         await Task.WhenAll(
             database.StringSetAsync(KeyOf(context.NodeId), info, Lifetime, When.Always, CommandFlags.None),
             database.SortedSetAddAsync(_nodes, context.NodeId, (now + Lifetime).ToUnixTimeMilliseconds(), CommandFlags.None),
-            database.SortedSetRemoveRangeByScoreAsync(_nodes, double.NegativeInfinity, (now - Lifetime).ToUnixTimeMilliseconds(), Exclude.None, CommandFlags.None))
+            database.SortedSetRemoveRangeByScoreAsync(
+                _nodes, double.NegativeInfinity, (now - Lifetime).ToUnixTimeMilliseconds(), Exclude.None, CommandFlags.None))
             .ConfigureAwait(false);
     }
 
@@ -54,7 +55,9 @@ internal sealed class Presence(RedisConnection connection, TransportContext cont
     public async Task<IReadOnlyList<NodeInfo>> ListAsync()
     {
         var database = connection.Database;
-        var ids = await database.SortedSetRangeByScoreAsync(_nodes, double.NegativeInfinity, double.PositiveInfinity, Exclude.None, Order.Ascending, 0, -1, CommandFlags.None)
+        var ids = await database.SortedSetRangeByScoreAsync(
+            _nodes, double.NegativeInfinity, double.PositiveInfinity,
+            Exclude.None, Order.Ascending, 0, -1, CommandFlags.None)
             .ConfigureAwait(false);
         // One by one and not as one command, which on a cluster would need all keys on one server.
         var found = await Task.WhenAll(ids.Select(id => database.StringGetAsync(KeyOf(id!), CommandFlags.None))).ConfigureAwait(false);

@@ -56,7 +56,9 @@ internal sealed class Publisher
     }
 
     public static TransportException NotTaken(Exception failure) =>
-        failure as TransportException ?? new($"Redis did not take the message, or its answer is lost: {Printable.Line(failure.Message)}", failure);
+        failure as TransportException ?? new(
+            $"Redis did not take the message, or its answer is lost: {Printable.Line(failure.Message)}",
+            failure);
 
     /// <summary>A name as the client wants it: one with <c>*</c> is a pattern.</summary>
     public static RedisChannel Channel(string name) =>
@@ -65,5 +67,6 @@ internal sealed class Publisher
     // In a cluster the client would publish on one master after the other, and messages on different ways overtake each other.
     // A key has one master, so all messages of a channel go the same way.
     private static async Task<long> InClusterAsync(RedisConnection connection, string channel, byte[] frame) =>
-        (long)await connection.Database.ExecuteAsync("PUBLISH", [(RedisKey)channel, (RedisValue)frame], CommandFlags.None).ConfigureAwait(false);
+        (long)await connection.Database.ExecuteAsync("PUBLISH", [(RedisKey)channel, (RedisValue)frame], CommandFlags.None)
+            .ConfigureAwait(false);
 }

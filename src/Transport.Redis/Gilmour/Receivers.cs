@@ -18,7 +18,8 @@ internal sealed class Receivers(RedisConnection connection, Presence presence, I
         try
         {
             var channel = Publisher.Channel(GilmourWire.RequestChannel(topic));
-            var counts = await Task.WhenAll(connection.Servers.Select(s => s.SubscriptionSubscriberCountAsync(channel, CommandFlags.None))).ConfigureAwait(false);
+            var counts = await Task.WhenAll(
+                connection.Servers.Select(s => s.SubscriptionSubscriberCountAsync(channel, CommandFlags.None))).ConfigureAwait(false);
             return counts.Sum();
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException)

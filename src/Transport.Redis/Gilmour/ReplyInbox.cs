@@ -18,8 +18,11 @@ internal sealed class ReplyInbox(
         byte[]? frame = value;
         if (RedisTransportOptions.Exceeds(frame!.Length, context.MaxBodyBytes))
         {
-            var error = $"The reply has {frame.Length} bytes; node '{context.NodeId}' accepts {context.MaxBodyBytes}. Answer with less, or raise its {context.KeyOf("Request:MaxBodyBytes")}.";
-            if (!GilmourWire.TryReadRequestNumber(channel!, frame, out var of) || !pending.TryEnd(of, ReplyMessage.Failure(StatusCode.BodyTooLarge, error)))
+            var error =
+                $"The reply has {frame.Length} bytes; node '{context.NodeId}' accepts {context.MaxBodyBytes}. "
+                + $"Answer with less, or raise its {context.KeyOf("Request:MaxBodyBytes")}.";
+            if (!GilmourWire.TryReadRequestNumber(channel!, frame, out var of)
+                || !pending.TryEnd(of, ReplyMessage.Failure(StatusCode.BodyTooLarge, error)))
             {
                 losses.Report("reply-too-large", channel!, error, StatusCode.BodyTooLarge);
             }
@@ -77,7 +80,9 @@ internal sealed class ReplyInbox(
                 break;
             case Standing.Deserted:
                 _ = TakeBackAsync(waiting, s_timeToClaim, waiting.Refusal ?? ReplyMessage.Failure(
-                    StatusCode.Unavailable, $"The node that handled '{waiting.Request.Topic}' has left before it took the request.", notProcessed: true));
+                    StatusCode.Unavailable,
+                    $"The node that handled '{waiting.Request.Topic}' has left before it took the request.",
+                    notProcessed: true));
                 break;
         }
     }
@@ -93,7 +98,8 @@ internal sealed class ReplyInbox(
             }
             else
             {
-                // The node that announced that topic has left, before the request or just after it: the claims tell, and no other node needs them.
+                // The node that announced that topic has left, before the request or just after it: the claims tell, and no other node
+                // needs them.
                 await TakeBackAsync(waiting, TimeSpan.Zero, ReplyMessage.NoHandler(waiting.Request.Topic)).ConfigureAwait(false);
             }
         }

@@ -66,7 +66,8 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
         {
             // Without the client's own words: it quotes what it does not know, which may be a part of a password with a comma.
             return $"{key} cannot be read: it has an option that StackExchange.Redis does not know, or a value of the wrong kind. "
-                + "Write host:port,option=value,…; a password that contains a comma is set in code (RedisTransportOptions.ConfigureClient).";
+                + "Write host:port,option=value,…; "
+                + "a password that contains a comma is set in code (RedisTransportOptions.ConfigureClient).";
         }
     }
 

@@ -24,7 +24,8 @@ public sealed class ClusterTests
     public async Task A_handler_of_any_topic_is_found_whatever_master_its_channel_is_on()
     {
         var topics = Enumerable.Range(0, 60).Select(i => new RequestTopic<int, int>($"topic{i}")).ToArray();
-        await using var server = await StartNodeAsync(mesh => Array.ForEach(topics, topic => mesh.AddHandler(topic, (input, _) => input + 1)));
+        await using var server = await StartNodeAsync(
+            mesh => Array.ForEach(topics, topic => mesh.AddHandler(topic, (input, _) => input + 1)));
         await using var caller = await StartNodeAsync();
 
         var answers = await Task.WhenAll(topics.Select((topic, i) => caller.Bus.RequestAsync(topic, i)));
@@ -48,7 +49,10 @@ public sealed class ClusterTests
         Assert.That((await caller.Bus.ListNodesAsync()).Select(n => n.Id), Does.Contain("dead"));
         var reply = await caller.Bus.TryRequestAsync(s_work, 1);
 
-        Assert.That((reply.Status, reply.Failure?.NotProcessed), Is.EqualTo((StatusCode.Unavailable, (bool?)true)), "it may come back, and did not get it");
+        Assert.That(
+            (reply.Status, reply.Failure?.NotProcessed),
+            Is.EqualTo((StatusCode.Unavailable, (bool?)true)),
+            "it may come back, and did not get it");
     }
 
     [Test]

@@ -51,8 +51,8 @@ public sealed class GilmourFactory : NativeFactory
 }
 
 /// <summary>
-/// A real Redis Cluster. One serves the whole run; each test has channels and keys of its own by their prefix, so what a
-/// test leaves behind is nobody's.
+/// A real Redis Cluster. One serves the whole run; each test has channels and keys of its own by their prefix, so a
+/// test does not see what another left behind.
 /// </summary>
 public sealed class ClusterFactory : RedisFactory
 {

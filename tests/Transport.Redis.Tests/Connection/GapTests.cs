@@ -23,7 +23,7 @@ public sealed class GapTests
     public async Task StopRedisAsync() => await _redis.DisposeAsync();
 
     [Test]
-    public async Task A_gap_is_counted_timed_and_raised_once_at_either_end_and_health_is_degraded_between()
+    public async Task A_gap_is_counted_timed_and_raised_once_and_health_is_degraded_during_it()
     {
         await using var node = await RedisNode.StartAsync(_redis.Address);
         var (told, metrics) = (new ConcurrentQueue<RedisGap>(), new ConcurrentBag<string>());
@@ -82,7 +82,7 @@ public sealed class GapTests
     }
 
     [Test]
-    public async Task A_handler_that_is_removed_while_Redis_is_away_is_nobody_afterwards()
+    public async Task A_handler_that_is_removed_while_Redis_is_away_gets_no_requests_afterwards()
     {
         await using var node = await RedisNode.StartAsync(_redis.Address);
         await using var caller = await RedisNode.StartAsync(_redis.Address);
@@ -108,8 +108,9 @@ public sealed class GapTests
     {
         await using var node = await RedisNode.StartAsync(_redis.Address);
         var heard = new Inbox<int>();
-        await _redis.CommandAsync("ACL", "SETUSER", "default", "resetchannels", "&__Booksleeve_MasterChanged", "&mesh:inbox:*", "&mesh:notices");
-        // Whoever hears a channel that is taken away is thrown out: what it hears so far it may hear, the client's own channel too.
+        await _redis.CommandAsync(
+            "ACL", "SETUSER", "default", "resetchannels", "&__Booksleeve_MasterChanged", "&mesh:inbox:*", "&mesh:notices");
+        // Redis disconnects a client that loses the right to a channel it is subscribed to: keep those of the client and of the node.
         var refusal = await Assert.CatchAsync(() => node.Bus.SubscribeAsync(s_news, heard.ReceiveAsync));
         Assert.That(refusal!.Message, Does.Contain("channels"));
 
@@ -126,7 +127,7 @@ public sealed class GapTests
     }
 
     [Test]
-    public async Task Whoever_goes_on_after_a_verb_may_block_its_thread()
+    public async Task A_continuation_of_a_verb_may_block_its_thread()
     {
         await using var node = await RedisNode.StartAsync(_redis.Address, mesh => mesh.AddHandler(s_ask, (input, _) => input));
         for (var round = 0; round < 20; round++)
@@ -144,7 +145,9 @@ public sealed class GapTests
             BlockOn(node.ErrorQueue.CountAsync().AsTask());
         }
 
-        static void BlockOn(Task task) => Assert.That(task.Wait(TimeSpan.FromSeconds(15)), Is.True, "the client's thread was free to read the answer");
+        static void BlockOn(Task task) =>
+            Assert.That(task.Wait(TimeSpan.FromSeconds(15)), Is.True,
+                "the client's thread was free to read the answer");
     }
 
     private static MeterListener Listen(ConcurrentBag<string> metrics)

@@ -21,7 +21,9 @@ public sealed class HandedInTests
         var heard = new TaskCompletionSource<string>();
         await own.GetSubscriber().SubscribeAsync(RedisChannel.Literal("application"), (_, value) => heard.SetResult(value!));
         await using var node = await RedisNode.StartAsync(
-            s_nowhere, options => options.Connect = _ => Task.FromResult<IConnectionMultiplexer>(own), mesh => mesh.AddHandler(s_ask, (word, _) => word));
+            s_nowhere,
+            options => options.Connect = _ => Task.FromResult<IConnectionMultiplexer>(own),
+            mesh => mesh.AddHandler(s_ask, (word, _) => word));
 
         var answer = await node.Bus.RequestAsync(s_ask, "through yours").InTime();
         await node.DisposeAsync();
@@ -70,6 +72,7 @@ public sealed class HandedInTests
         }
 
         static async Task<string> FailsAsync(Func<CancellationToken, Task<IConnectionMultiplexer>> connect) =>
-            (await Assert.CatchAsync<TransportException>(() => RedisNode.StartAsync(s_nowhere, options => options.Connect = connect)))!.Message;
+            (await Assert.CatchAsync<TransportException>(
+                () => RedisNode.StartAsync(s_nowhere, options => options.Connect = connect)))!.Message;
     }
 }

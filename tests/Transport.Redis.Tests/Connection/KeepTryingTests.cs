@@ -18,11 +18,13 @@ public sealed class KeepTryingTests
         await using var redis = await RedisServer.StartAsync();
         await redis.KillAsync();
         await using var node = await RedisNode.StartAsync(
-            redis.Address, mesh => mesh.AddHandler(s_ask, (word, _) => word), ("Redis:KeepTrying", "true"), ("Redis:ConnectTimeout", "00:00:01"));
+            redis.Address,
+            mesh => mesh.AddHandler(s_ask, (word, _) => word),
+            ("Redis:KeepTrying", "true"), ("Redis:ConnectTimeout", "00:00:01"));
         var ended = new TaskCompletionSource<RedisGap>();
         node.Gaps.Ended += (_, gap) => ended.SetResult(gap);
 
-        var without = await node.Bus.TryRequestAsync(s_ask, "nobody").InTime();
+        var without = await node.Bus.TryRequestAsync(s_ask, "hello").InTime();
         var health = node.Health;
         await redis.StartAgainAsync();
         var gap = await ended.Task.InTime();
@@ -42,11 +44,13 @@ public sealed class KeepTryingTests
     [Test]
     public async Task A_node_that_still_tries_can_be_stopped()
     {
-        await using var node = await RedisNode.StartAsync($"127.0.0.1:{FreePort.Next()}", null, ("Redis:KeepTrying", "true"), ("Redis:ConnectTimeout", "00:00:01"));
+        await using var node = await RedisNode.StartAsync(
+            $"127.0.0.1:{FreePort.Next()}", null,
+            ("Redis:KeepTrying", "true"), ("Redis:ConnectTimeout", "00:00:01"));
         var bus = node.Bus;
 
         await node.DisposeAsync();
 
-        Assert.That((await bus.TryRequestAsync(s_ask, "nobody").InTime()).Status, Is.EqualTo(StatusCode.Unavailable));
+        Assert.That((await bus.TryRequestAsync(s_ask, "hello").InTime()).Status, Is.EqualTo(StatusCode.Unavailable));
     }
 }

@@ -40,7 +40,9 @@ public sealed class KeyPrefixTests
             Assert.That((await first.Bus.ListNodesAsync().InTime()).Select(n => n.Id), Is.EqualTo([first.Id]));
             Assert.That((await second.Bus.ListNodesAsync().InTime()).Select(n => n.Id), Is.EqualTo([second.Id]));
             Assert.That(
-                ((object?[])(await redis.CommandAsync("KEYS", "*"))!).Concat((object?[])(await redis.CommandAsync("PUBSUB", "CHANNELS"))!).Cast<string>(),
+                ((object?[])(await redis.CommandAsync("KEYS", "*"))!)
+                    .Concat((object?[])(await redis.CommandAsync("PUBSUB", "CHANNELS"))!)
+                    .Cast<string>(),
                 Has.All.StartsWith($"{blue}:").Or.StartsWith($"{green}:").Or.StartsWith("__"), "nothing without a prefix");
         }
 

@@ -10,7 +10,10 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Redis.Tests.Connection;
 
-/// <summary>What the start says when Redis cannot be reached or refuses the node: which address, what is wrong, which key to look at.</summary>
+/// <summary>
+/// What the start says when Redis cannot be reached or refuses the node: which address, what is wrong,
+/// which key to look at.
+/// </summary>
 public sealed class StartTests
 {
     // ConnectTimeout of the nodes here, what finding out the reason may take, and a machine that is busy.
@@ -21,7 +24,8 @@ public sealed class StartTests
     {
         var section = new ConfigurationBuilder().AddInMemoryCollection(
         [
-            new("OrdersMesh:Redis:KeyPrefix", "a b"), new("OrdersMesh:Redis:ConnectTimeout", "00:00:00"), new("OrdersMesh:Redis:Wire", "9"), new("OrdersMesh:Redis:Wier", "x"),
+            new("OrdersMesh:Redis:KeyPrefix", "a b"), new("OrdersMesh:Redis:ConnectTimeout", "00:00:00"),
+            new("OrdersMesh:Redis:Wire", "9"), new("OrdersMesh:Redis:Wier", "x"),
         ]).Build().GetSection("OrdersMesh");
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Services.AddServiceMesh("orders", section).AddRedisTransport();
@@ -29,8 +33,13 @@ public sealed class StartTests
 
         var refusal = (await Assert.CatchAsync(() => host.StartAsync()))!.Message;
 
-        Assert.That(refusal, Does.Contain("OrdersMesh:Redis:KeyPrefix is 'a b'").And.Contain("OrdersMesh:Redis:ConnectTimeout is 00:00:00; allowed are 00:00:00.001 to 1.00:00:00")
-            .And.Contain("OrdersMesh:Redis:Wire is 9").And.Contain("OrdersMesh:Redis:Wier is not a known key").And.Not.Contain("ServiceMesh:"));
+        Assert.That(
+            refusal,
+            Does.Contain("OrdersMesh:Redis:KeyPrefix is 'a b'")
+                .And.Contain("OrdersMesh:Redis:ConnectTimeout is 00:00:00; allowed are 00:00:00.001 to 1.00:00:00")
+                .And.Contain("OrdersMesh:Redis:Wire is 9")
+                .And.Contain("OrdersMesh:Redis:Wier is not a known key")
+                .And.Not.Contain("ServiceMesh:"));
     }
 
     [Test]
@@ -134,7 +143,7 @@ public sealed class StartTests
     }
 
     [Test]
-    public async Task A_wire_that_carries_JSON_and_a_serializer_that_writes_none_are_refused_with_both_keys()
+    public async Task A_JSON_wire_with_a_non_JSON_serializer_is_refused_with_both_keys()
     {
         var refusal = await Assert.CatchAsync(() => RedisNode.StartAsync(
             "127.0.0.1:1", mesh => mesh.AddMessagePackSerializer(), ("Redis:Wire", "Gilmour"), ("Serializer", "MessagePack")));

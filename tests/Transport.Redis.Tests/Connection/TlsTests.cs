@@ -4,7 +4,10 @@ using ServiceMesh.Support;
 
 namespace ServiceMesh.Redis.Tests.Connection;
 
-/// <summary>A redis-server that speaks TLS only, with a password and a certificate of an authority that this machine does not know.</summary>
+/// <summary>
+/// A redis-server that speaks TLS only, with a password and a certificate of an authority that
+/// this machine does not know.
+/// </summary>
 public sealed class TlsTests : IDisposable
 {
     private readonly TestCertificates _certificates = new();
@@ -24,7 +27,8 @@ public sealed class TlsTests : IDisposable
     public async Task Where_the_authority_is_trusted_requests_travel_over_TLS()
     {
         var configuration = $"localhost:{_redis.Port},ssl=true,password=secret";
-        var (server, started) = await ReplicaProcess.StartAsync(configuration, ["--ServiceMesh:NodeName", "encrypted"], _certificates.Authority);
+        var (server, started) = await ReplicaProcess.StartAsync(
+            configuration, ["--ServiceMesh:NodeName", "encrypted"], _certificates.Authority);
         await using var serving = server;
         var (client, answer) = await ReplicaProcess.StartAsync(configuration, ["--Ask", "7"], _certificates.Authority);
         await using var asking = client;
@@ -45,14 +49,18 @@ public sealed class TlsTests : IDisposable
     public async Task A_certificate_for_another_host_is_told_apart_too()
     {
         var (replica, says) = await ReplicaProcess.StartAsync(
-            $"localhost:{_redis.Port},ssl=true,password=secret,sslHost=redis.example", ["--ServiceMesh:NodeName", "never"], _certificates.Authority);
+            $"localhost:{_redis.Port},ssl=true,password=secret,sslHost=redis.example",
+            ["--ServiceMesh:NodeName", "never"], _certificates.Authority);
         await using var ended = replica;
 
-        Assert.That(says, Does.StartWith("failed: ").And.Contain("certificate").And.Contain("redis.example").And.Contain("ServiceMesh:Redis:Configuration"));
+        Assert.That(
+            says,
+            Does.StartWith("failed: ").And.Contain("certificate").And.Contain("redis.example")
+                .And.Contain("ServiceMesh:Redis:Configuration"));
     }
 
     [Test]
-    public async Task A_wrong_password_behind_TLS_is_no_matter_of_certificates()
+    public async Task A_wrong_password_behind_TLS_is_not_blamed_on_certificates()
     {
         var (replica, says) = await ReplicaProcess.StartAsync(
             $"localhost:{_redis.Port},ssl=true,password=wrong", ["--ServiceMesh:NodeName", "never"], _certificates.Authority);

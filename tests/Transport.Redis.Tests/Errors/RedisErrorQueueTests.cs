@@ -35,7 +35,10 @@ public class RedisErrorQueueTests(string wire, string key)
     public async Task What_one_node_adds_another_reads_with_nothing_lost()
     {
         var (one, two) = (await StartAsync(), await StartAsync());
-        var report = Report(1) with { Kind = MessageKind.Signal, Group = "g", Data = "ä", DataBytes = 2, Exception = "System.Exception", DataEncoding = "utf-8" };
+        var report = Report(1) with
+        {
+            Kind = MessageKind.Signal, Group = "g", Data = "ä", DataBytes = 2, Exception = "System.Exception", DataEncoding = "utf-8",
+        };
 
         Assert.That(await one.ErrorQueue.AddAsync(report), Is.Zero);
 
@@ -48,7 +51,11 @@ public class RedisErrorQueueTests(string wire, string key)
     {
         const int Capacity = 50;
         const int Reports = 400;
-        TestNode[] nodes = [await StartAsync(ErrorPolicy.Queue, ("Errors:QueueCapacity", $"{Capacity}")), await StartAsync(ErrorPolicy.Queue, ("Errors:QueueCapacity", $"{Capacity}"))];
+        TestNode[] nodes =
+        [
+            await StartAsync(ErrorPolicy.Queue, ("Errors:QueueCapacity", $"{Capacity}")),
+            await StartAsync(ErrorPolicy.Queue, ("Errors:QueueCapacity", $"{Capacity}")),
+        ];
 
         var dropped = await Task.WhenAll(Enumerable.Range(0, Reports).Select(i => nodes[i % 2].ErrorQueue.AddAsync(Report(i)).AsTask()));
 
@@ -80,7 +87,8 @@ public class RedisErrorQueueTests(string wire, string key)
         var node = await StartAsync();
         await node.ErrorQueue.AddAsync(Report(1));
 
-        await Assert.CatchAsync<OperationCanceledException>(async () => await node.ErrorQueue.DrainAsync(1, new CancellationToken(canceled: true)));
+        await Assert.CatchAsync<OperationCanceledException>(
+            async () => await node.ErrorQueue.DrainAsync(1, new CancellationToken(canceled: true)));
 
         Assert.That(await node.ErrorQueue.CountAsync(), Is.EqualTo(1));
     }

@@ -47,7 +47,8 @@ internal sealed class Callers
 
     public int Failed => Volatile.Read(ref _failed);
 
-    public static Callers Start(IServiceBus bus, RequestTopic<int, string> topic, int callers, int most = int.MaxValue) => new(bus, topic, callers, most);
+    public static Callers Start(IServiceBus bus, RequestTopic<int, string> topic, int callers, int most = int.MaxValue) =>
+        new(bus, topic, callers, most);
 
     /// <summary>Waits until all requests that were begun have ended, or long enough to know that they do not.</summary>
     public async Task<Outcome[]> StopAsync()

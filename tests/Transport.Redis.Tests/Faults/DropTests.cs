@@ -47,7 +47,10 @@ public sealed class DropTests
         {
             try
             {
-                await Task.WhenAll(topics.Select((topic, i) => (topic, i)).Where(t => !heard.ContainsKey(t.i)).Select(t => sender.Bus.SignalAsync(t.topic, t.i)));
+                await Task.WhenAll(
+                    topics.Select((topic, i) => (topic, i))
+                        .Where(t => !heard.ContainsKey(t.i))
+                        .Select(t => sender.Bus.SignalAsync(t.topic, t.i)));
             }
             catch (ServiceMeshException)
             {
@@ -75,10 +78,11 @@ public sealed class DropTests
 
     [TestCase("Native")]
     [TestCase("Gilmour")]
-    public async Task Without_the_listening_connection_what_waits_for_a_reply_ends_at_once_with_an_unknown_outcome(string wire)
+    public async Task Requests_end_at_once_with_an_unknown_outcome_when_the_listening_connection_drops(string wire)
     {
         var held = new Held(heedsToken: false);
-        await using var server = await RedisNode.StartAsync(_redis.Address, mesh => mesh.AddHandler(s_ask, held.HandleAsync), ("Redis:Wire", wire));
+        await using var server = await RedisNode.StartAsync(
+            _redis.Address, mesh => mesh.AddHandler(s_ask, held.HandleAsync), ("Redis:Wire", wire));
         await using var caller = await RedisNode.StartAsync(_redis.Address, null, ("Redis:Wire", wire), ("Request:Timeout", "00:00:20"));
 
         var waiting = caller.Bus.TryRequestAsync(s_ask, "first");
@@ -100,7 +104,9 @@ public sealed class DropTests
 
         await Failsafe.UntilAsync(async () => (await caller.Bus.TryRequestAsync(s_ask, "second")).IsSuccess);
         await Failsafe.UntilAsync(() => caller.Health.State == TransportState.Healthy);
-        Assert.That(caller.Log.Lines.Count(line => line.Contains("to Redis is gone", StringComparison.Ordinal)), Is.EqualTo(1), "one gap, told once");
+        Assert.That(
+            caller.Log.Lines.Count(line => line.Contains("to Redis is gone", StringComparison.Ordinal)),
+            Is.EqualTo(1), "one gap, told once");
         Assert.That(caller.Log.Has(LogLevel.Warning, "back"), "and its end");
     }
 
@@ -109,8 +115,10 @@ public sealed class DropTests
     public async Task Without_the_sending_connection_a_reply_that_is_awaited_still_comes(string wire)
     {
         var held = new Held(heedsToken: false);
-        await using var server = await RedisNode.StartAsync(_redis.Address, mesh => mesh.AddHandler(s_ask, held.HandleAsync), ("Redis:Wire", wire));
-        await using var caller = await RedisNode.StartAsync($"{_redis.Address},protocol=resp2", null, ("Redis:Wire", wire), ("Request:Timeout", "00:00:20"));
+        await using var server = await RedisNode.StartAsync(
+            _redis.Address, mesh => mesh.AddHandler(s_ask, held.HandleAsync), ("Redis:Wire", wire));
+        await using var caller = await RedisNode.StartAsync(
+            $"{_redis.Address},protocol=resp2", null, ("Redis:Wire", wire), ("Request:Timeout", "00:00:20"));
 
         var waiting = caller.Bus.TryRequestAsync(s_ask, "first");
         await held.EnteredAsync();
@@ -133,7 +141,8 @@ public sealed class DropTests
 
         var watch = Stopwatch.StartNew();
         var reply = await caller.Bus.TryRequestAsync(s_ask, "anybody").InTime();
-        var signal = await Assert.CatchAsync<ServiceMeshException>(() => caller.Bus.SignalAsync(new SignalTopic<string>("faults.news"), "anybody"));
+        var signal = await Assert.CatchAsync<ServiceMeshException>(
+            () => caller.Bus.SignalAsync(new SignalTopic<string>("faults.news"), "anybody"));
         var took = watch.Elapsed;
 
         using (Assert.EnterMultipleScope())

@@ -44,7 +44,9 @@ public sealed class ErrorAnswerTests
             refuse: async redis =>
             {
                 await redis.SendAsync("REPLICAOF", "127.0.0.1", $"{master.Port}");
-                await Failsafe.UntilAsync(async () => ((string)(await redis.SendAsync("INFO", "replication"))!).Contains("master_link_status:up", StringComparison.Ordinal));
+                await Failsafe.UntilAsync(
+                    async () => ((string)(await redis.SendAsync("INFO", "replication"))!)
+                        .Contains("master_link_status:up", StringComparison.Ordinal));
             },
             permit: redis => redis.SendAsync("REPLICAOF", "NO", "ONE"),
             says: "");
@@ -60,8 +62,12 @@ public sealed class ErrorAnswerTests
         await using var caller = await RedisNode.StartAsync(_redis.Address);
         Assert.That(await caller.Bus.RequestAsync(s_ask, "before").InTime(), Is.EqualTo("before"));
 
-        await (fault == "replica" ? admin.SendAsync("REPLICAOF", "127.0.0.1", $"{master.Port}") : admin.SendAsync("CONFIG", "SET", "maxmemory", "1"));
-        await using var late = await caller.Bus.SubscribeAsync(new SignalTopic<string>("faults.late"), (_, _) => Task.CompletedTask).InTime();
+        await (fault == "replica"
+            ? admin.SendAsync("REPLICAOF", "127.0.0.1", $"{master.Port}")
+            : admin.SendAsync("CONFIG", "SET", "maxmemory", "1"));
+        await using var late = await caller.Bus
+            .SubscribeAsync(new SignalTopic<string>("faults.late"), (_, _) => Task.CompletedTask)
+            .InTime();
 
         await Failsafe.UntilAsync(() => caller.Health.State == TransportState.Degraded);
         Assert.That(caller.Health.Reason, Does.Contain(fault == "replica" ? "READONLY" : "OOM"));
@@ -85,7 +91,10 @@ public sealed class ErrorAnswerTests
 
         using (Assert.EnterMultipleScope())
         {
-            Assert.That((reply.Status, reply.Failure?.NotProcessed), Is.EqualTo((StatusCode.Unavailable, (bool?)true)), reply.Failure?.Message);
+            Assert.That(
+                (reply.Status, reply.Failure?.NotProcessed),
+                Is.EqualTo((StatusCode.Unavailable, (bool?)true)),
+                reply.Failure?.Message);
             Assert.That(reply.Failure!.Message, Does.Contain("NOPERM"));
             Assert.That(took, Is.LessThan(TimeSpan.FromSeconds(2)));
             Assert.That(health.State, Is.EqualTo(TransportState.Degraded));
@@ -98,11 +107,13 @@ public sealed class ErrorAnswerTests
     public async Task Without_the_right_to_publish_the_caller_is_told_what_Redis_said(string wire)
     {
         using var admin = await AdminAsync();
-        await using var caller = await RedisNode.StartAsync(_redis.Address, null, ("Redis:Wire", wire), ("Request:Timeout", $"{s_timeout}"));
+        await using var caller = await RedisNode.StartAsync(
+            _redis.Address, null, ("Redis:Wire", wire), ("Request:Timeout", $"{s_timeout}"));
         await admin.SendAsync("ACL", "SETUSER", "default", "-publish");
 
         var reply = await caller.Bus.TryRequestAsync(s_ask, "anybody").InTime();
-        var signal = await Assert.CatchAsync<ServiceMeshException>(() => caller.Bus.SignalAsync(new SignalTopic<string>("faults.news"), "anybody"));
+        var signal = await Assert.CatchAsync<ServiceMeshException>(
+            () => caller.Bus.SignalAsync(new SignalTopic<string>("faults.news"), "anybody"));
         await admin.SendAsync("ACL", "SETUSER", "default", "+publish");
         var permitted = await caller.Bus.TryRequestAsync(s_ask, "anybody").InTime();
 
@@ -138,7 +149,8 @@ public sealed class ErrorAnswerTests
         using var admin = await AdminAsync();
         await using var server = await RedisNode.StartAsync(
             _redis.Address, mesh => mesh.AddHandler(s_ask, (word, _) => word), ("Redis:Wire", wire), ("Redis:ConnectTimeout", "00:00:01"));
-        await using var caller = await RedisNode.StartAsync(_redis.Address, null, ("Redis:Wire", wire), ("Request:Timeout", $"{s_timeout}"));
+        await using var caller = await RedisNode.StartAsync(
+            _redis.Address, null, ("Redis:Wire", wire), ("Request:Timeout", $"{s_timeout}"));
         Assert.That(await caller.Bus.RequestAsync(s_ask, "before").InTime(), Is.EqualTo("before"));
 
         await refuse(admin);

@@ -47,7 +47,9 @@ public sealed partial class FloodTests
     {
         await using var redis = await RedisServer.StartAsync();
         await using var node = await RedisNode.StartAsync(
-            redis.Address, mesh => mesh.AddHandler(s_ask, (_, _) => throw new InvalidOperationException("of the test")), ("Redis:Wire", "Gilmour"));
+            redis.Address,
+            mesh => mesh.AddHandler(s_ask, (_, _) => throw new InvalidOperationException("of the test")),
+            ("Redis:Wire", "Gilmour"));
         using var foreigner = await redis.ConnectAsync();
 
         await foreigner.SendAsync("PUBLISH", "gilmour.request.faults.ask",

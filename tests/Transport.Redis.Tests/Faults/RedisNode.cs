@@ -32,7 +32,8 @@ internal sealed class RedisNode : IAsyncDisposable
     /// <param name="redis">As <c>Redis:Configuration</c> takes it.</param>
     /// <param name="configure">Adds handlers.</param>
     /// <param name="settings">Keys below <c>ServiceMesh</c>; the last one counts.</param>
-    public static Task<RedisNode> StartAsync(string redis, Action<IServiceMeshBuilder>? configure = null, params (string Key, string Value)[] settings) =>
+    public static Task<RedisNode> StartAsync(
+        string redis, Action<IServiceMeshBuilder>? configure = null, params (string Key, string Value)[] settings) =>
         StartAsync(redis, _ => { }, configure, settings);
 
     /// <param name="redis">As <c>Redis:Configuration</c> takes it.</param>
@@ -40,7 +41,8 @@ internal sealed class RedisNode : IAsyncDisposable
     /// <param name="configure">Adds handlers.</param>
     /// <param name="settings">Keys below <c>ServiceMesh</c>; the last one counts.</param>
     public static async Task<RedisNode> StartAsync(
-        string redis, Action<RedisTransportOptions> options, Action<IServiceMeshBuilder>? configure = null, params (string Key, string Value)[] settings)
+        string redis, Action<RedisTransportOptions> options,
+        Action<IServiceMeshBuilder>? configure = null, params (string Key, string Value)[] settings)
     {
         RedisTransport? transport = null;
         var all = new Dictionary<string, string>

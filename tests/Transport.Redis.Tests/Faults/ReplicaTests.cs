@@ -31,7 +31,8 @@ public sealed class ReplicaTests
 
         var outcomes = await Callers.Start(caller.Bus, s_work, CallerCount, requests).EndAsync();
         var handled = await HandledAsync();
-        await TestContext.Out.WriteLineAsync(string.Join(", ", outcomes.CountBy(o => o.Value ?? "nobody").Select(share => $"{share.Key}: {share.Value}")));
+        await TestContext.Out.WriteLineAsync(
+            string.Join(", ", outcomes.CountBy(o => o.Value ?? "unanswered").Select(share => $"{share.Key}: {share.Value}")));
 
         using (Assert.EnterMultipleScope())
         {
@@ -65,15 +66,26 @@ public sealed class ReplicaTests
         var lost = outcomes.Where(o => o.Status != StatusCode.Ok).ToArray();
         using (Assert.EnterMultipleScope())
         {
-            Assert.That((await kept.InTime()).Status, Is.EqualTo(StatusCode.DeadlinePassed).Or.EqualTo(StatusCode.Unavailable), "what it had in flight is lost");
+            Assert.That(
+                (await kept.InTime()).Status,
+                Is.EqualTo(StatusCode.DeadlinePassed).Or.EqualTo(StatusCode.Unavailable),
+                "what it had in flight is lost");
             Assert.That(lost, Has.Length.LessThanOrEqualTo(CallerCount), "it had no more than one of each caller");
             Assert.That(lost.Where(o => by.TryGetValue(o.Number, out var who) && who != killed), Is.Empty, "all that is lost was with it");
-            Assert.That(lost.Where(o => !by.ContainsKey(o.Number) && o.Began > killedAt), Is.Empty, "also what it had not signed yet: nothing is lost that was sent after its end");
+            Assert.That(
+                lost.Where(o => !by.ContainsKey(o.Number) && o.Began > killedAt),
+                Is.Empty,
+                "a request that was sent after its end is not lost");
             Assert.That(lost.Select(o => o.Status).Distinct(), Is.SubsetOf([StatusCode.Unavailable, StatusCode.DeadlinePassed]));
             Assert.That(lost.Where(o => o.Took > TimeSpan.FromSeconds(6)), Is.Empty, "in time");
             Assert.That(handled.Where(h => h.Value != 1), Is.Empty, "what was handled, was handled once");
-            Assert.That(outcomes.Where(o => o.Status == StatusCode.Ok && by.GetValueOrDefault(o.Number) != o.Value), Is.Empty, "what was answered, was handled by who answered");
-            Assert.That(outcomes.TakeLast(requests / 10).Select(o => o.Value).Distinct(), Has.None.EqualTo(killed), "the others do the work");
+            Assert.That(
+                outcomes.Where(o => o.Status == StatusCode.Ok && by.GetValueOrDefault(o.Number) != o.Value),
+                Is.Empty,
+                "the replica that answered handled the request");
+            Assert.That(
+                outcomes.TakeLast(requests / 10).Select(o => o.Value).Distinct(),
+                Has.None.EqualTo(killed), "the others do the work");
             Assert.That(caller.Waiting, Is.Zero);
         }
     }
@@ -85,7 +97,9 @@ public sealed class ReplicaTests
         await using var caller = await RedisNode.StartAsync(_redis.Address, null, ("Request:Timeout", "00:00:20"));
         var requests = TestLength.Of(30_000, 300_000);
 
-        var callers = Callers.Start(caller.Bus, new RequestTopic<int, string>("replica.work") { IsIdempotent = true }, CallerCount, requests);
+        var callers = Callers.Start(
+            caller.Bus, new RequestTopic<int, string>("replica.work") { IsIdempotent = true },
+            CallerCount, requests);
         await Failsafe.UntilAsync(() => callers.Succeeded >= requests / 3);
         await replicas[0].KillAsync();
         var outcomes = await callers.EndAsync();
@@ -119,11 +133,14 @@ public sealed class ReplicaTests
         {
             Assert.That(handled.Where(h => h.Value != 1), Is.Empty, "no plain request ran twice");
             Assert.That(outcomes.Where(o => o.Took > TimeSpan.FromSeconds(4)), Is.Empty, "in time");
-            Assert.That(outcomes.Count(o => o.Status != StatusCode.Ok), Is.LessThanOrEqualTo(2 * CallerCount), "only what it had, and what was sent before that was noticed");
+            Assert.That(
+                outcomes.Count(o => o.Status != StatusCode.Ok), Is.LessThanOrEqualTo(2 * CallerCount),
+                "only what it had, and what was sent before that was noticed");
             Assert.That(callers.Open, Is.Empty);
         }
 
-        await Failsafe.UntilAsync(async () => (await caller.Bus.TryRequestAsync(s_work, 1_000_000 + Random.Shared.Next(1_000_000))).Value == s_names[1]);
+        await Failsafe.UntilAsync(
+            async () => (await caller.Bus.TryRequestAsync(s_work, 1_000_000 + Random.Shared.Next(1_000_000))).Value == s_names[1]);
     }
 
     private async Task<Dictionary<int, int>> HandledAsync() =>

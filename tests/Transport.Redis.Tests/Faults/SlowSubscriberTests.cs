@@ -23,7 +23,9 @@ public sealed class SlowSubscriberTests
         await using var redis = await RedisServer.StartAsync();
         await using var receiver = await RedisNode.StartAsync(
             redis.Address,
-            mesh => mesh.AddHandler(s_news, held.HandleAsync, options => (options.Group, options.MaxConcurrency, options.MaxQueued) = (group, 1, Queued)),
+            mesh => mesh.AddHandler(
+                s_news, held.HandleAsync,
+                options => (options.Group, options.MaxConcurrency, options.MaxQueued) = (group, 1, Queued)),
             ("Redis:Wire", wire), ("ErrorPolicy", "Ignore"));
         await using var sender = await RedisNode.StartAsync(redis.Address, null, ("Redis:Wire", wire));
 
@@ -50,6 +52,8 @@ public sealed class SlowSubscriberTests
         await Failsafe.UntilAsync(() => held.Calls == 1 + Queued);
 
         // The copy for a group is refused to its sender, which tells the loss.
-        int Lost() => receiver.Log.Lines.Concat(sender.Log.Lines).Count(line => line.Contains("Lost a message on faults.news", StringComparison.Ordinal));
+        int Lost() =>
+            receiver.Log.Lines.Concat(sender.Log.Lines)
+                .Count(line => line.Contains("Lost a message on faults.news", StringComparison.Ordinal));
     }
 }

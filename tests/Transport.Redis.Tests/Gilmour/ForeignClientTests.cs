@@ -18,7 +18,9 @@ public class ForeignClientTests : InteropFixture
 
         var answer = await Theirs.RequestAsync("interop.ask", "\"hello\"", "4f1c", code);
 
-        Assert.That((answer!.Channel, answer.Data, answer.Code, answer.Sender), Is.EqualTo(("gilmour.response.4f1c", "\"hello!\"", 200, "gilmour.response.4f1c")));
+        Assert.That(
+            (answer!.Channel, answer.Data, answer.Code, answer.Sender),
+            Is.EqualTo(("gilmour.response.4f1c", "\"hello!\"", 200, "gilmour.response.4f1c")));
     }
 
     [Test]

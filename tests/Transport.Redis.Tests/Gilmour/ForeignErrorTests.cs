@@ -37,8 +37,13 @@ public class ForeignErrorTests : InteropFixture
     public async Task Our_failure_reaches_our_subscriber_with_nothing_lost()
     {
         var reports = new Inbox<(ErrorReport Report, string Sender)>();
-        var observer = await StartAsync(mesh => mesh.AddHandler(MeshTopics.Errors, (report, context) => reports.Put((report, context.Sender))));
-        var server = await StartAsync(mesh => mesh.AddHandler(Ask, string (_, _) => throw new InvalidOperationException("I never work."), options => options.Group = "g"));
+        var observer = await StartAsync(
+            mesh => mesh.AddHandler(MeshTopics.Errors, (report, context) => reports.Put((report, context.Sender))));
+        var server = await StartAsync(
+            mesh => mesh.AddHandler(
+                Ask,
+                string (_, _) => throw new InvalidOperationException("I never work."),
+                options => options.Group = "g"));
 
         await observer.Bus.TryRequestAsync(Ask, "Grüße");
         var (report, sender) = await reports.NextAsync();
@@ -46,7 +51,9 @@ public class ForeignErrorTests : InteropFixture
         Assert.That(sender, Is.EqualTo(server.Bus.DescribeNode().Id));
         Assert.That(
             (report.Topic, report.Kind, report.Status, report.Sender, report.Node, report.Group, report.DataEncoding),
-            Is.EqualTo(("interop.ask", (MessageKind?)MessageKind.Request, 500, observer.Bus.DescribeNode().Id, server.Bus.DescribeNode().Id, "g", "utf-8")));
+            Is.EqualTo((
+                "interop.ask", (MessageKind?)MessageKind.Request, 500,
+                observer.Bus.DescribeNode().Id, server.Bus.DescribeNode().Id, "g", "utf-8")));
         Assert.That(report.Exception, Does.StartWith("System.InvalidOperationException: I never work."));
     }
 
@@ -59,7 +66,9 @@ public class ForeignErrorTests : InteropFixture
         await Theirs.PublishAsync("gilmour.errors", TheirReport);
         var report = await reports.NextAsync();
 
-        Assert.That((report.Topic, report.Kind, report.Status, report.Sender, report.Data), Is.EqualTo(("echo", (MessageKind?)MessageKind.Request, 500, "4f1c", "{\"a\":1}")));
+        Assert.That(
+            (report.Topic, report.Kind, report.Status, report.Sender, report.Data),
+            Is.EqualTo(("echo", (MessageKind?)MessageKind.Request, 500, "4f1c", "{\"a\":1}")));
         Assert.That((report.Error, report.Exception), Is.EqualTo(("panic: no", "panic: no\nmain.go:7")));
     }
 
@@ -106,7 +115,7 @@ public class ForeignErrorTests : InteropFixture
     }
 
     [Test]
-    public async Task Their_entries_are_drained_in_order_with_ours_and_what_is_none_is_counted_and_dropped()
+    public async Task Their_reports_are_drained_in_order_with_ours_and_other_entries_are_dropped()
     {
         var node = await StartAsync(null, ("ErrorPolicy", "Ignore"));
         await Theirs.CommandAsync("LPUSH", "gilmour.errorqueue", TheirReport);

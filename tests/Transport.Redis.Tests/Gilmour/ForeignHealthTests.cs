@@ -74,7 +74,7 @@ public class ForeignHealthTests : InteropFixture
     }
 
     [Test]
-    public async Task One_of_theirs_that_does_not_answer_or_answers_nonsense_does_not_keep_the_list_waiting()
+    public async Task A_Gilmour_node_that_is_silent_or_answers_nonsense_does_not_delay_the_list()
     {
         var node = await StartAsync();
         foreach (var ident in (string[])["silent-pid-1-uuid-1", "babbling-pid-2-uuid-2", "not a topic"])
@@ -98,7 +98,8 @@ public class ForeignHealthTests : InteropFixture
         Assert.That((await listing).Select(n => n.Id), Is.EqualTo([node.Bus.DescribeNode().Id]));
     }
 
-    private async Task<string[]> KnownAsync() => [.. ((object?[])(await Theirs.CommandAsync("HGETALL", "gilmour.known_host.health"))!).Cast<string>()];
+    private async Task<string[]> KnownAsync() =>
+        [.. ((object?[])(await Theirs.CommandAsync("HGETALL", "gilmour.known_host.health"))!).Cast<string>()];
 
     private static string[] Channels(Heard answer) => [.. JsonNode.Parse(answer.Data)!.AsArray().Select(channel => (string)channel!)];
 }

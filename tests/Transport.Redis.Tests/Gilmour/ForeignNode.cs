@@ -55,7 +55,7 @@ internal sealed class ForeignNode : IAsyncDisposable
     }
 
     /// <summary>
-    /// Asks as they do: is anybody there, listen for the answer, publish, listen no more. Null when nobody is there.
+    /// Asks as they do: look for a subscriber, listen for the answer, publish, stop listening. Null without a subscriber.
     /// </summary>
     public async Task<Heard?> RequestAsync(string topic, string data, string sender, string code = "200")
     {
@@ -86,7 +86,8 @@ internal sealed class ForeignNode : IAsyncDisposable
 
     /// <summary>Answers, with further members of the envelope as given: <c>"code": 200</c>.</summary>
     public Task<long> AnswerAsync(Heard request, string data, string more = "\"code\": 200") => PublishAsync(
-        $"gilmour.response.{request.Sender}", $$"""{"data": {{data}}, "sender": "gilmour.response.{{request.Sender}}"{{(more.Length > 0 ? ", " + more : "")}}}""");
+        $"gilmour.response.{request.Sender}",
+        $$"""{"data": {{data}}, "sender": "gilmour.response.{{request.Sender}}"{{(more.Length > 0 ? ", " + more : "")}}}""");
 
     public async ValueTask DisposeAsync()
     {
@@ -94,5 +95,6 @@ internal sealed class ForeignNode : IAsyncDisposable
         await _subscriptions.DisposeAsync();
     }
 
-    private static string Destination(string kind, string topic) => topic.StartsWith("gilmour.", StringComparison.Ordinal) ? topic : $"gilmour.{kind}.{topic}";
+    private static string Destination(string kind, string topic) =>
+        topic.StartsWith("gilmour.", StringComparison.Ordinal) ? topic : $"gilmour.{kind}.{topic}";
 }

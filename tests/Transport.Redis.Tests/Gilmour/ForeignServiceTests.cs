@@ -21,7 +21,7 @@ public class ForeignServiceTests : InteropFixture
         var request = await Theirs.HearAsync();
         Assert.That((request.Channel, request.Data), Is.EqualTo(("gilmour.request.interop.ask", "\"hello\"")));
         Assert.That(request.Sender, Does.StartWith(caller.Bus.DescribeNode().Id + "."));
-        Assert.That(await Theirs.ClaimAsync(request, "_default"), Is.True, "nobody else takes part");
+        Assert.That(await Theirs.ClaimAsync(request, "_default"), Is.True, "no other node has claimed it");
         Assert.That(await Theirs.AnswerAsync(request, "\"hello!\"", code), Is.EqualTo(1));
 
         Assert.That(await asking, Is.EqualTo("hello!"));
@@ -69,7 +69,7 @@ public class ForeignServiceTests : InteropFixture
     }
 
     [Test]
-    public async Task A_service_that_nobody_runs_is_404_at_once()
+    public async Task A_service_without_an_instance_is_404_at_once()
     {
         var caller = await StartAsync();
         Assert.That((await caller.Bus.TryRequestAsync(Ask, "hello")).Status, Is.EqualTo(StatusCode.NotFound));

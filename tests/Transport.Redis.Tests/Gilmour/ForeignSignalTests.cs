@@ -47,7 +47,9 @@ public class ForeignSignalTests : InteropFixture
         await Theirs.SignalAsync("event.user.eu.created", "\"two\"", "s2");
         await Theirs.SignalAsync("event.user.created", "\"three\"", "s3");
 
-        Assert.That(await rest.NextAsync(3), Is.EquivalentTo(["event.user.created: one", "event.user.eu.created: two", "event.user.created: three"]));
+        Assert.That(
+            await rest.NextAsync(3),
+            Is.EquivalentTo(["event.user.created: one", "event.user.eu.created: two", "event.user.created: three"]));
         Assert.That(await middle.NextAsync(2), Is.EquivalentTo(["event.user.created: one", "event.user.created: three"]));
     }
 
@@ -55,10 +57,11 @@ public class ForeignSignalTests : InteropFixture
     [TestCase("[1,2]", "[1,2]")]
     [TestCase("{\"weather\": \"rain\"}", "{\"weather\": \"rain\"}")]
     [TestCase("{\"data\": \"rain\"}", "\"rain\"")]
-    public async Task A_payload_that_is_no_envelope_is_the_data(string payload, string data)
+    public async Task A_payload_that_is_not_an_envelope_is_the_data(string payload, string data)
     {
         var heard = new Inbox<string>();
-        await StartAsync(mesh => mesh.AddHandler(new SignalTopic<JsonElement>("interop.news"), (value, _) => heard.Put(value.GetRawText())));
+        await StartAsync(
+            mesh => mesh.AddHandler(new SignalTopic<JsonElement>("interop.news"), (value, _) => heard.Put(value.GetRawText())));
 
         await Theirs.PublishAsync("gilmour.slot.interop.news", payload);
 

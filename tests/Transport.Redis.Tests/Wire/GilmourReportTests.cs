@@ -35,9 +35,12 @@ public class GilmourReportTests
     {
         var written = JsonNode.Parse(s_reports.Write(s_ours))!.AsObject();
 
-        Assert.That(written.Select(m => m.Key).Take(8), Is.EqualTo(["topic", "request_data", "user_data", "sender", "multi_process", "timestamp", "backtrace", "code"]));
         Assert.That(
-            ((string)written["topic"]!, (string)written["request_data"]!, (string)written["user_data"]!, (string)written["sender"]!, (int)written["code"]!),
+            written.Select(m => m.Key).Take(8),
+            Is.EqualTo(["topic", "request_data", "user_data", "sender", "multi_process", "timestamp", "backtrace", "code"]));
+        Assert.That(
+            ((string)written["topic"]!, (string)written["request_data"]!, (string)written["user_data"]!,
+                (string)written["sender"]!, (int)written["code"]!),
             Is.EqualTo(("weather.fetch", "AAEC", "Not you.", "n1.7", 403)));
         Assert.That((string)written["timestamp"]!, Is.EqualTo("2016-03-01T10:20:30.4+05:30"));
         Assert.That((string)written["backtrace"]!, Is.EqualTo(s_ours.Exception));
@@ -78,11 +81,15 @@ public class GilmourReportTests
 
         Assert.That(
             (read!.Topic, read.Status, read.Error, read.Data, read.Exception, read.Time, read.Sender),
-            Is.EqualTo(("echo", 504, "a.rb:1", "{\"a\":[1]}", "a.rb:1\nb.rb:2", new DateTimeOffset(2016, 3, 1, 10, 20, 30, TimeSpan.Zero), "4f1c")));
+            Is.EqualTo((
+                "echo", 504, "a.rb:1", "{\"a\":[1]}", "a.rb:1\nb.rb:2",
+                new DateTimeOffset(2016, 3, 1, 10, 20, 30, TimeSpan.Zero), "4f1c")));
     }
 
     [TestCase("""{"topic": "gilmour.response.4f1c"}""", "gilmour.response.4f1c", 500, "A Gilmour node reported 500.")]
-    [TestCase("""{"topic": null, "code": "x", "backtrace": null, "timestamp": "yesterday"}""", "unknown", 500, "A Gilmour node reported 500.")]
+    [TestCase(
+        """{"topic": null, "code": "x", "backtrace": null, "timestamp": "yesterday"}""",
+        "unknown", 500, "A Gilmour node reported 500.")]
     [TestCase("""{"backtrace": "no topic", "code": 404}""", "unknown", 404, "no topic")]
     [TestCase("""{"topic": "t", "mesh": 1}""", "t", 500, "A Gilmour node reported 500.")]
     public void What_a_foreign_report_leaves_out_is_filled_in(string payload, string topic, int status, string error)
@@ -101,7 +108,7 @@ public class GilmourReportTests
     [TestCase("{\"topic\": \"\\ud800\"}")]
     [TestCase("{\"mesh\": 1, \"data\": {\"Topic\": 7}}")]
     [TestCase("{\"mesh\": 1, \"data\": null}")]
-    public void What_is_no_report_is_refused(string payload) => Assert.That(Read(payload), Is.Null);
+    public void A_payload_that_is_not_a_report_is_refused(string payload) => Assert.That(Read(payload), Is.Null);
 
     [Test]
     public void A_report_whose_members_the_application_named_otherwise_travels_as_it_is()
@@ -128,7 +135,10 @@ public class GilmourReportTests
 
         Assert.That(GilmourWire.SignalChannel(TopicPattern.From(signal.Topic)), Is.EqualTo("gilmour.errors"));
         Assert.That(GilmourWire.TryReadTopic("gilmour.errors", MessageKind.Signal, out var topic), Is.True);
-        Assert.That(GilmourWire.TryReadMessage(MessageKind.Signal, topic, GilmourWire.Write(signal), TimeProvider.System, out var read, out var error), Is.True, error);
+        Assert.That(
+            GilmourWire.TryReadMessage(
+                MessageKind.Signal, topic, GilmourWire.Write(signal), TimeProvider.System, out var read, out var error),
+            Is.True, error);
         Assert.That((read!.Id, read.Topic, read.Headers["traceparent"]), Is.EqualTo((signal.Id, signal.Topic, "00-1-2-01")));
     }
 

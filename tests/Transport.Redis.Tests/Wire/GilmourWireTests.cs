@@ -23,7 +23,10 @@ public class GilmourWireTests
     [TestCase("""{"code": 200, "sender": "s1"}""", "s1", "null")]
     public void A_foreign_request_is_read(string payload, string sender, string data)
     {
-        Assert.That(GilmourWire.TryReadMessage(MessageKind.Request, s_topic, Encoding.UTF8.GetBytes(payload), TimeProvider.System, out var read, out var error), Is.True, error);
+        Assert.That(
+            GilmourWire.TryReadMessage(
+                MessageKind.Request, s_topic, Encoding.UTF8.GetBytes(payload), TimeProvider.System, out var read, out var error),
+            Is.True, error);
         Assert.That((read!.Sender, Encoding.UTF8.GetString(read.Body.Span)), Is.EqualTo((sender, data)));
     }
 
@@ -35,7 +38,10 @@ public class GilmourWireTests
     {
         MessageId Read()
         {
-            Assert.That(GilmourWire.TryReadMessage(MessageKind.Signal, s_topic, Encoding.UTF8.GetBytes(payload), TimeProvider.System, out var read, out var error), Is.True, error);
+            Assert.That(
+                GilmourWire.TryReadMessage(
+                    MessageKind.Signal, s_topic, Encoding.UTF8.GetBytes(payload), TimeProvider.System, out var read, out var error),
+                Is.True, error);
             Assert.That(Encoding.UTF8.GetString(read!.Body.Span), Is.EqualTo(data));
             return read.Id;
         }
@@ -46,9 +52,12 @@ public class GilmourWireTests
     [TestCase("""{"data": 1""")]
     [TestCase("not json")]
     [TestCase("")]
-    public void What_is_no_json_is_refused_with_a_sentence(string payload)
+    public void A_payload_that_is_not_JSON_is_refused_with_a_sentence(string payload)
     {
-        Assert.That(GilmourWire.TryReadMessage(MessageKind.Request, s_topic, Encoding.UTF8.GetBytes(payload), TimeProvider.System, out _, out var error), Is.False);
+        Assert.That(
+            GilmourWire.TryReadMessage(
+                MessageKind.Request, s_topic, Encoding.UTF8.GetBytes(payload), TimeProvider.System, out _, out var error),
+            Is.False);
         Assert.That(error, Is.Not.Empty);
     }
 
@@ -56,7 +65,10 @@ public class GilmourWireTests
     public void A_foreign_failure_keeps_its_code_and_its_sentence()
     {
         var payload = """{"data": "Execution timed out", "code": 499, "sender": "gilmour.response.n.4"}"""u8.ToArray();
-        Assert.That(GilmourWire.TryReadAnswer(StackExchange.Redis.RedisChannel.Literal("gilmour.response.n.4"), payload, out var request, out var answer, out _), Is.True);
+        Assert.That(
+            GilmourWire.TryReadAnswer(StackExchange.Redis.RedisChannel.Literal("gilmour.response.n.4"),
+                payload, out var request, out var answer, out _),
+            Is.True);
         var reply = answer!.Reply;
         Assert.That((request, reply.Status, reply.Error), Is.EqualTo((4L, StatusCode.HandlerTimeout, "Execution timed out")));
     }
@@ -76,8 +88,12 @@ public class GilmourWireTests
     [TestCase("", false)]
     public void What_only_we_know_is_read_from_those_who_know_it(string mark, bool isRead)
     {
-        var payload = $$"""{"headers": {"k": "v"}, "remaining_ms": 300, "error": 7, "not_processed": [], "data": 1, "sender": "s"{{mark}}}""";
-        Assert.That(GilmourWire.TryReadMessage(MessageKind.Request, s_topic, Encoding.UTF8.GetBytes(payload), TimeProvider.System, out var read, out var error), Is.True, error);
+        var payload =
+            $$"""{"headers": {"k": "v"}, "remaining_ms": 300, "error": 7, "not_processed": [], "data": 1, "sender": "s"{{mark}}}""";
+        Assert.That(
+            GilmourWire.TryReadMessage(
+                MessageKind.Request, s_topic, Encoding.UTF8.GetBytes(payload), TimeProvider.System, out var read, out var error),
+            Is.True, error);
         Assert.That((read!.Headers["k"], read.Deadline.Exists), Is.EqualTo((isRead ? "v" : null, isRead)));
     }
 
@@ -93,7 +109,9 @@ public class GilmourWireTests
             ContentType = "application/json",
             Body = "7"u8.ToArray(),
         };
-        Assert.That(Encoding.UTF8.GetString(GilmourWire.Write(request)), Is.EqualTo("""{"data":7,"code":0,"sender":"n1.258","mesh":1,"headers":{"k":"v"}}"""));
+        Assert.That(
+            Encoding.UTF8.GetString(GilmourWire.Write(request)),
+            Is.EqualTo("""{"data":7,"code":0,"sender":"n1.258","mesh":1,"headers":{"k":"v"}}"""));
         GilmourWire.TryReadMessage(MessageKind.Request, s_topic, GilmourWire.Write(request), TimeProvider.System, out var read, out _);
         Assert.That((read!.Id, read.Headers["k"], Encoding.UTF8.GetString(read.Body.Span)), Is.EqualTo((request.Id, "v", "7")));
     }

@@ -39,7 +39,9 @@ internal static class FrameReader
         }
 
         var (version, flags, length) = (packet[1], packet[2], packet[3]);
-        if (length == 0 || length > packet.Length - 4 || !texts.TryRead(packet.Slice(4, length), out var sender) || !Topic.IsSegment(sender))
+        if (length == 0 || length > packet.Length - 4
+            || !texts.TryRead(packet.Slice(4, length), out var sender)
+            || !Topic.IsSegment(sender))
         {
             return FrameFault.MalformedSender;
         }

@@ -98,7 +98,10 @@ internal static class FrameWriter
         to.Varint((uint)load);
         if (answer.Error is not null)
         {
-            to.Text(answer.Error.Length <= ReplyMessage.MaxErrorCharacters ? answer.Error : ExceptionText.Cut(answer.Error, ReplyMessage.MaxErrorCharacters));
+            to.Text(
+                answer.Error.Length <= ReplyMessage.MaxErrorCharacters
+                    ? answer.Error
+                    : ExceptionText.Cut(answer.Error, ReplyMessage.MaxErrorCharacters));
         }
 
         return start;

@@ -18,7 +18,8 @@ internal enum BeatState
 /// without I/O and timers: its owner sends beats, reports what was heard, and asks for the state. Thread-safe.
 /// </summary>
 /// <param name="limit">How long no beat may be heard.</param>
-/// <param name="interval">How often <see cref="Check"/> is called. A call that comes much later proves that this process itself stood still.</param>
+/// <param name="interval">How often <see cref="Check"/> is called. A call that comes much later proves that this process
+/// itself stood still.</param>
 /// <param name="clock">Measures both.</param>
 internal sealed class BeatMonitor(TimeSpan limit, TimeSpan interval, TimeProvider clock)
 {

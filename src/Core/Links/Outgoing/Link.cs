@@ -35,7 +35,8 @@ internal sealed class Link
     /// <param name="options">The bounds.</param>
     /// <param name="clock">This node's clock.</param>
     /// <param name="sharedClock">The clock of deadlines.</param>
-    public Link(string peer, long firstId, byte[] preamble, FrameWrite write, LinkOptions options, TimeProvider clock, SharedClock sharedClock)
+    public Link(
+        string peer, long firstId, byte[] preamble, FrameWrite write, LinkOptions options, TimeProvider clock, SharedClock sharedClock)
     {
         (Peer, _lastId, _options, _clock, _sharedClock) = (peer, firstId, options, clock, sharedClock);
         _outbox = new(preamble, write, options, clock) { OnWritten = OnWritten };
@@ -79,7 +80,8 @@ internal sealed class Link
             return LinkAnswer.NotSent($"Too many frames wait for node '{Peer}' ({_outbox.Depth}).");
         }
 
-        using var registration = cancellationToken.UnsafeRegister(static (state, token) => ((PendingRequest)state!).TryCancel(token), pending);
+        using var registration = cancellationToken.UnsafeRegister(
+            static (state, token) => ((PendingRequest)state!).TryCancel(token), pending);
         return await pending.Answer.ConfigureAwait(false);
     }
 
@@ -110,7 +112,8 @@ internal sealed class Link
                 _load.Report(frame.Load, Outstanding);
                 if (frame.IsAboutRequest)
                 {
-                    return _pending.TryGetValue(frame.Id, out var lost) && lost.TryLose($"Node '{Peer}' does not have the request: it, or its reply, was lost on the way.");
+                    return _pending.TryGetValue(frame.Id, out var lost)
+                        && lost.TryLose($"Node '{Peer}' does not have the request: it, or its reply, was lost on the way.");
                 }
 
                 Confirm(frame.Id);
@@ -229,7 +232,10 @@ internal sealed class Link
     private PendingRequest? Send(Message message, string group)
     {
         var pending = new PendingRequest(this, message, group, _clock.GetTimestamp());
-        return _outbox.TryAdd(static (to, p) => p.Link.WriteNeedsOutbox(to, p.Pending), (Link: this, Pending: pending), pending) ? pending : null;
+        return _outbox.TryAdd(
+            static (to, p) => p.Link.WriteNeedsOutbox(to, p.Pending), (Link: this, Pending: pending), pending)
+            ? pending
+            : null;
     }
 
     // Waits before it leaves: the answer may be here before the write has returned.
@@ -269,7 +275,8 @@ internal sealed class Link
         var all = Interlocked.Exchange(ref _mustAskForAll, false);
         foreach (var (id, pending) in _pending)
         {
-            if (pending is { IsWritten: true, Message.Kind: MessageKind.Request } && (all || _clock.GetElapsedTime(pending.AskedAt, now) >= _options.AskAfter))
+            if (pending is { IsWritten: true, Message.Kind: MessageKind.Request }
+                && (all || _clock.GetElapsedTime(pending.AskedAt, now) >= _options.AskAfter))
             {
                 pending.AskedAt = now;
                 _outbox.TryAdd(static (to, ping) => FrameWriter.Ping(to, ping.id, ping.now, asksForRequest: true), (id, now), null);
@@ -295,7 +302,9 @@ internal sealed class Link
         if (frame.Kind == FrameKind.Refusal)
         {
             _load.Report(frame.Load, Outstanding);
-            return pending.TryEnd(new(AnswerKind.Refusal, ReplyMessage.Failure(frame.Status, frame.Error ?? $"Node '{Peer}' refused the message.", notProcessed: true)));
+            return pending.TryEnd(new(
+                AnswerKind.Refusal,
+                ReplyMessage.Failure(frame.Status, frame.Error ?? $"Node '{Peer}' refused the message.", notProcessed: true)));
         }
 
         if (pending.Message.Kind == MessageKind.Request)
@@ -306,7 +315,8 @@ internal sealed class Link
         return pending.TryEnd(new(AnswerKind.Reply, frame.Body.Length > _options.MaxBodyBytes
             ? ReplyMessage.Failure(
                 StatusCode.BodyTooLarge,
-                $"The reply has {frame.Body.Length} bytes; this node accepts {_options.MaxBodyBytes}. Answer with less, or raise its Request:MaxBodyBytes.")
+                $"The reply has {frame.Body.Length} bytes; this node accepts {_options.MaxBodyBytes}. "
+                  + "Answer with less, or raise its Request:MaxBodyBytes.")
             : new()
             {
                 Status = frame.Status,

@@ -73,7 +73,9 @@ internal sealed class PendingRequest(Link link, Message message, string group, l
                 TryLose(outcome.Reason!);
                 break;
             default:
-                TryEnd(LinkAnswer.NotSent(outcome.Reason!, outcome.Result == WriteResult.NoReceiver ? AnswerKind.NoReceiver : AnswerKind.NotSent));
+                TryEnd(LinkAnswer.NotSent(
+                    outcome.Reason!,
+                    outcome.Result == WriteResult.NoReceiver ? AnswerKind.NoReceiver : AnswerKind.NotSent));
                 break;
         }
     }
@@ -82,6 +84,7 @@ internal sealed class PendingRequest(Link link, Message message, string group, l
 
     ValueTaskSourceStatus IValueTaskSource<LinkAnswer>.GetStatus(short token) => _core.GetStatus(token);
 
-    void IValueTaskSource<LinkAnswer>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+    void IValueTaskSource<LinkAnswer>.OnCompleted(
+        Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _core.OnCompleted(continuation, state, token, flags);
 }

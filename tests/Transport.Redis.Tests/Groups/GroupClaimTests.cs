@@ -8,13 +8,13 @@ namespace ServiceMesh.Redis.Tests.Groups;
 
 /// <summary>One member of a group with few places, whose claims end when the test says so.</summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
-public sealed class ContestTests
+public sealed class GroupClaimTests
 {
     private readonly ConcurrentDictionary<long, TaskCompletionSource<bool>> _claims = new();
     private readonly ConcurrentQueue<long> _claimed = new();
     private readonly ConcurrentQueue<int> _handled = new();
     private TestNode? _node;
-    private Contest _contest = null!;
+    private GroupClaim _groupClaim = null!;
 
     [TearDown]
     public async Task StopAsync() => await _node!.DisposeAsync();
@@ -32,7 +32,7 @@ public sealed class ContestTests
                 },
                 options => (options.Ordered, options.MaxQueued) = (true, places - 1)),
             [("Transport", "Catcher"), ("DrainTimeout", "00:00:00")]);
-        _contest = new(transport.Caught.Single(s => s.Pattern.ToString() == "work"), (message, _) =>
+        _groupClaim = new(transport.Caught.Single(s => s.Pattern.ToString() == "work"), (message, _) =>
         {
             _claimed.Enqueue(message.Id.Number);
             return Claim(message.Id.Number).Task;
@@ -43,8 +43,8 @@ public sealed class ContestTests
     public async Task A_place_that_comes_back_goes_to_the_one_that_waits_for_it()
     {
         await StartAsync();
-        var first = Enter(1);
-        var second = Enter(2);
+        var first = OfferAsync(1);
+        var second = OfferAsync(2);
         Assert.That(second.IsCompleted, Is.False, "the first may still lose");
 
         Claim(1).SetResult(false);
@@ -55,11 +55,11 @@ public sealed class ContestTests
     }
 
     [Test]
-    public async Task A_node_that_wins_its_last_place_refuses_who_waited_for_it()
+    public async Task A_node_that_fills_its_last_place_refuses_the_message_that_waited_for_it()
     {
         await StartAsync();
-        var first = Enter(1);
-        var second = Enter(2);
+        var first = OfferAsync(1);
+        var second = OfferAsync(2);
 
         Claim(1).SetResult(true);
 
@@ -69,13 +69,13 @@ public sealed class ContestTests
     }
 
     [Test]
-    public async Task No_more_wait_than_places_may_come_back()
+    public async Task A_message_is_refused_when_fewer_places_may_come_back_than_messages_wait()
     {
         await StartAsync();
-        var first = Enter(1);
-        var second = Enter(2);
+        var first = OfferAsync(1);
+        var second = OfferAsync(2);
 
-        var third = Enter(3);
+        var third = OfferAsync(3);
 
         Assert.That(third.IsCompleted, Is.True);
         Assert.That((await third)?.Refusal?.Status, Is.EqualTo(StatusCode.Overloaded));
@@ -88,25 +88,25 @@ public sealed class ContestTests
     public async Task A_claim_that_fails_gives_its_place_back()
     {
         await StartAsync();
-        var first = EnterAsync(1);
+        var first = ClaimAsync(1);
         Claim(1).SetException(new TimeoutException("gone"));
-        var entry = await first;
-        Assert.That(entry.Delivery, Is.Null);
-        Assert.That(entry.Refusal?.Status, Is.EqualTo(StatusCode.Unavailable));
-        Assert.That(entry.Refusal?.NotProcessed, Is.True);
-        Assert.That(entry.Refusal?.Error, Does.Contain("gone"));
+        var outcome = await first;
+        Assert.That(outcome.Delivery, Is.Null);
+        Assert.That(outcome.Refusal?.Status, Is.EqualTo(StatusCode.Unavailable));
+        Assert.That(outcome.Refusal?.NotProcessed, Is.True);
+        Assert.That(outcome.Refusal?.Error, Does.Contain("gone"));
 
         Claim(2).SetResult(true);
 
-        Assert.That((await Enter(2))?.IsAccepted, Is.True);
+        Assert.That((await OfferAsync(2))?.IsAccepted, Is.True);
     }
 
     [Test]
-    public async Task What_waits_has_its_turn_in_the_order_of_arrival()
+    public async Task Waiting_messages_get_their_turn_in_the_order_of_arrival()
     {
         await StartAsync(places: 20);
-        var losing = Enumerable.Range(0, 20).Select(i => Enter(i)).ToArray();
-        var waiting = Enumerable.Range(20, 20).Select(i => Enter(i)).ToArray();
+        var losing = Enumerable.Range(0, 20).Select(i => OfferAsync(i)).ToArray();
+        var waiting = Enumerable.Range(20, 20).Select(i => OfferAsync(i)).ToArray();
 
         for (var i = 0; i < 20; i++)
         {
@@ -121,9 +121,9 @@ public sealed class ContestTests
         Assert.That(_handled, Is.EqualTo(Enumerable.Range(20, 20)), "the places were taken in this order");
     }
 
-    private async Task<Delivery?> Enter(long number) => (await EnterAsync(number)).Delivery;
+    private async Task<Delivery?> OfferAsync(long number) => (await ClaimAsync(number)).Delivery;
 
-    private ValueTask<Entry> EnterAsync(long number) => _contest.EnterAsync(new()
+    private ValueTask<ClaimOutcome> ClaimAsync(long number) => _groupClaim.ClaimAsync(new()
     {
         Id = new("caller", number),
         Kind = MessageKind.Request,
@@ -146,11 +146,13 @@ public sealed class ContestTests
 
         public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-        public ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken) => new(ReplyMessage.NoHandler(request.Topic));
+        public ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken) =>
+            new(ReplyMessage.NoHandler(request.Topic));
 
         public ValueTask<SignalResult> SignalAsync(Message signal, CancellationToken cancellationToken) => new(new SignalResult(0));
 
-        public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<NodeInfo>>([]);
+        public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) =>
+            Task.FromResult<IReadOnlyList<NodeInfo>>([]);
 
         public Task SubscribeAsync(IReadOnlyCollection<Subscription> subscriptions, CancellationToken cancellationToken)
         {

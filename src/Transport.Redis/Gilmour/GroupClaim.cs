@@ -3,20 +3,20 @@ using StackExchange.Redis;
 namespace ServiceMesh.Redis;
 
 /// <summary>
-/// This node in the contest for the messages of one group. It takes a place first and then claims, so that who wins can
-/// also run. A place that is held for an open claim may come back, so a message that finds none waits for those claims:
-/// only a node that is truly full refuses. Thread-safe; messages enter in the order of calls.
+/// Claims the messages of one group for this node. It takes a place first and then claims, so that the node that wins the
+/// claim can also run the handler. A place that is held for an open claim may come back, so a message without a place waits
+/// for those claims: only a node that is truly full refuses. Thread-safe; messages are claimed in the order of calls.
 /// </summary>
 /// <param name="subscription">In a group.</param>
-/// <param name="tryClaimAsync">True for the one that may handle the message.</param>
-internal sealed class Contest(Subscription subscription, Func<Message, string, Task<bool>> tryClaimAsync)
+/// <param name="tryClaimAsync">True for the one member that may handle the message.</param>
+internal sealed class GroupClaim(Subscription subscription, Func<Message, string, Task<bool>> tryClaimAsync)
 {
-    // So many wait at most when places are there and their turn is only slow to come; more are refused.
+    // At most so many messages wait while places are free but their turn has not come yet; further ones are refused.
     private const int MaxWaiting = 1024;
 
     private readonly Lock _lock = new();
 
-    // Messages that found no place, in order. They hold nothing but themselves.
+    // Messages without a place, in order of arrival. A waiting message holds no resource besides its memory.
     private readonly Queue<TaskCompletionSource> _waiting = new();
 
     // Places that are held for claims whose outcome is not known.
@@ -27,8 +27,10 @@ internal sealed class Contest(Subscription subscription, Func<Message, string, T
 
     public Subscription Subscription => subscription;
 
-    /// <summary>How it went for one message; when Redis could not be asked for the claim, that is a refusal and the place is given back.</summary>
-    public async ValueTask<Entry> EnterAsync(Message message)
+    /// <summary>
+    /// Claims one message. When Redis could not be asked for the claim, the outcome is a refusal and the place is free again.
+    /// </summary>
+    public async ValueTask<ClaimOutcome> ClaimAsync(Message message)
     {
         // Synchronous up to here for nearly all, which keeps the order of arrival.
         var mayOffer = MayOffer();
@@ -60,7 +62,9 @@ internal sealed class Contest(Subscription subscription, Func<Message, string, T
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)
         {
             return new(null, ReplyMessage.Failure(
-                StatusCode.Unavailable, $"Node '{subscription.NodeId}' could not ask Redis for the claim: {Printable.Line(failure.Message)}", notProcessed: true));
+                StatusCode.Unavailable,
+                $"Node '{subscription.NodeId}' could not ask Redis for the claim: {Printable.Line(failure.Message)}",
+                notProcessed: true));
         }
         finally
         {
@@ -81,7 +85,7 @@ internal sealed class Contest(Subscription subscription, Func<Message, string, T
         {
             var isFull = !subscription.HasPlace;
             var mustQueue = _called || _waiting.Count > 0;
-            // No more places can come back than are held for open claims: who waits beyond that waits in vain.
+            // At most the places that are held for open claims can come back: further messages would wait in vain.
             if (isFull ? _waiting.Count >= _open : !mustQueue || _waiting.Count >= MaxWaiting)
             {
                 return Task.CompletedTask;
@@ -118,7 +122,7 @@ internal sealed class Contest(Subscription subscription, Func<Message, string, T
         next?.SetResult();
     }
 
-    // Who is to be called, outside the lock.
+    // The waiting message to call next; the caller does so outside the lock.
     private TaskCompletionSource? NextNeedsLock()
     {
         if (_waiting.Count == 0 || _called || (_open > 0 && !subscription.HasPlace))
@@ -132,7 +136,7 @@ internal sealed class Contest(Subscription subscription, Func<Message, string, T
 }
 
 /// <summary>
-/// How one contest went: the delivery, accepted or refused, and what to say when it is refused. Neither when another
-/// member has the message; no delivery and yet a refusal when Redis could not be asked.
+/// The outcome of one claim: the delivery, accepted or refused, and the reply when it is refused. Both are null when another
+/// member has the message; only the delivery is null when Redis could not be asked.
 /// </summary>
-internal readonly record struct Entry(Delivery? Delivery, ReplyMessage? Refusal);
+internal readonly record struct ClaimOutcome(Delivery? Delivery, ReplyMessage? Refusal);
