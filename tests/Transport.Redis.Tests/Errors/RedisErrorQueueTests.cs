@@ -37,7 +37,12 @@ public class RedisErrorQueueTests(string wire, string key)
         var (one, two) = (await StartAsync(), await StartAsync());
         var report = Report(1) with
         {
-            Kind = MessageKind.Signal, Group = "g", Data = "ä", DataBytes = 2, Exception = "System.Exception", DataEncoding = "utf-8",
+            Kind = MessageKind.Signal,
+            Group = "g",
+            Data = "ä",
+            DataBytes = 2,
+            Exception = "System.Exception",
+            DataEncoding = "utf-8",
         };
 
         Assert.That(await one.ErrorQueue.AddAsync(report), Is.Zero);
