@@ -48,7 +48,7 @@ public interface IServiceBus
     /// <param name="options">
     /// Headers, and how long sending may take; null for the configured defaults.
     /// </param>
-    /// <param name="cancellationToken">Stops sending; who has received it by then has it.</param>
+    /// <param name="cancellationToken">Stops sending. Subscribers that have received the signal keep it.</param>
     /// <returns>How many received it. That none did is an answer, not an error.</returns>
     /// <exception cref="ServiceMeshException">It could not be sent: too large, too late, or no transport.</exception>
     /// <exception cref="OperationCanceledException">The token fired.</exception>

@@ -3,16 +3,16 @@ namespace ServiceMesh;
 /// <summary>Texts from outside, made fit for a log line or a message.</summary>
 internal static class Printable
 {
-    private const int Longest = 512;
+    private const int MaxLine = 512;
 
     // A sentence with quoted texts and a number behind them, none of which may be cut off.
-    private const int LongestDetail = 4 * Longest;
+    private const int MaxDetail = 4 * MaxLine;
 
     /// <summary>One line without control characters, and not longer than a line may be.</summary>
-    public static string Line(string text) => Line(text, Longest);
+    public static string Line(string text) => Line(text, MaxLine);
 
     /// <summary>The same for a sentence that contains such lines.</summary>
-    public static string Detail(string text) => Line(text, LongestDetail);
+    public static string Detail(string text) => Line(text, MaxDetail);
 
     private static string Line(string text, int longest)
     {

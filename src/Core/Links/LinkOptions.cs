@@ -28,8 +28,8 @@ internal sealed record LinkOptions
     public TimeSpan PingTimeout { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>
-    /// After so long, and again and again, a peer is asked whether a request still runs: what was lost on the way ends then and
-    /// not only at its deadline. Default: 2 seconds.
+    /// The interval at which a peer is asked whether a request still runs, so that a lost request ends then and not only at its
+    /// deadline. Default: 2 seconds.
     /// </summary>
     public TimeSpan AskAfter { get; init; } = TimeSpan.FromSeconds(2);
 

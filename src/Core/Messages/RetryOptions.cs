@@ -2,8 +2,8 @@ namespace ServiceMesh;
 
 /// <summary>
 /// How one request is sent again when an attempt fails. Transports that send to one server after another obey it (HTTP); a
-/// broker hands a request to one member, once, and nothing here changes that. Immutable. What is null is as the
-/// configuration says.
+/// broker hands a request to one member, once, and nothing here changes that. Immutable. Null: the
+/// configured value.
 /// </summary>
 /// <remarks>
 /// Only what may run twice without harm is sent again after an attempt that may have run: a request whose

@@ -186,7 +186,7 @@ public sealed class Delivery : HandlerContext
         }
         catch (Exception failure)
         {
-            return new(ListenerThrew(failure));
+            return new(TelemetryThrew(failure));
         }
     }
 
@@ -210,7 +210,7 @@ public sealed class Delivery : HandlerContext
         }
         catch (Exception failure)
         {
-            return ListenerThrew(failure);
+            return TelemetryThrew(failure);
         }
     }
 
@@ -392,7 +392,7 @@ public sealed class Delivery : HandlerContext
     }
 
     // Only what listens to the bus can throw here: a logger, a span or metric listener. The caller is told, and a transport goes on.
-    private ReplyMessage ListenerThrew(Exception failure) =>
+    private ReplyMessage TelemetryThrew(Exception failure) =>
         ReplyMessage.Failure(StatusCode.HandlerFailed, $"Logging or telemetry of node '{NodeId}' threw {ExceptionText.Brief(failure)}");
 
     private HandlerCancellation Cancellation()

@@ -1,8 +1,8 @@
 namespace ServiceMesh;
 
 /// <summary>
-/// Admission to one handler: so many run, so many wait in order of arrival, the rest is refused. Also knows when the
-/// last one has left, which is what draining waits for. Thread-safe.
+/// Limits one handler: up to <c>maxConcurrency</c> messages run, up to <c>maxQueued</c> wait in the order of arrival, and further
+/// messages are refused. It also knows when the last message has left, which draining waits for. Thread-safe.
 /// </summary>
 internal sealed class HandlerGate(int maxConcurrency, int maxQueued)
 {

@@ -1,6 +1,6 @@
 namespace ServiceMesh.Transports;
 
-/// <summary>Who should hear of a message: every individual, and one member of each group. Immutable.</summary>
+/// <summary>The subscriptions that match a topic: every individual, and one member of each group. Immutable.</summary>
 public sealed class SubscriptionMatch
 {
     /// <summary>No subscription.</summary>

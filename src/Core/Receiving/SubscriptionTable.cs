@@ -52,8 +52,8 @@ public sealed class SubscriptionTable
         public static readonly Snapshot Empty = new(0, [], PatternNode.Empty);
 
         // Topics come from outside, so what is remembered of them is bounded; beyond that it starts afresh.
-        private const int MostRemembered = 4096;
-        private const int MostRememberedSubscriptions = 1_000_000;
+        private const int MaxRemembered = 4096;
+        private const int MaxRememberedSubscriptions = 1_000_000;
         private int _rememberedSubscriptions;
 
         // Counted here, because a concurrent dictionary takes all of its locks to say how many it holds.
@@ -78,7 +78,7 @@ public sealed class SubscriptionTable
             var match = exact.GetValueOrDefault(topic, SubscriptionMatch.None);
             List<Subscription>? byPattern = null;
             patterns.Collect(topic, ref byPattern);
-            // '*' stands for the application's topics: who wants the bus's own says so.
+            // A pattern matches the bus's own topics only when it begins with 'mesh.'.
             if (topic.StartsWith(ReservedTopics.Prefix, StringComparison.Ordinal))
             {
                 byPattern?.RemoveAll(s => !ReservedTopics.IsReserved(s.Pattern));
@@ -90,7 +90,7 @@ public sealed class SubscriptionTable
             }
 
             var size = Interlocked.Add(ref _rememberedSubscriptions, match.Count);
-            if (Interlocked.Increment(ref _remembered) > MostRemembered || size > MostRememberedSubscriptions)
+            if (Interlocked.Increment(ref _remembered) > MaxRemembered || size > MaxRememberedSubscriptions)
             {
                 Interlocked.Exchange(ref _rememberedSubscriptions, match.Count);
                 Interlocked.Exchange(ref _remembered, 1);

@@ -8,7 +8,7 @@ namespace ServiceMesh.Http;
 /// </summary>
 internal sealed class DnsTextResolver(AddressGroup group, ResolverContext context) : DnsWatch(group, context)
 {
-    private const int LongestServer = 1024;
+    private const int MaxServerCharacters = 1024;
 
     protected override async Task<Resolution> ResolveAsync(CancellationToken cancellationToken)
     {
@@ -48,7 +48,7 @@ internal sealed class DnsTextResolver(AddressGroup group, ResolverContext contex
 
     // The text stands in log messages.
     private static string Clean(string part) =>
-        part.Length > LongestServer ? throw new FormatException($"A text of {part.Length} characters is too long for a server.")
+        part.Length > MaxServerCharacters ? throw new FormatException($"A text of {part.Length} characters is too long for a server.")
         : part.Any(char.IsControl) ? throw new FormatException("A text has control characters.")
         : part;
 

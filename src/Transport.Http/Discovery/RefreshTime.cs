@@ -9,7 +9,7 @@ internal static class RefreshTime
     /// <summary>The shortest time between two lookups of one group, whatever asks for them.</summary>
     public static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
-    private const int LongestRetrySeconds = 30;
+    private const int MaxRetrySeconds = 30;
 
     /// <summary>
     /// After an answer: its time to live within 5 seconds and 5 minutes, less up to 10 % so that clients do not ask in step.
@@ -27,7 +27,7 @@ internal static class RefreshTime
     /// <param name="failures">How many there were in a row, from 1.</param>
     /// <param name="random">The jitter.</param>
     public static TimeSpan AfterFailure(int failures, Random random) =>
-        Jitter(TimeSpan.FromSeconds(failures > 5 ? LongestRetrySeconds : Math.Min(LongestRetrySeconds, 1 << (failures - 1))).Ticks, random);
+        Jitter(TimeSpan.FromSeconds(failures > 5 ? MaxRetrySeconds : Math.Min(MaxRetrySeconds, 1 << (failures - 1))).Ticks, random);
 
     private static TimeSpan Jitter(long ticks, Random random) => new TimeSpan(ticks) * (1 - (0.1 * random.NextDouble()));
 }

@@ -251,13 +251,14 @@ public sealed class OptionsTests
         {
             var section = new ConfigurationBuilder().AddInMemoryCollection(
             [
-                new(
-                    "Mesh:Transport",
-                    "Http"), new("Mesh:Http:Services:weather:Address", "own://weather"), new("Mesh:Http:Services:weather:Balancer", "Own"),
+                new("Mesh:Transport", "Http"),
+                new("Mesh:Http:Services:weather:Address", "own://weather"),
+                new("Mesh:Http:Services:weather:Balancer", "Own"),
             ]).Build().GetSection("Mesh");
-            services.AddServiceMesh(
-                "with",
-                section).AddHttpTransport().AddBalancer("Own", c => new RoundRobin(c)).AddResolver("own", (_, _) => new StaticResolver([]));
+            services.AddServiceMesh("with", section)
+                .AddHttpTransport()
+                .AddBalancer("Own", c => new RoundRobin(c))
+                .AddResolver("own", (_, _) => new StaticResolver([]));
             services.AddServiceMesh("without", section).AddHttpTransport();
         }
 
@@ -274,19 +275,26 @@ public sealed class OptionsTests
     }
 
     [TestCase("RetryBudget:Window")]
-    [TestCase("Ejection:MaxEjectionTime")]
+    [TestCase("Ejection:LongestEjectionTime")]
     [TestCase("Ejection:FailureRateMargin")]
-    [TestCase("CircuitBreaker:MaxOpenWindow")]
+    [TestCase("CircuitBreaker:LongestCircuitOpenWindow")]
     [TestCase("Services:weather:Foreign")]
     public async Task A_value_that_is_fixed_in_code_is_not_a_key(string key) =>
         Assert.That(
             await RefusalAsync(Service("weather", 5080), ($"Http:{key}", "1")), Does.Contain($"ServiceMesh:Http:{key} is not a known key"));
 
+    [TestCase("Retry:LongestBackoff", "Backoff")]
+    [TestCase("Ejection:MostEjected", "MaxEjected")]
+    public async Task An_old_key_is_refused_with_the_nearest_one(string key, string nearest) =>
+        Assert.That(
+            await RefusalAsync(Service("weather", 5080), ($"Http:{key}", "1")),
+            Does.Contain($"ServiceMesh:Http:{key} is not a known key").And.Contain(nearest));
+
     private static IConfigurationRoot Configuration() => new ConfigurationBuilder().AddInMemoryCollection(
     [
-        new(
-            "OrdersMesh:Http:Limits:Concurrency",
-            "0"), new("OrdersMesh:Http:Timeouts:Attempt", "00:01:00"), new("OrdersMesh:Http:Lisen", "x"),
+        new("OrdersMesh:Http:Limits:Concurrency", "0"),
+        new("OrdersMesh:Http:Timeouts:Attempt", "00:01:00"),
+        new("OrdersMesh:Http:Lisen", "x"),
     ]).Build();
 
     private static async Task<string> RefusalOfAsync(Action<IServiceCollection> configure, params string[] says)

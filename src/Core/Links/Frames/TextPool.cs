@@ -10,7 +10,7 @@ namespace ServiceMesh.Links;
 internal sealed class TextPool
 {
     private const int Size = 512;
-    private const int LongestKept = 128;
+    private const int MaxKept = 128;
 
     private readonly Entry?[] _entries = new Entry?[Size];
 
@@ -23,7 +23,7 @@ internal sealed class TextPool
             return true;
         }
 
-        if (bytes.Length > LongestKept)
+        if (bytes.Length > MaxKept)
         {
             return TryDecode(bytes, out text);
         }

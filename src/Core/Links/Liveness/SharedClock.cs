@@ -23,9 +23,9 @@ internal sealed class SharedClock(TimeProvider clock)
     private bool IsDistrusted =>
         Volatile.Read(ref _distrustedAt) is var since and not 0 && clock.GetElapsedTime(since) < s_distrust;
 
-    /// <summary>Takes over a measurement.</summary>
+    /// <summary>Stores a measurement.</summary>
     /// <param name="id">Names the clock; not 0. Another name than before is another clock.</param>
-    /// <param name="milliseconds">What it showed.</param>
+    /// <param name="milliseconds">The time of the clock in milliseconds.</param>
     /// <param name="at">This node's timestamp at that moment: the middle between question and answer.</param>
     public void Set(uint id, long milliseconds, long at)
     {
@@ -38,7 +38,7 @@ internal sealed class SharedClock(TimeProvider clock)
         _reading = new(id, offset);
     }
 
-    /// <summary>There is no shared clock any longer.</summary>
+    /// <summary>The shared clock was lost.</summary>
     public void Clear() => _reading = null;
 
     /// <summary>A deadline as it is sent now.</summary>

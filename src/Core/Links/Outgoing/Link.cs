@@ -174,7 +174,7 @@ internal sealed class Link
     /// To be called a few times a second. Ends what is past its deadline, forgets accepted signals, and asks a peer that owes
     /// answers whether it lives.
     /// </summary>
-    /// <param name="canHear">False while this node itself is deaf: then the silence of others proves nothing.</param>
+    /// <param name="canHear">False while this node receives nothing itself; then a silent peer does not count as dead.</param>
     public void Tick(bool canHear)
     {
         EndOverdue();

@@ -4,7 +4,7 @@ namespace ServiceMesh.Links;
 
 /// <summary>
 /// One request that waits for its answer from one member. It ends once: the first of answer, loss, deadline and cancellation
-/// wins. Awaited once. The one who waits goes on elsewhere than on the thread that ends it.
+/// wins. Awaited once. Continuations run on the thread pool, not on the thread that ends it.
 /// </summary>
 internal sealed class PendingRequest(Link link, Message message, string group, long startedAt) : IValueTaskSource<LinkAnswer>, IFrameSender
 {

@@ -8,7 +8,7 @@ namespace ServiceMesh.Http;
 internal sealed class AliasChain(string name, QueryType type)
 {
     /// <summary>More aliases than this are taken for a mistake.</summary>
-    private const int MostAliases = 16;
+    private const int MaxAliases = 16;
 
     private readonly string _name = name;
     private readonly HashSet<string> _visited = new(StringComparer.OrdinalIgnoreCase);
@@ -43,9 +43,9 @@ internal sealed class AliasChain(string name, QueryType type)
                 throw new DnsLookupException($"The aliases of '{_name}' go in a circle at '{End}'.");
             }
 
-            if (_visited.Count > MostAliases)
+            if (_visited.Count > MaxAliases)
             {
-                throw new DnsLookupException($"'{_name}' has more than {MostAliases} aliases.");
+                throw new DnsLookupException($"'{_name}' has more than {MaxAliases} aliases.");
             }
 
             End = alias.CanonicalName.Value;

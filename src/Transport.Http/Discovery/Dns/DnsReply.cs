@@ -14,7 +14,7 @@ internal sealed record DnsReply(
     IReadOnlyList<DnsResourceRecord> Authorities,
     IReadOnlyList<DnsResourceRecord> Additionals)
 {
-    private const int MostOfMessage = 200;
+    private const int MaxMessageCharacters = 200;
 
     // The zone did not say: as long as the shortest time that addresses are kept.
     private static readonly TimeSpan s_absenceUnsaid = RefreshTime.Shortest;
@@ -54,7 +54,7 @@ internal sealed record DnsReply(
     /// <summary>What a client did that threw, in a few words: the library's messages may hold a whole packet.</summary>
     public static string ReasonOf(Exception failure) => failure is DnsResponseParseException
         ? "sent what is not a DNS answer"
-        : $"failed ({string.Concat(failure.Message.Take(MostOfMessage).Select(c => char.IsControl(c) ? ' ' : c)).TrimEnd('.')})";
+        : $"failed ({string.Concat(failure.Message.Take(MaxMessageCharacters).Select(c => char.IsControl(c) ? ' ' : c)).TrimEnd('.')})";
 
     /// <summary>Why a response tells nothing about its question; null when it does.</summary>
     public static string? WhyNone(IDnsQueryResponse response) => response.Header.ResponseCode switch

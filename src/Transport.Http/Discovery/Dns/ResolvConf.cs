@@ -8,7 +8,7 @@ namespace ServiceMesh.Http;
 internal sealed record ResolvConf
 {
     private const int DnsPort = 53;
-    private const int MostServers = 3;
+    private const int MaxServers = 3;
 
     /// <summary>The servers in their order; the local host when there is none.</summary>
     public ImmutableArray<IPEndPoint> Servers { get; init; } = [new(IPAddress.Loopback, DnsPort)];
@@ -48,7 +48,7 @@ internal sealed record ResolvConf
 
             switch (words[0])
             {
-                case "nameserver" when servers.Count < MostServers && IPAddress.TryParse(words[1], out var address):
+                case "nameserver" when servers.Count < MaxServers && IPAddress.TryParse(words[1], out var address):
                     servers.Add(new(address, DnsPort));
                     break;
                 case "search" or "domain":

@@ -63,7 +63,7 @@ internal sealed record CallSettings
     // No request lasts longer than a day, and no timer lasts forever.
     private static TimeSpan? Sooner(TimeSpan hedge) => hedge > TimeSpan.Zero && hedge < TimeSpan.FromDays(1) ? hedge : null;
 
-    // A timer that cannot fire before the timer above it is useless.
+    // A timer that cannot fire before the outer one is left out.
     private static TimeSpan Limit(TimeSpan? set, bool isRepeatable, TimeSpan bound) =>
         (set ?? (isRepeatable ? HttpTimeoutOptions.DefaultOfAttempt : bound)) is var limit && limit < bound
             ? limit
