@@ -25,6 +25,9 @@ internal sealed class FolderGraph
     /// <summary>Every folder that has sources.</summary>
     public IReadOnlyCollection<string> Folders { get; private init; } = [];
 
+    /// <summary>Names that the compiler did not find or may not use here. They would hide references, so there must be none.</summary>
+    public IReadOnlyList<string> Unbound { get; private init; } = [];
+
     /// <summary>Compiles the sources below the folder of a project file and examines every name in them.</summary>
     /// <param name="project">The folder of the project file.</param>
     /// <param name="below">A folder of the project whose own folders are examined. Default: the project.</param>
@@ -34,10 +37,11 @@ internal sealed class FolderGraph
         var files = SourceFiles(project).ToArray();
         var trees = files.Select(file => CSharpSyntaxTree.ParseText(File.ReadAllText(file), s_parse, file)).ToArray();
         var compilation = CSharpCompilation.Create(
-            "Examined", [.. trees, ImplicitUsings(project)], ReferencesOf(project), new(OutputKind.DynamicallyLinkedLibrary));
+            AssemblyNameOf(project), [.. trees, ImplicitUsings(project)], ReferencesOf(project), new(OutputKind.DynamicallyLinkedLibrary));
         var graph = new FolderGraph(top)
         {
             Folders = [.. files.Select(file => FolderOf(top, file)).OfType<string>().Distinct().Order(StringComparer.Ordinal)],
+            Unbound = [.. compilation.GetDiagnostics().Where(d => s_unbound.Contains(d.Id)).Select(d => d.ToString())],
         };
         foreach (var tree in trees)
         {
@@ -51,6 +55,14 @@ internal sealed class FolderGraph
     public override string ToString() => string.Join(Environment.NewLine, Folders.Select(Describe));
 
     private static readonly CSharpParseOptions s_parse = new(LanguageVersion.CSharp14, DocumentationMode.None);
+
+    // A type, namespace or name that is not found, and one that is not accessible. Source generators do not run here, so members that
+    // they add are missing; those have other numbers.
+    private static readonly string[] s_unbound = ["CS0103", "CS0122", "CS0234", "CS0246"];
+
+    // The project's own name, so that InternalsVisibleTo of the projects below it holds.
+    private static string AssemblyNameOf(string project) => System.Xml.Linq.XDocument
+        .Load(Directory.EnumerateFiles(project, "*.csproj").Single()).Descendants("AssemblyName").Single().Value;
 
     private static IEnumerable<string> SourceFiles(string project) => Directory
         .EnumerateFiles(project, "*.cs", SearchOption.AllDirectories)

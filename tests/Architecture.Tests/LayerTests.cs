@@ -20,6 +20,7 @@ internal sealed class LayerTests
         var graph = FolderGraph.Of(Path.Combine(Sources(), project), below);
         TestContext.Out.WriteLine(graph);
 
+        Assert.That(graph.Unbound, Is.Empty, "A name that is not bound hides a reference.");
         Assert.That(graph.Folders, Is.SubsetOf(order), "Give a new folder its place in Layers.cs.");
         Assert.That(Upward(graph, order), Is.Empty, "Move the type down, or let the lower folder take what it needs as a value.");
     }
