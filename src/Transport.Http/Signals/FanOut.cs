@@ -94,15 +94,16 @@ internal sealed class FanOut(HttpNode node, BufferedClient client, PeerDirectory
         }
         catch (Exception failure) when (!cancellationToken.IsCancellationRequested && IsDeliveryFailure(failure))
         {
-            var outcome = (failure as NotTakenException)?.Outcome ?? AttemptOutcome.OfFailure(wasSent: !SendFailure.WasNotSent(failure));
+            var refusal = failure as RefusedException;
+            var outcome = refusal?.Outcome ?? OutcomeOf(failure);
             outcome.ApplyTo(endpoint);
-            if (failure is not NotTakenException)
+            if (refusal is not { IsNotProcessed: true })
             {
                 peers.ProbeNow(endpoint);
             }
 
             var reason = $"{routes.MemberOf(endpoint)} {Describe(failure)}";
-            var mayHaveIt = failure is not NotTakenException && outcome.MayHaveRun;
+            var mayHaveIt = refusal is null ? outcome.MayHaveRun : !refusal.IsNotProcessed;
             if (copy.ToIndividuals || mayHaveIt)
             {
                 result.Fail(reason);
@@ -119,6 +120,15 @@ internal sealed class FanOut(HttpNode node, BufferedClient client, PeerDirectory
 
     private static bool IsDeliveryFailure(Exception failure) =>
         failure is HttpRequestException or IOException or JsonException or OperationCanceledException or PhaseTimeoutException;
+
+    // A bus that stops says nothing about the endpoints that have not answered yet.
+    private AttemptOutcome OutcomeOf(Exception failure)
+    {
+        var wasSent = !SendFailure.WasNotSent(failure);
+        return failure is OperationCanceledException && stopping.IsCancellationRequested
+            ? AttemptOutcome.OfCancellation(wasSent, isSuperseded: false, hasHung: false, TimeSpan.Zero)
+            : AttemptOutcome.OfFailure(wasSent);
+    }
 
     private string Describe(Exception failure) => failure switch
     {
@@ -158,20 +168,22 @@ internal sealed class FanOut(HttpNode node, BufferedClient client, PeerDirectory
         return receipt;
     }
 
-    private HttpRequestException Refusal(HttpExchange exchange, Member member)
+    private RefusedException Refusal(HttpExchange exchange, Member member)
     {
         var reply = ReplyWire.Read(exchange.Reply, member.ToString(), false, node.Context.Clock, out var isFromNode);
-        var message = $"refused it: {reply.Error}";
-        return reply.NotProcessed
-            ? new NotTakenException(
-                message, AttemptOutcome.OfAnswer((int)reply.Status, isFromNode, isNotProcessed: true, reply.RetryAfter, exchange.Latency))
-            : new HttpRequestException(message);
+        return new(
+            $"refused it: {reply.Error}",
+            AttemptOutcome.OfAnswer((int)reply.Status, isFromNode, reply.NotProcessed, reply.RetryAfter, exchange.Latency),
+            reply.NotProcessed);
     }
 
-    /// <summary>The node answered that it has delivered nothing, so its groups may be offered to other members.</summary>
-    private sealed class NotTakenException(string message, AttemptOutcome outcome) : HttpRequestException(message)
+    /// <summary>The endpoint answered with a failure, which is classified as the answer to a request is.</summary>
+    private sealed class RefusedException(string message, AttemptOutcome outcome, bool isNotProcessed) : HttpRequestException(message)
     {
         public AttemptOutcome Outcome => outcome;
+
+        /// <summary>True when nothing was delivered, so that the groups may be offered to other members.</summary>
+        public bool IsNotProcessed => isNotProcessed;
     }
 
     /// <summary>What one endpoint receives in one copy.</summary>

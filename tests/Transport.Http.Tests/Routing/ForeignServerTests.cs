@@ -67,30 +67,7 @@ public sealed class ForeignServerTests
         var (bad, good) = (FreePort.Next(), FreePort.Next());
         await using var server = await StartServerAsync(bad, app =>
         {
-            app.MapGet("/mesh/v1/node", async (HttpRequest request, HttpResponse response) =>
-            {
-                if (request.Query.ContainsKey("wait"))
-                {
-                    await Task.Delay(
-                        Timeout.InfiniteTimeSpan,
-                        request.HttpContext.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                }
-
-                response.Headers["mesh-status"] = "200";
-                return new NodeDocument
-                {
-                    Id = "bad",
-                    Name = "",
-                    Host = "",
-                    ProcessId = 1,
-                    Uptime = 1,
-                    Draining = false,
-                    Version = 1,
-                    Load = 0,
-                    Requests = [],
-                    Signals = [new("test.news")],
-                };
-            });
+            MapNode(app);
             app.MapPost("/mesh/v1/signal/test.news", () => Results.Text(receipt, "application/json"));
         });
         await using var listener = await StartAsync(mesh => mesh.AddHandler(News, (_, _) => { }), Listen(good));
@@ -100,6 +77,31 @@ public sealed class ForeignServerTests
 
         Assert.That(sent.Receivers, Is.EqualTo(1));
         Assert.That(sent.Failures.Single(), Does.Contain($"http://127.0.0.1:{bad}").And.Contain(why));
+    }
+
+    [Test]
+    public async Task A_node_that_answers_signals_with_500_is_not_ejected()
+    {
+        var (bad, good) = (FreePort.Next(), FreePort.Next());
+        await using var server = await StartServerAsync(bad, app =>
+        {
+            MapNode(app);
+            app.MapPost("/mesh/v1/signal/test.news", (HttpResponse response) =>
+            {
+                response.Headers["mesh-status"] = "500";
+                return Results.StatusCode(500);
+            });
+        });
+        await using var listener = await StartAsync(mesh => mesh.AddHandler(News, (_, _) => { }), Listen(good));
+        await using var sender = await StartAsync(null, Service("all", bad, good), ("Http:Ejection:ConsecutiveFailures", "2"));
+
+        for (var i = 0; i < 5; i++)
+        {
+            Assert.That((await sender.Bus.SignalAsync(News, "news").InTime()).Failures.Single(), Does.Contain("refused it"));
+        }
+
+        var endpoints = sender.Services.GetRequiredService<ServiceEndpoints>().Of("all");
+        Assert.That(endpoints.Where(e => e.IsEjected), Is.Empty, "a node that reports a failed handler works itself");
     }
 
     [Test]
@@ -288,4 +290,30 @@ public sealed class ForeignServerTests
             // The end, or the caller hung up first.
         }
     }
+
+    // A node that says that it wants the signals of these tests.
+    private static void MapNode(WebApplication app) => app.MapGet("/mesh/v1/node", async (HttpRequest request, HttpResponse response) =>
+    {
+        if (request.Query.ContainsKey("wait"))
+        {
+            await Task.Delay(
+                Timeout.InfiniteTimeSpan,
+                request.HttpContext.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        response.Headers["mesh-status"] = "200";
+        return new NodeDocument
+        {
+            Id = "bad",
+            Name = "",
+            Host = "",
+            ProcessId = 1,
+            Uptime = 1,
+            Draining = false,
+            Version = 1,
+            Load = 0,
+            Requests = [],
+            Signals = [new("test.news")],
+        };
+    });
 }
