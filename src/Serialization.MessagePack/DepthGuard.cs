@@ -4,7 +4,7 @@ using MessagePack.Formatters;
 namespace ServiceMesh.MessagePack;
 
 /// <summary>
-/// Wraps the formatter of a type whose values can contain values of the same type: writing has the same depth limit as reading,
+/// Wraps the formatter of a type whose values can contain values of the same type: writing has a depth limit too,
 /// so a value that contains itself is refused. The library alone would write until the stack overflows and the process ends.
 /// </summary>
 internal sealed class DepthGuard<T>(IMessagePackFormatter<T> formatter, int maxDepth) : IMessagePackFormatter<T>

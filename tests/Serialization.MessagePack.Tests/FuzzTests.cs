@@ -12,6 +12,9 @@ public sealed class FuzzTests
 {
     private const int Inputs = 200_000;
     private const int MaxBytesForAnInput = 1 << 20;
+    private const int LargeInput = 1 << 18;
+
+    private static readonly TimeSpan s_maxTimeForAnInput = TimeSpan.FromSeconds(2);
 
     private static readonly MessagePackMessageSerializer s_packed = new();
     private static readonly Guid s_id = new("00112233-4455-6677-8899-aabbccddeeff");
@@ -30,6 +33,8 @@ public sealed class FuzzTests
         Of(new ContractTests.Animal?[] { new ContractTests.Dog { Name = "d", Barks = 2 }, new ContractTests.Cat { Name = "c" }, null }),
         Of(new Dictionary<string, int[]> { ["a"] = [1, 300], ["b"] = [] }),
         Of(new Dictionary<long, Guid> { [1L << 40] = s_id }),
+        Of(new Dictionary<long, int[]> { [1L << 40] = [] }),
+        Of<object?>(new Dictionary<object, object> { [1L << 40] = true }),
         Of(new Dictionary<DateTime, TimeSpan> { [DateTime.UnixEpoch] = TimeSpan.MaxValue }),
         Of<object?[]>([1, "text", null, true, 0.5, new byte[] { 1 }, DateTime.UnixEpoch, new Dictionary<object, object> { [1] = "a" }]),
         Of(JsonElement.Parse("""{"a":[1,2.5,"x",null,{"b":-7}]}""")),
@@ -65,6 +70,7 @@ public sealed class FuzzTests
                 var target = s_targets[i / Environment.ProcessorCount % s_targets.Length];
                 var input = random.Next(4) == 0 ? Random(random) : Mutated(target.Body, random);
                 var before = GC.GetAllocatedBytesForCurrentThread();
+                var started = Stopwatch.GetTimestamp();
                 try
                 {
                     if (target.IsRefused(input))
@@ -82,12 +88,53 @@ public sealed class FuzzTests
                 {
                     throw new AssertionException($"Input {i}, {Convert.ToHexString(input)}: {taken} bytes");
                 }
+
+                if (Stopwatch.GetElapsedTime(started) is var time && time > s_maxTimeForAnInput)
+                {
+                    throw new AssertionException($"Input {i}, {Convert.ToHexString(input)}: {time}");
+                }
             }
         });
 
         TestContext.Out.WriteLine($"{refused:N0} of {Inputs:N0} inputs were refused, in {clock.Elapsed.TotalSeconds:N1} s.");
         Assert.That(refused, Is.InRange(Inputs / 4, Inputs - (Inputs / 100)), "the inputs must include refused and accepted bodies");
         Assert.That(clock.Elapsed, Is.LessThan(TimeSpan.FromMinutes(2)));
+    }
+
+    [Test]
+    public void A_large_body_of_each_type_is_read_or_malformed_in_bounded_time()
+    {
+        var random = new Random(20260131);
+        byte[][] inputs =
+        [
+            Filled(_ => (byte)random.Next(256)),
+            Filled(_ => 0x91), // arrays, one in the other
+            Filled(_ => 0x81),
+            Repeated(LargeInput, [0xc0]),
+            Repeated(LargeInput, [0x01]),
+            Repeated(LargeInput / 3, [0x92, 0x01, 0x01]),
+            Map(i => (long)i << 32 | (uint)i), // one hash for all, as .NET computes it for a long
+            Map(i => i),
+        ];
+        foreach (var target in s_targets)
+        {
+            for (var i = 0; i < inputs.Length; i++)
+            {
+                var started = Stopwatch.GetTimestamp();
+                target.IsRefused(inputs[i]);
+                var at = $"input {i} of type {Array.IndexOf(s_targets, target)}";
+                Assert.That(Stopwatch.GetElapsedTime(started), Is.LessThan(s_maxTimeForAnInput), at);
+            }
+        }
+
+        static byte[] Filled(Func<int, byte> next) => [.. Enumerable.Range(0, LargeInput).Select(next)];
+
+        static byte[] Repeated(int count, byte[] item) =>
+            [.. Packed.Body($"dd {count:x8}"), .. Enumerable.Range(0, count).SelectMany(_ => item)];
+
+        static byte[] Map(Func<int, long> key) =>
+            [.. Packed.Body($"df {LargeInput / 5:x8}"),
+                .. Enumerable.Range(0, LargeInput / 5).SelectMany(i => Packed.Body($"d3 {key(i):x16} 90"))];
     }
 
     private static Target Of<T>(T value) => new(s_packed.Bytes(value), body =>

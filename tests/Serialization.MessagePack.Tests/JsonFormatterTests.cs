@@ -54,6 +54,32 @@ public sealed class JsonFormatterTests
         static IResolveConstraint Refused(string expected) => Throws.TypeOf<NotSupportedException>().With.Message.Contains(expected);
     }
 
+    [TestCase("""["\ud800"]""")]
+    [TestCase("""{"\ud800":1}""")]
+    public void A_text_with_half_of_a_surrogate_pair_is_refused(string json)
+    {
+        Assert.That(() => _packed.Bytes(JsonElement.Parse(json)), Refused());
+        Assert.That(() => _packed.Bytes(JsonNode.Parse(json)), Refused());
+        var used = JsonNode.Parse(json)!;
+        Assert.That(() => UseAndWrite(used), Refused());
+
+        static IResolveConstraint Refused() => Throws.TypeOf<NotSupportedException>().With.Message.Contains("surrogate");
+
+        byte[] UseAndWrite(JsonNode node)
+        {
+            try
+            {
+                _ = node is JsonObject table ? table.Count : node.AsArray().Count; // the node parses its names when it is used
+            }
+            catch (InvalidOperationException)
+            {
+                // It refuses the name, and stays as it was.
+            }
+
+            return _packed.Bytes(node);
+        }
+    }
+
     [Test]
     public void A_node_is_read_as_the_requested_kind_or_refused()
     {

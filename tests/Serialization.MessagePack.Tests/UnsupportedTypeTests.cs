@@ -1,9 +1,13 @@
+using System.Collections;
+using System.Collections.ObjectModel;
+using System.Collections.Specialized;
 using System.Numerics;
 using MessagePack;
 using MessagePack.Formatters;
 using MessagePack.Resolvers;
 using Microsoft.Extensions.DependencyInjection;
 using NUnit.Framework;
+using NUnit.Framework.Constraints;
 using ServiceMesh.Support;
 
 namespace ServiceMesh.MessagePack.Tests;
@@ -52,8 +56,43 @@ public sealed class UnsupportedTypeTests
         AssertRefused<OwnTable>(
             "is a table that MessagePack fills without a hash",
             "a public constructor with the parameters int and IEqualityComparer<Int64>");
+        AssertRefused<HybridDictionary>("HybridDictionary is a table that MessagePack fills without a hash", "int and IEqualityComparer.");
+        AssertRefused<ListDictionary>("ListDictionary is a table that MessagePack fills without a hash", "Use Dictionary or Hashtable");
+        AssertRefused<OwnHashtable>("OwnHashtable is a table that MessagePack fills without a hash", "int and IEqualityComparer.");
+        AssertRefused<ByNumber>("ByNumber finds its items by keys of type Int32", "Use a string as the key");
+        AssertRefused<ByNumberOf<string>>("ByNumberOf<String> finds its items by keys of type Int32", "Use a string as the key");
+        Assert.That(_packed.Back(new Hashtable { ["a"] = "b" })!["a"], Is.EqualTo("b"), "MessagePack gives it a hash");
+        Assert.That(_packed.Back(new ByText { "a" })!["a"], Is.EqualTo("a"), "the hash of a string differs in each process");
         Assert.That(_packed.Back(new SortedSet<FormTests.Point>()), Is.Empty, "a sorted set has no hash");
         Assert.That(_packed.Back(new OwnTexts { "a" }), Is.EqualTo(["a"]), "the hash of a string differs in each process");
+    }
+
+    [Test]
+    public void A_typeless_formatter_of_the_resolver_is_refused_for_each_type()
+    {
+        var packed = new MessagePackMessageSerializer(new() { Resolver = new TypelessPoints() });
+        Assert.That(packed.EnsureSupported<FormTests.Point>, Refusal("Point has a typeless formatter"));
+        Assert.That(packed.EnsureSupported<List<FormTests.Point>>, Refusal("Point has a typeless formatter"));
+
+        static IResolveConstraint Refusal(string text) => Throws.TypeOf<NotSupportedException>().With.Message.Contains(text);
+    }
+
+    [Test]
+    public void A_typeless_formatter_that_an_attribute_names_is_refused()
+    {
+        AssertRefused<TypelessMember>("because of its member Any. Object has a typeless formatter", "[Union]");
+        AssertRefused<TypelessKey>("because of its member Point. Point has a typeless formatter", "[Union]");
+        AssertRefused<List<TypelessMember>>("because of its member Any. Object has a typeless formatter", "[Union]");
+        AssertRefused<TypelessType>("TypelessType has a typeless formatter", "[Union]");
+    }
+
+    [Test]
+    [CancelAfter(60_000)]
+    public void A_generic_type_that_grows_without_end_is_refused()
+    {
+        AssertRefused<Expanding<int>>("Expanding<Int32>", "too long"); // the library has a limit for names
+        AssertRefused<HiddenExpanding<int>>("is a generic type of more than 64 types", "other type arguments");
+        AssertRefused<HiddenDoubling<int, int>>("is a generic type of more than 64 types", "other type arguments");
     }
 
     [Test]
@@ -281,6 +320,68 @@ public sealed class UnsupportedTypeTests
     public sealed class OwnTable : Dictionary<long, int>;
 
     public sealed class OwnTexts : HashSet<string>;
+
+#pragma warning disable CA1010 // The test is about tables that are not generic.
+    public sealed class OwnHashtable : Hashtable;
+#pragma warning restore CA1010
+
+    public sealed class ByNumber : KeyedCollection<int, string>
+    {
+        protected override int GetKeyForItem(string item) => item.Length;
+    }
+
+    public sealed class ByNumberOf<T> : KeyedCollection<int, T>
+        where T : class
+    {
+        protected override int GetKeyForItem(T item) => item.GetHashCode();
+    }
+
+    public sealed class ByText : KeyedCollection<string, string>
+    {
+        protected override string GetKeyForItem(string item) => item;
+    }
+
+    public sealed class Expanding<T>
+    {
+        public Expanding<Expanding<T>>? Next { get; set; }
+    }
+
+    [MessagePackObject]
+    internal sealed class HiddenExpanding<T>
+    {
+        [Key(0)]
+        public HiddenExpanding<HiddenExpanding<T>>? Next { get; set; }
+    }
+
+    [MessagePackObject]
+    internal sealed class HiddenDoubling<T, TOther>
+    {
+        [Key(0)]
+        public HiddenDoubling<HiddenDoubling<T, TOther>, HiddenDoubling<T, TOther>>? Next { get; set; }
+    }
+
+    public sealed class TypelessMember
+    {
+        [MessagePackFormatter(typeof(TypelessFormatter))]
+        public object? Any { get; set; }
+    }
+
+    [MessagePackObject]
+    public sealed class TypelessKey
+    {
+        [Key(0)]
+        [MessagePackFormatter(typeof(ForceTypelessFormatter<FormTests.Point>))]
+        public FormTests.Point? Point { get; set; }
+    }
+
+    [MessagePackFormatter(typeof(ForceTypelessFormatter<TypelessType>))]
+    public sealed class TypelessType;
+
+    private sealed class TypelessPoints : IFormatterResolver
+    {
+        public IMessagePackFormatter<T>? GetFormatter<T>() =>
+            typeof(T) == typeof(FormTests.Point) ? (IMessagePackFormatter<T>)(object)new ForceTypelessFormatter<T>() : null;
+    }
 
     public sealed class Excused
     {

@@ -41,7 +41,7 @@ internal sealed class JsonElementFormatter : IMessagePackFormatter<JsonElement>
                 writer.WriteMapHeader(value.GetPropertyCount());
                 foreach (var property in value.EnumerateObject())
                 {
-                    writer.Write(property.Name);
+                    writer.Write(NameOf(property));
                     Write(ref writer, property.Value, options, depth + 1);
                 }
 
@@ -55,7 +55,7 @@ internal sealed class JsonElementFormatter : IMessagePackFormatter<JsonElement>
 
                 break;
             case JsonValueKind.String:
-                writer.Write(value.GetString());
+                writer.Write(TextOf(value));
                 break;
             case JsonValueKind.Number:
                 WriteNumber(ref writer, value);
@@ -70,6 +70,33 @@ internal sealed class JsonElementFormatter : IMessagePackFormatter<JsonElement>
                 throw new NotSupportedException("A JsonElement without a value cannot be written. Give it one, or make it nullable.");
         }
     }
+
+    private static string NameOf(JsonProperty property)
+    {
+        try
+        {
+            return property.Name;
+        }
+        catch (InvalidOperationException failure)
+        {
+            throw InvalidText(failure);
+        }
+    }
+
+    private static string? TextOf(JsonElement value)
+    {
+        try
+        {
+            return value.GetString();
+        }
+        catch (InvalidOperationException failure)
+        {
+            throw InvalidText(failure);
+        }
+    }
+
+    private static NotSupportedException InvalidText(Exception failure) => new(
+        "A text or a name in a JSON value is not valid Unicode: it has half of a surrogate pair. Replace that character.", failure);
 
     private static void WriteNumber(ref MessagePackWriter writer, JsonElement value)
     {

@@ -20,9 +20,15 @@ internal sealed class JsonNodeFormatter<T> : IMessagePackFormatter<T?>
 
         // A node may hold any .NET value; only writing it shows what it is in JSON.
         var text = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(text))
+        try
         {
+            using var json = new Utf8JsonWriter(text);
             value.WriteTo(json);
+        }
+        catch (InvalidOperationException failure)
+        {
+            // Half of a surrogate pair in a name that was parsed, or more levels than the writer has.
+            throw new NotSupportedException($"A {typeof(T).Name} cannot be written as JSON. {failure.Message}", failure);
         }
 
         JsonElementFormatter.Write(ref writer, JsonElement.Parse(text.WrittenSpan, new() { MaxDepth = int.MaxValue }), options, 0);

@@ -17,6 +17,8 @@ namespace ServiceMesh.MessagePack;
 /// </summary>
 internal sealed class FormatterSource(IFormatterResolver? application)
 {
+    private const int LargestType = 64;
+
     // In the order of the library's standard resolver: the first one that knows the type decides.
     private static readonly IFormatterResolver[] s_library =
     [
@@ -46,12 +48,29 @@ internal sealed class FormatterSource(IFormatterResolver? application)
         return _found.GetOrAdd(type, found);
     }
 
+    /// <summary>Refuses a formatter that creates the types that a body names.</summary>
+    /// <exception cref="UnsupportedTypeException">The formatter is typeless.</exception>
+    public static void RefuseTypeless(Type type, Type formatter)
+    {
+        if (formatter == typeof(TypelessFormatter)
+            || (formatter.IsGenericType && formatter.GetGenericTypeDefinition() == typeof(ForceTypelessFormatter<>)))
+        {
+            throw new UnsupportedTypeException(
+                type,
+                "has a typeless formatter, which creates any type that a body names, and bodies come from outside. "
+                + "Name the types of a hierarchy with [Union] instead.");
+        }
+    }
+
     private IMessagePackFormatter<T> Find<T>()
     {
+        RefuseEndless(typeof(T));
         RefuseCode(typeof(T));
         try
         {
-            return Own<T>() ?? application?.GetFormatter<T>() ?? Library<T>();
+            var formatter = Own<T>() ?? application?.GetFormatter<T>() ?? Library<T>();
+            RefuseTypeless(typeof(T), formatter.GetType());
+            return formatter;
         }
         catch (TypeInitializationException failure)
         {
@@ -98,6 +117,28 @@ internal sealed class FormatterSource(IFormatterResolver? application)
 
         return ObjectResolver(typeof(T)).GetFormatter<T>() ?? throw new UnsupportedTypeException(
             typeof(T), "is not known to MessagePack. Give it a formatter through MessagePackSerializerSettings.Resolver.");
+    }
+
+    // A generic type with a member of a larger form of itself has members without end.
+    private static void RefuseEndless(Type type)
+    {
+        var left = LargestType;
+        Count(type);
+        if (left < 0)
+        {
+            throw new UnsupportedTypeException(
+                type.IsGenericType ? type.GetGenericTypeDefinition() : type,
+                $"is a generic type of more than {LargestType} types here. A member of it has a larger form of the same type, without end. "
+                + "Give that member other type arguments.");
+        }
+
+        void Count(Type part)
+        {
+            if (--left >= 0)
+            {
+                Array.ForEach(part.HasElementType ? [part.GetElementType()!] : part.GenericTypeArguments, Count);
+            }
+        }
     }
 
     // Also where the resolver of the application has a formatter, as the library's own resolvers have one for Type.

@@ -1,3 +1,5 @@
+using System.Collections;
+using System.Collections.ObjectModel;
 using System.Reflection;
 using MessagePack;
 using MessagePack.Formatters;
@@ -54,6 +56,22 @@ internal static class HashedKeys
                 + "a Guid, a date or a time as the key, or send a list of pairs.");
         }
 
+        if (definition == typeof(NonGenericDictionaryFormatter<>) && type.GetConstructor([typeof(int), typeof(IEqualityComparer)]) is null)
+        {
+            throw new UnsupportedTypeException(
+                type,
+                "is a table that MessagePack fills without a hash that resists collisions. Use Dictionary or Hashtable, or give it "
+                + "a public constructor with the parameters int and IEqualityComparer.");
+        }
+
+        if (IsCollection(definition) && KeyOfCollection(type) is { } own && own != typeof(string))
+        {
+            throw new UnsupportedTypeException(
+                type,
+                $"finds its items by keys of type {TypeName.Of(own)} without a hash that resists collisions. Use a string as the key, "
+                + "or send a List or a Dictionary.");
+        }
+
         if (key != typeof(string) && MakesItsOwnTable(type, key, definition))
         {
             throw new UnsupportedTypeException(
@@ -83,10 +101,18 @@ internal static class HashedKeys
             return type.GetConstructor([typeof(int), typeof(IEqualityComparer<>).MakeGenericType(key)]) is null;
         }
 
-        return (definition == typeof(GenericCollectionFormatter<,>) || definition == typeof(GenericEnumerableFormatter<,>))
+        return IsCollection(definition)
             && type.GetInterfaces().Any(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(ISet<>))
             && !IsSorted(type);
     }
+
+    private static bool IsCollection(Type definition) =>
+        definition == typeof(GenericCollectionFormatter<,>) || definition == typeof(GenericEnumerableFormatter<,>);
+
+    private static Type? KeyOfCollection(Type? type) =>
+        type is null ? null
+        : type.IsGenericType && type.GetGenericTypeDefinition() == typeof(KeyedCollection<,>) ? type.GenericTypeArguments[0]
+        : KeyOfCollection(type.BaseType);
 
     private static bool IsSorted(Type? type) =>
         type is not null && ((type.IsGenericType && type.GetGenericTypeDefinition() == typeof(SortedSet<>)) || IsSorted(type.BaseType));

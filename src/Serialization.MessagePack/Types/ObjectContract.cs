@@ -33,8 +33,15 @@ internal sealed class ObjectContract
 
     /// <summary>The members that are written and read, except those that name a formatter of their own.</summary>
     public IEnumerable<MemberInfo> Members =>
-        (HasKeys ? AllMembers().Where(IsKeyed) : PublicMembers().Where(IsWrittenAndRead))
-        .Where(m => !m.IsDefined(typeof(MessagePackFormatterAttribute), inherit: true));
+        Written.Where(m => !m.IsDefined(typeof(MessagePackFormatterAttribute), inherit: true));
+
+    /// <summary>The members that name a formatter of their own, with its type.</summary>
+    public IEnumerable<(MemberInfo Member, Type Formatter)> Formatted =>
+        from member in Written
+        from mark in member.GetCustomAttributes<MessagePackFormatterAttribute>(inherit: true)
+        select (member, mark.FormatterType);
+
+    private IEnumerable<MemberInfo> Written => HasKeys ? AllMembers().Where(IsKeyed) : PublicMembers().Where(IsWrittenAndRead);
 
     /// <summary>True when the type, a marked member or the constructor is not public: only code with private access can use it.</summary>
     public bool NeedsPrivateAccess =>

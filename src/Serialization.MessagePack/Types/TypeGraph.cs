@@ -33,15 +33,34 @@ internal sealed class TypeGraph(FormatterSource formatters, BodySecurity securit
             }
             catch (UnsupportedTypeException refusal)
             {
-                var where = path.Length == 0 ? "" : $", because of its member {path}";
-                throw new NotSupportedException($"MessagePack cannot serialize {TypeName.Of(root)}{where}. {refusal.Message}", refusal);
+                throw Refused(path, refusal);
+            }
+
+            foreach (var (member, own) in FormattedMembersOf(type, formatter))
+            {
+                try
+                {
+                    FormatterSource.RefuseTypeless(ObjectContract.TypeOf(member), own);
+                }
+                catch (UnsupportedTypeException refusal)
+                {
+                    throw Refused(Below(path, member.Name), refusal);
+                }
             }
 
             foreach (var (member, part) in PartsOf(type, formatter))
             {
-                Visit(part, member is null ? path : path.Length == 0 ? member : $"{path}.{member}");
+                Visit(part, Below(path, member));
             }
         }
+
+        NotSupportedException Refused(string path, UnsupportedTypeException refusal)
+        {
+            var where = path.Length == 0 ? "" : $", because of its member {path}";
+            return new($"MessagePack cannot serialize {TypeName.Of(root)}{where}. {refusal.Message}", refusal);
+        }
+
+        static string Below(string path, string? member) => member is null ? path : path.Length == 0 ? member : $"{path}.{member}";
     }
 
     /// <summary>True when a value of the type can contain another value of the type, and so itself.</summary>
@@ -83,14 +102,14 @@ internal sealed class TypeGraph(FormatterSource formatters, BodySecurity securit
     // The types that a formatter asks the resolver for: a collection's for its type arguments, an emitted one for the members.
     private static IEnumerable<(string? Member, Type Part)> PartsOf(Type type, object formatter)
     {
-        var kind = formatter.GetType();
-        if (kind.Assembly.IsDynamic || kind.Namespace == "MessagePack.Internal")
+        if (IsEmitted(formatter))
         {
             return type.IsInterface || type.IsAbstract
                 ? type.GetCustomAttributes<UnionAttribute>(inherit: false).Select(u => ((string?)null, u.SubType))
                 : new ObjectContract(type).Members.Select(m => ((string?)m.Name, ObjectContract.TypeOf(m)));
         }
 
+        var kind = formatter.GetType();
         if (kind.Assembly != s_library || !kind.IsGenericType || type.IsEnum)
         {
             return [];
@@ -101,4 +120,10 @@ internal sealed class TypeGraph(FormatterSource formatters, BodySecurity securit
         var parts = arguments.Length > 1 && arguments[^1] == type ? arguments[..^1] : arguments;
         return parts.Select(p => ((string?)null, p));
     }
+
+    private static IEnumerable<(MemberInfo Member, Type Formatter)> FormattedMembersOf(Type type, object formatter) =>
+        IsEmitted(formatter) && !type.IsInterface && !type.IsAbstract ? new ObjectContract(type).Formatted : [];
+
+    private static bool IsEmitted(object formatter) =>
+        formatter.GetType() is var kind && (kind.Assembly.IsDynamic || kind.Namespace == "MessagePack.Internal");
 }
