@@ -14,6 +14,6 @@ internal static partial class DiscoveryLog
     [LoggerMessage(202, LogLevel.Information, "{Service} can be resolved again")]
     public static partial void ResolveRecovered(ILogger logger, string service);
 
-    [LoggerMessage(203, LogLevel.Warning, "A record of {Source} is left out: {Reason}")]
-    public static partial void RecordIgnored(ILogger logger, string source, string reason);
+    [LoggerMessage(203, LogLevel.Warning, "Records of {Source} that are left out: {Count}. One of them: {Reason}")]
+    public static partial void RecordsIgnored(ILogger logger, string source, int count, string reason);
 }

@@ -5,7 +5,7 @@ internal sealed class DnsHostResolver(AddressGroup group, ResolverContext contex
 {
     protected override async Task<Resolution> ResolveAsync(CancellationToken cancellationToken)
     {
-        var found = await Hosts.FindAsync([Group.Host], cancellationToken).ConfigureAwait(false);
+        var found = await Hosts.FindAsync([Group.Host], hasOthers: false, cancellationToken).ConfigureAwait(false);
         var name = ResolvedAddress.NameOf(Group.Host);
         return new(
             () => [.. found.AddressesOf(Group.Host).Select(a => new ResolvedAddress(a.ToString(), Group.Port) { Name = name })],

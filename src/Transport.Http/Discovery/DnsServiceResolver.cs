@@ -11,8 +11,10 @@ internal sealed class DnsServiceResolver(AddressGroup group, ResolverContext con
         var answer = await Context.Dns.FindServicesAsync(Group.Host, cancellationToken).ConfigureAwait(false);
 
         // A target "." says that there is decidedly no such service; port 0 cannot be connected to.
-        var services = answer.Records.Where(r => r.Target.Length > 0 && r.Port > 0).Where(CanBeCalled).ToArray();
-        var found = await Hosts.FindAsync(services.Where(s => s.Addresses.IsEmpty).Select(HostOf), cancellationToken).ConfigureAwait(false);
+        var callable = answer.Records.Where(r => r.Target.Length > 0 && r.Port > 0).Where(CanBeCalled);
+        var services = Bounded(callable, s => s.Priority, HostOf);
+        var (unknown, hasOthers) = (services.Where(s => s.Addresses.IsEmpty).Select(HostOf), services.Any(s => !s.Addresses.IsEmpty));
+        var found = await Hosts.FindAsync(unknown, hasOthers, cancellationToken).ConfigureAwait(false);
         return new(
             () => WeightShares.Of(services.Select(s => (ServerOf(s), s.Addresses.IsEmpty ? found.AddressesOf(HostOf(s)) : s.Addresses))),
             Holds.Of(answer).And(found.Holds),
@@ -25,7 +27,7 @@ internal sealed class DnsServiceResolver(AddressGroup group, ResolverContext con
         var isHost = ResolvedAddress.IsHost(service.Target);
         if (!isHost)
         {
-            DiscoveryLog.RecordIgnored(Context.Logger, Group.Text, $"Its target '{service.Target}' is not a host name.");
+            LeftOut.Add($"Its target '{service.Target}' is not a host name.");
         }
 
         return isHost;

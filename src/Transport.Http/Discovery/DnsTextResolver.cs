@@ -13,13 +13,13 @@ internal sealed class DnsTextResolver(AddressGroup group, ResolverContext contex
     protected override async Task<Resolution> ResolveAsync(CancellationToken cancellationToken)
     {
         var answer = await Context.Dns.FindTextsAsync(Group.Host, cancellationToken).ConfigureAwait(false);
-        var listed = answer.Records.SelectMany(Read).ToArray();
+        var listed = Bounded(answer.Records.SelectMany(Read), s => s.Priority, HostOf);
         if (listed.Length == 0 && !answer.Records.IsEmpty)
         {
             throw new FormatException($"None of its {answer.Records.Length} TXT records is written as host:port;weight=1.");
         }
 
-        var found = await Hosts.FindAsync(listed.Select(HostOf), cancellationToken).ConfigureAwait(false);
+        var found = await Hosts.FindAsync(listed.Select(HostOf), hasOthers: false, cancellationToken).ConfigureAwait(false);
         return new(
             () => WeightShares.Of(listed.Select(s => (ServerOf(s), found.AddressesOf(HostOf(s))))),
             Holds.Of(answer).And(found.Holds),
@@ -39,7 +39,7 @@ internal sealed class DnsTextResolver(AddressGroup group, ResolverContext contex
             }
             catch (FormatException failure)
             {
-                DiscoveryLog.RecordIgnored(Context.Logger, Group.Text, failure.Message);
+                LeftOut.Add(failure.Message);
             }
         }
 

@@ -4,18 +4,29 @@ using System.Runtime.CompilerServices;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// What the resolvers over the DNS share: ask, wait until the answer no longer holds, ask again. An address family that comes late joins
-/// while it waits. When nothing that was found can be called, it asks again at once, at most once a second.
+/// What the resolvers over the DNS share: ask, wait until the answer no longer holds, ask again. A host or an address family that comes
+/// late joins while it waits. When nothing that was found can be called, it asks again at once, at most once a second.
 /// </summary>
-internal abstract class DnsWatch(AddressGroup group, ResolverContext context) : IResolver
+internal abstract class DnsWatch : IResolver
 {
+    /// <summary>A group has at most so many servers in its records.</summary>
+    private const int MostServers = 1000;
+
     private TaskCompletionSource _askAgain = NewSignal();
 
-    protected AddressGroup Group { get; } = group;
+    protected DnsWatch(AddressGroup group, ResolverContext context)
+    {
+        (Group, Context, LeftOut) = (group, context, new(context.Logger, group.Text));
+        Hosts = new(context.Dns, context.Clock, LeftOut);
+    }
 
-    protected ResolverContext Context { get; } = context;
+    protected AddressGroup Group { get; }
 
-    protected HostLookup Hosts { get; } = new(context.Dns, context.Logger, group.Text);
+    protected ResolverContext Context { get; }
+
+    protected HostLookup Hosts { get; }
+
+    protected LeftOut LeftOut { get; }
 
     public async IAsyncEnumerable<ResolverResult> WatchAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -31,11 +42,15 @@ internal abstract class DnsWatch(AddressGroup group, ResolverContext context) : 
             Volatile.Write(ref _askAgain, NewSignal()); // who asked for this answer before it came has it now
             try
             {
+                ReportWhenAllEnded();
                 yield return failure is null ? ResolverResult.Found(resolution!.Addresses(), wait) : ResolverResult.Failed(failure);
                 while (await WaitAsync(Left(), late, cancellationToken).ConfigureAwait(false) is { } joined)
                 {
                     late.Remove(joined);
-                    if (await joined.ConfigureAwait(false) is { } holds)
+                    var (joins, rest) = await joined.ConfigureAwait(false);
+                    late.AddRange(rest is null ? [] : [rest]);
+                    ReportWhenAllEnded();
+                    if (joins is { } holds)
                     {
                         var (left, mine) = (Left(), holds.Wait(Context.Random));
                         (wait, found) = (mine < left ? mine : left, Context.Clock.GetTimestamp());
@@ -44,11 +59,25 @@ internal abstract class DnsWatch(AddressGroup group, ResolverContext context) : 
                 }
 
                 TimeSpan Left() => wait - Context.Clock.GetElapsedTime(found);
+
+                void ReportWhenAllEnded()
+                {
+                    if (late.Count == 0)
+                    {
+                        LeftOut.Report();
+                    }
+                }
             }
             finally
             {
                 await round.CancelAsync().ConfigureAwait(false);
-                await Task.WhenAll(late).ConfigureAwait(false);
+                while (late.Count > 0)
+                {
+                    var joined = await Task.WhenAll(late).ConfigureAwait(false);
+                    late = [.. joined.Select(j => j.Rest).OfType<Task<Joined>>()];
+                }
+
+                LeftOut.Report();
             }
 
             if (RefreshTime.Pause - Context.Clock.GetElapsedTime(asked) is var pause && pause > TimeSpan.Zero)
@@ -67,6 +96,21 @@ internal abstract class DnsWatch(AddressGroup group, ResolverContext context) : 
     /// <exception cref="FormatException">There are records, and none of them can be used.</exception>
     protected abstract Task<Resolution> ResolveAsync(CancellationToken cancellationToken);
 
+    /// <summary>
+    /// So many as a group may have: the lowest priorities, and within one by name, so that each answer leaves the same out.
+    /// </summary>
+    protected T[] Bounded<T>(IEnumerable<T> servers, Func<T, int> priority, Func<T, string> name)
+    {
+        T[] all = [.. servers];
+        if (all.Length <= MostServers)
+        {
+            return all;
+        }
+
+        LeftOut.Add($"It has {all.Length} servers, and the first {MostServers} are used.");
+        return [.. all.OrderBy(priority).ThenBy(name, StringComparer.OrdinalIgnoreCase).Take(MostServers)];
+    }
+
     private async Task<(Resolution? Resolution, string? Failure)> AskAsync(CancellationToken cancellationToken)
     {
         try
@@ -80,7 +124,7 @@ internal abstract class DnsWatch(AddressGroup group, ResolverContext context) : 
     }
 
     // Null when it is time to ask again.
-    private async Task<Task<Holds?>?> WaitAsync(TimeSpan wait, List<Task<Holds?>> late, CancellationToken cancellationToken)
+    private async Task<Task<Joined>?> WaitAsync(TimeSpan wait, List<Task<Joined>> late, CancellationToken cancellationToken)
     {
         if (wait <= TimeSpan.Zero)
         {
@@ -92,14 +136,14 @@ internal abstract class DnsWatch(AddressGroup group, ResolverContext context) : 
         var ended = await Task.WhenAny([.. late, Volatile.Read(ref _askAgain).Task, waited]).ConfigureAwait(false);
         await over.CancelAsync().ConfigureAwait(false);
         cancellationToken.ThrowIfCancellationRequested();
-        return ended as Task<Holds?>;
+        return ended as Task<Joined>;
     }
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>What was found.</summary>
-    /// <param name="Addresses">The servers as they are known now: more, when an address family has joined.</param>
+    /// <param name="Addresses">The servers as they are known now: more, when a host or an address family has joined.</param>
     /// <param name="Holds">How long that holds.</param>
-    /// <param name="Late">Each ends when an address family has joined, with how long it holds; null when it failed.</param>
-    protected sealed record Resolution(Func<ImmutableArray<ResolvedAddress>> Addresses, Holds Holds, ImmutableArray<Task<Holds?>> Late);
+    /// <param name="Late">Each ends when a host or an address family has joined.</param>
+    protected sealed record Resolution(Func<ImmutableArray<ResolvedAddress>> Addresses, Holds Holds, ImmutableArray<Task<Joined>> Late);
 }

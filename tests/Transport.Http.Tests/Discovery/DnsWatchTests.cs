@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using DnsClient;
 using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
+using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 
@@ -12,6 +13,8 @@ public sealed class DnsWatchTests
 {
     private const string Host = "w.internal.";
     private const string Address = "dns://w.internal.:5080";
+    private const string Srv = "dns+srv://_mesh._tcp.internal";
+    private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan s_second = TimeSpan.FromSeconds(1);
 
     [Test]
@@ -177,6 +180,109 @@ public sealed class DnsWatchTests
         late.SetResult(FakeDns.Answer(60, "fd00::2"));
         Assert.That(await watched.NextAsync(), Is.EquivalentTo(["10.0.0.1:1", "10.0.0.2:2", "[fd00::2]:2"]));
         silent.SetException(new DnsLookupException("silence"));
+    }
+
+    [TestCase(false)]
+    [TestCase(true)]
+    public async Task A_silent_target_is_waited_for_50_ms_when_others_have_addresses(bool along)
+    {
+        var (dns, clock) = (new FakeDns().Host("a.internal.", 60, "10.0.0.1"), new FakeTimeProvider());
+        dns.Services = new(
+            [new("a.internal", 1, 0, 1, along ? [IPAddress.Parse("10.0.0.1")] : []), new("b.internal", 2, 0, 1, [])], FakeDns.Seconds(60));
+        dns.Silent["b.internal."] = new();
+        await using var watched = Watched.Start(Srv, clock, dns);
+        await watched.WaitsAsync(s_patience);
+        clock.Advance(s_patience - TimeSpan.FromMilliseconds(1));
+        Assert.That(watched.Group.WhyEmpty, Does.Contain("has not been resolved yet"));
+        clock.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.That(await watched.NextAsync(), Is.EqualTo(["10.0.0.1:1"]));
+
+        // It never answers, and the others are asked for again in their time.
+        await watched.WaitsAsync(FakeDns.Seconds(60));
+        dns.Services = new([new("a.internal", 9, 0, 1, [IPAddress.Parse("10.0.0.9")]), dns.Services.Records[1]], FakeDns.Seconds(60));
+        clock.Advance(FakeDns.Seconds(60));
+        await watched.WaitsAsync(s_patience);
+        clock.Advance(s_patience);
+        Assert.That(await watched.NextAsync(), Is.EqualTo(["10.0.0.9:9"]));
+    }
+
+    [Test]
+    public async Task A_target_that_is_late_joins_and_its_late_family_after_it()
+    {
+        var (dns, clock) = (new FakeDns().Host("a.internal.", 60, "10.0.0.1"), new FakeTimeProvider());
+        dns.Srv(60, ("a.internal", 1, 0, 1), ("b.internal", 2, 0, 1));
+        var (host, family) = (new TaskCompletionSource<DnsAnswer<IPAddress>>(), new TaskCompletionSource<DnsAnswer<IPAddress>>());
+        dns.Silent["b.internal."] = host;
+        await using var watched = Watched.Start(Srv, clock, dns);
+        await watched.WaitsAsync(s_patience);
+        clock.Advance(s_patience);
+        await watched.NextAsync();
+        host.SetResult(FakeDns.Answer(60, "10.0.0.2") with { Late = family.Task });
+        Assert.That(await watched.NextAsync(), Is.EquivalentTo(["10.0.0.1:1", "10.0.0.2:2"]));
+        family.SetResult(FakeDns.Answer(60, "fd00::2"));
+        Assert.That(await watched.NextAsync(), Is.EquivalentTo(["10.0.0.1:1", "10.0.0.2:2", "[fd00::2]:2"]));
+    }
+
+    [Test]
+    public async Task Silent_targets_do_not_keep_the_next_one_from_being_asked_for()
+    {
+        var (dns, clock) = (new FakeDns().Host("a.internal.", 60, "10.0.0.1"), new FakeTimeProvider());
+        string[] silent = [.. Enumerable.Range(0, 8).Select(i => $"s{i}.internal")];
+        dns.Srv(60, [.. silent.Append("a.internal").Select(target => (target, 1, 0, 1))]);
+        foreach (var target in silent)
+        {
+            dns.Silent[$"{target}."] = new();
+        }
+
+        await using var watched = Watched.Start(Srv, clock, dns);
+        for (var i = 0; i < silent.Length; i++)
+        {
+            await watched.WaitsAsync(TimeSpan.FromMilliseconds(500));
+        }
+
+        clock.Advance(TimeSpan.FromMilliseconds(500));
+        await watched.WaitsAsync(s_patience);
+        clock.Advance(s_patience);
+        Assert.That(await watched.NextAsync(), Is.EqualTo(["10.0.0.1:1"]));
+    }
+
+    [Test]
+    public async Task A_failure_beside_a_target_that_is_gone_keeps_the_last_good_set()
+    {
+        var (dns, clock) = (new FakeDns().Host("a.internal.", 60, "10.0.0.1"), new FakeTimeProvider());
+        dns.Srv(60, ("a.internal", 1, 0, 1), ("b.internal", 2, 0, 1));
+        await using var watched = Watched.Start(Srv, clock, dns);
+        await watched.NextAsync();
+        await watched.WaitsAsync(FakeDns.Seconds(30));
+        dns.Host("a.internal.", 60);
+        clock.Advance(FakeDns.Seconds(30));
+        await watched.WaitsAsync();
+        Assert.That(watched.Group.Failure, Does.Contain("No server answered b.internal."));
+        Assert.That(watched.Group.Endpoints.Select(e => $"{e}"), Is.EqualTo(["10.0.0.1:1"]));
+    }
+
+    [Test]
+    public async Task What_is_left_out_is_logged_in_one_line_and_again_when_it_changes()
+    {
+        using var log = new RecordedLog();
+        var (dns, clock) = (new FakeDns().Txt(60, "x y", "v=spf1 -all", "10.0.0.1:1"), new FakeTimeProvider());
+        await using var watched = Watched.Start("dns+txt://t.internal", clock, dns, log: log.CreateLogger(""));
+        await watched.NextAsync();
+        var line = log.Lines.Single();
+        Assert.That(line, Does.StartWith("Records of dns+txt://t.internal that are left out: 2. One of them: 'v=spf1 -all'"));
+        await NextAsync("v=spf1 -all", "x y", "10.0.0.2:1");
+        Assert.That(log.Lines, Is.EqualTo([line]), "in another order");
+        await NextAsync("v=spf1 -all", "10.0.0.3:1");
+        Assert.That(log.Lines.Last(), Does.Contain("left out: 1."));
+        Assert.That(log.Lines.Count(), Is.EqualTo(2));
+
+        async Task NextAsync(params string[] texts)
+        {
+            await watched.WaitsAsync(FakeDns.Seconds(60));
+            dns.Txt(60, texts);
+            clock.Advance(FakeDns.Seconds(60));
+            await watched.NextAsync();
+        }
     }
 
     [Test]

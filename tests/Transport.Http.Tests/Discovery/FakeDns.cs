@@ -9,6 +9,9 @@ internal sealed class FakeDns : IDnsLookup
 
     public Dictionary<string, DnsAnswer<IPAddress>> Addresses { get; } = [];
 
+    /// <summary>Hosts that are silent until the test ends that.</summary>
+    public Dictionary<string, TaskCompletionSource<DnsAnswer<IPAddress>>> Silent { get; } = [];
+
     public DnsAnswer<DnsService>? Services { get; set; }
 
     public DnsAnswer<string>? Texts { get; set; }
@@ -47,7 +50,8 @@ internal sealed class FakeDns : IDnsLookup
         }
 
         Interlocked.Increment(ref _asked);
-        return Addresses.TryGetValue(name, out var answer) ? Task.FromResult(answer) : Fail<IPAddress>(name);
+        return Silent.TryGetValue(name, out var silent) ? silent.Task.WaitAsync(cancellationToken)
+            : Addresses.TryGetValue(name, out var answer) ? Task.FromResult(answer) : Fail<IPAddress>(name);
     }
 
     public Task<DnsAnswer<DnsService>> FindServicesAsync(string name, CancellationToken cancellationToken) =>

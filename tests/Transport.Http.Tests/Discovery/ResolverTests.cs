@@ -244,9 +244,23 @@ public sealed class ResolverTests
             break;
         }
 
-        var line = log.Lines.Single(l => l.Contains("is left out", StringComparison.Ordinal));
+        var line = log.Lines.Single(l => l.Contains("are left out", StringComparison.Ordinal));
         Assert.That(line, Has.Length.LessThan(200));
         Assert.That(line.Any(char.IsControl), Is.False);
+    }
+
+    [Test]
+    public async Task A_group_has_1000_servers_at_most_and_the_log_says_so()
+    {
+        using var log = new RecordedLog();
+        var records = Enumerable.Range(0, 1002).Select(i => $"10.0.{i / 256}.{i % 256}:1;priority={(i == 0 ? 1 : 0)}");
+        var dns = new FakeDns().Txt(60, [.. records]);
+        var watch = Create("dns+txt://t.internal", dns, log).WatchAsync(TestContext.CurrentContext.CancellationToken);
+        await using var results = watch.GetAsyncEnumerator();
+        await results.MoveNextAsync();
+        Assert.That(results.Current.Addresses, Has.Length.EqualTo(1000));
+        Assert.That(results.Current.Addresses.All(a => a.Priority == 0), Is.True, "the last priority is left out first");
+        Assert.That(log.Lines.Single(), Does.Contain("It has 1002 servers, and the first 1000 are used."));
     }
 
     [Test]

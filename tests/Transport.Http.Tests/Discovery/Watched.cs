@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using ServiceMesh.Conformance;
@@ -12,11 +13,13 @@ internal sealed class Watched : IAsyncDisposable
     private readonly Channel<string[]> _sets = Channel.CreateUnbounded<string[]>();
     private readonly WaitingClock _clock;
 
-    private Watched(string address, FakeTimeProvider clock, Func<AddressGroup, ResolverContext, IResolver> create, double jitter = 0)
+    private Watched(
+        string address, FakeTimeProvider clock, Func<AddressGroup, ResolverContext, IResolver> create,
+        double jitter = 0, ILogger? log = null)
     {
         _clock = new(clock);
         var group = AddressGroup.Parse(address, [.. AddressGroup.BuiltInSchemes, "test"]);
-        var resolver = create(group, new() { Clock = _clock, Random = new Jitter(jitter), Logger = NullLogger.Instance });
+        var resolver = create(group, new() { Clock = _clock, Random = new Jitter(jitter), Logger = log ?? NullLogger.Instance });
         Group = new("weather", group, resolver, _clock, NullLogger.Instance, Publish);
         Group.Start();
     }
@@ -27,8 +30,9 @@ internal sealed class Watched : IAsyncDisposable
     /// <param name="clock">Moved by the test.</param>
     /// <param name="dns">What is asked.</param>
     /// <param name="jitter">0 for none, 1 for all of it.</param>
-    public static Watched Start(string address, FakeTimeProvider clock, IDnsLookup dns, double jitter = 0) =>
-        new(address, clock, (group, context) => new ResolverKinds([]).Create(group, context with { Dns = dns }), jitter);
+    /// <param name="log">What the resolver logs to; null for nowhere.</param>
+    public static Watched Start(string address, FakeTimeProvider clock, IDnsLookup dns, double jitter = 0, ILogger? log = null) =>
+        new(address, clock, (group, context) => new ResolverKinds([]).Create(group, context with { Dns = dns }), jitter, log);
 
     public static Watched Start(FakeTimeProvider clock, IResolver resolver) => new("test://x", clock, (_, _) => resolver);
 

@@ -16,7 +16,7 @@ internal sealed class ApplicationDnsClient(ILookupClient client, TimeProvider cl
         {
             var response = await client.QueryAsync(question, cancellationToken)
                 .WaitAsync(s_longest, clock, cancellationToken).ConfigureAwait(false);
-            return DnsReply.WhyNone(response) is { } reason ? throw Failed(reason) : DnsReply.Of(response);
+            return DnsReply.WhyNone(response, question) is { } reason ? throw Failed(reason) : DnsReply.Of(response);
         }
         catch (DnsResponseException none) when (none.Code == DnsResponseCode.NotExistentDomain)
         {

@@ -169,7 +169,20 @@ internal sealed class DnsLookup(ResolvConfFile file, IDnsClient client, TimeProv
                 return new([], [], Least(chain.TimeToLive, reply.AbsenceHolds), reply.NameExists);
             }
 
-            question = QuestionOf(chain.End, type);
+            question = QuestionOfAlias(name, chain.End, type);
+        }
+    }
+
+    // What an alias says comes from outside: a bad one tells nothing about whether the name exists.
+    private static DnsQuestion QuestionOfAlias(string name, string alias, QueryType type)
+    {
+        try
+        {
+            return QuestionOf(alias, type);
+        }
+        catch (ArgumentException failure)
+        {
+            throw new DnsLookupException($"An alias of '{name}' leads to what is not a DNS name. Correct its CNAME record.", failure);
         }
     }
 

@@ -56,14 +56,19 @@ internal sealed record DnsReply(
         ? "sent what is not a DNS answer"
         : $"failed ({string.Concat(failure.Message.Take(MaxMessageCharacters).Select(c => char.IsControl(c) ? ' ' : c)).TrimEnd('.')})";
 
-    /// <summary>Why a response tells nothing about its question; null when it does.</summary>
-    public static string? WhyNone(IDnsQueryResponse response) => response.Header.ResponseCode switch
+    /// <summary>Why a response tells nothing about this question; null when it does.</summary>
+    public static string? WhyNone(IDnsQueryResponse response, DnsQuestion question) => response.Header.ResponseCode switch
     {
+        not (DnsHeaderResponseCode.NoError or DnsHeaderResponseCode.NotExistentDomain) => $"answered {response.Header.ResponseCode}",
+        _ when !IsAbout(response, question) => "answered another question",
         DnsHeaderResponseCode.NotExistentDomain => null,
-        not DnsHeaderResponseCode.NoError => $"answered {response.Header.ResponseCode}",
-
         _ => response.Answers.Count > 0 || CanTell(response.Header) ? null : "does not know and does not ask others",
     };
+
+    // The library compares ids, and no more (RFC 5452, section 4.1). As with owners, the original is what was in the packet.
+    private static bool IsAbout(IDnsQueryResponse response, DnsQuestion question) =>
+        response.Questions is [var asked] && asked.QuestionType == question.QuestionType
+            && asked.QueryName.Original.Equals(question.QueryName.Value, StringComparison.OrdinalIgnoreCase);
 
     // "There is none" must come from a server that is responsible or asks others. A server that only points to others says nothing.
     private static bool CanTell(DnsResponseHeader header) => header.HasAuthorityAnswer || header.RecursionAvailable;

@@ -103,7 +103,7 @@ internal sealed class DnsServers(ILookupClient client, TimeProvider clock) : IDn
                 response = await QueryAsync(server, question, edns: false, either.Token).ConfigureAwait(false);
             }
 
-            return (DnsReply.WhyNone(response) ?? WhyNotMine(response, question)) is { } reason
+            return DnsReply.WhyNone(response, question) is { } reason
                 ? new(server, null, reason)
                 : new(server, DnsReply.Of(response), null);
         }
@@ -132,13 +132,6 @@ internal sealed class DnsServers(ILookupClient client, TimeProvider clock) : IDn
         };
         return client.QueryServerAsync([new NameServer(server)], question, options, cancellationToken);
     }
-
-    // The library compares ids, and no more (RFC 5452, section 4.1). As with owners, the original is what was in the packet.
-    private static string? WhyNotMine(IDnsQueryResponse response, DnsQuestion question) =>
-        response.Questions is [var asked] && asked.QuestionType == question.QuestionType
-            && asked.QueryName.Original.Equals(question.QueryName.Value, StringComparison.OrdinalIgnoreCase)
-            ? null
-            : "answered another question";
 
     // Null when none has ended after the pause.
     private async Task<Task<Attempt>?> FirstAsync(List<Task<Attempt>> running, TimeSpan pause, CancellationToken cancellationToken)

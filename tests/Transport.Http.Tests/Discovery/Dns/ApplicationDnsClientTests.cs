@@ -84,6 +84,19 @@ public sealed class ApplicationDnsClientTests
     }
 
     [Test]
+    public async Task An_answer_to_another_question_does_not_count()
+    {
+        await using var dns = ScriptedDnsServer.Start(query =>
+        [
+            new PacketWriter().Id(query.Id).Flags(0x8580).Question("other.internal", query.Type)
+                .Txt("weather.internal", "forged").ToArray(),
+        ]);
+        var lookup = Lookup(new LookupClient(dns.EndPoint));
+        var failure = await Assert.ThrowsAsync<DnsLookupException>(() => lookup.FindTextsAsync("weather.internal.", Token));
+        Assert.That(failure!.Message, Does.Contain("it answered another question"));
+    }
+
+    [Test]
     public async Task A_client_that_waits_for_ever_is_waited_for_30_s()
     {
         var manual = new FakeTimeProvider();

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 using DnsClient;
 using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
@@ -181,6 +182,20 @@ public sealed class DnsLookupTests
             [query.Answer(code: 3).Cname("weather.internal", "b.internal", ttl: 9).Soa("internal", 60, 60).ToArray()]);
         var answer = await Lookup(server).FindTextsAsync(Name, Token);
         Assert.That((answer.Records.Length, answer.TimeToLive), Is.EqualTo((0, TimeSpan.FromSeconds(9))));
+    }
+
+    [TestCase(".")]
+    [TestCase("a..b")]
+    public async Task An_alias_to_what_is_not_a_DNS_name_is_a_failure_and_not_absence(string label)
+    {
+        using var conf = new TemporaryFile("search internal");
+        await using var server = ScriptedDnsServer.Start(query => query.Name == "weather.internal"
+            ? [query.Answer().Record(
+                query.Name, QueryType.CNAME, 60, w => w.Raw([(byte)label.Length, .. Encoding.ASCII.GetBytes(label), 0])).ToArray()]
+            : [query.Answer(code: 3).ToArray()]);
+        var lookup = Lookup(TimeProvider.System, [server.EndPoint], conf.Path);
+        var failure = await Assert.ThrowsAsync<DnsLookupException>(() => lookup.FindTextsAsync("weather", Token));
+        Assert.That(failure!.Message, Does.Contain("leads to what is not a DNS name"));
     }
 
     [TestCase(16, true)]
