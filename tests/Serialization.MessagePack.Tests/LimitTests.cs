@@ -123,9 +123,15 @@ public sealed class LimitTests
         void AssertCheap<T>()
         {
             Attempt<T>(); // creates what is created once for the type
+            // The least of some attempts: the runtime itself allocates on this thread now and then, for a stack trace for instance.
+            Assert.That(Enumerable.Range(0, 5).Min(_ => AllocatedBy<T>()), Is.LessThan(40_000), typeof(T).ToString());
+        }
+
+        long AllocatedBy<T>()
+        {
             var before = GC.GetAllocatedBytesForCurrentThread();
             Attempt<T>();
-            Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(40_000), typeof(T).ToString());
+            return GC.GetAllocatedBytesForCurrentThread() - before;
         }
 
         void Attempt<T>() => Assert.That(() => _packed.FromHex<T>(hex), Throws.TypeOf<MalformedBodyException>(), typeof(T).ToString());
