@@ -28,6 +28,7 @@ internal sealed class ServiceMeshOptionsValidator(
                 [.. serializers.Select(s => s.Name)],
                 AdviceOnSerializer(options.Serializer)),
             OptionRules.Defined(options.KeyOf("ErrorPolicy"), options.ErrorPolicy),
+            options.Errors.Details is { } details ? OptionRules.Defined(options.KeyOf("Errors:Details"), details) : null,
             options.NodeName is { Length: 0 } ? $"{options.KeyOf("NodeName")} is empty; leave it out to use the program's name." : null,
             .. ServiceMeshOptions.Schema.OutOfRange(options.KeyOf("").TrimEnd(':'), options),
             .. UnknownKeys.In(section, Known()),

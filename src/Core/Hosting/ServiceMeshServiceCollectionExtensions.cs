@@ -84,7 +84,7 @@ public static class ServiceMeshServiceCollectionExtensions
         var options = services.AddOptions<ServiceMeshOptions>(name).ValidateOnStart();
         if (section is not null)
         {
-            options.Configure(target => SectionBinding.Explained(() => section.Bind(target), typeof(ErrorPolicy)));
+            options.Configure(target => SectionBinding.Explained(() => section.Bind(target), typeof(ErrorPolicy), typeof(ErrorDetails)));
         }
 
         options.PostConfigure<IServiceProvider>((target, provider) =>
@@ -113,14 +113,15 @@ public static class ServiceMeshServiceCollectionExtensions
         var registration = provider.GetKeyedServices<TransportRegistration>(name)
             .First(t => t.Name.Equals(options.Transport, StringComparison.OrdinalIgnoreCase));
         var chosen = new ChosenTransport(registration.Create(provider), registration.Name);
-        var loggerFactory = provider.GetRequiredService<ILoggerFactory>();
+        var loggerFactory = new PrintableLogs(provider.GetRequiredService<ILoggerFactory>());
         var logger = loggerFactory.CreateLogger("ServiceMesh");
         var serializers = new SerializerSet(provider.GetKeyedServices<IMessageSerializer>(name), options.Serializer);
         var bodies = new BodyLimit(options.Request.MaxBodyBytes, options.KeyOf("Request:MaxBodyBytes"));
         var telemetry = new Telemetry(provider.GetRequiredService<IMeterFactory>(), chosen.Transport.Capabilities.System, clock);
         var (identity, state, subscriptions) = (new NodeIdentity(options.NodeName, name), new NodeState(), new SubscriptionRegistry());
         telemetry.Observe(subscriptions.Loads);
-        var errors = new ErrorReporter(identity, options.ErrorPolicy, options.Errors.MaxDataBytes, telemetry, logger, clock);
+        var errors = new ErrorReporter(
+            identity, options.ErrorPolicy, DataBytes(options.ErrorPolicy, options.Errors), telemetry, logger, clock);
 
         ServiceBus? bus = null;
         var pipeline = new HandlerPipeline(
@@ -129,7 +130,9 @@ public static class ServiceMeshServiceCollectionExtensions
             provider.GetRequiredService<IServiceScopeFactory>(),
             () => bus!);
         var limits = new HandlerLimits(options.Handler.Timeout, options.Handler.MaxConcurrency, options.Handler.MaxQueued);
-        var receiver = new Receiver(identity, state, pipeline, limits, bodies, telemetry, errors, logger, clock);
+        var receiver = new Receiver(
+            identity, state, pipeline, limits, DetailsOf(options.Errors, chosen.Transport, provider), bodies, telemetry, errors, logger,
+            clock);
         var sender = new Sender(
             identity, new(chosen.Transport, [.. provider.GetKeyedServices<ISendMiddleware>(name)], logger),
             serializers, options.Request.Timeout, bodies, telemetry, errors, logger, clock);
@@ -153,6 +156,18 @@ public static class ServiceMeshServiceCollectionExtensions
         bus = new(chosen.Transport, sender, subscriber, lifetime);
         return new(bus, lifetime);
     }
+
+    // A report that is published must pass the limits of all transports, whatever its escapes do to its size.
+    private static int DataBytes(ErrorPolicy policy, ServiceMeshErrorOptions errors) =>
+        !errors.WholeBody ? errors.MaxDataBytes
+        : policy == ErrorPolicy.Publish ? ServiceMeshErrorOptions.MaxPublishedBytes
+        : int.MaxValue;
+
+    private static ErrorDetails DetailsOf(ServiceMeshErrorOptions errors, ITransport transport, IServiceProvider provider) =>
+        errors.Details
+        ?? (transport is IInProcessTransport || provider.GetService<IHostEnvironment>()?.IsDevelopment() == true
+            ? ErrorDetails.Message
+            : ErrorDetails.None);
 
     private static void WarnOfMissingSection(IServiceProvider provider, string name)
     {

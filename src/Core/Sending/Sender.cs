@@ -95,7 +95,7 @@ internal sealed class Sender(
             status = failure?.Status ?? reply.Status;
             if (failure is not null)
             {
-                LogAndReport(request.Message, reply, failure);
+                LogAndReport(request.Message, reply, failure, request.Activity);
             }
             else if (pipeline.ReleasesReplies && (reply.Passed is not null || serializers.For(reply.ContentType) is JsonMessageSerializer))
             {
@@ -159,7 +159,7 @@ internal sealed class Sender(
             Id = node.NextMessageId(),
             Kind = kind,
             Topic = topic,
-            Headers = Telemetry.Inject(activity, scope.Headers),
+            Headers = ReportScope.Mark(Telemetry.Inject(activity, scope.Headers)),
             ContentType = content.Type,
             Body = content.Body,
             Passed = content.Passed, // after the body, which replaces it
@@ -263,7 +263,7 @@ internal sealed class Sender(
         }
     }
 
-    private void LogAndReport(Message request, ReplyMessage reply, ReplyFailure failure)
+    private void LogAndReport(Message request, ReplyMessage reply, ReplyFailure failure, Activity? span)
     {
         if (logger.IsEnabled(LogLevel.Debug))
         {
@@ -273,7 +273,7 @@ internal sealed class Sender(
         // A success that could not be decoded is known here only.
         if (reply.IsReportedByCaller || !reply.Status.IsFailure || reply.Exception is not null)
         {
-            errors.Report(request, failure.Status, failure.Message, null, failure.Exception);
+            errors.Report(request, failure.Status, failure.Message, null, failure.Exception, span);
         }
     }
 

@@ -32,6 +32,7 @@ internal sealed class BareNode : IAsyncDisposable
         _receiver = new(
             Identity, State, pipeline,
             new(options.Handler.Timeout, options.Handler.MaxConcurrency, options.Handler.MaxQueued),
+            options.Errors.Details ?? ErrorDetails.Message,
             new(options.Request.MaxBodyBytes, options.KeyOf("Request:MaxBodyBytes")),
             telemetry, Errors, logger, Clock);
     }
