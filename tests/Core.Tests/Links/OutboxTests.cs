@@ -113,12 +113,70 @@ public sealed class OutboxTests
         Add(outbox, 1, stuck);
         Add(outbox, 2, next);
 
-        _clock.Advance(TimeSpan.FromSeconds(3));
+        _clock.Advance(TimeSpan.FromSeconds(2.9));
+        outbox.Tick();
+        Assert.That(stuck.Outcomes, Is.Empty, "not yet");
+
+        _clock.Advance(TimeSpan.FromSeconds(0.1));
+        outbox.Tick();
         await stuck.First.WaitAsync(TimeSpan.FromSeconds(20));
 
         await WaitUntil(() => _peer.Writes.Count == 2);
         Assert.That(stuck.Outcomes, Is.EqualTo([WriteResult.Unknown]));
         Assert.That(next.Outcomes, Is.Empty);
+    }
+
+    [Test]
+    public async Task A_write_that_ends_after_it_was_given_up_changes_nothing()
+    {
+        var (slow, sent) = (new TaskCompletionSource<WriteOutcome>(), new List<byte[]>());
+        var outbox = new Outbox([], (bytes, _) =>
+        {
+            sent.Add(bytes.ToArray());
+            return sent.Count == 1 ? new(slow.Task) : new(WriteOutcome.Written);
+        }, new() { MaxBodyBytes = 1000 }, _clock);
+        var (given, next) = (new Told(), new Told());
+        Add(outbox, 1, given);
+        Add(outbox, 2, next);
+        _clock.Advance(TimeSpan.FromSeconds(3));
+        outbox.Tick();
+
+        slow.SetResult(WriteOutcome.Written);
+        await WaitUntil(() => outbox.IsIdle);
+        Add(outbox, 3);
+
+        Assert.That((given.Outcomes, next.Outcomes), Is.EqualTo((new[] { WriteResult.Unknown }, new[] { WriteResult.Written })));
+        Assert.That((sent.Count, outbox.Depth, outbox.IsIdle), Is.EqualTo((3, 0, true)));
+    }
+
+    [Test]
+    public async Task A_closed_outbox_waits_no_longer_than_a_write_may_take()
+    {
+        var outbox = new Outbox([], (_, _) => new(new TaskCompletionSource<WriteOutcome>().Task), new() { MaxBodyBytes = 1000 }, _clock);
+        var underWay = new Told();
+        Add(outbox, 1, underWay);
+
+        var closing = outbox.CloseAsync("stopped");
+        _clock.Advance(TimeSpan.FromSeconds(3));
+        await closing.WaitAsync(TimeSpan.FromSeconds(20));
+
+        Assert.That((underWay.Outcomes.Single(), outbox.IsIdle), Is.EqualTo((WriteResult.Unknown, true)));
+    }
+
+    [Test]
+    public void A_write_starts_without_the_ambient_context_of_its_sender()
+    {
+        var ambient = new AsyncLocal<string?> { Value = "the sender's" };
+        var isSuppressed = false;
+        var outbox = new Outbox([], (_, _) =>
+        {
+            isSuppressed = ExecutionContext.IsFlowSuppressed();
+            return new(WriteOutcome.Written);
+        }, new() { MaxBodyBytes = 1000 }, _clock);
+
+        Add(outbox, 1);
+
+        Assert.That((isSuppressed, ExecutionContext.IsFlowSuppressed(), ambient.Value), Is.EqualTo((true, false, "the sender's")));
     }
 
     [Test]

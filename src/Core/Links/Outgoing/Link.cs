@@ -171,12 +171,13 @@ internal sealed class Link
     }
 
     /// <summary>
-    /// To be called a few times a second. Ends what is past its deadline, forgets accepted signals, and asks a peer that owes
-    /// answers whether it lives.
+    /// To be called a few times a second. Ends a write that takes too long and what is past its deadline, forgets accepted signals,
+    /// and asks a peer that owes answers whether it lives.
     /// </summary>
     /// <param name="canHear">False while this node receives nothing itself; then a silent peer does not count as dead.</param>
     public void Tick(bool canHear)
     {
+        _outbox.Tick();
         EndOverdue();
         _load.Decay();
         var now = _clock.GetTimestamp();

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace ServiceMesh.Links;
@@ -18,7 +19,7 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
     private readonly CancellationTokenSource _closing = new();
     private Batch? _last;
     private Batch? _spare;
-    private Task _writing = Task.CompletedTask;
+    private OneWrite? _current;
     private TaskCompletionSource? _idle;
     private bool _isWriting;
     private bool _isHeld;
@@ -135,6 +136,11 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
         }
     }
 
+    /// <summary>
+    /// To be called a few times a second. A write that takes longer than it may ends as unknown, and the next one begins.
+    /// </summary>
+    public void Tick() => GiveUp(options.WriteTimeout, $"The write was not acknowledged within {options.WriteTimeout.TotalSeconds:0.###} s.");
+
     /// <summary>Takes no more frames, tells those that wait, and ends when the write under way has ended.</summary>
     public async Task CloseAsync(string reason)
     {
@@ -150,7 +156,15 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
 
         Drop(reason);
         await _closing.CancelAsync().ConfigureAwait(false);
-        await Volatile.Read(ref _writing).ConfigureAwait(false);
+        try
+        {
+            await FlushAsync().WaitAsync(options.WriteTimeout, clock).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            GiveUp(TimeSpan.Zero, $"The write had not ended when the link was closed. {reason}");
+        }
+
         _closing.Dispose();
     }
 
@@ -184,66 +198,104 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
         return batch;
     }
 
-    // The first write begins on the thread of the frame that found the outbox idle.
-    private void Begin() => Volatile.Write(ref _writing, WriteAllAsync());
-
-    private async Task WriteAllAsync()
+    // The first write begins on the thread of the frame that found the outbox idle, and without its ambient context: the writes
+    // of other callers follow it.
+    private void Begin()
     {
-        while (true)
+        if (ExecutionContext.IsFlowSuppressed())
         {
-            Batch batch;
-            lock (_lock)
-            {
-                if (_isHeld || !_waiting.TryDequeue(out batch!))
-                {
-                    _isWriting = false;
-                    if (_waiting.Count == 0)
-                    {
-                        _idle?.TrySetResult();
-                        _idle = null;
-                    }
+            WriteAll(_current ??= new(this));
+            return;
+        }
 
-                    return;
-                }
-
-                _last = ReferenceEquals(_last, batch) ? null : _last;
-            }
-
-            var outcome = await WriteAsync(batch.Buffer.Written).ConfigureAwait(false);
-            lock (_lock)
-            {
-                _frames -= batch.Frames;
-                _bytes -= batch.Bytes;
-            }
-
-            if (outcome.Result == WriteResult.Written)
-            {
-                OnWritten?.Invoke(batch.Buffer.Length);
-            }
-
-            batch.Tell(outcome);
-            Recycle(batch, mayStillBeRead: outcome.Result == WriteResult.Unknown);
+        using (ExecutionContext.SuppressFlow())
+        {
+            WriteAll(_current ??= new(this));
         }
     }
 
-    [SuppressMessage("Design", "CA1031", Justification = "A mover of bytes that throws must not stop the outbox: the outcome is unknown.")]
-    private async ValueTask<WriteOutcome> WriteAsync(ReadOnlyMemory<byte> bytes)
+    private void WriteAll(OneWrite one)
     {
-        try
+        while (TryTake(one) is { } batch && one.TryEndAtOnce(write, batch, _closing.Token, out var outcome))
         {
-            var writing = write(bytes, _closing.Token);
-            return writing.IsCompletedSuccessfully
-                ? writing.Result
-                : await writing.AsTask().WaitAsync(options.WriteTimeout, clock).ConfigureAwait(false);
+            if (!End(one, batch, outcome))
+            {
+                return;
+            }
         }
-        catch (TimeoutException)
+    }
+
+    private Batch? TryTake(OneWrite one)
+    {
+        lock (_lock)
         {
-            return new(WriteResult.Unknown, $"The write was not acknowledged within {options.WriteTimeout.TotalSeconds:0.###} s.");
+            if (one != _current)
+            {
+                return null; // given up; its successor writes
+            }
+
+            if (!_isHeld && _waiting.TryDequeue(out var batch))
+            {
+                _last = ReferenceEquals(_last, batch) ? null : _last;
+                one.Begins(batch, clock.GetTimestamp());
+                return batch;
+            }
+
+            _isWriting = false;
+            if (_waiting.Count == 0)
+            {
+                _idle?.TrySetResult();
+                _idle = null;
+            }
+
+            return null;
         }
-        catch (Exception failure)
+    }
+
+    // False when the write was given up before: then its senders have been told.
+    private bool End(OneWrite one, Batch batch, WriteOutcome outcome)
+    {
+        lock (_lock)
         {
-            return new(WriteResult.Unknown, ExceptionText.Brief(failure));
+            if (one != _current)
+            {
+                return false;
+            }
+
+            one.Ends();
+            _frames -= batch.Frames;
+            _bytes -= batch.Bytes;
         }
+
+        if (outcome.Result == WriteResult.Written)
+        {
+            OnWritten?.Invoke(batch.Buffer.Length);
+        }
+
+        batch.Tell(outcome);
+        Recycle(batch, mayStillBeRead: outcome.Result == WriteResult.Unknown);
+        return true;
+    }
+
+    private void GiveUp(TimeSpan after, string reason)
+    {
+        OneWrite next;
+        Batch batch;
+        lock (_lock)
+        {
+            if (_current is not { Batch: { } overdue } current || clock.GetElapsedTime(current.StartedAt) < after)
+            {
+                return;
+            }
+
+            batch = overdue;
+            _current = next = new(this);
+            _frames -= batch.Frames;
+            _bytes -= batch.Bytes;
+        }
+
+        batch.Tell(new(WriteResult.Unknown, reason));
+        WriteAll(next);
     }
 
     private void Recycle(Batch batch, bool mayStillBeRead)
@@ -270,6 +322,76 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
         }
 
         batch.Buffer.Dispose();
+    }
+
+    /// <summary>
+    /// The write under way, used again for the next one. One that is given up is left to itself, with its buffer, and another one
+    /// takes its place. What changes is guarded by the outbox's lock.
+    /// </summary>
+    private sealed class OneWrite
+    {
+        private readonly Outbox _outbox;
+        private readonly Action _onEnded;
+        private ConfiguredValueTaskAwaitable<WriteOutcome>.ConfiguredValueTaskAwaiter _awaiter;
+
+        public OneWrite(Outbox outbox) => (_outbox, _onEnded) = (outbox, OnEnded);
+
+        /// <summary>What is written now; null between two writes.</summary>
+        public Batch? Batch { get; private set; }
+
+        public long StartedAt { get; private set; }
+
+        public void Begins(Batch batch, long now) => (Batch, StartedAt) = (batch, now);
+
+        public void Ends() => Batch = null;
+
+        /// <summary>False while the write goes on: then the outbox continues when it ends.</summary>
+        [SuppressMessage("Design", "CA1031", Justification = "A mover of bytes that throws must not stop the outbox: the outcome is unknown.")]
+        [SuppressMessage("Reliability", "CA2012", Justification = "The awaiter is used once: its result is taken here or when it ends.")]
+        public bool TryEndAtOnce(FrameWrite write, Batch batch, CancellationToken closing, out WriteOutcome outcome)
+        {
+            try
+            {
+                _awaiter = write(batch.Buffer.Written, closing).ConfigureAwait(false).GetAwaiter();
+            }
+            catch (Exception failure)
+            {
+                outcome = new(WriteResult.Unknown, ExceptionText.Brief(failure));
+                return true;
+            }
+
+            if (!_awaiter.IsCompleted)
+            {
+                _awaiter.UnsafeOnCompleted(_onEnded);
+                outcome = default;
+                return false;
+            }
+
+            outcome = Outcome();
+            return true;
+        }
+
+        private void OnEnded()
+        {
+            var outcome = Outcome();
+            if (Batch is { } batch && _outbox.End(this, batch, outcome))
+            {
+                _outbox.WriteAll(this);
+            }
+        }
+
+        [SuppressMessage("Design", "CA1031", Justification = "A mover of bytes that throws must not stop the outbox: the outcome is unknown.")]
+        private WriteOutcome Outcome()
+        {
+            try
+            {
+                return _awaiter.GetResult();
+            }
+            catch (Exception failure)
+            {
+                return new(WriteResult.Unknown, ExceptionText.Brief(failure));
+            }
+        }
     }
 
     /// <summary>The frames of one write.</summary>
