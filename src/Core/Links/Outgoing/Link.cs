@@ -87,7 +87,9 @@ internal sealed class Link
 
     /// <summary>Gives the answer to one of the peer's requests or signals. False when the outbox is full.</summary>
     public bool Answer(long id, ReplyMessage reply, int load, IFrameSender? sender = null) =>
-        _outbox.TryAdd(static (to, answer) => FrameWriter.Reply(to, answer.id, answer.reply, answer.load), (id, reply, load), sender);
+        _outbox.TryAdd(
+            static (to, answer) => FrameWriter.Reply(to, answer.id, answer.reply, answer.load), (id, reply, load), sender,
+            gather: load > 1);
 
     /// <summary>Says that this node does not take a request or signal of the peer. False when the outbox is full.</summary>
     public bool Refuse(long id, ReplyMessage refusal, int load) =>
@@ -233,8 +235,9 @@ internal sealed class Link
     private PendingRequest? Send(Message message, string group)
     {
         var pending = new PendingRequest(this, message, group, _clock.GetTimestamp());
+        // Where several callers wait, their answers arrive together, and their next requests come together.
         return _outbox.TryAdd(
-            static (to, p) => p.Link.WriteNeedsOutbox(to, p.Pending), (Link: this, Pending: pending), pending)
+            static (to, p) => p.Link.WriteNeedsOutbox(to, p.Pending), (Link: this, Pending: pending), pending, gather: Outstanding > 1)
             ? pending
             : null;
     }

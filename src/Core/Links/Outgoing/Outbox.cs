@@ -6,14 +6,18 @@ namespace ServiceMesh.Links;
 
 /// <summary>
 /// The frames that leave for one target. One write is under way at a time; what comes meanwhile goes with the next one. So a
-/// single caller waits for nothing, and many callers share a write. Nothing waits on purpose. Thread-safe.
+/// single caller waits for nothing, and many callers share a write. No frame waits for a time. Thread-safe.
 /// </summary>
 /// <remarks>
 /// The buffer of a write whose outcome is unknown is left to the garbage collector: the connection may still read it.
 /// </remarks>
 [SuppressMessage("Design", "CA1001", Justification = "CloseAsync ends the writing and disposes what it uses.")]
-internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions options, TimeProvider clock)
+internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions options, TimeProvider clock) : IThreadPoolWorkItem
 {
+    // A pool that takes longer than this to begin a write is busy: then the frames themselves begin it, for the time below.
+    private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan s_mistrust = TimeSpan.FromSeconds(1);
+
     private readonly Lock _lock = new();
     private readonly Queue<Batch> _waiting = new();
     private readonly CancellationTokenSource _closing = new();
@@ -22,6 +26,9 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
     private OneWrite? _current;
     private TaskCompletionSource? _idle;
     private bool _isWriting;
+    private bool _isScheduled;
+    private long _scheduledAt;
+    private long _slowAt;
     private bool _isHeld;
     private bool _isClosed;
     private int _frames;
@@ -52,8 +59,13 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
     /// <param name="encode">Writes exactly one frame. Runs under the outbox's lock: must be quick, and call nothing of others.</param>
     /// <param name="state">What <paramref name="encode"/> is given.</param>
     /// <param name="sender">Is told what became of the frame; null for a frame whose loss is not told.</param>
-    public bool TryAdd<T>(Action<FrameBuffer, T> encode, T state, IFrameSender? sender)
+    /// <param name="gather">
+    /// True when other frames are likely to follow from work that is in the pool's queue already: then the write begins behind
+    /// that work, and takes those frames along.
+    /// </param>
+    public bool TryAdd<T>(Action<FrameBuffer, T> encode, T state, IFrameSender? sender, bool gather = false)
     {
+        bool isScheduled;
         lock (_lock)
         {
             if (_isClosed || _frames >= options.MaxWaitingFrames || (_bytes >= options.MaxWaitingBytes && _frames > 0))
@@ -62,17 +74,30 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
             }
 
             AppendNeedsLock(encode, state, sender);
-            if (_isWriting || _isHeld)
+            if (_isHeld || (_isWriting && !MayBeginScheduledNeedsLock()))
             {
                 return true;
             }
 
+            _isScheduled = isScheduled = gather && !_isWriting && IsPoolQuickNeedsLock();
+            _scheduledAt = isScheduled ? clock.GetTimestamp() : 0;
             _isWriting = true;
         }
 
-        Begin();
+        if (isScheduled)
+        {
+            options.RunOnPool(this);
+        }
+        else
+        {
+            Begin();
+        }
+
         return true;
     }
+
+    /// <summary>The pool has come to the write that was put behind its work.</summary>
+    void IThreadPoolWorkItem.Execute() => BeginScheduled(isPool: true);
 
     /// <summary>Writes nothing more until <see cref="Release"/>; frames still may be put in line.</summary>
     public void Hold()
@@ -139,7 +164,11 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
     /// <summary>
     /// To be called a few times a second. A write that takes longer than it may ends as unknown, and the next one begins.
     /// </summary>
-    public void Tick() => GiveUp(options.WriteTimeout, $"The write was not acknowledged within {options.WriteTimeout.TotalSeconds:0.###} s.");
+    public void Tick()
+    {
+        BeginScheduled(isPool: false);
+        GiveUp(options.WriteTimeout, $"The write was not acknowledged within {options.WriteTimeout.TotalSeconds:0.###} s.");
+    }
 
     /// <summary>Takes no more frames, tells those that wait, and ends when the write under way has ended.</summary>
     public async Task CloseAsync(string reason)
@@ -196,6 +225,40 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
         _waiting.Enqueue(batch);
         _last = batch;
         return batch;
+    }
+
+    private bool IsPoolQuickNeedsLock() => _slowAt == 0 || clock.GetElapsedTime(_slowAt) >= s_mistrust;
+
+    // True when the pool has not come to a scheduled write in time: then it is not scheduled any longer, and the caller begins it.
+    private bool MayBeginScheduledNeedsLock()
+    {
+        if (!_isScheduled || clock.GetElapsedTime(_scheduledAt) <= s_patience)
+        {
+            return false;
+        }
+
+        _slowAt = clock.GetTimestamp();
+        _isScheduled = false;
+        return true;
+    }
+
+    private void BeginScheduled(bool isPool)
+    {
+        lock (_lock)
+        {
+            if (!MayBeginScheduledNeedsLock())
+            {
+                if (!isPool || !_isScheduled)
+                {
+                    return;
+                }
+
+                _slowAt = 0;
+                _isScheduled = false;
+            }
+        }
+
+        Begin();
     }
 
     // The first write begins on the thread of the frame that found the outbox idle, and without its ambient context: the writes
