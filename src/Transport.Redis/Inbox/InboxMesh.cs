@@ -186,7 +186,7 @@ internal sealed class InboxMesh : IRedisMesh
 
     private bool IsSharded => _connection.Client is not { HasShardedChannels: false };
 
-    private void HearInbox(RedisChannel channel, RedisValue packet) => _links.Hear((byte[])packet!);
+    private void HearInbox(RedisChannel channel, RedisValue packet) => _links.Hear(packet);
 
     private async Task HearAsync(Subscription subscription,
         CancellationToken cancellationToken) => _individuals[subscription] = await _subscriptions.HearAsync(

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using ServiceMesh.Links;
 
 namespace ServiceMesh.Redis;
@@ -9,6 +10,7 @@ namespace ServiceMesh.Redis;
 internal sealed class MemberRequests(MemberDirectory directory, RedisConnection connection, TransportContext context)
 {
     /// <exception cref="OperationCanceledException">The token fired.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken)
     {
         if (!connection.IsUp)
@@ -47,6 +49,7 @@ internal sealed class MemberRequests(MemberDirectory directory, RedisConnection 
         }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<ReplyMessage> AskAsync(Message message, MemberGroup group, CancellationToken cancellationToken)
     {
         List<string>? tried = null;
