@@ -6,8 +6,10 @@ namespace ServiceMesh;
 /// <summary>One failure, as operators read it. Made by the node that knows most about it, once.</summary>
 public sealed record ErrorReport
 {
+    // Generated JSON code sets what a report of an earlier version does not have to null.
+
     /// <summary>Names this report among all others. Empty for one that a program without such names wrote.</summary>
-    public string Id { get; init; } = "";
+    public string Id { get; init => field = value ?? ""; } = "";
 
     /// <summary>The topic, or the description of a composition's local step.</summary>
     public required string Topic { get; init; }
@@ -46,20 +48,20 @@ public sealed record ErrorReport
     public string? SpanId { get; init; }
 
     /// <summary>The headers of the message. Default: none.</summary>
-    [JsonConverter(typeof(HeadersJson))]
-    public Headers Headers { get; init; } = Headers.Empty;
+    [JsonConverter(typeof(HeadersJsonConverter))]
+    public Headers Headers { get; init => field = value ?? Headers.Empty; } = Headers.Empty;
 
     /// <summary>The media type of the message's body; empty where it is not known.</summary>
-    public string ContentType { get; init; } = "";
+    public string ContentType { get; init => field = value ?? ""; } = "";
 
     /// <summary>
     /// The message's body: at most <c>ServiceMesh:Errors:MaxDataBytes</c> of it, or all with <c>ServiceMesh:Errors:WholeBody</c>. As
     /// text, or base64 when it is not UTF-8.
     /// </summary>
-    public string Data { get; init; } = "";
+    public string Data { get; init => field = value ?? ""; } = "";
 
     /// <summary><c>utf-8</c> or <c>base64</c>.</summary>
-    public string DataEncoding { get; init; } = "utf-8";
+    public string DataEncoding { get; init => field = value ?? "utf-8"; } = "utf-8";
 
     /// <summary>The size of the whole body in bytes; more than <see cref="Data"/> holds when that was cut.</summary>
     public int DataBytes { get; init; }

@@ -140,10 +140,9 @@ public static class ServiceMeshServiceCollectionExtensions
         var shutdown = new ShutdownBudget(options.DrainTimeout, logger, clock);
         var subscriber = new Subscriber(chosen, receiver, subscriptions, shutdown, logger);
         var presence = new NodePresence(identity, state, subscriptions, clock);
-        var queue = new Lazy<IErrorQueue>(() => chosen.Transport.ErrorQueue ?? new FileErrorQueue(
+        var queue = new Lazy<IErrorStore>(() => chosen.Transport.ErrorQueue ?? new FileErrorQueue(
             options.Errors.QueueFile ?? Path.Combine("servicemesh-errors", $"{identity.FileName}.jsonl"),
-            options.Errors.QueueCapacity,
-            logger));
+            options.KeyOf, options.Errors.QueueCapacity, logger, clock));
         var lifetime = new NodeLifetime(
             chosen,
             new(identity, bodies, errors, options.KeyOf, presence.Describe, loggerFactory, clock),

@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using NUnit.Framework;
 using ServiceMesh.Conformance;
+using ServiceMesh.Support;
 
 namespace ServiceMesh.Redis.Tests;
 
@@ -111,7 +112,7 @@ public class ForeignErrorTests : InteropFixture
         var entry = JsonNode.Parse((string)(await Theirs.CommandAsync("LINDEX", "gilmour.errorqueue", "0"))!)!;
 
         Assert.That(((string)entry["topic"]!, (string)entry["sender"]!, (int)entry["code"]!), Is.EqualTo(("interop.ask", "4f1c", 500)));
-        Assert.That((await server.ErrorQueue.DrainAsync(10)).Single().Node, Is.EqualTo(server.Bus.DescribeNode().Id));
+        Assert.That((await server.ErrorQueue.EmptyAsync(10)).Single().Node, Is.EqualTo(server.Bus.DescribeNode().Id));
     }
 
     [Test]
@@ -126,7 +127,7 @@ public class ForeignErrorTests : InteropFixture
         Assert.That(read.Select(r => r.Topic), Is.EqualTo(["echo", "ours"]));
         Assert.That(node.Log.Has(LogLevel.Warning, "unreadable-report"), Is.False, "it is still there");
 
-        var drained = await node.ErrorQueue.DrainAsync(10);
+        var drained = await node.ErrorQueue.EmptyAsync(10);
         Assert.That(drained, Is.EqualTo(read));
         Assert.That(node.Log.Has(LogLevel.Warning, "unreadable-report"), Is.True);
         Assert.That(await node.ErrorQueue.CountAsync(), Is.Zero);
@@ -138,6 +139,7 @@ public class ForeignErrorTests : InteropFixture
         Status = 500,
         Error = "It failed.",
         MessageId = "n.1",
+        Id = "ours-1",
         Sender = "n",
         Node = "m",
         Time = DateTimeOffset.UnixEpoch,

@@ -7,8 +7,9 @@ namespace ServiceMesh;
 /// Headers as a JSON object of texts. What is outside the limits of headers reads as none: a report is worth more than the headers of
 /// its message.
 /// </summary>
-internal sealed class HeadersJson : JsonConverter<Headers>
+public sealed class HeadersJsonConverter : JsonConverter<Headers>
 {
+    /// <inheritdoc/>
     public override Headers Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
         if (reader.TokenType != JsonTokenType.StartObject)
@@ -33,8 +34,11 @@ internal sealed class HeadersJson : JsonConverter<Headers>
         return Headers.TryRead(read, out var headers) ? headers : Headers.Empty;
     }
 
+    /// <inheritdoc/>
     public override void Write(Utf8JsonWriter writer, Headers value, JsonSerializerOptions options)
     {
+        ArgumentNullException.ThrowIfNull(writer);
+        ArgumentNullException.ThrowIfNull(value);
         writer.WriteStartObject();
         foreach (var (name, text) in value)
         {
