@@ -301,14 +301,25 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
 
     private async Task LookAsync()
     {
+        if (_client is not { } client)
+        {
+            return;
+        }
+
         try
         {
-            await (_client?.Multiplexer.ConfigureAsync() ?? Task.FromResult(true))
-                .WaitAsync(s_closing, _context.Clock).ConfigureAwait(false);
+            await client.Multiplexer.ConfigureAsync().WaitAsync(s_closing, _context.Clock).ConfigureAwait(false);
         }
         catch (Exception failure) when (IsOfRedis(failure))
         {
             RedisLog.StillAway(_logger, Printable.Line(failure.Message));
+            return;
+        }
+
+        // The client publishes to the new master and goes on hearing from the old one: what is sent would not be heard.
+        if (!client.IsCluster && client == _client && client.MastersNow is { Length: > 0 } now && now != client.Masters)
+        {
+            Break($"The master has changed to {now}.");
         }
     }
 
@@ -382,6 +393,7 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
                 }
                 else if (await TryRepairAsync().ConfigureAwait(false))
                 {
+                    _refusal = null; // of the connection of before
                     _user.OnWhole();
                 }
                 else
