@@ -60,7 +60,7 @@ internal sealed class InboxMesh : IRedisMesh
         _store = new(connection, _serverClock, clock, prefix);
         _directory = new(_store, _links, context, _losses.Report, CanReach, Random.Shared);
         _own = new(_store, _directory, connection, context, logger);
-        _requests = new(_directory, connection, context);
+        _requests = new(_directory, connection, _losses);
         _links.OnApplied = _own.Applied;
         _links.OnDead = (peer, reason) =>
         {
