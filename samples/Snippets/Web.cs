@@ -18,7 +18,7 @@ public static class Web
     #region problems
     public static void UseProblems(WebApplication app)
     {
-        app.UseExceptionHandler();              // what is no failure of the bus
+        app.UseExceptionHandler();              // other exceptions
         app.UseServiceMeshProblemDetails();
         app.MapGet("/coldest", async (IServiceBus bus, CancellationToken cancellationToken) =>
             await bus.ExecuteAsync(Weather.Fetch | Weather.Min, "pune", cancellationToken));

@@ -208,7 +208,8 @@ public abstract class ErrorQueueTests<TFactory> : ConformanceFixture<TFactory>
         Assert.That(await server.ErrorQueue.CountAsync(), Is.EqualTo(isWhole ? 0 : 1));
     }
 
-    private Task<MeshNode> StartQueueAsync(Action<IServiceMeshBuilder>? configure = null) => StartAsync(configure, ("ErrorPolicy", "Queue"));
+    private Task<MeshNode> StartQueueAsync(Action<IServiceMeshBuilder>? configure = null) =>
+        StartAsync(configure, ("ErrorPolicy", "Queue"));
 
     private static async Task<ErrorReport> ReportAsync(MeshNode node, string but = "")
     {

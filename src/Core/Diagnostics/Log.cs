@@ -51,7 +51,8 @@ internal static partial class Log
     public static partial void TransportThrew(ILogger logger, string topic, string sender, Exception exception);
 
     [LoggerMessage(
-        30, LogLevel.Warning, "An error report about {Topic} from {Sender} (status {Status}) is left out: it is about the handling of a report")]
+        30, LogLevel.Warning,
+        "An error report about {Topic} from {Sender} (status {Status}) is left out: it is about the handling of a report")]
     public static partial void ReportLeftOut(ILogger logger, string topic, string sender, int status);
 
     [LoggerMessage(31, LogLevel.Error, "An error report about {Topic} from {Sender} (status {Status}) is lost: {Reason}{Others}")]

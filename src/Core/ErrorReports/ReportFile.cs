@@ -188,7 +188,9 @@ internal sealed class ReportFile : IDisposable
 
     private static string Numbered(string path, int number) => number == 1
         ? path
-        : System.IO.Path.ChangeExtension(path, null) + "." + number.ToString(CultureInfo.InvariantCulture) + System.IO.Path.GetExtension(path);
+        : string.Create(
+            CultureInfo.InvariantCulture,
+            $"{System.IO.Path.ChangeExtension(path, null)}.{number}{System.IO.Path.GetExtension(path)}");
 
     /// <summary>Where a line lies in the file, without its end.</summary>
     public readonly record struct Place(long Offset, int Length);

@@ -111,8 +111,9 @@ public sealed class ServiceMeshErrorOptions
     public int QueueCapacity { get; set; } = 10_000;
 
     /// <summary>
-    /// The file of the embedded queue. Each node that has the same one adds a number: <c>errors.jsonl</c>, <c>errors.2.jsonl</c>. A
-    /// transport with a queue of its own, such as Redis, does not use it. Default: <c>servicemesh-errors/NODENAME.jsonl</c> below the working directory.
+    /// The file of the embedded queue. Each further node that has the same one adds a number: <c>errors.2.jsonl</c>. A transport with a
+    /// queue of its own, such as Redis, does not use it. Default: <c>servicemesh-errors/NODENAME.jsonl</c> below the working
+    /// directory.
     /// </summary>
     public string? QueueFile { get; set; }
 }

@@ -147,7 +147,9 @@ internal sealed class Sender(
         }
     }
 
-    /// <summary>Sends the message of a report again, as it was but for its id. A failure that no handler has seen is not reported.</summary>
+    /// <summary>
+    /// Sends the message of a report again, as it was but for its id. A failure that no handler has seen is not reported.
+    /// </summary>
     /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
     public async Task<ReplayResult> ReplayAsync(ErrorReport report, RequestOptions? options, CancellationToken cancellationToken)
     {

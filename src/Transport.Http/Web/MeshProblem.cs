@@ -23,7 +23,9 @@ internal static class MeshProblem
         _ => (int)failure.Status is >= 400 and <= 599 ? (int)failure.Status : 500,
     };
 
-    /// <summary>Writes status, headers and body; the application's own <see cref="IProblemDetailsService"/> writes the body if it has one.</summary>
+    /// <summary>
+    /// Writes status, headers and body; the application's own <see cref="IProblemDetailsService"/> writes the body if it has one.
+    /// </summary>
     public static async Task WriteAsync(HttpContext http, ReplyFailure failure, Exception? exception)
     {
         var status = StatusOf(failure);

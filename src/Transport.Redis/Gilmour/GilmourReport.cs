@@ -159,7 +159,7 @@ internal sealed class GilmourReport
             Sender = sender,
             Node = Unknown,
             Time = Moment(Text(report, "timestamp")) ?? now,
-            // The wire carries JSON only; what is no JSON is a part of it, or text about it.
+            // The wire carries JSON only; other text is a part of it, or says something about it.
             ContentType = IsJson(request) ? "application/json" : "",
             Data = request,
             DataBytes = Encoding.UTF8.GetByteCount(request),

@@ -34,7 +34,8 @@ public sealed class LogForgeryTests
     [Test]
     public void An_exception_without_line_breaks_is_logged_as_it_is()
     {
-        var thrown = Assert.Catch<InvalidOperationException>(() => throw new InvalidOperationException("plain", new FormatException("why")));
+        var thrown = Assert.Catch<InvalidOperationException>(
+            () => throw new InvalidOperationException("plain", new FormatException("why")));
         var many = new AggregateException(thrown!, new FormatException("two"));
 
         Assert.That(LoggedException.Of(thrown), Is.SameAs(thrown));

@@ -50,7 +50,8 @@ public sealed class OptionsSchemaTests
     public void A_time_that_is_a_number_alone_is_named_where_it_stands(string key, string value, string expected)
     {
         var configuration = new ConfigurationBuilder()
-            .AddInMemoryCollection([new($"Own:{key}", value), new("Own:Texts:any", "5"), new("Own:Servers:0", "5"), new("Own:Attempts", "5")])
+            .AddInMemoryCollection(
+                [new($"Own:{key}", value), new("Own:Texts:any", "5"), new("Own:Servers:0", "5"), new("Own:Attempts", "5")])
             .Build();
 
         Assert.That(s_schema.Misread(configuration.GetSection("Own")), Has.Exactly(1).StartsWith(expected).And.Exactly(1).Items);

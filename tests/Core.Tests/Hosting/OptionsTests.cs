@@ -62,7 +62,7 @@ public sealed class OptionsTests
     [TestCase("Request:Timeout", "5", "ServiceMesh:Request:Timeout is '5', which is 5 days. Did you mean 00:00:05?")]
     [TestCase("Handler:Timeout", "1", "ServiceMesh:Handler:Timeout is '1', which is 1 days. Did you mean 00:00:01?")]
     [TestCase("DrainTimeout", " 90 ", "ServiceMesh:DrainTimeout is ' 90 ', which is 90 days. Did you mean 00:01:30?")]
-    [TestCase("ErrorPolicy", "Publish, Queue", "ServiceMesh:ErrorPolicy is 'Publish, Queue', which are several values. Choose one of Publish")]
+    [TestCase("ErrorPolicy", "Publish, Queue", "ErrorPolicy is 'Publish, Queue', which are several values. Choose one of Publish, Queue")]
     [TestCase("Errors:Details", "None,Message", "ServiceMesh:Errors:Details is 'None,Message', which are several values")]
     public async Task A_text_that_would_be_misread_is_refused_once_with_what_was_meant(string key, string value, string expected)
     {

@@ -65,7 +65,8 @@ public sealed class RegistrationTests
         services.AddServiceMesh("orders").AddInMemoryTransport();
         Assert.That(
             () => services.AddServiceMesh("orders", Section("A")),
-            Throws.InvalidOperationException.With.Message.Contains("the bus 'orders'").And.Message.Contains("Call it with the section first"));
+            Throws.InvalidOperationException.With.Message.Contains("the bus 'orders'")
+                .And.Message.Contains("Call it with the section first"));
     }
 
     [Test]

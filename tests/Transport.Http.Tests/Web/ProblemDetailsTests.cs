@@ -116,7 +116,8 @@ public sealed class ProblemDetailsTests : IAsyncDisposable
         Assert.That((other.StatusCode, await other.Content.ReadAsStringAsync()), Is.EqualTo((HttpStatusCode.InternalServerError, "")));
 
         Assert.That(
-            async () => await _http.GetStringAsync(new Uri("/begun", UriKind.Relative)).InTime(), Throws.InstanceOf<HttpRequestException>());
+            async () => await _http.GetStringAsync(new Uri("/begun", UriKind.Relative)).InTime(),
+            Throws.InstanceOf<HttpRequestException>());
     }
 
     private async Task<string> DetailAsync(string path)
@@ -136,7 +137,9 @@ public sealed class ProblemDetailsTests : IAsyncDisposable
             .AddHandler(s_ask, AnswerAsync)
             .AddHandler(s_late, new Held().HandleAsync)
             .AddHandler(s_unit, (_, _) => Unit.Value)
-            .AddHandler(s_slow, (input, context) => _slow.HandleAsync(input, context), options => (options.MaxConcurrency, options.MaxQueued) = (1, 0))
+            .AddHandler(
+                s_slow, (input, context) => _slow.HandleAsync(input, context),
+                options => (options.MaxConcurrency, options.MaxQueued) = (1, 0))
             .AddHandler(
                 new RequestTopic<string, string>("web.overrun"), new Held().HandleAsync,
                 options => options.Timeout = TimeSpan.FromMilliseconds(50))

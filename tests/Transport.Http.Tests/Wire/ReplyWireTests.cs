@@ -119,9 +119,11 @@ public sealed class ReplyWireTests
     public void A_status_that_no_reply_has_is_a_failure(string status)
     {
         var reply = ReplyWire.Read(
-            new(200, "application/json", [("mesh-status", status)], "1"u8.ToArray()), "Server", isForeign: false, TimeProvider.System, out _);
+            new(200, "application/json", [("mesh-status", status)], "1"u8.ToArray()), "Server", isForeign: false, TimeProvider.System,
+            out _);
 
-        Assert.That(((int)reply.Status, reply.Error), Is.EqualTo((502, $"Server answered with the status {status}; 100 to 999 are allowed.")));
+        Assert.That(
+            ((int)reply.Status, reply.Error), Is.EqualTo((502, $"Server answered with the status {status}; 100 to 999 are allowed.")));
     }
 
     [TestCase(0)]

@@ -94,8 +94,8 @@ internal sealed class Link
     /// <summary>Gives the answer to one of the peer's requests or signals. False when the outbox is full.</summary>
     public bool Answer(long id, ReplyMessage reply, int load, IFrameSender? sender = null) =>
         _outbox.TryAdd(
-            static (to, answer) => FrameWriter.Reply(to, answer.id, answer.reply, answer.load), (id, reply: FrameCheck.Writable(reply), load),
-            sender,
+            static (to, answer) => FrameWriter.Reply(to, answer.id, answer.reply, answer.load),
+            (id, reply: FrameCheck.Writable(reply), load), sender,
             gather: load > 1);
 
     /// <summary>Says that this node does not take a request or signal of the peer. False when the outbox is full.</summary>
