@@ -13,6 +13,10 @@ internal sealed class ErrorReporter(
 {
     private const int BufferedReports = 4096;
 
+    // Of the bodies in them, in characters; beyond that a report keeps the beginning of its body only.
+    private const long BufferedData = 32 * 1024 * 1024;
+    private const int LeastDataBytes = 4096;
+
     private readonly UnfiledReports _unfiled = new(telemetry, logger, clock);
 
     private readonly Channel<ErrorReport> _buffer = Channel.CreateBounded<ErrorReport>(
@@ -20,6 +24,7 @@ internal sealed class ErrorReporter(
 
     private Task _loop = Task.CompletedTask;
     private long _lastReport;
+    private long _bufferedData;
 
     /// <summary>
     /// Begins to file; <paramref name="file"/> returns what happened to each report, as the metric names it. Earlier reports wait
@@ -63,13 +68,14 @@ internal sealed class ErrorReporter(
         }
 
         // A report about the reports would feed on itself.
-        if (policy == ErrorPolicy.Publish && (ReportScope.Includes(message) || ReportScope.IsActive))
+        if (policy == ErrorPolicy.Publish && ReportScope.Includes(message))
         {
             LeaveOut(message.Topic.ToString(), message.Sender, status);
             return;
         }
 
-        var (data, encoding) = ErrorReport.Excerpt(message.Body.Span, maxDataBytes);
+        var most = Interlocked.Read(ref _bufferedData) < BufferedData ? maxDataBytes : Math.Min(maxDataBytes, LeastDataBytes);
+        var (data, encoding) = ErrorReport.Excerpt(message.Body.Span, most);
         var trace = TraceReference.Of(span, message.Headers);
         Add(new()
         {
@@ -95,8 +101,16 @@ internal sealed class ErrorReporter(
     }
 
     /// <summary>Reports a local step of a composition, which never was a message.</summary>
-    public void Report(ReplyFailure failure) =>
+    public void Report(ReplyFailure failure)
+    {
+        if (policy == ErrorPolicy.Publish && ReportScope.IsActive)
+        {
+            LeaveOut(failure.Step, node.Id, failure.Status);
+            return;
+        }
+
         Report(failure.Step, failure.Status, failure.Message, ExceptionText.Full(failure.Exception));
+    }
 
     /// <summary>Reports something that never became a message here: a local step, a frame that could not be read.</summary>
     public void Report(string topic, StatusCode status, string error, string? exception)
@@ -104,12 +118,6 @@ internal sealed class ErrorReporter(
         if (policy == ErrorPolicy.Ignore)
         {
             telemetry.Report("ignored");
-            return;
-        }
-
-        if (policy == ErrorPolicy.Publish && ReportScope.IsActive)
-        {
-            LeaveOut(topic, node.Id, status);
             return;
         }
 
@@ -163,8 +171,10 @@ internal sealed class ErrorReporter(
 
     private void Add(ErrorReport report)
     {
+        Interlocked.Add(ref _bufferedData, report.Data.Length);
         if (!_buffer.Writer.TryWrite(report))
         {
+            Interlocked.Add(ref _bufferedData, -report.Data.Length);
             _unfiled.Add(
                 report.Topic, report.Sender, report.Status,
                 $"more than {BufferedReports} reports wait to be filed, or the node has stopped");
@@ -183,6 +193,10 @@ internal sealed class ErrorReporter(
             catch (Exception failure)
             {
                 _unfiled.Add(report.Topic, report.Sender, report.Status, "filing it failed", failure);
+            }
+            finally
+            {
+                Interlocked.Add(ref _bufferedData, -report.Data.Length);
             }
         }
     }

@@ -251,7 +251,7 @@ public sealed class Delivery : HandlerContext
         catch (Exception failure)
         {
             Exception = failure;
-            return Threw($"The handler of '{Subscription.Pattern}'", failure);
+            return Threw($"The handler of '{Subscription.Pattern}'", failure, notProcessed: false);
         }
         finally
         {
@@ -332,10 +332,11 @@ public sealed class Delivery : HandlerContext
     }
 
     // The text of an exception may hold what a caller must not see: a card number, a connection string.
-    private ReplyMessage Threw(string what, Exception failure)
+    private ReplyMessage Threw(string what, Exception failure, bool notProcessed)
     {
         _reason = $"{what} threw {ExceptionText.Brief(failure)}";
-        return ReplyMessage.Failure(StatusCode.HandlerFailed, Receiver.Details == ErrorDetails.Message ? _reason : Reference(what));
+        return ReplyMessage.Failure(
+            StatusCode.HandlerFailed, Receiver.Details == ErrorDetails.Message ? _reason : Reference(what), notProcessed);
     }
 
     private string Reference(string what)
@@ -419,7 +420,8 @@ public sealed class Delivery : HandlerContext
     }
 
     // Only what listens to the bus can throw here: a logger, a span or metric listener. The caller is told, and a transport goes on.
-    private ReplyMessage TelemetryThrew(Exception failure) => Threw($"Logging or telemetry of node '{NodeId}'", failure);
+    private ReplyMessage TelemetryThrew(Exception failure) =>
+        Threw($"Logging or telemetry of node '{NodeId}'", failure, notProcessed: false);
 
     private HandlerCancellation Cancellation()
     {

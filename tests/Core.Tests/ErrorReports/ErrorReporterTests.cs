@@ -63,6 +63,21 @@ public sealed class ErrorReporterTests
     }
 
     [Test]
+    public async Task Reports_that_wait_keep_whole_bodies_up_to_a_bound()
+    {
+        await using var node = new BareNode(o => o.Errors.WholeBody = true);
+        var request = node.Request("a.b", new string('x', 1 << 20));
+        for (var i = 0; i < 100; i++)
+        {
+            node.Errors.Report(request, StatusCode.HandlerFailed, "It threw.", null, null);
+        }
+
+        var reports = await node.ReportsAsync();
+        Assert.That(reports.Count(r => r.TryGetBody(out _)), Is.EqualTo(32));
+        Assert.That(reports.Skip(32).Select(r => (r.Data.Length, r.DataBytes)), Is.All.EqualTo((4096, (1 << 20) + 2)).And.Exactly(68).Items);
+    }
+
+    [Test]
     public async Task A_report_that_cannot_be_filed_does_not_stop_the_next()
     {
         await using var node = new BareNode();

@@ -133,6 +133,28 @@ public class ForeignErrorTests : InteropFixture
         Assert.That(await node.ErrorQueue.CountAsync(), Is.Zero);
     }
 
+    [Test]
+    public async Task The_message_of_their_report_is_replayed()
+    {
+        var seen = new Inbox<(string Input, string? First)>();
+        var node = await StartAsync(mesh => mesh.AddHandler(Ask, (input, context) =>
+        {
+            seen.Put((input, context.Headers[Headers.ReplayOf]));
+            return input;
+        }));
+        await Theirs.CommandAsync(
+            "LPUSH", "gilmour.errorqueue",
+            """{"topic": "gilmour.request.interop.ask", "request_data": "\"hello\"", "sender": "4f1c", "backtrace": "no", "code": 500}""");
+
+        var taken = (await node.ErrorQueue.TakeAsync(1)).Single();
+        Assert.That(await Theirs.CommandAsync("LLEN", "gilmour.errorqueue"), Is.EqualTo(1L), "they still see it");
+        var result = await node.ErrorQueue.ReplayAsync(taken);
+
+        Assert.That(result.Outcome, Is.EqualTo(ReplayOutcome.Replayed), result.Detail);
+        Assert.That(await seen.NextAsync(), Is.EqualTo(("hello", "4f1c")));
+        Assert.That(await Theirs.CommandAsync("LLEN", "gilmour.errorqueue"), Is.Zero);
+    }
+
     private static ErrorReport Report(string topic) => new()
     {
         Topic = topic,
