@@ -67,7 +67,9 @@ public static class ServiceMeshBuilderExtensions
     /// <param name="contract">What it handles.</param>
     /// <param name="configure">Group, limits, timeout, order.</param>
     /// <exception cref="ArgumentException">The class does not implement the contract's interface, or an option is out of range.</exception>
-    public static IServiceMeshBuilder AddHandler<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+    public static IServiceMeshBuilder AddHandler<
+        [DynamicallyAccessedMembers(
+            DynamicallyAccessedMemberTypes.PublicConstructors | DynamicallyAccessedMemberTypes.PublicMethods)] THandler>(
         this IServiceMeshBuilder builder, ITopicContract contract, Action<HandlerOptions>? configure = null)
         where THandler : class
     {
@@ -91,7 +93,7 @@ public static class ServiceMeshBuilderExtensions
         ArgumentNullException.ThrowIfNull(handler);
         return builder.With(
             HandlerDefinition.ForRequest<TIn, TOut>(
-                topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))),
+                topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))).CalledAs(handler.Method),
             configure);
     }
 
@@ -107,7 +109,7 @@ public static class ServiceMeshBuilderExtensions
         ArgumentNullException.ThrowIfNull(handler);
         return builder.With(
             HandlerDefinition.ForRequest<TIn, TOut>(
-                topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))),
+                topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))).CalledAs(handler.Method),
             configure);
     }
 
@@ -123,7 +125,8 @@ public static class ServiceMeshBuilderExtensions
         ArgumentNullException.ThrowIfNull(pattern);
         ArgumentNullException.ThrowIfNull(handler);
         return builder.With(
-            HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context))),
+            HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context)))
+                .CalledAs(handler.Method),
             configure);
     }
 
@@ -142,7 +145,7 @@ public static class ServiceMeshBuilderExtensions
             {
                 handler(signal, context);
                 return ValueTask.CompletedTask;
-            }),
+            }).CalledAs(handler.Method),
             configure);
     }
 

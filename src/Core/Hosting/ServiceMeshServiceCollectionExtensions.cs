@@ -84,7 +84,7 @@ public static class ServiceMeshServiceCollectionExtensions
         var options = services.AddOptions<ServiceMeshOptions>(name).ValidateOnStart();
         if (section is not null)
         {
-            options.Configure(target => SectionBinding.Explained(() => section.Bind(target), typeof(ErrorPolicy)));
+            options.Configure(target => SectionBinding.Explained(() => section.Bind(target), typeof(ErrorPolicy), typeof(ContractMatching)));
         }
 
         options.PostConfigure<IServiceProvider>((target, provider) =>
@@ -115,7 +115,10 @@ public static class ServiceMeshServiceCollectionExtensions
         var chosen = new ChosenTransport(registration.Create(provider), registration.Name);
         var loggerFactory = provider.GetRequiredService<ILoggerFactory>();
         var logger = loggerFactory.CreateLogger("ServiceMesh");
-        var serializers = new SerializerSet(provider.GetKeyedServices<IMessageSerializer>(name), options.Serializer);
+        var serializers = new SerializerSet(
+            provider.GetKeyedServices<IMessageSerializer>(name)
+                .Select(s => options.Contracts == ContractMatching.Exact ? s.WithExactContracts() : s),
+            options.Serializer);
         var bodies = new BodyLimit(options.Request.MaxBodyBytes, options.KeyOf("Request:MaxBodyBytes"));
         var telemetry = new Telemetry(provider.GetRequiredService<IMeterFactory>(), chosen.Transport.Capabilities.System, clock);
         var (identity, state, subscriptions) = (new NodeIdentity(options.NodeName, name), new NodeState(), new SubscriptionRegistry());

@@ -136,6 +136,7 @@ public sealed class OptionsTests
             var value = leaf == typeof(TimeSpan) ? "00:01:07"
                 : leaf == typeof(int) ? "77"
                 : leaf == typeof(ErrorPolicy) ? "Ignore"
+                : leaf == typeof(ContractMatching) ? "Exact"
                 : "text";
             var options = Bound(key, value);
             var bound = path.Aggregate((object?)options, (target, name) => target!.GetType().GetProperty(name)!.GetValue(target));
