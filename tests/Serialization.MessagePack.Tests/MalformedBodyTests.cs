@@ -19,7 +19,7 @@ public sealed class MalformedBodyTests
         AssertMalformed<FormTests.Point>("82 a158", "ends too early");
         AssertMalformed<int>("c1", "$ is not a value; a 32-bit integer is expected (byte 1 of 1)"); // a code that is never used
         AssertMalformed<object>("c7 03 64 010203", "at byte"); // the typeless extension
-        AssertMalformed<int[]>("d4 62 00", "at byte"); // the extension of compression
+        AssertMalformed<int[]>("d4 62 00", "$ is an extension"); // the extension of compression
         AssertMalformed<ContractTests.Animal>("92 05 80", "match Animal: $ is of a number that the union does not have"); // an unknown type of a union
         AssertMalformed<ContractTests.Animal>("a161", "match Animal: $ is a string");
         AssertMalformed<Dictionary<object, int>>("81 90 01", "TypeAccessException"); // the guard against hash collisions

@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Runtime.CompilerServices;
 
 namespace ServiceMesh;
 
@@ -9,8 +10,9 @@ namespace ServiceMesh;
 internal static class HandlerAnnotation
 {
     /// <summary>
-    /// True when the message is of a reference type that must not be null. False when it may be null, and when that is not
-    /// known: in code without nullable annotations, and where trimming has removed them.
+    /// True when the message is of a reference type that must not be null. A lambda within a lambda does not carry the annotation of a
+    /// parameter without a type, so null is refused there unless it is written as <c>(string? text, HandlerContext context)</c>. False
+    /// when it may be null, and when that is not known: in a method without nullable annotations, and where trimming has removed them.
     /// </summary>
     public static bool ForbidsNull(MethodInfo? handler)
     {
@@ -18,7 +20,12 @@ internal static class HandlerAnnotation
         {
             return handler?.GetParameters() is [.., var message, _] // a delegate may be closed over another parameter before it
                 && !message.ParameterType.IsValueType
-                && new NullabilityInfoContext().Create(message).WriteState == NullabilityState.NotNull;
+                && new NullabilityInfoContext().Create(message).WriteState switch
+                {
+                    NullabilityState.NotNull => true,
+                    NullabilityState.Unknown => handler.DeclaringType?.IsDefined(typeof(CompilerGeneratedAttribute)) == true,
+                    _ => false,
+                };
         }
         catch (Exception failure) when (failure is InvalidOperationException or NotSupportedException)
         {
