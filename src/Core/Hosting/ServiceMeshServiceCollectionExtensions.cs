@@ -68,6 +68,7 @@ public static class ServiceMeshServiceCollectionExtensions
         services.AddKeyedSingleton<IServiceBus>(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Bus);
         services.AddKeyedSingleton<IErrorQueue>(
             name, (provider, _) => new ErrorQueueOfNode(provider.GetRequiredKeyedService<NodeLifetime>(name)));
+        AddContractsCommand(services, name);
         services.AddSingleton<IHostedService>(
             provider => new MeshHostedService(new(() => provider.GetRequiredKeyedService<NodeLifetime>(name))));
         if (name.Length == 0)
@@ -77,6 +78,16 @@ public static class ServiceMeshServiceCollectionExtensions
         }
 
         return new Builder(services, name, section);
+    }
+
+    private static void AddContractsCommand(IServiceCollection services, string name)
+    {
+        if (!services.Any(d => d.ServiceType == typeof(BusName)))
+        {
+            services.AddSingleton<IHostedService>(provider => new ContractsCommand(provider, Console.Out, Environment.Exit));
+        }
+
+        services.AddSingleton(new BusName(name));
     }
 
     private static void AddOptions(IServiceCollection services, string name, IConfiguration? section)

@@ -22,12 +22,16 @@ internal sealed class HandlerDefinition
     private HandlerDefinition(
         MessageKind kind,
         TopicPattern pattern,
+        Type input,
+        Type? output,
         string handlerName,
         Action<IMessageSerializer> ensureSupported,
         Func<HandlerDefinition, Delivery, SerializerSet, ValueTask<ReplyMessage>> handle)
     {
         Kind = kind;
         Pattern = pattern;
+        Input = input;
+        Output = output;
         _handlerName = handlerName;
         _ensureSupported = ensureSupported;
         _handle = handle;
@@ -37,6 +41,12 @@ internal sealed class HandlerDefinition
     public MessageKind Kind { get; }
 
     public TopicPattern Pattern { get; }
+
+    /// <summary>The type of its messages.</summary>
+    public Type Input { get; }
+
+    /// <summary>The type of its answers; null for a handler of signals.</summary>
+    public Type? Output { get; }
 
     public HandlerOptions Options { get; private init; } = new();
 
@@ -52,7 +62,7 @@ internal sealed class HandlerDefinition
     public static HandlerDefinition ForRequest<TIn, TOut>(
         TopicPattern topic, string handlerName, Func<TIn, HandlerContext, ValueTask<TOut>> handle)
     {
-        return new(MessageKind.Request, topic, handlerName, EnsureSupported, (self, delivery, serializers) =>
+        return new(MessageKind.Request, topic, typeof(TIn), typeof(TOut), handlerName, EnsureSupported, (self, delivery, serializers) =>
             self.TryDecode<TIn>(delivery, serializers, out var input, out var reader, out var refusal)
                 ? AnswerAsync(handle(input!, delivery), delivery, self._isReserved ? serializers.Writer(isOwnTopic: true) : reader)
                 : new(refusal));
@@ -66,7 +76,7 @@ internal sealed class HandlerDefinition
 
     /// <summary>A delegate that receives signals.</summary>
     public static HandlerDefinition ForSignal<T>(TopicPattern pattern, string handlerName, Func<T, HandlerContext, ValueTask> handle) =>
-        new(MessageKind.Signal, pattern, handlerName, static serializer => serializer.EnsureSupported<T>(), (self, delivery, serializers) =>
+        new(MessageKind.Signal, pattern, typeof(T), null, handlerName, static serializer => serializer.EnsureSupported<T>(), (self, delivery, serializers) =>
             self.TryDecode<T>(delivery, serializers, out var signal, out _, out var refusal)
                 ? EndAsync(handle(signal!, delivery), delivery)
                 : new(refusal));
@@ -78,11 +88,11 @@ internal sealed class HandlerDefinition
         contract.Accept(new HandlerClass(handlerType));
 
     public HandlerDefinition With(HandlerOptions options) =>
-        new(Kind, Pattern, _handlerName, _ensureSupported, _handle) { Options = options, NeedsScope = NeedsScope, ForbidsNull = ForbidsNull };
+        new(Kind, Pattern, Input, Output, _handlerName, _ensureSupported, _handle) { Options = options, NeedsScope = NeedsScope, ForbidsNull = ForbidsNull };
 
     /// <summary>The same, with what the method that handles the message says of it.</summary>
     public HandlerDefinition CalledAs(MethodInfo? method) =>
-        new(Kind, Pattern, _handlerName, _ensureSupported, _handle)
+        new(Kind, Pattern, Input, Output, _handlerName, _ensureSupported, _handle)
         {
             Options = Options, NeedsScope = NeedsScope, ForbidsNull = HandlerAnnotation.ForbidsNull(method),
         };
@@ -229,7 +239,8 @@ internal sealed class HandlerDefinition
         }
 
         private HandlerDefinition OfScope(HandlerDefinition definition, Type message) =>
-            new(definition.Kind, definition.Pattern, definition._handlerName, definition._ensureSupported, definition._handle)
+            new(
+                definition.Kind, definition.Pattern, definition.Input, definition.Output, definition._handlerName, definition._ensureSupported, definition._handle)
             {
                 NeedsScope = true,
                 ForbidsNull = HandlerAnnotation.ForbidsNull(

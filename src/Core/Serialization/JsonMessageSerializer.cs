@@ -1,6 +1,8 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Schema;
 using System.Text.Json.Serialization.Metadata;
 
 namespace ServiceMesh;
@@ -161,6 +163,14 @@ public sealed class JsonMessageSerializer : IMessageSerializer
     private static string SentenceOf(Exception failure) => failure.Message.Split(" Path: ")[0];
 
     private static int DepthOf(JsonSerializerOptions options) => options.MaxDepth == 0 ? 64 : options.MaxDepth;
+
+    /// <summary>The JSON schema of a type, with what the type requires and forbids.</summary>
+    /// <exception cref="NotSupportedException">JSON cannot carry the type.</exception>
+    internal JsonNode SchemaOf(Type type)
+    {
+        JsonTypeCheck.Check(type, _options);
+        return _options.GetTypeInfo(type).GetJsonSchemaAsNode(new() { TreatNullObliviousAsNonNullable = true });
+    }
 
     private bool WritesLikeThis(JsonWriterOptions other) =>
         other.Encoder == _writerOptions.Encoder
