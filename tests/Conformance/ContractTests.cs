@@ -78,7 +78,8 @@ public abstract class ContractTests<TFactory> : ConformanceFixture<TFactory>
     public async Task Null_for_a_handler_that_forbids_it_is_400_and_passes_where_it_may_be_null()
     {
         await StartAsync(mesh => mesh
-            .AddHandler(new RequestTopic<string, string>("conformance.text"), (text, _) => text)
+            .AddHandler(new RequestTopic<string, string>("conformance.text"), (string text, HandlerContext _) => text)
+            .AddHandler(s_order, (order, _) => order.Customer)
             .AddHandler<TextHandler>(new RequestTopic<string, int>("conformance.class"))
             .AddHandler(new RequestTopic<string?, string>("conformance.perhaps"), (string? text, HandlerContext _) => text ?? "null"));
         var caller = await StartAsync(_ => { });
@@ -86,6 +87,9 @@ public abstract class ContractTests<TFactory> : ConformanceFixture<TFactory>
         AssertRefused(
             await caller.Bus.TryRequestAsync(new RequestTopic<string?, string>("conformance.text"), null),
             "The body is null; a string is expected.");
+        AssertRefused(
+            await caller.Bus.TryRequestAsync(new RequestTopic<Order?, string>("conformance.order"), null),
+            "The body is null; a value (Order) is expected.");
         AssertRefused(
             await caller.Bus.TryRequestAsync(new RequestTopic<string?, int>("conformance.class"), null),
             "The body is null; a string is expected.");

@@ -79,6 +79,21 @@ public sealed class BodyCheckTests
     }
 
     [Test]
+    public void A_nullable_value_may_be_null_and_is_checked_otherwise()
+    {
+        var none = _packed.Back(new Perhaps(null, null, null, []))!;
+        Assert.That((none.Number, none.Day, none.Place), Is.EqualTo(((int?)null, (DayOfWeek?)null, (FormTests.Place?)null)));
+        AssertRefused<Perhaps>(
+            """{"Number":"1","Day":null,"Place":null,"All":[]}""", "$.Number is a string; Perhaps.Number is a 32-bit integer or null");
+        AssertRefused<Perhaps>(
+            """{"Number":null,"Day":"x","Place":null,"All":[]}""", "$.Day is a string; Perhaps.Day is a value of DayOfWeek");
+        AssertRefused<Perhaps>(
+            """{"Number":null,"Day":null,"Place":{"X":1},"All":[]}""", "$.Place.Y is missing; Place.Y is a 32-bit integer and required");
+        AssertRefused<Perhaps>(
+            """{"Number":null,"Day":null,"Place":null,"All":[null,true]}""", "$.All[1] is a boolean; an item of Perhaps.All is a 64-bit integer or null");
+    }
+
+    [Test]
     public void A_union_is_checked_within_its_type()
     {
         Assert.That(
@@ -129,6 +144,8 @@ public sealed class BodyCheckTests
     public sealed record Q(string City, int N, Line[]? Lines = null, Dictionary<string, decimal>? Map = null);
 
     public sealed record Line(double Weight);
+
+    public sealed record Perhaps(int? Number, DayOfWeek? Day, FormTests.Place? Place, long?[] All);
 
     public sealed record Marker;
 

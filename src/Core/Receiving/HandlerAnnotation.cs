@@ -11,8 +11,9 @@ internal static class HandlerAnnotation
 {
     /// <summary>
     /// True when the message is of a reference type that must not be null. A lambda within a lambda does not carry the annotation of a
-    /// parameter without a type, so null is refused there unless it is written as <c>(string? text, HandlerContext context)</c>. False
-    /// when it may be null, and when that is not known: in a method without nullable annotations, and where trimming has removed them.
+    /// parameter without a type: there null is refused for a class of the application, and passes for a string and other types of .NET.
+    /// False when it may be null, and when that is not known: in a method without nullable annotations, and where trimming has removed
+    /// them.
     /// </summary>
     public static bool ForbidsNull(MethodInfo? handler)
     {
@@ -23,7 +24,8 @@ internal static class HandlerAnnotation
                 && new NullabilityInfoContext().Create(message).WriteState switch
                 {
                     NullabilityState.NotNull => true,
-                    NullabilityState.Unknown => handler.DeclaringType?.IsDefined(typeof(CompilerGeneratedAttribute)) == true,
+                    NullabilityState.Unknown =>
+                        handler.DeclaringType?.IsDefined(typeof(CompilerGeneratedAttribute)) == true && !IsOfDotNet(message.ParameterType),
                     _ => false,
                 };
         }
@@ -32,4 +34,7 @@ internal static class HandlerAnnotation
             return false;
         }
     }
+
+    private static bool IsOfDotNet(Type type) =>
+        type.IsArray || type.Namespace is "System" || type.Namespace?.StartsWith("System.", StringComparison.Ordinal) == true;
 }

@@ -176,7 +176,7 @@ internal sealed class FormatterSource(IFormatterResolver? application)
 
     private static bool IsMarker(Type type) =>
         !type.IsInterface && !type.IsAbstract && !type.IsDefined(typeof(MessagePackObjectAttribute))
-        && (type.IsValueType || type.GetConstructor([]) is not null) && !LostMember.HasState(type);
+        && (type.IsValueType || type.GetConstructor([]) is not null) && !new ObjectContract(type).HasMembers && !LostMember.HasState(type);
 
     private static void RefuseLossyCollection(Type type)
     {

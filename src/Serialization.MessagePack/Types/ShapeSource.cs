@@ -75,7 +75,8 @@ internal sealed class ShapeSource(FormatterSource formatters)
 
     private BodyShape Make(Type type)
     {
-        var takesNull = !type.IsValueType;
+        var plain = Nullable.GetUnderlyingType(type) ?? type;
+        var takesNull = !type.IsValueType || plain != type;
         object formatter;
         try
         {
@@ -93,7 +94,7 @@ internal sealed class ShapeSource(FormatterSource formatters)
 
         var kind = formatter.GetType();
         return kind.Assembly != s_library ? new AnyShape(TypeWords.Value(type, "a value"), takesNull)
-            : s_scalars.TryGetValue(type, out var forms) ? new ScalarShape(TypeWords.Value(type, "a value"), takesNull, forms)
+            : s_scalars.TryGetValue(plain, out var forms) ? new ScalarShape(TypeWords.Value(type, "a value"), takesNull, forms)
             : type.IsSZArray && s_scalars.ContainsKey(type.GetElementType()!)
                 ? new SequenceShape(TypeWords.Value(type, "an array"), takesNull, Part(type.GetElementType()!))
             : kind.IsGenericType ? OfGeneric(type, kind, takesNull)

@@ -15,8 +15,10 @@ public sealed class HandlerAnnotationTests
         Assert.That(ForbidsNull<int>((_, _) => ""), Is.False);
         Assert.That(ForbidsNull<string>("prefix".Extended), Is.True, "closed over another parameter");
         Assert.That(HandlerAnnotation.ForbidsNull(typeof(ExtendedText).GetMethod(nameof(ExtendedText.Unknown))), Is.False, "not known");
-        Func<bool> within = () => ForbidsNull<string>((text, _) => text);
-        Assert.That(within(), Is.True, "the compiler writes no annotation here");
+        Func<bool> within = () => ForbidsNull<Reading>((reading, _) => reading.City);
+        Assert.That(within(), Is.True, "the compiler may write no annotation here");
+        within = () => ForbidsNull<string>((string text, HandlerContext _) => text);
+        Assert.That(within(), Is.True, "a parameter with its type carries the annotation");
         within = () => ForbidsNull<string?>((string? text, HandlerContext _) => text ?? "");
         Assert.That(within(), Is.False, "and here it does");
         Assert.That(HandlerAnnotation.ForbidsNull(null), Is.False);
