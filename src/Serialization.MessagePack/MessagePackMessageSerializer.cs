@@ -159,7 +159,8 @@ public sealed class MessagePackMessageSerializer : IMessageSerializer
             _ => $"is refused with {cause.GetType().Name}",
         };
         return new(
-            $"The body is not MessagePack for {TypeWords.Name(typeof(T))}: it {what} at byte {Math.Max(position, 1)} of {length}.", failure);
+            $"The body is not MessagePack for {TypeWords.Name(typeof(T))}: it {what} at byte {Math.Max(position, 1)} of {length}.",
+            failure);
     }
 
     /// <summary>A type that can be serialized.</summary>

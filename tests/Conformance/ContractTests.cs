@@ -100,7 +100,8 @@ public abstract class ContractTests<TFactory> : ConformanceFixture<TFactory>
     [Test]
     public async Task A_reply_that_the_caller_cannot_read_is_a_failure_that_says_so()
     {
-        await StartAsync(mesh => mesh.AddHandler(new RequestTopic<string, NullableOrder>("conformance.find"), (_, _) => new NullableOrder(null, 1)));
+        await StartAsync(mesh => mesh.AddHandler(
+            new RequestTopic<string, NullableOrder>("conformance.find"), (_, _) => new NullableOrder(null, 1)));
         var caller = await StartAsync(_ => { });
 
         var reply = await caller.Bus.TryRequestAsync(new RequestTopic<string, Order>("conformance.find"), "x");

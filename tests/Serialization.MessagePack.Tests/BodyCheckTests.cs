@@ -20,7 +20,8 @@ public sealed class BodyCheckTests
         AssertRefused<Q>("""{"customer":1}""", "$.City is missing; Q.City is a string and required");
         AssertRefused<Q>("""{"City":"x","N":1,"Lines":7}""", "$.Lines is an integer; Q.Lines is an array (Line[])");
         AssertRefused<Q>("""{"City":"x","N":1,"Lines":[7]}""", "$.Lines[0] is an integer; an item of Q.Lines is an object (Line)");
-        AssertRefused<Q>("""{"City":"x","N":1,"Lines":[{"Weight":true}]}""", "$.Lines[0].Weight is a boolean; Line.Weight is a 64-bit number");
+        AssertRefused<Q>(
+            """{"City":"x","N":1,"Lines":[{"Weight":true}]}""", "$.Lines[0].Weight is a boolean; Line.Weight is a 64-bit number");
         AssertRefused<Q>("""{"City":"x","N":1,"Map":{"a b":true}}""", "$.Map['a b'] is a boolean; a value of Q.Map is a decimal number");
         AssertRefused<int[]>("[1,true]", "$[1] is a boolean; an item is a 32-bit integer");
         AssertRefused<(int, string)>("[1,2]", "$[1] is an integer; an item is a string");
@@ -90,14 +91,16 @@ public sealed class BodyCheckTests
         AssertRefused<Perhaps>(
             """{"Number":null,"Day":null,"Place":{"X":1},"All":[]}""", "$.Place.Y is missing; Place.Y is a 32-bit integer and required");
         AssertRefused<Perhaps>(
-            """{"Number":null,"Day":null,"Place":null,"All":[null,true]}""", "$.All[1] is a boolean; an item of Perhaps.All is a 64-bit integer or null");
+            """{"Number":null,"Day":null,"Place":null,"All":[null,true]}""",
+            "$.All[1] is a boolean; an item of Perhaps.All is a 64-bit integer or null");
     }
 
     [Test]
     public void A_union_is_checked_within_its_type()
     {
         Assert.That(
-            Refusal<ContractTests.Animal>("92 00 81 a54261726b73 a161"), Does.Contain("$.Barks is a string; Dog.Barks is a 32-bit integer"));
+            Refusal<ContractTests.Animal>("92 00 81 a54261726b73 a161"),
+            Does.Contain("$.Barks is a string; Dog.Barks is a 32-bit integer"));
         Assert.That(Refusal<ContractTests.Animal>("92 07 80"), Does.Contain("$ is of a number that the union does not have"));
     }
 

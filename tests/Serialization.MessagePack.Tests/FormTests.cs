@@ -108,7 +108,8 @@ public sealed class FormTests
     {
         Assert.That(_packed.Deserialize<string>(default), Is.Null);
         Assert.That(_packed.Deserialize<int?>(default), Is.Null);
-        Assert.That(() => _packed.Deserialize<int>(default), Throws.TypeOf<MalformedBodyException>().With.Message.Contains("a 32-bit integer"));
+        Assert.That(
+            () => _packed.Deserialize<int>(default), Throws.TypeOf<MalformedBodyException>().With.Message.Contains("a 32-bit integer"));
     }
 
     [Test]

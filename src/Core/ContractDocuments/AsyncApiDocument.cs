@@ -140,5 +140,8 @@ internal static class AsyncApiDocument
     private static JsonObject Reference(params string[] path) => new() { ["$ref"] = Pointer(path) };
 
     private static string Pointer(params string[] path) =>
-        "#" + string.Concat(path.Select(p => $"/{p.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal)}"));
+        "#" + string.Concat(path.Select(part => $"/{Escaped(part)}"));
+
+    private static string Escaped(string part) =>
+        part.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
 }

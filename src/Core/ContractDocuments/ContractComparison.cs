@@ -146,9 +146,9 @@ internal sealed class ContractComparison(JsonObject older, JsonObject newer)
         var added = after.Where(m => !before.ContainsKey(m.Key)).ToArray();
         foreach (var (name, schema) in before)
         {
-            if (after.TryGetValue(name, out var now2))
+            if (after.TryGetValue(name, out var match))
             {
-                CompareSchemas(schema, now2, $"{path}.{name}", isWritten);
+                CompareSchemas(schema, match, $"{path}.{name}", isWritten);
                 CompareDuty($"{path}.{name}", requiredThen.Contains(name), requiredNow.Contains(name), isWritten);
                 continue;
             }
@@ -190,7 +190,7 @@ internal sealed class ContractComparison(JsonObject older, JsonObject newer)
         {
             if ((then["anyOf"] is null) != (now["anyOf"] is null))
             {
-                Add(path, now["anyOf"] is null ? "is not a hierarchy of types any longer" : "is a hierarchy of types now", isBreaking: true);
+                Add(path, $"is {(now["anyOf"] is null ? "not a hierarchy of types any longer" : "a hierarchy of types now")}", isBreaking: true);
             }
 
             return;
@@ -211,7 +211,10 @@ internal sealed class ContractComparison(JsonObject older, JsonObject newer)
 
         foreach (var kind in current.Keys.Where(k => !old.ContainsKey(k)))
         {
-            Add(path, $"the type '{kind}' of the hierarchy was added{(isWritten ? "; callers that do not know it cannot read it" : "")}", isWritten);
+            Add(
+                path,
+                $"the type '{kind}' of the hierarchy was added{(isWritten ? "; callers that do not know it cannot read it" : "")}",
+                isWritten);
         }
     }
 
@@ -242,7 +245,9 @@ internal sealed class ContractComparison(JsonObject older, JsonObject newer)
         [.. types.Where(t => t != "null" && !others.Contains(t) && !(t == "integer" && others.Contains("number")))];
 
     private static string Words(HashSet<string> types) =>
-        types.Count == 0 ? "any value" : string.Join(" or ", types.Order(StringComparer.Ordinal).Where(t => t != "null" || types.Count == 1));
+        types.Count == 0
+            ? "any value"
+            : string.Join(" or ", types.Order(StringComparer.Ordinal).Where(t => t != "null" || types.Count == 1));
 
     private static string[] ValuesOf(JsonObject schema) =>
         schema["enum"] is JsonArray values ? [.. values.Select(v => v?.ToJsonString() ?? "null")] : [];
@@ -266,7 +271,8 @@ internal sealed class ContractComparison(JsonObject older, JsonObject newer)
             node = document;
             foreach (var part in target.TrimStart('#').Split('/', StringSplitOptions.RemoveEmptyEntries))
             {
-                var name = Uri.UnescapeDataString(part).Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
+                var name = Uri.UnescapeDataString(part)
+                    .Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
                 node = node switch
                 {
                     JsonObject parent => parent[name],

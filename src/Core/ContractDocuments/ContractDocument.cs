@@ -7,7 +7,9 @@ namespace ServiceMesh;
 /// The contracts of a node as a document: its topics with the schemas of their types, in the format AsyncAPI 3. Commit it beside the
 /// code, and a test that compares it with the code names each breaking change. Thread-safe.
 /// </summary>
-/// <remarks><c>GetServiceMeshContracts()</c> of a host's services makes the document; so does <c>--servicemesh-contracts FILE</c>.</remarks>
+/// <remarks>
+/// <c>GetServiceMeshContracts()</c> of a host's services makes the document; so does <c>--servicemesh-contracts FILE</c>.
+/// </remarks>
 /// <example>
 /// <code source="samples/Snippets/EvolvingContracts.cs" region="compare" />
 /// </example>

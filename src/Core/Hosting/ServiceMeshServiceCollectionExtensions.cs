@@ -95,7 +95,8 @@ public static class ServiceMeshServiceCollectionExtensions
         var options = services.AddOptions<ServiceMeshOptions>(name).ValidateOnStart();
         if (section is not null)
         {
-            options.Configure(target => SectionBinding.Explained(() => section.Bind(target), typeof(ErrorPolicy), typeof(ContractMatching)));
+            options.Configure(target =>
+                SectionBinding.Explained(() => section.Bind(target), typeof(ErrorPolicy), typeof(ContractMatching)));
         }
 
         options.PostConfigure<IServiceProvider>((target, provider) =>

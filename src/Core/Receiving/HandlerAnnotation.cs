@@ -35,6 +35,5 @@ internal static class HandlerAnnotation
         }
     }
 
-    private static bool IsOfDotNet(Type type) =>
-        type.IsArray || type.Namespace is "System" || type.Namespace?.StartsWith("System.", StringComparison.Ordinal) == true;
+    private static bool IsOfDotNet(Type type) => type.IsArray || TypeWords.IsOfDotNet(type);
 }

@@ -76,8 +76,9 @@ internal sealed class HandlerDefinition
 
     /// <summary>A delegate that receives signals.</summary>
     public static HandlerDefinition ForSignal<T>(TopicPattern pattern, string handlerName, Func<T, HandlerContext, ValueTask> handle) =>
-        new(MessageKind.Signal, pattern, typeof(T), null, handlerName, static serializer => serializer.EnsureSupported<T>(), (self, delivery, serializers) =>
-            self.TryDecode<T>(delivery, serializers, out var signal, out _, out var refusal)
+        new(
+            MessageKind.Signal, pattern, typeof(T), null, handlerName, static serializer => serializer.EnsureSupported<T>(),
+            (self, delivery, serializers) => self.TryDecode<T>(delivery, serializers, out var signal, out _, out var refusal)
                 ? EndAsync(handle(signal!, delivery), delivery)
                 : new(refusal));
 
@@ -88,7 +89,10 @@ internal sealed class HandlerDefinition
         contract.Accept(new HandlerClass(handlerType));
 
     public HandlerDefinition With(HandlerOptions options) =>
-        new(Kind, Pattern, Input, Output, _handlerName, _ensureSupported, _handle) { Options = options, NeedsScope = NeedsScope, ForbidsNull = ForbidsNull };
+        new(Kind, Pattern, Input, Output, _handlerName, _ensureSupported, _handle)
+        {
+            Options = options, NeedsScope = NeedsScope, ForbidsNull = ForbidsNull,
+        };
 
     /// <summary>The same, with what the method that handles the message says of it.</summary>
     public HandlerDefinition CalledAs(MethodInfo? method) =>
@@ -240,7 +244,8 @@ internal sealed class HandlerDefinition
 
         private HandlerDefinition OfScope(HandlerDefinition definition, Type message) =>
             new(
-                definition.Kind, definition.Pattern, definition.Input, definition.Output, definition._handlerName, definition._ensureSupported, definition._handle)
+                definition.Kind, definition.Pattern, definition.Input, definition.Output, definition._handlerName,
+                definition._ensureSupported, definition._handle)
             {
                 NeedsScope = true,
                 ForbidsNull = HandlerAnnotation.ForbidsNull(

@@ -11,7 +11,10 @@ namespace ServiceMesh;
 /// </summary>
 internal static class JsonBodyFault
 {
-    /// <summary>The first difference in the order of the body, as a sentence without its end; null when only a converter or a constructor can say.</summary>
+    /// <summary>
+    /// The first difference in the order of the body, as a sentence without its end; null when only a converter or a constructor can
+    /// say.
+    /// </summary>
     /// <param name="body">The body.</param>
     /// <param name="root">The type's contract.</param>
     public static string? Find(ReadOnlySpan<byte> body, JsonTypeInfo root)
@@ -20,7 +23,7 @@ internal static class JsonBodyFault
         var reader = new Utf8JsonReader(body, new()
         {
             AllowTrailingCommas = options.AllowTrailingCommas,
-            CommentHandling = options.ReadCommentHandling == JsonCommentHandling.Allow ? JsonCommentHandling.Skip : options.ReadCommentHandling,
+            CommentHandling = options.ReadCommentHandling,
             MaxDepth = options.MaxDepth,
         });
         try
@@ -76,9 +79,12 @@ internal static class JsonBodyFault
             var name = reader.GetString()!;
             reader.Read();
             var member = MemberOf(contract, name);
-            var fault = member is null ? OfUnknown(ref reader, contract, at, name)
-                : found.Add(member) ? OfMember(ref reader, contract, member, at)
-                : OfMember(ref reader, contract, member, at);
+            if (member is not null)
+            {
+                found.Add(member);
+            }
+
+            var fault = member is null ? OfUnknown(ref reader, contract, at, name) : OfMember(ref reader, contract, member, at);
             if (fault is not null)
             {
                 return fault;
@@ -95,7 +101,8 @@ internal static class JsonBodyFault
         var place = PlaceOf(member, contract, at);
         if (reader.TokenType == JsonTokenType.Null)
         {
-            var takesNull = Nullable.GetUnderlyingType(member.PropertyType) is not null || (!member.PropertyType.IsValueType && member.IsSetNullable);
+            var takesNull = Nullable.GetUnderlyingType(member.PropertyType) is not null
+                || (!member.PropertyType.IsValueType && member.IsSetNullable);
             return takesNull || member.CustomConverter is not null || HasOwnForm(contract.Options.GetTypeInfo(member.PropertyType))
                 ? null
                 : place.Null(Expected(member, contract.Options));
@@ -162,8 +169,8 @@ internal static class JsonBodyFault
 
     private static string? OfElement(ref Utf8JsonReader reader, JsonTypeInfo element, BodyPath at, JsonNumberHandling? numbers) =>
         reader.TokenType != JsonTokenType.Null ? OfValue(ref reader, element, at, numbers)
-            : element.Type.IsValueType && !HasOwnForm(element) && Nullable.GetUnderlyingType(element.Type) is null ? at.Null(Expected(element))
-            : null;
+            : !element.Type.IsValueType || HasOwnForm(element) || Nullable.GetUnderlyingType(element.Type) is not null ? null
+            : at.Null(Expected(element));
 
     private static string? OfLeaf(ref Utf8JsonReader reader, JsonTypeInfo contract, BodyPath at, JsonNumberHandling numbers)
     {
@@ -240,7 +247,9 @@ internal static class JsonBodyFault
         at.Member((member.AttributeProvider as MemberInfo)?.DeclaringType ?? contract.Type, member.Name);
 
     private static string Expected(JsonPropertyInfo member, JsonSerializerOptions options) =>
-        member.CustomConverter is null ? Expected(options.GetTypeInfo(member.PropertyType)) : TypeWords.Value(member.PropertyType, "a value");
+        member.CustomConverter is null
+            ? Expected(options.GetTypeInfo(member.PropertyType))
+            : TypeWords.Value(member.PropertyType, "a value");
 
     private static string Expected(JsonTypeInfo contract) => TypeWords.Value(contract.Type, contract.Kind switch
     {

@@ -64,7 +64,7 @@ internal static class JsonContracts
         object? fresh = null;
         foreach (var member in contract.Properties)
         {
-            if (!member.IsRequired && !member.IsSetNullable && !member.PropertyType.IsValueType && member is { Set: not null, Get: not null })
+            if (member is { IsRequired: false, IsSetNullable: false, Set: not null, Get: not null } && !member.PropertyType.IsValueType)
             {
                 fresh ??= Created(contract);
                 if (fresh is null)

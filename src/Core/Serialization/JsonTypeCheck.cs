@@ -142,8 +142,9 @@ internal static class JsonTypeCheck
             if (property.GetMethod?.IsDefined(typeof(CompilerGeneratedAttribute)) == true)
             {
                 return IsCollection(member.PropertyType)
-                    ? $"has a collection '{property.Name}' without a setter, so it is written and arrives empty. Give it a setter or init, "
-                        + "mark it with [JsonObjectCreationHandling(JsonObjectCreationHandling.Populate)], or leave it out with [JsonIgnore]."
+                    ? $"has a collection '{property.Name}' without a setter, so it is written and arrives empty. Give it a setter or "
+                        + "init, mark it with [JsonObjectCreationHandling(JsonObjectCreationHandling.Populate)], or leave it out with "
+                        + "[JsonIgnore]."
                     : $"has a member '{property.Name}' without a setter, so it is written and never read. Give it a setter or init, add a "
                         + "constructor parameter of its name, or leave it out with [JsonIgnore].";
             }
@@ -161,7 +162,8 @@ internal static class JsonTypeCheck
 
     private static string? OfField(JsonTypeInfo contract) =>
         FieldsOf(contract.Type).FirstOrDefault(f =>
-            !f.IsDefined(typeof(JsonIgnoreAttribute)) && !contract.Properties.Any(m => m.AttributeProvider is FieldInfo own && own.Name == f.Name))
+            !f.IsDefined(typeof(JsonIgnoreAttribute))
+            && !contract.Properties.Any(m => m.AttributeProvider is FieldInfo own && own.Name == f.Name))
             is { } field
             ? $"has a public field '{field.Name}', and fields do not travel in JSON. Make it a property, mark it with [JsonInclude], "
                 + "or set IncludeFields with ConfigureJson(…)."
@@ -219,8 +221,8 @@ internal static class JsonTypeCheck
     }
 
     private static bool IsStack(Type type) => type.IsGenericType
-        && type.GetGenericTypeDefinition().FullName is "System.Collections.Generic.Stack`1" or "System.Collections.Concurrent.ConcurrentStack`1"
-            or "System.Collections.Immutable.ImmutableStack`1" or "System.Collections.Immutable.IImmutableStack`1";
+        && type.GetGenericTypeDefinition().FullName is "System.Collections.Generic.Stack`1"
+            or "System.Collections.Concurrent.ConcurrentStack`1" or "System.Collections.Immutable.ImmutableStack`1" or "System.Collections.Immutable.IImmutableStack`1";
 
     // What System.Text.Json refuses for a type it refuses for every body, and what it refuses for a body does not matter here.
     private static bool CanRead(JsonTypeInfo contract, ReadOnlySpan<byte> sample)
@@ -269,7 +271,7 @@ internal static class JsonTypeCheck
     [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = TrimmingReason)]
     private static string? MemberOfCollection(Type? type)
     {
-        for (; type is not null && !IsOfDotNet(type); type = type.BaseType)
+        for (; type is not null && !TypeWords.IsOfDotNet(type); type = type.BaseType)
         {
             const BindingFlags own = PublicMembers | BindingFlags.DeclaredOnly;
             var member = (MemberInfo?)type.GetFields(own).FirstOrDefault(IsSent)
@@ -283,8 +285,7 @@ internal static class JsonTypeCheck
 
         return null;
 
-        static bool IsSent(MemberInfo member) => member.GetCustomAttribute<JsonIgnoreAttribute>() is not { Condition: JsonIgnoreCondition.Always };
+        static bool IsSent(MemberInfo member) =>
+            member.GetCustomAttribute<JsonIgnoreAttribute>() is not { Condition: JsonIgnoreCondition.Always };
     }
-
-    private static bool IsOfDotNet(Type type) => type.Namespace is "System" || type.Namespace?.StartsWith("System.", StringComparison.Ordinal) == true;
 }

@@ -55,6 +55,10 @@ internal static class TypeWords
         return mark < 0 ? type.Name : $"{type.Name.AsSpan(0, mark)}<{string.Join(", ", type.GenericTypeArguments.Select(Name))}>";
     }
 
+    /// <summary>Whether a type belongs to .NET, and not to an application or another library.</summary>
+    public static bool IsOfDotNet(Type type) =>
+        type.Namespace is "System" || type.Namespace?.StartsWith("System.", StringComparison.Ordinal) == true;
+
     /// <summary>What a value of it is, with an article: <c>a 32-bit integer</c>, <c>an object (Order)</c>.</summary>
     /// <param name="type">The type.</param>
     /// <param name="shape">What a type that is not named here is: <c>an object</c>, <c>an array</c>.</param>

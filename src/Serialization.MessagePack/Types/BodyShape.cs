@@ -130,7 +130,9 @@ internal sealed class TableShape(string words, bool takesNull, Lazy<BodyShape> v
 
         for (var left = reader.ReadMapHeader(); left > 0; left--)
         {
-            var key = check.Explains && reader.NextMessagePackType == MessagePackType.String ? reader.CreatePeekReader().ReadString()! : "*";
+            var key = check.Explains && reader.NextMessagePackType == MessagePackType.String
+                ? reader.CreatePeekReader().ReadString()!
+                : "*";
             BodyCheck.Skip(ref reader);
             if (!value.Value.Match(ref reader, check.Explains ? at.Named(key, isKnown: true) : default, check))
             {

@@ -265,8 +265,8 @@ internal sealed class FormatterSource(IFormatterResolver? application)
         {
             throw new UnsupportedTypeException(
                 type,
-                $"has a member '{lost.Name}' that is never read, so what it holds is lost. Give it a public setter or init, add a constructor "
-                + "parameter of its name, or leave it out with [IgnoreMember].");
+                $"has a member '{lost.Name}' that is never read, so what it holds is lost. Give it a public setter or init, add a "
+                + "constructor parameter of its name, or leave it out with [IgnoreMember].");
         }
     }
 }

@@ -52,8 +52,8 @@ internal static class HashedKeys
         {
             throw new UnsupportedTypeException(
                 type,
-                $"has keys of type {TypeWords.Name(key)}, whose hash does not resist collisions. Use a string, an integer, a float, an enum, "
-                + "a Guid, a date or a time as the key, or send a list of pairs.");
+                $"has keys of type {TypeWords.Name(key)}, whose hash does not resist collisions. Use a string, an integer, a float, "
+                + "an enum, a Guid, a date or a time as the key, or send a list of pairs.");
         }
 
         if (definition == typeof(NonGenericDictionaryFormatter<>) && type.GetConstructor([typeof(int), typeof(IEqualityComparer)]) is null)

@@ -16,7 +16,7 @@ internal static class LostMember
     /// <summary>Of a collection class of the application: a public member beside its items; null when there is none.</summary>
     public static string? OfCollection(Type collection)
     {
-        for (var type = collection; type is not null && !IsOfDotNet(type); type = type.BaseType)
+        for (var type = collection; type is not null && !TypeWords.IsOfDotNet(type); type = type.BaseType)
         {
             const BindingFlags own = BindingFlags.Instance | BindingFlags.Public | BindingFlags.DeclaredOnly;
             var member = type.GetFields(own).Cast<MemberInfo>().Concat(type.GetProperties(own))
@@ -43,6 +43,4 @@ internal static class LostMember
 
         return false;
     }
-
-    private static bool IsOfDotNet(Type type) => type.Namespace is "System" || type.Namespace?.StartsWith("System.", StringComparison.Ordinal) == true;
 }

@@ -46,7 +46,8 @@ internal sealed class ObjectContract
     {
         get
         {
-            MemberSlot[] slots = [.. Written.Select(SlotOf).Where(s => s.Key is not null || s.Index >= 0).DistinctBy(s => (s.Key, s.Index))];
+            MemberSlot[] slots =
+                [.. Written.Select(SlotOf).Where(s => s.Key is not null || s.Index >= 0).DistinctBy(s => (s.Key, s.Index))];
             var constructor = ConstructorFor(slots);
             var fresh = constructor is { } c && c.GetParameters().Length == 0 ? Fresh() : null;
             return [.. slots.Select(slot => WithDuties(slot, constructor, fresh))];
@@ -129,7 +130,9 @@ internal sealed class ObjectContract
         }
 
         var data = member.GetCustomAttribute<DataMemberAttribute>(inherit: true)!;
-        return data.Order >= 0 ? new(member, null, data.Order, hasOwnFormatter) : new(member, data.Name ?? member.Name, -1, hasOwnFormatter);
+        return data.Order >= 0
+            ? new(member, null, data.Order, hasOwnFormatter)
+            : new(member, data.Name ?? member.Name, -1, hasOwnFormatter);
     }
 
     // The one that the library uses: the marked one, otherwise that with the most parameters of those that it can fill.
@@ -214,5 +217,6 @@ internal sealed record MemberSlot(MemberInfo Member, string? Key, int Index, boo
     // Of 'T Value' the annotation belongs to T, which is not known at run time.
     private bool IsOfTypeParameter => Member.DeclaringType is { IsGenericType: true } declaring
         && declaring.GetGenericTypeDefinition().GetMembers(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic)
-            .Any(m => m.MetadataToken == Member.MetadataToken && m is FieldInfo or PropertyInfo && ObjectContract.TypeOf(m).IsGenericParameter);
+            .Any(m => m.MetadataToken == Member.MetadataToken && m is FieldInfo or PropertyInfo
+                && ObjectContract.TypeOf(m).IsGenericParameter);
 }

@@ -193,6 +193,7 @@ internal sealed class ObjectShape : BodyShape
     private static BodyPath Place(BodyPath at, ObjectMember member)
     {
         var named = at.Member(member.Declaring, member.Name);
-        return member.Key is null ? named with { Path = at.Item(member.Index).Path } : named with { Path = at.Named(member.Key, true).Path };
+        var path = member.Key is null ? at.Item(member.Index).Path : at.Named(member.Key, isKnown: true).Path;
+        return named with { Path = path };
     }
 }

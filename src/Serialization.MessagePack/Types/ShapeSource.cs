@@ -133,7 +133,8 @@ internal sealed class ShapeSource(FormatterSource formatters)
     }
 
     private static bool IsTable(Type type) => type.GetInterfaces().Append(type).Any(i =>
-        i.IsGenericType && (i.GetGenericTypeDefinition() == typeof(IDictionary<,>) || i.GetGenericTypeDefinition() == typeof(IReadOnlyDictionary<,>)));
+        i.IsGenericType
+        && (i.GetGenericTypeDefinition() == typeof(IDictionary<,>) || i.GetGenericTypeDefinition() == typeof(IReadOnlyDictionary<,>)));
 
     private UnionShape OfUnion(Type type) => new(
         TypeWords.Value(type, "a union"),

@@ -92,7 +92,8 @@ public sealed class ContractDocumentTests
         AssertReplyChange<V1NotNull, V1>("a: reply.Note: may be null now; callers that forbid null cannot read it");
         AssertReplyChange<Narrow, Wide>("a: reply.Number: the type was integer and is number");
         AssertReplyChange<FewerKinds, Kinds>("a: reply.Kind: the value \"B\" was added; callers that do not know it cannot read it");
-        AssertReplyChange<OnlyCats, Animal>("a: reply: the type 'dog' of the hierarchy was added; callers that do not know it cannot read it");
+        AssertReplyChange<OnlyCats, Animal>(
+            "a: reply: the type 'dog' of the hierarchy was added; callers that do not know it cannot read it");
     }
 
     [Test]
@@ -147,7 +148,8 @@ public sealed class ContractDocumentTests
             await new ContractsCommand(services, output, codes.Add).StartingAsync(default);
 
             Assert.That(codes, Is.EqualTo([0]), output.ToString());
-            Assert.That(await File.ReadAllTextAsync(Path.Combine(folder, "contracts.json")), Is.EqualTo(services.GetServiceMeshContracts()));
+            Assert.That(
+                await File.ReadAllTextAsync(Path.Combine(folder, "contracts.json")), Is.EqualTo(services.GetServiceMeshContracts()));
             Assert.That(await File.ReadAllTextAsync(Path.Combine(folder, "contracts.orders.json")), Does.Contain("orders.add"));
             Assert.That(output.ToString(), Does.Contain("contracts.orders.json"));
         }

@@ -25,8 +25,10 @@ public sealed partial class ContractTests
     [TestCase("""{"City":"x","N":1,"On":1}""", "$.On is a number; Q.On is a boolean")]
     [TestCase("""{"City":"x","N":1,"Perhaps":"2"}""", "$.Perhaps is a string; Q.Perhaps is a 32-bit integer")]
     [TestCase("""{"City":"x","N":1,"Shape":{"Radius":1}}""", "$.Shape is an object without '$type'; Q.Shape is one of 'circle'")]
-    [TestCase("""{"City":"x","N":1,"Shape":{"$type":"oval"}}""", "$.Shape is an object whose '$type' is unknown; Q.Shape is one of 'circle'")]
-    [TestCase("""{"City":"x","N":1,"Shape":{"$type":"circle","Radius":"1"}}""", "$.Shape.Radius is a string; Circle.Radius is a 32-bit integer")]
+    [TestCase(
+        """{"City":"x","N":1,"Shape":{"$type":"oval"}}""", "$.Shape is an object whose '$type' is unknown; Q.Shape is one of 'circle'")]
+    [TestCase(
+        """{"City":"x","N":1,"Shape":{"$type":"circle","Radius":"1"}}""", "$.Shape.Radius is a string; Circle.Radius is a 32-bit integer")]
     [TestCase("""[]""", "$ is an array; an object (Q) is expected")]
     public void What_was_found_and_what_was_expected_is_said(string body, string said)
     {
@@ -111,7 +113,8 @@ public sealed partial class ContractTests
     {
         var cycle = new Tree();
         cycle.Next = cycle;
-        AssertUnwritable(cycle, "A value of type Tree cannot be written as JSON. It is nested deeper than 64 levels, or it contains itself.");
+        AssertUnwritable(
+            cycle, "A value of type Tree cannot be written as JSON. It is nested deeper than 64 levels, or it contains itself.");
         AssertUnwritable(double.NaN, "A value of type Double cannot be written as JSON. It contains NaN or an infinity");
         AssertUnwritable(new[] { new Ratio(float.PositiveInfinity) }, "A value of type Ratio[] cannot be written as JSON. It contains NaN");
         AssertUnwritable<Shape>(new Oval(), "A value of type Shape cannot be written as JSON. Runtime type");

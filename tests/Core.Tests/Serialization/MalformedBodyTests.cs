@@ -11,7 +11,8 @@ public sealed class MalformedBodyTests
 {
     private readonly JsonMessageSerializer _json = new();
 
-    [TestCase("{\"City\":\"x\",\n\"Degrees\":\"topsecret\"}", "$.Degrees is a string; Reading.Degrees is a 32-bit integer (line 2, byte 22)")]
+    [TestCase(
+        "{\"City\":\"x\",\n\"Degrees\":\"topsecret\"}", "$.Degrees is a string; Reading.Degrees is a 32-bit integer (line 2, byte 22)")]
     [TestCase("topsecret", "$, line 1, byte 2")]
     [TestCase("{\"City\":\"topsecret\"", "line 1")]
     [TestCase("[\"topsecret\"]", "$ is an array; an object (Reading) is expected (line 1, byte 2)")]
