@@ -190,7 +190,8 @@ internal sealed class ContractComparison(JsonObject older, JsonObject newer)
         {
             if ((then["anyOf"] is null) != (now["anyOf"] is null))
             {
-                Add(path, $"is {(now["anyOf"] is null ? "not a hierarchy of types any longer" : "a hierarchy of types now")}", isBreaking: true);
+                var isOne = now["anyOf"] is not null;
+                Add(path, isOne ? "is a hierarchy of types now" : "is not a hierarchy of types any longer", isBreaking: true);
             }
 
             return;

@@ -220,9 +220,12 @@ internal static class JsonTypeCheck
             : null;
     }
 
-    private static bool IsStack(Type type) => type.IsGenericType
-        && type.GetGenericTypeDefinition().FullName is "System.Collections.Generic.Stack`1"
-            or "System.Collections.Concurrent.ConcurrentStack`1" or "System.Collections.Immutable.ImmutableStack`1" or "System.Collections.Immutable.IImmutableStack`1";
+    private static bool IsStack(Type type) =>
+        type.IsGenericType && type.GetGenericTypeDefinition().FullName is
+            "System.Collections.Generic.Stack`1"
+            or "System.Collections.Concurrent.ConcurrentStack`1"
+            or "System.Collections.Immutable.ImmutableStack`1"
+            or "System.Collections.Immutable.IImmutableStack`1";
 
     // What System.Text.Json refuses for a type it refuses for every body, and what it refuses for a body does not matter here.
     private static bool CanRead(JsonTypeInfo contract, ReadOnlySpan<byte> sample)
