@@ -21,9 +21,9 @@ public sealed class SerializerTableTests
         ["a dictionary whose keys are records or tuples"] = new(typeof(Dictionary<FormTests.Point, int>)),
         ["a set whose keys are records"] = new(typeof(HashSet<FormTests.Point>)),
         ["a set or a dictionary whose keys are `decimal`"] = new(typeof(Dictionary<decimal, int>)),
-        ["a class that derives from `HashSet`, with keys that are not strings"] = new(typeof(OwnSet)),
+        ["a class that derives from `HashSet`, with keys that are not strings"] = new(typeof(OwnSet), typeof(OwnSafeSet)),
         ["a class that derives from `Dictionary`, with keys that are not strings"] =
-            new(typeof(OwnTable), MessagePackVariant: typeof(OwnSafeTable)),
+            new(typeof(OwnTable), typeof(OwnSafeTable), typeof(OwnSafeTable)),
         ["a class that derives from `KeyedCollection`, with keys that are not strings"] = new(typeof(UnsupportedTypeTests.ByNumber)),
         ["`Int128`, `UInt128`"] = new(typeof(Int128)),
         ["`BigInteger`"] = new(typeof(BigInteger)),
@@ -154,6 +154,12 @@ public sealed class SerializerTableTests
     public sealed record OneCase(int A) : IJson, IUnion;
 
     public sealed class OwnSet : HashSet<int>;
+
+    public sealed class OwnSafeSet(IEqualityComparer<int>? comparer) : HashSet<int>(comparer)
+    {
+        public OwnSafeSet()
+            : this(null) { }
+    }
 
     public sealed class OwnTable : Dictionary<long, int>;
 

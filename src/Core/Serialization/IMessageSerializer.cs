@@ -29,7 +29,7 @@ public interface IMessageSerializer
     /// <exception cref="NotSupportedException">The serializer cannot tell which members a type does not have.</exception>
     IMessageSerializer WithExactContracts() => throw new NotSupportedException(
         $"The serializer '{Name}' cannot refuse unknown members. Implement IMessageSerializer.WithExactContracts, "
-        + "or leave ServiceMesh:Contracts at Compatible.");
+        + "or leave Contracts at Compatible.");
 
     /// <summary>Writes a value, null included.</summary>
     /// <exception cref="NotSupportedException">

@@ -44,6 +44,7 @@ internal static class JsonBodyFault
             return reader.TokenType == JsonTokenType.Null ? null : OfValue(ref reader, contract.Options.GetTypeInfo(plain), at, numbers);
         }
 
+        contract = ReadOnlyTables.ReadAs(contract);
         var handling = numbers ?? contract.NumberHandling ?? contract.Options.NumberHandling;
         return contract.Kind switch
         {
@@ -251,7 +252,7 @@ internal static class JsonBodyFault
             ? Expected(options.GetTypeInfo(member.PropertyType))
             : TypeWords.Value(member.PropertyType, "a value");
 
-    private static string Expected(JsonTypeInfo contract) => TypeWords.Value(contract.Type, contract.Kind switch
+    private static string Expected(JsonTypeInfo contract) => TypeWords.Value(contract.Type, ReadOnlyTables.ReadAs(contract).Kind switch
     {
         JsonTypeInfoKind.Object or JsonTypeInfoKind.Dictionary => "an object",
         JsonTypeInfoKind.Enumerable => "an array",

@@ -16,7 +16,14 @@ internal static class JsonContracts
     public static JsonSerializerOptions Complete(JsonSerializerOptions? options, ContractMatching matching)
     {
         var copy = WithContracts(options);
-        copy.TypeInfoResolver = JsonTypeInfoResolver.Combine([.. copy.TypeInfoResolverChain]).WithAddedModifier(RequireWhatWouldBeNull);
+        copy.TypeInfoResolver = JsonTypeInfoResolver.Combine([.. copy.TypeInfoResolverChain])
+            .WithAddedModifier(RequireWhatWouldBeNull)
+            .WithAddedModifier(GuardedTables.Guard);
+        if (ReadOnlyTables.IsSupported)
+        {
+            copy.Converters.Add(new ReadOnlyTables());
+        }
+
         copy.PropertyNameCaseInsensitive = true;
         copy.RespectNullableAnnotations = true;
         copy.RespectRequiredConstructorParameters = true;

@@ -21,6 +21,16 @@ public sealed class JsonMessageSerializer : IMessageSerializer
     // What a kept writer points to, so that it does not keep the last body; nothing is ever written into it.
     private static readonly ArrayBufferWriter<byte> s_nowhere = new();
 
+    private static readonly JsonSchemaExporterOptions s_schemas = new()
+    {
+        TreatNullObliviousAsNonNullable = true,
+
+        // The schema of such a table is not known to the exporter, which sees a converter.
+        TransformSchemaNode = static (context, schema) => ReadOnlyTables.ReadAs(context.TypeInfo) is var table && table != context.TypeInfo
+            ? table.GetJsonSchemaAsNode(s_schemas)
+            : schema,
+    };
+
     private readonly JsonSerializerOptions? _given;
     private readonly JsonSerializerOptions _options;
     private readonly JsonWriterOptions _writerOptions;
@@ -109,6 +119,7 @@ public sealed class JsonMessageSerializer : IMessageSerializer
         }
 
         var contract = Contract<T>();
+        var counts = CollisionBudget.Begin();
         try
         {
             return JsonSerializer.Deserialize(body.Span, contract);
@@ -116,6 +127,13 @@ public sealed class JsonMessageSerializer : IMessageSerializer
         catch (Exception failure)
         {
             throw Refused(body.Span, contract, failure);
+        }
+        finally
+        {
+            if (counts)
+            {
+                CollisionBudget.End();
+            }
         }
     }
 
@@ -126,7 +144,8 @@ public sealed class JsonMessageSerializer : IMessageSerializer
             ? string.Create(CultureInfo.InvariantCulture, $"line {line + 1}, byte {place + 1}")
             : "line 1, byte 1";
         return new(
-            JsonBodyFault.Find(body, contract) is { } fault ? $"The body does not match {type}: {fault} ({position})."
+            failure is HashCollisionException ? $"The body is refused as {type}: {failure.Message}"
+            : JsonBodyFault.Find(body, contract) is { } fault ? $"The body does not match {type}: {fault} ({position})."
             : failure is JsonException json ? $"The body is not JSON for {type}: it fails at {PathOf(json)}, {position}."
             // A constructor, a setter or a converter that refuses the value.
             : $"The body is JSON, but it is refused as {type} with {failure.GetType().Name}.",
@@ -169,7 +188,7 @@ public sealed class JsonMessageSerializer : IMessageSerializer
     internal JsonNode SchemaOf(Type type)
     {
         JsonTypeCheck.Check(type, _options);
-        return _options.GetTypeInfo(type).GetJsonSchemaAsNode(new() { TreatNullObliviousAsNonNullable = true });
+        return _options.GetTypeInfo(type).GetJsonSchemaAsNode(s_schemas);
     }
 
     private bool WritesLikeThis(JsonWriterOptions other) =>

@@ -55,8 +55,8 @@ internal static class JsonTypeCheck
             {
                 throw Refused(
                     path,
-                    $"{TypeWords.Name(type)} does not have a JSON contract. Add a source-generated context that has it with "
-                    + "AddJsonContext(…), or enable reflection for System.Text.Json.",
+                    $"{TypeWords.Name(type)} does not have a JSON contract. Add a source-generated context that has it and its members with "
+                    + $"AddJsonContext(…), or enable reflection for System.Text.Json. Its reason: {failure.Message}",
                     failure);
             }
             catch (InvalidOperationException failure)
@@ -85,6 +85,7 @@ internal static class JsonTypeCheck
             .. contract.PolymorphismOptions?.DerivedTypes.Select(d => ((string?)null, d.DerivedType)) ?? [],
         ],
         JsonTypeInfoKind.Enumerable or JsonTypeInfoKind.Dictionary when contract.ElementType is { } element => [(null, element)],
+        JsonTypeInfoKind.None when ReadOnlyTables.ReadAs(contract) is { Kind: not JsonTypeInfoKind.None } table => [(null, table.Type)],
         _ => [],
     };
 
@@ -212,6 +213,12 @@ internal static class JsonTypeCheck
                 ? $"has keys of type {TypeWords.Name(contract.KeyType ?? typeof(object))}, which are not texts in JSON. "
                     + "Use a string, a number, an enum, a Guid or a date as the key, or send a list of pairs."
                 : "can be written as JSON and not be read. Use a list, an array, a set or a dictionary.";
+        }
+
+        if (GuardedTables.IsUnguarded(type))
+        {
+            return "is a table that JSON fills without a hash that resists collisions. Use HashSet or Dictionary, or give it a public "
+                + "constructor with a parameter IEqualityComparer for its keys.";
         }
 
         return MemberOfCollection(type) is { } member
