@@ -15,7 +15,11 @@ internal readonly record struct BodyPath(string Path, string? Owner)
     public static BodyPath Root { get; } = new("$", null);
 
     /// <summary>A member of the type.</summary>
-    public BodyPath Member(Type declaring, string name) => new($"{Path}.{name}", $"{TypeWords.Name(declaring)}.{name}");
+    /// <param name="declaring">The type that declares it.</param>
+    /// <param name="member">Its name in C#.</param>
+    /// <param name="name">Its name in the body.</param>
+    public BodyPath Member(Type declaring, string member, string name) =>
+        Named(name, isKnown: false) with { Owner = $"{TypeWords.Name(declaring)}.{member}" };
 
     /// <summary>A value of a dictionary, or a member that the type does not have; the name comes from the body.</summary>
     public BodyPath Named(string name, bool isKnown) =>

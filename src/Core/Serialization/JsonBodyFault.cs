@@ -245,7 +245,9 @@ internal static class JsonBodyFault
     }
 
     private static BodyPath PlaceOf(JsonPropertyInfo member, JsonTypeInfo contract, BodyPath at) =>
-        at.Member((member.AttributeProvider as MemberInfo)?.DeclaringType ?? contract.Type, member.Name);
+        member.AttributeProvider is MemberInfo { DeclaringType: { } declaring } own
+            ? at.Member(declaring, own.Name, member.Name)
+            : at.Member(contract.Type, member.Name, member.Name);
 
     private static string Expected(JsonPropertyInfo member, JsonSerializerOptions options) =>
         member.CustomConverter is null

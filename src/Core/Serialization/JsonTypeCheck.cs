@@ -55,8 +55,8 @@ internal static class JsonTypeCheck
             {
                 throw Refused(
                     path,
-                    $"{TypeWords.Name(type)} does not have a JSON contract. Add a source-generated context that has it and its members with "
-                    + $"AddJsonContext(…), or enable reflection for System.Text.Json. Its reason: {failure.Message}",
+                    $"{TypeWords.Name(type)} does not have a JSON contract. Add a source-generated context that has it and its members "
+                    + $"with AddJsonContext(…), or enable reflection for System.Text.Json. Its reason: {failure.Message}",
                     failure);
             }
             catch (InvalidOperationException failure)

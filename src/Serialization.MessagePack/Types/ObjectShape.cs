@@ -192,8 +192,7 @@ internal sealed class ObjectShape : BodyShape
 
     private static BodyPath Place(BodyPath at, ObjectMember member)
     {
-        var named = at.Member(member.Declaring, member.Name);
-        var path = member.Key is null ? at.Item(member.Index).Path : at.Named(member.Key, isKnown: true).Path;
-        return named with { Path = path };
+        var named = at.Member(member.Declaring, member.Name, member.Key ?? "");
+        return member.Key is null ? named with { Path = at.Item(member.Index).Path } : named;
     }
 }

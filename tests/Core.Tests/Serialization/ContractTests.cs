@@ -81,6 +81,15 @@ public sealed partial class ContractTests
     }
 
     [Test]
+    public void A_name_of_the_options_is_in_the_path_and_the_name_in_the_source_beside_it()
+    {
+        var json = new JsonMessageSerializer(new() { PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.KebabCaseLower });
+        Assert.That(
+            () => Read<Plain>(json, """{"name":5}"""),
+            Throws.TypeOf<MalformedBodyException>().With.Message.Contains("$.name is a number; Plain.Name is a string"));
+    }
+
+    [Test]
     public void A_required_keyword_and_an_inherited_member_count()
     {
         Assert.That(Refusal<Child>("""{"Own":1}""").Message, Does.Contain("$.Name is missing; Parent.Name is a string and required"));

@@ -70,7 +70,8 @@ public sealed class UnsupportedTypeTests
                 .ConfigureJson(json => json.TypeInfoResolverChain.Insert(0, new Refusing()))
                 .AddHandler(new RequestTopic<string, Holder[]>("types.nested"), (_, _) => [])),
             Throws.TypeOf<NotSupportedException>().With.Message.Contains("'types.nested'")
-                .And.Message.Contains("Holder[] does not have a JSON contract").And.Message.Contains("Its reason: No contract for 'Refused'."));
+                .And.Message.Contains("Holder[] does not have a JSON contract")
+                .And.Message.Contains("Its reason: No contract for 'Refused'."));
 
     [Test]
     public void Exact_contracts_need_a_serializer_that_supports_them() =>
