@@ -9,6 +9,7 @@ internal static class Layers
     public static readonly IReadOnlyList<string> Core =
     [
         "Hosting",       // dependency injection and options
+        "ContractDocuments", // the topics of a node with their schemas, and their comparison
         "Health",
         FolderGraph.Root, // ServiceBus
         "Lifetime",

@@ -26,7 +26,7 @@ public abstract class StatusTests<TFactory> : ConformanceFixture<TFactory>
         using (Assert.EnterMultipleScope())
         {
             Assert.That(reply.Status, Is.EqualTo(StatusCode.BadRequest));
-            Assert.That(reply.Failure?.Message, Does.Match(@"at .*byte \d+"), "the position is named");
+            Assert.That(reply.Failure?.Message, Does.Match(@"byte \d+"), "the position is named");
             Assert.That(reply.Failure?.Kind, Is.EqualTo(FailureKind.Rejected));
             Assert.That(reply.Failure?.NotProcessed, Is.True);
             Assert.That(reply.Failure?.IsRetryable, Is.False, "the same body will fail again");

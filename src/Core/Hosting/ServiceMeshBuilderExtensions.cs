@@ -72,7 +72,9 @@ public static class ServiceMeshBuilderExtensions
     /// <param name="contract">What it handles.</param>
     /// <param name="configure">Group, limits, timeout, order.</param>
     /// <exception cref="ArgumentException">The class does not implement the contract's interface, or an option is out of range.</exception>
-    public static IServiceMeshBuilder AddHandler<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+    public static IServiceMeshBuilder AddHandler<
+        [DynamicallyAccessedMembers(
+            DynamicallyAccessedMemberTypes.PublicConstructors | DynamicallyAccessedMemberTypes.PublicMethods)] THandler>(
         this IServiceMeshBuilder builder, ITopicContract contract, Action<HandlerOptions>? configure = null)
         where THandler : class
     {
@@ -96,7 +98,7 @@ public static class ServiceMeshBuilderExtensions
         ArgumentNullException.ThrowIfNull(handler);
         return builder.With(
             HandlerDefinition.ForRequest<TIn, TOut>(
-                topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))),
+                topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))).CalledAs(handler.Method),
             configure);
     }
 
@@ -112,7 +114,7 @@ public static class ServiceMeshBuilderExtensions
         ArgumentNullException.ThrowIfNull(handler);
         return builder.With(
             HandlerDefinition.ForRequest<TIn, TOut>(
-                topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))),
+                topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))).CalledAs(handler.Method),
             configure);
     }
 
@@ -128,7 +130,8 @@ public static class ServiceMeshBuilderExtensions
         ArgumentNullException.ThrowIfNull(pattern);
         ArgumentNullException.ThrowIfNull(handler);
         return builder.With(
-            HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context))),
+            HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context)))
+                .CalledAs(handler.Method),
             configure);
     }
 
@@ -147,7 +150,7 @@ public static class ServiceMeshBuilderExtensions
             {
                 handler(signal, context);
                 return ValueTask.CompletedTask;
-            }),
+            }).CalledAs(handler.Method),
             configure);
     }
 

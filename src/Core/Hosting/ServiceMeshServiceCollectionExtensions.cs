@@ -74,6 +74,7 @@ public static class ServiceMeshServiceCollectionExtensions
         services.AddKeyedSingleton<IServiceBus>(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Bus);
         services.AddKeyedSingleton<IErrorQueue>(
             name, (provider, _) => new ErrorQueueOfNode(provider.GetRequiredKeyedService<NodeLifetime>(name)));
+        AddContractsCommand(services, name);
         services.AddSingleton<IHostedService>(
             provider => new MeshHostedService(new(() => provider.GetRequiredKeyedService<NodeLifetime>(name))));
         if (name.Length == 0)
@@ -85,6 +86,16 @@ public static class ServiceMeshServiceCollectionExtensions
         return builder;
     }
 
+    private static void AddContractsCommand(IServiceCollection services, string name)
+    {
+        if (!services.Any(d => d.ServiceType == typeof(BusName)))
+        {
+            services.AddSingleton<IHostedService>(provider => new ContractsCommand(provider, Console.Out, Environment.Exit));
+        }
+
+        services.AddSingleton(new BusName(name));
+    }
+
     private static void AddOptions(BusBuilder builder)
     {
         // First, whichever call brings the section: what is set in code comes after it.
@@ -93,7 +104,7 @@ public static class ServiceMeshServiceCollectionExtensions
         {
             if (builder.Configuration is { } section)
             {
-                SectionBinding.Explained(() => section.Bind(target), typeof(ErrorPolicy), typeof(ErrorDetails));
+                SectionBinding.Explained(() => section.Bind(target), typeof(ErrorPolicy), typeof(ErrorDetails), typeof(ContractMatching));
             }
         });
         options.PostConfigure<IServiceProvider>((target, provider) =>
@@ -124,7 +135,10 @@ public static class ServiceMeshServiceCollectionExtensions
         var chosen = new ChosenTransport(registration.Create(provider), registration.Name);
         var loggerFactory = new PrintableLogs(provider.GetRequiredService<ILoggerFactory>());
         var logger = loggerFactory.CreateLogger("ServiceMesh");
-        var serializers = new SerializerSet(provider.GetKeyedServices<IMessageSerializer>(name), options.Serializer);
+        var serializers = new SerializerSet(
+            provider.GetKeyedServices<IMessageSerializer>(name)
+                .Select(s => options.Contracts == ContractMatching.Exact ? s.WithExactContracts() : s),
+            options.Serializer);
         var bodies = new BodyLimit(options.Request.MaxBodyBytes, options.KeyOf("Request:MaxBodyBytes"));
         var telemetry = new Telemetry(provider.GetRequiredService<IMeterFactory>(), chosen.Transport.Capabilities.System, clock);
         var (identity, state, subscriptions) = (new NodeIdentity(options.NodeName, name), new NodeState(), new SubscriptionRegistry());

@@ -327,7 +327,8 @@ internal sealed class Sender(
         catch (Exception malformed) when (malformed is MalformedBodyException or NotSupportedException)
         {
             // Of a failure the status matters, and what lies beside it need not be a T. Of a success the value does.
-            return failure ?? new(StatusCode.HandlerFailed, topic, $"The reply cannot be decoded. {malformed.Message}")
+            return failure ?? new(
+                StatusCode.HandlerFailed, topic, $"The handler answered, and this node cannot read the answer. {malformed.Message}")
             {
                 Exception = malformed,
             };
