@@ -1,0 +1,39 @@
+namespace ServiceMesh;
+
+/// <summary>A function of the failure chooses what is run instead, with the same input; null lets the failure stand.</summary>
+internal sealed class Recover<TIn, TOut>(Composition<TIn, TOut> step, Func<ReplyFailure, Composition<TIn, TOut>?> alternative)
+    : Composition<TIn, TOut>(Form.Around(step.Depth))
+{
+    internal override async ValueTask<Reply<TOut>> RunAsync(TIn input, CompositionRun run)
+    {
+        var reply = await step.RunAsync(input, run.Into(0)).ConfigureAwait(false);
+        if (reply.IsSuccess)
+        {
+            return reply;
+        }
+
+        var choice = await LocalCode.CallAsync(alternative, reply.Failure, Name, "Choosing its alternative", run).ConfigureAwait(false);
+        if (!choice.IsSuccess)
+        {
+            return Form.Failed(this, input, After(reply.Failure, choice.Failure), choice.Headers, default, null);
+        }
+
+        if (choice.Value is not { } instead)
+        {
+            return Form.Failed(
+                this, input, reply.Failure, reply.Headers, reply.Value,
+                new Recover<TIn, TOut>(Form.Left<TIn, TIn, TOut>(step, input, reply), alternative));
+        }
+
+        var last = await instead.RunAsync(input, run.Into(1)).ConfigureAwait(false);
+        return last.IsSuccess
+            ? last
+            : Form.Failed(
+                this, input, After(reply.Failure, last.Failure), last.Headers, last.Value,
+                new OrOr<TIn, TOut>(new Kept<TIn, TOut>(reply), Form.Left<TIn, TIn, TOut>(instead, input, last)));
+    }
+
+    public override string ToString() => $"recover({step})";
+
+    private static ReplyFailure After(ReplyFailure first, ReplyFailure last) => new(last, first.NotProcessed && last.NotProcessed);
+}
