@@ -2,7 +2,7 @@ namespace ServiceMesh;
 
 /// <summary>Two steps with different results at once. Ends with both values, or with the highest status and both replies.</summary>
 internal sealed class Both<TIn, TFirst, TSecond>(Composition<TIn, TFirst> first, Composition<TIn, TSecond> second)
-    : Composition<TIn, (TFirst First, TSecond Second)>(Form.Around(first.Depth, second.Depth))
+    : Composition<TIn, (TFirst First, TSecond Second)>(Form.AroundBranches(first.Depth, second.Depth))
 {
     internal override async ValueTask<Reply<(TFirst First, TSecond Second)>> RunAsync(TIn input, CompositionRun run)
     {

@@ -14,7 +14,8 @@ public static class Compose
 {
     /// <summary><c>first | second</c>: the output of one is the input of the next; stops at the first failure.</summary>
     /// <exception cref="ArgumentException">
-    /// More than 1,000 forms are nested in each other; each step that is added to a pipe is a level. Every form refuses that.
+    /// Forms are nested in each other more than 1,000 levels deep; each step that is added to a pipe is a level, and a form with branches
+    /// counts as 4. Every form refuses that.
     /// </exception>
     public static Composition<TIn, TOut> Pipe<TIn, TMiddle, TOut>(this Composition<TIn, TMiddle> first, Composition<TMiddle, TOut> second)
     {

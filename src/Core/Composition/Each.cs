@@ -5,7 +5,7 @@ namespace ServiceMesh;
 /// status and all replies.
 /// </summary>
 internal sealed class Each<TItem, TOut>(Composition<TItem, TOut> step, int maxConcurrency)
-    : Composition<TItem[], TOut[]>(Form.Around(step.Depth))
+    : Composition<TItem[], TOut[]>(Form.AroundBranches(step.Depth))
 {
     internal override async ValueTask<Reply<TOut[]>> RunAsync(TItem[] input, CompositionRun run)
     {
@@ -49,7 +49,7 @@ internal sealed class Each<TItem, TOut>(Composition<TItem, TOut> step, int maxCo
 
 /// <summary>The same with every reply. It succeeds itself, unless time is up: what failed stands in its replies.</summary>
 internal sealed class EachSettled<TItem, TOut>(Composition<TItem, TOut> step, int maxConcurrency)
-    : Composition<TItem[], Reply<TOut>[]>(Form.Around(step.Depth))
+    : Composition<TItem[], Reply<TOut>[]>(Form.AroundBranches(step.Depth))
 {
     internal override async ValueTask<Reply<Reply<TOut>[]>> RunAsync(TItem[] input, CompositionRun run)
     {

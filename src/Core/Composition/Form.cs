@@ -4,22 +4,31 @@ namespace ServiceMesh;
 internal static class Form
 {
     /// <summary>
-    /// The most levels that forms may be nested. A level takes less than 1 KiB of the stack, and the smallest stacks of .NET have 1.5 MiB.
+    /// The most levels that forms may be nested. A level takes at most 1 KiB of the stack, and the smallest stacks of .NET have 1.5 MiB.
     /// </summary>
     public const int MaxDepth = 1000;
+
+    // What starts branches needs some more of the stack.
+    private const int LevelsOfBranches = 4;
 
     /// <summary>The depth of a form around others.</summary>
     public static int Around(int deepest, int other = 0) => Math.Max(deepest, other) + 1;
 
     public static int Around<TIn, TOut>(Composition<TIn, TOut>[] steps) => steps.Max(step => step.Depth) + 1;
 
+    /// <summary>The depth of a form whose steps are branches that run at once.</summary>
+    public static int AroundBranches(int deepest, int other = 0) => Math.Max(deepest, other) + LevelsOfBranches;
+
+    public static int AroundBranches<TIn, TOut>(Composition<TIn, TOut>[] steps) => steps.Max(step => step.Depth) + LevelsOfBranches;
+
     /// <summary>Refuses what would need more of the stack than there is.</summary>
     /// <exception cref="ArgumentException">It is nested too deeply.</exception>
     public static Composition<TIn, TOut> Checked<TIn, TOut>(Composition<TIn, TOut> form) => form.Depth <= MaxDepth
         ? form
         : throw new ArgumentException(
-            $"The composition is nested {form.Depth} levels deep, and {MaxDepth} are allowed; each step that is added to a pipe is a level. "
-            + "Repeat steps with Compose.Each or in the code of a Compose.Step, or join pipes of some hundred steps.");
+            $"The composition is nested {form.Depth} levels deep, and {MaxDepth} are allowed; each step that is added to a pipe is a level, "
+            + $"and a form with branches counts as {LevelsOfBranches}. Repeat a step over a list with Each, or in the code of a Compose.Step, "
+            + "or join pipes of some hundred steps.");
 
     /// <summary>The steps of a form, copied.</summary>
     /// <exception cref="ArgumentException">There are none, or one is null.</exception>

@@ -4,7 +4,7 @@ namespace ServiceMesh;
 /// Gives the same input to all steps at once. Ends with the first success and cancels the others, or with the highest status and all
 /// replies.
 /// </summary>
-internal sealed class Race<TIn, TOut>(Composition<TIn, TOut>[] steps) : Composition<TIn, TOut>(Form.Around(steps))
+internal sealed class Race<TIn, TOut>(Composition<TIn, TOut>[] steps) : Composition<TIn, TOut>(Form.AroundBranches(steps))
 {
     internal override async ValueTask<Reply<TOut>> RunAsync(TIn input, CompositionRun run)
     {

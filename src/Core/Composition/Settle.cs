@@ -2,7 +2,7 @@ namespace ServiceMesh;
 
 /// <summary>A parallel that keeps every reply. It succeeds itself, unless time is up: what failed stands in its replies.</summary>
 internal sealed class Settle<TIn, TOut>(Composition<TIn, TOut>[] steps, int maxConcurrency)
-    : Composition<TIn, Reply<TOut>[]>(Form.Around(steps))
+    : Composition<TIn, Reply<TOut>[]>(Form.AroundBranches(steps))
 {
     internal override async ValueTask<Reply<Reply<TOut>[]>> RunAsync(TIn input, CompositionRun run)
     {
