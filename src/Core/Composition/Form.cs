@@ -61,7 +61,7 @@ internal static class Form
                 // When nothing ran, all of it is left.
                 Left = failure.NotProcessed ? null : left,
                 LeftIsRepeatable = failure.MayRunAgain,
-                WholeIsRepeatable = failure.NotProcessed,
+                WholeIsRepeatable = failure.NotProcessed || (left is null && failure.MayRunAgain),
             });
 
     /// <summary>What is left of one step of a form: the rest of it when it failed, and its reply when it succeeded.</summary>

@@ -11,7 +11,13 @@ internal sealed class Kept<TIn, TOut>(Reply<TOut> reply) : Composition<TIn, TOut
 /// <summary>In a form that is resumed: what is left of a step, whose input is known.</summary>
 internal sealed class Resumed<TIn, TOut>(Remainder<TOut> left) : Composition<TIn, TOut>
 {
-    internal override ValueTask<Reply<TOut>> RunAsync(TIn input, CompositionRun run) => left.RunAsync(run);
+    internal override async ValueTask<Reply<TOut>> RunAsync(TIn input, CompositionRun run)
+    {
+        var reply = await left.RunAsync(run).ConfigureAwait(false);
+        return reply.IsSuccess
+            ? reply
+            : Form.Failed(this, input, reply.Failure, reply.Headers, reply.Value, new Resumed<TIn, TOut>(reply.Remainder!.FailedPart));
+    }
 
     public override string ToString() => left.Remaining;
 }

@@ -15,25 +15,29 @@ internal sealed class Recover<TIn, TOut>(Composition<TIn, TOut> step, Func<Reply
         var choice = await LocalCode.CallAsync(alternative, reply.Failure, Name, "Choosing its alternative", run).ConfigureAwait(false);
         if (!choice.IsSuccess)
         {
-            return Form.Failed(this, input, After(reply.Failure, choice.Failure), choice.Headers, default, null);
+            var neither = new ReplyFailure(choice.Failure, reply.Failure.NotProcessed && choice.Failure.NotProcessed)
+            {
+                MayRunAgain = reply.Failure.MayRunAgain && choice.Failure.MayRunAgain,
+            };
+            return Form.Failed(this, input, neither, choice.Headers, default, Again(input, reply));
         }
 
         if (choice.Value is not { } instead)
         {
-            return Form.Failed(
-                this, input, reply.Failure, reply.Headers, reply.Value,
-                new Recover<TIn, TOut>(Form.Left<TIn, TIn, TOut>(step, input, reply), alternative));
+            return Form.Failed(this, input, reply.Failure, reply.Headers, reply.Value, Again(input, reply));
         }
 
         var last = await instead.RunAsync(input, run.Into(1)).ConfigureAwait(false);
         return last.IsSuccess
             ? last
             : Form.Failed(
-                this, input, After(reply.Failure, last.Failure), last.Headers, last.Value,
-                new OrOr<TIn, TOut>(new Kept<TIn, TOut>(reply), Form.Left<TIn, TIn, TOut>(instead, input, last)));
+                this, input, After(reply.Failure, last.Failure), last.Headers, last.Value, Form.Left<TIn, TIn, TOut>(instead, input, last));
     }
 
     public override string ToString() => $"recover({step})";
+
+    private Recover<TIn, TOut> Again(TIn input, Reply<TOut> reply) =>
+        new(Form.Left<TIn, TIn, TOut>(step, input, reply), alternative);
 
     private static ReplyFailure After(ReplyFailure first, ReplyFailure last) => new(last, first.NotProcessed && last.NotProcessed);
 }
