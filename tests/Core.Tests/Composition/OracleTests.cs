@@ -1,5 +1,4 @@
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Conformance.Compositions;
 using ServiceMesh.Support;
@@ -12,8 +11,8 @@ public sealed class OracleTests
     [Test]
     public async Task Random_compositions_do_what_the_document_says()
     {
-        var clock = new FakeTimeProvider();
-        var stage = new Stage { Tick = clock.Advance };
+        var clock = new JumpClock();
+        var stage = new Stage { Tick = clock.Jump };
         await using var node = await TestNode.StartAsync(
             mesh =>
             {
