@@ -196,7 +196,9 @@ public abstract class CompositionTests<TFactory> : ConformanceFixture<TFactory>
             return input;
         }) | Ask;
 
-        Assert.That(await caller.Bus.ExecuteAsync(Compose.Race(Other, winner), "won", new RequestOptions { Timeout = timeout }), Is.EqualTo("won"));
+        var won = await caller.Bus.ExecuteAsync(Compose.Race(Other, winner), "won", new RequestOptions { Timeout = timeout });
+
+        Assert.That(won, Is.EqualTo("won"));
         await held.Cancelled;
     }
 

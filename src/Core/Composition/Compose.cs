@@ -180,7 +180,9 @@ public static class Compose
         return new Failure(failure, isNew: false);
     }
 
-    /// <summary>A step that fails with a status and a sentence. It counts as a local step that ran, and converts to every composition.</summary>
+    /// <summary>
+    /// A step that fails with a status and a sentence. It counts as a local step that ran, and converts to every composition.
+    /// </summary>
     /// <param name="status">300 to 599.</param>
     /// <param name="message">What is wrong.</param>
     /// <param name="name">What the step is called in failures and traces.</param>

@@ -1,6 +1,8 @@
 namespace ServiceMesh;
 
-/// <summary>What is put around one step: its options, what happens when it fails, what goes beside it, and repetition over a list.</summary>
+/// <summary>
+/// What is put around one step: its options, what happens when it fails, what goes beside it, and repetition over a list.
+/// </summary>
 public static class ComposedSteps
 {
     private static readonly TimeSpan s_longestPause = TimeSpan.FromDays(1);

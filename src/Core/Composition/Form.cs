@@ -26,9 +26,9 @@ internal static class Form
     public static Composition<TIn, TOut> Checked<TIn, TOut>(Composition<TIn, TOut> form) => form.Depth <= MaxDepth
         ? form
         : throw new ArgumentException(
-            $"The composition is nested {form.Depth} levels deep, and {MaxDepth} are allowed; each step that is added to a pipe is a level, "
-            + $"and a form with branches counts as {LevelsOfBranches}. Repeat a step over a list with Each, or in the code of a Compose.Step, "
-            + "or join pipes of some hundred steps.");
+            $"The composition is nested {form.Depth} levels deep, and {MaxDepth} are allowed; each step that is added to a pipe is a "
+            + $"level, and a form with branches counts as {LevelsOfBranches}. Repeat a step over a list with Each, or in the code of a "
+            + "Compose.Step, or join pipes of some hundred steps.");
 
     /// <summary>The steps of a form, copied.</summary>
     /// <exception cref="ArgumentException">There are none, or one is null.</exception>

@@ -4,7 +4,8 @@ namespace ServiceMesh;
 /// Gives the same input to all steps at once, or to a bounded number at a time. Ends with all values in the order written, or with
 /// the highest status and all replies.
 /// </summary>
-internal sealed class Parallel<TIn, TOut>(Composition<TIn, TOut>[] steps, int maxConcurrency) : Composition<TIn, TOut[]>(Form.AroundBranches(steps))
+internal sealed class Parallel<TIn, TOut>(Composition<TIn, TOut>[] steps, int maxConcurrency)
+    : Composition<TIn, TOut[]>(Form.AroundBranches(steps))
 {
     internal override async ValueTask<Reply<TOut[]>> RunAsync(TIn input, CompositionRun run)
     {

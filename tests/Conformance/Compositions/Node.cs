@@ -18,7 +18,8 @@ public abstract record Node
     public static int Fold(IEnumerable<int> values) => values.Aggregate(7, Mix);
 
     /// <summary>One number from the statuses and values of several branches.</summary>
-    public static int Fold(IEnumerable<(int Status, int Value)> replies) => Fold(replies.SelectMany(reply => new[] { reply.Status, reply.Value }));
+    public static int Fold(IEnumerable<(int Status, int Value)> replies) =>
+        Fold(replies.SelectMany(reply => new[] { reply.Status, reply.Value }));
 
     /// <summary>The items that a list has for an input.</summary>
     public static int[] Items(int input, int count) => [.. Enumerable.Range(input, count)];
@@ -206,7 +207,8 @@ public abstract record Node
         }
     }
 
-    private static int FoldReplies(Reply<int>[] replies) => Fold(replies.Select(reply => ((int)reply.Status, reply.IsSuccess ? reply.Value : -1)));
+    private static int FoldReplies(Reply<int>[] replies) =>
+        Fold(replies.Select(reply => ((int)reply.Status, reply.IsSuccess ? reply.Value : -1)));
 }
 
 /// <summary>What a handler or a local function does.</summary>

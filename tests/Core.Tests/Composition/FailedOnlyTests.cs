@@ -71,7 +71,8 @@ public sealed class FailedOnlyTests
         Assert.That(await AskAsync(failed), Is.EqualTo((false, false)));
         Assert.That(await AskAsync(Steps.Add1 | Steps.Refuse()), Is.EqualTo((true, true)), "only the refused step is left");
         Assert.That(
-            await AskAsync(Compose.Parallel(Steps.Add1, Steps.Refuse()).Pipe(all => all[0])), Is.EqualTo((false, true)), "without the success");
+            await AskAsync(Compose.Parallel(Steps.Add1, Steps.Refuse()).Pipe(all => all[0])),
+            Is.EqualTo((false, true)), "without the success");
         Assert.That(await AskAsync(Compose.Parallel(failed, Steps.Refuse()).Pipe(all => all[0])), Is.EqualTo((false, false)));
     }
 

@@ -66,7 +66,8 @@ public sealed class ListTests
     public async Task Null_instead_of_a_list_is_a_failure()
     {
         await using var node = await Steps.NodeAsync();
-        Assert.That((await node.Bus.TryExecuteAsync(Steps.Add1.Each(2), null!).Soon()).Failure!.Message, Does.Contain("null instead of a list"));
+        var reply = await node.Bus.TryExecuteAsync(Steps.Add1.Each(2), null!).Soon();
+        Assert.That(reply.Failure!.Message, Does.Contain("null instead of a list"));
         Assert.That((await node.Bus.TryExecuteAsync(Steps.Add1.EachSettled(2), null!).Soon()).IsSuccess, Is.False);
         Assert.That(() => Steps.Add1.Each(0), Throws.TypeOf<ArgumentOutOfRangeException>());
     }

@@ -99,7 +99,8 @@ public sealed class RaceTests
         await Task.Run(() => entered.Wait(TimeSpan.FromSeconds(20)));
         clock.Advance(TimeSpan.FromSeconds(1));
         var reply = await late.Soon();
-        Assert.That((reply.Status, reply.Failure!.Step, reply.Failure.NotProcessed), Is.EqualTo((StatusCode.DeadlinePassed, "hang", false)));
+        Assert.That(
+            (reply.Status, reply.Failure!.Step, reply.Failure.NotProcessed), Is.EqualTo((StatusCode.DeadlinePassed, "hang", false)));
 
         entered.Reset();
         using var caller = new CancellationTokenSource();

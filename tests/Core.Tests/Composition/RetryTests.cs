@@ -86,7 +86,8 @@ public sealed class RetryTests
     {
         var rule = new RetryRule(9, TimeSpan.FromSeconds(1), null);
         Assert.That(
-            new[] { 1, 2, 3, 60 }.Select(attempt => rule.PauseAfter(attempt, null).TotalSeconds), Is.EqualTo(new double[] { 1, 2, 4, 86400 }));
+            new[] { 1, 2, 3, 60 }.Select(attempt => rule.PauseAfter(attempt, null).TotalSeconds),
+            Is.EqualTo(new double[] { 1, 2, 4, 86400 }));
         Assert.That(rule.PauseAfter(1, TimeSpan.FromSeconds(9)).TotalSeconds, Is.EqualTo(9));
         Assert.That(rule.PauseAfter(5, TimeSpan.FromSeconds(9)).TotalSeconds, Is.EqualTo(16));
 

@@ -30,7 +30,8 @@ public sealed class StepTests
             clock.Advance(TimeSpan.FromSeconds(1));
             remaining = step.Remaining;
             await step.SignalAsync(s_noted, x);
-            return $"{step.Headers["tenant"]} {await step.ExecuteAsync(s_tenant, x)} {await step.ExecuteAsync(Steps.Add1 | Steps.Double, x)}";
+            var tenant = await step.ExecuteAsync(s_tenant, x);
+            return $"{step.Headers["tenant"]} {tenant} {await step.ExecuteAsync(Steps.Add1 | Steps.Double, x)}";
         });
         var options = new RequestOptions { Headers = Headers.Of(("tenant", "t")), Timeout = TimeSpan.FromSeconds(4) };
         Assert.That(await node.Bus.ExecuteAsync(form, 1, options).Soon(), Is.EqualTo("t t 6"));
