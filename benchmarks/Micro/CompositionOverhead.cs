@@ -17,6 +17,7 @@ public class CompositionOverhead
 
     private static readonly Composition<Reading, Reading[]> s_parallel = Compose.Parallel(s_step, s_step, s_step, s_step, s_step);
     private static readonly Composition<Reading, Reply<Reading>[]> s_settle = Compose.Settle(s_step, s_step, s_step, s_step, s_step);
+    private static readonly Composition<Reading, Reading> s_race = Compose.Race(s_step, s_step, s_step, s_step, s_step);
     private static readonly Composition<Reading[], Reading[]> s_each = s_step.Each(maxConcurrency: 5);
     private static readonly Composition<Reading, Reading> s_guarded = Pipe(s_step.Within(TimeSpan.FromSeconds(10)));
     private static readonly Composition<Reading, Reading> s_retried = Pipe(s_step.Retry(3));
@@ -86,6 +87,9 @@ public class CompositionOverhead
 
     [Benchmark(Description = "settle of five")]
     public Task<Reply<Reading>[]> SettleOfFive() => _bus.ExecuteAsync(s_settle, s_reading);
+
+    [Benchmark(Description = "race of five")]
+    public Task<Reading> RaceOfFive() => _bus.ExecuteAsync(s_race, s_reading);
 
     [Benchmark(Description = "each of five")]
     public Task<Reading[]> EachOfFive() => _bus.ExecuteAsync(s_each, s_five);
