@@ -51,6 +51,20 @@ internal sealed class Sender(
         return OutgoingRequest.Of(this, message, scope, activity, telemetry.StartTime(), telemetry.CountRequest());
     }
 
+    /// <summary>False when the serializer refuses the type of an answer.</summary>
+    public bool AcceptsAnswer<TOut>(Topic topic)
+    {
+        try
+        {
+            SerializerSet.EnsureSupported<TOut>(serializers.Writer(ReservedTopics.IsReserved(topic)));
+            return true;
+        }
+        catch (NotSupportedException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>
     /// Sends a request; called within the asynchronous method that awaits it. What it throws is an answer too; see <see
     /// cref="Answer"/>.

@@ -38,9 +38,10 @@ internal sealed class SentRun : CompositionRun
         {
             request = _sender.Prepare<TIn, TOut>(topic, isIdempotent, input, _scope, _key?.In(_scope.Headers));
         }
-        catch (Exception failure)
+        catch (Exception failure) when (_sender.AcceptsAnswer<TOut>(topic))
         {
-            // A value between two steps is not the caller's, so what is wrong with it is a failure of the step that takes it.
+            // A value between two steps is not the caller's, so what is wrong with it is a failure of the step that takes it. A contract
+            // whose answer cannot be read is misuse, whatever the value is.
             return new(Failed<TOut>(new(
                 StatusCode.BadRequest, topic.ToString(), $"Its input cannot be sent: {ExceptionText.Brief(failure)}", notProcessed: true)
             {
