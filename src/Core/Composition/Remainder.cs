@@ -52,8 +52,8 @@ internal sealed class Remainder<TIn, TOut>(Composition<TIn, TOut> rest, TIn inpu
     {
         _ when KeepsReplies => throw new InvalidOperationException(
             $"What is left of '{Step}' keeps replies to the input that it had. Give another input to the resumption of the whole step."),
-        TIn typed => With(rest, typed, StepIndex),
-        null when default(TIn) is null => With(rest, default!, StepIndex),
+        TIn typed => new Remainder<TIn, TOut>(rest, typed, StepIndex) { WholeIsRepeatable = WholeIsRepeatable },
+        null when default(TIn) is null => new Remainder<TIn, TOut>(rest, default!, StepIndex) { WholeIsRepeatable = WholeIsRepeatable },
         _ => throw new ArgumentException(
             $"'{Step}' takes a {typeof(TIn).Name}, and this is a {input?.GetType().Name ?? "null"}.", nameof(input)),
     };
@@ -107,9 +107,6 @@ internal sealed class Remainder<TIn, TOut>(Composition<TIn, TOut> rest, TIn inpu
     }
 
     private Composition<TIn, TOut> Rest => rest;
-
-    private Remainder<TIn, TOut> With(Composition<TIn, TOut> rest, TIn input, int stepIndex) =>
-        new(rest, input, stepIndex) { WholeIsRepeatable = WholeIsRepeatable };
 }
 
 internal static class Remainders
