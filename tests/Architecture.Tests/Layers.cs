@@ -20,6 +20,7 @@ internal static class Layers
         "Composition",
         "Serialization",
         "ErrorReports",
+        "Threading",     // the context of the bus's own work, and the pool that it runs on
         "Diagnostics",
         "Messages",
         "Topics",

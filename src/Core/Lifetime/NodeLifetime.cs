@@ -46,6 +46,9 @@ internal sealed class NodeLifetime(
             throw new InvalidOperationException($"The bus of node '{NodeId}' was started before.");
         }
 
+        // Loops, timers and connections begin here: they must not keep what is current where the host starts.
+        CleanContext.Enter();
+
         var subscriptions = subscriber.Prepare([.. registrations.Handlers, presence.Handler()], registrations.Required);
         await reports.OpenAsync(_transport.ErrorQueue is not null, cancellationToken).ConfigureAwait(false);
         await _transport.StartAsync(context, cancellationToken).ConfigureAwait(false);

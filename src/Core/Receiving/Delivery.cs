@@ -217,6 +217,7 @@ public sealed class Delivery : HandlerContext
     // Runs to the handler's own end, whether or not its reply still counts, and then gives the place to the next message.
     private async ValueTask<ReplyMessage> HandleAsync()
     {
+        CleanContext.Enter();
         try
         {
             _activity = Receiver.Telemetry.StartProcess(Message, Subscription.Pattern, Group);

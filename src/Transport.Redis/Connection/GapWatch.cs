@@ -55,9 +55,9 @@ internal sealed class GapWatch(RedisGaps events, IMeterFactory meters, TimeProvi
         return true;
     }
 
-    private void TellNeedsLock(RedisGap gap) => _telling = _telling.ContinueWith(
+    private void TellNeedsLock(RedisGap gap) => _telling = CleanContext.Call(() => _telling.ContinueWith(
         _ => events.Raise(gap, failure => RedisLog.GapHandlerFailed(logger, failure)),
-        CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default));
 
     private sealed class Instruments(Meter meter)
     {

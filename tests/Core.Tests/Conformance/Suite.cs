@@ -96,4 +96,8 @@ public static class Suite
     [OverMemory]
     public sealed class Concurrency<T> : ConcurrencyTests<T>
         where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Context<T> : ContextTests<T>
+        where T : TransportFactory, new();
 }

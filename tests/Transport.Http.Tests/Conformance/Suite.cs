@@ -100,4 +100,8 @@ public static class Suite
     [OverHttp]
     public sealed class Concurrency<T> : ConcurrencyTests<T>
         where T : TransportFactory, new();
+
+    [OverHttp]
+    public sealed class Context<T> : ContextTests<T>
+        where T : TransportFactory, new();
 }

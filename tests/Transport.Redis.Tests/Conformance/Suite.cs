@@ -100,4 +100,8 @@ public static class Suite
     [OverRedis]
     public sealed class Trace<T> : TraceTests<T>
         where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class Context<T> : ContextTests<T>
+        where T : TransportFactory, new();
 }

@@ -189,6 +189,8 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
 
     private async Task WriteAllAsync()
     {
+        // While frames keep coming it goes on for many callers, and must not keep the context of the first.
+        CleanContext.Enter();
         while (true)
         {
             Batch batch;
