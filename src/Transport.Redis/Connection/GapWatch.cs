@@ -7,7 +7,7 @@ namespace ServiceMesh.Redis;
 internal sealed class GapWatch(RedisGaps events, IMeterFactory meters, TimeProvider clock, ILogger logger)
 {
     private readonly Lock _lock = new();
-    private readonly Instruments _instruments = new(meters.Create("ServiceMesh"));
+    private readonly Instruments _instruments = new(meters.Create(MeshTelemetry.MeterName));
 
     // Events are told in order, one after the other, and never on a thread of the client.
     private Task _telling = Task.CompletedTask;
