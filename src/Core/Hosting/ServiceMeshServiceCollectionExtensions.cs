@@ -131,7 +131,7 @@ public static class ServiceMeshServiceCollectionExtensions
         var limits = new HandlerLimits(options.Handler.Timeout, options.Handler.MaxConcurrency, options.Handler.MaxQueued);
         var receiver = new Receiver(identity, state, pipeline, limits, bodies, telemetry, errors, logger, clock);
         var sender = new Sender(
-            identity, new(chosen.Transport, [.. provider.GetKeyedServices<ISendMiddleware>(name)], logger),
+            identity, new(chosen.Transport, [.. provider.GetKeyedServices<ISendMiddleware>(name)], identity, logger),
             serializers, options.Request.Timeout, bodies, telemetry, errors, logger, clock);
 
         var shutdown = new ShutdownBudget(options.DrainTimeout, logger, clock);

@@ -26,6 +26,7 @@ public sealed class Delivery : HandlerContext
 
     private CancellationToken _callerGone;
     private Activity? _activity;
+    private HandlingAttempts? _attempts;
     private long _started;
     private volatile bool _hasStarted;
     private byte _isTaken;
@@ -118,6 +119,27 @@ public sealed class Delivery : HandlerContext
     /// group answers. Counts, logs and reports the loss.
     /// </summary>
     public void ReportLoss() => Receiver.Errors.ReportLoss("refused", Message, Refusal!.Status, Refusal.Error!, Group);
+
+    /// <summary>
+    /// The innermost step is about to handle the message. When it has been called before, the handler begins anew: with services, status
+    /// and reply headers that the attempt before has not touched.
+    /// </summary>
+    internal void BeginAttempt()
+    {
+        if (_attempts is null)
+        {
+            _attempts = new(Status, ReplyHeaders);
+            return;
+        }
+
+        (Status, ReplyHeaders) = (_attempts.Status, _attempts.ReplyHeaders);
+        if (Volatile.Read(ref _scope) is { } used and not EndedScope)
+        {
+            // Disposed at the end with the others: a step may still hold services of it.
+            _attempts.Scopes.Add(used);
+            Interlocked.CompareExchange(ref _scope, null, used);
+        }
+    }
 
     /// <summary>
     /// The message is decoded and the handler is about to be called. False, with the answer, when time was up meanwhile.
@@ -244,8 +266,10 @@ public sealed class Delivery : HandlerContext
         catch (Exception failure)
         {
             Exception = failure;
+            var what = HasEntered ? "The handler" : "A step around the handler (IHandlerMiddleware)";
             return ReplyMessage.Failure(
-                StatusCode.HandlerFailed, $"The handler of '{Subscription.Pattern}' threw {ExceptionText.Brief(failure)}");
+                StatusCode.HandlerFailed, $"{what} of '{Subscription.Pattern}' threw {ExceptionText.Brief(failure)}",
+                notProcessed: !HasEntered);
         }
         finally
         {
@@ -253,6 +277,11 @@ public sealed class Delivery : HandlerContext
             if (Interlocked.Exchange(ref _scope, EndedScope.Instance) is { } scope)
             {
                 await DisposeAsync(scope).ConfigureAwait(false);
+            }
+
+            foreach (var earlier in _attempts?.Scopes ?? [])
+            {
+                await DisposeAsync(earlier).ConfigureAwait(false);
             }
 
             GiveBackPlace();
@@ -487,6 +516,12 @@ public sealed class Delivery : HandlerContext
             // The answer stands; a dispose that throws is the application's defect and must be seen.
             Log.ScopeDisposeFailed(Receiver.Logger, Topic.ToString(), Printable.Line(Sender), failure);
         }
+    }
+
+    /// <summary>What the first attempt of a handler found, and the scopes of the attempts before the last; where there are steps.</summary>
+    private sealed record HandlingAttempts(StatusCode Status, Headers ReplyHeaders)
+    {
+        public List<IServiceScope> Scopes { get; } = [];
     }
 
     /// <summary>Stands for the scope of a handler that has ended.</summary>

@@ -67,7 +67,8 @@ internal sealed class Sender(
 
         try
         {
-            return request.Scope.GaveUp(request.Message.Topic.ToString());
+            return request.Scope.GaveUp(
+                request.Message.Topic.ToString(), notSent: request.Message.Attempts is { HaveBegun: false });
         }
         catch (OperationCanceledException)
         {
@@ -167,6 +168,7 @@ internal sealed class Sender(
             IsRepeatable = kind == MessageKind.Request
                 && ((scope.IsIdempotent ?? isIdempotent) || scope.Headers[Headers.IdempotencyKey] is { Length: > 0 }),
             Retry = scope.Retry,
+            Attempts = pipeline.CountAttempts(),
         };
         Telemetry.DescribeMessage(activity, message);
         return message;
@@ -186,11 +188,11 @@ internal sealed class Sender(
         }
         catch (OperationCanceledException) when (scope.IsCancellationRequested)
         {
-            return (null, scope.GaveUp(signal.Topic.ToString()), null);
+            return (null, scope.GaveUp(signal.Topic.ToString(), notSent: signal.Attempts is { HaveBegun: false }), null);
         }
         catch (Exception failure)
         {
-            return (null, SendPipeline.Refusal(failure), failure);
+            return (null, SendPipeline.Refusal(signal, failure), failure);
         }
     }
 

@@ -100,4 +100,8 @@ public static class Suite
     [OverMemory]
     public sealed class Context<T> : ContextTests<T>
         where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Attempt<T> : AttemptTests<T>
+        where T : TransportFactory, new();
 }

@@ -104,4 +104,8 @@ public static class Suite
     [OverHttp]
     public sealed class Context<T> : ContextTests<T>
         where T : TransportFactory, new();
+
+    [OverHttp]
+    public sealed class Attempt<T> : AttemptTests<T>
+        where T : TransportFactory, new();
 }

@@ -104,4 +104,8 @@ public static class Suite
     [OverRedis]
     public sealed class Context<T> : ContextTests<T>
         where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class Attempt<T> : AttemptTests<T>
+        where T : TransportFactory, new();
 }
