@@ -3,7 +3,6 @@ using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using ServiceMesh;
 
@@ -58,7 +57,8 @@ public static class ServiceMeshBuilderExtensions
 
     /// <summary>
     /// Handles a topic with a class: <c>AddHandler&lt;FetchHandler&gt;(Weather.Fetch)</c>. It is registered as scoped unless
-    /// it is registered already, and resolved from a scope of its own for each message.
+    /// it is registered already, and resolved from a scope of its own for each message. A constructor that takes
+    /// <see cref="IServiceBus"/> gets this bus. A dependency that is not registered fails at start.
     /// </summary>
     /// <typeparam name="THandler">
     /// Implements <see cref="IRequestHandler{TIn,TOut}"/> or <see cref="ISignalHandler{T}"/> with the types of the contract.
@@ -73,9 +73,9 @@ public static class ServiceMeshBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(contract);
-        var definition = HandlerDefinition.ForClass(contract, typeof(THandler));
-        builder.Services.TryAddScoped<THandler>();
-        return builder.With(definition, configure);
+        HandlerDefinition.EnsureHandles(contract, typeof(THandler));
+        var key = HandlerClasses.Register<THandler>(builder.Services, builder.Name);
+        return builder.With(HandlerDefinition.ForClass(contract, typeof(THandler), key), configure);
     }
 
     /// <summary>Answers requests with an asynchronous function.</summary>

@@ -63,7 +63,7 @@ public static class ServiceMeshServiceCollectionExtensions
         services.AddKeyedSingleton<IMessageSerializer>(name, (provider, _) =>
             new JsonMessageSerializer(provider.GetRequiredService<IOptionsMonitor<JsonBodyOptions>>().Get(name).Json));
         services.AddKeyedSingleton(name, new BusSection(section));
-        services.AddKeyedSingleton(name, (provider, _) => Build(provider, name));
+        services.AddKeyedSingleton(name, (provider, _) => Build(services, provider, name));
         services.AddKeyedSingleton(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Lifetime);
         services.AddKeyedSingleton<IServiceBus>(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Bus);
         services.AddKeyedSingleton<IErrorQueue>(
@@ -105,9 +105,11 @@ public static class ServiceMeshServiceCollectionExtensions
         return added is [var only] ? only : added.FirstOrDefault(t => t == InMemoryTransportOptions.TransportName);
     }
 
-    private static MeshParts Build(IServiceProvider provider, string name)
+    private static MeshParts Build(IServiceCollection services, IServiceProvider provider, string name)
     {
         var options = provider.GetRequiredService<IOptionsMonitor<ServiceMeshOptions>>().Get(name);
+        HandlerDefinition[] handlers = [.. provider.GetKeyedServices<HandlerDefinition>(name)];
+        EnsureCanBeMade(services, provider, handlers);
         WarnOfMissingSection(provider, name);
         var clock = provider.GetService<TimeProvider>() ?? TimeProvider.System;
         var registration = provider.GetKeyedServices<TransportRegistration>(name)
@@ -145,13 +147,21 @@ public static class ServiceMeshServiceCollectionExtensions
             chosen,
             new(identity, bodies, errors, options.KeyOf, presence.Describe, loggerFactory, clock),
             new(
-                [.. provider.GetKeyedServices<HandlerDefinition>(name)],
+                handlers,
                 provider.GetKeyedServices<RequiredFeatures>(name).Aggregate(TransportFeatures.None, (all, one) => all | one.Features)),
             state, presence, sender, subscriber, errors,
             new(options.ErrorPolicy, queue, sender, telemetry, logger),
             shutdown, logger);
         bus = new(chosen.Transport, sender, subscriber, lifetime);
         return new(bus, lifetime);
+    }
+
+    private static void EnsureCanBeMade(IServiceCollection services, IServiceProvider provider, HandlerDefinition[] handlers)
+    {
+        if (HandlerClasses.Missing(services, provider, handlers).ToArray() is { Length: > 0 } missing)
+        {
+            throw new InvalidOperationException(string.Join(" ", missing));
+        }
     }
 
     private static void WarnOfMissingSection(IServiceProvider provider, string name)

@@ -164,11 +164,11 @@ public sealed class Delivery : HandlerContext
 
     /// <summary>The handler of a class, from the scope of this message.</summary>
     /// <exception cref="ReplyException">The application's container has been disposed; the handler does not run.</exception>
-    internal object Resolve(Type handlerType)
+    internal object Resolve(Type handlerType, string? key)
     {
         try
         {
-            return Services.GetRequiredService(handlerType);
+            return key is null ? Services.GetRequiredService(handlerType) : Services.GetRequiredKeyedService(handlerType, key);
         }
         catch (ObjectDisposedException failure) when (IsOfContainer(failure))
         {

@@ -42,6 +42,13 @@ internal sealed class HandlerDefinition
     /// <summary>True for a class, which is resolved from the scope of its message; a delegate may do without a scope.</summary>
     public bool NeedsScope { get; private init; }
 
+    /// <summary>The class; null for a delegate.</summary>
+    [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)]
+    public Type? HandlerType { get; private init; }
+
+    /// <summary>The key by which the class is registered; null for none.</summary>
+    public string? HandlerKey { get; private init; }
+
     public string? Group => Options.Group ?? (Kind == MessageKind.Request ? DefaultGroup : null);
 
     /// <summary>A delegate that answers requests.</summary>
@@ -68,11 +75,24 @@ internal sealed class HandlerDefinition
                 : new(refusal));
 
     /// <summary>A class that is resolved from the scope of each message.</summary>
+    /// <param name="contract">What it handles.</param>
+    /// <param name="handlerType">The class.</param>
+    /// <param name="key">The key by which it is registered; null for none.</param>
     /// <exception cref="ArgumentException">The class does not implement the interface of the contract.</exception>
-    public static HandlerDefinition ForClass(ITopicContract contract, Type handlerType) => contract.Accept(new HandlerClass(handlerType));
+    public static HandlerDefinition ForClass(
+        ITopicContract contract,
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] Type handlerType,
+        string? key = null) => contract.Accept(new HandlerClass(handlerType, key));
 
-    public HandlerDefinition With(HandlerOptions options) =>
-        new(Kind, Pattern, _handlerName, _ensureSupported, _handle) { Options = options, NeedsScope = NeedsScope };
+    /// <exception cref="ArgumentException">The class does not implement the interface of the contract.</exception>
+    public static void EnsureHandles(
+        ITopicContract contract, [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] Type handlerType) =>
+        ForClass(contract, handlerType);
+
+    public HandlerDefinition With(HandlerOptions options) => new(Kind, Pattern, _handlerName, _ensureSupported, _handle)
+    {
+        Options = options, NeedsScope = NeedsScope, HandlerType = HandlerType, HandlerKey = HandlerKey,
+    };
 
     /// <summary>Refuses types that the bus could not write and read, before the first message.</summary>
     /// <exception cref="NotSupportedException">The serializer that writes refuses a type; the message says what to do.</exception>
@@ -182,13 +202,18 @@ internal sealed class HandlerDefinition
     private static string SaidBy(Delivery delivery) => $"The handler answered with status {(int)delivery.Status}.";
 
     /// <summary>Makes the definition of a class from the types of its contract.</summary>
-    private sealed class HandlerClass(Type handlerType) : IContractVisitor<HandlerDefinition>
+    private sealed class HandlerClass(
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] Type handlerType, string? key)
+        : IContractVisitor<HandlerDefinition>
     {
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)]
+        private readonly Type _handlerType = handlerType;
+
         public HandlerDefinition VisitRequest<TIn, TOut>(RequestTopic<TIn, TOut> topic)
         {
             ThrowIfNot(typeof(IRequestHandler<TIn, TOut>), topic);
             return OfScope(ForRequest<TIn, TOut>(
-                topic.Pattern, handlerType.Name, (input, context) =>
+                topic.Pattern, _handlerType.Name, (input, context) =>
                     new(Resolve<IRequestHandler<TIn, TOut>>(context).HandleAsync(input, context))));
         }
 
@@ -196,25 +221,26 @@ internal sealed class HandlerDefinition
         {
             ThrowIfNot(typeof(ISignalHandler<T>), pattern);
             return OfScope(ForSignal<T>(
-                pattern.Pattern, handlerType.Name, (signal, context) =>
+                pattern.Pattern, _handlerType.Name, (signal, context) =>
                     new(Resolve<ISignalHandler<T>>(context).HandleAsync(signal, context))));
         }
 
-        private static HandlerDefinition OfScope(HandlerDefinition definition) =>
-
+        private HandlerDefinition OfScope(HandlerDefinition definition) =>
             new(definition.Kind, definition.Pattern, definition._handlerName, definition._ensureSupported, definition._handle)
             {
                 NeedsScope = true,
+                HandlerType = _handlerType,
+                HandlerKey = key,
             };
 
-        private T Resolve<T>(HandlerContext context) => (T)((Delivery)context).Resolve(handlerType);
+        private T Resolve<T>(HandlerContext context) => (T)((Delivery)context).Resolve(_handlerType, key);
 
         private void ThrowIfNot(Type expected, ITopicContract contract)
         {
-            if (!expected.IsAssignableFrom(handlerType))
+            if (!expected.IsAssignableFrom(_handlerType))
             {
                 throw new ArgumentException(
-                    $"{handlerType.Name} cannot handle '{contract.Pattern}': it does not implement {Describe(expected)}.");
+                    $"{_handlerType.Name} cannot handle '{contract.Pattern}': it does not implement {Describe(expected)}.");
             }
         }
 
