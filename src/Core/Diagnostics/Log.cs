@@ -28,6 +28,11 @@ internal static partial class Log
         7, LogLevel.Warning, "The configuration section {Section} does not exist: the bus runs with the default of every option")]
     public static partial void SectionIsMissing(ILogger logger, string section);
 
+    [LoggerMessage(
+        60, LogLevel.Warning,
+        "All threads of the pool were blocked, so the pool has up to {Threads} now. Handlers should await what they wait for and not block")]
+    public static partial void PoolBlocked(ILogger logger, int threads);
+
     [LoggerMessage(EventId = 10, Message = "Handling {Topic} from {Sender} failed with {Status}")]
     public static partial void HandlingFailed(ILogger logger, LogLevel level, Topic topic, string sender, int status, Exception? exception);
 

@@ -28,6 +28,7 @@ internal sealed class NodeLifetime(
 
     private readonly ITransport _transport = chosen.Transport;
     private volatile State _state = State.Created;
+    private IDisposable? _poolWatch;
 
     public string NodeId => presence.NodeId;
 
@@ -48,20 +49,14 @@ internal sealed class NodeLifetime(
 
         // Loops, timers and connections begin here: they must not keep what is current where the host starts.
         CleanContext.Enter();
-
-        var subscriptions = subscriber.Prepare([.. registrations.Handlers, presence.Handler()], registrations.Required);
-        await reports.OpenAsync(_transport.ErrorQueue is not null, cancellationToken).ConfigureAwait(false);
-        await _transport.StartAsync(context, cancellationToken).ConfigureAwait(false);
-        sender.Open();
-        errors.Start(reports.FileAsync);
-        _state = State.Running;
+        _poolWatch = PoolWatch.Begin(logger);
         try
         {
-            await subscriber.ActivateAsync(subscriptions, cancellationToken).ConfigureAwait(false);
+            await ConnectAsync(cancellationToken).ConfigureAwait(false);
         }
         catch
         {
-            await StopAsync().ConfigureAwait(false);
+            _poolWatch.Dispose();
             throw;
         }
 
@@ -113,6 +108,7 @@ internal sealed class NodeLifetime(
         sender.Close();
         subscriber.TransportStops();
         await shutdown.AttemptAsync("stop", shutdown.LeftForAStep, _transport.StopAsync).ConfigureAwait(false);
+        _poolWatch?.Dispose();
     }
 
     public async ValueTask DisposeAsync()
@@ -163,6 +159,26 @@ internal sealed class NodeLifetime(
         }
     }
 
+    private async Task ConnectAsync(CancellationToken cancellationToken)
+    {
+
+        var subscriptions = subscriber.Prepare([.. registrations.Handlers, presence.Handler()], registrations.Required);
+        await reports.OpenAsync(_transport.ErrorQueue is not null, cancellationToken).ConfigureAwait(false);
+        await _transport.StartAsync(context, cancellationToken).ConfigureAwait(false);
+        sender.Open();
+        errors.Start(reports.FileAsync);
+        _state = State.Running;
+        try
+        {
+            await subscriber.ActivateAsync(subscriptions, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            await StopAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
     // What the start line says; a node with very many topics does not fill the log.
     private static string TopicsOf(IReadOnlyList<HandlerDefinition> handlers)
     {
@@ -175,6 +191,7 @@ internal sealed class NodeLifetime(
     private void Release()
     {
         _state = State.Stopped;
+        _poolWatch?.Dispose();
         reports.Dispose();
         node.Dispose();
     }

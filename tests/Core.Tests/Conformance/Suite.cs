@@ -104,4 +104,8 @@ public static class Suite
     [OverMemory]
     public sealed class Attempt<T> : AttemptTests<T>
         where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class BlockedPool<T> : BlockedPoolTests<T>
+        where T : TransportFactory, new();
 }

@@ -108,4 +108,8 @@ public static class Suite
     [OverHttp]
     public sealed class Attempt<T> : AttemptTests<T>
         where T : TransportFactory, new();
+
+    [OverHttp]
+    public sealed class BlockedPool<T> : BlockedPoolTests<T>
+        where T : TransportFactory, new();
 }

@@ -108,4 +108,8 @@ public static class Suite
     [OverRedis]
     public sealed class Attempt<T> : AttemptTests<T>
         where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class BlockedPool<T> : BlockedPoolTests<T>
+        where T : TransportFactory, new();
 }
