@@ -103,9 +103,9 @@ internal sealed class Telemetry
     /// </summary>
     public Activity? StartSend(MessageKind kind, Topic topic)
     {
-        if (!s_source.HasListeners())
+        if (!s_source.HasListeners() || ReservedTopics.IsLog(topic))
         {
-            return null;
+            return null; // log entries are of a trace, and no part of it
         }
 
         var (name, callers) = (NameOf(kind), Activity.Current);
@@ -200,7 +200,7 @@ internal sealed class Telemetry
         }
 
         var hasParent = TryReadParent(message.Headers, out var parent);
-        var activity = s_source.HasListeners()
+        var activity = s_source.HasListeners() && !ReservedTopics.IsLog(message.Topic)
             ? s_source.StartActivity($"process {message.Topic}", ActivityKind.Consumer, parent)
             : null;
         if (activity is null)

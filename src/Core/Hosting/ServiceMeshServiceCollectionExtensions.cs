@@ -151,6 +151,7 @@ public static class ServiceMeshServiceCollectionExtensions
                 provider.GetKeyedServices<RequiredFeatures>(name).Aggregate(TransportFeatures.None, (all, one) => all | one.Features)),
             state, presence, sender, subscriber, errors,
             new(options.ErrorPolicy, queue, sender, telemetry, logger),
+            new(provider.GetKeyedService<MeshLog>(name), identity, sender, telemetry, clock),
             shutdown, logger);
         bus = new(chosen.Transport, sender, subscriber, lifetime);
         return new(bus, lifetime);

@@ -13,6 +13,7 @@ internal sealed class NodeLifetime(
     Subscriber subscriber,
     ErrorReporter errors,
     ReportDestination reports,
+    LogPublisher logs,
     ShutdownBudget shutdown,
     ILogger logger) : IAsyncDisposable, IDisposable
 {
@@ -105,6 +106,7 @@ internal sealed class NodeLifetime(
 
         _state = State.Stopped;
         await errors.StopAsync(shutdown.LeftForAStep).ConfigureAwait(false);
+        await logs.StopAsync(shutdown.LeftForAStep).ConfigureAwait(false);
         sender.Close();
         subscriber.TransportStops();
         await shutdown.AttemptAsync("stop", shutdown.LeftForAStep, _transport.StopAsync).ConfigureAwait(false);
@@ -167,6 +169,7 @@ internal sealed class NodeLifetime(
         await _transport.StartAsync(context, cancellationToken).ConfigureAwait(false);
         sender.Open();
         errors.Start(reports.FileAsync);
+        logs.Start();
         _state = State.Running;
         try
         {

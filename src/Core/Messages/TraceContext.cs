@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace ServiceMesh;
 
 /// <summary>
@@ -19,6 +21,12 @@ internal static class TraceContext
     // What the specifications say that a vendor should pass on: of a tracestate, and of baggage.
     private const int MaxStateLength = 512;
     private const int MaxBaggageLength = 8192;
+
+    /// <summary>The trace id within a traceparent; null when there is none, or it cannot be read.</summary>
+    public static string? TraceIdOf(Headers headers) =>
+        headers.Count > 0 && headers[Parent] is { } parent && ActivityContext.TryParse(parent, null, out var context)
+            ? context.TraceId.ToHexString()
+            : null;
 
     /// <summary>True for one of these headers. They do not count against the limits of the application.</summary>
     public static bool Owns(string name) => name.Length switch

@@ -240,9 +240,11 @@ public sealed class Delivery : HandlerContext
     private async ValueTask<ReplyMessage> HandleAsync()
     {
         CleanContext.Enter();
+        IDisposable? logScope = null;
         try
         {
             _activity = Receiver.Telemetry.StartProcess(Message, Subscription.Pattern, Group);
+            logScope = BeginLogScope();
             if (Subscription.Definition.NeedsScope)
             {
                 MakeScopeOrRefuse();
@@ -285,7 +287,19 @@ public sealed class Delivery : HandlerContext
             }
 
             GiveBackPlace();
+            logScope?.Dispose();
         }
+    }
+
+    // What a handler of log entries logs, or what handling one logs, is not published in turn.
+    private IDisposable? BeginLogScope()
+    {
+        if (ReservedTopics.IsLog(Topic))
+        {
+            MeshLog.BeQuiet();
+        }
+
+        return Receiver.Logger.IsEnabled(LogLevel.Critical) ? Receiver.Logger.BeginScope(new HandlingScope(Message, _activity)) : null;
     }
 
     private bool HasEntered => Volatile.Read(ref _isEntered) == 1;
@@ -405,6 +419,7 @@ public sealed class Delivery : HandlerContext
         };
         var logged = Exception is MalformedBodyException ? null : Exception; // it quotes the body
         var sender = Printable.Line(Sender);
+        using var quiet = ReservedTopics.IsLog(Topic) ? MeshLog.BeQuiet() : default;
         Log.HandlingFailed(Receiver.Logger, level, Topic, sender, (int)reply.Status, logged);
         if (Message.Kind == MessageKind.Signal || !reply.IsReportedByCaller)
         {

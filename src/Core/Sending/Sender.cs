@@ -281,9 +281,9 @@ internal sealed class Sender(
 
     private void Lose(Message signal, string reason, StatusCode status, string error, Exception? cause)
     {
-        if (signal.Topic == ReservedTopics.Errors)
+        if (signal.Topic == ReservedTopics.Errors || ReservedTopics.IsLog(signal.Topic))
         {
-            return; // a report of this node: the reporter itself says what happened to it
+            return; // a report or a log entry of this node: what made it says what happened to it
         }
 
         errors.ReportLoss(reason, signal, status, error, null, cause);

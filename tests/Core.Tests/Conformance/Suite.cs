@@ -108,4 +108,8 @@ public static class Suite
     [OverMemory]
     public sealed class BlockedPool<T> : BlockedPoolTests<T>
         where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Log<T> : LogTests<T>
+        where T : TransportFactory, new();
 }

@@ -112,4 +112,8 @@ public static class Suite
     [OverHttp]
     public sealed class BlockedPool<T> : BlockedPoolTests<T>
         where T : TransportFactory, new();
+
+    [OverHttp]
+    public sealed class Log<T> : LogTests<T>
+        where T : TransportFactory, new();
 }

@@ -112,4 +112,8 @@ public static class Suite
     [OverRedis]
     public sealed class BlockedPool<T> : BlockedPoolTests<T>
         where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class Log<T> : LogTests<T>
+        where T : TransportFactory, new();
 }
