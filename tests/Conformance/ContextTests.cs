@@ -1,9 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.CompilerServices;
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using NUnit.Framework;
 using static ServiceMesh.Conformance.Contracts;
 
@@ -177,25 +175,9 @@ public abstract class ContextTests<TFactory> : ConformanceFixture<TFactory>
     // Without a host, which keeps the context of its own start.
     private async Task<IServiceBus> StartBareAsync(int number)
     {
-        var builder = new ConfigurationBuilder().AddInMemoryCollection(
-            Factory.SettingsOf(number).Append(("Serializer", Factory.Bodies.Name))
-                .Select(s => KeyValuePair.Create<string, string?>($"ServiceMesh:{s.Item1}", s.Item2)));
-        var services = new ServiceCollection();
-        var mesh = services.AddServiceMesh(builder.Build().GetSection("ServiceMesh"));
-        if (Factory.Bodies is not JsonMessageSerializer)
-        {
-            mesh.AddSerializer(Factory.Bodies);
-        }
-
-        Factory.AddTransport(mesh);
-        mesh.AddHandler(Ask, Echo).AddHandler(News, (_, _) => { });
-        var provider = services.BuildServiceProvider();
+        var provider = MakeBare(number, mesh => mesh.AddHandler(Ask, Echo).AddHandler(News, (_, _) => { }));
         _bare.Add(provider);
-        foreach (var service in provider.GetServices<IHostedService>())
-        {
-            await service.StartAsync(CancellationToken.None).InTime();
-        }
-
+        await StartBareAsync(provider);
         return provider.GetRequiredService<IServiceBus>();
     }
 

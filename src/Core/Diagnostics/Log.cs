@@ -25,6 +25,10 @@ internal static partial class Log
     public static partial void TransportStopFailed(ILogger logger, string step, Exception exception);
 
     [LoggerMessage(
+        61, LogLevel.Warning, "Node {NodeId} is disposed without having been stopped, and cancels {InFlight} messages that are in flight")]
+    public static partial void DisposedWithoutStop(ILogger logger, string nodeId, int inFlight);
+
+    [LoggerMessage(
         7, LogLevel.Warning, "The configuration section {Section} does not exist: the bus runs with the default of every option")]
     public static partial void SectionIsMissing(ILogger logger, string section);
 

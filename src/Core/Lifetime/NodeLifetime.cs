@@ -27,6 +27,9 @@ internal sealed class NodeLifetime(
 
     private const int MaxTopicsInLog = 20;
 
+    // The handlers, the reports, the log and the transport have a second each.
+    private static readonly TimeSpan s_disposal = TimeSpan.FromSeconds(6);
+
     private readonly ITransport _transport = chosen.Transport;
     private volatile State _state = State.Created;
     private IDisposable? _poolWatch;
@@ -34,6 +37,14 @@ internal sealed class NodeLifetime(
     public string NodeId => presence.NodeId;
 
     public bool IsRunning => _state == State.Running;
+
+    /// <summary>Why the transport cannot be asked; null while it runs.</summary>
+    public string? WhyNotConnected => _state switch
+    {
+        State.Created => $"The bus of node '{NodeId}' has not started yet; the host starts it, in the order in which services were added.",
+        State.Stopped => $"The bus of node '{NodeId}' has stopped.",
+        _ => null,
+    };
 
     public IErrorQueue ErrorQueue => reports.Queue;
 
@@ -113,25 +124,26 @@ internal sealed class NodeLifetime(
         _poolWatch?.Dispose();
     }
 
+    /// <summary>
+    /// Ends what the host did not stop: cancels the handlers at once, because the services that they use are being disposed, waits for
+    /// their replies for a bounded time, and disconnects.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
-        await StopAsync().ConfigureAwait(false);
+        await EndAtOnceAsync().ConfigureAwait(false);
         Release();
     }
 
-    /// <summary>
-    /// For containers that are disposed synchronously: disconnects without draining, because only a host can wait for that.
-    /// </summary>
+    /// <summary>The same for containers that are disposed synchronously; waits for some seconds at most.</summary>
     public void Dispose()
     {
-        sender.Close();
-        node.BeginDrain();
         if (_state is State.Running or State.Draining)
         {
-            // Started and not awaited: a transport removes its subscriptions before its first wait.
-            _ = shutdown.AttemptAsync("stop", ShutdownBudget.LeastForAStep, _transport.StopAsync);
+            // Never throws: each of its steps logs what fails.
+            CleanContext.RunAsync(EndAtOnceAsync).Wait(s_disposal);
         }
 
+        sender.Close();
         subscriber.TransportStops();
         Release();
     }
@@ -180,6 +192,22 @@ internal sealed class NodeLifetime(
             await StopAsync().ConfigureAwait(false);
             throw;
         }
+    }
+
+    private async Task EndAtOnceAsync()
+    {
+        if (_state is State.Running or State.Draining)
+        {
+            _state = State.Draining;
+            shutdown.End();
+            Log.DisposedWithoutStop(logger, NodeId, subscriber.Subscriptions.InFlight);
+            node.BeginDrain();
+            await node.CancelHandlersAsync().ConfigureAwait(false);
+            var empty = Task.WhenAll(subscriber.Subscriptions.Snapshot().Where(s => !s.IsOwn).Select(s => s.Gate.CloseAsync()));
+            await shutdown.EndsWithinAsync(empty, ShutdownBudget.LeastForAStep).ConfigureAwait(false);
+        }
+
+        await StopAsync().ConfigureAwait(false);
     }
 
     // What the start line says; a node with very many topics does not fill the log.

@@ -27,6 +27,8 @@ public sealed class Delivery : HandlerContext
     private CancellationToken _callerGone;
     private Activity? _activity;
     private HandlingAttempts? _attempts;
+    private HandlerServices? _services;
+    private volatile bool _isContainerGone;
     private long _started;
     private volatile bool _hasStarted;
     private byte _isTaken;
@@ -78,7 +80,7 @@ public sealed class Delivery : HandlerContext
     public override CancellationToken CancellationToken => Cancellation().Token;
 
     /// <inheritdoc/>
-    public override IServiceProvider Services => (Volatile.Read(ref _scope) ?? MakeScope()).ServiceProvider;
+    public override IServiceProvider Services => _services ?? MakeServices();
 
     /// <summary>What the handler threw, for the log and the report.</summary>
     internal Exception? Exception { get; set; }
@@ -168,13 +170,38 @@ public sealed class Delivery : HandlerContext
     {
         try
         {
-            return key is null ? Services.GetRequiredService(handlerType) : Services.GetRequiredKeyedService(handlerType, key);
+            var services = (Volatile.Read(ref _scope) ?? MakeScope()).ServiceProvider;
+            return key is null ? services.GetRequiredService(handlerType) : services.GetRequiredKeyedService(handlerType, key);
         }
         catch (ObjectDisposedException failure) when (IsOfContainer(failure))
         {
             Volatile.Write(ref _isEntered, (byte)0);
             throw ContainerIsGone(failure);
         }
+    }
+
+    /// <summary>The scope of the handler; made when it is first asked for.</summary>
+    /// <exception cref="OperationCanceledException">The application's container has been disposed while the handler runs.</exception>
+    internal IServiceScope ScopeOfHandler()
+    {
+        try
+        {
+            return Volatile.Read(ref _scope) ?? MakeScope();
+        }
+        catch (ObjectDisposedException failure) when (IsContainerGone(failure))
+        {
+            throw CancelledBy(failure);
+        }
+    }
+
+    /// <summary>True when the handler runs, and its application's container does not any longer.</summary>
+    internal bool IsContainerGone(ObjectDisposedException failure) => IsOfContainer(failure) && Volatile.Read(ref _scope) is not EndedScope;
+
+    /// <summary>What a handler is told when the container is gone; the message then ends as unavailable.</summary>
+    internal OperationCanceledException CancelledBy(ObjectDisposedException failure)
+    {
+        _isContainerGone = true;
+        return new(ContainerIsGone(failure).Message, failure, CancellationToken);
     }
 
     private async ValueTask<ReplyMessage> RunAtTurnAsync(Task turn)
@@ -265,6 +292,11 @@ public sealed class Delivery : HandlerContext
             Exception = failure.InnerException;
             return ReplyMessage.Failure(failure.Status, failure.Message, notProcessed: !HasEntered);
         }
+        catch (Exception failure) when (
+            _isContainerGone || (Receiver.State.IsDraining && failure is ObjectDisposedException disposed && IsOfContainer(disposed)))
+        {
+            return ReplyMessage.Failure(StatusCode.Unavailable, ContainerIsGone(null).Message, notProcessed: !HasEntered);
+        }
         catch (Exception failure)
         {
             Exception = failure;
@@ -276,6 +308,7 @@ public sealed class Delivery : HandlerContext
         finally
         {
             EndToken();
+            _services = null;
             if (Interlocked.Exchange(ref _scope, EndedScope.Instance) is { } scope)
             {
                 await DisposeAsync(scope).ConfigureAwait(false);
@@ -484,6 +517,13 @@ public sealed class Delivery : HandlerContext
         }
     }
 
+    // A handler that keeps its services behind its end is told so when it reads this again.
+    private HandlerServices MakeServices()
+    {
+        _ = ScopeOfHandler().ServiceProvider;
+        return _services = new(this);
+    }
+
     private IServiceScope MakeScope()
     {
         var made = Receiver.Pipeline.CreateScope();
@@ -508,7 +548,7 @@ public sealed class Delivery : HandlerContext
         }
     }
 
-    private ReplyException ContainerIsGone(ObjectDisposedException failure) => new(
+    private ReplyException ContainerIsGone(ObjectDisposedException? failure) => new(
         StatusCode.Unavailable, $"Node '{NodeId}' is shutting down: the services of its application have been disposed.", failure);
 
     private static bool IsOfContainer(ObjectDisposedException failure) => failure.ObjectName == nameof(IServiceProvider);

@@ -112,4 +112,8 @@ public static class Suite
     [OverMemory]
     public sealed class Log<T> : LogTests<T>
         where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class EndOfLife<T> : EndOfLifeTests<T>
+        where T : TransportFactory, new();
 }

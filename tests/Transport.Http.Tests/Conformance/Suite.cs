@@ -116,4 +116,8 @@ public static class Suite
     [OverHttp]
     public sealed class Log<T> : LogTests<T>
         where T : TransportFactory, new();
+
+    [OverHttp]
+    public sealed class EndOfLife<T> : EndOfLifeTests<T>
+        where T : TransportFactory, new();
 }

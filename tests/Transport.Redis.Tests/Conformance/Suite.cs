@@ -116,4 +116,8 @@ public static class Suite
     [OverRedis]
     public sealed class Log<T> : LogTests<T>
         where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class EndOfLife<T> : EndOfLifeTests<T>
+        where T : TransportFactory, new();
 }
