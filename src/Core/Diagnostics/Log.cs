@@ -24,6 +24,9 @@ internal static partial class Log
     [LoggerMessage(6, LogLevel.Error, "The transport did not {Step} cleanly")]
     public static partial void TransportStopFailed(ILogger logger, string step, Exception exception);
 
+    [LoggerMessage(62, LogLevel.Warning, "The configuration has changed: {Keys}. The change takes effect after a restart")]
+    public static partial void NeedsRestart(ILogger logger, string keys);
+
     [LoggerMessage(
         61, LogLevel.Warning, "Node {NodeId} is disposed without having been stopped, and cancels {InFlight} messages that are in flight")]
     public static partial void DisposedWithoutStop(ILogger logger, string nodeId, int inFlight);

@@ -63,6 +63,14 @@ public static class ServiceMeshServiceCollectionExtensions
         services.AddKeyedSingleton<IMessageSerializer>(name, (provider, _) =>
             new JsonMessageSerializer(provider.GetRequiredService<IOptionsMonitor<JsonBodyOptions>>().Get(name).Json));
         services.AddKeyedSingleton(name, new BusSection(section));
+        if (section is not null)
+        {
+            services.AddKeyedSingleton(name, (provider, _) => new RestartNotice(
+                section,
+                provider.GetKeyedServices<ReloadedKeys>(name),
+                provider.GetRequiredService<ILoggerFactory>().CreateLogger("ServiceMesh")));
+        }
+
         services.AddKeyedSingleton(name, (provider, _) => Build(services, provider, name));
         services.AddKeyedSingleton(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Lifetime);
         services.AddKeyedSingleton<IServiceBus>(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Bus);
@@ -111,6 +119,7 @@ public static class ServiceMeshServiceCollectionExtensions
         HandlerDefinition[] handlers = [.. provider.GetKeyedServices<HandlerDefinition>(name)];
         EnsureCanBeMade(services, provider, handlers);
         WarnOfMissingSection(provider, name);
+        _ = provider.GetKeyedService<RestartNotice>(name); // which lives as long as the container
         var clock = provider.GetService<TimeProvider>() ?? TimeProvider.System;
         var registration = provider.GetKeyedServices<TransportRegistration>(name)
             .First(t => t.Name.Equals(options.Transport, StringComparison.OrdinalIgnoreCase));
