@@ -5,7 +5,9 @@ internal sealed class ServiceBus(ITransport transport, Sender sender, Subscriber
 {
     public NodeInfo DescribeNode() => lifetime.Describe();
 
-    public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) => transport.ListNodesAsync(cancellationToken);
+    public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) => lifetime.WhyNotConnected is { } reason
+        ? Task.FromException<IReadOnlyList<NodeInfo>>(new TransportException(reason))
+        : transport.ListNodesAsync(cancellationToken);
 
     public Task<TOut> RequestAsync<TIn, TOut>(
         RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken) =>

@@ -21,6 +21,7 @@ internal static class Layers
         "Contracts",     // the types that an application uses
         "Serialization",
         "ErrorReports",
+        "Threading",     // the context of the bus's own work, and the pool that it runs on
         "Diagnostics",
         "Messages",
         "Topics",

@@ -69,7 +69,11 @@ public static class ServiceMeshServiceCollectionExtensions
         services.AddKeyedSingleton<IMessageSerializer>(name, (provider, _) =>
             new JsonMessageSerializer(provider.GetRequiredService<IOptionsMonitor<JsonBodyOptions>>().Get(name).Json));
         services.AddKeyedSingleton(name, (_, _) => new BusSection(builder.Configuration));
-        services.AddKeyedSingleton(name, (provider, _) => Build(provider, name));
+        services.AddKeyedSingleton(name, (provider, _) => new RestartNotice(
+            builder.Configuration,
+            provider.GetKeyedServices<ReloadedKeys>(name),
+            provider.GetRequiredService<ILoggerFactory>().CreateLogger("ServiceMesh")));
+        services.AddKeyedSingleton(name, (provider, _) => Build(services, provider, name));
         services.AddKeyedSingleton(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Lifetime);
         services.AddKeyedSingleton<IServiceBus>(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Bus);
         services.AddKeyedSingleton<IErrorQueue>(
@@ -125,10 +129,13 @@ public static class ServiceMeshServiceCollectionExtensions
         return added is [var only] ? only : added.FirstOrDefault(t => t == InMemoryTransportOptions.TransportName);
     }
 
-    private static MeshParts Build(IServiceProvider provider, string name)
+    private static MeshParts Build(IServiceCollection services, IServiceProvider provider, string name)
     {
         var options = provider.GetRequiredService<IOptionsMonitor<ServiceMeshOptions>>().Get(name);
+        HandlerDefinition[] handlers = [.. provider.GetKeyedServices<HandlerDefinition>(name)];
+        EnsureCanBeMade(services, provider, handlers);
         WarnOfMissingSection(provider, name);
+        _ = provider.GetKeyedService<RestartNotice>(name); // which lives as long as the container
         var clock = provider.GetService<TimeProvider>() ?? TimeProvider.System;
         var registration = provider.GetKeyedServices<TransportRegistration>(name)
             .First(t => t.Name.Equals(options.Transport, StringComparison.OrdinalIgnoreCase));
@@ -157,7 +164,7 @@ public static class ServiceMeshServiceCollectionExtensions
             identity, state, pipeline, limits, DetailsOf(options.Errors, chosen.Transport, provider), bodies, telemetry, errors, logger,
             clock);
         var sender = new Sender(
-            identity, new(chosen.Transport, [.. provider.GetKeyedServices<ISendMiddleware>(name)], logger),
+            identity, new(chosen.Transport, [.. provider.GetKeyedServices<ISendMiddleware>(name)], identity, logger),
             serializers, options.Request.Timeout, bodies, telemetry, errors, logger, clock);
 
         var shutdown = new ShutdownBudget(options.DrainTimeout, logger, clock);
@@ -170,10 +177,11 @@ public static class ServiceMeshServiceCollectionExtensions
             chosen,
             new(identity, bodies, errors, options.KeyOf, presence.Describe, loggerFactory, clock),
             new(
-                [.. provider.GetKeyedServices<HandlerDefinition>(name)],
+                handlers,
                 provider.GetKeyedServices<RequiredFeatures>(name).Aggregate(TransportFeatures.None, (all, one) => all | one.Features)),
             state, presence, sender, subscriber, errors,
             new(options.ErrorPolicy, queue, sender, telemetry, logger),
+            new(provider.GetKeyedService<MeshLog>(name), identity, sender, telemetry, clock),
             shutdown, logger);
         bus = new(chosen.Transport, sender, subscriber, lifetime);
         return new(bus, lifetime);
@@ -190,6 +198,14 @@ public static class ServiceMeshServiceCollectionExtensions
         ?? (transport is IInProcessTransport || provider.GetService<IHostEnvironment>()?.IsDevelopment() == true
             ? ErrorDetails.Message
             : ErrorDetails.None);
+
+    private static void EnsureCanBeMade(IServiceCollection services, IServiceProvider provider, HandlerDefinition[] handlers)
+    {
+        if (HandlerClasses.Missing(services, provider, handlers).ToArray() is { Length: > 0 } missing)
+        {
+            throw new InvalidOperationException(string.Join(" ", missing));
+        }
+    }
 
     private static void WarnOfMissingSection(IServiceProvider provider, string name)
     {

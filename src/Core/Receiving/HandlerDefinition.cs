@@ -12,6 +12,10 @@ internal sealed class HandlerDefinition
     /// <summary>The group of request handlers that name none.</summary>
     public const string DefaultGroup = "_default";
 
+    // What is read of a handler class: its constructors when it is made, its method for what that says of null.
+    private const DynamicallyAccessedMemberTypes Accessed =
+        DynamicallyAccessedMemberTypes.PublicMethods | DynamicallyAccessedMemberTypes.PublicConstructors;
+
     private static readonly ReplyMessage s_handled = new() { Status = StatusCode.Ok };
 
     private readonly string _handlerName;
@@ -56,6 +60,13 @@ internal sealed class HandlerDefinition
     /// <summary>True when the handler's code says that its message must not be null; null is then 400.</summary>
     public bool ForbidsNull { get; private init; }
 
+    /// <summary>The class; null for a delegate.</summary>
+    [DynamicallyAccessedMembers(Accessed)]
+    public Type? HandlerType { get; private init; }
+
+    /// <summary>The key by which the class is registered; null for none.</summary>
+    public string? HandlerKey { get; private init; }
+
     public string? Group => Options.Group ?? (Kind == MessageKind.Request ? DefaultGroup : null);
 
     /// <summary>A delegate that answers requests.</summary>
@@ -83,15 +94,23 @@ internal sealed class HandlerDefinition
                 : new(refusal));
 
     /// <summary>A class that is resolved from the scope of each message.</summary>
+    /// <param name="contract">What it handles.</param>
+    /// <param name="handlerType">The class.</param>
+    /// <param name="key">The key by which it is registered; null for none.</param>
     /// <exception cref="ArgumentException">The class does not implement the interface of the contract.</exception>
     public static HandlerDefinition ForClass(
-        ITopicContract contract, [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicMethods)] Type handlerType) =>
-        contract.Accept(new HandlerClass(handlerType));
+        ITopicContract contract,
+        [DynamicallyAccessedMembers(Accessed)] Type handlerType,
+        string? key = null) => contract.Accept(new HandlerClass(handlerType, key));
+
+    /// <exception cref="ArgumentException">The class does not implement the interface of the contract.</exception>
+    public static void EnsureHandles(ITopicContract contract, [DynamicallyAccessedMembers(Accessed)] Type handlerType) =>
+        ForClass(contract, handlerType);
 
     public HandlerDefinition With(HandlerOptions options) =>
         new(Kind, Pattern, Input, Output, _handlerName, _ensureSupported, _handle)
         {
-            Options = options, NeedsScope = NeedsScope, ForbidsNull = ForbidsNull,
+            Options = options, NeedsScope = NeedsScope, ForbidsNull = ForbidsNull, HandlerType = HandlerType, HandlerKey = HandlerKey,
         };
 
     /// <summary>The same, with what the method that handles the message says of it.</summary>
@@ -99,6 +118,7 @@ internal sealed class HandlerDefinition
         new(Kind, Pattern, Input, Output, _handlerName, _ensureSupported, _handle)
         {
             Options = Options, NeedsScope = NeedsScope, ForbidsNull = HandlerAnnotation.ForbidsNull(method),
+            HandlerType = HandlerType, HandlerKey = HandlerKey,
         };
 
     /// <summary>Refuses types that the bus could not write and read, before the first message.</summary>
@@ -223,14 +243,17 @@ internal sealed class HandlerDefinition
     private static string SaidBy(Delivery delivery) => $"The handler answered with status {(int)delivery.Status}.";
 
     /// <summary>Makes the definition of a class from the types of its contract.</summary>
-    private sealed class HandlerClass([DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicMethods)] Type handlerType)
+    private sealed class HandlerClass([DynamicallyAccessedMembers(Accessed)] Type handlerType, string? key)
         : IContractVisitor<HandlerDefinition>
     {
+        [DynamicallyAccessedMembers(Accessed)]
+        private readonly Type _handlerType = handlerType;
+
         public HandlerDefinition VisitRequest<TIn, TOut>(RequestTopic<TIn, TOut> topic)
         {
             ThrowIfNot(typeof(IRequestHandler<TIn, TOut>), topic);
             return OfScope(ForRequest<TIn, TOut>(
-                topic.Pattern, handlerType.Name, (input, context) =>
+                topic.Pattern, _handlerType.Name, (input, context) =>
                     new(Resolve<IRequestHandler<TIn, TOut>>(context).HandleAsync(input, context))), typeof(TIn));
         }
 
@@ -238,7 +261,7 @@ internal sealed class HandlerDefinition
         {
             ThrowIfNot(typeof(ISignalHandler<T>), pattern);
             return OfScope(ForSignal<T>(
-                pattern.Pattern, handlerType.Name, (signal, context) =>
+                pattern.Pattern, _handlerType.Name, (signal, context) =>
                     new(Resolve<ISignalHandler<T>>(context).HandleAsync(signal, context))), typeof(T));
         }
 
@@ -248,18 +271,20 @@ internal sealed class HandlerDefinition
                 definition._ensureSupported, definition._handle)
             {
                 NeedsScope = true,
+                HandlerType = _handlerType,
+                HandlerKey = key,
                 ForbidsNull = HandlerAnnotation.ForbidsNull(
-                    handlerType.GetMethod("HandleAsync", [message, typeof(HandlerContext)])),
+                    _handlerType.GetMethod("HandleAsync", [message, typeof(HandlerContext)])),
             };
 
-        private T Resolve<T>(HandlerContext context) => (T)((Delivery)context).Resolve(handlerType);
+        private T Resolve<T>(HandlerContext context) => (T)((Delivery)context).Resolve(_handlerType, key);
 
         private void ThrowIfNot(Type expected, ITopicContract contract)
         {
-            if (!expected.IsAssignableFrom(handlerType))
+            if (!expected.IsAssignableFrom(_handlerType))
             {
                 throw new ArgumentException(
-                    $"{handlerType.Name} cannot handle '{contract.Pattern}': it does not implement {Describe(expected)}.");
+                    $"{_handlerType.Name} cannot handle '{contract.Pattern}': it does not implement {Describe(expected)}.");
             }
         }
 

@@ -88,7 +88,8 @@ internal sealed class Sender(
 
         try
         {
-            return request.Scope.GaveUp(request.Message.Topic.ToString());
+            return request.Scope.GaveUp(
+                request.Message.Topic.ToString(), notSent: request.Message.Attempts is { HaveBegun: false });
         }
         catch (OperationCanceledException)
         {
@@ -260,6 +261,7 @@ internal sealed class Sender(
             IsRepeatable = kind == MessageKind.Request
                 && ((scope.IsIdempotent ?? isIdempotent) || headers[Headers.IdempotencyKey] is { Length: > 0 }),
             Retry = scope.Retry,
+            Attempts = pipeline.CountAttempts(),
         };
         Telemetry.DescribeMessage(activity, message);
         return message;
@@ -279,11 +281,11 @@ internal sealed class Sender(
         }
         catch (OperationCanceledException) when (scope.IsCancellationRequested)
         {
-            return (null, scope.GaveUp(signal.Topic.ToString()), null);
+            return (null, scope.GaveUp(signal.Topic.ToString(), notSent: signal.Attempts is { HaveBegun: false }), null);
         }
         catch (Exception failure)
         {
-            return (null, SendPipeline.Refusal(failure), failure);
+            return (null, SendPipeline.Refusal(signal, failure), failure);
         }
     }
 
@@ -382,9 +384,9 @@ internal sealed class Sender(
 
     private void Lose(Message signal, string reason, StatusCode status, string error, Exception? cause)
     {
-        if (signal.Topic == ReservedTopics.Errors)
+        if (signal.Topic == ReservedTopics.Errors || ReservedTopics.IsLog(signal.Topic))
         {
-            return; // a report of this node: the reporter itself says what happened to it
+            return; // a report or a log entry of this node: what made it says what happened to it
         }
 
         errors.ReportLoss(reason, signal, status, error, null, cause);

@@ -100,4 +100,24 @@ public static class Suite
     [OverMemory]
     public sealed class Concurrency<T> : ConcurrencyTests<T>
         where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Context<T> : ContextTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Attempt<T> : AttemptTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class BlockedPool<T> : BlockedPoolTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Log<T> : LogTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class EndOfLife<T> : EndOfLifeTests<T>
+        where T : TransportFactory, new();
 }
