@@ -37,6 +37,7 @@ internal static class Layers
     public static readonly IReadOnlyList<string> Http =
     [
         "Hosting",           // dependency injection
+        "Web",               // replies as answers of a web application
         FolderGraph.Root,    // HttpTransport and its parts
         "HttpClientFactory", // requests of HttpClients
         "Options",           // the section as a whole, with its rules

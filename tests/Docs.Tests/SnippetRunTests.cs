@@ -265,7 +265,7 @@ public sealed class SnippetRunTests
             _ = await queuer.Bus.TryRequestAsync(Weather.Fetch, "pune", Token);
             Assert.That(async () => await queuer.ErrorQueue.CountAsync(Token), Is.EqualTo(1).After(10_000, 20));
             using var drained = new StringWriter(CultureInfo.InvariantCulture);
-            await Errors.PrintAndForgetAsync(queuer.ErrorQueue, drained, Token);
+            await Errors.PrintAndRemoveAsync(queuer.ErrorQueue, drained, Token);
             Assert.That(drained.ToString(), Does.Contain("404 weather.fetch"));
             Assert.That(await queuer.ErrorQueue.CountAsync(Token), Is.Zero);
         }

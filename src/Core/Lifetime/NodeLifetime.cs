@@ -33,7 +33,11 @@ internal sealed class NodeLifetime(
 
     public bool IsRunning => _state == State.Running;
 
-    public IErrorQueue ErrorQueue => reports.Queue;
+    public IErrorStore ErrorQueue => reports.Queue;
+
+    /// <summary>Sends the message of a report again.</summary>
+    public Task<ReplayResult> ReplayAsync(ErrorReport report, RequestOptions? options, CancellationToken cancellationToken) =>
+        sender.ReplayAsync(report, options, cancellationToken);
 
     /// <summary>Who this node is and what it handles, at this moment.</summary>
     public NodeInfo Describe() => presence.Describe();

@@ -26,8 +26,14 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
     /// </summary>
     public const string IdempotencyKey = "idempotency-key";
 
-    // traceparent and tracestate.
-    private const int OwnHeaders = 2;
+    /// <summary>
+    /// The header of a message that was replayed from the error queue: the id of the message that failed first. A handler that
+    /// remembers the ids of what it has done recognizes it. Set by <see cref="IErrorQueue.ReplayAsync"/>.
+    /// </summary>
+    public const string ReplayOf = "mesh-replay-of";
+
+    // traceparent, tracestate and baggage; that a message is a replay, or due to an error report.
+    internal const int OwnHeaders = 5;
 
     // A handful of entries: a linear search over an array beats a dictionary and costs one object.
     private readonly KeyValuePair<string, string>[] _entries;

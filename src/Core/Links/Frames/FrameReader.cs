@@ -170,7 +170,7 @@ internal static class FrameReader
         frame.Error = (flags & WireFormat.HasError) != 0 ? fields.Text(WireFormat.MaxErrorBytes) : null;
         frame.NotProcessed = (flags & WireFormat.NotProcessed) != 0;
         frame.Status = (StatusCode)status;
-        if (status is < 100 or > 999)
+        if (!StatusRange.Contains(status))
         {
             fields.Fail(FrameFault.MalformedNumber);
         }
