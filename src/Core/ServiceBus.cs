@@ -48,7 +48,7 @@ internal sealed class ServiceBus(ITransport transport, Sender sender, Subscriber
         var status = StatusCode.None;
         try
         {
-            var reply = await ((Remainder<TOut>)resumption).RunAsync(new SentRun(sender, scope)).ConfigureAwait(false);
+            var reply = await ((Remainder<TOut>)resumption).RunAsync(SentRun.Of(sender, scope)).ConfigureAwait(false);
             status = reply.Status;
             return reply;
         }

@@ -17,8 +17,8 @@ internal static class Layers
         "Links",
         "Transports",
         "Receiving",
+        "Composition",   // the forms
         "Contracts",     // the types that an application uses
-        "Composition",
         "Serialization",
         "ErrorReports",
         "Diagnostics",

@@ -150,6 +150,24 @@ public abstract class StatusTests<TFactory> : ConformanceFixture<TFactory>
         }
     }
 
+    [TestCase(408, false)]
+    [TestCase(503, false)]
+    [TestCase(408, true)]
+    [TestCase(503, true)]
+    public async Task A_handlers_own_408_or_503_is_a_failed_handler(int status, bool thrown)
+    {
+        var caller = await StartServerAndCallerAsync((input, context) =>
+        {
+            context.Status = (StatusCode)status;
+            return thrown ? throw new ReplyException((StatusCode)status, "Not now.") : input;
+        });
+
+        var failed = await Assert.ThrowsAsync<HandlerFailedException>(() => caller.Bus.RequestAsync(Ask, ""));
+
+        Assert.That(
+            (failed?.Failure.Status, failed?.Failure.Kind), Is.EqualTo(((StatusCode?)status, (FailureKind?)FailureKind.HandlerFailed)));
+    }
+
     [Test]
     public async Task A_handler_that_throws_is_500_and_the_node_keeps_serving()
     {

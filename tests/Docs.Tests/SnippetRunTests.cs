@@ -152,6 +152,21 @@ public sealed class SnippetRunTests
             Assert.That(
                 (await bus.ExecuteAsync(Compositions.Nested, "pune", Token)).SelectMany(r => r).Select(r => r.Degrees),
                 Is.EqualTo([11.5, 29.0, 13.0, 31.5]));
+            Assert.That(
+                (await bus.ExecuteAsync(Compositions.Settled, "atlantis", Token)).Select(r => r.Status),
+                Is.EqualTo([StatusCode.NotFound, StatusCode.Ok]));
+            Assert.That(await bus.ExecuteAsync(Compositions.Raced, "atlantis", Token), Is.EqualTo([s_hottest]));
+            Assert.That((await bus.ExecuteAsync(Compositions.Cities, ["pune", "pune"], Token)).Select(r => r.Length), Is.EqualTo([4, 4]));
+            Assert.That(await bus.ExecuteAsync(Compositions.MinMax, [s_hottest, s_coldest], Token), Is.EqualTo((s_coldest, s_hottest)));
+            Assert.That((await bus.ExecuteAsync(Compositions.WithCity, "pune", Token)).Input, Is.EqualTo("pune"));
+            Assert.That(await bus.ExecuteAsync(Compositions.ByCity, "goa", Token), Is.EqualTo([s_hottest]));
+            Assert.That(await bus.ExecuteAsync(Compositions.Recovered, "atlantis", Token), Is.EqualTo([s_hottest]));
+            Assert.That((await bus.TryExecuteAsync(Compositions.Closed, "pune", Token)).Status, Is.EqualTo(StatusCode.Forbidden));
+            Assert.That(await bus.ExecuteAsync(Compositions.Retried, "pune", Token), Has.Length.EqualTo(4));
+            Assert.That(await bus.ExecuteAsync(Compositions.Quick, "pune", Token), Has.Length.EqualTo(4));
+            Assert.That(await bus.ExecuteAsync(Compositions.OfTenant, "pune", Token), Has.Length.EqualTo(4));
+            Assert.That(await bus.ExecuteAsync(Compositions.Logged, "pune", Token), Has.Length.EqualTo(4));
+            Assert.That(await bus.ExecuteAsync(Compositions.ColdestEver, "pune", Token), Is.EqualTo(s_coldest));
         }
 
         quota = false;

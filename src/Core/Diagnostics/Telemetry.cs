@@ -235,7 +235,7 @@ internal sealed class Telemetry
 
     /// <summary>A composition's own span: the parent of all its steps.</summary>
     public static Activity? StartComposition<T>(Resumption<T> composition) => s_source.HasListeners()
-        ? s_source.StartActivity($"execute {composition.Remaining}", ActivityKind.Internal)
+        ? s_source.StartActivity($"execute {composition.Name}", ActivityKind.Internal)
         : null;
 
     /// <summary>Ends it; <see cref="StatusCode.None"/> says that the caller cancelled.</summary>

@@ -246,7 +246,13 @@ public sealed class Delivery : HandlerContext
         {
             // An answer like any other: only its cause is an exception. From a middleware it means that no handler ran.
             Exception = failure.InnerException;
-            return ReplyMessage.Failure(failure.Status, failure.Message, notProcessed: !HasEntered);
+            return new()
+            {
+                Status = failure.Status,
+                Error = ExceptionText.Cut(failure.Message, ReplyMessage.MaxErrorCharacters),
+                NotProcessed = !HasEntered,
+                IsOfHandler = HasEntered,
+            };
         }
         catch (Exception failure)
         {
