@@ -250,7 +250,7 @@ internal sealed class Telemetry
 
     /// <summary>A composition's own span: the parent of all its steps.</summary>
     public static Activity? StartComposition<T>(Resumption<T> composition) => s_source.HasListeners()
-        ? StartBelow(Activity.Current, $"execute {composition.Remaining}", ActivityKind.Internal)
+        ? StartBelow(Activity.Current, $"execute {composition.Name}", ActivityKind.Internal)
         : null;
 
     /// <summary>Ends it; <see cref="StatusCode.None"/> says that the caller cancelled.</summary>

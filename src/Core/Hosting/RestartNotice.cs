@@ -13,23 +13,23 @@ internal sealed class RestartNotice : IDisposable
     private const int MaxKeys = 20;
 
     private readonly Lock _lock = new();
-    private readonly IConfiguration _section;
+    private readonly IConfiguration? _section;
     private readonly string[] _takenOver;
     private readonly ILogger _logger;
-    private readonly IDisposable _registration;
+    private readonly IDisposable? _registration;
     private Dictionary<string, string?> _known;
 
-    /// <param name="section">The configuration of the bus.</param>
+    /// <param name="section">The configuration of the bus; null for none, which does not change.</param>
     /// <param name="takenOver">What is in force at run time, as keys or their beginnings: not mentioned.</param>
     /// <param name="logger">Is told.</param>
-    public RestartNotice(IConfiguration section, IEnumerable<ReloadedKeys> takenOver, ILogger logger)
+    public RestartNotice(IConfiguration? section, IEnumerable<ReloadedKeys> takenOver, ILogger logger)
     {
         (_section, _takenOver, _logger) = (section, [.. takenOver.Select(keys => keys.Prefix)], logger);
         _known = Read();
-        _registration = CleanContext.Call(() => ChangeToken.OnChange(section.GetReloadToken, Compare));
+        _registration = section is null ? null : CleanContext.Call(() => ChangeToken.OnChange(section.GetReloadToken, Compare));
     }
 
-    public void Dispose() => _registration.Dispose();
+    public void Dispose() => _registration?.Dispose();
 
     private void Compare()
     {
@@ -54,7 +54,7 @@ internal sealed class RestartNotice : IDisposable
         }
     }
 
-    private Dictionary<string, string?> Read() => _section.AsEnumerable(makePathsRelative: true)
+    private Dictionary<string, string?> Read() => (_section?.AsEnumerable(makePathsRelative: true) ?? [])
         .Where(pair => pair.Value is not null)
         .ToDictionary(pair => pair.Key, pair => pair.Value, StringComparer.OrdinalIgnoreCase);
 
