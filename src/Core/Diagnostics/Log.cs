@@ -37,7 +37,7 @@ internal static partial class Log
 
     [LoggerMessage(
         60, LogLevel.Warning,
-        "All threads of the pool were blocked, so the pool has up to {Threads} now. Handlers should await what they wait for and not block")]
+        "All threads of the pool were blocked, so it has up to {Threads} now. Handlers should await what they wait for and not block")]
     public static partial void PoolBlocked(ILogger logger, int threads);
 
     [LoggerMessage(

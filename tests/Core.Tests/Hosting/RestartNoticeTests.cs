@@ -60,5 +60,5 @@ public sealed class RestartNoticeTests
     }
 
     private static string[] Notices(TestNode node) =>
-        [.. node.Log.Lines.Where(line => line.Contains(Notice, StringComparison.Ordinal)).Select(line => line[line.IndexOf(Notice, StringComparison.Ordinal)..])];
+        [.. node.Log.Lines.Where(line => line.StartsWith(Notice, StringComparison.Ordinal))];
 }
