@@ -150,6 +150,11 @@ internal static class GilmourWire
                 json.WriteBoolean("not_processed", true);
             }
 
+            if (reply.IsOfHandler)
+            {
+                json.WriteBoolean("of_handler", true);
+            }
+
             if (answer.RefusedGroups is { } refused)
             {
                 json.WriteStartArray("refused_groups");
@@ -203,6 +208,9 @@ internal static class GilmourWire
                 Status = status,
                 Error = isForeignFailure ? Sentence(envelope.Data) : envelope.Error,
                 NotProcessed = envelope.NotProcessed,
+
+                // In theirs only a handler, or what stands around it, gives a status.
+                IsOfHandler = envelope.IsOfHandler || isForeignFailure,
                 Headers = headers,
                 ContentType = "application/json",
                 Body = envelope.Error is not null && !envelope.HasValue ? default : envelope.Data,
