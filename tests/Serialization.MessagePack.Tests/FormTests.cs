@@ -33,6 +33,7 @@ public sealed class FormTests
         AssertForm(new Uri("http://a/b"), "aa " + Convert.ToHexString("http://a/b"u8));
         AssertForm(new Version(1, 2), "a3 312e32");
         AssertForm(Unit.Value, "80");
+        AssertForm(Headers.Of(("a", "b")), "81 a161 a162");
     }
 
     [Test]

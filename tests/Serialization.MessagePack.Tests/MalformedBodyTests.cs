@@ -24,6 +24,7 @@ public sealed class MalformedBodyTests
         AssertMalformed<ContractTests.Animal>("a161", "match Animal: $ is a string");
         AssertMalformed<Dictionary<object, int>>("81 90 01", "TypeAccessException"); // the guard against hash collisions
         AssertMalformed<Dictionary<string, int>>("82 a161 01 a161 02", "ArgumentException"); // a key twice
+        AssertMalformed<Headers>("81 a120 a162", "not MessagePack for Headers"); // a name with a blank
         AssertMalformed<Guid>("a161", "not MessagePack for Guid");
         AssertMalformed<DateTime>("c7 0c ff 00000000 7fffffffffffffff", "ArgumentOutOfRangeException");
         AssertMalformed<Age>("81 a55965617273 ff", "refused with ArgumentOutOfRangeException"); // a constructor that refuses the value

@@ -50,6 +50,9 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
     /// <inheritdoc/>
     public int Count => _entries.Length;
 
+    /// <summary>Those that count against the limits: all but the bus's own.</summary>
+    internal int CountOfApplication => _entries.Count(e => !IsOwn(e.Key));
+
     /// <summary>The value of a header, or null when there is none of that name.</summary>
     public string? this[string name] => TryGet(name, out var value) ? value : null;
 
@@ -177,6 +180,8 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
         }
     }
 
+    private static bool IsOwn(string name) => TraceContext.Owns(name) || IsMark(name);
+
     private static bool IsMark(string name) =>
         name.Equals(ReplayOf, StringComparison.OrdinalIgnoreCase) || name.Equals(AboutReport, StringComparison.OrdinalIgnoreCase);
 
@@ -188,7 +193,7 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
         var (count, characters) = (0, 0);
         foreach (var (name, value) in entries)
         {
-            if (!TraceContext.Owns(name) && !IsMark(name))
+            if (!IsOwn(name))
             {
                 count++;
                 characters += name.Length + value.Length;

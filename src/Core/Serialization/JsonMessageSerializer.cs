@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Text.Json.Schema;
 using System.Text.Json.Serialization.Metadata;
 
 namespace ServiceMesh;
@@ -20,16 +19,6 @@ public sealed class JsonMessageSerializer : IMessageSerializer
 
     // What a kept writer points to, so that it does not keep the last body; nothing is ever written into it.
     private static readonly ArrayBufferWriter<byte> s_nowhere = new();
-
-    private static readonly JsonSchemaExporterOptions s_schemas = new()
-    {
-        TreatNullObliviousAsNonNullable = true,
-
-        // The schema of such a table is not known to the exporter, which sees a converter.
-        TransformSchemaNode = static (context, schema) => ReadOnlyTables.ReadAs(context.TypeInfo) is var table && table != context.TypeInfo
-            ? table.GetJsonSchemaAsNode(s_schemas)
-            : schema,
-    };
 
     private readonly JsonSerializerOptions? _given;
     private readonly JsonSerializerOptions _options;
@@ -170,7 +159,7 @@ public sealed class JsonMessageSerializer : IMessageSerializer
             JsonException { Path: { } path } when path.Count(c => c is '.' or '[') >= DepthOf(_options) - 1 =>
                 $"It is nested deeper than {DepthOf(_options)} levels, or it contains itself. Send less at once, leave out the member that "
                 + "leads back with [JsonIgnore], or raise MaxDepth with ConfigureJson(…) on all nodes.",
-            JsonException { Path: { } path } =>
+            JsonException { Path: { } path } when failure.Message.Contains("null values", StringComparison.Ordinal) =>
                 $"{Printable.Line(path)} is null, and the type says that it must not be. Give it a value, or make the member nullable.",
             _ when failure.Message.Contains("polymorphic", StringComparison.Ordinal) =>
                 $"{SentenceOf(failure)} Name each type of a hierarchy with [JsonDerivedType].",
@@ -188,7 +177,7 @@ public sealed class JsonMessageSerializer : IMessageSerializer
     internal JsonNode SchemaOf(Type type)
     {
         JsonTypeCheck.Check(type, _options);
-        return _options.GetTypeInfo(type).GetJsonSchemaAsNode(s_schemas);
+        return JsonSchemas.Of(_options.GetTypeInfo(type));
     }
 
     private bool WritesLikeThis(JsonWriterOptions other) =>

@@ -89,6 +89,7 @@ internal sealed class FormatterSource(IFormatterResolver? application)
         var own = type == typeof(Unit) ? new UnitFormatter()
             : type == typeof(JsonElement) ? new JsonElementFormatter()
             : type == typeof(BigInteger) ? new BigIntegerFormatter()
+            : type == typeof(Headers) ? new HeadersFormatter()
             : typeof(JsonNode).IsAssignableFrom(type) ? Activator.CreateInstance(typeof(JsonNodeFormatter<>).MakeGenericType(type))
             : null;
         return (IMessagePackFormatter<T>?)own;

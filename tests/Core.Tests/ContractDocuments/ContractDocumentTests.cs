@@ -77,6 +77,11 @@ public sealed class ContractDocumentTests
         AssertChange<V1, V1NoteRequired>("a: request.Note: is required now; callers that do not send it are refused");
         AssertChange<Wide, Narrow>("a: request.Number: the type was number and is integer");
         AssertChange<Kinds, FewerKinds>("a: request.Kind: the value \"B\" was removed; those who send it are refused");
+        AssertChange<Numbered<Kind>, Numbered<FewerKind>>("a: request.Kind: the value 1 was removed; those who send it are refused");
+        AssertChange<Numbered<Kind?>, Numbered<FewerKind?>>("a: request.Kind: the value 1 was removed; those who send it are refused");
+        AssertChange<Numbered<Sides>, Numbered<FewerSides>>();
+        AssertChange<IReadOnlyDictionary<int, Line>, IReadOnlyDictionary<int, OtherLine>>(
+            "a: request{}.Amount: the type was integer and is string");
         AssertChange<Lines, OtherLines>("a: request.Items[].Amount: the type was integer and is string");
         AssertChange<Dictionary<string, int>, Dictionary<string, bool>>("a: request{}: the type was integer and is boolean");
         AssertChange<Animal, OnlyCats>("a: request: the type 'dog' of the hierarchy was removed");
@@ -258,6 +263,23 @@ public sealed class ContractDocumentTests
 
     public enum FewerKind
     {
+        A,
+    }
+
+    public sealed record Numbered<T>(T Kind);
+
+    [Flags]
+    public enum Sides
+    {
+        None,
+        A,
+        B,
+    }
+
+    [Flags]
+    public enum FewerSides
+    {
+        None,
         A,
     }
 
