@@ -53,6 +53,40 @@ public sealed class SnippetRunTests
             () => brotli.Deserialize<string>(output.WrittenMemory), Throws.TypeOf<MalformedBodyException>(), "too large when decompressed");
     }
 
+    [Test]
+    public void Breaking_changes_of_contracts_are_named()
+    {
+        using var host = Hosting.Build([]);
+        using var file = new TemporaryFile(host.Services.GetServiceMeshContracts());
+        Assert.That(EvolvingContracts.BreakingChanges(host, file.Path), Is.Empty);
+
+        File.WriteAllText(file.Path, Contracts<OrderV1>());
+        Assert.That(BreakingChanges<OrderV2>(), Is.Empty);
+        Assert.That(
+            BreakingChanges<OrderV3>(),
+            Is.EqualTo(["shop.order: request.Colour: a required member was added; callers that do not send it are refused"]));
+
+        static string Contracts<TOrder>()
+        {
+            using var host = Service<TOrder>();
+            return host.Services.GetServiceMeshContracts();
+        }
+
+        string[] BreakingChanges<TOrder>()
+        {
+            using var host = Service<TOrder>();
+            return [.. EvolvingContracts.BreakingChanges(host, file.Path).Select(c => c.ToString())];
+        }
+
+        static IHost Service<TOrder>()
+        {
+            var app = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+            EvolvingContracts.AddStrictBus(app.Services).Configure(options => options.Contracts = ContractMatching.Compatible)
+                .AddHandler(new RequestTopic<TOrder, int>("shop.order"), (_, _) => 1);
+            return app.Build();
+        }
+    }
+
     [TestCase("Json")]
     [TestCase("MessagePack")]
     public async Task A_hierarchy_with_attributes_for_both_formats_travels_in_both(string serializer)
@@ -246,7 +280,7 @@ public sealed class SnippetRunTests
             _ = await queuer.Bus.TryRequestAsync(Weather.Fetch, "pune", Token);
             Assert.That(async () => await queuer.ErrorQueue.CountAsync(Token), Is.EqualTo(1).After(10_000, 20));
             using var drained = new StringWriter(CultureInfo.InvariantCulture);
-            await Errors.PrintAndForgetAsync(queuer.ErrorQueue, drained, Token);
+            await Errors.PrintAndRemoveAsync(queuer.ErrorQueue, drained, Token);
             Assert.That(drained.ToString(), Does.Contain("404 weather.fetch"));
             Assert.That(await queuer.ErrorQueue.CountAsync(Token), Is.Zero);
         }
@@ -372,5 +406,14 @@ public sealed class SnippetRunTests
 
         public override Task WriteLineAsync(ReadOnlyMemory<char> buffer, CancellationToken cancellationToken = default) =>
             WriteLineAsync(buffer.ToString());
+    }
+
+    private sealed class TemporaryFile : IDisposable
+    {
+        public TemporaryFile(string text) => File.WriteAllText(Path, text);
+
+        public string Path { get; } = System.IO.Path.GetTempFileName();
+
+        public void Dispose() => File.Delete(Path);
     }
 }

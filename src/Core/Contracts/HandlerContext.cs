@@ -39,10 +39,15 @@ public abstract class HandlerContext
     public abstract CancellationToken CancellationToken { get; }
 
     /// <summary>
-    /// The status of the answer. Default: <see cref="StatusCode.Ok"/>. With 300 or more the value still travels, and the
+    /// The status of the answer. 100 to 999. Default: <see cref="StatusCode.Ok"/>. With 300 or more the value still travels, and the
     /// caller sees a failure.
     /// </summary>
-    public StatusCode Status { get; set; } = StatusCode.Ok;
+    /// <exception cref="ArgumentOutOfRangeException">The status is outside 100 to 999.</exception>
+    public StatusCode Status
+    {
+        get;
+        set => field = StatusRange.Checked(value, nameof(Status));
+    } = StatusCode.Ok;
 
     /// <summary>Texts that travel back beside the answer. Default: none.</summary>
     public Headers ReplyHeaders { get; set; } = Headers.Empty;
@@ -51,7 +56,10 @@ public abstract class HandlerContext
     /// The services of this message's scope; disposed when the handler ends. A handler class has its scope before it starts; for a
     /// delegate the scope is made when it first reads this property.
     /// </summary>
-    /// <exception cref="ObjectDisposedException">The handler has ended, or the application's container has been disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The handler has ended.</exception>
+    /// <exception cref="OperationCanceledException">
+    /// The application's container has been disposed while the handler ran; so does each look-up of a service then.
+    /// </exception>
     public abstract IServiceProvider Services { get; }
 
     /// <summary>The bus of this node, for what the handler asks or tells in turn. See <see cref="RequestOptions.Within"/>.</summary>

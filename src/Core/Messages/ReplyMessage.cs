@@ -16,8 +16,9 @@ public sealed class ReplyMessage
     private bool _isRented;
     private bool _isOfHandler;
 
-    /// <summary>How it ended.</summary>
-    public required StatusCode Status { get => _status; init => _status = value; }
+    /// <summary>How it ended; 100 to 999.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The status is outside 100 to 999.</exception>
+    public required StatusCode Status { get => _status; init => _status = StatusRange.Checked(value, nameof(Status)); }
 
     /// <summary>Texts that the handler set beside its answer. Default: none.</summary>
     public Headers Headers { get => _headers; init => _headers = value; }
@@ -124,14 +125,15 @@ public sealed class ReplyMessage
     }
 
     /// <summary>An answer without a body that says what went wrong.</summary>
-    /// <param name="status">300 or more.</param>
+    /// <param name="status">300 to 999.</param>
     /// <param name="error">A sentence for the caller; what is beyond <see cref="MaxErrorCharacters"/> is cut off.</param>
     /// <param name="notProcessed">Whether it is certain that no handler ran.</param>
     /// <param name="retryAfter">After how long another attempt may succeed, when that is known.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The status is not that of a failure.</exception>
     public static ReplyMessage Failure(StatusCode status, string error, bool notProcessed = false, TimeSpan? retryAfter = null) =>
         new()
         {
-            Status = status,
+            Status = StatusRange.CheckedFailure(status, nameof(status)),
             Error = ExceptionText.Cut(error, MaxErrorCharacters),
             NotProcessed = notProcessed,
             RetryAfter = retryAfter,

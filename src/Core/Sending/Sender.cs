@@ -88,7 +88,8 @@ internal sealed class Sender(
 
         try
         {
-            return request.Scope.GaveUp(request.Message.Topic.ToString());
+            return request.Scope.GaveUp(
+                request.Message.Topic.ToString(), notSent: request.Message.Attempts is { HaveBegun: false });
         }
         catch (OperationCanceledException)
         {
@@ -116,7 +117,7 @@ internal sealed class Sender(
             status = failure?.Status ?? reply.Status;
             if (failure is not null)
             {
-                LogAndReport(request.Message, reply, failure);
+                LogAndReport(request.Message, reply, failure, request.Activity);
             }
             else if (pipeline.ReleasesReplies && (reply.Passed is not null || serializers.For(reply.ContentType) is JsonMessageSerializer))
             {
@@ -168,6 +169,77 @@ internal sealed class Sender(
         }
     }
 
+    /// <summary>
+    /// Sends the message of a report again, as it was but for its id. A failure that no handler has seen is not reported.
+    /// </summary>
+    /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
+    public async Task<ReplayResult> ReplayAsync(ErrorReport report, RequestOptions? options, CancellationToken cancellationToken)
+    {
+        if (Replay.WhyNot(report, out var topic, out var body) is { } reason)
+        {
+            return new(ReplayOutcome.NotReplayable, null, reason);
+        }
+
+        using var scope = Begin(Replay.Options(report, options), cancellationToken);
+        var kind = report.Kind!.Value;
+        var (started, activity, status) = (telemetry.StartTime(), telemetry.StartSend(kind, topic), StatusCode.None);
+        Telemetry.Enter(activity);
+        try
+        {
+            var message = Make(kind, topic, new(report.ContentType, body, null), scope, scope.Headers, activity);
+            var (reply, cause) = kind == MessageKind.Request
+                ? await AskAsync(message, scope).ConfigureAwait(false)
+                : await TellAsync(message, scope).ConfigureAwait(false);
+            status = reply.Status;
+            if (reply.NotProcessed && reply.IsReportedByCaller)
+            {
+                // The first report stays, and says it all.
+                return new(ReplayOutcome.NotProcessed, status, reply.Error);
+            }
+
+            if (reply.IsReportedByCaller || reply.Exception is not null)
+            {
+                errors.Report(message, status, reply.Error ?? "", null, cause, activity);
+            }
+
+            return new(ReplayOutcome.Replayed, status, reply.Error);
+        }
+        finally
+        {
+            telemetry.EndSend(kind, topic, activity, started, status);
+        }
+    }
+
+    private async Task<(ReplyMessage Reply, Exception? Cause)> AskAsync(Message request, CallScope scope)
+    {
+        try
+        {
+            var reply = RefuseLocally(request, scope) ?? await pipeline.RequestAsync(request, scope.Token).ConfigureAwait(false);
+            return (reply, reply.Exception);
+        }
+        catch (OperationCanceledException) when (scope.IsCancellationRequested)
+        {
+            return (scope.GaveUp(request.Topic.ToString()), null);
+        }
+        catch (Exception failure)
+        {
+            return (pipeline.Answer(request, failure), failure);
+        }
+    }
+
+    private async Task<(ReplyMessage Reply, Exception? Cause)> TellAsync(Message signal, CallScope scope)
+    {
+        var (result, refusal, cause) = await DeliverAsync(signal, scope).ConfigureAwait(false);
+        if (refusal is { Status: StatusCode.DeadlinePassed })
+        {
+            return (refusal, cause); // it may have gone out
+        }
+
+        return refusal is not null ? (ReplyMessage.Failure(StatusCode.Unavailable, refusal.Error!, notProcessed: true), cause)
+            : result!.WasReceived ? (new() { Status = StatusCode.Ok }, null)
+            : (ReplyMessage.Failure(StatusCode.NotFound, $"No subscriber of '{signal.Topic}' received it.", notProcessed: true), null);
+    }
+
     // The bus's own topics are encoded in any case.
     private Content Encode<T>(IMessageSerializer serializer, T value) => pipeline.PassesReferences && serializer == serializers.Configured
         ? new(serializer.ContentType, [], new PassedValue<T>(value, serializer))
@@ -181,7 +253,7 @@ internal sealed class Sender(
             Id = node.NextMessageId(),
             Kind = kind,
             Topic = topic,
-            Headers = Telemetry.Inject(activity, headers),
+            Headers = ReportScope.Mark(Telemetry.Inject(activity, headers)),
             ContentType = content.Type,
             Body = content.Body,
             Passed = content.Passed, // after the body, which replaces it
@@ -189,6 +261,7 @@ internal sealed class Sender(
             IsRepeatable = kind == MessageKind.Request
                 && ((scope.IsIdempotent ?? isIdempotent) || headers[Headers.IdempotencyKey] is { Length: > 0 }),
             Retry = scope.Retry,
+            Attempts = pipeline.CountAttempts(),
         };
         Telemetry.DescribeMessage(activity, message);
         return message;
@@ -208,11 +281,11 @@ internal sealed class Sender(
         }
         catch (OperationCanceledException) when (scope.IsCancellationRequested)
         {
-            return (null, scope.GaveUp(signal.Topic.ToString()), null);
+            return (null, scope.GaveUp(signal.Topic.ToString(), notSent: signal.Attempts is { HaveBegun: false }), null);
         }
         catch (Exception failure)
         {
-            return (null, SendPipeline.Refusal(failure), failure);
+            return (null, SendPipeline.Refusal(signal, failure), failure);
         }
     }
 
@@ -283,7 +356,8 @@ internal sealed class Sender(
         catch (Exception malformed) when (malformed is MalformedBodyException or NotSupportedException)
         {
             // Of a failure the status matters, and what lies beside it need not be a T. Of a success the value does.
-            return failure ?? new(StatusCode.HandlerFailed, topic, $"The reply cannot be decoded. {malformed.Message}")
+            return failure ?? new(
+                StatusCode.HandlerFailed, topic, $"The handler answered, and this node cannot read the answer. {malformed.Message}")
             {
                 Exception = malformed,
                 MayRunAgain = request.IsRepeatable,
@@ -294,7 +368,7 @@ internal sealed class Sender(
     private static ReplyFailure? Beside<T>(T? value, ReplyFailure? failure) =>
         failure is null || value is null ? failure : new(failure, failure.NotProcessed) { Value = value };
 
-    private void LogAndReport(Message request, ReplyMessage reply, ReplyFailure failure)
+    private void LogAndReport(Message request, ReplyMessage reply, ReplyFailure failure, Activity? span)
     {
         if (logger.IsEnabled(LogLevel.Debug))
         {
@@ -304,15 +378,15 @@ internal sealed class Sender(
         // A success that could not be decoded is known here only.
         if (reply.IsReportedByCaller || !reply.Status.IsFailure || reply.Exception is not null)
         {
-            errors.Report(request, failure.Status, failure.Message, null, failure.Exception);
+            errors.Report(request, failure.Status, failure.Message, null, failure.Exception, span);
         }
     }
 
     private void Lose(Message signal, string reason, StatusCode status, string error, Exception? cause)
     {
-        if (signal.Topic == ReservedTopics.Errors)
+        if (signal.Topic == ReservedTopics.Errors || ReservedTopics.IsLog(signal.Topic))
         {
-            return; // a report of this node: the reporter itself says what happened to it
+            return; // a report or a log entry of this node: what made it says what happened to it
         }
 
         errors.ReportLoss(reason, signal, status, error, null, cause);

@@ -49,6 +49,5 @@ internal static class MeshHeader
     /// understand them.
     /// </summary>
     public static bool IsCommon(string name) =>
-        name.Equals("traceparent", StringComparison.OrdinalIgnoreCase) || name.Equals("tracestate", StringComparison.OrdinalIgnoreCase)
-        || name.Equals(Headers.IdempotencyKey, StringComparison.OrdinalIgnoreCase);
+        TraceContext.Owns(name) || name.Equals(Headers.IdempotencyKey, StringComparison.OrdinalIgnoreCase);
 }

@@ -194,6 +194,12 @@ internal static class GilmourWire
             return false;
         }
 
+        if (envelope.Code != 0 && !StatusRange.Contains(envelope.Code))
+        {
+            error = $"The reply has the code {envelope.Code}; {StatusRange.Min} to {StatusRange.Max} are allowed.";
+            return false;
+        }
+
         var status = envelope.Code == 0 ? StatusCode.Ok : (StatusCode)envelope.Code;
         var isForeignFailure = status.IsFailure && envelope.Error is null;
         answer = new(

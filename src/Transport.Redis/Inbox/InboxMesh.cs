@@ -67,7 +67,7 @@ internal sealed class InboxMesh : IRedisMesh
             RedisLog.MemberDead(logger, peer, reason);
             _directory.Absent(peer);
         };
-        Observe(meters.Create("ServiceMesh"));
+        Observe(meters.Create(MeshTelemetry.MeterName));
     }
 
     public int Waiting => _links.Outstanding;
@@ -118,6 +118,11 @@ internal sealed class InboxMesh : IRedisMesh
         if (!_connection.IsUp)
         {
             throw new TransportException(_connection.Absence);
+        }
+
+        if (FrameCheck.WhyUnwritable(signal, "") is { } why)
+        {
+            throw new TransportException(why);
         }
 
         // Publishes first: the order of the signals of one sender is that of these calls.

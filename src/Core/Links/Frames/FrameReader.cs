@@ -171,7 +171,7 @@ internal static class FrameReader
         frame.NotProcessed = (flags & WireFormat.NotProcessed) != 0;
         frame.IsOfHandler = (flags & WireFormat.IsOfHandler) != 0;
         frame.Status = (StatusCode)status;
-        if (status is < 100 or > 999)
+        if (!StatusRange.Contains(status))
         {
             fields.Fail(FrameFault.MalformedNumber);
         }

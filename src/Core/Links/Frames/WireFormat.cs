@@ -17,6 +17,8 @@ internal static class WireFormat
     /// <summary>The most bytes that a frame has besides its body: headers at their limit, names and numbers.</summary>
     public const int MaxFieldBytes = 64 * 1024;
 
+    public const int MaxHeaders = Headers.MaxCount + Headers.OwnHeaders;
+
     public const int MaxContentTypeBytes = 255;
 
     /// <summary>An error's <see cref="ReplyMessage.MaxErrorCharacters"/> at four bytes each, and the mark of a cut.</summary>
