@@ -75,7 +75,7 @@ public static class Compositions
     #endregion
 
     #region within
-    public static readonly Composition<string, Reading[]> Quick = Weather.Fetch.Within(TimeSpan.FromSeconds(2));
+    public static readonly Composition<string, Reading[]> Quick = Weather.Fetch.Within(TimeSpan.FromSeconds(10));
     public static readonly Composition<string, Reading[]> OfTenant =
         Weather.Fetch.With(new RequestOptions { Headers = Headers.Of(("tenant", "north")) });
     #endregion

@@ -54,7 +54,7 @@ public static class Orders
     // idempotent, so it is repeated after a timeout too.
     private static readonly Composition<Order, Order> s_charge = Shop.Charge.Retry(3, TimeSpan.FromMilliseconds(100));
     private static readonly Composition<Order, Unit> s_release =
-        Shop.Release.Within(TimeSpan.FromSeconds(1)).Retry(3, TimeSpan.FromMilliseconds(100));
+        Shop.Release.Within(TimeSpan.FromSeconds(10)).Retry(3, TimeSpan.FromMilliseconds(100));
     #endregion
 
     #region timeout

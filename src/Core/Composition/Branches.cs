@@ -6,7 +6,7 @@ internal static class Branches
     /// <summary>Runs one branch for each number from 0, and returns when all have ended.</summary>
     /// <param name="count">How many there are.</param>
     /// <param name="maxConcurrency">How many run at a time.</param>
-    /// <param name="run">Runs one branch.</param>
+    /// <param name="run">Runs one branch. It throws through its task only, so that no branch holds up the start of the others.</param>
     /// <param name="state">Given to each branch.</param>
     public static async Task RunAsync<TState>(int count, int maxConcurrency, Func<int, TState, Task> run, TState state)
     {
@@ -14,13 +14,10 @@ internal static class Branches
         var running = new Task[Math.Min(count, maxConcurrency)];
         for (var i = 0; i < running.Length; i++)
         {
-            running[i] = running.Length == count ? StartAsync(i) : WorkAsync();
+            running[i] = running.Length == count ? run(i, state) : WorkAsync();
         }
 
         await Task.WhenAll(running).ConfigureAwait(false);
-
-        // A branch that throws before its first wait must not hold up the start of the others.
-        async Task StartAsync(int branch) => await run(branch, state).ConfigureAwait(false);
 
         async Task WorkAsync()
         {

@@ -92,7 +92,8 @@ public sealed class RetryTests
         Assert.That(rule.PauseAfter(5, TimeSpan.FromSeconds(9)).TotalSeconds, Is.EqualTo(16));
 
         await using var node = await NodeAsync(failures: 1);
-        var running = node.Bus.ExecuteAsync(s_idempotent.Retry(3, TimeSpan.FromSeconds(1)), 1);
+        var running = node.Bus.ExecuteAsync(
+            s_idempotent.Retry(3, TimeSpan.FromSeconds(1)), 1, new RequestOptions { Timeout = TimeSpan.FromDays(1) });
         await Failsafe.Until(() => _calls == 1);
 
         // The pause begins some time after the first attempt has ended, and no event tells when.
