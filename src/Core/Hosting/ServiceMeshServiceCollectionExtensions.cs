@@ -216,4 +216,5 @@ public static class ServiceMeshServiceCollectionExtensions
     }
 
     /// <summary>What the container hands out of one bus; the lifetime is what it disposes.</summary>
-    private sealed record MeshParts(ServiceBus Bus, NodeLifetime Lifetime);}
+    private sealed record MeshParts(ServiceBus Bus, NodeLifetime Lifetime);
+}

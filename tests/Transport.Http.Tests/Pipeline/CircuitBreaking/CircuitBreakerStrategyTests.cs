@@ -4,6 +4,7 @@ using NUnit.Framework;
 using Polly;
 using Polly.CircuitBreaker;
 using Polly.Timeout;
+using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 

@@ -1,4 +1,5 @@
 using NUnit.Framework;
+using ServiceMesh.Support;
 
 namespace ServiceMesh.Http.Tests;
 

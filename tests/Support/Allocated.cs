@@ -1,7 +1,7 @@
-namespace ServiceMesh.Http.Tests;
+namespace ServiceMesh.Support;
 
 /// <summary>What code allocates on its thread each time that it runs.</summary>
-internal static class Allocated
+public static class Allocated
 {
     /// <summary>
     /// The least bytes of some runs after a first one. The runtime itself allocates now and then on the thread whose code it
