@@ -217,7 +217,7 @@ public abstract class CompositionTests<TFactory> : ConformanceFixture<TFactory>
         var caller = await StartAsync(null, ("ErrorPolicy", "Ignore"));
         var trial = new Trial(caller.Bus, stage, interrupts: false);
 
-        for (var seed = 0; seed < TestLength.Of(40, 1_000); seed++)
+        for (var seed = 0; seed < TestLength.Of(150, 3_000); seed++)
         {
             await trial.RunAsync(seed);
         }
