@@ -34,7 +34,8 @@ internal sealed record LinkOptions
     public TimeSpan AskAfter { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>Puts a work item behind all that the pool has to do. Default: the thread pool of .NET.</summary>
-    public Action<IThreadPoolWorkItem> RunOnPool { get; init; } = static item => ThreadPool.UnsafeQueueUserWorkItem(item, preferLocal: false);
+    public Action<IThreadPoolWorkItem> RunOnPool { get; init; } =
+        static item => ThreadPool.UnsafeQueueUserWorkItem(item, preferLocal: false);
 
     /// <summary>The largest body that this node accepts.</summary>
     public required int MaxBodyBytes { get; init; }

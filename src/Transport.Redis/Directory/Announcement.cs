@@ -114,7 +114,9 @@ internal sealed partial class DirectoryJson : JsonSerializerContext
     {
         try
         {
-            return JsonSerializer.Deserialize(json.Span, DirectoryJson.Default.DirectoryNotice) is { } read && IsNodeId(read.Node) ? read : null;
+            return JsonSerializer.Deserialize(json.Span, DirectoryJson.Default.DirectoryNotice) is { } read && IsNodeId(read.Node)
+                ? read
+                : null;
         }
         catch (JsonException)
         {

@@ -118,14 +118,16 @@ public sealed class ClusterTests
 
         Assert.That(gaps[0].Gap.Reason, Does.Contain(still.Address));
         Assert.That(gaps[0].After, Is.LessThan(TimeSpan.FromSeconds(10)), "five seconds, and a busy machine");
-        await Failsafe.UntilAsync(async () => await CountAsync(still, $"mesh:beat:{node.Id}:*") == 1 && node.Health.State == TransportState.Healthy);
+        await Failsafe.UntilAsync(async () =>
+            await CountAsync(still, $"mesh:beat:{node.Id}:*") == 1 && node.Health.State == TransportState.Healthy);
     }
 
     [Test]
     public async Task Messages_move_while_a_master_is_dead_that_has_neither_inbox()
     {
         await using var cluster = await RedisCluster.StartAsync(nodeTimeout: 60_000);
-        await using var server = await RedisNode.StartAsync(cluster.Configuration, mesh => mesh.AddHandler(s_work, (input, _) => input + 1));
+        await using var server = await RedisNode.StartAsync(
+            cluster.Configuration, mesh => mesh.AddHandler(s_work, (input, _) => input + 1));
         await using var caller = await RedisNode.StartAsync(cluster.Configuration);
         Assert.That(await caller.Bus.RequestAsync(s_work, 1).InTime(), Is.EqualTo(2));
         var inboxes = await Task.WhenAll(cluster.Masters.Select(async master =>

@@ -409,7 +409,7 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
         public void Ends() => Batch = null;
 
         /// <summary>False while the write goes on: then the outbox continues when it ends.</summary>
-        [SuppressMessage("Design", "CA1031", Justification = "A mover of bytes that throws must not stop the outbox: the outcome is unknown.")]
+        [SuppressMessage("Design", "CA1031", Justification = "What the mover of bytes throws must not stop the outbox: it is unknown.")]
         [SuppressMessage("Reliability", "CA2012", Justification = "The awaiter is used once: its result is taken here or when it ends.")]
         public bool TryEndAtOnce(FrameWrite write, Batch batch, CancellationToken closing, out WriteOutcome outcome)
         {
@@ -443,7 +443,7 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
             }
         }
 
-        [SuppressMessage("Design", "CA1031", Justification = "A mover of bytes that throws must not stop the outbox: the outcome is unknown.")]
+        [SuppressMessage("Design", "CA1031", Justification = "What the mover of bytes throws must not stop the outbox: it is unknown.")]
         private WriteOutcome Outcome()
         {
             try
