@@ -136,7 +136,7 @@ internal sealed class GilmourHealth : IAsyncDisposable
 
     private async Task AnswerAsync(MessageId probe)
     {
-        var channels = _context.Describe().Subscriptions.Select(ChannelOf).Distinct().ToArray();
+        var channels = _context.Describe().Subscriptions.SelectMany(ChannelsOf).Distinct().ToArray();
         var answer = new ReplyMessage
         {
             Status = StatusCode.Ok,
@@ -146,9 +146,9 @@ internal sealed class GilmourHealth : IAsyncDisposable
         _publisher.PublishOrReport(GilmourWire.ReplyChannel(probe), GilmourWire.Write(probe, new Answer(answer)), Probes + _ident);
     }
 
-    private string ChannelOf(SubscriptionInfo subscription) => subscription.Kind == MessageKind.Request
-        ? GilmourWire.RequestChannel(Topic.Parse(subscription.Pattern))
-        : GilmourWire.SignalChannel(TopicPattern.Parse(subscription.Pattern));
+    private IReadOnlyList<string> ChannelsOf(SubscriptionInfo subscription) => subscription.Kind == MessageKind.Request
+        ? [GilmourWire.RequestChannel(Topic.Parse(subscription.Pattern))]
+        : GilmourWire.SignalChannels(TopicPattern.Parse(subscription.Pattern));
 
     // Null for a node that is away, does not answer in time, or has a name that is not a topic.
     private async Task<NodeInfo?> ProbeAsync(

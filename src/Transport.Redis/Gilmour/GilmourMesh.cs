@@ -27,12 +27,15 @@ internal sealed class GilmourMesh : IRedisMesh
     private readonly ReplyInbox _inbox;
     private readonly Deliverer _deliverer;
 
+    private readonly string _errorChannel;
+
     // Only this node hears it: its beats.
     private readonly RedisChannel _beats;
 
     public GilmourMesh(RedisTransportOptions options, RedisConnection connection, TransportContext context, ILogger logger)
     {
         (_connection, _context, _logger) = (connection, context, logger);
+        _errorChannel = options.Gilmour.ErrorChannel;
         _subscriptions = new(connection, context.Clock, logger);
         _losses = new(context);
         _publisher = new(connection, _losses);
@@ -125,7 +128,7 @@ internal sealed class GilmourMesh : IRedisMesh
             throw new TransportException(error);
         }
 
-        var publishing = _publisher.PublishAsync(GilmourWire.SignalChannel(TopicPattern.From(signal.Topic)), GilmourWire.Write(signal));
+        var publishing = _publisher.PublishAsync(GilmourWire.SignalChannel(signal.Topic, _errorChannel), GilmourWire.Write(signal));
         var receivers = await Pool.ReturnAsync(publishing.WaitAsync(cancellationToken)).ConfigureAwait(false);
         return new(_connection.PublishCountsAll ? (int)receivers : null);
     }

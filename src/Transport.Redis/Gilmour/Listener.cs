@@ -3,7 +3,10 @@ using StackExchange.Redis;
 
 namespace ServiceMesh.Redis;
 
-/// <summary>The subscriptions of this node behind one Redis channel or pattern. Thread-safe; heard on one thread.</summary>
+/// <summary>
+/// The subscriptions of this node behind one Redis channel or pattern, or behind the two channels of error reports. Thread-safe; each
+/// channel is heard on one thread.
+/// </summary>
 internal sealed class Listener
 {
     private readonly Lock _lock = new();

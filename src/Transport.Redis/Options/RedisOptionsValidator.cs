@@ -22,6 +22,7 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
             options.Connect is null ? OfConfiguration(options.Configuration) : null,
             OptionRules.Defined(KeyOf(nameof(options.Wire)), options.Wire),
             OfWire(options, chosen.Serializer),
+            OfErrorChannel(options.Gilmour?.ErrorChannel),
             OfKeyPrefix(options.KeyPrefix),
             .. RedisTransportOptions.Schema.OutOfRange(SectionBinding.PathOf(bus, RedisTransportOptions.TransportName), options),
         ];
@@ -40,6 +41,11 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
             : $"{wireKey} is Gilmour, which carries JSON, and {serializerKey} is {serializer}. " +
                 $"Set {serializerKey} to Json, or {wireKey} to Native.";
     }
+
+    private string? OfErrorChannel(string? channel) => channel is not null && GilmourReport.Channels.Contains(channel)
+        ? null
+        : $"{KeyOf($"{nameof(RedisTransportOptions.Gilmour)}:{nameof(GilmourOptions.ErrorChannel)}")} is '{channel}'; "
+            + $"write {GilmourReport.Channels[0]} for Go or {GilmourReport.Channels[1]} for Ruby.";
 
     private string? OfKeyPrefix(string prefix) =>
         prefix is { Length: > 0 and <= MaxPrefix } && prefix.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')

@@ -18,7 +18,7 @@ public sealed class RedisTransportOptions
 {
     internal const string TransportName = "Redis";
 
-    internal static readonly OptionsSchema Schema = OptionsSchema.Of<RedisTransportOptions>();
+    internal static readonly OptionsSchema Schema = OptionsSchema.Of<RedisTransportOptions>().With<GilmourOptions>();
 
     // What a frame may have besides the body: headers at their limit, names, numbers.
     private const int FrameOverhead = 64 * 1024;
@@ -56,6 +56,9 @@ public sealed class RedisTransportOptions
     /// </summary>
     [OptionRange(1024, 16 * 1024 * 1024)]
     public int MaxBatchBytes { get; set; } = 256 * 1024;
+
+    /// <summary>What only the Gilmour wire uses.</summary>
+    public GilmourOptions Gilmour { get; set; } = new();
 
     /// <summary>
     /// Changes what <see cref="Configuration"/> cannot say about the bus's own connection, for instance how a certificate is
