@@ -25,6 +25,7 @@ internal sealed class GilmourMesh : IRedisMesh
     private readonly GilmourHealth _health;
     private readonly Channels _channels;
     private readonly ReplyInbox _inbox;
+    private readonly Answers _answers;
     private readonly Deliverer _deliverer;
 
     private readonly string _errorChannel;
@@ -48,9 +49,10 @@ internal sealed class GilmourMesh : IRedisMesh
         _requests = new(
             connection, _inbox.Published,
             static (waiting, failure) => waiting.TryEnd(ReplyMessage.Failure(StatusCode.Unavailable, failure.Message)));
-        _deliverer = new(context, claims, _publisher, _losses);
+        _answers = new(connection, _losses, context.Clock);
+        _deliverer = new(context, claims, _publisher, _answers, _losses);
         _channels = new(_subscriptions, subscription => new(subscription, context, claims, _deliverer, _losses));
-        _health = new(connection, _subscriptions, _publisher, context, _losses);
+        _health = new(connection, _subscriptions, _answers, context, _losses);
         _beats = RedisChannel.Literal($"gilmour.mesh.beat.{context.NodeId}");
     }
 
@@ -74,6 +76,7 @@ internal sealed class GilmourMesh : IRedisMesh
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         _pending.EndAll("The bus stopped before the reply came. Whether a handler ran is not known.");
+        await _answers.EndAsync(cancellationToken).ConfigureAwait(false);
         // For a connection that was handed in: it outlives the bus. Without Redis each of these may take its time.
         await _subscriptions.ClearAsync(cancellationToken).ConfigureAwait(false);
         await _health.DisposeAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);

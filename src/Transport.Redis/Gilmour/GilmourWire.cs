@@ -107,6 +107,14 @@ internal static class GilmourWire
         return true;
     }
 
+    /// <summary>The name of a request that is too large to be read, when it stands at one end of the frame.</summary>
+    public static bool TryFindSender(ReadOnlyMemory<byte> frame, out MessageId request)
+    {
+        var isFound = GilmourEnvelope.TryReadEnds(frame, out var ends);
+        request = isFound ? IdOf(ends!) : default;
+        return isFound;
+    }
+
     private static bool TryReadReport(
         ReadOnlyMemory<byte> frame, TimeProvider clock, [NotNullWhen(true)] out Message? message, [NotNullWhen(false)] out string? error)
     {
@@ -210,6 +218,7 @@ internal static class GilmourWire
                 Status = status,
                 Error = isForeignFailure ? Sentence(envelope.Data) : envelope.Error,
                 NotProcessed = envelope.NotProcessed,
+                IsForeign = !envelope.IsMarked,
                 Headers = headers,
                 ContentType = "application/json",
                 Body = envelope.Error is not null && !envelope.HasValue ? default : envelope.Data,

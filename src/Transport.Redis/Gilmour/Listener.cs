@@ -59,7 +59,14 @@ internal sealed class Listener
         byte[]? frame = value;
         if (RedisTransportOptions.Exceeds(frame!.Length, _context.MaxBodyBytes))
         {
-            _deliverer.TooLarge(channel!, frame.Length);
+            if (_kind == MessageKind.Request && _topic is { } asked)
+            {
+                _deliverer.TooLarge(channel!, asked, frame, _groupClaims);
+            }
+            else
+            {
+                _deliverer.TooLarge(channel!, frame.Length);
+            }
         }
         else if ((_topic ?? TopicOf(channel!)) is not { } topic)
         {

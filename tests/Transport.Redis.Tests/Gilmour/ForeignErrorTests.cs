@@ -95,7 +95,7 @@ public class ForeignErrorTests : InteropFixture
     }
 
     [Test]
-    public async Task An_error_channel_that_neither_of_theirs_has_is_refused_with_both_names()
+    public async Task An_unknown_error_channel_is_refused_with_both_names()
     {
         var refusal = await Assert.CatchAsync(() => StartAsync(null, ("Redis:Gilmour:ErrorChannel", "errors")));
 
@@ -144,6 +144,41 @@ public class ForeignErrorTests : InteropFixture
 
         Assert.That(((string)entry["topic"]!, (string)entry["sender"]!, (int)entry["code"]!), Is.EqualTo(("interop.ask", "4f1c", 500)));
         Assert.That((await server.ErrorQueue.EmptyAsync(10)).Single().Node, Is.EqualTo(server.Bus.DescribeNode().Id));
+    }
+
+    [TestCase("\"teapot\"", 418, "teapot")]
+    [TestCase("{\"why\":\"x\"}", 422, "The handler failed.")]
+    [TestCase("\"Execution timed out\"", 499, "Execution timed out")]
+    [TestCase("\"panic\"", 500, "panic")]
+    public async Task The_failure_of_their_handler_is_reported_by_our_caller(string data, int code, string error)
+    {
+        var caller = await StartAsync(null, ("ErrorPolicy", "Queue"));
+        await Theirs.ReplyToAsync("interop.ask");
+
+        var asking = caller.Bus.TryRequestAsync(Ask, "hello");
+        await Theirs.AnswerAsync(await Theirs.HearAsync(), data, $"\"code\": {code}");
+        await asking;
+        await Failsafe.UntilAsync(async () => await caller.ErrorQueue.CountAsync() > 0);
+        var report = (await caller.ErrorQueue.ReadAsync(10)).Single();
+
+        Assert.That(
+            (report.Topic, report.Status, report.Error, report.Data, report.Node),
+            Is.EqualTo(("interop.ask", code, error, "\"hello\"", caller.Bus.DescribeNode().Id)));
+    }
+
+    [Test]
+    public async Task The_failure_of_our_handler_is_reported_once()
+    {
+        var server = await StartAsync(
+            mesh => mesh.AddHandler(Ask, string (input, _) => throw new InvalidOperationException(input)), ("ErrorPolicy", "Queue"));
+        var caller = await StartAsync(null, ("ErrorPolicy", "Queue"));
+
+        await caller.Bus.TryRequestAsync(Ask, "first");
+        await caller.StopAsync();
+        await server.StopAsync();
+
+        // Both have filed what they had when they stopped.
+        Assert.That(await Theirs.CommandAsync("LLEN", "gilmour.errorqueue"), Is.EqualTo(1L));
     }
 
     [Test]

@@ -8,8 +8,9 @@ internal static class RealBytes
 {
     /// <summary>Go published it for a reply of 418 "teapot".</summary>
     public const string GoReply =
-        """{"topic":"{\"data\":\"teapot\",\"code\":418,\"sender\":\"gilmour.response.node-1.1\"}","request_data":"","user_data":"gilmour.""" +
-        """response.node-1.1","sender":"gilmour.response.node-1.1","multi_process":false,"timestamp":"2026-11-28T00:43:29Z","backtrace":"","code":418}""";
+        """{"topic":"{\"data\":\"teapot\",\"code\":418,\"sender\":\"gilmour.response.node-1.1\"}","request_""" +
+        """data":"","user_data":"gilmour.response.node-1.1","sender":"gilmour.response.node-1.1","multi_process":""" +
+        """false,"timestamp":"2026-11-28T00:43:29Z","backtrace":"","code":418}""";
 
     /// <summary>Go published it for a slot that ran out of time.</summary>
     public const string GoSlot =

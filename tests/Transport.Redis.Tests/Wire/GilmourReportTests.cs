@@ -48,7 +48,7 @@ public class GilmourReportTests
     }
 
     [Test]
-    public void A_failed_reply_of_Go_is_read_although_its_members_are_in_the_wrong_places() =>
+    public void A_failed_reply_of_Go_is_read_in_spite_of_its_misplaced_members() =>
         Assert.That(Read(RealBytes.GoReply), Is.EqualTo(new ErrorReport
         {
             Topic = "unknown",
@@ -62,7 +62,7 @@ public class GilmourReportTests
         }));
 
     [Test]
-    public void A_slot_of_Go_that_ran_out_of_time_is_read_although_its_members_are_in_the_wrong_places() =>
+    public void A_slot_of_Go_that_ran_out_of_time_is_read_in_spite_of_its_misplaced_members() =>
         Assert.That(Read(RealBytes.GoSlot), Is.EqualTo(new ErrorReport
         {
             Topic = "event.slow",
