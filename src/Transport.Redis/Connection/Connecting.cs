@@ -47,10 +47,7 @@ internal static class Connecting
             }
         }
 
-        return isCluster && multiplexer.GetDatabase().Database != 0
-            ? throw new NotSupportedException(
-                "A Redis Cluster has database 0 and no other: take defaultDatabase out of Redis:Configuration.")
-            : new(multiplexer, isCluster, hasShardedChannels);
+        return new(multiplexer, isCluster, hasShardedChannels);
     }
 
     private static async Task<IConnectionMultiplexer> OpenOwnAsync(
@@ -76,6 +73,7 @@ internal static class Connecting
         // A command that waits in a queue for a connection is sent late, or twice when its caller tries again.
         configuration.BacklogPolicy = BacklogPolicy.FailFast;
         options.ConfigureClient?.Invoke(configuration);
+        RefuseHalfSeparated(configuration, options, "RedisTransportOptions.ConfigureClient", context);
         var connecting = ConnectionMultiplexer.ConnectAsync(configuration, null);
         try
         {
@@ -131,15 +129,29 @@ internal static class Connecting
         {
             var multiplexer = await options.Connect!(cancellationToken)
                 .WaitAsync(options.ConnectTimeout, context.Clock, cancellationToken).ConfigureAwait(false);
+            var client = ConfigurationOptions.Parse(multiplexer.Configuration, ignoreUnknown: true);
+            client.DefaultDatabase = null; // the mesh uses database 0 of it
+            RefuseHalfSeparated(client, options, "The connection to Redis that the application handed in", context);
             return multiplexer.IsConnected
                 ? multiplexer
                 : throw new TransportException("The connection to Redis that the application handed in is not connected.");
         }
-        catch (Exception failure) when (failure is not TransportException && !cancellationToken.IsCancellationRequested)
+        catch (Exception failure)
+            when (failure is not (TransportException or NotSupportedException) && !cancellationToken.IsCancellationRequested)
         {
             throw new TransportException(
                 $"The application handed in no connection to Redis within {options.ConnectTimeout}: {failure.Message}",
                 failure);
+        }
+    }
+
+    /// <exception cref="NotSupportedException">The settings separate meshes by halves.</exception>
+    private static void RefuseHalfSeparated(
+        ConfigurationOptions client, RedisTransportOptions options, string source, TransportContext context)
+    {
+        if (Separation.Problem(client, options.Wire, source, context.KeyOf("Redis:KeyPrefix")) is { } problem)
+        {
+            throw new NotSupportedException(problem);
         }
     }
 
