@@ -140,6 +140,7 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
         try
         {
             await ReplaceAsync(cancellationToken).ConfigureAwait(false);
+            await Rights.CheckAsync(Connected, options, context, cancellationToken).ConfigureAwait(false);
         }
         catch (TransportException failure) when (options.KeepTrying)
         {
