@@ -33,11 +33,11 @@ static void AddTelemetry(HostApplicationBuilder app, Role role)
     var telemetry = app.Services.AddOpenTelemetry()
         .ConfigureResource(resource => resource.AddService($"greetings-{role}"))
         .WithTracing(traces => traces
-            .AddSource("ServiceMesh")                              // requests, signals, handlers, compositions
+            .AddSource(MeshTelemetry.SourceName)                   // requests, signals, handlers, compositions
             .AddSource("ServiceMesh.Http")                         // every attempt over HTTP
             .AddSource("Experimental.System.Net.NameResolution"))  // names that the platform resolves for a connection
         .WithMetrics(metrics => metrics
-            .AddMeter("ServiceMesh")
+            .AddMeter(MeshTelemetry.MeterName)
             .AddMeter("System.Net.Http")                           // connections and requests of the platform's own client
             .AddMeter("System.Net.NameResolution")
             .AddPrometheusExporter());                             // the page /metrics shows them

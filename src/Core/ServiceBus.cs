@@ -5,7 +5,9 @@ internal sealed class ServiceBus(ITransport transport, Sender sender, Subscriber
 {
     public NodeInfo DescribeNode() => lifetime.Describe();
 
-    public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) => transport.ListNodesAsync(cancellationToken);
+    public Task<IReadOnlyList<NodeInfo>> ListNodesAsync(CancellationToken cancellationToken) => lifetime.WhyNotConnected is { } reason
+        ? Task.FromException<IReadOnlyList<NodeInfo>>(new TransportException(reason))
+        : transport.ListNodesAsync(cancellationToken);
 
     public Task<TOut> RequestAsync<TIn, TOut>(
         RequestTopic<TIn, TOut> topic, TIn input, RequestOptions? options, CancellationToken cancellationToken) =>
@@ -48,7 +50,7 @@ internal sealed class ServiceBus(ITransport transport, Sender sender, Subscriber
         var status = StatusCode.None;
         try
         {
-            var reply = await ((Remainder<TOut>)resumption).RunAsync(new SentRun(sender, scope)).ConfigureAwait(false);
+            var reply = await ((Remainder<TOut>)resumption).RunAsync(SentRun.Of(sender, scope)).ConfigureAwait(false);
             status = reply.Status;
             return reply;
         }
@@ -66,7 +68,7 @@ internal sealed class ServiceBus(ITransport transport, Sender sender, Subscriber
         ArgumentNullException.ThrowIfNull(handler);
         return SubscribeAsync(
             HandlerDefinition.ForRequest<TIn, TOut>(topic.Pattern, "delegate", (input, context) =>
-                new ValueTask<TOut>(handler(input, context))), options, cancellationToken);
+                new ValueTask<TOut>(handler(input, context))).CalledAs(handler.Method), options, cancellationToken);
     }
 
     public Task<ISubscription> SubscribeAsync<T>(
@@ -76,7 +78,7 @@ internal sealed class ServiceBus(ITransport transport, Sender sender, Subscriber
         ArgumentNullException.ThrowIfNull(handler);
         return SubscribeAsync(
             HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) =>
-                new ValueTask(handler(signal, context))), options, cancellationToken);
+                new ValueTask(handler(signal, context))).CalledAs(handler.Method), options, cancellationToken);
     }
 
     // Not asynchronous, because an asynchronous method keeps all that it is given until it ends.

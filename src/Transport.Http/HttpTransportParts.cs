@@ -25,7 +25,7 @@ internal sealed class HttpTransportParts
         _resolvers = new(options.Resolvers);
         _balancers = new(options.Balancers);
         _dns = dns;
-        _metrics = new(meters.Create("ServiceMesh"), ClientMetrics.Bus, busName);
+        _metrics = new(meters.Create(MeshTelemetry.MeterName), ClientMetrics.Bus, busName);
         _services =
         [
             .. options.Services.Select(s => new Service(s.Key, s.Value, CallSettings.Of(s.Value.Retry, options.Retry, options.Timeouts))),

@@ -9,6 +9,7 @@ internal static class Layers
     public static readonly IReadOnlyList<string> Core =
     [
         "Hosting",       // dependency injection and options
+        "ContractDocuments", // the topics of a node with their schemas, and their comparison
         "Health",
         FolderGraph.Root, // ServiceBus
         "Lifetime",
@@ -16,10 +17,11 @@ internal static class Layers
         "Links",
         "Transports",
         "Receiving",
+        "Composition",   // the forms
         "Contracts",     // the types that an application uses
-        "Composition",
         "Serialization",
         "ErrorReports",
+        "Threading",     // the context of the bus's own work, and the pool that it runs on
         "Diagnostics",
         "Messages",
         "Topics",

@@ -1,4 +1,6 @@
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using NUnit.Framework;
 using NUnit.Framework.Constraints;
 using ServiceMesh.Support;
@@ -115,6 +117,36 @@ public abstract class ConformanceFixture<TFactory>
         _running.Add(node);
         await _factory.SettleAsync(_running).InTime();
         return node;
+    }
+
+    /// <summary>
+    /// Makes a node without a host: the container of an application, whose bus is not started, stopped or disposed by anything but the
+    /// test.
+    /// </summary>
+    protected ServiceProvider MakeBare(int number, Action<IServiceMeshBuilder>? configure = null)
+    {
+        var settings = Factory.SettingsOf(number).Concat([("Serializer", Factory.Bodies.Name), ("Request:Timeout", "00:00:20")]);
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(
+            settings.Select(s => KeyValuePair.Create<string, string?>($"ServiceMesh:{s.Item1}", s.Item2))).Build();
+        var services = new ServiceCollection();
+        var mesh = services.AddServiceMesh(configuration.GetSection("ServiceMesh"));
+        if (Factory.Bodies is not JsonMessageSerializer)
+        {
+            mesh.AddSerializer(Factory.Bodies);
+        }
+
+        Factory.AddTransport(mesh);
+        configure?.Invoke(mesh);
+        return services.BuildServiceProvider();
+    }
+
+    /// <summary>Starts a node that has no host.</summary>
+    protected static async Task StartBareAsync(ServiceProvider node)
+    {
+        foreach (var service in node.GetServices<IHostedService>())
+        {
+            await service.StartAsync(CancellationToken.None).InTime();
+        }
     }
 
     /// <summary>Starts several nodes with the same configuration.</summary>

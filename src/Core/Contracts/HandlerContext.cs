@@ -56,7 +56,10 @@ public abstract class HandlerContext
     /// The services of this message's scope; disposed when the handler ends. A handler class has its scope before it starts; for a
     /// delegate the scope is made when it first reads this property.
     /// </summary>
-    /// <exception cref="ObjectDisposedException">The handler has ended, or the application's container has been disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The handler has ended.</exception>
+    /// <exception cref="OperationCanceledException">
+    /// The application's container has been disposed while the handler ran; so does each look-up of a service then.
+    /// </exception>
     public abstract IServiceProvider Services { get; }
 
     /// <summary>The bus of this node, for what the handler asks or tells in turn. See <see cref="RequestOptions.Within"/>.</summary>

@@ -5,6 +5,12 @@ namespace ServiceMesh;
 /// it with a reply of its own, or look at how the handler ended. One instance serves all messages: thread-safe.
 /// Steps run in the order in which they were added.
 /// </summary>
+/// <remarks>
+/// A step may call the next one again after a call has ended, to try again. The handler then begins anew: with a new scope of services
+/// (<see cref="HandlerContext.Services"/>), a new object of its class, and status and reply headers as they were before the first call.
+/// Do not call the next one while another call runs: the attempts would share one context. To refuse, or when it throws anything before
+/// it calls the next one, the caller knows that no handler ran.
+/// </remarks>
 /// <example>
 /// <code source="samples/Snippets/Middleware.cs" region="handler-middleware" />
 /// </example>

@@ -24,9 +24,21 @@ internal static partial class Log
     [LoggerMessage(6, LogLevel.Error, "The transport did not {Step} cleanly")]
     public static partial void TransportStopFailed(ILogger logger, string step, Exception exception);
 
+    [LoggerMessage(62, LogLevel.Warning, "The configuration has changed: {Keys}. The change takes effect after a restart")]
+    public static partial void NeedsRestart(ILogger logger, string keys);
+
+    [LoggerMessage(
+        61, LogLevel.Warning, "Node {NodeId} is disposed without having been stopped, and cancels {InFlight} messages that are in flight")]
+    public static partial void DisposedWithoutStop(ILogger logger, string nodeId, int inFlight);
+
     [LoggerMessage(
         7, LogLevel.Warning, "The configuration section {Section} does not exist: the bus runs with the default of every option")]
     public static partial void SectionIsMissing(ILogger logger, string section);
+
+    [LoggerMessage(
+        60, LogLevel.Warning,
+        "All threads of the pool were blocked, so it has up to {Threads} now. Handlers should await what they wait for and not block")]
+    public static partial void PoolBlocked(ILogger logger, int threads);
 
     [LoggerMessage(
         EventId = 10,

@@ -7,7 +7,7 @@ namespace ServiceMesh;
 internal static class ReportScope
 {
     /// <summary>The header by which the mark travels; its value does not matter.</summary>
-    public const string Header = "mesh-about-report";
+    public const string Header = Headers.AboutReport;
 
     private static readonly AsyncLocal<bool> s_active = new();
 

@@ -10,13 +10,13 @@ namespace ServiceMesh;
 /// </summary>
 internal sealed class Telemetry
 {
-    /// <summary>The name of both the activity source and the meter.</summary>
-    public const string Name = "ServiceMesh";
+    private static readonly ActivitySource s_source = new(MeshTelemetry.SourceName);
 
-    private static readonly ActivitySource s_source = new(Name);
+    // Encodes and decodes baggage.
+    private static readonly DistributedContextPropagator s_w3c = DistributedContextPropagator.CreateW3CPropagator();
 
-    private const string TraceParent = "traceparent";
-    private const string TraceState = "tracestate";
+    // On the span of a web server that nothing listens to: whether the spans below it are sampled.
+    private const string DecisionProperty = "ServiceMesh.IsSampled";
 
     // The boundaries that the conventions recommend for these histograms, in seconds.
     private static readonly InstrumentAdvice<double> s_seconds = new()
@@ -41,7 +41,7 @@ internal sealed class Telemetry
     {
         _system = system;
         _clock = clock;
-        _meter = meters.Create(Name);
+        _meter = meters.Create(MeshTelemetry.MeterName);
         _sendDuration = _meter.CreateHistogram(
             "messaging.client.operation.duration", "s", "Duration of sending, for a request until its reply.", null, s_seconds);
         _processDuration = _meter.CreateHistogram("messaging.process.duration", "s", "Duration of handling one message.", null, s_seconds);
@@ -103,13 +103,14 @@ internal sealed class Telemetry
     /// </summary>
     public Activity? StartSend(MessageKind kind, Topic topic)
     {
-        if (!s_source.HasListeners())
+        if (!s_source.HasListeners() || ReservedTopics.IsLog(topic))
         {
-            return null;
+            return null; // log entries are of a trace, and no part of it
         }
 
         var (name, callers) = (NameOf(kind), Activity.Current);
-        var activity = s_source.StartActivity($"{name} {topic}", kind == MessageKind.Request ? ActivityKind.Client : ActivityKind.Producer);
+        var activity = StartBelow(
+            callers, $"{name} {topic}", kind == MessageKind.Request ? ActivityKind.Client : ActivityKind.Producer);
         Activity.Current = callers;
         Describe(activity, name, "send")?.SetTag("messaging.destination.name", topic.ToString());
         return activity;
@@ -124,7 +125,10 @@ internal sealed class Telemetry
         }
     }
 
-    /// <summary>The headers with the trace in them, so that the handler's span becomes a child of this one.</summary>
+    /// <summary>
+    /// The headers with the trace in them, so that the handler's span becomes a child of this one. Trace context that the caller gave
+    /// is one unit: it is replaced as a whole when there is a span, and kept as a whole when there is none.
+    /// </summary>
     public static Headers Inject(Activity? activity, Headers headers)
     {
         var current = activity ?? Activity.Current;
@@ -133,8 +137,16 @@ internal sealed class Telemetry
             return headers;
         }
 
-        headers = headers.WithTrusted(TraceParent, id);
-        return current.TraceStateString is { Length: > 0 } state ? headers.WithTrusted(TraceState, state) : headers;
+        headers = headers[TraceContext.Parent] is null ? headers : headers.WithoutTrace();
+        headers = headers.WithTrusted(TraceContext.Parent, id);
+        if (current.TraceStateString is { Length: > 0 } state)
+        {
+            headers = headers.With(TraceContext.State, state); // which comes from outside
+        }
+
+        return current.Baggage.Any() && headers[TraceContext.Baggage] is null && BaggageOf(current) is { Length: > 0 } baggage
+            ? headers.With(TraceContext.Baggage, baggage)
+            : headers;
     }
 
     /// <summary>Adds to the span of a send what is known once the message is made.</summary>
@@ -187,13 +199,16 @@ internal sealed class Telemetry
             _consumed.Add(1, ProcessTags(pattern, group));
         }
 
-        if (!s_source.HasListeners())
+        var hasParent = TryReadParent(message.Headers, out var parent);
+        var activity = s_source.HasListeners() && !ReservedTopics.IsLog(message.Topic)
+            ? s_source.StartActivity($"process {message.Topic}", ActivityKind.Consumer, parent)
+            : null;
+        if (activity is null)
         {
-            return null;
+            return hasParent ? PassOn(message.Headers, parent) : null;
         }
 
-        ActivityContext.TryParse(message.Headers[TraceParent], message.Headers[TraceState], isRemote: true, out var parent);
-        var activity = s_source.StartActivity($"process {message.Topic}", ActivityKind.Consumer, parent);
+        TakeBaggage(message.Headers, activity);
         if (Describe(activity, "process", "process") is { } described)
         {
             described.SetTag("messaging.destination.name", message.Topic.ToString());
@@ -235,7 +250,7 @@ internal sealed class Telemetry
 
     /// <summary>A composition's own span: the parent of all its steps.</summary>
     public static Activity? StartComposition<T>(Resumption<T> composition) => s_source.HasListeners()
-        ? s_source.StartActivity($"execute {composition.Remaining}", ActivityKind.Internal)
+        ? StartBelow(Activity.Current, $"execute {composition.Name}", ActivityKind.Internal)
         : null;
 
     /// <summary>Ends it; <see cref="StatusCode.None"/> says that the caller cancelled.</summary>
@@ -268,6 +283,84 @@ internal sealed class Telemetry
 
     /// <summary>What happened to error reports.</summary>
     public void Report(string outcome, int count = 1) => _reports.Add(count, System, new("servicemesh.outcome", outcome));
+
+    // A web server makes a span for each request also when nothing listens to its spans, and nothing has decided then whether to
+    // sample the trace. A sampler would take that for a decision against it, so it is asked here, once for each such span.
+    private static Activity? StartBelow(Activity? callers, string name, ActivityKind kind)
+    {
+        if (callers is not { Recorded: false, IdFormat: ActivityIdFormat.W3C, ParentId: null, Source.Name.Length: 0 })
+        {
+            return s_source.StartActivity(name, kind);
+        }
+
+        if (callers.GetCustomProperty(DecisionProperty) is not bool isSampled)
+        {
+            Activity.Current = null;
+            isSampled = s_source.CreateActivity(name, kind) is { Recorded: true };
+            Activity.Current = callers;
+            callers.SetCustomProperty(DecisionProperty, isSampled);
+        }
+
+        if (!isSampled)
+        {
+            return s_source.StartActivity(name, kind);
+        }
+
+        var activity = s_source.StartActivity(
+            name, kind, new ActivityContext(callers.TraceId, callers.SpanId, ActivityTraceFlags.Recorded, callers.TraceStateString));
+        foreach (var (key, value) in callers.Baggage.Reverse())
+        {
+            activity?.AddBaggage(key, value); // which it has from a parent only
+        }
+
+        return activity;
+    }
+
+    private static bool TryReadParent(Headers headers, out ActivityContext parent)
+    {
+        parent = default;
+        return headers.Count > 0 && headers[TraceContext.Parent] is { } id
+            && ActivityContext.TryParse(id, headers[TraceContext.State], isRemote: true, out parent);
+    }
+
+    // Nothing listens here, or the trace is not sampled: what the handler sends and logs still belongs to the trace.
+    private static Activity PassOn(Headers headers, ActivityContext parent)
+    {
+        var activity = new Activity("process").SetParentId(parent.TraceId, parent.SpanId, parent.TraceFlags);
+        activity.TraceStateString = parent.TraceState;
+        TakeBaggage(headers, activity);
+        return activity.Start();
+    }
+
+    private static void TakeBaggage(Headers headers, Activity activity)
+    {
+        if (headers.Count == 0 || headers[TraceContext.Baggage] is null)
+        {
+            return;
+        }
+
+        var baggage = s_w3c.ExtractBaggage(
+            headers, static (object? carrier, string name, out string? value, out IEnumerable<string>? values) =>
+                (value, values) = (((Headers)carrier!)[name], null));
+        foreach (var (name, value) in baggage ?? [])
+        {
+            activity.AddBaggage(name, value);
+        }
+    }
+
+    // Empty when there is more of it than the platform sends.
+    private static string BaggageOf(Activity activity)
+    {
+        var baggage = new System.Text.StringBuilder();
+        s_w3c.Inject(activity, baggage, static (carrier, name, value) =>
+        {
+            if (name == TraceContext.Baggage)
+            {
+                ((System.Text.StringBuilder)carrier!).Append(value);
+            }
+        });
+        return baggage.ToString();
+    }
 
     private Activity? Describe(Activity? activity, string operation, string type)
     {

@@ -10,7 +10,8 @@ internal readonly record struct TraceReference(string? TraceId, string? SpanId)
     /// <summary>The span itself where this node has one, else the span that the message was sent in.</summary>
     public static TraceReference Of(Activity? activity, Headers headers)
     {
-        if (activity is { IdFormat: ActivityIdFormat.W3C })
+        // One without a source only passes the caller's trace on, and is itself in no trace.
+        if (activity is { IdFormat: ActivityIdFormat.W3C, Source.Name.Length: > 0 })
         {
             return new(activity.TraceId.ToHexString(), activity.SpanId.ToHexString());
         }

@@ -141,6 +141,12 @@ internal sealed class ErrorReporter(
     /// <summary>A message is lost: counted, logged and reported.</summary>
     public void ReportLoss(string reason, Message message, StatusCode status, string error, string? group, Exception? exception = null)
     {
+        if (ReservedTopics.IsLog(message.Topic.ToString()))
+        {
+            telemetry.Dropped(reason, message.Topic.ToString()); // a line about it would be an entry again
+            return;
+        }
+
         CountLoss(reason, message.Topic.ToString(), error, message.Sender);
         Report(message, status, error, group, exception);
     }
@@ -148,6 +154,12 @@ internal sealed class ErrorReporter(
     /// <summary>Something that never became a message here is lost: counted, logged and reported.</summary>
     public void ReportLoss(string reason, string topic, string detail, StatusCode status, string sender)
     {
+        if (ReservedTopics.IsLog(topic))
+        {
+            telemetry.Dropped(reason, topic); // a line about it would be an entry again
+            return;
+        }
+
         CountLoss(reason, topic, detail, sender);
         Report(topic, status, detail, null);
     }
@@ -158,6 +170,11 @@ internal sealed class ErrorReporter(
     /// <summary>Losses that have been counted already: logged and reported.</summary>
     public void TellLoss(string reason, string topic, string detail, StatusCode status, string sender)
     {
+        if (ReservedTopics.IsLog(topic))
+        {
+            return;
+        }
+
         Log.Dropped(logger, Printable.Line(topic), Printable.Line(sender), reason, Printable.Detail(detail));
         Report(topic, status, detail, null);
     }

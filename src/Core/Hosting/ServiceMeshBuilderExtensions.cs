@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using ServiceMesh;
 
@@ -63,7 +63,8 @@ public static class ServiceMeshBuilderExtensions
 
     /// <summary>
     /// Handles a topic with a class: <c>AddHandler&lt;FetchHandler&gt;(Weather.Fetch)</c>. It is registered as scoped unless
-    /// it is registered already, and resolved from a scope of its own for each message.
+    /// it is registered already, and resolved from a scope of its own for each message. A constructor that takes
+    /// <see cref="IServiceBus"/> gets this bus. A dependency that is not registered fails at start.
     /// </summary>
     /// <typeparam name="THandler">
     /// Implements <see cref="IRequestHandler{TIn,TOut}"/> or <see cref="ISignalHandler{T}"/> with the types of the contract.
@@ -72,15 +73,17 @@ public static class ServiceMeshBuilderExtensions
     /// <param name="contract">What it handles.</param>
     /// <param name="configure">Group, limits, timeout, order.</param>
     /// <exception cref="ArgumentException">The class does not implement the contract's interface, or an option is out of range.</exception>
-    public static IServiceMeshBuilder AddHandler<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+    public static IServiceMeshBuilder AddHandler<
+        [DynamicallyAccessedMembers(
+            DynamicallyAccessedMemberTypes.PublicConstructors | DynamicallyAccessedMemberTypes.PublicMethods)] THandler>(
         this IServiceMeshBuilder builder, ITopicContract contract, Action<HandlerOptions>? configure = null)
         where THandler : class
     {
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(contract);
-        var definition = HandlerDefinition.ForClass(contract, typeof(THandler));
-        builder.Services.TryAddScoped<THandler>();
-        return builder.With(definition, configure);
+        HandlerDefinition.EnsureHandles(contract, typeof(THandler));
+        var key = HandlerClasses.Register<THandler>(builder.Services, builder.Name);
+        return builder.With(HandlerDefinition.ForClass(contract, typeof(THandler), key), configure);
     }
 
     /// <summary>Answers requests with an asynchronous function.</summary>
@@ -96,7 +99,7 @@ public static class ServiceMeshBuilderExtensions
         ArgumentNullException.ThrowIfNull(handler);
         return builder.With(
             HandlerDefinition.ForRequest<TIn, TOut>(
-                topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))),
+                topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))).CalledAs(handler.Method),
             configure);
     }
 
@@ -112,7 +115,7 @@ public static class ServiceMeshBuilderExtensions
         ArgumentNullException.ThrowIfNull(handler);
         return builder.With(
             HandlerDefinition.ForRequest<TIn, TOut>(
-                topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))),
+                topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))).CalledAs(handler.Method),
             configure);
     }
 
@@ -128,7 +131,8 @@ public static class ServiceMeshBuilderExtensions
         ArgumentNullException.ThrowIfNull(pattern);
         ArgumentNullException.ThrowIfNull(handler);
         return builder.With(
-            HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context))),
+            HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context)))
+                .CalledAs(handler.Method),
             configure);
     }
 
@@ -147,7 +151,7 @@ public static class ServiceMeshBuilderExtensions
             {
                 handler(signal, context);
                 return ValueTask.CompletedTask;
-            }),
+            }).CalledAs(handler.Method),
             configure);
     }
 
@@ -168,6 +172,32 @@ public static class ServiceMeshBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         builder.Services.AddKeyedSingleton<ISendMiddleware, T>(builder.Name);
+        return builder;
+    }
+
+    /// <summary>
+    /// Publishes the log of this application as signals on <c>mesh.log.NODE</c> (<see cref="MeshTopics.Log"/>), beside its other logging
+    /// providers, so that one subscriber of <see cref="MeshTopics.Logs"/> reads the logs of all services. Which categories and levels are
+    /// published is configured as for every provider: <c>Logging:ServiceMesh:LogLevel:Default</c>; default: as for all.
+    /// </summary>
+    /// <remarks>
+    /// Logging never waits for the mesh. Up to 1,024 entries wait to be published; more are lost, which the next entry
+    /// (<see cref="LogEntry.Lost"/>) and the metric <c>servicemesh.dropped.messages</c> count. What publishing or reading a log causes is
+    /// not published. A call after the first has no effect.
+    /// </remarks>
+    /// <example>
+    /// <code source="samples/Snippets/Logs.cs" region="publish" />
+    /// </example>
+    public static IServiceMeshBuilder AddServiceMeshLogging(this IServiceMeshBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        var (services, name) = (builder.Services, builder.Name);
+        if (!services.Any(d => d.ServiceType == typeof(MeshLog) && name.Equals(d.ServiceKey)))
+        {
+            services.AddKeyedSingleton(name, (provider, _) => new MeshLog(provider.GetService<TimeProvider>() ?? TimeProvider.System));
+            services.AddSingleton<ILoggerProvider>(provider => provider.GetRequiredKeyedService<MeshLog>(name));
+        }
+
         return builder;
     }
 

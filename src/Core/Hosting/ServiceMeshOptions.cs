@@ -25,6 +25,12 @@ public sealed class ServiceMeshOptions
     /// </summary>
     public string Serializer { get; set; } = "Json";
 
+    /// <summary>
+    /// How closely a body must match its type. <see cref="ContractMatching.Exact"/> refuses members that the type does not have,
+    /// so all nodes must change together. Default: <see cref="ContractMatching.Compatible"/>.
+    /// </summary>
+    public ContractMatching Contracts { get; set; } = ContractMatching.Compatible;
+
     /// <summary>What happens to error reports. Default: <see cref="ErrorPolicy.Publish"/>.</summary>
     public ErrorPolicy ErrorPolicy { get; set; } = ErrorPolicy.Publish;
 

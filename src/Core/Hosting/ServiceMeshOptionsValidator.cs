@@ -27,6 +27,7 @@ internal sealed class ServiceMeshOptionsValidator(
                 options.Serializer,
                 [.. serializers.Select(s => s.Name)],
                 AdviceOnSerializer(options.Serializer)),
+            OptionRules.Defined(options.KeyOf("Contracts"), options.Contracts),
             OptionRules.Defined(options.KeyOf("ErrorPolicy"), options.ErrorPolicy),
             options.Errors.Details is { } details ? OptionRules.Defined(options.KeyOf("Errors:Details"), details) : null,
             options.NodeName is { Length: 0 } ? $"{options.KeyOf("NodeName")} is empty; leave it out to use the program's name." : null,

@@ -69,11 +69,16 @@ public static class ServiceMeshServiceCollectionExtensions
         services.AddKeyedSingleton<IMessageSerializer>(name, (provider, _) =>
             new JsonMessageSerializer(provider.GetRequiredService<IOptionsMonitor<JsonBodyOptions>>().Get(name).Json));
         services.AddKeyedSingleton(name, (_, _) => new BusSection(builder.Configuration));
-        services.AddKeyedSingleton(name, (provider, _) => Build(provider, name));
+        services.AddKeyedSingleton(name, (provider, _) => new RestartNotice(
+            builder.Configuration,
+            provider.GetKeyedServices<ReloadedKeys>(name),
+            provider.GetRequiredService<ILoggerFactory>().CreateLogger("ServiceMesh")));
+        services.AddKeyedSingleton(name, (provider, _) => Build(services, provider, name));
         services.AddKeyedSingleton(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Lifetime);
         services.AddKeyedSingleton<IServiceBus>(name, (provider, _) => provider.GetRequiredKeyedService<MeshParts>(name).Bus);
         services.AddKeyedSingleton<IErrorQueue>(
             name, (provider, _) => new ErrorQueueOfNode(provider.GetRequiredKeyedService<NodeLifetime>(name)));
+        AddContractsCommand(services, name);
         services.AddSingleton<IHostedService>(
             provider => new MeshHostedService(new(() => provider.GetRequiredKeyedService<NodeLifetime>(name))));
         if (name.Length == 0)
@@ -85,6 +90,16 @@ public static class ServiceMeshServiceCollectionExtensions
         return builder;
     }
 
+    private static void AddContractsCommand(IServiceCollection services, string name)
+    {
+        if (!services.Any(d => d.ServiceType == typeof(BusName)))
+        {
+            services.AddSingleton<IHostedService>(provider => new ContractsCommand(provider, Console.Out, Environment.Exit));
+        }
+
+        services.AddSingleton(new BusName(name));
+    }
+
     private static void AddOptions(BusBuilder builder)
     {
         // First, whichever call brings the section: what is set in code comes after it.
@@ -93,7 +108,7 @@ public static class ServiceMeshServiceCollectionExtensions
         {
             if (builder.Configuration is { } section)
             {
-                SectionBinding.Explained(() => section.Bind(target), typeof(ErrorPolicy), typeof(ErrorDetails));
+                SectionBinding.Explained(() => section.Bind(target), typeof(ErrorPolicy), typeof(ErrorDetails), typeof(ContractMatching));
             }
         });
         options.PostConfigure<IServiceProvider>((target, provider) =>
@@ -114,17 +129,23 @@ public static class ServiceMeshServiceCollectionExtensions
         return added is [var only] ? only : added.FirstOrDefault(t => t == InMemoryTransportOptions.TransportName);
     }
 
-    private static MeshParts Build(IServiceProvider provider, string name)
+    private static MeshParts Build(IServiceCollection services, IServiceProvider provider, string name)
     {
         var options = provider.GetRequiredService<IOptionsMonitor<ServiceMeshOptions>>().Get(name);
+        HandlerDefinition[] handlers = [.. provider.GetKeyedServices<HandlerDefinition>(name)];
+        EnsureCanBeMade(services, provider, handlers);
         WarnOfMissingSection(provider, name);
+        _ = provider.GetKeyedService<RestartNotice>(name); // which lives as long as the container
         var clock = provider.GetService<TimeProvider>() ?? TimeProvider.System;
         var registration = provider.GetKeyedServices<TransportRegistration>(name)
             .First(t => t.Name.Equals(options.Transport, StringComparison.OrdinalIgnoreCase));
         var chosen = new ChosenTransport(registration.Create(provider), registration.Name);
         var loggerFactory = new PrintableLogs(provider.GetRequiredService<ILoggerFactory>());
         var logger = loggerFactory.CreateLogger("ServiceMesh");
-        var serializers = new SerializerSet(provider.GetKeyedServices<IMessageSerializer>(name), options.Serializer);
+        var serializers = new SerializerSet(
+            provider.GetKeyedServices<IMessageSerializer>(name)
+                .Select(s => options.Contracts == ContractMatching.Exact ? s.WithExactContracts() : s),
+            options.Serializer);
         var bodies = new BodyLimit(options.Request.MaxBodyBytes, options.KeyOf("Request:MaxBodyBytes"));
         var telemetry = new Telemetry(provider.GetRequiredService<IMeterFactory>(), chosen.Transport.Capabilities.System, clock);
         var (identity, state, subscriptions) = (new NodeIdentity(options.NodeName, name), new NodeState(), new SubscriptionRegistry());
@@ -143,7 +164,7 @@ public static class ServiceMeshServiceCollectionExtensions
             identity, state, pipeline, limits, DetailsOf(options.Errors, chosen.Transport, provider), bodies, telemetry, errors, logger,
             clock);
         var sender = new Sender(
-            identity, new(chosen.Transport, [.. provider.GetKeyedServices<ISendMiddleware>(name)], logger),
+            identity, new(chosen.Transport, [.. provider.GetKeyedServices<ISendMiddleware>(name)], identity, logger),
             serializers, options.Request.Timeout, bodies, telemetry, errors, logger, clock);
 
         var shutdown = new ShutdownBudget(options.DrainTimeout, logger, clock);
@@ -156,10 +177,11 @@ public static class ServiceMeshServiceCollectionExtensions
             chosen,
             new(identity, bodies, errors, options.KeyOf, presence.Describe, loggerFactory, clock),
             new(
-                [.. provider.GetKeyedServices<HandlerDefinition>(name)],
+                handlers,
                 provider.GetKeyedServices<RequiredFeatures>(name).Aggregate(TransportFeatures.None, (all, one) => all | one.Features)),
             state, presence, sender, subscriber, errors,
             new(options.ErrorPolicy, queue, sender, telemetry, logger),
+            new(provider.GetKeyedService<MeshLog>(name), identity, sender, telemetry, clock),
             shutdown, logger);
         bus = new(chosen.Transport, sender, subscriber, lifetime);
         return new(bus, lifetime);
@@ -177,6 +199,14 @@ public static class ServiceMeshServiceCollectionExtensions
             ? ErrorDetails.Message
             : ErrorDetails.None);
 
+    private static void EnsureCanBeMade(IServiceCollection services, IServiceProvider provider, HandlerDefinition[] handlers)
+    {
+        if (HandlerClasses.Missing(services, provider, handlers).ToArray() is { Length: > 0 } missing)
+        {
+            throw new InvalidOperationException(string.Join(" ", missing));
+        }
+    }
+
     private static void WarnOfMissingSection(IServiceProvider provider, string name)
     {
         if (provider.GetRequiredKeyedService<BusSection>(name).Section is IConfigurationSection section && !section.Exists())
@@ -186,4 +216,5 @@ public static class ServiceMeshServiceCollectionExtensions
     }
 
     /// <summary>What the container hands out of one bus; the lifetime is what it disposes.</summary>
-    private sealed record MeshParts(ServiceBus Bus, NodeLifetime Lifetime);}
+    private sealed record MeshParts(ServiceBus Bus, NodeLifetime Lifetime);
+}

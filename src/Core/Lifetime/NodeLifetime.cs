@@ -13,6 +13,7 @@ internal sealed class NodeLifetime(
     Subscriber subscriber,
     ErrorReporter errors,
     ReportDestination reports,
+    LogPublisher logs,
     ShutdownBudget shutdown,
     ILogger logger) : IAsyncDisposable, IDisposable
 {
@@ -26,8 +27,12 @@ internal sealed class NodeLifetime(
 
     private const int MaxTopicsInLog = 20;
 
+    // The handlers, the reports, the log and the transport have a second each.
+    private static readonly TimeSpan s_disposal = TimeSpan.FromSeconds(6);
+
     private readonly ITransport _transport = chosen.Transport;
     private volatile State _state = State.Created;
+    private IDisposable? _poolWatch;
 
     public string NodeId => presence.NodeId;
 
@@ -38,6 +43,14 @@ internal sealed class NodeLifetime(
     /// <summary>Sends the message of a report again.</summary>
     public Task<ReplayResult> ReplayAsync(ErrorReport report, RequestOptions? options, CancellationToken cancellationToken) =>
         sender.ReplayAsync(report, options, cancellationToken);
+
+    /// <summary>Why the transport cannot be asked; null while it runs.</summary>
+    public string? WhyNotConnected => _state switch
+    {
+        State.Created => $"The bus of node '{NodeId}' has not started yet; the host starts it, in the order in which services were added.",
+        State.Stopped => $"The bus of node '{NodeId}' has stopped.",
+        _ => null,
+    };
 
     /// <summary>Who this node is and what it handles, at this moment.</summary>
     public NodeInfo Describe() => presence.Describe();
@@ -50,19 +63,16 @@ internal sealed class NodeLifetime(
             throw new InvalidOperationException($"The bus of node '{NodeId}' was started before.");
         }
 
-        var subscriptions = subscriber.Prepare([.. registrations.Handlers, presence.Handler()], registrations.Required);
-        await reports.OpenAsync(_transport.ErrorQueue is not null, cancellationToken).ConfigureAwait(false);
-        await _transport.StartAsync(context, cancellationToken).ConfigureAwait(false);
-        sender.Open();
-        errors.Start(reports.FileAsync);
-        _state = State.Running;
+        // Loops, timers and connections begin here: they must not keep what is current where the host starts.
+        CleanContext.Enter();
+        _poolWatch = PoolWatch.Begin(logger);
         try
         {
-            await subscriber.ActivateAsync(subscriptions, cancellationToken).ConfigureAwait(false);
+            await ConnectAsync(cancellationToken).ConfigureAwait(false);
         }
         catch
         {
-            await StopAsync().ConfigureAwait(false);
+            _poolWatch.Dispose();
             throw;
         }
 
@@ -111,30 +121,33 @@ internal sealed class NodeLifetime(
 
         _state = State.Stopped;
         await errors.StopAsync(shutdown.LeftForAStep).ConfigureAwait(false);
+        await logs.StopAsync(shutdown.LeftForAStep).ConfigureAwait(false);
         sender.Close();
         subscriber.TransportStops();
         await shutdown.AttemptAsync("stop", shutdown.LeftForAStep, _transport.StopAsync).ConfigureAwait(false);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await StopAsync().ConfigureAwait(false);
-        Release();
+        _poolWatch?.Dispose();
     }
 
     /// <summary>
-    /// For containers that are disposed synchronously: disconnects without draining, because only a host can wait for that.
+    /// Ends what the host did not stop: cancels the handlers at once, because the services that they use are being disposed, waits for
+    /// their replies for a bounded time, and disconnects.
     /// </summary>
+    public async ValueTask DisposeAsync()
+    {
+        await EndAtOnceAsync().ConfigureAwait(false);
+        Release();
+    }
+
+    /// <summary>The same for containers that are disposed synchronously; waits for some seconds at most.</summary>
     public void Dispose()
     {
-        sender.Close();
-        node.BeginDrain();
         if (_state is State.Running or State.Draining)
         {
-            // Started and not awaited: a transport removes its subscriptions before its first wait.
-            _ = shutdown.AttemptAsync("stop", ShutdownBudget.LeastForAStep, _transport.StopAsync);
+            // Never throws: each of its steps logs what fails.
+            CleanContext.RunAsync(EndAtOnceAsync).Wait(s_disposal);
         }
 
+        sender.Close();
         subscriber.TransportStops();
         Release();
     }
@@ -164,6 +177,43 @@ internal sealed class NodeLifetime(
         }
     }
 
+    private async Task ConnectAsync(CancellationToken cancellationToken)
+    {
+
+        var subscriptions = subscriber.Prepare([.. registrations.Handlers, presence.Handler()], registrations.Required);
+        await reports.OpenAsync(_transport.ErrorQueue is not null, cancellationToken).ConfigureAwait(false);
+        await _transport.StartAsync(context, cancellationToken).ConfigureAwait(false);
+        sender.Open();
+        errors.Start(reports.FileAsync);
+        logs.Start();
+        _state = State.Running;
+        try
+        {
+            await subscriber.ActivateAsync(subscriptions, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            await StopAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private async Task EndAtOnceAsync()
+    {
+        if (_state is State.Running or State.Draining)
+        {
+            _state = State.Draining;
+            shutdown.End();
+            Log.DisposedWithoutStop(logger, NodeId, subscriber.Subscriptions.InFlight);
+            node.BeginDrain();
+            await node.CancelHandlersAsync().ConfigureAwait(false);
+            var empty = Task.WhenAll(subscriber.Subscriptions.Snapshot().Where(s => !s.IsOwn).Select(s => s.Gate.CloseAsync()));
+            await shutdown.EndsWithinAsync(empty, ShutdownBudget.LeastForAStep).ConfigureAwait(false);
+        }
+
+        await StopAsync().ConfigureAwait(false);
+    }
+
     // What the start line says; a node with very many topics does not fill the log.
     private static string TopicsOf(IReadOnlyList<HandlerDefinition> handlers)
     {
@@ -176,6 +226,7 @@ internal sealed class NodeLifetime(
     private void Release()
     {
         _state = State.Stopped;
+        _poolWatch?.Dispose();
         reports.Dispose();
         node.Dispose();
     }

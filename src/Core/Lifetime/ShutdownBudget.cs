@@ -21,6 +21,9 @@ internal sealed class ShutdownBudget(TimeSpan drainTimeout, ILogger logger, Time
     /// <summary>The time counts from now on.</summary>
     public void Begin() => _deadline = Deadline.After(drainTimeout, clock);
 
+    /// <summary>The time is over: what is left to do has the least time for each step.</summary>
+    public void End() => _deadline = Deadline.After(TimeSpan.Zero, clock);
+
     /// <summary>Runs one step of the transport within the time. A step that fails is logged, and stopping continues.</summary>
     public async Task AttemptAsync(string step, TimeSpan time, Func<CancellationToken, Task> action)
     {

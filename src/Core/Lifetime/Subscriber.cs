@@ -44,6 +44,7 @@ internal sealed class Subscriber(
     public async Task<ISubscription> SubscribeAsync(HandlerDefinition handler, CancellationToken cancellationToken)
     {
         var prepared = Prepare([handler]);
+        CleanContext.Enter(); // what hears for the subscription outlives its caller
         await ActivateAsync(prepared, cancellationToken).ConfigureAwait(false);
         return new Handle(this, prepared[0]);
     }

@@ -10,7 +10,8 @@ namespace ServiceMesh;
 /// <remarks>
 /// A name has 1 to 64 letters, digits, <c>-</c>, <c>_</c> or <c>.</c>; a value is any text without control characters.
 /// A message carries at most <see cref="MaxCount"/> headers of <see cref="MaxCharacters"/> characters in all: headers
-/// are read before any limit on bodies applies, so they have one of their own.
+/// are read before any limit on bodies applies, so they have one of their own. <c>traceparent</c>, <c>tracestate</c> (at most 512
+/// characters) and <c>baggage</c> (at most 8,192) do not count; such a header that is too long or has a control character is dropped.
 /// </remarks>
 public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
 {
@@ -32,8 +33,11 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
     /// </summary>
     public const string ReplayOf = "mesh-replay-of";
 
-    // traceparent, tracestate and baggage; that a message is a replay, or due to an error report.
-    internal const int OwnHeaders = 5;
+    // Marks a message that was sent because of an error report.
+    internal const string AboutReport = "mesh-about-report";
+
+    // The headers of the bus itself, which do not count against the limits: the trace context and the two marks.
+    internal const int OwnHeaders = TraceContext.Count + 2;
 
     // A handful of entries: a linear search over an array beats a dictionary and costs one object.
     private readonly KeyValuePair<string, string>[] _entries;
@@ -45,6 +49,9 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
 
     /// <inheritdoc/>
     public int Count => _entries.Length;
+
+    /// <summary>Those that count against the limits: all but the bus's own.</summary>
+    internal int CountOfApplication => _entries.Count(e => !IsOwn(e.Key));
 
     /// <summary>The value of a header, or null when there is none of that name.</summary>
     public string? this[string name] => TryGet(name, out var value) ? value : null;
@@ -63,22 +70,24 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
     }
 
     /// <summary>
-    /// Reads headers that came over a wire. False when a name or value is outside the limits, which are a little wider
-    /// here: the sender's bus may have added its own.
+    /// Reads headers that came over a wire. False when there are too many, or a name or value is outside the limits. Trace context that
+    /// is outside its limits is dropped.
     /// </summary>
     public static bool TryRead(IReadOnlyList<(string Name, string Value)> headers, [NotNullWhen(true)] out Headers? result)
     {
         ArgumentNullException.ThrowIfNull(headers);
         result = null;
-        if (headers.Count > MaxCount + OwnHeaders)
-        {
-            return false;
-        }
-
-        var entries = new List<KeyValuePair<string, string>>(headers.Count);
+        var (entries, own) = (new List<KeyValuePair<string, string>>(Math.Min(headers.Count, MaxCount + OwnHeaders)), 0);
         foreach (var (name, value) in headers)
         {
-            if (!IsName(name) || value.Any(char.IsControl))
+            if (TraceContext.Owns(name))
+            {
+                if (!TraceContext.IsValid(name, value))
+                {
+                    continue;
+                }
+            }
+            else if ((!IsMark(name) && ++own > MaxCount) || !IsName(name) || value.Any(char.IsControl))
             {
                 return false;
             }
@@ -95,6 +104,13 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
     /// <exception cref="ArgumentException">The name, the value or the whole is outside the limits.</exception>
     public Headers With(string name, string value)
     {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(value);
+        if (TraceContext.Owns(name))
+        {
+            return TraceContext.IsValid(name, value) ? WithTrusted(name, value) : Without(name);
+        }
+
         Check(name, value);
         var headers = WithTrusted(name, value);
         CheckSize(headers._entries);
@@ -116,10 +132,12 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
         return at >= 0;
     }
 
-    /// <summary>
-    /// Adds what the bus itself says. Beyond the limits of the application, so that a message which may be sent may be
-    /// sent with tracing on as well.
-    /// </summary>
+    /// <summary>These headers without trace context: <c>traceparent</c>, <c>tracestate</c> and <c>baggage</c>.</summary>
+    internal Headers WithoutTrace() => Array.Exists(_entries, e => TraceContext.Owns(e.Key))
+        ? new(Array.FindAll(_entries, e => !TraceContext.Owns(e.Key)))
+        : this;
+
+    /// <summary>Adds what the bus itself says, beyond the limits of the application.</summary>
     internal Headers WithTrusted(string name, string value)
     {
         var at = IndexOf(name);
@@ -149,8 +167,6 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
 
     private static void Check(string name, string value)
     {
-        ArgumentNullException.ThrowIfNull(name);
-        ArgumentNullException.ThrowIfNull(value);
         if (!IsName(name))
         {
             throw new ArgumentException(
@@ -164,17 +180,31 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
         }
     }
 
+    private static bool IsOwn(string name) => TraceContext.Owns(name) || IsMark(name);
+
+    private static bool IsMark(string name) =>
+        name.Equals(ReplayOf, StringComparison.OrdinalIgnoreCase) || name.Equals(AboutReport, StringComparison.OrdinalIgnoreCase);
+
     private static bool IsName(string name) =>
         name.Length is > 0 and <= 64 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.');
 
     private static void CheckSize(KeyValuePair<string, string>[] entries)
     {
-        var characters = entries.Sum(e => e.Key.Length + e.Value.Length);
-        if (entries.Length > MaxCount || characters > MaxCharacters)
+        var (count, characters) = (0, 0);
+        foreach (var (name, value) in entries)
+        {
+            if (!IsOwn(name))
+            {
+                count++;
+                characters += name.Length + value.Length;
+            }
+        }
+
+        if (count > MaxCount || characters > MaxCharacters)
         {
             throw new ArgumentException(
                 $"A message carries at most {MaxCount} headers of {MaxCharacters} characters in all; " +
-                $"these are {entries.Length} of {characters}. Put the data into the body.");
+                $"these are {count} of {characters}. Put the data into the body.");
         }
     }
 }

@@ -69,6 +69,12 @@ public sealed record Message
         init => _local = value ?? _local; // null leaves the retry options where they are
     }
 
+    /// <summary>
+    /// Counts how often it is given to the transport, where the application's steps around sending decide that; shared with its copies.
+    /// Null without such steps.
+    /// </summary>
+    internal SendAttempts? Attempts { get; init; }
+
     /// <summary>The size of the body; 0 for a value that is handed over.</summary>
     internal int BodyLength => _body.Length;
 }

@@ -26,6 +26,9 @@ public sealed class Delivery : HandlerContext
 
     private CancellationToken _callerGone;
     private Activity? _activity;
+    private HandlingAttempts? _attempts;
+    private HandlerServices? _services;
+    private volatile bool _isContainerGone;
 
     // What happened in full, for the log and the report; null when the caller learns it all.
     private string? _reason;
@@ -80,7 +83,7 @@ public sealed class Delivery : HandlerContext
     public override CancellationToken CancellationToken => Cancellation().Token;
 
     /// <inheritdoc/>
-    public override IServiceProvider Services => (Volatile.Read(ref _scope) ?? MakeScope()).ServiceProvider;
+    public override IServiceProvider Services => _services ?? MakeServices();
 
     /// <summary>What the handler threw, for the log and the report.</summary>
     internal Exception? Exception { get; set; }
@@ -123,6 +126,27 @@ public sealed class Delivery : HandlerContext
     public void ReportLoss() => Receiver.Errors.ReportLoss("refused", Message, Refusal!.Status, Refusal.Error!, Group);
 
     /// <summary>
+    /// The innermost step is about to handle the message. When it has been called before, the handler begins anew: with services, status
+    /// and reply headers that the attempt before has not touched.
+    /// </summary>
+    internal void BeginAttempt()
+    {
+        if (_attempts is null)
+        {
+            _attempts = new(Status, ReplyHeaders);
+            return;
+        }
+
+        (Status, ReplyHeaders) = (_attempts.Status, _attempts.ReplyHeaders);
+        if (Volatile.Read(ref _scope) is { } used and not EndedScope)
+        {
+            // Disposed at the end with the others: a step may still hold services of it.
+            _attempts.Scopes.Add(used);
+            Interlocked.CompareExchange(ref _scope, null, used);
+        }
+    }
+
+    /// <summary>
     /// The message is decoded and the handler is about to be called. False, with the answer, when time was up meanwhile.
     /// </summary>
     internal bool TryEnterHandler([NotNullWhen(false)] out ReplyMessage? refusal)
@@ -145,17 +169,42 @@ public sealed class Delivery : HandlerContext
 
     /// <summary>The handler of a class, from the scope of this message.</summary>
     /// <exception cref="ReplyException">The application's container has been disposed; the handler does not run.</exception>
-    internal object Resolve(Type handlerType)
+    internal object Resolve(Type handlerType, string? key)
     {
         try
         {
-            return Services.GetRequiredService(handlerType);
+            var services = (Volatile.Read(ref _scope) ?? MakeScope()).ServiceProvider;
+            return key is null ? services.GetRequiredService(handlerType) : services.GetRequiredKeyedService(handlerType, key);
         }
         catch (ObjectDisposedException failure) when (IsOfContainer(failure))
         {
             Volatile.Write(ref _isEntered, (byte)0);
             throw ContainerIsGone(failure);
         }
+    }
+
+    /// <summary>The scope of the handler; made when it is first asked for.</summary>
+    /// <exception cref="OperationCanceledException">The application's container has been disposed while the handler runs.</exception>
+    internal IServiceScope ScopeOfHandler()
+    {
+        try
+        {
+            return Volatile.Read(ref _scope) ?? MakeScope();
+        }
+        catch (ObjectDisposedException failure) when (IsContainerGone(failure))
+        {
+            throw CancelledBy(failure);
+        }
+    }
+
+    /// <summary>True when the handler runs, and its application's container does not any longer.</summary>
+    internal bool IsContainerGone(ObjectDisposedException failure) => IsOfContainer(failure) && Volatile.Read(ref _scope) is not EndedScope;
+
+    /// <summary>What a handler is told when the container is gone; the message then ends as unavailable.</summary>
+    internal OperationCanceledException CancelledBy(ObjectDisposedException failure)
+    {
+        _isContainerGone = true;
+        return new(ContainerIsGone(failure).Message, failure, CancellationToken);
     }
 
     private async ValueTask<ReplyMessage> RunAtTurnAsync(Task turn)
@@ -220,6 +269,8 @@ public sealed class Delivery : HandlerContext
     // Runs to the handler's own end, whether or not its reply still counts, and then gives the place to the next message.
     private async ValueTask<ReplyMessage> HandleAsync()
     {
+        CleanContext.Enter();
+        IDisposable? logScope = null;
         try
         {
             if (ReportScope.Includes(Message))
@@ -228,6 +279,7 @@ public sealed class Delivery : HandlerContext
             }
 
             _activity = Receiver.Telemetry.StartProcess(Message, Subscription.Pattern, Group);
+            logScope = BeginLogScope();
             if (Subscription.Definition.NeedsScope)
             {
                 MakeScopeOrRefuse();
@@ -246,23 +298,53 @@ public sealed class Delivery : HandlerContext
         {
             // An answer like any other: only its cause is an exception. From a middleware it means that no handler ran.
             Exception = failure.InnerException;
-            return ReplyMessage.Failure(failure.Status, failure.Message, notProcessed: !HasEntered);
+            return new()
+            {
+                Status = failure.Status,
+                Error = ExceptionText.Cut(failure.Message, ReplyMessage.MaxErrorCharacters),
+                NotProcessed = !HasEntered,
+                IsOfHandler = HasEntered,
+            };
+        }
+        catch (Exception failure) when (
+            _isContainerGone || (Receiver.State.IsDraining && failure is ObjectDisposedException disposed && IsOfContainer(disposed)))
+        {
+            return ReplyMessage.Failure(StatusCode.Unavailable, ContainerIsGone(null).Message, notProcessed: !HasEntered);
         }
         catch (Exception failure)
         {
             Exception = failure;
-            return Threw($"The handler of '{Subscription.Pattern}'", failure, notProcessed: false);
+            var what = HasEntered ? "The handler" : "A step around the handler (IHandlerMiddleware)";
+            return Threw($"{what} of '{Subscription.Pattern}'", failure, notProcessed: !HasEntered);
         }
         finally
         {
             EndToken();
+            _services = null;
             if (Interlocked.Exchange(ref _scope, EndedScope.Instance) is { } scope)
             {
                 await DisposeAsync(scope).ConfigureAwait(false);
             }
 
+            foreach (var earlier in _attempts?.Scopes ?? [])
+            {
+                await DisposeAsync(earlier).ConfigureAwait(false);
+            }
+
             GiveBackPlace();
+            logScope?.Dispose();
         }
+    }
+
+    // What a handler of log entries logs, or what handling one logs, is not published in turn.
+    private IDisposable? BeginLogScope()
+    {
+        if (ReservedTopics.IsLog(Topic))
+        {
+            MeshLog.BeQuiet();
+        }
+
+        return Receiver.Logger.IsEnabled(LogLevel.Critical) ? Receiver.Logger.BeginScope(new HandlingScope(Message, _activity)) : null;
     }
 
     private bool HasEntered => Volatile.Read(ref _isEntered) == 1;
@@ -401,6 +483,7 @@ public sealed class Delivery : HandlerContext
             var logged = Exception is MalformedBodyException ? null : Exception; // it quotes the body
             var (sender, id, said) = (Printable.Line(Sender), Printable.Line(Message.Id.ToString()), Printable.Detail(reason));
             var trace = TraceReference.Of(_activity, Message.Headers).TraceId ?? "none";
+            using var quiet = ReservedTopics.IsLog(Topic) ? MeshLog.BeQuiet() : default;
             Log.HandlingFailed(Receiver.Logger, level, Topic, sender, (int)reply.Status, said, id, trace, logged);
         }
 
@@ -467,6 +550,13 @@ public sealed class Delivery : HandlerContext
         }
     }
 
+    // A handler that keeps its services behind its end is told so when it reads this again.
+    private HandlerServices MakeServices()
+    {
+        _ = ScopeOfHandler().ServiceProvider;
+        return _services = new(this);
+    }
+
     private IServiceScope MakeScope()
     {
         var made = Receiver.Pipeline.CreateScope();
@@ -491,7 +581,7 @@ public sealed class Delivery : HandlerContext
         }
     }
 
-    private ReplyException ContainerIsGone(ObjectDisposedException failure) => new(
+    private ReplyException ContainerIsGone(ObjectDisposedException? failure) => new(
         StatusCode.Unavailable, $"Node '{NodeId}' is shutting down: the services of its application have been disposed.", failure);
 
     private static bool IsOfContainer(ObjectDisposedException failure) => failure.ObjectName == nameof(IServiceProvider);
@@ -514,6 +604,12 @@ public sealed class Delivery : HandlerContext
             // The answer stands; a dispose that throws is the application's defect and must be seen.
             Log.ScopeDisposeFailed(Receiver.Logger, Topic.ToString(), Printable.Line(Sender), failure);
         }
+    }
+
+    /// <summary>What the first attempt of a handler found, and the scopes of the attempts before the last; where there are steps.</summary>
+    private sealed record HandlingAttempts(StatusCode Status, Headers ReplyHeaders)
+    {
+        public List<IServiceScope> Scopes { get; } = [];
     }
 
     /// <summary>Stands for the scope of a handler that has ended.</summary>

@@ -43,6 +43,7 @@ internal sealed class HandlerPipeline(
     {
         try
         {
+            delivery.BeginAttempt();
             return handle(delivery);
         }
         catch (Exception failure)

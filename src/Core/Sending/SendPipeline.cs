@@ -6,14 +6,16 @@ namespace ServiceMesh;
 internal sealed class SendPipeline
 {
     private readonly ITransport _transport;
+    private readonly NodeIdentity _node;
     private readonly ILogger _logger;
     private readonly bool _hasSteps;
     private readonly Func<Message, CancellationToken, ValueTask<ReplyMessage>> _request;
     private readonly Func<Message, CancellationToken, ValueTask<SignalResult>> _signal;
 
-    public SendPipeline(ITransport transport, IReadOnlyList<ISendMiddleware> middleware, ILogger logger)
+    public SendPipeline(ITransport transport, IReadOnlyList<ISendMiddleware> middleware, NodeIdentity node, ILogger logger)
     {
         _transport = transport;
+        _node = node;
         _logger = logger;
         _hasSteps = middleware.Count > 0;
         _request = _hasSteps ? RequestOverTransportAsync : transport.RequestAsync;
@@ -27,6 +29,9 @@ internal sealed class SendPipeline
     }
 
     public TransportCapabilities Capabilities => _transport.Capabilities;
+
+    /// <summary>What counts the attempts of a message; null when nothing but the caller decides about them.</summary>
+    public SendAttempts? CountAttempts() => _hasSteps ? new() : null;
 
     /// <summary>True when nothing looks at the token of a request once the request has ended.</summary>
     public bool ReleasesTokens => !_hasSteps && _transport.Capabilities.ReleasesTokens;
@@ -54,18 +59,19 @@ internal sealed class SendPipeline
     }
 
     /// <summary>The answer to a request for which sending threw.</summary>
-    public ReplyMessage Answer(Message request, Exception failure) => _hasSteps ? StepThrew(failure) : TransportThrew(request, failure);
+    public ReplyMessage Answer(Message request, Exception failure) =>
+        _hasSteps ? StepThrew(request, failure) : TransportThrew(request, failure);
 
     /// <summary>Why a signal was not sent, when sending threw.</summary>
-    public static ReplyMessage Refusal(Exception failure) =>
-        failure is TransportException ? ReplyMessage.Failure(StatusCode.Unavailable, failure.Message) : StepThrew(failure);
+    public static ReplyMessage Refusal(Message signal, Exception failure) =>
+        failure is TransportException ? ReplyMessage.Failure(StatusCode.Unavailable, failure.Message) : StepThrew(signal, failure);
 
     // The last of the application's steps: whatever a transport does wrong is a reply to them too.
     private async ValueTask<ReplyMessage> RequestOverTransportAsync(Message request, CancellationToken cancellationToken)
     {
         try
         {
-            return await _transport.RequestAsync(request, cancellationToken).ConfigureAwait(false);
+            return await _transport.RequestAsync(AsAttempt(request), cancellationToken).ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {
@@ -77,7 +83,8 @@ internal sealed class SendPipeline
     {
         try
         {
-            return await _transport.SignalAsync(signal, cancellationToken).ConfigureAwait(false);
+            return await _transport.SignalAsync(signal.Attempts is null ? signal : AsAttempt(signal), cancellationToken)
+                .ConfigureAwait(false);
         }
         catch (Exception failure) when (
             failure is not TransportException && (failure is not OperationCanceledException || !cancellationToken.IsCancellationRequested))
@@ -86,6 +93,11 @@ internal sealed class SendPipeline
             throw new TransportException($"The transport failed: {failure.Message}", failure);
         }
     }
+
+    // Each call of the last step is a message of its own: a transport knows messages by their ids, and a handler that has begun one of
+    // them, or whose caller has given one of them up, is told so by its id.
+    private Message AsAttempt(Message message) =>
+        message.Attempts is { } attempts && attempts.Begin() ? message : message with { Id = _node.NextMessageId() };
 
     private ReplyMessage TransportThrew(Message request, Exception failure)
     {
@@ -98,9 +110,10 @@ internal sealed class SendPipeline
         return ReplyMessage.Failure(StatusCode.Unavailable, $"The transport failed: {failure.Message}");
     }
 
-    private static ReplyMessage StepThrew(Exception failure) => new()
+    private static ReplyMessage StepThrew(Message message, Exception failure) => new()
     {
         Status = failure is ReplyException refusal ? refusal.Status : StatusCode.HandlerFailed,
+        NotProcessed = message.Attempts is { HaveBegun: false },
         Error = failure is ReplyException
             ? failure.Message
             : $"A step around sending (ISendMiddleware) threw {ExceptionText.Brief(failure)}",

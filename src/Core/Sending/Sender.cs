@@ -32,16 +32,37 @@ internal sealed class Sender(
 
     public void ReportLocal(ReplyFailure failure) => errors.Report(failure);
 
+    public TimeProvider Clock => clock;
+
     /// <summary>Encodes a request, starts its span and makes its message.</summary>
+    /// <param name="topic">What to call.</param>
+    /// <param name="isIdempotent">What the contract says.</param>
+    /// <param name="input">What to send.</param>
+    /// <param name="scope">The call.</param>
+    /// <param name="headers">What travels beside the body; null for the headers of the call.</param>
     /// <exception cref="NotSupportedException">The serializer refuses the type of the input or of the answer.</exception>
-    public OutgoingRequest Prepare<TIn, TOut>(Topic topic, bool isIdempotent, TIn input, CallScope scope)
+    public OutgoingRequest Prepare<TIn, TOut>(Topic topic, bool isIdempotent, TIn input, CallScope scope, Headers? headers = null)
     {
         var serializer = serializers.Writer(ReservedTopics.IsReserved(topic));
         SerializerSet.EnsureSupported<TOut>(serializer);
         var content = Encode(serializer, input);
         var activity = telemetry.StartSend(MessageKind.Request, topic);
-        var message = Make(MessageKind.Request, topic, content, scope, activity, isIdempotent);
+        var message = Make(MessageKind.Request, topic, content, scope, headers ?? scope.Headers, activity, isIdempotent);
         return OutgoingRequest.Of(this, message, scope, activity, telemetry.StartTime(), telemetry.CountRequest());
+    }
+
+    /// <summary>False when the serializer refuses the type of an answer.</summary>
+    public bool AcceptsAnswer<TOut>(Topic topic)
+    {
+        try
+        {
+            SerializerSet.EnsureSupported<TOut>(serializers.Writer(ReservedTopics.IsReserved(topic)));
+            return true;
+        }
+        catch (NotSupportedException)
+        {
+            return false;
+        }
     }
 
     /// <summary>
@@ -67,7 +88,8 @@ internal sealed class Sender(
 
         try
         {
-            return request.Scope.GaveUp(request.Message.Topic.ToString());
+            return request.Scope.GaveUp(
+                request.Message.Topic.ToString(), notSent: request.Message.Attempts is { HaveBegun: false });
         }
         catch (OperationCanceledException)
         {
@@ -122,7 +144,7 @@ internal sealed class Sender(
         var status = StatusCode.None;
         try
         {
-            var signal = Make(MessageKind.Signal, topic.Topic, content, scope, activity);
+            var signal = Make(MessageKind.Signal, topic.Topic, content, scope, scope.Headers, activity);
             var (result, refusal, cause) = await DeliverAsync(signal, scope).ConfigureAwait(false);
             status = refusal?.Status ?? StatusCode.Ok;
             if (refusal is not null)
@@ -164,7 +186,7 @@ internal sealed class Sender(
         Telemetry.Enter(activity);
         try
         {
-            var message = Make(kind, topic, new(report.ContentType, body, null), scope, activity);
+            var message = Make(kind, topic, new(report.ContentType, body, null), scope, scope.Headers, activity);
             var (reply, cause) = kind == MessageKind.Request
                 ? await AskAsync(message, scope).ConfigureAwait(false)
                 : await TellAsync(message, scope).ConfigureAwait(false);
@@ -223,21 +245,23 @@ internal sealed class Sender(
         ? new(serializer.ContentType, [], new PassedValue<T>(value, serializer))
         : new(serializer.ContentType, SerializerSet.Encode(serializer, value), null);
 
-    private Message Make(MessageKind kind, Topic topic, Content content, CallScope scope, Activity? activity, bool isIdempotent = false)
+    private Message Make(
+        MessageKind kind, Topic topic, Content content, CallScope scope, Headers headers, Activity? activity, bool isIdempotent = false)
     {
         var message = new Message
         {
             Id = node.NextMessageId(),
             Kind = kind,
             Topic = topic,
-            Headers = ReportScope.Mark(Telemetry.Inject(activity, scope.Headers)),
+            Headers = ReportScope.Mark(Telemetry.Inject(activity, headers)),
             ContentType = content.Type,
             Body = content.Body,
             Passed = content.Passed, // after the body, which replaces it
             Deadline = kind == MessageKind.Request ? scope.Deadline : Deadline.None,
             IsRepeatable = kind == MessageKind.Request
-                && ((scope.IsIdempotent ?? isIdempotent) || scope.Headers[Headers.IdempotencyKey] is { Length: > 0 }),
+                && ((scope.IsIdempotent ?? isIdempotent) || headers[Headers.IdempotencyKey] is { Length: > 0 }),
             Retry = scope.Retry,
+            Attempts = pipeline.CountAttempts(),
         };
         Telemetry.DescribeMessage(activity, message);
         return message;
@@ -257,11 +281,11 @@ internal sealed class Sender(
         }
         catch (OperationCanceledException) when (scope.IsCancellationRequested)
         {
-            return (null, scope.GaveUp(signal.Topic.ToString()), null);
+            return (null, scope.GaveUp(signal.Topic.ToString(), notSent: signal.Attempts is { HaveBegun: false }), null);
         }
         catch (Exception failure)
         {
-            return (null, SendPipeline.Refusal(failure), failure);
+            return (null, SendPipeline.Refusal(signal, failure), failure);
         }
     }
 
@@ -297,6 +321,8 @@ internal sealed class Sender(
             {
                 Exception = reply.Exception,
                 RetryAfter = reply.RetryAfter,
+                IsOfHandler = reply.IsOfHandler,
+                MayRunAgain = request.IsRepeatable,
             };
             if (reply.Passed is null && reply.BodyLength == 0)
             {
@@ -307,14 +333,17 @@ internal sealed class Sender(
         if (reply.Passed is PassedValue<T> passed)
         {
             value = passed.Value;
-            return failure;
+            return Beside(value, failure);
         }
 
         if (reply.BodyLength > bodies.MaxBytes)
         {
             return failure ?? new(
                 StatusCode.BodyTooLarge, topic,
-                $"The reply has {reply.BodyLength} bytes; this node accepts {bodies.MaxBytes}. Raise its {bodies.Key}.");
+                $"The reply has {reply.BodyLength} bytes; this node accepts {bodies.MaxBytes}. Raise its {bodies.Key}.")
+            {
+                MayRunAgain = request.IsRepeatable,
+            };
         }
 
         try
@@ -322,17 +351,22 @@ internal sealed class Sender(
             var serializer = serializers.Reader(reply.ContentType, ReservedTopics.IsReserved(request.Topic))
                 ?? throw new MalformedBodyException($"No serializer here reads '{reply.ContentType}'.");
             value = SerializerSet.Decode<T>(serializer, reply.Body);
-            return failure;
+            return Beside(value, failure);
         }
         catch (Exception malformed) when (malformed is MalformedBodyException or NotSupportedException)
         {
             // Of a failure the status matters, and what lies beside it need not be a T. Of a success the value does.
-            return failure ?? new(StatusCode.HandlerFailed, topic, $"The reply cannot be decoded. {malformed.Message}")
+            return failure ?? new(
+                StatusCode.HandlerFailed, topic, $"The handler answered, and this node cannot read the answer. {malformed.Message}")
             {
                 Exception = malformed,
+                MayRunAgain = request.IsRepeatable,
             };
         }
     }
+
+    private static ReplyFailure? Beside<T>(T? value, ReplyFailure? failure) =>
+        failure is null || value is null ? failure : new(failure, failure.NotProcessed) { Value = value };
 
     private void LogAndReport(Message request, ReplyMessage reply, ReplyFailure failure, Activity? span)
     {
@@ -350,9 +384,9 @@ internal sealed class Sender(
 
     private void Lose(Message signal, string reason, StatusCode status, string error, Exception? cause)
     {
-        if (signal.Topic == ReservedTopics.Errors)
+        if (signal.Topic == ReservedTopics.Errors || ReservedTopics.IsLog(signal.Topic))
         {
-            return; // a report of this node: the reporter itself says what happened to it
+            return; // a report or a log entry of this node: what made it says what happened to it
         }
 
         errors.ReportLoss(reason, signal, status, error, null, cause);

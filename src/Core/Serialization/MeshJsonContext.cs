@@ -6,5 +6,6 @@ namespace ServiceMesh;
 [JsonSerializable(typeof(Unit))]
 [JsonSerializable(typeof(NodeInfo))]
 [JsonSerializable(typeof(ErrorReport))]
+[JsonSerializable(typeof(LogEntry))]
 [JsonSourceGenerationOptions(UseStringEnumConverter = true)]
 internal sealed partial class MeshJsonContext : JsonSerializerContext;

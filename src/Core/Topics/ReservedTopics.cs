@@ -8,6 +8,15 @@ internal static class ReservedTopics
     /// <summary>Where error reports are published.</summary>
     public static readonly Topic Errors = Topic.Parse(Prefix + "errors");
 
+    /// <summary>What log entries are published below, with the id of the node behind it.</summary>
+    public const string Logs = Prefix + "log.";
+
+    /// <summary>True for the entries of a log.</summary>
+    public static bool IsLog(Topic topic) => IsLog(topic.ToString());
+
+    /// <inheritdoc cref="IsLog(Topic)"/>
+    public static bool IsLog(string topic) => topic.StartsWith(Logs, StringComparison.Ordinal);
+
     public static bool IsReserved(Topic topic) => topic.ToString().StartsWith(Prefix, StringComparison.Ordinal);
 
     public static bool IsReserved(TopicPattern pattern) => pattern.ToString().StartsWith(Prefix, StringComparison.Ordinal);

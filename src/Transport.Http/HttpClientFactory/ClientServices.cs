@@ -28,7 +28,7 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
         Connections = new(options.Timeouts, options.Tls.LoadTrustedRoots(), clock, Random.Shared);
         Logger = new PrintableLogs(loggers).CreateLogger("ServiceMesh.Http");
         _ownMeter = meters is null ? new("ServiceMesh") : null; // a factory disposes the meters that it created
-        var metrics = new ClientMetrics(_ownMeter ?? meters!.Create("ServiceMesh"), ClientMetrics.HttpClients, busName);
+        var metrics = new ClientMetrics(_ownMeter ?? meters!.Create(MeshTelemetry.MeterName), ClientMetrics.HttpClients, busName);
         var budget = new RetryBudget(options.RetryBudget, clock);
         metrics.ObserveBudget(() => budget.Available);
         _lookup = new(options.OfEndpoints, options.Dns, resolvers, dns, clock, Logger, metrics);

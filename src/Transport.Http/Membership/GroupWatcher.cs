@@ -71,7 +71,7 @@ internal sealed class GroupWatcher : IAsyncDisposable
     public TimeSpan? Age => Volatile.Read(ref _goodAt) is var at && at != Never ? _clock.GetElapsedTime(at) : null;
 
     /// <summary>Begins to watch. Call it once.</summary>
-    public void Start() => _loop = Task.Run(RunAsync);
+    public void Start() => _loop = CleanContext.RunAsync(RunAsync);
 
     /// <summary>
     /// A request found no endpoint, or could not reach one. When no endpoint of the set answers, the resolver is asked again. An empty

@@ -52,7 +52,7 @@ internal sealed class MemberWatch
     /// <summary>Completes when the watch has ended.</summary>
     public Task Ended { get; private set; } = Task.CompletedTask;
 
-    public void Start() => Ended = Task.Run(RunAsync);
+    public void Start() => Ended = CleanContext.RunAsync(RunAsync);
 
     public void End() => _ = _stop.CancelAsync();
 

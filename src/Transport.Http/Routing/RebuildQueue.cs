@@ -27,7 +27,7 @@ internal sealed class RebuildQueue(Action rebuild) : IAsyncDisposable
             if (!_running)
             {
                 _running = true;
-                _loop = Task.Run(RunAll);
+                _loop = CleanContext.RunAsync(RunAll);
             }
 
             return _next.Task;
@@ -47,7 +47,7 @@ internal sealed class RebuildQueue(Action rebuild) : IAsyncDisposable
         await last.ConfigureAwait(false);
     }
 
-    private void RunAll()
+    private Task RunAll()
     {
         while (TakeNext() is { } asked)
         {
@@ -63,6 +63,8 @@ internal sealed class RebuildQueue(Action rebuild) : IAsyncDisposable
                 asked.SetException(failure);
             }
         }
+
+        return Task.CompletedTask;
     }
 
     private TaskCompletionSource? TakeNext()

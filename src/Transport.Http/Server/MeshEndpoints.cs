@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
@@ -172,6 +173,14 @@ internal sealed class MeshEndpoints
                     headers.Add((name, value ?? ""));
                 }
             }
+        }
+
+        // A caller without a trace of its own: the handler's span belongs below the span of the web server, when something collects that.
+        if (!http.Request.Headers.ContainsKey("traceparent")
+            && Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } server } current
+            && (current.Recorded || current.Source.HasListeners()))
+        {
+            headers.Add(("traceparent", server));
         }
 
         if (!MessageWire.TryRead(kind, topic, http.Request.ContentType, headers, node.Context.Clock, out var message, out var error))

@@ -29,6 +29,11 @@ internal static class ReplyWire
             headers.Add((MeshHeader.NotProcessed, "1"));
         }
 
+        if (reply is { IsOfHandler: true, Status: StatusCode.DeadlinePassed or StatusCode.Unavailable })
+        {
+            headers.Add((MeshHeader.OfHandler, "1"));
+        }
+
         if (reply.RetryAfter is { } pause)
         {
             headers.Add(("Retry-After", Math.Ceiling(pause.TotalSeconds).ToString("0", CultureInfo.InvariantCulture)));
@@ -65,7 +70,7 @@ internal static class ReplyWire
     {
         int? meshStatus = null;
         string? error = null;
-        var notProcessed = false;
+        var (notProcessed, isOfHandler) = (false, false);
         TimeSpan? retryAfter = null;
         List<(string, string)>? own = null;
         foreach (var (name, value) in response.Headers)
@@ -82,6 +87,10 @@ internal static class ReplyWire
             else if (name.Equals(MeshHeader.NotProcessed, StringComparison.OrdinalIgnoreCase))
             {
                 notProcessed = value == "1";
+            }
+            else if (name.Equals(MeshHeader.OfHandler, StringComparison.OrdinalIgnoreCase))
+            {
+                isOfHandler = value == "1";
             }
             else if (name.Equals("Retry-After", StringComparison.OrdinalIgnoreCase))
             {
@@ -116,6 +125,7 @@ internal static class ReplyWire
             Body = isProblem ? default : response.Body,
             Error = isProblem ? ProblemDetails.ReadDetail(response.Body.Span) : error,
             NotProcessed = notProcessed,
+            IsOfHandler = isOfHandler,
             RetryAfter = retryAfter,
         };
     }

@@ -7,7 +7,7 @@ namespace ServiceMesh.Redis;
 internal sealed class GapWatch(RedisGaps events, IMeterFactory meters, TimeProvider clock, ILogger logger)
 {
     private readonly Lock _lock = new();
-    private readonly Instruments _instruments = new(meters.Create("ServiceMesh"));
+    private readonly Instruments _instruments = new(meters.Create(MeshTelemetry.MeterName));
 
     // Events are told in order, one after the other, and never on a thread of the client.
     private Task _telling = Task.CompletedTask;
@@ -55,9 +55,9 @@ internal sealed class GapWatch(RedisGaps events, IMeterFactory meters, TimeProvi
         return true;
     }
 
-    private void TellNeedsLock(RedisGap gap) => _telling = _telling.ContinueWith(
+    private void TellNeedsLock(RedisGap gap) => _telling = CleanContext.Call(() => _telling.ContinueWith(
         _ => events.Raise(gap, failure => RedisLog.GapHandlerFailed(logger, failure)),
-        CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default));
 
     private sealed class Instruments(Meter meter)
     {

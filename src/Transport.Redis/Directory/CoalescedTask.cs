@@ -2,7 +2,7 @@ namespace ServiceMesh.Redis;
 
 /// <summary>
 /// Runs one work at a time for many who ask: those that ask while it runs share one more run that begins after it, since what
-/// is under way may have missed what they ask for. Thread-safe.
+/// is under way may have missed what they ask for. It runs for all of them, and so in the context of none. Thread-safe.
 /// </summary>
 internal sealed class CoalescedTask
 {
@@ -16,7 +16,7 @@ internal sealed class CoalescedTask
         {
             if (_running.IsCompleted)
             {
-                return _running = Task.Run(work);
+                return _running = CleanContext.RunAsync(work);
             }
 
             return _next ??= AfterAsync(_running, work);
@@ -32,7 +32,7 @@ internal sealed class CoalescedTask
         lock (_lock)
         {
             _next = null;
-            _running = mine = Task.Run(work);
+            _running = mine = CleanContext.RunAsync(work);
         }
 
         await mine.ConfigureAwait(false);

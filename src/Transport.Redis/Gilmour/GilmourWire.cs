@@ -165,6 +165,11 @@ internal static class GilmourWire
                 json.WriteBoolean("not_processed", true);
             }
 
+            if (reply.IsOfHandler)
+            {
+                json.WriteBoolean("of_handler", true);
+            }
+
             if (answer.RefusedGroups is { } refused)
             {
                 json.WriteStartArray("refused_groups");
@@ -219,6 +224,9 @@ internal static class GilmourWire
                 Error = isForeignFailure ? Sentence(envelope.Data) : envelope.Error,
                 NotProcessed = envelope.NotProcessed,
                 IsForeign = !envelope.IsMarked,
+
+                // In theirs only a handler, or what stands around it, gives a status.
+                IsOfHandler = envelope.IsOfHandler || isForeignFailure,
                 Headers = headers,
                 ContentType = "application/json",
                 Body = envelope.Error is not null && !envelope.HasValue ? default : envelope.Data,

@@ -35,6 +35,8 @@ internal sealed class Publications<T>(RedisConnection connection, Action<T, long
 
     private async Task TellInOrderAsync()
     {
+        // While publications keep coming it goes on for many callers, and must not keep the context of the first.
+        CleanContext.Enter();
         do
         {
             while (_underway.TryDequeue(out var oldest))

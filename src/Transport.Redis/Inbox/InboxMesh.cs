@@ -67,7 +67,7 @@ internal sealed class InboxMesh : IRedisMesh
             RedisLog.MemberDead(logger, peer, reason);
             _directory.Absent(peer);
         };
-        Observe(meters.Create("ServiceMesh"));
+        Observe(meters.Create(MeshTelemetry.MeterName));
     }
 
     public int Waiting => _links.Outstanding;

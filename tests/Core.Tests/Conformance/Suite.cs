@@ -18,6 +18,10 @@ public static class Suite
         where T : TransportFactory, new();
 
     [OverMemory]
+    public sealed class Contract<T> : ContractTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
     public sealed class Header<T> : HeaderTests<T>
         where T : TransportFactory, new();
 
@@ -95,5 +99,25 @@ public static class Suite
 
     [OverMemory]
     public sealed class Concurrency<T> : ConcurrencyTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Context<T> : ContextTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Attempt<T> : AttemptTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class BlockedPool<T> : BlockedPoolTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class Log<T> : LogTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
+    public sealed class EndOfLife<T> : EndOfLifeTests<T>
         where T : TransportFactory, new();
 }

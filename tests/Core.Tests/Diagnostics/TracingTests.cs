@@ -113,6 +113,23 @@ public sealed class TracingTests : IDisposable
     }
 
     [Test]
+    public async Task The_requests_and_signals_of_every_form_are_below_its_span()
+    {
+        await using var node = await StartAsync();
+        var form = s_add.Within(TimeSpan.FromSeconds(20)).Retry(2)
+            | s_add.Recover(_ => null).Tee(s_signal, x => $"{x}")
+            | Compose.Choose((int _) => s_add).Keep().Pipe(kept => kept.Output)
+            | Compose.Step((int x, StepContext step) => step.ExecuteAsync(s_add, x))
+            | Compose.Both(s_add, s_add).Pipe(both => new[] { both.First, both.Second })
+            | s_add.Each(2).Pipe(all => all[0])
+            | Compose.Race(s_add);
+        await node.Bus.ExecuteAsync(form, 1).Soon();
+        var execute = await OneAsync($"execute {form}"[..208] + "…");
+        Assert.That(Mine("request tracing.add").Select(r => r.ParentSpanId), Is.EqualTo(Enumerable.Repeat(execute.SpanId, 9)));
+        Assert.That((await OneAsync("signal tracing.event")).ParentSpanId, Is.EqualTo(execute.SpanId));
+    }
+
+    [Test]
     public async Task The_span_of_a_failed_or_cancelled_composition_is_marked_like_a_request()
     {
         await using var node = await StartAsync();
@@ -156,6 +173,36 @@ public sealed class TracingTests : IDisposable
         Assert.That(Activity.Current, Is.SameAs(_root));
     }
 
+    [TestCase(true)]
+    [TestCase(false)]
+    public async Task Spans_below_a_web_servers_span_that_nothing_listens_to_are_sampled_and_joined(bool isSampled)
+    {
+        await using var node = await StartAsync();
+        _listener.Dispose(); // which samples everything
+        _root.Stop(); // what the web server makes is a root
+        Activity.Current = null;
+        using var sampler = new ParentBasedListener(isSampled);
+        using var ofWebServer = new Activity("Microsoft.AspNetCore.Hosting.HttpRequestIn").Start();
+
+        await node.Bus.RequestAsync(s_add, 1).Soon();
+        await node.Bus.ExecuteAsync(s_add | s_add, 1).Soon();
+        await node.Bus.SignalAsync(s_signal, "x").Soon();
+
+        string[] expected =
+        [
+            "request tracing.add", "process tracing.add", "execute tracing.add | tracing.add", "request tracing.add", "process tracing.add",
+            "request tracing.add", "process tracing.add", "signal tracing.event", "process tracing.event",
+        ];
+        await Failsafe.Until(() => !isSampled || sampler.Recorded.Count == expected.Length);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(sampler.Recorded.Select(a => a.DisplayName), Is.EquivalentTo(isSampled ? expected : []));
+            Assert.That(sampler.Recorded.Select(a => a.TraceId), Is.All.EqualTo(ofWebServer.TraceId));
+            Assert.That(sampler.Roots, Is.EqualTo(1), "one decision for the trace");
+            Assert.That(Activity.Current, Is.SameAs(ofWebServer));
+        }
+    }
+
     private Activity[] Mine(string name) => [.. _stopped.Where(a => a.TraceId == _root.TraceId && a.DisplayName == name)];
 
     private async Task<Activity> OneAsync(string name)
@@ -172,4 +219,41 @@ public sealed class TracingTests : IDisposable
         .AddHandler(s_add, (x, _) => x + 1)
         .AddHandler(s_fails, (int x, HandlerContext _) => x < 0 ? x : throw new InvalidTimeZoneException())
         .AddHandler(new SignalPattern<string>("tracing.*"), (_, _) => { }, o => o.Group = "g"));
+
+    /// <summary>Samples like the default of OpenTelemetry: as the parent, and without a parent as configured.</summary>
+    private sealed class ParentBasedListener : IDisposable
+    {
+        private readonly ActivityListener _listener;
+        private int _roots;
+
+        public ParentBasedListener(bool samplesRoots)
+        {
+            _listener = new()
+            {
+                ShouldListenTo = source => source.Name == MeshTelemetry.SourceName,
+                Sample = (ref ActivityCreationOptions<ActivityContext> options) =>
+                {
+                    var isRoot = options.Parent.SpanId == default;
+                    Interlocked.Add(ref _roots, isRoot ? 1 : 0);
+                    return (isRoot ? samplesRoots : options.Parent.TraceFlags.HasFlag(ActivityTraceFlags.Recorded))
+                        ? ActivitySamplingResult.AllDataAndRecorded
+                        : ActivitySamplingResult.PropagationData;
+                },
+                ActivityStopped = activity =>
+                {
+                    if (activity.Recorded)
+                    {
+                        Recorded.Enqueue(activity);
+                    }
+                },
+            };
+            ActivitySource.AddActivityListener(_listener);
+        }
+
+        public ConcurrentQueue<Activity> Recorded { get; } = new();
+
+        public int Roots => Volatile.Read(ref _roots);
+
+        public void Dispose() => _listener.Dispose();
+    }
 }

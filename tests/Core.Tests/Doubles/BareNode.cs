@@ -25,7 +25,8 @@ internal sealed class BareNode : IAsyncDisposable
         configure?.Invoke(options);
         var telemetry = new Telemetry(_services.GetRequiredService<IMeterFactory>(), "bare", Clock);
         var logger = _services.GetRequiredService<ILoggerFactory>().CreateLogger("ServiceMesh");
-        Errors = new(Identity, options.ErrorPolicy, options.Errors.WholeBody ? int.MaxValue : options.Errors.MaxDataBytes, telemetry, logger, Clock);
+        var dataBytes = options.Errors.WholeBody ? int.MaxValue : options.Errors.MaxDataBytes;
+        Errors = new(Identity, options.ErrorPolicy, dataBytes, telemetry, logger, Clock);
         var pipeline = new HandlerPipeline(
             new SerializerSet([s_json], "Json"), middleware, _services.GetRequiredService<IServiceScopeFactory>(),
             () => throw new InvalidOperationException("This node has no bus."));

@@ -74,7 +74,8 @@ public sealed class ErrorReporterTests
 
         var reports = await node.ReportsAsync();
         Assert.That(reports.Count(r => r.TryGetBody(out _)), Is.EqualTo(32));
-        Assert.That(reports.Skip(32).Select(r => (r.Data.Length, r.DataBytes)), Is.All.EqualTo((4096, (1 << 20) + 2)).And.Exactly(68).Items);
+        Assert.That(reports.Skip(32).Select(r => (r.Data.Length, r.DataBytes)), Is.All.EqualTo((4096, (1 << 20) + 2)));
+        Assert.That(reports, Has.Count.EqualTo(100));
     }
 
     [Test]

@@ -25,6 +25,7 @@ public sealed class OptionsTests
     [TestCase("Errors:MaxDataBytes", "1048577", "0 to 1048576")]
     [TestCase("Errors:QueueCapacity", "0", "1 to 1000000")]
     [TestCase("ErrorPolicy", "7", "Publish, Queue, Ignore")]
+    [TestCase("Contracts", "7", "Compatible, Exact")]
     public async Task A_value_outside_its_range_is_refused_at_start_with_key_value_and_range(string key, string value, string range)
     {
         var message = await FailureAsync((key, value));
@@ -46,6 +47,7 @@ public sealed class OptionsTests
     [TestCase("Transport", "inmemory")]
     [TestCase("Serializer", "JSON")]
     [TestCase("ErrorPolicy", "queue")]
+    [TestCase("Contracts", "exact")]
     public async Task The_ends_of_each_range_and_any_case_of_a_name_are_allowed(string key, string value)
     {
         await using var node = await TestNode.StartAsync(
@@ -56,6 +58,7 @@ public sealed class OptionsTests
     [TestCase("Handler:MaxQueued", "many", "ServiceMesh:Handler:MaxQueued")]
     [TestCase("Request:Timeout", "soon", "00:00:30")]
     [TestCase("ErrorPolicy", "Shout", "Publish, Queue, Ignore")]
+    [TestCase("Contracts", "Strict", "Compatible, Exact")]
     public async Task A_value_that_cannot_be_read_is_refused_with_its_key_and_an_example(string key, string value, string expected) =>
         Assert.That(await FailureAsync((key, value)), Does.Contain($"ServiceMesh:{key}").And.Contains(value).And.Contains(expected));
 
@@ -160,6 +163,7 @@ public sealed class OptionsTests
                 : leaf == typeof(ErrorPolicy) ? "Ignore"
                 : leaf == typeof(ErrorDetails?) ? "None"
                 : leaf == typeof(bool) ? "True"
+                : leaf == typeof(ContractMatching) ? "Exact"
                 : "text";
             var options = Bound(key, value);
             var bound = path.Aggregate((object?)options, (target, name) => target!.GetType().GetProperty(name)!.GetValue(target));

@@ -102,6 +102,33 @@ public sealed class HeadersTests
     }
 
     [Test]
+    public void Trace_context_does_not_count_against_the_limits()
+    {
+        var full = Enumerable.Range(0, 64).Aggregate(Headers.Empty, (all, i) => all.With($"h{i}", new string('v', 125)));
+
+        var traced = full.With("traceparent", "00-1").With("TraceState", "a=1").With("baggage", new string('b', 8192));
+
+        Assert.That((traced.Count, traced["tracestate"]), Is.EqualTo((67, "a=1")));
+        Assert.That(traced.With("h1", "x")["h1"], Is.EqualTo("x"), "a handler that passes on what it received may change it");
+        Assert.That(() => traced.With("one-more", ""), Throws.ArgumentException.With.Message.Contains("these are 65 of"));
+    }
+
+    [TestCase("traceparent", 257)]
+    [TestCase("tracestate", 513)]
+    [TestCase("baggage", 8193)]
+    public void Trace_context_that_is_too_long_or_has_a_control_character_is_dropped(string name, int length)
+    {
+        foreach (var bad in (string[])[new string('x', length), "a\tb"])
+        {
+            Assert.That(Headers.Of((name, "good")).With(name, bad).Count, Is.Zero, "a value of another trace must not stay");
+            Assert.That(Headers.TryRead([("own", "1"), (name, bad)], out var read), Is.True);
+            Assert.That(read, Is.EquivalentTo(Headers.Of(("own", "1"))));
+        }
+
+        Assert.That(Headers.Of((name, new string('x', length - 1))).Count, Is.EqualTo(1));
+    }
+
+    [Test]
     public void Null_is_misuse()
     {
         Assert.That(() => Headers.Empty.With(null!, "x"), Throws.ArgumentNullException);

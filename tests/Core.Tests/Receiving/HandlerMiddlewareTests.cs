@@ -82,6 +82,68 @@ public sealed class HandlerMiddlewareTests
         Assert.That((counter.Made, counter.Handled), Is.EqualTo((1, 3)));
     }
 
+    [Test]
+    public async Task A_retry_in_middleware_has_a_new_scope_status_and_reply_headers()
+    {
+        var disposed = new List<int>();
+        await using var node = await TestNode.StartAsync(
+            bus => bus.AddInMemoryTransport().AddHandlerMiddleware<Retrying>().AddHandler<Flaky>(s_flaky),
+            services: services => services.AddSingleton(disposed).AddScoped<Session>());
+
+        var reply = await node.Bus.TryRequestAsync(s_flaky, 3).Soon();
+
+        Assert.That((reply.Status, reply.Value), Is.EqualTo((StatusCode.Ok, 1)), "the third attempt has a session that was not used");
+        Assert.That(reply.Headers, Is.EquivalentTo(Headers.Of(("of", "step"))));
+        await Failsafe.Until(() => disposed.Count == 3);
+        Assert.That(disposed, Is.All.EqualTo(1), "each session was used once");
+    }
+
+    private static readonly RequestTopic<int, int> s_flaky = new("middleware.flaky");
+
+    private sealed class Session(List<int> disposed) : IDisposable
+    {
+        public int Uses { get; set; }
+
+        public void Dispose() => disposed.Add(Uses);
+    }
+
+    private sealed class Flaky(Session session) : IRequestHandler<int, int>
+    {
+        private static int s_calls;
+
+        public Task<int> HandleAsync(int failures, HandlerContext context)
+        {
+            session.Uses++;
+            if (Interlocked.Increment(ref s_calls) < failures)
+            {
+                context.Status = (StatusCode)409;
+                context.ReplyHeaders = Headers.Of(("of", "attempt"));
+                throw new InvalidTimeZoneException();
+            }
+
+            return Task.FromResult(session.Uses);
+        }
+    }
+
+    private sealed class Retrying : IHandlerMiddleware
+    {
+        public async ValueTask<ReplyMessage> HandleAsync(HandlerContext context, Func<HandlerContext, ValueTask<ReplyMessage>> next)
+        {
+            context.ReplyHeaders = Headers.Of(("of", "step"));
+            while (true)
+            {
+                try
+                {
+                    return await next(context);
+                }
+                catch (InvalidTimeZoneException)
+                {
+                    // Again.
+                }
+            }
+        }
+    }
+
     private sealed class Tracing(string name, List<string> trail) : IHandlerMiddleware
     {
         public async ValueTask<ReplyMessage> HandleAsync(HandlerContext context, Func<HandlerContext, ValueTask<ReplyMessage>> next)

@@ -41,10 +41,13 @@ public sealed class ScopedHandlerTests
     [Test]
     public async Task A_handler_that_cannot_be_created_is_500_and_the_node_keeps_serving()
     {
-        await using var node = await TestNode.StartAsync(bus => bus
-            .AddInMemoryTransport()
-            .AddHandler<Probing>(s_topic)
-            .AddHandler(new RequestTopic<int, int>("b"), (input, _) => input));
+        await using var node = await TestNode.StartAsync(
+            bus => bus
+                .AddInMemoryTransport()
+                .AddHandler<Probing>(s_topic)
+                .AddHandler(new RequestTopic<int, int>("b"), (input, _) => input),
+            services: services => services.AddScoped<ScopedProbe>(_ =>
+                throw new InvalidOperationException($"No {nameof(ScopedProbe)} today.")));
         var reply = await node.Bus.TryRequestAsync(s_topic, false).Soon();
         Assert.That(reply.Status, Is.EqualTo(StatusCode.HandlerFailed));
         Assert.That(reply.Failure!.Message, Does.Contain(nameof(ScopedProbe)));

@@ -17,7 +17,7 @@ public class SendMiddlewareFailureTests
         var reply = await node.Bus.TryRequestAsync(s_ask, "x");
         Assert.That(reply.Status, Is.EqualTo(StatusCode.HandlerFailed));
         Assert.That(reply.Failure!.Exception, Is.TypeOf<HttpRequestException>());
-        Assert.That(async () => await node.Bus.SignalAsync(s_tell, "x"), Throws.TypeOf<HandlerFailedException>());
+        Assert.That(async () => await node.Bus.SignalAsync(s_tell, "x"), Throws.TypeOf<RequestRejectedException>());
         await node.StopAsync();
         Assert.That(
             (await node.ErrorQueue.EmptyAsync(10)).Select(r => (r.Topic, r.Status)), Is.EqualTo([("send.ask", 500), ("send.tell", 500)]));

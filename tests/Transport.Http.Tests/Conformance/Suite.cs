@@ -22,6 +22,10 @@ public static class Suite
         where T : TransportFactory, new();
 
     [OverHttp]
+    public sealed class Contract<T> : ContractTests<T>
+        where T : TransportFactory, new();
+
+    [OverHttp]
     public sealed class Header<T> : HeaderTests<T>
         where T : TransportFactory, new();
 
@@ -99,5 +103,25 @@ public static class Suite
 
     [OverHttp]
     public sealed class Concurrency<T> : ConcurrencyTests<T>
+        where T : TransportFactory, new();
+
+    [OverHttp]
+    public sealed class Context<T> : ContextTests<T>
+        where T : TransportFactory, new();
+
+    [OverHttp]
+    public sealed class Attempt<T> : AttemptTests<T>
+        where T : TransportFactory, new();
+
+    [OverHttp]
+    public sealed class BlockedPool<T> : BlockedPoolTests<T>
+        where T : TransportFactory, new();
+
+    [OverHttp]
+    public sealed class Log<T> : LogTests<T>
+        where T : TransportFactory, new();
+
+    [OverHttp]
+    public sealed class EndOfLife<T> : EndOfLifeTests<T>
         where T : TransportFactory, new();
 }

@@ -38,6 +38,21 @@ public sealed class MapServiceMeshTests
     }
 
     [Test]
+    public void Modules_that_add_the_transport_again_change_its_options()
+    {
+        var services = new ServiceCollection();
+        services.AddServiceMesh().AddHttpTransport(options => options.Listen = "http://127.0.0.1:5080");
+        var count = services.Count(d => d.ServiceType == typeof(Microsoft.Extensions.Hosting.IHostedService));
+        services.AddServiceMesh().AddHttpTransport(options => options.Retry.Attempts = 7);
+        using var provider = services.BuildServiceProvider();
+        var options = provider.GetRequiredService<IOptionsMonitor<HttpTransportOptions>>().Get("");
+
+        Assert.That((options.Listen, options.Retry.Attempts), Is.EqualTo(("http://127.0.0.1:5080", 7)));
+        Assert.That(services.Count(d => d.ServiceType == typeof(Microsoft.Extensions.Hosting.IHostedService)), Is.EqualTo(count));
+        Assert.That(provider.GetKeyedServices<TransportRegistration>(""), Has.Exactly(1).Items);
+    }
+
+    [Test]
     public async Task Web_applications_restart_in_turn_under_load_without_a_failed_request()
     {
         int[] ports = [FreePort.Next(), FreePort.Next()];

@@ -1,4 +1,5 @@
 using System.Net.Http.Json;
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -81,6 +82,37 @@ public sealed class HttpClientBuilderTests
         await ServerOfAsync(host, "second", cancellationToken);
 
         Assert.That((server.Attempts, server.Connections), Is.EqualTo((2, 1)));
+    }
+
+    [Test]
+    public async Task A_first_request_leaves_nothing_that_was_current_in_the_watches_that_it_starts(CancellationToken cancellationToken)
+    {
+        await using var server = await FaultServer.StartAsync();
+        using var host = Build(
+            [("ServiceMesh:Http:Services:weather:Address", $"http://{server.Address}")],
+            services => services.AddHttpClient("any").AddServiceMesh());
+
+        var value = await AskWithinAsync(host, cancellationToken);
+
+        while (value.IsAlive)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            GC.Collect();
+            await Task.Delay(TimeSpan.FromMilliseconds(50), cancellationToken); // what has just ended may take a moment
+        }
+    }
+
+    private static readonly AsyncLocal<object?> s_ambient = new();
+
+    // A method of its own, so that no local variable of the test refers to the value.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static async Task<WeakReference> AskWithinAsync(IHost host, CancellationToken cancellationToken)
+    {
+        var value = new WeakReference(s_ambient.Value = new byte[10 * 1024 * 1024]);
+        await ServerOfAsync(host, "any", cancellationToken);
+        s_ambient.Value = null;
+        return value;
     }
 
     [Test]

@@ -22,6 +22,10 @@ public static class Suite
         where T : TransportFactory, new();
 
     [OverRedis]
+    public sealed class Contract<T> : ContractTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
     public sealed class Header<T> : HeaderTests<T>
         where T : TransportFactory, new();
 
@@ -99,5 +103,25 @@ public static class Suite
 
     [OverRedis]
     public sealed class Trace<T> : TraceTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class Context<T> : ContextTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class Attempt<T> : AttemptTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class BlockedPool<T> : BlockedPoolTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class Log<T> : LogTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
+    public sealed class EndOfLife<T> : EndOfLifeTests<T>
         where T : TransportFactory, new();
 }

@@ -4,9 +4,11 @@ using System.Net.Sockets;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 using NUnit.Framework;
 using ServiceMesh.Redis.Tests.Faults;
 using ServiceMesh.Support;
+using StackExchange.Redis;
 
 namespace ServiceMesh.Redis.Tests.Connection;
 
@@ -40,6 +42,38 @@ public sealed class StartTests
                 .And.Contain("OrdersMesh:Redis:Wire is 9")
                 .And.Contain("OrdersMesh:Redis:Wier is not a known key")
                 .And.Not.Contain("ServiceMesh:"));
+    }
+
+    [TestCase("ConnectTimeout", "5", "ConnectTimeout is '5', which is 5 days. Did you mean 00:00:05?")]
+    [TestCase("Wire", "Native, Gilmour", "Wire is 'Native, Gilmour', which are several values. Choose one of Native, Gilmour.")]
+    public async Task A_value_that_would_be_misread_is_refused(string key, string value, string expected)
+    {
+        var section = new ConfigurationBuilder().AddInMemoryCollection([new($"Mesh:Redis:{key}", value)]).Build().GetSection("Mesh");
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Services.AddServiceMesh(section).AddRedisTransport();
+        using var host = builder.Build();
+
+        Assert.That((await Assert.CatchAsync(() => host.StartAsync()))!.Message, Does.StartWith($"Mesh:Redis:{expected}"));
+    }
+
+    [Test]
+    public void Modules_that_add_the_transport_again_change_its_options_and_two_connections_are_refused()
+    {
+        var services = new ServiceCollection();
+        services.AddServiceMesh().AddRedisTransport(options => options.KeyPrefix = "one");
+        services.AddServiceMesh().AddRedisTransport(options => options.KeepTrying = true).AddRedisTransport();
+        using var provider = services.BuildServiceProvider();
+        var options = provider.GetRequiredService<IOptionsMonitor<RedisTransportOptions>>().Get("");
+
+        Assert.That((options.KeyPrefix, options.KeepTrying), Is.EqualTo(("one", true)));
+        Assert.That(provider.GetKeyedServices<TransportRegistration>(""), Has.Exactly(1).Items);
+
+        Func<IServiceProvider, CancellationToken, Task<IConnectionMultiplexer>> connect = (_, _) => throw new InvalidOperationException();
+        var mesh = services.AddServiceMesh().AddRedisTransport(connect);
+        Assert.That(() => mesh.AddRedisTransport(connect), Throws.Nothing);
+        Assert.That(
+            () => mesh.AddRedisTransport((_, _) => throw new InvalidOperationException()),
+            Throws.InvalidOperationException.With.Message.Contains("two connections"));
     }
 
     [Test]
@@ -83,7 +117,8 @@ public sealed class StartTests
                     await client.GetStream().WriteAsync("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"u8.ToArray());
                 }
             }
-            catch (Exception stopped) when (stopped is SocketException or ObjectDisposedException or IOException)
+            catch (Exception stopped)
+                when (stopped is SocketException or ObjectDisposedException or IOException or InvalidOperationException)
             {
                 // The end of the test.
             }

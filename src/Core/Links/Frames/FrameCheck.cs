@@ -42,8 +42,9 @@ internal static class FrameCheck
             }
         }
 
-        return headers.Count > WireFormat.MaxHeaders || bytes > WireFormat.MaxFieldBytes
-            ? $"There are {headers.Count} headers with {bytes} bytes; {WireFormat.MaxHeaders} with {WireFormat.MaxFieldBytes} are allowed."
+        var count = headers.CountOfApplication;
+        return count > Headers.MaxCount || bytes > WireFormat.MaxFieldBytes
+            ? $"There are {count} headers with {bytes} bytes; {Headers.MaxCount} with {WireFormat.MaxFieldBytes} are allowed."
             : null;
     }
 }

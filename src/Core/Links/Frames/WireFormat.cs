@@ -34,6 +34,7 @@ internal static class WireFormat
     // Of replies and refusals.
     public const byte HasError = 1;
     public const byte NotProcessed = 2;
+    public const byte IsOfHandler = 4;
 
     /// <summary>Content types that have a byte of their own; 0 says that the text follows.</summary>
     public const byte JsonMark = 1;

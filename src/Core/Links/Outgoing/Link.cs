@@ -340,6 +340,7 @@ internal sealed class Link
                 Status = frame.Status,
                 Error = frame.Error,
                 NotProcessed = frame.NotProcessed,
+                IsOfHandler = frame.IsOfHandler,
                 Headers = frame.Headers,
                 ContentType = frame.ContentType,
                 Body = frame.Body,

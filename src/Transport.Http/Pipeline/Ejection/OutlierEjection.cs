@@ -134,7 +134,8 @@ internal sealed class OutlierEjection : IEndpointGroup, IDisposable
             tracker.LeftAt = now;
             tracker.Leave();
             _ejected++;
-            tracker.Timer = _time.CreateTimer(_ => TimePassed(tracker), null, tracker.Time, Timeout.InfiniteTimeSpan);
+            tracker.Timer = CleanContext.Call(() =>
+                _time.CreateTimer(_ => TimePassed(tracker), null, tracker.Time, Timeout.InfiniteTimeSpan));
             _changes.Enqueue(new(tracker.Endpoint, true, cause, tracker.Times, tracker.Time));
             RecountNeedsLock();
         }
