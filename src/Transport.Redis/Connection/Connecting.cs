@@ -195,7 +195,7 @@ internal static class Connecting
             await late.CloseAsync(false).ConfigureAwait(false);
         }
         catch (Exception failure)
-            when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException or OperationCanceledException)
+            when (RedisConnection.IsOfRedis(failure) || failure is OperationCanceledException)
         {
             // It came to nothing, as its caller was told already.
         }

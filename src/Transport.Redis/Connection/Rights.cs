@@ -21,10 +21,7 @@ internal static class Rights
         var tries = options.Wire == RedisWire.Gilmour
             ? OfGilmour(client, options.KeyPrefix, context.NodeId)
             : OfNative(client, options.KeyPrefix, context.NodeId);
-        // All are under way at once; the first that is missing is told of.
-        var refused = await Task.WhenAll(tries.Select(RefusalAsync)).WaitAsync(s_patience, context.Clock, cancellationToken)
-            .ConfigureAwait(false);
-        if (refused.FirstOrDefault(refusal => refusal is not null) is not { } said)
+        if (await FirstRefusalAsync(tries, context, cancellationToken).ConfigureAwait(false) is not { } said)
         {
             return;
         }
@@ -32,7 +29,7 @@ internal static class Rights
         var user = ConfigurationOptions.Parse(client.Multiplexer.Configuration, ignoreUnknown: true).User ?? "default";
         throw new TransportException(
             (said.Contains(NoMulti, StringComparison.Ordinal)
-                ? $"Redis refuses 'multi' to the user '{Printable.Line(user)}', or has it disabled (rename-command), and the mesh needs it. "
+                ? $"Redis refuses 'multi' to the user '{Printable.Line(user)}', or has it disabled (rename-command). "
                     + "Give the user the rights of the line in docs/redis.md, or enable the command."
             : IsMissing(said)
                 ? $"Redis has a command disabled that the mesh needs: it says '{Said(said).Split(',')[0]}'. Enable it (rename-command)."
@@ -90,6 +87,7 @@ internal static class Rights
         }
 
         yield return database.StringSetAsync(claim, "", s_lifetime, when: When.NotExists);
+        yield return database.KeyDeleteAsync(claim);
         yield return database.HashSetAsync(GilmourHealth.KnownNodes, id, "");
         yield return database.HashKeysAsync(GilmourHealth.KnownNodes);
         yield return database.HashDeleteAsync(GilmourHealth.KnownNodes, id);
@@ -109,6 +107,22 @@ internal static class Rights
     {
         await transaction.ExecuteAsync().ConfigureAwait(false);
         await Task.WhenAll(commands).ConfigureAwait(false);
+    }
+
+    // All commands are under way at once, and the first that is missing is told of. A server that is slow says nothing about rights.
+    private static async Task<string?> FirstRefusalAsync(
+        IEnumerable<Task> tries, TransportContext context, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var refused = await Task.WhenAll(tries.Select(RefusalAsync)).WaitAsync(s_patience, context.Clock, cancellationToken)
+                .ConfigureAwait(false);
+            return Array.Find(refused, refusal => refusal is not null);
+        }
+        catch (TimeoutException)
+        {
+            return null;
+        }
     }
 
     private static async Task<string?> RefusalAsync(Task command)

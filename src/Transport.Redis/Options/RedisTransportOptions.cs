@@ -25,7 +25,8 @@ public sealed class RedisTransportOptions
 
     /// <summary>
     /// The servers and how to connect to them, as StackExchange.Redis writes it: <c>host:port,password=…,ssl=true</c>; several
-    /// hosts for a cluster; Sentinels with <c>serviceName=…</c>. Not used when <see cref="Connect"/> is set. Default: <c>localhost:6379</c>.
+    /// hosts for a cluster; Sentinels with <c>serviceName=…</c>. Not used when <see cref="Connect"/> is set.
+    /// Default: <c>localhost:6379</c>.
     /// </summary>
     public string Configuration { get; set; } = "localhost:6379";
 

@@ -68,16 +68,17 @@ public sealed class BadInputTests
             .And.Contain("ServiceMesh:Redis:Configuration"));
     }
 
-    [Test]
-    public async Task A_start_leaves_nothing_behind_that_tried_the_rights()
+    [TestCase("Native", "mesh:clock")]
+    [TestCase("Gilmour")]
+    public async Task A_start_leaves_nothing_behind_that_tried_the_rights(string wire, params string[] keys)
     {
         await using var redis = await RedisServer.StartAsync();
-        await using (await RedisNode.StartAsync(redis.Address))
+        await using (await RedisNode.StartAsync(redis.Address, null, ("Redis:Wire", wire)))
         {
             // Started, and stopped.
         }
 
-        Assert.That(await redis.CommandAsync("KEYS", "*"), Is.EqualTo(new object?[] { "mesh:clock" }));
+        Assert.That(await redis.CommandAsync("KEYS", "*"), Is.EqualTo(keys));
     }
 
     private static async Task<string> RefusedAsync(string redis, params (string Key, string Value)[] settings) =>
