@@ -5,11 +5,11 @@ namespace ServiceMesh.Architecture.Tests;
 /// <summary>Folders form layers: a folder uses those below it, never one above it.</summary>
 internal sealed class LayerTests
 {
-    // Transport.Redis is added once its folders have an order.
     private static readonly TestCaseData[] s_projects =
     [
         new TestCaseData("Serialization.MessagePack", "", Layers.MessagePack).SetArgDisplayNames("Serialization.MessagePack"),
         new TestCaseData("Core", "", Layers.Core).SetArgDisplayNames("Core"),
+        new TestCaseData("Transport.Redis", "", Layers.Redis).SetArgDisplayNames("Transport.Redis"),
         new TestCaseData("Transport.Http", "", Layers.Http).SetArgDisplayNames("Transport.Http"),
         new TestCaseData("Transport.Http", "Pipeline", Layers.HttpPipeline).SetArgDisplayNames("Transport.Http/Pipeline"),
     ];

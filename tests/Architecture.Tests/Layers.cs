@@ -53,6 +53,19 @@ internal static class Layers
         "Wire",
     ];
 
+    public static readonly IReadOnlyList<string> Redis =
+    [
+        "Hosting",        // dependency injection
+        FolderGraph.Root, // RedisTransport
+        "Inbox",          // the native wire
+        "Gilmour",        // the wire of Gilmour
+        "Signals",        // signals of the native wire
+        "Directory",      // who is there, and what each node handles
+        "ErrorReports",
+        "Connection",     // the connection, its gaps and its subscriptions
+        "Options",
+    ];
+
     public static readonly IReadOnlyList<string> HttpPipeline =
     [
         FolderGraph.Root, // the layers in their order

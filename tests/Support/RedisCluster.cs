@@ -19,12 +19,13 @@ public sealed class RedisCluster : IAsyncDisposable
     /// <summary>All masters, as <c>Redis:Configuration</c> takes them.</summary>
     public string Configuration => string.Join(',', _masters.Select(master => master.Address));
 
-    public static async Task<RedisCluster> StartAsync()
+    /// <param name="nodeTimeout">How long a master may be away before the others take it for failed, in milliseconds.</param>
+    public static async Task<RedisCluster> StartAsync(int nodeTimeout = 5000)
     {
         var cluster = new RedisCluster();
         try
         {
-            await Task.WhenAll(Enumerable.Range(0, 3).Select(cluster.StartMasterAsync));
+            await Task.WhenAll(Enumerable.Range(0, 3).Select(number => cluster.StartMasterAsync(number, nodeTimeout)));
             await cluster.FormAsync();
             return cluster;
         }
@@ -48,10 +49,10 @@ public sealed class RedisCluster : IAsyncDisposable
         _folder.Delete(recursive: true);
     }
 
-    private async Task StartMasterAsync(int number)
+    private async Task StartMasterAsync(int number, int nodeTimeout)
     {
         var master = await RedisServer.StartAsync(
-            "--cluster-enabled", "yes", "--cluster-port", $"{FreePort.Next()}", "--cluster-node-timeout", "5000",
+            "--cluster-enabled", "yes", "--cluster-port", $"{FreePort.Next()}", "--cluster-node-timeout", $"{nodeTimeout}",
             "--dir", _folder.FullName, "--cluster-config-file", $"nodes-{number}.conf");
         lock (_masters)
         {

@@ -10,7 +10,7 @@ namespace ServiceMesh.Redis.Tests;
 [SetUpFixture]
 public sealed class SharedServers
 {
-    private static readonly Lazy<Task<RedisCluster>> s_cluster = new(RedisCluster.StartAsync);
+    private static readonly Lazy<Task<RedisCluster>> s_cluster = new(() => RedisCluster.StartAsync());
 
     /// <summary>Three masters; takes some seconds when it is first asked for.</summary>
     public static Task<RedisCluster> ClusterAsync() => s_cluster.Value;

@@ -1,6 +1,6 @@
 namespace ServiceMesh.Links;
 
-/// <summary>The bounds of the links of one node.</summary>
+/// <summary>The bounds of the links of one node, and the pool that they run on.</summary>
 internal sealed record LinkOptions
 {
     /// <summary>The most frames that wait for one target. Default: 65,536.</summary>
@@ -32,6 +32,10 @@ internal sealed record LinkOptions
     /// deadline. Default: 2 seconds.
     /// </summary>
     public TimeSpan AskAfter { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>Puts a work item behind all that the pool has to do. Default: the thread pool of .NET.</summary>
+    public Action<IThreadPoolWorkItem> RunOnPool { get; init; } =
+        static item => ThreadPool.UnsafeQueueUserWorkItem(item, preferLocal: false);
 
     /// <summary>The largest body that this node accepts.</summary>
     public required int MaxBodyBytes { get; init; }

@@ -17,4 +17,13 @@ internal sealed record ConnectedClient(IConnectionMultiplexer Multiplexer, bool 
 
     /// <summary>True when the receiver count of PUBLISH is that of all: there is one server.</summary>
     public bool PublishCountsAll { get; } = Multiplexer.GetEndPoints().Length == 1 && !IsCluster;
+
+    /// <summary>The servers that were masters when the connection was made, in one line. Those of a cluster change by themselves.</summary>
+    public string Masters { get; } = MastersOf(Multiplexer);
+
+    /// <summary>The servers that are masters now, as far as the client knows.</summary>
+    public string MastersNow => MastersOf(Multiplexer);
+
+    private static string MastersOf(IConnectionMultiplexer multiplexer) => string.Join(", ", multiplexer.GetServers()
+        .Where(server => server is { IsConnected: true, IsReplica: false }).Select(server => $"{server.EndPoint}").Order());
 }

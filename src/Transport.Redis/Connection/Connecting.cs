@@ -58,7 +58,10 @@ internal static class Connecting
     {
         var configuration = ConfigurationOptions.Parse(options.Configuration);
         configuration.AbortOnConnectFail = true;
-        configuration.ConnectTimeout = (int)Math.Min(options.ConnectTimeout.TotalMilliseconds, int.MaxValue);
+        // With several servers the client waits as long for the one that is silent, and again for those that it learns of: that must not
+        // use up the time in which the others can be had.
+        var attempts = configuration.EndPoints.Count > 1 ? 3 : 1;
+        configuration.ConnectTimeout = (int)Math.Min(options.ConnectTimeout.TotalMilliseconds / attempts, int.MaxValue);
         configuration.ClientName ??= context.NodeId;
         if (!options.Configuration.Contains("keepAlive", StringComparison.OrdinalIgnoreCase))
         {

@@ -57,6 +57,7 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
     private BeatMonitor _monitor = null!;
     private Task _loop = Task.CompletedTask;
     private volatile ConnectedClient? _client;
+    private volatile MasterBeats? _masters;
     private volatile TaskCompletionSource? _heard;
     private volatile string? _refusal;
     private long _refusedAt;
@@ -171,6 +172,11 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
     {
         await _closing.CancelAsync().ConfigureAwait(false);
         await _loop.ConfigureAwait(false);
+        if (_masters is { } masters && options.Connect is not null)
+        {
+            await masters.CloseAsync().ConfigureAwait(false);
+        }
+
         if (_client is { } client)
         {
             await LetGoAsync(client).ConfigureAwait(false);
@@ -219,7 +225,7 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
     private async Task ReplaceAsync(CancellationToken cancellationToken)
     {
         var multiplexer = await Connecting.OpenAsync(options, _context, cancellationToken).ConfigureAwait(false);
-        var old = _client;
+        var (old, oldMasters) = (_client, _masters);
         ConnectedClient client;
         try
         {
@@ -234,11 +240,13 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
         if (old is not null)
         {
             old.Multiplexer.ConnectionFailed -= OnFailed;
+            _ = oldMasters is null || options.Connect is null ? Task.CompletedTask : oldMasters.CloseAsync();
             _ = old.Multiplexer == multiplexer ? Task.CompletedTask : LetGoAsync(old);
         }
 
         multiplexer.ConnectionFailed += OnFailed;
         _client = client;
+        _masters = client.IsCluster ? new(client, $"{options.KeyPrefix}:beat:{_context.NodeId}", _context.Clock) : null;
         _monitor.Replaced();
     }
 
@@ -301,14 +309,25 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
 
     private async Task LookAsync()
     {
+        if (_client is not { } client)
+        {
+            return;
+        }
+
         try
         {
-            await (_client?.Multiplexer.ConfigureAsync() ?? Task.FromResult(true))
-                .WaitAsync(s_closing, _context.Clock).ConfigureAwait(false);
+            await client.Multiplexer.ConfigureAsync().WaitAsync(s_closing, _context.Clock).ConfigureAwait(false);
         }
         catch (Exception failure) when (IsOfRedis(failure))
         {
             RedisLog.StillAway(_logger, Printable.Line(failure.Message));
+            return;
+        }
+
+        // The client publishes to the new master and goes on hearing from the old one: what is sent would not be heard.
+        if (!client.IsCluster && client == _client && client.MastersNow is { Length: > 0 } now && now != client.Masters)
+        {
+            Break($"The master has changed to {now}.");
         }
     }
 
@@ -378,10 +397,12 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
                 if (gaps.Current is null)
                 {
                     BeatWhenDue();
+                    CheckMasters();
                     pause = s_firstPause;
                 }
                 else if (await TryRepairAsync().ConfigureAwait(false))
                 {
+                    _refusal = null; // of the connection of before
                     _user.OnWhole();
                 }
                 else
@@ -403,6 +424,21 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
         {
             _lastBeat = now;
             _ = BeatAsync(_monitor.NextBeat());
+            _masters?.Beat();
+        }
+    }
+
+    private void CheckMasters()
+    {
+        if (_masters?.Check(isHearing: _monitor.Silence < 2 * s_betweenBeats, s_silence) is not { } silence)
+        {
+            return;
+        }
+
+        LookAtTopology(); // its slots may have moved
+        if (silence.For >= s_silence)
+        {
+            Break($"No message that this node sent to itself through {silence.Of} has come back for {s_silence.TotalSeconds} s.");
         }
     }
 

@@ -100,7 +100,7 @@ internal sealed partial class DirectoryJson : JsonSerializerContext
     {
         try
         {
-            return JsonSerializer.Deserialize(json.Span, Default.Announcement) is { } read && IsNodeId(read.Id)
+            return JsonSerializer.Deserialize(json.Span, DirectoryJson.Default.Announcement) is { } read && IsNodeId(read.Id)
                 ? read with { Name = Printable.Line(read.Name ?? ""), Host = Printable.Line(read.Host ?? "") }
                 : null;
         }
@@ -114,7 +114,9 @@ internal sealed partial class DirectoryJson : JsonSerializerContext
     {
         try
         {
-            return JsonSerializer.Deserialize(json.Span, Default.DirectoryNotice) is { } read && IsNodeId(read.Node) ? read : null;
+            return JsonSerializer.Deserialize(json.Span, DirectoryJson.Default.DirectoryNotice) is { } read && IsNodeId(read.Node)
+                ? read
+                : null;
         }
         catch (JsonException)
         {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using ServiceMesh.Links;
 using StackExchange.Redis;
 
 namespace ServiceMesh.Redis;

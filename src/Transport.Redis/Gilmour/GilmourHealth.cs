@@ -1,4 +1,5 @@
 using System.Text.Json;
+using ServiceMesh.Links;
 using StackExchange.Redis;
 
 namespace ServiceMesh.Redis;

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
+using ServiceMesh.Links;
 using StackExchange.Redis;
 
 namespace ServiceMesh.Redis;

@@ -1,3 +1,4 @@
+using ServiceMesh.Links;
 using StackExchange.Redis;
 
 namespace ServiceMesh.Redis;

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using ServiceMesh.Links;
 using StackExchange.Redis;
 
 namespace ServiceMesh.Redis;

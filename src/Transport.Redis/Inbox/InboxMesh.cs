@@ -60,7 +60,7 @@ internal sealed class InboxMesh : IRedisMesh
         _store = new(connection, _serverClock, clock, prefix);
         _directory = new(_store, _links, context, _losses.Report, CanReach, Random.Shared);
         _own = new(_store, _directory, connection, context, logger);
-        _requests = new(_directory, connection, context);
+        _requests = new(_directory, connection, _losses);
         _links.OnApplied = _own.Applied;
         _links.OnDead = (peer, reason) =>
         {
@@ -186,7 +186,7 @@ internal sealed class InboxMesh : IRedisMesh
 
     private bool IsSharded => _connection.Client is not { HasShardedChannels: false };
 
-    private void HearInbox(RedisChannel channel, RedisValue packet) => _links.Hear((byte[])packet!);
+    private void HearInbox(RedisChannel channel, RedisValue packet) => _links.Hear(packet);
 
     private async Task HearAsync(Subscription subscription,
         CancellationToken cancellationToken) => _individuals[subscription] = await _subscriptions.HearAsync(

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using ServiceMesh.Links;
 
 namespace ServiceMesh.Redis;
@@ -6,9 +7,10 @@ namespace ServiceMesh.Redis;
 /// A request's way to one member of each group of its topic, and to another member when it is known that the first one did not
 /// handle it, or when the request may run twice. Stateless but for the directory; thread-safe.
 /// </summary>
-internal sealed class MemberRequests(MemberDirectory directory, RedisConnection connection, TransportContext context)
+internal sealed class MemberRequests(MemberDirectory directory, RedisConnection connection, LossLog losses)
 {
     /// <exception cref="OperationCanceledException">The token fired.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<ReplyMessage> RequestAsync(Message request, CancellationToken cancellationToken)
     {
         if (!connection.IsUp)
@@ -42,11 +44,12 @@ internal sealed class MemberRequests(MemberDirectory directory, RedisConnection 
         var reply = await AskAsync(signal, group, CancellationToken.None).ConfigureAwait(false);
         if (reply.Status.IsFailure)
         {
-            context.ReportLoss("refused", signal.Topic.ToString(), $"No member of group '{group.Name}' took the signal. {reply.Error}",
+            losses.Report("refused", signal.Topic.ToString(), $"No member of group '{group.Name}' took the signal. {reply.Error}",
                 reply.Status, signal.Sender);
         }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<ReplyMessage> AskAsync(Message message, MemberGroup group, CancellationToken cancellationToken)
     {
         List<string>? tried = null;
@@ -134,7 +137,7 @@ internal sealed class MemberRequests(MemberDirectory directory, RedisConnection 
                 // Another group answers, so the caller will not hear that these did not get their copy.
                 foreach (var (group, reply) in refused)
                 {
-                    context.ReportLoss("refused", request.Topic.ToString(), $"Group '{group}' did not take the request. {reply.Error}",
+                    losses.Report("refused", request.Topic.ToString(), $"Group '{group}' did not take the request. {reply.Error}",
                         reply.Status, request.Sender);
                 }
             }

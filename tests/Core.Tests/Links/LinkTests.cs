@@ -18,7 +18,7 @@ public sealed class LinkTests
     [SetUp]
     public void Make()
     {
-        _link = new("peer", 0, [], _peer.Write, new() { MaxBodyBytes = 1000 }, _clock, new(_clock))
+        _link = new("peer", 0, [], _peer.Write, new() { MaxBodyBytes = 1000, RunOnPool = item => item.Execute() }, _clock, new(_clock))
         {
             OnDead = (_, reason) => _death = reason,
         };
@@ -241,7 +241,7 @@ public sealed class LinkTests
             0,
             [],
             _peer.Write,
-            new() { MaxBodyBytes = 100_000, MaxUnconfirmedBytes = 20_000, MaxBatchBytes = 1_000 },
+            new() { MaxBodyBytes = 100_000, MaxUnconfirmedBytes = 20_000, MaxBatchBytes = 1_000, RunOnPool = item => item.Execute() },
             _clock,
             new(_clock));
         var large = Request() with { Body = new byte[4_000] };

@@ -14,7 +14,7 @@ public sealed class OutboxTests
     private Outbox Make(LinkOptions? options = null, byte[]? preamble = null) =>
         new(preamble ?? [], _peer.Write, options ?? new() { MaxBodyBytes = 1000 }, _clock);
 
-    private static bool Add(Outbox outbox, long id, IFrameSender? sender = null, int bytes = 0) => outbox.TryAdd(
+    private static bool Add(Outbox outbox, long id, IFrameSender? sender = null, int bytes = 0, bool gather = false) => outbox.TryAdd(
         static (to, frame) =>
         {
             if (frame.bytes == 0)
@@ -27,7 +27,8 @@ public sealed class OutboxTests
             }
         },
         (id, bytes),
-        sender);
+        sender,
+        gather);
 
     [Test]
     public void The_first_frame_is_written_at_once_and_alone()
@@ -113,12 +114,120 @@ public sealed class OutboxTests
         Add(outbox, 1, stuck);
         Add(outbox, 2, next);
 
-        _clock.Advance(TimeSpan.FromSeconds(3));
+        _clock.Advance(TimeSpan.FromSeconds(2.9));
+        outbox.Tick();
+        Assert.That(stuck.Outcomes, Is.Empty, "not yet");
+
+        _clock.Advance(TimeSpan.FromSeconds(0.1));
+        outbox.Tick();
         await stuck.First.WaitAsync(TimeSpan.FromSeconds(20));
 
         await WaitUntil(() => _peer.Writes.Count == 2);
         Assert.That(stuck.Outcomes, Is.EqualTo([WriteResult.Unknown]));
         Assert.That(next.Outcomes, Is.Empty);
+    }
+
+    [Test]
+    public async Task A_write_that_ends_after_it_was_given_up_changes_nothing()
+    {
+        var (slow, sent) = (new TaskCompletionSource<WriteOutcome>(), new List<byte[]>());
+        var outbox = new Outbox([], (bytes, _) =>
+        {
+            sent.Add(bytes.ToArray());
+            return sent.Count == 1 ? new(slow.Task) : new(WriteOutcome.Written);
+        }, new() { MaxBodyBytes = 1000 }, _clock);
+        var (given, next) = (new Told(), new Told());
+        Add(outbox, 1, given);
+        Add(outbox, 2, next);
+        _clock.Advance(TimeSpan.FromSeconds(3));
+        outbox.Tick();
+
+        slow.SetResult(WriteOutcome.Written);
+        await WaitUntil(() => outbox.IsIdle);
+        Add(outbox, 3);
+
+        Assert.That((given.Outcomes, next.Outcomes), Is.EqualTo((new[] { WriteResult.Unknown }, new[] { WriteResult.Written })));
+        Assert.That((sent.Count, outbox.Depth, outbox.IsIdle), Is.EqualTo((3, 0, true)));
+    }
+
+    [Test]
+    public async Task A_closed_outbox_waits_no_longer_than_a_write_may_take()
+    {
+        var outbox = new Outbox([], (_, _) => new(new TaskCompletionSource<WriteOutcome>().Task), new() { MaxBodyBytes = 1000 }, _clock);
+        var underWay = new Told();
+        Add(outbox, 1, underWay);
+
+        var closing = outbox.CloseAsync("stopped");
+        _clock.Advance(TimeSpan.FromSeconds(3));
+        await closing.WaitAsync(TimeSpan.FromSeconds(20));
+
+        Assert.That((underWay.Outcomes.Single(), outbox.IsIdle), Is.EqualTo((WriteResult.Unknown, true)));
+    }
+
+    [Test]
+    public void A_write_starts_without_the_ambient_context_of_its_sender()
+    {
+        var ambient = new AsyncLocal<string?> { Value = "the sender's" };
+        var isSuppressed = false;
+        var outbox = new Outbox([], (_, _) =>
+        {
+            isSuppressed = ExecutionContext.IsFlowSuppressed();
+            return new(WriteOutcome.Written);
+        }, new() { MaxBodyBytes = 1000 }, _clock);
+
+        Add(outbox, 1);
+
+        Assert.That((isSuppressed, ExecutionContext.IsFlowSuppressed(), ambient.Value), Is.EqualTo((true, false, "the sender's")));
+    }
+
+    [Test]
+    public void Frames_that_are_gathered_leave_together_behind_the_work_of_the_pool()
+    {
+        var pool = new List<IThreadPoolWorkItem>();
+        var outbox = Make(new() { MaxBodyBytes = 1000, RunOnPool = pool.Add });
+        Add(outbox, 1, gather: true);
+        Add(outbox, 2, gather: true);
+        Add(outbox, 3);
+        Assert.That((pool.Count, _peer.Writes.Count), Is.EqualTo((1, 0)));
+
+        pool[0].Execute();
+
+        Assert.That(_peer.Frames(0).Select(f => f.Id), Is.EqualTo([1L, 2L, 3L]));
+    }
+
+    [TestCase(true)]
+    [TestCase(false)]
+    public void A_write_does_not_wait_for_a_busy_pool(bool byTick)
+    {
+        var pool = new List<IThreadPoolWorkItem>();
+        var outbox = Make(new() { MaxBodyBytes = 1000, RunOnPool = pool.Add });
+        Add(outbox, 1, gather: true);
+        outbox.Tick();
+        Assert.That(_peer.Writes, Is.Empty, "the pool has its time");
+
+        _clock.Advance(TimeSpan.FromMilliseconds(2));
+        if (byTick)
+        {
+            outbox.Tick();
+        }
+        else
+        {
+            Add(outbox, 2, gather: true);
+        }
+
+        Assert.That(_peer.Writes, Has.Count.EqualTo(1));
+        _peer.End(WriteOutcome.Written);
+        Assert.That(() => outbox.IsIdle, Is.True.After(20_000, 5));
+        Add(outbox, 3, gather: true);
+        Assert.That((_peer.Writes.Count, pool.Count), Is.EqualTo((2, 1)), "a busy pool is not asked again at once");
+        pool[0].Execute();
+        Assert.That(_peer.Writes, Has.Count.EqualTo(2), "what the pool comes to late changes nothing");
+
+        _peer.End(WriteOutcome.Written);
+        Assert.That(() => outbox.IsIdle, Is.True.After(20_000, 5));
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        Add(outbox, 4, gather: true);
+        Assert.That((_peer.Writes.Count, pool.Count), Is.EqualTo((2, 2)), "and it is after a second");
     }
 
     [Test]

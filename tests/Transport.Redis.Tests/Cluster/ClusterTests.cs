@@ -3,6 +3,7 @@ using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
 using NUnit.Framework;
 using ServiceMesh.Conformance;
+using ServiceMesh.Redis.Tests.Faults;
 using ServiceMesh.Support;
 
 namespace ServiceMesh.Redis.Tests.Cluster;
@@ -89,6 +90,58 @@ public sealed class ClusterTests
             await MoveAsync(slot, to, from);
         }
     }
+
+    [Test]
+    public async Task A_master_that_stands_still_is_noticed_although_the_inbox_is_on_another()
+    {
+        await using var cluster = await RedisCluster.StartAsync(nodeTimeout: 60_000);
+        await using var node = await RedisNode.StartAsync(cluster.Configuration);
+        foreach (var master in cluster.Masters)
+        {
+            await Failsafe.UntilAsync(async () => await CountAsync(master, $"mesh:beat:{node.Id}:*") == 1);
+        }
+
+        var inboxes = await Task.WhenAll(cluster.Masters.Select(master => CountAsync(master, $"mesh:inbox:{node.Id}")));
+        var still = cluster.Masters[Array.IndexOf(inboxes, 0)];
+        var gaps = new List<(RedisGap Gap, TimeSpan After)>();
+
+        await still.FreezeAsync();
+        var watch = Stopwatch.StartNew();
+        var whole = new TaskCompletionSource();
+        node.Gaps.Began += (_, gap) => gaps.Add((gap, watch.Elapsed));
+        node.Gaps.Ended += (_, _) => whole.TrySetResult();
+        await Failsafe.UntilAsync(() => gaps.Count > 0);
+        await TestContext.Out.WriteLineAsync($"Noticed after {watch.Elapsed.TotalSeconds:0.0} s: {gaps[0].Gap.Reason}");
+        await whole.Task.InTime();
+        Assert.That(node.Health.State, Is.EqualTo(TransportState.Degraded), "what is left moves messages");
+        await still.ThawAsync();
+
+        Assert.That(gaps[0].Gap.Reason, Does.Contain(still.Address));
+        Assert.That(gaps[0].After, Is.LessThan(TimeSpan.FromSeconds(10)), "five seconds, and a busy machine");
+        await Failsafe.UntilAsync(async () =>
+            await CountAsync(still, $"mesh:beat:{node.Id}:*") == 1 && node.Health.State == TransportState.Healthy);
+    }
+
+    [Test]
+    public async Task Messages_move_while_a_master_is_dead_that_has_neither_inbox()
+    {
+        await using var cluster = await RedisCluster.StartAsync(nodeTimeout: 60_000);
+        await using var server = await RedisNode.StartAsync(
+            cluster.Configuration, mesh => mesh.AddHandler(s_work, (input, _) => input + 1));
+        await using var caller = await RedisNode.StartAsync(cluster.Configuration);
+        Assert.That(await caller.Bus.RequestAsync(s_work, 1).InTime(), Is.EqualTo(2));
+        var inboxes = await Task.WhenAll(cluster.Masters.Select(async master =>
+            await CountAsync(master, $"mesh:inbox:{server.Id}") + await CountAsync(master, $"mesh:inbox:{caller.Id}")));
+
+        await cluster.Masters[Array.IndexOf(inboxes, 0)].KillAsync();
+        await Failsafe.UntilAsync(() => caller.Health.State == TransportState.Degraded);
+        var replies = await Task.WhenAll(Enumerable.Range(0, 200).Select(i => caller.Bus.TryRequestAsync(s_work, i))).InTime();
+
+        Assert.That(replies.Where(reply => !reply.IsSuccess).Select(reply => reply.Failure!.Message), Is.Empty);
+    }
+
+    private static async Task<int> CountAsync(RedisServer master, string channels) =>
+        ((object?[])(await master.CommandAsync("PUBSUB", "SHARDCHANNELS", channels))!).Length;
 
     // As the tools of Redis do it for a slot without keys: the new owner first, because its claim has to be the newer one.
     private async Task MoveAsync(string slot, RedisServer from, RedisServer to)

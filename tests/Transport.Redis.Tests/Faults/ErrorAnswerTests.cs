@@ -144,6 +144,20 @@ public sealed class ErrorAnswerTests
         }
     }
 
+    [TestCase("-info")]
+    [TestCase("-info -config -client -cluster -acl -replicaof -latency")]
+    public async Task A_user_who_may_not_ask_about_the_server_can_use_it(string rules)
+    {
+        using var admin = await AdminAsync();
+        await admin.SendAsync(["ACL", "SETUSER", "default", .. rules.Split(' ')]);
+
+        await using var server = await RedisNode.StartAsync(_redis.Address, mesh => mesh.AddHandler(s_ask, (word, _) => word));
+        await using var caller = await RedisNode.StartAsync(_redis.Address);
+
+        Assert.That(await caller.Bus.RequestAsync(s_ask, "word").InTime(), Is.EqualTo("word"));
+        Assert.That(caller.Health.State, Is.EqualTo(TransportState.Healthy), caller.Health.Reason);
+    }
+
     private async Task RefusesAsync(string wire, Func<RedisClient, Task> refuse, Func<RedisClient, Task> permit, string says)
     {
         using var admin = await AdminAsync();

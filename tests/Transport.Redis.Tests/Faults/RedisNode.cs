@@ -22,6 +22,9 @@ internal sealed class RedisNode : IAsyncDisposable
 
     public RecordedLog Log => _node.Log;
 
+    /// <summary>Records from now on. Dispose it.</summary>
+    public RecordedMetrics Record() => new(_node.Services);
+
     public RedisGaps Gaps => _node.Services.GetRequiredService<RedisGaps>();
 
     public TransportHealth Health => _transport.Health;

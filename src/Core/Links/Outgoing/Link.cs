@@ -87,7 +87,9 @@ internal sealed class Link
 
     /// <summary>Gives the answer to one of the peer's requests or signals. False when the outbox is full.</summary>
     public bool Answer(long id, ReplyMessage reply, int load, IFrameSender? sender = null) =>
-        _outbox.TryAdd(static (to, answer) => FrameWriter.Reply(to, answer.id, answer.reply, answer.load), (id, reply, load), sender);
+        _outbox.TryAdd(
+            static (to, answer) => FrameWriter.Reply(to, answer.id, answer.reply, answer.load), (id, reply, load), sender,
+            gather: load > 1);
 
     /// <summary>Says that this node does not take a request or signal of the peer. False when the outbox is full.</summary>
     public bool Refuse(long id, ReplyMessage refusal, int load) =>
@@ -171,12 +173,13 @@ internal sealed class Link
     }
 
     /// <summary>
-    /// To be called a few times a second. Ends what is past its deadline, forgets accepted signals, and asks a peer that owes
-    /// answers whether it lives.
+    /// To be called a few times a second. Ends a write that takes too long and what is past its deadline, forgets accepted signals,
+    /// and asks a peer that owes answers whether it lives.
     /// </summary>
     /// <param name="canHear">False while this node receives nothing itself; then a silent peer does not count as dead.</param>
     public void Tick(bool canHear)
     {
+        _outbox.Tick();
         EndOverdue();
         _load.Decay();
         var now = _clock.GetTimestamp();
@@ -232,8 +235,9 @@ internal sealed class Link
     private PendingRequest? Send(Message message, string group)
     {
         var pending = new PendingRequest(this, message, group, _clock.GetTimestamp());
+        // Where several callers wait, their answers arrive together, and their next requests come together.
         return _outbox.TryAdd(
-            static (to, p) => p.Link.WriteNeedsOutbox(to, p.Pending), (Link: this, Pending: pending), pending)
+            static (to, p) => p.Link.WriteNeedsOutbox(to, p.Pending), (Link: this, Pending: pending), pending, gather: Outstanding > 1)
             ? pending
             : null;
     }

@@ -1,26 +1,34 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace ServiceMesh.Links;
 
 /// <summary>
 /// The frames that leave for one target. One write is under way at a time; what comes meanwhile goes with the next one. So a
-/// single caller waits for nothing, and many callers share a write. Nothing waits on purpose. Thread-safe.
+/// single caller waits for nothing, and many callers share a write. No frame waits for a time. Thread-safe.
 /// </summary>
 /// <remarks>
 /// The buffer of a write whose outcome is unknown is left to the garbage collector: the connection may still read it.
 /// </remarks>
 [SuppressMessage("Design", "CA1001", Justification = "CloseAsync ends the writing and disposes what it uses.")]
-internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions options, TimeProvider clock)
+internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions options, TimeProvider clock) : IThreadPoolWorkItem
 {
+    // A pool that takes longer than this to begin a write is busy: then the frames themselves begin it, for the time below.
+    private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan s_mistrust = TimeSpan.FromSeconds(1);
+
     private readonly Lock _lock = new();
     private readonly Queue<Batch> _waiting = new();
     private readonly CancellationTokenSource _closing = new();
     private Batch? _last;
     private Batch? _spare;
-    private Task _writing = Task.CompletedTask;
+    private OneWrite? _current;
     private TaskCompletionSource? _idle;
     private bool _isWriting;
+    private bool _isScheduled;
+    private long _scheduledAt;
+    private long _slowAt;
     private bool _isHeld;
     private bool _isClosed;
     private int _frames;
@@ -51,8 +59,13 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
     /// <param name="encode">Writes exactly one frame. Runs under the outbox's lock: must be quick, and call nothing of others.</param>
     /// <param name="state">What <paramref name="encode"/> is given.</param>
     /// <param name="sender">Is told what became of the frame; null for a frame whose loss is not told.</param>
-    public bool TryAdd<T>(Action<FrameBuffer, T> encode, T state, IFrameSender? sender)
+    /// <param name="gather">
+    /// True when other frames are likely to follow from work that is in the pool's queue already: then the write begins behind
+    /// that work, and takes those frames along.
+    /// </param>
+    public bool TryAdd<T>(Action<FrameBuffer, T> encode, T state, IFrameSender? sender, bool gather = false)
     {
+        bool isScheduled;
         lock (_lock)
         {
             if (_isClosed || _frames >= options.MaxWaitingFrames || (_bytes >= options.MaxWaitingBytes && _frames > 0))
@@ -61,17 +74,30 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
             }
 
             AppendNeedsLock(encode, state, sender);
-            if (_isWriting || _isHeld)
+            if (_isHeld || (_isWriting && !MayBeginScheduledNeedsLock()))
             {
                 return true;
             }
 
+            _isScheduled = isScheduled = gather && !_isWriting && IsPoolQuickNeedsLock();
+            _scheduledAt = isScheduled ? clock.GetTimestamp() : 0;
             _isWriting = true;
         }
 
-        Begin();
+        if (isScheduled)
+        {
+            options.RunOnPool(this);
+        }
+        else
+        {
+            Begin();
+        }
+
         return true;
     }
+
+    /// <summary>The pool has come to the write that was put behind its work.</summary>
+    void IThreadPoolWorkItem.Execute() => BeginScheduled(isPool: true);
 
     /// <summary>Writes nothing more until <see cref="Release"/>; frames still may be put in line.</summary>
     public void Hold()
@@ -135,6 +161,15 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
         }
     }
 
+    /// <summary>
+    /// To be called a few times a second. A write that takes longer than it may ends as unknown, and the next one begins.
+    /// </summary>
+    public void Tick()
+    {
+        BeginScheduled(isPool: false);
+        GiveUp(options.WriteTimeout, $"The write was not acknowledged within {options.WriteTimeout.TotalSeconds:0.###} s.");
+    }
+
     /// <summary>Takes no more frames, tells those that wait, and ends when the write under way has ended.</summary>
     public async Task CloseAsync(string reason)
     {
@@ -150,7 +185,15 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
 
         Drop(reason);
         await _closing.CancelAsync().ConfigureAwait(false);
-        await Volatile.Read(ref _writing).ConfigureAwait(false);
+        try
+        {
+            await FlushAsync().WaitAsync(options.WriteTimeout, clock).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            GiveUp(TimeSpan.Zero, $"The write had not ended when the link was closed. {reason}");
+        }
+
         _closing.Dispose();
     }
 
@@ -184,68 +227,138 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
         return batch;
     }
 
-    // The first write begins on the thread of the frame that found the outbox idle.
-    private void Begin() => Volatile.Write(ref _writing, WriteAllAsync());
+    private bool IsPoolQuickNeedsLock() => _slowAt == 0 || clock.GetElapsedTime(_slowAt) >= s_mistrust;
 
-    private async Task WriteAllAsync()
+    // True when the pool has not come to a scheduled write in time: then it is not scheduled any longer, and the caller begins it.
+    private bool MayBeginScheduledNeedsLock()
     {
-        // While frames keep coming it goes on for many callers, and must not keep the context of the first.
-        CleanContext.Enter();
-        while (true)
+        if (!_isScheduled || clock.GetElapsedTime(_scheduledAt) <= s_patience)
         {
-            Batch batch;
-            lock (_lock)
-            {
-                if (_isHeld || !_waiting.TryDequeue(out batch!))
-                {
-                    _isWriting = false;
-                    if (_waiting.Count == 0)
-                    {
-                        _idle?.TrySetResult();
-                        _idle = null;
-                    }
+            return false;
+        }
 
+        _slowAt = clock.GetTimestamp();
+        _isScheduled = false;
+        return true;
+    }
+
+    private void BeginScheduled(bool isPool)
+    {
+        lock (_lock)
+        {
+            if (!MayBeginScheduledNeedsLock())
+            {
+                if (!isPool || !_isScheduled)
+                {
                     return;
                 }
 
-                _last = ReferenceEquals(_last, batch) ? null : _last;
+                _slowAt = 0;
+                _isScheduled = false;
             }
+        }
 
-            var outcome = await WriteAsync(batch.Buffer.Written).ConfigureAwait(false);
-            lock (_lock)
-            {
-                _frames -= batch.Frames;
-                _bytes -= batch.Bytes;
-            }
+        Begin();
+    }
 
-            if (outcome.Result == WriteResult.Written)
-            {
-                OnWritten?.Invoke(batch.Buffer.Length);
-            }
+    // The first write begins on the thread of the frame that found the outbox idle, and without its ambient context: the writes
+    // of other callers follow it.
+    private void Begin()
+    {
+        if (ExecutionContext.IsFlowSuppressed())
+        {
+            WriteAll(_current ??= new(this));
+            return;
+        }
 
-            batch.Tell(outcome);
-            Recycle(batch, mayStillBeRead: outcome.Result == WriteResult.Unknown);
+        using (ExecutionContext.SuppressFlow())
+        {
+            WriteAll(_current ??= new(this));
         }
     }
 
-    [SuppressMessage("Design", "CA1031", Justification = "A mover of bytes that throws must not stop the outbox: the outcome is unknown.")]
-    private async ValueTask<WriteOutcome> WriteAsync(ReadOnlyMemory<byte> bytes)
+    private void WriteAll(OneWrite one)
     {
-        try
+        while (TryTake(one) is { } batch && one.TryEndAtOnce(write, batch, _closing.Token, out var outcome))
         {
-            var writing = write(bytes, _closing.Token);
-            return writing.IsCompletedSuccessfully
-                ? writing.Result
-                : await writing.AsTask().WaitAsync(options.WriteTimeout, clock).ConfigureAwait(false);
+            if (!End(one, batch, outcome))
+            {
+                return;
+            }
         }
-        catch (TimeoutException)
+    }
+
+    private Batch? TryTake(OneWrite one)
+    {
+        lock (_lock)
         {
-            return new(WriteResult.Unknown, $"The write was not acknowledged within {options.WriteTimeout.TotalSeconds:0.###} s.");
+            if (one != _current)
+            {
+                return null; // given up; its successor writes
+            }
+
+            if (!_isHeld && _waiting.TryDequeue(out var batch))
+            {
+                _last = ReferenceEquals(_last, batch) ? null : _last;
+                one.Begins(batch, clock.GetTimestamp());
+                return batch;
+            }
+
+            _isWriting = false;
+            if (_waiting.Count == 0)
+            {
+                _idle?.TrySetResult();
+                _idle = null;
+            }
+
+            return null;
         }
-        catch (Exception failure)
+    }
+
+    // False when the write was given up before: then its senders have been told.
+    private bool End(OneWrite one, Batch batch, WriteOutcome outcome)
+    {
+        lock (_lock)
         {
-            return new(WriteResult.Unknown, ExceptionText.Brief(failure));
+            if (one != _current)
+            {
+                return false;
+            }
+
+            one.Ends();
+            _frames -= batch.Frames;
+            _bytes -= batch.Bytes;
         }
+
+        if (outcome.Result == WriteResult.Written)
+        {
+            OnWritten?.Invoke(batch.Buffer.Length);
+        }
+
+        batch.Tell(outcome);
+        Recycle(batch, mayStillBeRead: outcome.Result == WriteResult.Unknown);
+        return true;
+    }
+
+    private void GiveUp(TimeSpan after, string reason)
+    {
+        OneWrite next;
+        Batch batch;
+        lock (_lock)
+        {
+            if (_current is not { Batch: { } overdue } current || clock.GetElapsedTime(current.StartedAt) < after)
+            {
+                return;
+            }
+
+            batch = overdue;
+            _current = next = new(this);
+            _frames -= batch.Frames;
+            _bytes -= batch.Bytes;
+        }
+
+        batch.Tell(new(WriteResult.Unknown, reason));
+        WriteAll(next);
     }
 
     private void Recycle(Batch batch, bool mayStillBeRead)
@@ -272,6 +385,76 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
         }
 
         batch.Buffer.Dispose();
+    }
+
+    /// <summary>
+    /// The write under way, used again for the next one. One that is given up is left to itself, with its buffer, and another one
+    /// takes its place. What changes is guarded by the outbox's lock.
+    /// </summary>
+    private sealed class OneWrite
+    {
+        private readonly Outbox _outbox;
+        private readonly Action _onEnded;
+        private ConfiguredValueTaskAwaitable<WriteOutcome>.ConfiguredValueTaskAwaiter _awaiter;
+
+        public OneWrite(Outbox outbox) => (_outbox, _onEnded) = (outbox, OnEnded);
+
+        /// <summary>What is written now; null between two writes.</summary>
+        public Batch? Batch { get; private set; }
+
+        public long StartedAt { get; private set; }
+
+        public void Begins(Batch batch, long now) => (Batch, StartedAt) = (batch, now);
+
+        public void Ends() => Batch = null;
+
+        /// <summary>False while the write goes on: then the outbox continues when it ends.</summary>
+        [SuppressMessage("Design", "CA1031", Justification = "What the mover of bytes throws must not stop the outbox: it is unknown.")]
+        [SuppressMessage("Reliability", "CA2012", Justification = "The awaiter is used once: its result is taken here or when it ends.")]
+        public bool TryEndAtOnce(FrameWrite write, Batch batch, CancellationToken closing, out WriteOutcome outcome)
+        {
+            try
+            {
+                _awaiter = write(batch.Buffer.Written, closing).ConfigureAwait(false).GetAwaiter();
+            }
+            catch (Exception failure)
+            {
+                outcome = new(WriteResult.Unknown, ExceptionText.Brief(failure));
+                return true;
+            }
+
+            if (!_awaiter.IsCompleted)
+            {
+                _awaiter.UnsafeOnCompleted(_onEnded);
+                outcome = default;
+                return false;
+            }
+
+            outcome = Outcome();
+            return true;
+        }
+
+        private void OnEnded()
+        {
+            var outcome = Outcome();
+            if (Batch is { } batch && _outbox.End(this, batch, outcome))
+            {
+                _outbox.WriteAll(this);
+            }
+        }
+
+        [SuppressMessage("Design", "CA1031", Justification = "What the mover of bytes throws must not stop the outbox: it is unknown.")]
+        private WriteOutcome Outcome()
+        {
+            try
+            {
+                return _awaiter.GetResult();
+            }
+            catch (Exception failure)
+            {
+                return new(WriteResult.Unknown, ExceptionText.Brief(failure));
+            }
+        }
     }
 
     /// <summary>The frames of one write.</summary>

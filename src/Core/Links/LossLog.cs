@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
-using ServiceMesh.Links;
 
-namespace ServiceMesh.Redis;
+namespace ServiceMesh.Links;
 
 /// <summary>
 /// Counts each loss, and tells of them without a flood: the first ones of each reason in a second are reported one by one,
@@ -85,7 +84,8 @@ internal sealed class LossLog(TransportContext context)
     }
 
     private void Tell(LinkLoss loss, string detail, StatusCode status) => context.TellLoss(
-        loss.Reason, Printable.Line(loss.Topic), detail, status, DirectoryJson.IsNodeId(loss.Sender) ? loss.Sender : "unknown");
+        loss.Reason, Printable.Line(loss.Topic), detail, status,
+        loss.Sender.Length < 256 && Topic.IsSegment(loss.Sender) ? loss.Sender : "unknown");
 
     /// <summary>The losses of one reason within a second; guarded by itself.</summary>
     private sealed class Window
