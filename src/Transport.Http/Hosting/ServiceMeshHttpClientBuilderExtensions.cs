@@ -20,7 +20,7 @@ public static class ServiceMeshHttpClientBuilderExtensions
     /// <para>
     /// The services are those of the bus <paramref name="busName"/>, whatever its transport is. Without a bus they are those of
     /// <c>ServiceMesh:Http</c> in the configuration of the application. All clients of one bus name share endpoints, breakers, connections
-    /// and the retry budget.
+    /// and the retry budgets.
     /// </para>
     /// <para>
     /// Other handlers of the client see each request once, wherever they are added, because the mesh is the last handler before the
