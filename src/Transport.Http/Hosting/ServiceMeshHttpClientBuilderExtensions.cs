@@ -23,8 +23,8 @@ public static class ServiceMeshHttpClientBuilderExtensions
     /// and the retry budgets.
     /// </para>
     /// <para>
-    /// Other handlers of the client see each request once, wherever they are added, because the mesh takes the place of the primary handler.
-    /// The primary handler that was configured is used for hosts that are not services.
+    /// Other handlers of the client see each request once, wherever they are added, because the mesh takes the place of the primary
+    /// handler. The primary handler that was configured is used for hosts that are not services.
     /// </para>
     /// <para>
     /// A call for one client wins over one for all clients, in either order.
@@ -88,8 +88,8 @@ public static class ServiceMeshHttpClientBuilderExtensions
         }
 
         return known.BusName == busName ? false : throw new InvalidOperationException(
-            $"{(clientName is null ? "All HttpClients have" : $"The HttpClient '{clientName}' has")} the services of {Describe(known.BusName)} " +
-            $"and cannot have those of {Describe(busName)} too. Call AddServiceMesh once, or use two clients.");
+            $"{(clientName is null ? "All HttpClients have" : $"The HttpClient '{clientName}' has")} the services of " +
+            $"{Describe(known.BusName)} and cannot have those of {Describe(busName)} too. Call AddServiceMesh once, or use two clients.");
 
         static string Describe(string busName) => busName.Length == 0 ? "the default bus" : $"the bus '{busName}'";
     }

@@ -20,6 +20,8 @@ internal sealed class MeshEndpoints
     // ServiceMesh:Errors:MaxDataBytes bounds error reports; a small limit for bodies must not prevent them.
     private const int MaxReportBytes = 8 * 1024 * 1024;
 
+    private static readonly string[] s_getOrHead = ["GET", "HEAD"];
+
     private static readonly TimeSpan s_maxPoll = TimeSpan.FromMinutes(1);
 
     private volatile HttpNode? _node;
@@ -64,7 +66,7 @@ internal sealed class MeshEndpoints
         mesh.MapPost("/request/{**topic}", Guarded(RequestAsync));
         mesh.MapPost("/signal/{**topic}", Guarded(SignalAsync));
         mesh.MapGet("/node", Guarded(DescribeAsync));
-        mesh.MapGet("/health", HealthAsync);
+        mesh.MapMethods("/health", s_getOrHead, HealthAsync);
         return mesh;
     }
 
@@ -188,6 +190,11 @@ internal sealed class MeshEndpoints
             return (null, Refuse(StatusCode.BadRequest, error));
         }
 
+        if (UnsupportedBody.ReasonOf(http.Request) is { } unsupported)
+        {
+            return (null, Refuse((StatusCode)StatusCodes.Status415UnsupportedMediaType, unsupported));
+        }
+
         var limit = node.Context.MaxBodyBytes;
         limit = topic == MeshTopics.Errors.Topic ? Math.Max(MaxReportBytes, limit) : limit;
         if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
@@ -203,8 +210,14 @@ internal sealed class MeshEndpoints
                 $"The body has {announced?.ToString(CultureInfo.InvariantCulture) ?? $"more than {limit}"} bytes; " +
                 $"node '{node.Context.NodeId}' accepts {limit}. " +
                 $"Send less, or raise its {node.Context.KeyOf("Request:MaxBodyBytes")}."))
-            : (message with { Body = body }, null);
+            : (message with { Body = WithoutMark(body, message.ContentType) }, null);
     }
+
+    private static ReadOnlyMemory<byte> WithoutMark(byte[] body, string contentType) =>
+        body.AsSpan().StartsWith(Utf8.ByteOrderMark)
+        && (contentType.Length == 0 || contentType.Contains("json", StringComparison.OrdinalIgnoreCase))
+            ? body.AsMemory(Utf8.ByteOrderMark.Length)
+            : body;
 
     private static string TopicOf(HttpContext http) => http.Request.RouteValues["topic"] as string ?? "";
 
