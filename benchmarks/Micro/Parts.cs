@@ -21,8 +21,9 @@ internal sealed class Parts : IDisposable
             new SerializerSet([new JsonMessageSerializer()], "Json"), [], _services.GetRequiredService<IServiceScopeFactory>(),
             () => throw new InvalidOperationException("The benchmarks of parts have no bus."));
         _receiver = new(
-            identity, _state, pipeline, new(TimeSpan.FromMinutes(10), 256, 1024), new(4 * 1024 * 1024, "Request:MaxBodyBytes"),
-            telemetry, new ErrorReporter(identity, ErrorPolicy.Ignore, 0, telemetry, logger, clock), logger, clock);
+            identity, _state, pipeline, new(TimeSpan.FromMinutes(10), 256, 1024), ErrorDetails.Message,
+            new(4 * 1024 * 1024, "Request:MaxBodyBytes"), telemetry,
+            new ErrorReporter(identity, ErrorPolicy.Ignore, 0, telemetry, logger, clock), logger, clock);
     }
 
     /// <summary>A request with the small record, as a caller creates it.</summary>

@@ -34,6 +34,66 @@ public static class Compositions
     public static readonly Composition<ArchiveQuery, Reading[]> InKelvin = Archive.Search.Merge(query => query with { Unit = "K" });
     #endregion
 
+    #region settle
+    // All at once, and every reply.
+    public static readonly Composition<string, Reply<Reading[]>[]> Settled = Compose.Settle(Weather.Fetch, Archive.Fetch);
+    #endregion
+
+    #region race
+    // All at once, and the first success.
+    public static readonly Composition<string, Reading[]> Raced = Compose.Race(Weather.Fetch, Archive.Fetch);
+    #endregion
+
+    #region each
+    public static readonly Composition<string[], Reading[][]> Cities = Weather.Fetch.Each(maxConcurrency: 4);
+    #endregion
+
+    #region both
+    public static readonly Composition<Reading[], (Reading First, Reading Second)> MinMax = Compose.Both(Weather.Min, Weather.Max);
+    #endregion
+
+    #region keep
+    public static readonly Composition<string, (string Input, Reading[] Output)> WithCity = Weather.Fetch.Keep();
+    #endregion
+
+    #region choose
+    public static readonly Composition<string, Reading[]> ByCity =
+        Compose.Choose((string city) => city == "pune" ? Weather.Fetch : Archive.Fetch);
+    #endregion
+
+    #region recover
+    public static readonly Composition<string, Reading[]> Recovered =
+        Weather.Fetch.Recover(failure => failure.Status == StatusCode.NotFound ? Archive.Fetch : null);
+    #endregion
+
+    #region fail
+    public static readonly Composition<string, Reading[]> Closed = Compose.Fail(StatusCode.Forbidden, "The archive is closed.");
+    #endregion
+
+    #region retry
+    public static readonly Composition<string, Reading[]> Retried = Weather.Fetch.Retry(attempts: 3, pause: TimeSpan.FromMilliseconds(100));
+    #endregion
+
+    #region within
+    public static readonly Composition<string, Reading[]> Quick = Weather.Fetch.Within(TimeSpan.FromSeconds(2));
+    public static readonly Composition<string, Reading[]> OfTenant =
+        Weather.Fetch.With(new RequestOptions { Headers = Headers.Of(("tenant", "north")) });
+    #endregion
+
+    #region tee
+    public static readonly Composition<string, Reading[]> Logged =
+        Weather.Fetch.Tee(Weather.Log, readings => $"{readings.Length} readings");
+    #endregion
+
+    #region step
+    public static readonly Composition<string, Reading> ColdestEver = Compose.Step(
+        async (string city, StepContext step) =>
+        {
+            Reading[] all = [.. await step.ExecuteAsync(Weather.Fetch, city), .. await step.ExecuteAsync(Archive.Fetch, city)];
+            return await step.ExecuteAsync(Weather.Min, all);
+        });
+    #endregion
+
     #region and-and
     // Unit is the answer of a step without a result. The answer of the composition is that of Archive.Fetch.
     private static readonly Composition<string, Reading[]> s_withinQuota = Archive.CheckQuota.AndAnd(Archive.Fetch);
@@ -83,7 +143,7 @@ public static class Compositions
     public static async Task<Reading> ColdestPatientlyAsync(IServiceBus bus, string city, CancellationToken cancellationToken)
     {
         Reply<Reading> reply = await bus.TryExecuteAsync(s_coldest, city, cancellationToken);
-        for (var attempt = 1; attempt < 3 && reply is { Resumption: { } rest, Failure.IsRetryable: true }; attempt++)
+        for (var attempt = 1; attempt < 3 && reply.Resumption?.FailedOnly is { IsRepeatable: true } rest; attempt++)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(100 << attempt), cancellationToken);
             reply = await bus.TryResumeAsync(rest, cancellationToken);

@@ -5,15 +5,29 @@ namespace Snippets;
 
 public static class Errors
 {
-    #region drain
-    public static async Task PrintAndForgetAsync(IErrorQueue queue, TextWriter output, CancellationToken cancellationToken)
+    #region take
+    public static async Task PrintAndRemoveAsync(IErrorQueue queue, TextWriter output, CancellationToken cancellationToken)
     {
-        while (await queue.DrainAsync(max: 100, cancellationToken) is { Count: > 0 } reports)
+        while (await queue.TakeAsync(max: 100, cancellationToken) is { Count: > 0 } reports)
         {
-            foreach (var report in reports)
+            foreach (var taken in reports)
             {
+                var report = taken.Report;
                 await output.WriteLineAsync($"{report.Time:u} {report.Status} {report.Topic} from {report.Sender}: {report.Error}");
+                await queue.AcknowledgeAsync(taken, cancellationToken); // removed only now
             }
+        }
+    }
+    #endregion
+
+    #region replay
+    public static async Task ReplayAsync(IErrorQueue queue, string topic, TextWriter output, CancellationToken cancellationToken)
+    {
+        var reports = await queue.ReadAsync(max: 1000, cancellationToken);
+        foreach (var report in reports.Where(r => r.Topic == topic))
+        {
+            var result = await queue.ReplayAsync(report.Id, cancellationToken: cancellationToken);
+            await output.WriteLineAsync($"{report.MessageId}: {result.Outcome} {result.Status} {result.Detail}");
         }
     }
     #endregion

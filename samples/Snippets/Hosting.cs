@@ -27,6 +27,21 @@ public static class Hosting
         services.AddHealthChecks().AddServiceMesh();
     #endregion
 
+    #region modules
+    public static void AddFetching(IServiceCollection services) =>
+        services.AddServiceMesh().AddHandler<FetchHandler>(Weather.Fetch);
+
+    public static void AddSummaries(IServiceCollection services) =>
+        services.AddServiceMesh().AddHandler(Weather.Min, (readings, _) => readings.MinBy(reading => reading.Degrees)!);
+
+    public static void AddModules(HostApplicationBuilder builder)
+    {
+        builder.Services.AddServiceMesh(builder.Configuration.GetSection("ServiceMesh")).AddInMemoryTransport();
+        AddFetching(builder.Services);
+        AddSummaries(builder.Services);
+    }
+    #endregion
+
     public static void AddTwoBuses(HostApplicationBuilder builder)
     {
         #region keyed

@@ -50,7 +50,7 @@ internal sealed class ServiceBus(ITransport transport, Sender sender, Subscriber
         var status = StatusCode.None;
         try
         {
-            var reply = await ((Remainder<TOut>)resumption).RunAsync(new SentRun(sender, scope)).ConfigureAwait(false);
+            var reply = await ((Remainder<TOut>)resumption).RunAsync(SentRun.Of(sender, scope)).ConfigureAwait(false);
             status = reply.Status;
             return reply;
         }
@@ -68,7 +68,7 @@ internal sealed class ServiceBus(ITransport transport, Sender sender, Subscriber
         ArgumentNullException.ThrowIfNull(handler);
         return SubscribeAsync(
             HandlerDefinition.ForRequest<TIn, TOut>(topic.Pattern, "delegate", (input, context) =>
-                new ValueTask<TOut>(handler(input, context))), options, cancellationToken);
+                new ValueTask<TOut>(handler(input, context))).CalledAs(handler.Method), options, cancellationToken);
     }
 
     public Task<ISubscription> SubscribeAsync<T>(
@@ -78,7 +78,7 @@ internal sealed class ServiceBus(ITransport transport, Sender sender, Subscriber
         ArgumentNullException.ThrowIfNull(handler);
         return SubscribeAsync(
             HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) =>
-                new ValueTask(handler(signal, context))), options, cancellationToken);
+                new ValueTask(handler(signal, context))).CalledAs(handler.Method), options, cancellationToken);
     }
 
     // Not asynchronous, because an asynchronous method keeps all that it is given until it ends.

@@ -14,7 +14,7 @@ internal sealed class DepthGuard<T>(IMessagePackFormatter<T> formatter, int maxD
         if (value is not null && WritingDepth.Current >= maxDepth)
         {
             throw new NotSupportedException(
-                $"A value of type {TypeName.Of(typeof(T))} is nested deeper than {maxDepth} levels, or it contains itself. "
+                $"A value of type {TypeWords.Name(typeof(T))} is nested deeper than {maxDepth} levels, or it contains itself. "
                 + "Send less at once, or raise MessagePackSerializerSettings.MaxDepth on all nodes.");
         }
 

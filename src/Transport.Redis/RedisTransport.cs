@@ -36,7 +36,7 @@ internal sealed class RedisTransport(RedisTransportOptions options, int queueCap
 
     public TransportHealth Health => _connection?.Health ?? TransportHealth.Healthy;
 
-    public IErrorQueue ErrorQueue => _errors;
+    public IErrorStore ErrorQueue => _errors;
 
     /// <summary>The requests of this node that wait for their reply.</summary>
     public int Waiting => Mesh.Waiting;

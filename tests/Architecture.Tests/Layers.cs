@@ -9,6 +9,7 @@ internal static class Layers
     public static readonly IReadOnlyList<string> Core =
     [
         "Hosting",       // dependency injection and options
+        "ContractDocuments", // the topics of a node with their schemas, and their comparison
         "Health",
         FolderGraph.Root, // ServiceBus
         "Lifetime",
@@ -16,8 +17,8 @@ internal static class Layers
         "Links",
         "Transports",
         "Receiving",
+        "Composition",   // the forms
         "Contracts",     // the types that an application uses
-        "Composition",
         "Serialization",
         "ErrorReports",
         "Threading",     // the context of the bus's own work, and the pool that it runs on
@@ -37,6 +38,7 @@ internal static class Layers
     public static readonly IReadOnlyList<string> Http =
     [
         "Hosting",           // dependency injection
+        "Web",               // replies as answers of a web application
         FolderGraph.Root,    // HttpTransport and its parts
         "HttpClientFactory", // requests of HttpClients
         "Options",           // the section as a whole, with its rules

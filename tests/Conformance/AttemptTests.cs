@@ -181,10 +181,9 @@ public abstract class AttemptTests<TFactory> : ConformanceFixture<TFactory>
         }
     }
 
-    private static Action<IServiceMeshBuilder> WithStep(
-        Func<Message, Func<Message, CancellationToken, ValueTask<ReplyMessage>>, CancellationToken, ValueTask<ReplyMessage>> send) => mesh =>
+    private static Action<IServiceMeshBuilder> WithStep(SendStep.Send send) => mesh =>
     {
-        mesh.Services.AddSingleton(new SendStep.Send(send));
+        mesh.Services.AddSingleton(send);
         mesh.AddSendMiddleware<SendStep>();
     };
 

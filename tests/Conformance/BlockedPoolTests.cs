@@ -4,7 +4,7 @@ using static ServiceMesh.Conformance.Contracts;
 
 namespace ServiceMesh.Conformance;
 
-/// <summary>Handlers that block more threads than the pool would have for a long time: deadlines and refusals do not wait for them.</summary>
+/// <summary>Handlers that block more threads than the pool has: deadlines and refusals do not wait for them.</summary>
 public abstract class BlockedPoolTests<TFactory> : ConformanceFixture<TFactory>
     where TFactory : TransportFactory, new()
 {
@@ -38,7 +38,8 @@ public abstract class BlockedPoolTests<TFactory> : ConformanceFixture<TFactory>
             await Failsafe.UntilAsync(() => Volatile.Read(ref entered) == Blocking);
             var timeout = new RequestOptions { Timeout = TimeSpan.FromSeconds(20) };
             Assert.That((await caller.Bus.TryRequestAsync(Other, "", timeout)).Status, Is.EqualTo(StatusCode.Ok), "another handler");
-            var (queued, refused) = (caller.Bus.TryRequestAsync(Ask, "queued", timeout), caller.Bus.TryRequestAsync(Ask, "refused", timeout));
+            var queued = caller.Bus.TryRequestAsync(Ask, "queued", timeout);
+            var refused = caller.Bus.TryRequestAsync(Ask, "refused", timeout);
             Assert.That((await (await Task.WhenAny(queued, refused)).InTime()).Status, Is.EqualTo(StatusCode.Overloaded));
 
             blocked.Set();

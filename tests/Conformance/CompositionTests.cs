@@ -1,5 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using NUnit.Framework;
+using ServiceMesh.Conformance.Compositions;
+using ServiceMesh.Support;
 using static ServiceMesh.Conformance.Contracts;
 
 namespace ServiceMesh.Conformance;
@@ -129,6 +131,96 @@ public abstract class CompositionTests<TFactory> : ConformanceFixture<TFactory>
 
         Assert.That((int)reply.Status, Is.EqualTo(409));
         Assert.That(reply.Failure?.Parts.Select(p => (int)p.Status), Is.EqualTo([200, 404, 409, 200]));
+    }
+
+    [Test]
+    public async Task A_parallel_of_which_one_branch_ran_was_processed()
+    {
+        await StartAsync(mesh => mesh.AddHandler(Ask, Echo));
+        var caller = await StartAsync();
+        var unhandled = new RequestTopic<string, string>("conformance.unhandled");
+
+        var alone = await caller.Bus.TryExecuteAsync(Compose.Parallel(unhandled, unhandled), "hello");
+        var beside = await caller.Bus.TryExecuteAsync(Compose.Parallel(Ask, unhandled), "hello");
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That((alone.Failure?.NotProcessed, alone.Failure?.Kind), Is.EqualTo(((bool?)true, (FailureKind?)FailureKind.NoHandler)));
+            Assert.That(
+                (beside.Failure?.NotProcessed, beside.Failure?.Kind), Is.EqualTo(((bool?)false, (FailureKind?)FailureKind.HandlerFailed)));
+        }
+    }
+
+    [Test]
+    public async Task Every_form_around_requests_runs_on_several_nodes()
+    {
+        var news = new Inbox<string>();
+        await StartAsync(mesh => mesh.AddHandler(News, (text, _) => news.Put(text)));
+        var caller = await StartStepsAsync();
+        var size = s_split | s_count;
+        var words = s_split | s_last.Keep().Pipe(kept => $"{kept.Output} of {kept.Input.Length}");
+        var form = Compose.Both(words.Tee(News), size)
+            .Pipe(both => $"{both.First}, {both.Second}")
+            | Compose.Choose((string text) => text.Length > 100 ? Other : Ask)
+            | Other.Recover(failure => failure.Status == StatusCode.NotFound ? Ask : null)
+            | Compose.Step(async (string text, StepContext step) => $"{text}; {await step.ExecuteAsync(Ask, "inside")}")
+            | Compose.Race(Other, Ask.Within(TimeSpan.FromSeconds(15))).With(new() { Headers = Headers.Of(("tenant", "t")) })
+            | Compose.Settle(Ask, Other).Pipe(all => $"{all[0].Value}; {(int)all[1].Status}");
+
+        var answer = await caller.Bus.ExecuteAsync(form, "the quick brown fox");
+        var each = await caller.Bus.ExecuteAsync(s_split | Ask.Each(2), "a b c");
+        var settled = await caller.Bus.ExecuteAsync(s_split | Other.EachSettled(2), "a b c");
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(answer, Is.EqualTo("fox of 4, 4; inside; 404"));
+            Assert.That(await news.NextAsync(), Is.EqualTo("fox of 4"));
+            Assert.That(each, Is.EqualTo(["a", "b", "c"]));
+            Assert.That(settled.Select(reply => (int)reply.Status), Is.EqualTo([404, 404, 404]));
+        }
+    }
+
+    [Test]
+    public async Task A_race_cancels_the_handler_that_lost()
+    {
+        var held = new Held();
+        await StartAsync(mesh => mesh.AddHandler(Other, held.HandleAsync));
+        await StartAsync(mesh => mesh.AddHandler(Ask, Echo));
+        var caller = await StartAsync();
+
+        // Without the capability the handler is cancelled at the deadline.
+        var timeout = Can(TransportFeatures.Cancellation) ? TimeSpan.FromSeconds(20) : TimeSpan.FromSeconds(2);
+        var winner = Compose.Lambda(async (string input, CancellationToken _) =>
+        {
+            await held.EnteredAsync();
+            return input;
+        }) | Ask;
+
+        var won = await caller.Bus.ExecuteAsync(Compose.Race(Other, winner), "won", new RequestOptions { Timeout = timeout });
+
+        Assert.That(won, Is.EqualTo("won"));
+        await held.Cancelled;
+    }
+
+    [Test]
+    public async Task Random_compositions_do_what_the_document_says()
+    {
+        var stage = new Stage();
+        await StartAsync(mesh =>
+        {
+            for (var i = 0; i < Stage.Topics; i++)
+            {
+                var number = i;
+                mesh.AddHandler(Stage.Handled[number], (x, context) => stage.Handle(number, x, context));
+            }
+        });
+        var caller = await StartAsync(null, ("ErrorPolicy", "Ignore"));
+        var trial = new Trial(caller.Bus, stage, interrupts: false);
+
+        for (var seed = 0; seed < TestLength.Of(40, 1_000); seed++)
+        {
+            await trial.RunAsync(seed);
+        }
     }
 
     private async Task<MeshNode> StartStepsAsync()

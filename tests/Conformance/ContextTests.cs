@@ -7,7 +7,7 @@ using static ServiceMesh.Conformance.Contracts;
 
 namespace ServiceMesh.Conformance;
 
-/// <summary>Handlers start with a clean execution context: nothing that was current where the node started or where the message was sent.</summary>
+/// <summary>Handlers start with a clean execution context: nothing of the code that started the node or sent the message.</summary>
 public abstract class ContextTests<TFactory> : ConformanceFixture<TFactory>
     where TFactory : TransportFactory, new()
 {
@@ -208,7 +208,8 @@ public abstract class ContextTests<TFactory> : ConformanceFixture<TFactory>
         }
 
         public static string Describe() =>
-            $"{s_ambient.Value ?? "none"}, {CultureInfo.CurrentCulture.NumberFormat.NumberDecimalSeparator}, {(IsOfAmbience(Activity.Current) ? "ambience" : "none")}";
+            $"{s_ambient.Value ?? "none"}, {CultureInfo.CurrentCulture.NumberFormat.NumberDecimalSeparator}, " +
+            (IsOfAmbience(Activity.Current) ? "ambience" : "none");
 
         // Not one of the system's: a test machine may have the invariant culture only.
         public static CultureInfo Culture()

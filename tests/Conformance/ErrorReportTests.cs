@@ -120,6 +120,52 @@ public abstract class ErrorReportTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
+    public async Task What_a_handler_of_reports_causes_is_not_reported_again()
+    {
+        var (heard, caused) = (new Inbox<ErrorReport>(), new Inbox<StatusCode>());
+        var (server, caller, _) = await StartAsync(ErrorPolicy.Publish);
+        await StartAsync(
+            mesh => mesh.AddHandler(MeshTopics.Errors, async (report, context) =>
+            {
+                heard.Put(report);
+                if (report.Topic == s_fails.Topic.ToString())
+                {
+                    caused.Put((await context.Bus.TryRequestAsync(s_fails, "again")).Status);
+                    caused.Put((await context.Bus.TryRequestAsync(Other, "nowhere")).Status);
+                }
+            }),
+            ("Request:MaxBodyBytes", "50000"));
+
+        await caller.Bus.TryRequestAsync(s_fails, "first");
+        Assert.That(await caused.NextAsync(2), Is.EqualTo([StatusCode.HandlerFailed, StatusCode.NotFound]));
+
+        // The server files its reports one after the other: one about the second failure would be there before this one.
+        await server.Bus.TryRequestAsync(Other, "");
+        var all = await heard.NextAsync(2);
+        Assert.That(all.Select(r => r.Topic), Is.EqualTo(["conformance.fails", "conformance.other"]));
+        Assert.That(heard.All, Has.Count.EqualTo(2));
+    }
+
+    [Test]
+    public async Task A_report_has_the_headers_and_the_trace_of_its_message()
+    {
+        var (server, caller, reports) = await StartAsync(ErrorPolicy.Queue);
+
+        await caller.Bus.TryRequestAsync(s_fails, "x", new()
+        {
+            Headers = Headers.Of(
+                ("tenant", "blue"), ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")),
+        });
+        var report = (await reports.ExpectAsync(1, server, caller)).Single();
+
+        Assert.That(report.Headers["tenant"], Is.EqualTo("blue"));
+        Assert.That(report.TraceId, Has.Length.EqualTo(32));
+        Assert.That(report.SpanId, Has.Length.EqualTo(16));
+        Assert.That((report.ContentType, report.Id), Is.EqualTo((Factory.Bodies.ContentType, report.Id)));
+        Assert.That(report.Id, Is.Not.Empty);
+    }
+
+    [Test]
     public async Task Error_reports_travel_as_JSON_with_every_serializer()
     {
         var types = new Inbox<string>();

@@ -198,7 +198,8 @@ public abstract class HeaderTests<TFactory> : ConformanceFixture<TFactory>
         .With("traceparent", $"00-{OwnTraceId}-b7ad6b7169203331-01").With("tracestate", "own=1").With("baggage", "own=2");
 
     private static string Describe(Headers headers) =>
-        $"{headers.Count(h => h.Value.Length == 125)} own; traceparent {(headers["traceparent"] is { } id ? $"of {id.Split('-')[1]}" : "none")}; "
+        $"{headers.Count(h => h.Value.Length == 125)} own; "
+        + $"traceparent {(headers["traceparent"] is { } id ? $"of {id.Split('-')[1]}" : "none")}; "
         + $"tracestate {headers["tracestate"] ?? "none"}; baggage {headers["baggage"] ?? "none"}";
 
     private static ActivityListener Listen(bool traced)

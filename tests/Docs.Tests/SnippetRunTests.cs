@@ -53,6 +53,40 @@ public sealed class SnippetRunTests
             () => brotli.Deserialize<string>(output.WrittenMemory), Throws.TypeOf<MalformedBodyException>(), "too large when decompressed");
     }
 
+    [Test]
+    public void Breaking_changes_of_contracts_are_named()
+    {
+        using var host = Hosting.Build([]);
+        using var file = new TemporaryFile(host.Services.GetServiceMeshContracts());
+        Assert.That(EvolvingContracts.BreakingChanges(host, file.Path), Is.Empty);
+
+        File.WriteAllText(file.Path, Contracts<OrderV1>());
+        Assert.That(BreakingChanges<OrderV2>(), Is.Empty);
+        Assert.That(
+            BreakingChanges<OrderV3>(),
+            Is.EqualTo(["shop.order: request.Colour: a required member was added; callers that do not send it are refused"]));
+
+        static string Contracts<TOrder>()
+        {
+            using var host = Service<TOrder>();
+            return host.Services.GetServiceMeshContracts();
+        }
+
+        string[] BreakingChanges<TOrder>()
+        {
+            using var host = Service<TOrder>();
+            return [.. EvolvingContracts.BreakingChanges(host, file.Path).Select(c => c.ToString())];
+        }
+
+        static IHost Service<TOrder>()
+        {
+            var app = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+            EvolvingContracts.AddStrictBus(app.Services).Configure(options => options.Contracts = ContractMatching.Compatible)
+                .AddHandler(new RequestTopic<TOrder, int>("shop.order"), (_, _) => 1);
+            return app.Build();
+        }
+    }
+
     [TestCase("Json")]
     [TestCase("MessagePack")]
     public async Task A_hierarchy_with_attributes_for_both_formats_travels_in_both(string serializer)
@@ -118,6 +152,21 @@ public sealed class SnippetRunTests
             Assert.That(
                 (await bus.ExecuteAsync(Compositions.Nested, "pune", Token)).SelectMany(r => r).Select(r => r.Degrees),
                 Is.EqualTo([11.5, 29.0, 13.0, 31.5]));
+            Assert.That(
+                (await bus.ExecuteAsync(Compositions.Settled, "atlantis", Token)).Select(r => r.Status),
+                Is.EqualTo([StatusCode.NotFound, StatusCode.Ok]));
+            Assert.That(await bus.ExecuteAsync(Compositions.Raced, "atlantis", Token), Is.EqualTo([s_hottest]));
+            Assert.That((await bus.ExecuteAsync(Compositions.Cities, ["pune", "pune"], Token)).Select(r => r.Length), Is.EqualTo([4, 4]));
+            Assert.That(await bus.ExecuteAsync(Compositions.MinMax, [s_hottest, s_coldest], Token), Is.EqualTo((s_coldest, s_hottest)));
+            Assert.That((await bus.ExecuteAsync(Compositions.WithCity, "pune", Token)).Input, Is.EqualTo("pune"));
+            Assert.That(await bus.ExecuteAsync(Compositions.ByCity, "goa", Token), Is.EqualTo([s_hottest]));
+            Assert.That(await bus.ExecuteAsync(Compositions.Recovered, "atlantis", Token), Is.EqualTo([s_hottest]));
+            Assert.That((await bus.TryExecuteAsync(Compositions.Closed, "pune", Token)).Status, Is.EqualTo(StatusCode.Forbidden));
+            Assert.That(await bus.ExecuteAsync(Compositions.Retried, "pune", Token), Has.Length.EqualTo(4));
+            Assert.That(await bus.ExecuteAsync(Compositions.Quick, "pune", Token), Has.Length.EqualTo(4));
+            Assert.That(await bus.ExecuteAsync(Compositions.OfTenant, "pune", Token), Has.Length.EqualTo(4));
+            Assert.That(await bus.ExecuteAsync(Compositions.Logged, "pune", Token), Has.Length.EqualTo(4));
+            Assert.That(await bus.ExecuteAsync(Compositions.ColdestEver, "pune", Token), Is.EqualTo(s_coldest));
         }
 
         quota = false;
@@ -231,7 +280,7 @@ public sealed class SnippetRunTests
             _ = await queuer.Bus.TryRequestAsync(Weather.Fetch, "pune", Token);
             Assert.That(async () => await queuer.ErrorQueue.CountAsync(Token), Is.EqualTo(1).After(10_000, 20));
             using var drained = new StringWriter(CultureInfo.InvariantCulture);
-            await Errors.PrintAndForgetAsync(queuer.ErrorQueue, drained, Token);
+            await Errors.PrintAndRemoveAsync(queuer.ErrorQueue, drained, Token);
             Assert.That(drained.ToString(), Does.Contain("404 weather.fetch"));
             Assert.That(await queuer.ErrorQueue.CountAsync(Token), Is.Zero);
         }
@@ -357,5 +406,14 @@ public sealed class SnippetRunTests
 
         public override Task WriteLineAsync(ReadOnlyMemory<char> buffer, CancellationToken cancellationToken = default) =>
             WriteLineAsync(buffer.ToString());
+    }
+
+    private sealed class TemporaryFile : IDisposable
+    {
+        public TemporaryFile(string text) => File.WriteAllText(Path, text);
+
+        public string Path { get; } = System.IO.Path.GetTempFileName();
+
+        public void Dispose() => File.Delete(Path);
     }
 }

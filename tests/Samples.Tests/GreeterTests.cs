@@ -39,4 +39,17 @@ public sealed class GreeterTests
         Assert.That(caller.Out, Is.EqualTo(["Hello, Pune!"]), caller.ToString);
         Assert.That(caller.ExitCode, Is.Zero);
     }
+
+    [Test]
+    public async Task The_service_writes_its_contracts_and_ends_without_starting()
+    {
+        using var directory = new TemporaryDirectory();
+        var file = Path.Combine(directory.Path, "contracts.json");
+
+        var run = await SampleProcess.RunAsync("Greeter", ["--servicemesh-contracts", file], SampleProcess.OutputOf("Greeter"));
+
+        Assert.That(run.ExitCode, Is.Zero, run.ToString);
+        Assert.That(run.Out, Is.EqualTo([$"The contracts are in {file}."]), "nothing has started");
+        Assert.That(await File.ReadAllTextAsync(file), Does.Contain("\"asyncapi\": \"3.0.0\"").And.Contain("greetings"));
+    }
 }

@@ -33,6 +33,7 @@ public sealed class FormTests
         AssertForm(new Uri("http://a/b"), "aa " + Convert.ToHexString("http://a/b"u8));
         AssertForm(new Version(1, 2), "a3 312e32");
         AssertForm(Unit.Value, "80");
+        AssertForm(Headers.Of(("a", "b")), "81 a161 a162");
     }
 
     [Test]
@@ -108,7 +109,8 @@ public sealed class FormTests
     {
         Assert.That(_packed.Deserialize<string>(default), Is.Null);
         Assert.That(_packed.Deserialize<int?>(default), Is.Null);
-        Assert.That(() => _packed.Deserialize<int>(default), Throws.TypeOf<MalformedBodyException>().With.Message.Contains("Int32"));
+        Assert.That(
+            () => _packed.Deserialize<int>(default), Throws.TypeOf<MalformedBodyException>().With.Message.Contains("a 32-bit integer"));
     }
 
     [Test]
@@ -124,13 +126,11 @@ public sealed class FormTests
         AssertJson(new TimeOnly(12, 0), "\"12:00:00\"");
         AssertJson(DayOfWeek.Friday, "5");
         AssertJson(Tuple.Create(1, "a"), "{\"Item1\":1,\"Item2\":\"a\"}");
-        AssertJson((1, "a"), "{}");
         AssertJson(KeyValuePair.Create(1, "a"), "{\"Key\":1,\"Value\":\"a\"}");
         AssertJson(new Dictionary<long, int> { [5] = 1 }, "{\"5\":1}");
-        AssertJson(new Vector3(1, 2, 3), "{}");
         AssertJson(Int128.MaxValue, "170141183460469231731687303715884105727");
         AssertJson(Unit.Value, "{}");
-        Assert.That(() => new JsonMessageSerializer().Bytes(double.NaN), Throws.ArgumentException);
+        Assert.That(() => new JsonMessageSerializer().Bytes(double.NaN), Throws.TypeOf<NotSupportedException>());
         Assert.That(() => new JsonMessageSerializer().Bytes(new int[1, 1]), Throws.TypeOf<NotSupportedException>());
         Assert.That(new JsonMessageSerializer().Back<object>(1), Is.TypeOf<System.Text.Json.JsonElement>());
 
@@ -139,10 +139,9 @@ public sealed class FormTests
     }
 
     [Test]
-    public void A_public_field_is_kept_and_a_collection_without_a_setter_becomes_empty()
+    public void A_public_field_is_kept_and_text_that_is_not_UTF_8_is_replaced()
     {
         Assert.That(_packed.Back(new Vector3(1, 2, 3)), Is.EqualTo(new Vector3(1, 2, 3)));
-        Assert.That(_packed.Back(new Basket { Name = "b", Items = { 1 } }), Has.Property("Items").Empty.And.Property("Name").EqualTo("b"));
         Assert.That(_packed.FromHex<string>("a1 ff"), Is.EqualTo("\uFFFD"), "text that is not UTF-8");
     }
 
@@ -155,13 +154,6 @@ public sealed class FormTests
     public sealed record Point(int X, int Y);
 
     public readonly record struct Place(int X, int Y);
-
-    public sealed class Basket
-    {
-        public string Name { get; set; } = "";
-
-        public List<int> Items { get; } = [];
-    }
 
     public sealed class Numbers : List<int>;
 

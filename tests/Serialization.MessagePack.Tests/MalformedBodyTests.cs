@@ -13,21 +13,22 @@ public sealed class MalformedBodyTests
     [Test]
     public void Each_failure_of_reading_is_a_malformed_body()
     {
-        AssertMalformed<FormTests.Point>("92 01 02", "not MessagePack for Point: it fails at byte 1 of 3"); // an array for a map
-        AssertMalformed<FormTests.Point>("81 a158 a161", "at byte 4 of 5"); // a text for a number
+        AssertMalformed<FormTests.Point>("92 01 02", "$ is an array; an object (Point) is expected (byte 1 of 3)"); // an array for a map
+        AssertMalformed<FormTests.Point>("81 a158 a161", "$.X is a string; Point.X is a 32-bit integer (byte 4 of 5)");
         AssertMalformed<string>("a3 61", "ends too early at byte 1 of 2"); // the end of the stream
         AssertMalformed<FormTests.Point>("82 a158", "ends too early");
-        AssertMalformed<int>("c1", "fails at byte 1"); // a code that is never used
+        AssertMalformed<int>("c1", "$ is not a value; a 32-bit integer is expected (byte 1 of 1)"); // a code that is never used
         AssertMalformed<object>("c7 03 64 010203", "at byte"); // the typeless extension
-        AssertMalformed<int[]>("d4 62 00", "at byte"); // the extension of compression
-        AssertMalformed<ContractTests.Animal>("92 05 80", "not MessagePack for Animal"); // an unknown type of a union
-        AssertMalformed<ContractTests.Animal>("a161", "not MessagePack for Animal");
+        AssertMalformed<int[]>("d4 62 00", "$ is an extension"); // the extension of compression
+        AssertMalformed<ContractTests.Animal>("92 05 80", "match Animal: $ is of a number that the union does not have");
+        AssertMalformed<ContractTests.Animal>("a161", "match Animal: $ is a string");
         AssertMalformed<Dictionary<object, int>>("81 90 01", "TypeAccessException"); // the guard against hash collisions
         AssertMalformed<Dictionary<string, int>>("82 a161 01 a161 02", "ArgumentException"); // a key twice
+        AssertMalformed<Headers>("81 a120 a162", "not MessagePack for Headers"); // a name with a blank
         AssertMalformed<Guid>("a161", "not MessagePack for Guid");
         AssertMalformed<DateTime>("c7 0c ff 00000000 7fffffffffffffff", "ArgumentOutOfRangeException");
         AssertMalformed<Age>("81 a55965617273 ff", "refused with ArgumentOutOfRangeException"); // a constructor that refuses the value
-        AssertMalformed<int>("c0", "at byte 1 of 1");
+        AssertMalformed<int>("c0", "$ is null; a 32-bit integer and not nullable is expected (byte 1 of 1)");
         AssertMalformed<int[,]>("93 03 03 91 01", "not MessagePack for Int32[,]"); // lengths that do not match
     }
 
@@ -60,7 +61,7 @@ public sealed class MalformedBodyTests
         var reply = await node.Bus.TryRequestAsync(texts, "no number");
 
         Assert.That((reply.Status, reply.Failure!.NotProcessed, calls), Is.EqualTo((StatusCode.BadRequest, true, 0)));
-        Assert.That(reply.Failure.Message, Does.Contain("not MessagePack for Int32"));
+        Assert.That(reply.Failure.Message, Does.Contain("$ is a string; a 32-bit integer is expected"));
     }
 
     private void AssertMalformed<T>(string hex, string expected) =>

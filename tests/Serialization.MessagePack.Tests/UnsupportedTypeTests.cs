@@ -23,7 +23,6 @@ public sealed class UnsupportedTypeTests
         AssertRefused<Action>("Action is a delegate", "[IgnoreMember]");
         AssertRefused<IAnimal>("IAnimal is an interface", "[Union]");
         AssertRefused<Animal>("Animal is abstract", "[Union]");
-        AssertRefused<Empty>("Empty has no public member", "Unit");
         AssertRefused<GetOnly>("GetOnly has no public member", "setters");
         AssertRefused<Int128>("Int128 has no public member", "setters");
         AssertRefused<Internal>("Internal is not public", "Make it public, or mark it with [MessagePackObject]");
@@ -236,8 +235,6 @@ public sealed class UnsupportedTypeTests
     {
         public string Name { get; set; } = "";
     }
-
-    public sealed class Empty;
 
     public sealed class GetOnly
     {

@@ -1,39 +1,31 @@
 namespace ServiceMesh;
 
 /// <summary><c>a; b</c>: the same input to each, in order; failures do not stop it; ends with the last reply.</summary>
-internal sealed class Batch<TIn, TOut>(Composition<TIn, TOut>[] steps) : Composition<TIn, TOut>
+internal sealed class Batch<TIn, TOut>(Composition<TIn, TOut>[] steps) : Composition<TIn, TOut>(Form.Around(steps))
 {
-    internal override bool RunsLocalCode => Array.Exists(steps, s => s.RunsLocalCode);
-
     internal override async ValueTask<Reply<TOut>> RunAsync(TIn input, CompositionRun run)
     {
-        Reply<TOut>? last = null;
-        foreach (var step in steps)
+        var nothingRan = true;
+        Reply<TOut> last = null!;
+        for (var i = 0; i < steps.Length; i++)
         {
-            last = await step.RunAsync(input, run).ConfigureAwait(false);
+            last = await steps[i].RunAsync(input, run.Into(i)).ConfigureAwait(false);
+            nothingRan &= last.Failure is { NotProcessed: true };
         }
 
-        return Form.Whole(last!);
+        // The reply of the last step is the result, so only that step is left. It keeps its place, which its idempotency key names.
+        return last.IsSuccess
+            ? last
+            : Form.Failed(this, input, new(last.Failure, nothingRan), last.Headers, last.Value, LastOnly(input, last));
     }
 
     public override string ToString() => $"batch({string.Join("; ", (object[])steps)})";
-}
 
-/// <summary>A batch that keeps every reply. It succeeds itself: what failed stands in its replies.</summary>
-internal sealed class RecordedBatch<TIn, TOut>(Composition<TIn, TOut>[] steps) : Composition<TIn, Reply<TOut>[]>
-{
-    internal override bool RunsLocalCode => Array.Exists(steps, s => s.RunsLocalCode);
-
-    internal override async ValueTask<Reply<Reply<TOut>[]>> RunAsync(TIn input, CompositionRun run)
+    private Batch<TIn, TOut> LastOnly(TIn input, Reply<TOut> last)
     {
-        var replies = new Reply<TOut>[steps.Length];
-        for (var i = 0; i < steps.Length; i++)
-        {
-            replies[i] = await steps[i].RunAsync(input, run).ConfigureAwait(false);
-        }
-
-        return Reply<Reply<TOut>[]>.Success(replies);
+        var left = new Composition<TIn, TOut>[steps.Length];
+        Array.Fill(left, new Kept<TIn, TOut>(last));
+        left[^1] = Form.Left<TIn, TIn, TOut>(steps[^1], input, last);
+        return new(left);
     }
-
-    public override string ToString() => $"record({string.Join("; ", (object[])steps)})";
 }

@@ -1,27 +1,23 @@
 namespace ServiceMesh;
 
 /// <summary>Fixed values merged into the input of a step, whatever comes in.</summary>
-internal sealed class Merge<TIn, TOut>(Func<TIn, TIn> merge, Composition<TIn, TOut> step) : Composition<TIn, TOut>
+internal sealed class Merge<TIn, TOut>(Func<TIn, TIn> merge, Composition<TIn, TOut> step)
+    : Composition<TIn, TOut>(Form.Around(step.Depth))
 {
-    internal override bool RunsLocalCode => true;
-
     internal override async ValueTask<Reply<TOut>> RunAsync(TIn input, CompositionRun run)
     {
-        TIn merged;
-        try
+        var merged = await LocalCode.CallAsync(merge, input, Name, "Merging into its input", run).ConfigureAwait(false);
+        if (!merged.IsSuccess)
         {
-            merged = merge(input);
-        }
-        catch (Exception failure)
-        {
-            return run.Failed<TOut>(new(
-                StatusCode.HandlerFailed, ToString(), $"Merging into its input threw {ExceptionText.Brief(failure)}")
-            {
-                Exception = failure,
-            });
+            return Reply<TOut>.Failed(merged.Failure);
         }
 
-        return Form.Whole(await step.RunAsync(merged, run).ConfigureAwait(false));
+        // A merge only makes another input: it does not count as something that ran.
+        var reply = await step.RunAsync(merged.Value!, run.Into(0)).ConfigureAwait(false);
+        return reply.IsSuccess
+            ? reply
+            : Form.Failed(
+                this, input, reply.Failure, reply.Headers, reply.Value, Form.Left<TIn, TIn, TOut>(step, merged.Value!, reply));
     }
 
     public override string ToString() => $"merge({step})";

@@ -3,13 +3,12 @@ using System.Runtime.CompilerServices;
 namespace ServiceMesh;
 
 /// <summary><c>a | b</c>: the output of one is the input of the next; stops at the first failure.</summary>
-internal sealed class Pipe<TIn, TMiddle, TOut>(Composition<TIn, TMiddle> first, Composition<TMiddle, TOut> second) : Composition<TIn, TOut>
+internal sealed class Pipe<TIn, TMiddle, TOut>(Composition<TIn, TMiddle> first, Composition<TMiddle, TOut> second)
+    : Composition<TIn, TOut>(Form.Around(first.Depth, second.Depth))
 {
-    internal override int StepCount => first.StepCount + second.StepCount;
+    internal override int StepCount { get; } = first.StepCount + second.StepCount;
 
     internal override string FirstStep => first.FirstStep;
-
-    internal override bool RunsLocalCode => first.RunsLocalCode || second.RunsLocalCode;
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     internal override async ValueTask<Reply<TOut>> RunAsync(TIn input, CompositionRun run)
@@ -17,16 +16,24 @@ internal sealed class Pipe<TIn, TMiddle, TOut>(Composition<TIn, TMiddle> first, 
         var middle = await first.RunAsync(input, run).ConfigureAwait(false);
         if (!middle.IsSuccess)
         {
-            var left = middle.Remainder ?? new Remainder<TIn, TMiddle>(first, input);
+            var left = middle.Remainder ?? Whole(first, input, middle.Failure);
             return Reply<TOut>.Failed(middle.Failure, middle.Headers).ResumedBy(left.Then(second));
         }
 
-        var last = await second.RunAsync(middle.Value!, run).ConfigureAwait(false);
-        return last.IsSuccess
-            ? last
-            : last.ResumedBy(
-                last.Remainder?.MovedBy(first.StepCount) ?? new Remainder<TMiddle, TOut>(second, middle.Value!, first.StepCount));
+        var last = await second.RunAsync(middle.Value!, run.After(first.StepCount)).ConfigureAwait(false);
+        if (last.IsSuccess)
+        {
+            return last;
+        }
+
+        // The first step has run.
+        var failure = last.Failure.NotProcessed ? new ReplyFailure(last.Failure, notProcessed: false) : last.Failure;
+        return Reply<TOut>.Failed(failure, last.Headers, last.Value)
+            .ResumedBy((last.Remainder ?? Whole(second, middle.Value!, last.Failure)).MovedBy(first.StepCount));
     }
 
     public override string ToString() => $"{first} | {second}";
+
+    private static Remainder<TNext> Whole<T, TNext>(Composition<T, TNext> step, T input, ReplyFailure failure) =>
+        new Remainder<T, TNext>(step, input) { WholeIsRepeatable = failure.MayRunAgain };
 }

@@ -39,10 +39,15 @@ public abstract class HandlerContext
     public abstract CancellationToken CancellationToken { get; }
 
     /// <summary>
-    /// The status of the answer. Default: <see cref="StatusCode.Ok"/>. With 300 or more the value still travels, and the
+    /// The status of the answer. 100 to 999. Default: <see cref="StatusCode.Ok"/>. With 300 or more the value still travels, and the
     /// caller sees a failure.
     /// </summary>
-    public StatusCode Status { get; set; } = StatusCode.Ok;
+    /// <exception cref="ArgumentOutOfRangeException">The status is outside 100 to 999.</exception>
+    public StatusCode Status
+    {
+        get;
+        set => field = StatusRange.Checked(value, nameof(Status));
+    } = StatusCode.Ok;
 
     /// <summary>Texts that travel back beside the answer. Default: none.</summary>
     public Headers ReplyHeaders { get; set; } = Headers.Empty;

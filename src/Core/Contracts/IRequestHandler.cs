@@ -13,7 +13,7 @@ public interface IRequestHandler<in TIn, TOut>
     /// Answers one request. Throw <see cref="ReplyException"/> to answer with a failing status; any other exception
     /// becomes 500 and an error report.
     /// </summary>
-    /// <param name="request">The decoded body.</param>
+    /// <param name="request">The decoded body. Null only where the type of this parameter allows it (<c>string?</c>).</param>
     /// <param name="context">Topic, sender, headers, remaining time and the token to pass on.</param>
     Task<TOut> HandleAsync(TIn request, HandlerContext context);
 }
@@ -25,7 +25,7 @@ public interface IRequestHandler<in TIn, TOut>
 public interface ISignalHandler<in T>
 {
     /// <summary>Handles one signal. An exception becomes an error report; the sender does not wait for the outcome.</summary>
-    /// <param name="signal">The decoded body.</param>
+    /// <param name="signal">The decoded body. Null only where the type of this parameter allows it (<c>string?</c>).</param>
     /// <param name="context">Topic, sender, headers and the token to pass on.</param>
     Task HandleAsync(T signal, HandlerContext context);
 }

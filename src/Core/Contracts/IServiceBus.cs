@@ -8,7 +8,8 @@ namespace ServiceMesh;
 /// The host starts and stops it. What all requests have in common: they end exactly once and within their deadline;
 /// the caller's own cancellation is always <see cref="OperationCanceledException"/>; a type that the serializer refuses
 /// and a value that cannot be encoded throw <see cref="NotSupportedException"/> or what a converter throws, before
-/// anything is sent. Before the start, and after the stop or the disposal of its host, a bus describes its node, refuses requests,
+/// anything is sent. In a composition, whose values are made by its steps, a value that cannot be encoded is a failure of its step.
+/// Before the start, and after the stop or the disposal of its host, a bus describes its node, refuses requests,
 /// signals and compositions with <see cref="StatusCode.Unavailable"/> as not processed (<see cref="TransportUnavailableException"/>),
 /// does not list nodes (<see cref="TransportException"/>) and takes no subscription (<see cref="InvalidOperationException"/>).
 /// </remarks>

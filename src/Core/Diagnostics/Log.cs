@@ -24,6 +24,9 @@ internal static partial class Log
     [LoggerMessage(6, LogLevel.Error, "The transport did not {Step} cleanly")]
     public static partial void TransportStopFailed(ILogger logger, string step, Exception exception);
 
+    [LoggerMessage(62, LogLevel.Warning, "The configuration has changed: {Keys}. The change takes effect after a restart")]
+    public static partial void NeedsRestart(ILogger logger, string keys);
+
     [LoggerMessage(
         61, LogLevel.Warning, "Node {NodeId} is disposed without having been stopped, and cancels {InFlight} messages that are in flight")]
     public static partial void DisposedWithoutStop(ILogger logger, string nodeId, int inFlight);
@@ -34,11 +37,15 @@ internal static partial class Log
 
     [LoggerMessage(
         60, LogLevel.Warning,
-        "All threads of the pool were blocked, so the pool has up to {Threads} now. Handlers should await what they wait for and not block")]
+        "All threads of the pool were blocked, so it has up to {Threads} now. Handlers should await what they wait for and not block")]
     public static partial void PoolBlocked(ILogger logger, int threads);
 
-    [LoggerMessage(EventId = 10, Message = "Handling {Topic} from {Sender} failed with {Status}")]
-    public static partial void HandlingFailed(ILogger logger, LogLevel level, Topic topic, string sender, int status, Exception? exception);
+    [LoggerMessage(
+        EventId = 10,
+        Message = "Handling {Topic} from {Sender} failed with {Status}: {Reason} (message {MessageId}, trace {TraceId})")]
+    public static partial void HandlingFailed(
+        ILogger logger, LogLevel level, Topic topic, string sender, int status, string reason, string messageId, string traceId,
+        Exception? exception);
 
     [LoggerMessage(11, LogLevel.Warning, "The handler of {Topic} for {Sender} ended {Late} after it had been given up")]
     public static partial void HandlerOverran(ILogger logger, Topic topic, string sender, TimeSpan late, Exception? exception);
@@ -55,11 +62,14 @@ internal static partial class Log
     [LoggerMessage(21, LogLevel.Error, "The transport broke its contract on {Topic} from {Sender}: it threw instead of answering")]
     public static partial void TransportThrew(ILogger logger, string topic, string sender, Exception exception);
 
-    [LoggerMessage(30, LogLevel.Error, "An error report about {Topic} from {Sender} (status {Status}) could not be filed")]
-    public static partial void ReportFailed(ILogger logger, string topic, string sender, int status, Exception exception);
+    [LoggerMessage(
+        30, LogLevel.Warning,
+        "An error report about {Topic} from {Sender} (status {Status}) is left out: it is about the handling of a report")]
+    public static partial void ReportLeftOut(ILogger logger, string topic, string sender, int status);
 
-    [LoggerMessage(31, LogLevel.Error, "An error report about {Topic} from {Sender} (status {Status}) is lost: {Reason}")]
-    public static partial void ReportLost(ILogger logger, string topic, string sender, int status, string reason);
+    [LoggerMessage(31, LogLevel.Error, "An error report about {Topic} from {Sender} (status {Status}) is lost: {Reason}{Others}")]
+    public static partial void ReportLost(
+        ILogger logger, string topic, string sender, int status, string reason, string others, Exception? exception);
 
     [LoggerMessage(
         32, LogLevel.Warning, "The error queue is full at {Capacity} reports: the oldest {Lost} are dropped. Drain it (IErrorQueue)")]

@@ -41,6 +41,6 @@ public sealed record LogEntry
     /// </summary>
     public IReadOnlyDictionary<string, string> Scope { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>How many entries of that node were lost between the one before and this one, because they came faster than they left.</summary>
+    /// <summary>How many entries of that node were lost before this one, because they came faster than they left.</summary>
     public long Lost { get; init; }
 }

@@ -1,6 +1,6 @@
 namespace ServiceMesh;
 
-/// <summary>The names under which the bus is observed, for whatever collects: <c>AddSource</c> and <c>AddMeter</c> of OpenTelemetry.</summary>
+/// <summary>The names under which the bus is observed, for <c>AddSource</c> and <c>AddMeter</c> of OpenTelemetry.</summary>
 /// <example>
 /// <code source="samples/Telemetry/Program.cs" region="opentelemetry" />
 /// </example>

@@ -16,7 +16,7 @@ internal sealed class Telemetry
     private static readonly DistributedContextPropagator s_w3c = DistributedContextPropagator.CreateW3CPropagator();
 
     // On the span of a web server that nothing listens to: whether the spans below it are sampled.
-    private const string DecisionProperty = "servicemesh.sampled";
+    private const string DecisionProperty = "ServiceMesh.IsSampled";
 
     // The boundaries that the conventions recommend for these histograms, in seconds.
     private static readonly InstrumentAdvice<double> s_seconds = new()
@@ -250,7 +250,7 @@ internal sealed class Telemetry
 
     /// <summary>A composition's own span: the parent of all its steps.</summary>
     public static Activity? StartComposition<T>(Resumption<T> composition) => s_source.HasListeners()
-        ? StartBelow(Activity.Current, $"execute {composition.Remaining}", ActivityKind.Internal)
+        ? StartBelow(Activity.Current, $"execute {composition.Name}", ActivityKind.Internal)
         : null;
 
     /// <summary>Ends it; <see cref="StatusCode.None"/> says that the caller cancelled.</summary>

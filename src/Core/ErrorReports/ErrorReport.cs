@@ -1,10 +1,16 @@
 using System.Text;
+using System.Text.Json.Serialization;
 
 namespace ServiceMesh;
 
 /// <summary>One failure, as operators read it. Made by the node that knows most about it, once.</summary>
 public sealed record ErrorReport
 {
+    // Generated JSON code sets what a report of an earlier version does not have to null.
+
+    /// <summary>Names this report among all others. Empty for one that a program without such names wrote.</summary>
+    public string Id { get; init => field = value ?? ""; } = "";
+
     /// <summary>The topic, or the description of a composition's local step.</summary>
     public required string Topic { get; init; }
 
@@ -32,19 +38,65 @@ public sealed record ErrorReport
     /// <summary>When it was reported.</summary>
     public required DateTimeOffset Time { get; init; }
 
+    /// <summary>The trace that the message belongs to, 32 hexadecimal digits; null when it has none.</summary>
+    public string? TraceId { get; init; }
+
     /// <summary>
-    /// The message's body, at most <c>ServiceMesh:Errors:MaxDataBytes</c> of it: as text, or base64 when it is not UTF-8.
+    /// The span of the handler, or that of the sender where no span of the handler was made, 16 hexadecimal digits; null when
+    /// there is none.
     /// </summary>
-    public string Data { get; init; } = "";
+    public string? SpanId { get; init; }
+
+    /// <summary>The headers of the message. Default: none.</summary>
+    [JsonConverter(typeof(HeadersJsonConverter))]
+    public Headers Headers { get; init => field = value ?? Headers.Empty; } = Headers.Empty;
+
+    /// <summary>The media type of the message's body; empty where it is not known.</summary>
+    public string ContentType { get; init => field = value ?? ""; } = "";
+
+    /// <summary>
+    /// The message's body: at most <c>ServiceMesh:Errors:MaxDataBytes</c> of it, or all with <c>ServiceMesh:Errors:WholeBody</c>. As
+    /// text, or base64 when it is not UTF-8.
+    /// </summary>
+    public string Data { get; init => field = value ?? ""; } = "";
 
     /// <summary><c>utf-8</c> or <c>base64</c>.</summary>
-    public string DataEncoding { get; init; } = "utf-8";
+    public string DataEncoding { get; init => field = value ?? "utf-8"; } = "utf-8";
 
     /// <summary>The size of the whole body in bytes; more than <see cref="Data"/> holds when that was cut.</summary>
     public int DataBytes { get; init; }
 
     /// <summary>The exception's type, message and stack; null when there was none on this node.</summary>
     public string? Exception { get; init; }
+
+    /// <summary>The message's body as it was sent; false when the report has a part of it only.</summary>
+    /// <param name="body">The bytes; empty when it returns false.</param>
+    public bool TryGetBody(out byte[] body)
+    {
+        body = [];
+        if (DataEncoding != "base64")
+        {
+            body = Encoding.UTF8.GetBytes(Data);
+        }
+        else
+        {
+            var bytes = new byte[Data.Length];
+            if (!Convert.TryFromBase64String(Data, bytes, out var length))
+            {
+                return false;
+            }
+
+            body = bytes[..length];
+        }
+
+        if (body.Length == DataBytes)
+        {
+            return true;
+        }
+
+        body = [];
+        return false;
+    }
 
     internal static (string Data, string Encoding) Excerpt(ReadOnlySpan<byte> body, int maxBytes)
     {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 
@@ -12,10 +13,18 @@ internal sealed class ErrorReporter(
 {
     private const int BufferedReports = 4096;
 
+    // Of the bodies in them, in characters; beyond that a report keeps the beginning of its body only.
+    private const long BufferedData = 32 * 1024 * 1024;
+    private const int LeastDataBytes = 4096;
+
+    private readonly UnfiledReports _unfiled = new(telemetry, logger, clock);
+
     private readonly Channel<ErrorReport> _buffer = Channel.CreateBounded<ErrorReport>(
         new BoundedChannelOptions(BufferedReports) { FullMode = BoundedChannelFullMode.Wait });
 
     private Task _loop = Task.CompletedTask;
+    private long _lastReport;
+    private long _bufferedData;
 
     /// <summary>
     /// Begins to file; <paramref name="file"/> returns what happened to each report, as the metric names it. Earlier reports wait
@@ -35,13 +44,22 @@ internal sealed class ErrorReporter(
         {
             while (_buffer.Reader.TryRead(out var report))
             {
-                Lost(report.Topic, report.Sender, report.Status, $"it could not be filed within {limit} while the node stopped");
+                _unfiled.Add(report.Topic, report.Sender, report.Status, $"it could not be filed within {limit} while the node stopped");
             }
         }
+
+        _unfiled.Tell();
     }
 
     /// <summary>Reports a message that failed. Does not wait.</summary>
-    public void Report(Message message, StatusCode status, string error, string? group, Exception? exception)
+    /// <param name="message">The message.</param>
+    /// <param name="status">How it ended.</param>
+    /// <param name="error">What happened, in full.</param>
+    /// <param name="group">The group that handled it; null for none.</param>
+    /// <param name="exception">What was thrown here; null for nothing.</param>
+    /// <param name="span">The span on this node; null for none.</param>
+    public void Report(
+        Message message, StatusCode status, string error, string? group, Exception? exception, Activity? span = null)
     {
         if (policy == ErrorPolicy.Ignore)
         {
@@ -50,15 +68,18 @@ internal sealed class ErrorReporter(
         }
 
         // A report about the reports would feed on itself.
-        if (policy == ErrorPolicy.Publish && message.Topic == ReservedTopics.Errors)
+        if (policy == ErrorPolicy.Publish && ReportScope.Includes(message))
         {
-            Lost(message.Topic.ToString(), message.Sender, (int)status, "it is about the topic of error reports itself");
+            LeaveOut(message.Topic.ToString(), message.Sender, status);
             return;
         }
 
-        var (data, encoding) = ErrorReport.Excerpt(message.Body.Span, maxDataBytes);
+        var most = Interlocked.Read(ref _bufferedData) < BufferedData ? maxDataBytes : Math.Min(maxDataBytes, LeastDataBytes);
+        var (data, encoding) = ErrorReport.Excerpt(message.Body.Span, most);
+        var trace = TraceReference.Of(span, message.Headers);
         Add(new()
         {
+            Id = NextId(),
             Topic = message.Topic.ToString(),
             Kind = message.Kind,
             Status = (int)status,
@@ -68,6 +89,10 @@ internal sealed class ErrorReporter(
             Node = node.Id,
             Group = group,
             Time = clock.GetUtcNow(),
+            TraceId = trace.TraceId,
+            SpanId = trace.SpanId,
+            Headers = message.Headers,
+            ContentType = message.ContentType,
             Data = data,
             DataEncoding = encoding,
             DataBytes = message.Body.Length,
@@ -76,8 +101,16 @@ internal sealed class ErrorReporter(
     }
 
     /// <summary>Reports a local step of a composition, which never was a message.</summary>
-    public void Report(ReplyFailure failure) =>
+    public void Report(ReplyFailure failure)
+    {
+        if (policy == ErrorPolicy.Publish && ReportScope.IsActive)
+        {
+            LeaveOut(failure.Step, node.Id, failure.Status);
+            return;
+        }
+
         Report(failure.Step, failure.Status, failure.Message, ExceptionText.Full(failure.Exception));
+    }
 
     /// <summary>Reports something that never became a message here: a local step, a frame that could not be read.</summary>
     public void Report(string topic, StatusCode status, string error, string? exception)
@@ -88,8 +121,10 @@ internal sealed class ErrorReporter(
             return;
         }
 
+        var trace = TraceReference.Of(Activity.Current, Headers.Empty);
         Add(new()
         {
+            Id = NextId(),
             Topic = topic,
             Status = (int)status,
             Error = ExceptionText.Cut(error, ReplyMessage.MaxErrorCharacters),
@@ -97,6 +132,8 @@ internal sealed class ErrorReporter(
             Sender = node.Id,
             Node = node.Id,
             Time = clock.GetUtcNow(),
+            TraceId = trace.TraceId,
+            SpanId = trace.SpanId,
             Exception = exception,
         });
     }
@@ -151,9 +188,11 @@ internal sealed class ErrorReporter(
 
     private void Add(ErrorReport report)
     {
+        Interlocked.Add(ref _bufferedData, report.Data.Length);
         if (!_buffer.Writer.TryWrite(report))
         {
-            Lost(
+            Interlocked.Add(ref _bufferedData, -report.Data.Length);
+            _unfiled.Add(
                 report.Topic, report.Sender, report.Status,
                 $"more than {BufferedReports} reports wait to be filed, or the node has stopped");
         }
@@ -166,18 +205,24 @@ internal sealed class ErrorReporter(
             try
             {
                 telemetry.Report(await file(report).ConfigureAwait(false));
+                _unfiled.Tell();
             }
             catch (Exception failure)
             {
-                telemetry.Report("lost");
-                Log.ReportFailed(logger, Printable.Line(report.Topic), Printable.Line(report.Sender), report.Status, failure);
+                _unfiled.Add(report.Topic, report.Sender, report.Status, "filing it failed", failure);
+            }
+            finally
+            {
+                Interlocked.Add(ref _bufferedData, -report.Data.Length);
             }
         }
     }
 
-    private void Lost(string topic, string sender, int status, string reason)
+    private void LeaveOut(string topic, string sender, StatusCode status)
     {
-        telemetry.Report("lost");
-        Log.ReportLost(logger, Printable.Line(topic), Printable.Line(sender), status, reason);
+        telemetry.Report("ignored");
+        Log.ReportLeftOut(logger, Printable.Line(topic), Printable.Line(sender), (int)status);
     }
+
+    private string NextId() => $"{node.Id}.report-{Interlocked.Increment(ref _lastReport)}";
 }

@@ -1,23 +1,31 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 
 namespace ServiceMesh;
 
 /// <summary>
-/// The embedded error queue: a file with one JSON report a line, oldest first. New reports are appended; dropping and
-/// draining rewrite the file beside itself and move it into place, so a crash leaves the old one or the new one.
+/// The embedded error queue: a file with one JSON report a line, oldest first. A removed report leaves a line that says so; when those
+/// are many the file is rewritten. Reports that nodes of the same path left behind are taken over when the queue is opened.
 /// </summary>
 /// <remarks>
-/// One bus of one process owns a file, held by a lock file next to it. All lines are kept in memory too, so reading costs
-/// no disk: a report is a few kilobytes, and bounded by its parts (data, error, exception), which JSON may escape.
+/// One node owns a file (<see cref="ReportFile"/>), so that who has taken a report is known in memory: when the process ends, all that it
+/// had taken is there again. Memory holds the place of each report and not the report.
 /// </remarks>
-internal sealed class FileErrorQueue(string path, int capacity, ILogger logger) : IErrorQueue, IDisposable
+internal sealed class FileErrorQueue(string path, Func<string, string> keyOf, int capacity, ILogger logger, TimeProvider clock)
+    : IErrorStore, IDisposable
 {
+    private const int LeastDeadBytes = 1 << 20;
+
+    private static readonly byte[] s_removed = [.. "{\"Removed\":"u8];
+
     private readonly Lock _lock = new();
-    private readonly Queue<byte[]> _lines = new();
-    private FileStream? _owner;
+    private readonly LinkedList<Entry> _entries = [];
+    private readonly Dictionary<string, LinkedListNode<Entry>> _byId = [];
+    private ReportFile? _file;
     private int _linesInFile;
-    private bool _isTorn;
+    private long _liveBytes;
+    private long _deadBytes;
     private bool _disposed;
 
     public int Capacity => capacity;
@@ -27,40 +35,19 @@ internal sealed class FileErrorQueue(string path, int capacity, ILogger logger) 
         lock (_lock)
         {
             OpenNeedsLock();
-            return new(_lines.Count);
+            return new(_entries.Count);
         }
     }
 
     public ValueTask<int> AddAsync(ErrorReport report, CancellationToken cancellationToken = default)
     {
-        var line = JsonSerializer.SerializeToUtf8Bytes(report, ErrorReportJson.Default.ErrorReport);
+        ArgumentNullException.ThrowIfNull(report);
+        var named = report.Id.Length > 0 ? report : report with { Id = $"report-{Guid.NewGuid():N}" };
+        var line = JsonSerializer.SerializeToUtf8Bytes(named, ErrorReportJson.Default.ErrorReport);
         lock (_lock)
         {
-            OpenNeedsLock();
-            using (var file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read))
-            {
-                // A failed append may have left half a line: begin on one of our own.
-                file.Write(_isTorn ? [(byte)'\n', .. line, (byte)'\n'] : [.. line, (byte)'\n']);
-                _isTorn = true;
-                file.Flush();
-                _isTorn = false;
-            }
-
-            _lines.Enqueue(line);
-            _linesInFile++;
-            var lost = 0;
-            for (; _lines.Count > capacity; lost++)
-            {
-                _lines.Dequeue();
-            }
-
-            // The file may hold as many dropped lines as live ones before it is worth rewriting.
-            if (_linesInFile > 2 * capacity)
-            {
-                RewriteNeedsLock();
-            }
-
-            return new(lost);
+            var file = OpenNeedsLock();
+            return new(_byId.ContainsKey(named.Id) ? 0 : AppendNeedsLock(file, named.Id, line));
         }
     }
 
@@ -69,29 +56,70 @@ internal sealed class FileErrorQueue(string path, int capacity, ILogger logger) 
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
         lock (_lock)
         {
-            OpenNeedsLock();
-            return new([.. _lines.Take(max).Select(Parse)]);
+            var file = OpenNeedsLock();
+            return new(ReadNeedsLock(file, [.. _entries.Take(max)]));
         }
     }
 
-    public ValueTask<IReadOnlyList<ErrorReport>> DrainAsync(int max, CancellationToken cancellationToken = default)
+    public ValueTask<IReadOnlyList<TakenReport>> TakeAsync(int max, TimeSpan lease, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
+        Lease.Check(lease);
+        lock (_lock)
+        {
+            var file = OpenNeedsLock();
+            var now = clock.GetTimestamp();
+            return new(TakeNeedsLock(file, [.. _entries.Where(e => !IsTaken(e, now)).Take(max)], now, lease));
+        }
+    }
+
+    public ValueTask<TakenReport?> TakeAsync(string id, TimeSpan lease, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(id);
+        Lease.Check(lease);
+        lock (_lock)
+        {
+            var file = OpenNeedsLock();
+            var now = clock.GetTimestamp();
+            return new(_byId.TryGetValue(id, out var node) && !IsTaken(node.Value, now)
+                ? TakeNeedsLock(file, [node.Value], now, lease)[0]
+                : null);
+        }
+    }
+
+    public ValueTask<bool> AcknowledgeAsync(TakenReport report, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        lock (_lock)
+        {
+            var file = OpenNeedsLock();
+            if (HeldNeedsLock(report) is not { } node)
+            {
+                return new(false);
+            }
+
+            // The file first: when that fails the report is still taken, and nothing is removed.
+            file.Append([.. s_removed, .. JsonSerializer.SerializeToUtf8Bytes(node.Value.Id, ErrorReportJson.Default.String), (byte)'}']);
+            _linesInFile++;
+            RemoveNeedsLock(node);
+            TidyNeedsLock(file);
+            return new(true);
+        }
+    }
+
+    public ValueTask<bool> ReleaseAsync(TakenReport report, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(report);
         lock (_lock)
         {
             OpenNeedsLock();
-            ErrorReport[] drained = [.. _lines.Take(max).Select(Parse)];
-            if (drained.Length > 0)
+            if (HeldNeedsLock(report) is not { } node)
             {
-                // The file first: when that fails nothing has been taken out, and nothing is handed out.
-                RewriteNeedsLock(skip: drained.Length);
-                for (var i = 0; i < drained.Length; i++)
-                {
-                    _lines.Dequeue();
-                }
+                return new(false);
             }
 
-            return new(drained);
+            node.Value.Receipt = null;
+            return new(true);
         }
     }
 
@@ -100,114 +128,227 @@ internal sealed class FileErrorQueue(string path, int capacity, ILogger logger) 
         lock (_lock)
         {
             _disposed = true;
-            _owner?.Dispose();
-            _owner = null;
+            _file?.Dispose();
+            _file = null;
         }
     }
 
-    private void OpenNeedsLock()
+    private ReportFile OpenNeedsLock()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (_owner is not null)
+        if (_file is not null)
         {
-            return;
+            return _file;
         }
 
-        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        ReportFile? file = null;
         try
         {
-            _owner = new FileStream(path + ".lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            file = ReportFile.Claim(path);
+            LoadNeedsLock(file);
+            AdoptNeedsLock(file);
+            return _file = file;
         }
-        catch (IOException failure)
-        {
-            throw new IOException(
-                $"The error queue '{path}' is in use by another process or another bus. " +
-                "Give each its own file with the key Errors:QueueFile of its bus.", failure);
-        }
-
-        try
-        {
-            LoadNeedsLock();
-        }
-        catch
+        catch (Exception failure)
         {
             // Not open: what could not be read must not be taken for empty and overwritten.
-            _owner.Dispose();
-            _owner = null;
-            _lines.Clear();
+            file?.Dispose();
+            _entries.Clear();
+            _byId.Clear();
+            (_linesInFile, _liveBytes, _deadBytes) = (0, 0, 0);
+            if (failure is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
+            {
+                throw new IOException(
+                    $"The error queue '{path}' cannot be used: {failure.Message} " +
+                    $"Name a file in a folder that this process may write with {keyOf("Errors:QueueFile")}, " +
+                    $"or choose another {keyOf("ErrorPolicy")}.", failure);
+            }
+
             throw;
         }
     }
 
-    private void LoadNeedsLock()
+    private void LoadNeedsLock(ReportFile file)
     {
-        if (!File.Exists(path))
-        {
-            return;
-        }
-
         var damaged = 0;
-        var bytes = File.ReadAllBytes(path);
-        foreach (var range in bytes.AsSpan().Split((byte)'\n'))
+        foreach (var (place, line) in file.ReadAll())
         {
-            var line = bytes.AsSpan(range);
-            if (line.IsEmpty)
+            if (line.Length == 0)
             {
                 continue;
             }
 
-            // A crash in the middle of an append leaves half a line.
-            if (!IsReport(line))
+            if (line.AsSpan().StartsWith(s_removed))
             {
+                if (RemovedId(line) is { } removed && _byId.TryGetValue(removed, out var node))
+                {
+                    RemoveNeedsLock(node);
+                }
+            }
+            else if (IdOf(line) is not { } id)
+            {
+                // A crash in the middle of an append leaves half a line.
                 damaged++;
-                continue;
             }
-
-            _lines.Enqueue(line.ToArray());
-            if (_lines.Count > capacity)
+            else if (!_byId.ContainsKey(id))
             {
-                // Dropped before the restart, when it was counted and logged; only the file still had it.
-                _lines.Dequeue();
+                EnterNeedsLock(id, place);
+                if (_entries.Count > capacity)
+                {
+                    // Dropped before the restart, when it was counted and logged; only the file still had it.
+                    RemoveNeedsLock(_entries.First!);
+                }
             }
         }
 
         if (damaged > 0)
         {
-            Log.ErrorQueueDamaged(logger, damaged, path);
+            Log.ErrorQueueDamaged(logger, damaged, file.Path);
         }
 
-        RewriteNeedsLock();
+        // Also where nothing changes: the file gets its mode, and a folder that cannot be written is noticed.
+        RewriteNeedsLock(file);
     }
 
-    private void RewriteNeedsLock(int skip = 0)
+    // A node that is gone does not read its file again: two replicas became one, or a number was free at their last start.
+    private void AdoptNeedsLock(ReportFile file)
     {
-        var next = path + ".next";
-        using (var file = new FileStream(next, FileMode.Create, FileAccess.Write, FileShare.None))
+        foreach (var abandoned in ReportFile.ClaimAbandoned(path))
         {
-            foreach (var line in _lines.Skip(skip))
+            using (abandoned)
             {
-                file.Write(line);
-                file.WriteByte((byte)'\n');
+                var lines = new Dictionary<string, byte[]>();
+                foreach (var (_, line) in abandoned.ReadAll())
+                {
+                    if (line.AsSpan().StartsWith(s_removed))
+                    {
+                        lines.Remove(RemovedId(line) ?? "");
+                    }
+                    else if (IdOf(line) is { } id)
+                    {
+                        lines[id] = line;
+                    }
+                }
+
+                var dropped = lines.Where(l => !_byId.ContainsKey(l.Key)).Sum(l => AppendNeedsLock(file, l.Key, l.Value));
+                if (dropped > 0)
+                {
+                    Log.ErrorQueueFull(logger, capacity, dropped);
+                }
+
+                abandoned.Delete();
             }
-
-            file.Flush(flushToDisk: true);
         }
-
-        File.Move(next, path, overwrite: true);
-        _linesInFile = _lines.Count - skip;
     }
 
-    private static bool IsReport(ReadOnlySpan<byte> line)
+    private int AppendNeedsLock(ReportFile file, string id, byte[] line)
+    {
+        EnterNeedsLock(id, file.Append(line));
+        var lost = 0;
+        for (; _entries.Count > capacity; lost++)
+        {
+            RemoveNeedsLock(_entries.First!);
+        }
+
+        TidyNeedsLock(file);
+        return lost;
+    }
+
+    private void EnterNeedsLock(string id, ReportFile.Place place)
+    {
+        _byId[id] = _entries.AddLast(new Entry(id) { Place = place });
+        _liveBytes += place.Length;
+        _linesInFile++;
+    }
+
+    private void RemoveNeedsLock(LinkedListNode<Entry> node)
+    {
+        _entries.Remove(node);
+        _byId.Remove(node.Value.Id);
+        _liveBytes -= node.Value.Place.Length;
+        _deadBytes += node.Value.Place.Length;
+    }
+
+    // The file may hold as many dead lines as live ones, and as many bytes, before it is worth rewriting.
+    private void TidyNeedsLock(ReportFile file)
+    {
+        if (_linesInFile > 2 * capacity || _deadBytes > Math.Max(_liveBytes, LeastDeadBytes))
+        {
+            RewriteNeedsLock(file);
+        }
+    }
+
+    private void RewriteNeedsLock(ReportFile file)
+    {
+        var moved = file.Rewrite([.. _entries.Select(e => e.Place)]);
+        foreach (var (entry, place) in _entries.Zip(moved))
+        {
+            entry.Place = place;
+        }
+
+        (_linesInFile, _deadBytes) = (_entries.Count, 0);
+    }
+
+    private static TakenReport[] TakeNeedsLock(ReportFile file, Entry[] entries, long now, TimeSpan lease)
+    {
+        var reports = ReadNeedsLock(file, entries);
+        foreach (var entry in entries)
+        {
+            entry.Receipt = new(now, lease);
+        }
+
+        return [.. entries.Zip(reports, (entry, report) => new TakenReport(report, entry.Receipt!))];
+    }
+
+    private static List<ErrorReport> ReadNeedsLock(ReportFile file, Entry[] entries) => entries.Length == 0
+        ? []
+        : [.. file.Read(entries.Select(e => e.Place)).Zip(entries, (line, entry) => Parse(line)! with { Id = entry.Id })];
+
+    private LinkedListNode<Entry>? HeldNeedsLock(TakenReport report) =>
+        report.Receipt is Lease receipt && _byId.TryGetValue(report.Report.Id, out var node) && node.Value.Receipt == receipt
+        && IsTaken(node.Value, clock.GetTimestamp())
+            ? node
+            : null;
+
+    private bool IsTaken(Entry entry, long now) =>
+        entry.Receipt is { } lease && clock.GetElapsedTime(lease.TakenAt, now) < lease.Time;
+
+    private static string? IdOf(byte[] line) => Parse(line) is not { } report ? null
+        : report.Id.Length > 0 ? report.Id
+        : $"line-{Convert.ToHexStringLower(SHA256.HashData(line)[..8])}";
+
+    private static string? RemovedId(byte[] line)
     {
         try
         {
-            return JsonSerializer.Deserialize(line, ErrorReportJson.Default.ErrorReport) is not null;
+            var id = line.AsSpan()[s_removed.Length..];
+            return id.IsEmpty ? null : JsonSerializer.Deserialize(id[..^1], ErrorReportJson.Default.String);
         }
         catch (JsonException)
         {
-            return false;
+            return null; // half a line: the report is still there
         }
     }
 
-    private static ErrorReport Parse(byte[] line) => JsonSerializer.Deserialize(line, ErrorReportJson.Default.ErrorReport)!;
+    private static ErrorReport? Parse(byte[] line)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(line, ErrorReportJson.Default.ErrorReport);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private sealed class Entry(string id)
+    {
+        public string Id => id;
+
+        public ReportFile.Place Place { get; set; }
+
+        /// <summary>Of the last one who took it; null when it was never taken, or released.</summary>
+        public Lease? Receipt { get; set; }
+    }
 }

@@ -14,17 +14,19 @@ public static class ServiceMeshBuilderExtensions
 {
     /// <summary>
     /// Makes the in-memory transport available under the name <c>InMemory</c>. It runs when the configuration names it, and when the
-    /// configuration names none.
+    /// configuration names none. Called again, it changes more options of the same transport.
     /// </summary>
     /// <param name="builder">The bus.</param>
     /// <param name="network">What connects it with other buses of this process; null for a network of its own.</param>
     /// <param name="configure">Changes options in code, after the section <c>InMemory</c> of the bus's configuration was read.</param>
+    /// <exception cref="InvalidOperationException">It was added with another network.</exception>
     public static IServiceMeshBuilder AddInMemoryTransport(
         this IServiceMeshBuilder builder, InMemoryNetwork? network = null, Action<InMemoryTransportOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
         var (name, options) = (builder.Name, builder.Services.AddOptions<InMemoryTransportOptions>(builder.Name));
-        if (builder.Configuration is { } section)
+        var added = BusBuilder.FindTransport(builder, InMemoryTransportOptions.TransportName);
+        if (added is null && builder.Configuration is { } section)
         {
             options.Configure(target =>
                 SectionBinding.Explained(() => section.GetSection(InMemoryTransportOptions.TransportName).Bind(target)));
@@ -35,25 +37,28 @@ public static class ServiceMeshBuilderExtensions
             options.Configure(configure);
         }
 
-        return builder.AddTransport(new(InMemoryTransportOptions.TransportName, InMemoryTransportOptions.Schema.Keys, provider =>
-            new InMemoryTransport(
-                network ?? new(), provider.GetRequiredService<IOptionsMonitor<InMemoryTransportOptions>>().Get(name).PassByReference)));
+        var connection = InMemoryConnection.Of(builder, network);
+        return added is not null
+            ? builder
+            : builder.AddTransport(new(InMemoryTransportOptions.TransportName, InMemoryTransportOptions.Schema.Keys, provider =>
+                new InMemoryTransport(
+                    connection.Network ?? new(),
+                    provider.GetRequiredService<IOptionsMonitor<InMemoryTransportOptions>>().Get(name).PassByReference)));
     }
 
-    /// <summary>Makes a transport available that the configuration may choose. For transport writers.</summary>
-    /// <exception cref="InvalidOperationException">There is one of this name already.</exception>
+    /// <summary>
+    /// Makes a transport available that the configuration may choose. For transport writers. Adding an equal registration again changes
+    /// nothing.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">There is another one of this name already.</exception>
     public static IServiceMeshBuilder AddTransport(this IServiceMeshBuilder builder, TransportRegistration registration)
     {
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(registration);
-        if (builder.Services.Any(d => d.IsKeyedService && builder.Name.Equals(d.ServiceKey)
-            && d.KeyedImplementationInstance is TransportRegistration other
-            && other.Name.Equals(registration.Name, StringComparison.OrdinalIgnoreCase)))
-        {
-            throw new InvalidOperationException($"The {registration.Name} transport was added twice to one bus.");
-        }
-
-        return builder.With(registration);
+        return BusBuilder.FindTransport(builder, registration.Name) is not { } other ? builder.With(registration)
+            : other == registration ? builder
+            : throw new InvalidOperationException(
+                $"The {registration.Name} transport was added twice to one bus, with different registrations. Add it once.");
     }
 
     /// <summary>
@@ -68,7 +73,9 @@ public static class ServiceMeshBuilderExtensions
     /// <param name="contract">What it handles.</param>
     /// <param name="configure">Group, limits, timeout, order.</param>
     /// <exception cref="ArgumentException">The class does not implement the contract's interface, or an option is out of range.</exception>
-    public static IServiceMeshBuilder AddHandler<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+    public static IServiceMeshBuilder AddHandler<
+        [DynamicallyAccessedMembers(
+            DynamicallyAccessedMemberTypes.PublicConstructors | DynamicallyAccessedMemberTypes.PublicMethods)] THandler>(
         this IServiceMeshBuilder builder, ITopicContract contract, Action<HandlerOptions>? configure = null)
         where THandler : class
     {
@@ -92,7 +99,7 @@ public static class ServiceMeshBuilderExtensions
         ArgumentNullException.ThrowIfNull(handler);
         return builder.With(
             HandlerDefinition.ForRequest<TIn, TOut>(
-                topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))),
+                topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))).CalledAs(handler.Method),
             configure);
     }
 
@@ -108,7 +115,7 @@ public static class ServiceMeshBuilderExtensions
         ArgumentNullException.ThrowIfNull(handler);
         return builder.With(
             HandlerDefinition.ForRequest<TIn, TOut>(
-                topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))),
+                topic.Pattern, "delegate", (input, context) => new ValueTask<TOut>(handler(input, context))).CalledAs(handler.Method),
             configure);
     }
 
@@ -124,7 +131,8 @@ public static class ServiceMeshBuilderExtensions
         ArgumentNullException.ThrowIfNull(pattern);
         ArgumentNullException.ThrowIfNull(handler);
         return builder.With(
-            HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context))),
+            HandlerDefinition.ForSignal<T>(pattern.Pattern, "delegate", (signal, context) => new ValueTask(handler(signal, context)))
+                .CalledAs(handler.Method),
             configure);
     }
 
@@ -143,7 +151,7 @@ public static class ServiceMeshBuilderExtensions
             {
                 handler(signal, context);
                 return ValueTask.CompletedTask;
-            }),
+            }).CalledAs(handler.Method),
             configure);
     }
 

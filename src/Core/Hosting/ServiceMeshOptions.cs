@@ -25,6 +25,12 @@ public sealed class ServiceMeshOptions
     /// </summary>
     public string Serializer { get; set; } = "Json";
 
+    /// <summary>
+    /// How closely a body must match its type. <see cref="ContractMatching.Exact"/> refuses members that the type does not have,
+    /// so all nodes must change together. Default: <see cref="ContractMatching.Compatible"/>.
+    /// </summary>
+    public ContractMatching Contracts { get; set; } = ContractMatching.Compatible;
+
     /// <summary>What happens to error reports. Default: <see cref="ErrorPolicy.Publish"/>.</summary>
     public ErrorPolicy ErrorPolicy { get; set; } = ErrorPolicy.Publish;
 
@@ -85,9 +91,24 @@ public sealed class ServiceMeshHandlerOptions
 /// <summary><c>ServiceMesh:Errors</c>: error reports and the embedded queue.</summary>
 public sealed class ServiceMeshErrorOptions
 {
+    internal const int MaxPublishedBytes = 1 << 20;
+
     /// <summary>How much of a failed message's body a report carries, in bytes. 0 to 1,048,576. Default: 4,096.</summary>
-    [OptionRange(0, 1 << 20)]
+    [OptionRange(0, MaxPublishedBytes)]
     public int MaxDataBytes { get; set; } = 4096;
+
+    /// <summary>
+    /// Whether a report carries the whole body of the failed message, so that the message can be replayed: bodies of up to 1 MiB where
+    /// reports are published, of any size where they are queued. Default: false.
+    /// </summary>
+    public bool WholeBody { get; set; }
+
+    /// <summary>
+    /// What callers learn about an exception of a handler: <c>None</c>, a sentence with the ids by which an operator finds the log and
+    /// the report, or <c>Message</c>, its type and message. Default: <c>Message</c> in the Development environment and on the
+    /// in-memory transport, <c>None</c> otherwise.
+    /// </summary>
+    public ErrorDetails? Details { get; set; }
 
     /// <summary>
     /// How many reports the queue holds; when it is full, the oldest are dropped. 1 to 1,000,000. Default: 10,000, as in Gilmour.
@@ -96,8 +117,9 @@ public sealed class ServiceMeshErrorOptions
     public int QueueCapacity { get; set; } = 10_000;
 
     /// <summary>
-    /// The file of the embedded queue; each process needs its own. A transport with a queue of its own, such as Redis, does not
-    /// use it. Default: <c>servicemesh-errors/NODENAME.jsonl</c> below the working directory.
+    /// The file of the embedded queue. Each further node that has the same one adds a number: <c>errors.2.jsonl</c>. A transport with a
+    /// queue of its own, such as Redis, does not use it. Default: <c>servicemesh-errors/NODENAME.jsonl</c> below the working
+    /// directory.
     /// </summary>
     public string? QueueFile { get; set; }
 }

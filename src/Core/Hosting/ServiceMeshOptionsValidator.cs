@@ -1,12 +1,10 @@
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
 
 namespace ServiceMesh;
 
 /// <summary>Checks the options of one bus at start: ranges, names, and unknown keys in its section.</summary>
 internal sealed class ServiceMeshOptionsValidator(
-    string busName,
-    IConfiguration? section,
+    BusBuilder bus,
     IReadOnlyList<TransportRegistration> transports,
     IReadOnlyList<SectionKeys> parts,
     IReadOnlyList<IMessageSerializer> serializers)
@@ -14,10 +12,12 @@ internal sealed class ServiceMeshOptionsValidator(
 {
     public ValidateOptionsResult Validate(string? name, ServiceMeshOptions options)
     {
-        if (name != busName)
+        if (name != bus.Name)
         {
             return ValidateOptionsResult.Skip;
         }
+
+        var section = bus.Configuration;
 
         string?[] problems =
         [
@@ -27,12 +27,15 @@ internal sealed class ServiceMeshOptionsValidator(
                 options.Serializer,
                 [.. serializers.Select(s => s.Name)],
                 AdviceOnSerializer(options.Serializer)),
+            OptionRules.Defined(options.KeyOf("Contracts"), options.Contracts),
             OptionRules.Defined(options.KeyOf("ErrorPolicy"), options.ErrorPolicy),
+            options.Errors.Details is { } details ? OptionRules.Defined(options.KeyOf("Errors:Details"), details) : null,
             options.NodeName is { Length: 0 } ? $"{options.KeyOf("NodeName")} is empty; leave it out to use the program's name." : null,
             .. ServiceMeshOptions.Schema.OutOfRange(options.KeyOf("").TrimEnd(':'), options),
             .. UnknownKeys.In(section, Known()),
+            .. bus.Contradictions(options.KeyOf),
         ];
-        string[] said = [.. problems.OfType<string>()];
+        string[] said = [.. OptionsSchema.Merge(ServiceMeshOptions.Schema.Misread(section), problems.OfType<string>())];
         return said.Length == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(said);
     }
 

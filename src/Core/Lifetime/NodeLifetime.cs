@@ -38,6 +38,12 @@ internal sealed class NodeLifetime(
 
     public bool IsRunning => _state == State.Running;
 
+    public IErrorStore ErrorQueue => reports.Queue;
+
+    /// <summary>Sends the message of a report again.</summary>
+    public Task<ReplayResult> ReplayAsync(ErrorReport report, RequestOptions? options, CancellationToken cancellationToken) =>
+        sender.ReplayAsync(report, options, cancellationToken);
+
     /// <summary>Why the transport cannot be asked; null while it runs.</summary>
     public string? WhyNotConnected => _state switch
     {
@@ -45,8 +51,6 @@ internal sealed class NodeLifetime(
         State.Stopped => $"The bus of node '{NodeId}' has stopped.",
         _ => null,
     };
-
-    public IErrorQueue ErrorQueue => reports.Queue;
 
     /// <summary>Who this node is and what it handles, at this moment.</summary>
     public NodeInfo Describe() => presence.Describe();

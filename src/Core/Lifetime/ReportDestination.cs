@@ -7,12 +7,12 @@ namespace ServiceMesh;
 /// the last report.
 /// </summary>
 internal sealed class ReportDestination(
-    ErrorPolicy policy, Lazy<IErrorQueue> queue, Sender sender, Telemetry telemetry, ILogger logger) : IDisposable
+    ErrorPolicy policy, Lazy<IErrorStore> queue, Sender sender, Telemetry telemetry, ILogger logger) : IDisposable
 {
     // A report has its own time: that of the application may be too short for any transport.
     private static readonly RequestOptions s_options = new() { Timeout = TimeSpan.FromSeconds(10) };
 
-    public IErrorQueue Queue => queue.Value;
+    public IErrorStore Queue => queue.Value;
 
     /// <summary>Opens a file, so that one which cannot be used is known now and not at the first failure.</summary>
     /// <param name="isOfTransport">True for a queue of the transport, which is there when the transport is.</param>

@@ -315,10 +315,16 @@ internal sealed class LinkSet
 
     private void OnEnded(RunningDelivery running, ReplyMessage reply) => new UnsentReply(this, running, reply).Send();
 
-    // A request that cannot be read is refused, so that its caller need not wait for its deadline.
+    // A request that cannot be read is refused, and an answer that cannot be read ends its request: no caller waits for its deadline.
     private void Skip(string sender, in Frame frame, FrameFault fault)
     {
         Lose(fault, frame.Kind, sender, "The frame was skipped.");
+        if (frame is { Kind: FrameKind.Reply or FrameKind.Refusal, Id: > 0 })
+        {
+            Find(sender)?.HearUnreadable(frame.Id, fault);
+            return;
+        }
+
         if (frame is { Kind: FrameKind.Request or FrameKind.Signal, Id: > 0 } && _duplicates.IsNew(sender, frame.Id))
         {
             Refuse(sender, frame.Id, ReplyMessage.Failure(

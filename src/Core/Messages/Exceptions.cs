@@ -55,16 +55,14 @@ public sealed class TransportUnavailableException : ServiceMeshException
 public sealed class ReplyException : Exception
 {
     /// <summary>Answers with <paramref name="status"/> and <paramref name="message"/>.</summary>
-    /// <param name="status">300 to 599.</param>
+    /// <param name="status">300 to 999.</param>
     /// <param name="message">What the caller reads. Say what was wrong with the request.</param>
     /// <param name="innerException">What led to it; goes into the error report, not to the caller.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The status is not a failure.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The status is not that of a failure.</exception>
     public ReplyException(StatusCode status, string message, Exception? innerException = null)
         : base(message, innerException)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan((int)status, 300, nameof(status));
-        ArgumentOutOfRangeException.ThrowIfGreaterThan((int)status, 599, nameof(status));
-        Status = status;
+        Status = StatusRange.CheckedFailure(status, nameof(status));
     }
 
     /// <summary>The status to answer with.</summary>

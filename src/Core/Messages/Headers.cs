@@ -27,6 +27,18 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
     /// </summary>
     public const string IdempotencyKey = "idempotency-key";
 
+    /// <summary>
+    /// The header of a message that was replayed from the error queue: the id of the message that failed first. A handler that
+    /// remembers the ids of what it has done recognizes it. Set by <see cref="IErrorQueue.ReplayAsync"/>.
+    /// </summary>
+    public const string ReplayOf = "mesh-replay-of";
+
+    // Marks a message that was sent because of an error report.
+    internal const string AboutReport = "mesh-about-report";
+
+    // The headers of the bus itself, which do not count against the limits: the trace context and the two marks.
+    internal const int OwnHeaders = TraceContext.Count + 2;
+
     // A handful of entries: a linear search over an array beats a dictionary and costs one object.
     private readonly KeyValuePair<string, string>[] _entries;
 
@@ -37,6 +49,9 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
 
     /// <inheritdoc/>
     public int Count => _entries.Length;
+
+    /// <summary>Those that count against the limits: all but the bus's own.</summary>
+    internal int CountOfApplication => _entries.Count(e => !IsOwn(e.Key));
 
     /// <summary>The value of a header, or null when there is none of that name.</summary>
     public string? this[string name] => TryGet(name, out var value) ? value : null;
@@ -62,7 +77,7 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
     {
         ArgumentNullException.ThrowIfNull(headers);
         result = null;
-        var (entries, own) = (new List<KeyValuePair<string, string>>(Math.Min(headers.Count, MaxCount + TraceContext.Count)), 0);
+        var (entries, own) = (new List<KeyValuePair<string, string>>(Math.Min(headers.Count, MaxCount + OwnHeaders)), 0);
         foreach (var (name, value) in headers)
         {
             if (TraceContext.Owns(name))
@@ -72,7 +87,7 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
                     continue;
                 }
             }
-            else if (++own > MaxCount || !IsName(name) || value.Any(char.IsControl))
+            else if ((!IsMark(name) && ++own > MaxCount) || !IsName(name) || value.Any(char.IsControl))
             {
                 return false;
             }
@@ -165,6 +180,11 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
         }
     }
 
+    private static bool IsOwn(string name) => TraceContext.Owns(name) || IsMark(name);
+
+    private static bool IsMark(string name) =>
+        name.Equals(ReplayOf, StringComparison.OrdinalIgnoreCase) || name.Equals(AboutReport, StringComparison.OrdinalIgnoreCase);
+
     private static bool IsName(string name) =>
         name.Length is > 0 and <= 64 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.');
 
@@ -173,7 +193,7 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
         var (count, characters) = (0, 0);
         foreach (var (name, value) in entries)
         {
-            if (!TraceContext.Owns(name))
+            if (!IsOwn(name))
             {
                 count++;
                 characters += name.Length + value.Length;

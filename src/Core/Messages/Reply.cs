@@ -29,14 +29,14 @@ public abstract class Reply
     public static Reply<T> Succeeded<T>(T value) => Reply<T>.Success(value);
 
     /// <summary>A failed reply, for tests that stand in for the bus.</summary>
-    /// <param name="status">300 or more.</param>
+    /// <param name="status">300 to 999.</param>
     /// <param name="step">The topic.</param>
     /// <param name="message">What went wrong.</param>
     /// <param name="notProcessed">True when no handler ran.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The status is not that of a failure.</exception>
     public static Reply<T> Failed<T>(StatusCode status, string step, string message, bool notProcessed = false)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan((int)status, 300, nameof(status));
-        return Reply<T>.Failed(new ReplyFailure(status, step, message, notProcessed));
+        return Reply<T>.Failed(new ReplyFailure(StatusRange.CheckedFailure(status, nameof(status)), step, message, notProcessed));
     }
 }
 

@@ -30,6 +30,18 @@ public sealed class ReplyFailure
         NotProcessed = notProcessed;
     }
 
+    /// <summary>The same failure as that of a form around the step that failed.</summary>
+    internal ReplyFailure(ReplyFailure step, bool notProcessed)
+        : this(step.Status, step.Step, step.Message, notProcessed)
+    {
+        RetryAfter = step.RetryAfter;
+        Exception = step.Exception;
+        Value = step.Value;
+        Parts = step.Parts;
+        IsOfHandler = step.IsOfHandler;
+        MayRunAgain = step.MayRunAgain;
+    }
+
     /// <summary>How it ended; 300 or more.</summary>
     public StatusCode Status { get; }
 
@@ -39,7 +51,10 @@ public sealed class ReplyFailure
     /// <summary>What happened, in a sentence.</summary>
     public string Message { get; }
 
-    /// <summary>True when no handler ran, so that sending the request again cannot do anything twice.</summary>
+    /// <summary>
+    /// True when no handler ran, so that sending the request again cannot do anything twice. Of a composition: when no handler and no
+    /// local function ran in this execution, in no step and no branch.
+    /// </summary>
     public bool NotProcessed { get; }
 
     /// <summary>True when sending it again is safe and may succeed: refused for now, and not processed.</summary>
@@ -54,13 +69,29 @@ public sealed class ReplyFailure
     public Exception? Exception { get; init; }
 
     /// <summary>
-    /// For forms with several replies (parallel): each one in the order written, successes too. Otherwise empty.
+    /// For forms with several replies (parallel, each, both, race, and a record or settle whose deadline passed): each one in the order
+    /// written, successes too. Otherwise empty.
     /// </summary>
     public IReadOnlyList<Reply> Parts { get; init; } = [];
+
+    /// <summary>
+    /// What the handler answered beside its failing status, also when the composition does not end with a value of that type. Null when
+    /// there was none.
+    /// </summary>
+    public object? Value { get; init; }
+
+    /// <summary>True when the application's own code chose the status: a handler, or a local step.</summary>
+    internal bool IsOfHandler { get; init; }
+
+    /// <summary>
+    /// True when what is left of the failed step may run: nothing of it has run, or it may run twice.
+    /// </summary>
+    internal bool MayRunAgain { get => field || NotProcessed; init; }
 
     /// <summary>Which of the few kinds this is.</summary>
     public FailureKind Kind => Status switch
     {
+        _ when IsOfHandler => FailureKind.HandlerFailed,
         StatusCode.DeadlinePassed => FailureKind.TimedOut,
         StatusCode.Unavailable => FailureKind.Unavailable,
         StatusCode.NotFound when NotProcessed => FailureKind.NoHandler,

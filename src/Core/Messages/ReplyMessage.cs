@@ -14,9 +14,11 @@ public sealed class ReplyMessage
     private string? _error;
     private byte[]? _buffer;
     private bool _isRented;
+    private bool _isOfHandler;
 
-    /// <summary>How it ended.</summary>
-    public required StatusCode Status { get => _status; init => _status = value; }
+    /// <summary>How it ended; 100 to 999.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The status is outside 100 to 999.</exception>
+    public required StatusCode Status { get => _status; init => _status = StatusRange.Checked(value, nameof(Status)); }
 
     /// <summary>Texts that the handler set beside its answer. Default: none.</summary>
     public Headers Headers { get => _headers; init => _headers = value; }
@@ -39,6 +41,12 @@ public sealed class ReplyMessage
     /// A transport must carry this mark.
     /// </summary>
     public bool NotProcessed { get; init; }
+
+    /// <summary>
+    /// True for a failing status that the handler chose itself, so that its 408 is not taken for a deadline that passed, and its 503
+    /// not for a transport that is away. A transport must carry this mark. Default: false.
+    /// </summary>
+    public bool IsOfHandler { get => _isOfHandler; init => _isOfHandler = value; }
 
     /// <summary>
     /// After how long another attempt may succeed, when the refusal said so: an open circuit, a server's
@@ -79,7 +87,7 @@ public sealed class ReplyMessage
         return reply;
     }
 
-    /// <summary>Fills a new or rented answer with a body.</summary>
+    /// <summary>Fills a new or rented answer of a handler with a body.</summary>
     /// <param name="status">How it ended.</param>
     /// <param name="headers">What the handler set beside its answer.</param>
     /// <param name="contentType">The media type of the body.</param>
@@ -90,13 +98,15 @@ public sealed class ReplyMessage
         StatusCode status, Headers headers, string contentType, ReadOnlyMemory<byte> body, byte[]? buffer, string? error)
     {
         (_status, _headers, _contentType, _body, _buffer, _error) = (status, headers, contentType, body, buffer, error);
+        _isOfHandler = status.IsFailure;
         return this;
     }
 
-    /// <summary>Fills a new or rented answer with a value that is handed over.</summary>
+    /// <summary>Fills a new or rented answer of a handler with a value that is handed over.</summary>
     internal ReplyMessage Fill(StatusCode status, Headers headers, string contentType, PassedValue value, string? error)
     {
         (_status, _headers, _contentType, Passed, _error) = (status, headers, contentType, value, error);
+        _isOfHandler = status.IsFailure;
         return this;
     }
 
@@ -115,14 +125,15 @@ public sealed class ReplyMessage
     }
 
     /// <summary>An answer without a body that says what went wrong.</summary>
-    /// <param name="status">300 or more.</param>
+    /// <param name="status">300 to 999.</param>
     /// <param name="error">A sentence for the caller; what is beyond <see cref="MaxErrorCharacters"/> is cut off.</param>
     /// <param name="notProcessed">Whether it is certain that no handler ran.</param>
     /// <param name="retryAfter">After how long another attempt may succeed, when that is known.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The status is not that of a failure.</exception>
     public static ReplyMessage Failure(StatusCode status, string error, bool notProcessed = false, TimeSpan? retryAfter = null) =>
         new()
         {
-            Status = status,
+            Status = StatusRange.CheckedFailure(status, nameof(status)),
             Error = ExceptionText.Cut(error, MaxErrorCharacters),
             NotProcessed = notProcessed,
             RetryAfter = retryAfter,

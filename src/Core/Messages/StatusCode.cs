@@ -2,7 +2,7 @@ namespace ServiceMesh;
 
 /// <summary>
 /// How a request ended. The numbers follow HTTP, and Gilmour where HTTP has none. A handler may answer with any other
-/// number; whatever is 300 or more is a failure.
+/// number from 100 to 999; whatever is 300 or more is a failure.
 /// </summary>
 public enum StatusCode
 {

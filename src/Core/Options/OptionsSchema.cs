@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Reflection;
 using Microsoft.Extensions.Configuration;
 
@@ -64,11 +65,36 @@ public sealed class OptionsSchema
     }
 
     /// <summary>
+    /// A sentence for each text that .NET reads as something else than its writer meant: a time that is a number alone, which is a
+    /// number of days, and two values where one of an enumeration is expected.
+    /// </summary>
+    /// <param name="section">What the options are read from; null for none.</param>
+    public IEnumerable<string> Misread(IConfiguration? section) => section is null ? [] : Misread(_root, section);
+
+    /// <summary>All that is wrong, each key once: one that was misread is most likely out of range too.</summary>
+    internal static IEnumerable<string> Merge(IEnumerable<string> misread, IEnumerable<string> others)
+    {
+        string[] first = [.. misread];
+        return [.. first, .. others.Where(problem => !Array.Exists(first, m => KeyOf(m) == KeyOf(problem)))];
+
+        static string KeyOf(string problem) => problem.Split(" is ", 2)[0];
+    }
+
+    /// <summary>
     /// A sentence for each key of a section that is not known, with the nearest that is. A bus checks its own section and those
     /// of its transports by itself; this is for a section that no bus reads.
     /// </summary>
     /// <param name="section">The section; null for none.</param>
     public IReadOnlyList<string> UnknownKeys(IConfiguration? section) => [.. ServiceMesh.UnknownKeys.In(section, Keys)];
+
+    /// <summary>Each option with its key and its value; those of dictionaries and lists are left out.</summary>
+    internal IEnumerable<(string Key, object? Value)> Values(object options) => Values(_root, options, "");
+
+    private IEnumerable<(string Key, object? Value)> Values(Type section, object options, string prefix) =>
+        _sections[section].Where(p => ItemOf(p.PropertyType) is null).SelectMany(property =>
+            property.GetValue(options) is { } value && _sections.ContainsKey(property.PropertyType)
+                ? Values(property.PropertyType, value, $"{prefix}{property.Name}:")
+                : [(prefix + property.Name, property.GetValue(options))]);
 
     private IEnumerable<string> KeysOf(Type section, string prefix) => _sections[section].SelectMany(property => KeysOf(property, prefix));
 
@@ -102,6 +128,33 @@ public sealed class OptionsSchema
                 yield return below;
             }
         }
+    }
+
+    private IEnumerable<string> Misread(Type type, IConfiguration section) =>
+        _sections[type].SelectMany(property => Misread(property.PropertyType, section.GetSection(property.Name)));
+
+    private IEnumerable<string> Misread(Type type, IConfigurationSection at) =>
+        ItemOf(type) is { } item ? at.GetChildren().SelectMany(child => Misread(item, child))
+        : _sections.ContainsKey(type) ? Misread(type, (IConfiguration)at)
+        : MisreadValue(Nullable.GetUnderlyingType(type) ?? type, at.Value) is { } problem ? [$"{at.Path} is {problem}"]
+        : [];
+
+    private static string? MisreadValue(Type type, string? text)
+    {
+        if (type == typeof(TimeSpan))
+        {
+            return int.TryParse(text, NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture,
+                out var number) && number > 0
+                ? $"'{text}', which is {number} days. Did you mean {TimeSpan.FromSeconds(number):c}? " +
+                    "Times are written [days.]hours:minutes:seconds."
+                : null;
+        }
+
+        return type.IsEnum && !type.IsDefined(typeof(FlagsAttribute), false) && text?.Contains(',', StringComparison.Ordinal) == true
+            ? $"'{Printable(text)}', which are several values. Choose one of {string.Join(", ", Enum.GetNames(type))}."
+            : null;
+
+        static string Printable(string text) => text.Length <= 64 ? text : text[..64] + "…";
     }
 
     private IEnumerable<string> Below(Type type, object? value, string key)

@@ -29,6 +29,9 @@ public sealed class Delivery : HandlerContext
     private HandlingAttempts? _attempts;
     private HandlerServices? _services;
     private volatile bool _isContainerGone;
+
+    // What happened in full, for the log and the report; null when the caller learns it all.
+    private string? _reason;
     private long _started;
     private volatile bool _hasStarted;
     private byte _isTaken;
@@ -270,6 +273,11 @@ public sealed class Delivery : HandlerContext
         IDisposable? logScope = null;
         try
         {
+            if (ReportScope.Includes(Message))
+            {
+                ReportScope.Enter();
+            }
+
             _activity = Receiver.Telemetry.StartProcess(Message, Subscription.Pattern, Group);
             logScope = BeginLogScope();
             if (Subscription.Definition.NeedsScope)
@@ -290,7 +298,13 @@ public sealed class Delivery : HandlerContext
         {
             // An answer like any other: only its cause is an exception. From a middleware it means that no handler ran.
             Exception = failure.InnerException;
-            return ReplyMessage.Failure(failure.Status, failure.Message, notProcessed: !HasEntered);
+            return new()
+            {
+                Status = failure.Status,
+                Error = ExceptionText.Cut(failure.Message, ReplyMessage.MaxErrorCharacters),
+                NotProcessed = !HasEntered,
+                IsOfHandler = HasEntered,
+            };
         }
         catch (Exception failure) when (
             _isContainerGone || (Receiver.State.IsDraining && failure is ObjectDisposedException disposed && IsOfContainer(disposed)))
@@ -301,9 +315,7 @@ public sealed class Delivery : HandlerContext
         {
             Exception = failure;
             var what = HasEntered ? "The handler" : "A step around the handler (IHandlerMiddleware)";
-            return ReplyMessage.Failure(
-                StatusCode.HandlerFailed, $"{what} of '{Subscription.Pattern}' threw {ExceptionText.Brief(failure)}",
-                notProcessed: !HasEntered);
+            return Threw($"{what} of '{Subscription.Pattern}'", failure, notProcessed: !HasEntered);
         }
         finally
         {
@@ -401,6 +413,21 @@ public sealed class Delivery : HandlerContext
         return ReplyMessage.Failure(status, error, notProcessed: !HasEntered);
     }
 
+    // The text of an exception may hold what a caller must not see: a card number, a connection string.
+    private ReplyMessage Threw(string what, Exception failure, bool notProcessed)
+    {
+        _reason = $"{what} threw {ExceptionText.Brief(failure)}";
+        return ReplyMessage.Failure(
+            StatusCode.HandlerFailed, Receiver.Details == ErrorDetails.Message ? _reason : Reference(what), notProcessed);
+    }
+
+    private string Reference(string what)
+    {
+        var trace = TraceReference.Of(_activity, Message.Headers).TraceId;
+        return $"{what} failed. Its log and its error report say why; look for message {Message.Id}"
+            + (trace is null ? "." : $", trace {trace}.");
+    }
+
     private ReplyMessage WithinLimit(ReplyMessage reply) => reply.BodyLength <= Receiver.Bodies.MaxBytes
         ? reply
         : ReplyMessage.Failure(
@@ -450,13 +477,19 @@ public sealed class Delivery : HandlerContext
             _ when Exception is null => LogLevel.Information, // the handler meant it
             _ => LogLevel.Warning,
         };
-        var logged = Exception is MalformedBodyException ? null : Exception; // it quotes the body
-        var sender = Printable.Line(Sender);
-        using var quiet = ReservedTopics.IsLog(Topic) ? MeshLog.BeQuiet() : default;
-        Log.HandlingFailed(Receiver.Logger, level, Topic, sender, (int)reply.Status, logged);
+        var reason = _reason ?? reply.Error ?? "";
+        if (Receiver.Logger.IsEnabled(level))
+        {
+            var logged = Exception is MalformedBodyException ? null : Exception; // it quotes the body
+            var (sender, id, said) = (Printable.Line(Sender), Printable.Line(Message.Id.ToString()), Printable.Detail(reason));
+            var trace = TraceReference.Of(_activity, Message.Headers).TraceId ?? "none";
+            using var quiet = ReservedTopics.IsLog(Topic) ? MeshLog.BeQuiet() : default;
+            Log.HandlingFailed(Receiver.Logger, level, Topic, sender, (int)reply.Status, said, id, trace, logged);
+        }
+
         if (Message.Kind == MessageKind.Signal || !reply.IsReportedByCaller)
         {
-            Receiver.Errors.Report(Message, reply.Status, reply.Error ?? "", Group, Exception);
+            Receiver.Errors.Report(Message, reply.Status, reason, Group, Exception, _activity);
         }
     }
 
@@ -471,7 +504,7 @@ public sealed class Delivery : HandlerContext
 
     // Only what listens to the bus can throw here: a logger, a span or metric listener. The caller is told, and a transport goes on.
     private ReplyMessage TelemetryThrew(Exception failure) =>
-        ReplyMessage.Failure(StatusCode.HandlerFailed, $"Logging or telemetry of node '{NodeId}' threw {ExceptionText.Brief(failure)}");
+        Threw($"Logging or telemetry of node '{NodeId}'", failure, notProcessed: false);
 
     private HandlerCancellation Cancellation()
     {

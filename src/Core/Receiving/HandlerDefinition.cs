@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Reflection;
 
 namespace ServiceMesh;
 
@@ -11,6 +12,10 @@ internal sealed class HandlerDefinition
     /// <summary>The group of request handlers that name none.</summary>
     public const string DefaultGroup = "_default";
 
+    // What is read of a handler class: its constructors when it is made, its method for what that says of null.
+    private const DynamicallyAccessedMemberTypes Accessed =
+        DynamicallyAccessedMemberTypes.PublicMethods | DynamicallyAccessedMemberTypes.PublicConstructors;
+
     private static readonly ReplyMessage s_handled = new() { Status = StatusCode.Ok };
 
     private readonly string _handlerName;
@@ -21,12 +26,16 @@ internal sealed class HandlerDefinition
     private HandlerDefinition(
         MessageKind kind,
         TopicPattern pattern,
+        Type input,
+        Type? output,
         string handlerName,
         Action<IMessageSerializer> ensureSupported,
         Func<HandlerDefinition, Delivery, SerializerSet, ValueTask<ReplyMessage>> handle)
     {
         Kind = kind;
         Pattern = pattern;
+        Input = input;
+        Output = output;
         _handlerName = handlerName;
         _ensureSupported = ensureSupported;
         _handle = handle;
@@ -37,13 +46,22 @@ internal sealed class HandlerDefinition
 
     public TopicPattern Pattern { get; }
 
+    /// <summary>The type of its messages.</summary>
+    public Type Input { get; }
+
+    /// <summary>The type of its answers; null for a handler of signals.</summary>
+    public Type? Output { get; }
+
     public HandlerOptions Options { get; private init; } = new();
 
     /// <summary>True for a class, which is resolved from the scope of its message; a delegate may do without a scope.</summary>
     public bool NeedsScope { get; private init; }
 
+    /// <summary>True when the handler's code says that its message must not be null; null is then 400.</summary>
+    public bool ForbidsNull { get; private init; }
+
     /// <summary>The class; null for a delegate.</summary>
-    [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)]
+    [DynamicallyAccessedMembers(Accessed)]
     public Type? HandlerType { get; private init; }
 
     /// <summary>The key by which the class is registered; null for none.</summary>
@@ -55,7 +73,7 @@ internal sealed class HandlerDefinition
     public static HandlerDefinition ForRequest<TIn, TOut>(
         TopicPattern topic, string handlerName, Func<TIn, HandlerContext, ValueTask<TOut>> handle)
     {
-        return new(MessageKind.Request, topic, handlerName, EnsureSupported, (self, delivery, serializers) =>
+        return new(MessageKind.Request, topic, typeof(TIn), typeof(TOut), handlerName, EnsureSupported, (self, delivery, serializers) =>
             self.TryDecode<TIn>(delivery, serializers, out var input, out var reader, out var refusal)
                 ? AnswerAsync(handle(input!, delivery), delivery, self._isReserved ? serializers.Writer(isOwnTopic: true) : reader)
                 : new(refusal));
@@ -69,8 +87,9 @@ internal sealed class HandlerDefinition
 
     /// <summary>A delegate that receives signals.</summary>
     public static HandlerDefinition ForSignal<T>(TopicPattern pattern, string handlerName, Func<T, HandlerContext, ValueTask> handle) =>
-        new(MessageKind.Signal, pattern, handlerName, static serializer => serializer.EnsureSupported<T>(), (self, delivery, serializers) =>
-            self.TryDecode<T>(delivery, serializers, out var signal, out _, out var refusal)
+        new(
+            MessageKind.Signal, pattern, typeof(T), null, handlerName, static serializer => serializer.EnsureSupported<T>(),
+            (self, delivery, serializers) => self.TryDecode<T>(delivery, serializers, out var signal, out _, out var refusal)
                 ? EndAsync(handle(signal!, delivery), delivery)
                 : new(refusal));
 
@@ -81,18 +100,26 @@ internal sealed class HandlerDefinition
     /// <exception cref="ArgumentException">The class does not implement the interface of the contract.</exception>
     public static HandlerDefinition ForClass(
         ITopicContract contract,
-        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] Type handlerType,
+        [DynamicallyAccessedMembers(Accessed)] Type handlerType,
         string? key = null) => contract.Accept(new HandlerClass(handlerType, key));
 
     /// <exception cref="ArgumentException">The class does not implement the interface of the contract.</exception>
-    public static void EnsureHandles(
-        ITopicContract contract, [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] Type handlerType) =>
+    public static void EnsureHandles(ITopicContract contract, [DynamicallyAccessedMembers(Accessed)] Type handlerType) =>
         ForClass(contract, handlerType);
 
-    public HandlerDefinition With(HandlerOptions options) => new(Kind, Pattern, _handlerName, _ensureSupported, _handle)
-    {
-        Options = options, NeedsScope = NeedsScope, HandlerType = HandlerType, HandlerKey = HandlerKey,
-    };
+    public HandlerDefinition With(HandlerOptions options) =>
+        new(Kind, Pattern, Input, Output, _handlerName, _ensureSupported, _handle)
+        {
+            Options = options, NeedsScope = NeedsScope, ForbidsNull = ForbidsNull, HandlerType = HandlerType, HandlerKey = HandlerKey,
+        };
+
+    /// <summary>The same, with what the method that handles the message says of it.</summary>
+    public HandlerDefinition CalledAs(MethodInfo? method) =>
+        new(Kind, Pattern, Input, Output, _handlerName, _ensureSupported, _handle)
+        {
+            Options = Options, NeedsScope = NeedsScope, ForbidsNull = HandlerAnnotation.ForbidsNull(method),
+            HandlerType = HandlerType, HandlerKey = HandlerKey,
+        };
 
     /// <summary>Refuses types that the bus could not write and read, before the first message.</summary>
     /// <exception cref="NotSupportedException">The serializer that writes refuses a type; the message says what to do.</exception>
@@ -126,7 +153,7 @@ internal sealed class HandlerDefinition
         {
             value = passed.Value;
             serializer = serializers.Configured;
-            return delivery.TryEnterHandler(out refusal);
+            return Accepts<T>(value is null, delivery, out refusal) && delivery.TryEnterHandler(out refusal);
         }
 
         var found = serializers.Reader(message.ContentType, _isReserved);
@@ -166,7 +193,21 @@ internal sealed class HandlerDefinition
             return false;
         }
 
-        return delivery.TryEnterHandler(out refusal);
+        return Accepts<T>(value is null, delivery, out refusal) && delivery.TryEnterHandler(out refusal);
+    }
+
+    private bool Accepts<T>(bool isNull, Delivery delivery, [NotNullWhen(false)] out ReplyMessage? refusal)
+    {
+        refusal = null;
+        if (isNull && ForbidsNull)
+        {
+            var found = delivery.Message.BodyLength == 0 ? "empty" : "null";
+            var failure = new MalformedBodyException($"The body is {found}; {TypeWords.Value(typeof(T), "a value")} is expected.");
+            delivery.Exception = failure;
+            refusal = ReplyMessage.Failure(StatusCode.BadRequest, failure.Message, notProcessed: true);
+        }
+
+        return refusal is null;
     }
 
     // Most handlers end before they wait: these need no state machine.
@@ -202,11 +243,10 @@ internal sealed class HandlerDefinition
     private static string SaidBy(Delivery delivery) => $"The handler answered with status {(int)delivery.Status}.";
 
     /// <summary>Makes the definition of a class from the types of its contract.</summary>
-    private sealed class HandlerClass(
-        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] Type handlerType, string? key)
+    private sealed class HandlerClass([DynamicallyAccessedMembers(Accessed)] Type handlerType, string? key)
         : IContractVisitor<HandlerDefinition>
     {
-        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)]
+        [DynamicallyAccessedMembers(Accessed)]
         private readonly Type _handlerType = handlerType;
 
         public HandlerDefinition VisitRequest<TIn, TOut>(RequestTopic<TIn, TOut> topic)
@@ -214,7 +254,7 @@ internal sealed class HandlerDefinition
             ThrowIfNot(typeof(IRequestHandler<TIn, TOut>), topic);
             return OfScope(ForRequest<TIn, TOut>(
                 topic.Pattern, _handlerType.Name, (input, context) =>
-                    new(Resolve<IRequestHandler<TIn, TOut>>(context).HandleAsync(input, context))));
+                    new(Resolve<IRequestHandler<TIn, TOut>>(context).HandleAsync(input, context))), typeof(TIn));
         }
 
         public HandlerDefinition VisitSignal<T>(SignalPattern<T> pattern)
@@ -222,15 +262,19 @@ internal sealed class HandlerDefinition
             ThrowIfNot(typeof(ISignalHandler<T>), pattern);
             return OfScope(ForSignal<T>(
                 pattern.Pattern, _handlerType.Name, (signal, context) =>
-                    new(Resolve<ISignalHandler<T>>(context).HandleAsync(signal, context))));
+                    new(Resolve<ISignalHandler<T>>(context).HandleAsync(signal, context))), typeof(T));
         }
 
-        private HandlerDefinition OfScope(HandlerDefinition definition) =>
-            new(definition.Kind, definition.Pattern, definition._handlerName, definition._ensureSupported, definition._handle)
+        private HandlerDefinition OfScope(HandlerDefinition definition, Type message) =>
+            new(
+                definition.Kind, definition.Pattern, definition.Input, definition.Output, definition._handlerName,
+                definition._ensureSupported, definition._handle)
             {
                 NeedsScope = true,
                 HandlerType = _handlerType,
                 HandlerKey = key,
+                ForbidsNull = HandlerAnnotation.ForbidsNull(
+                    _handlerType.GetMethod("HandleAsync", [message, typeof(HandlerContext)])),
             };
 
         private T Resolve<T>(HandlerContext context) => (T)((Delivery)context).Resolve(_handlerType, key);

@@ -8,6 +8,7 @@ internal sealed class Receiver(
     NodeState state,
     HandlerPipeline pipeline,
     HandlerLimits limits,
+    ErrorDetails details,
     BodyLimit bodies,
     Telemetry telemetry,
     ErrorReporter errors,
@@ -22,6 +23,9 @@ internal sealed class Receiver(
 
     /// <summary>What holds for handlers that do not say otherwise.</summary>
     public HandlerLimits Limits => limits;
+
+    /// <summary>What callers learn about exceptions.</summary>
+    public ErrorDetails Details => details;
 
     public BodyLimit Bodies => bodies;
 

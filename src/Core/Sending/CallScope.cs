@@ -12,6 +12,8 @@ internal sealed class CallScope : CancellationTokenSource
     private static CallScope? t_free;
 
     private bool _servesAgain;
+    private CallScope? _parent;
+    private volatile bool _isLost;
     private CancellationToken _caller;
     private CancellationTokenRegistration _link;
     private RequestOptions? _options;
@@ -63,11 +65,50 @@ internal sealed class CallScope : CancellationTokenSource
     }
 
     /// <summary>
+    /// Begins a part of this call with options of its own: it has the deadline of the call or an earlier one, and ends with the call.
+    /// </summary>
+    /// <exception cref="ArgumentException">The headers of both together are beyond their limits.</exception>
+    public CallScope Nest(RequestOptions? options, TimeProvider clock)
+    {
+        var isEarlier = options?.Timeout < Deadline.Remaining;
+        var part = isEarlier ? new CallScope(options!.Timeout!.Value, clock) : new();
+        part.Timeout = isEarlier ? options!.Timeout!.Value : Timeout;
+        part.Deadline = isEarlier ? Deadline.After(part.Timeout, clock) : Deadline;
+        part._options = options is null ? _options : options with
+        {
+            Headers = options.Headers.Aggregate(Headers, (all, own) => all.With(own.Key, own.Value)),
+            IsIdempotent = options.IsIdempotent ?? IsIdempotent,
+            Retry = options.Retry ?? Retry,
+        };
+        part._parent = this;
+        part._caller = Token;
+        part._link = Token.UnsafeRegister(static part => ((CallScope)part!).Cancel(), part);
+        return part;
+    }
+
+    /// <summary>The result of this part is not needed: what runs in it is told as if its caller had cancelled.</summary>
+    public Task LoseAsync()
+    {
+        _isLost = true;
+        return CancelAsync();
+    }
+
+    /// <summary>
     /// What to tell when the token has fired: the caller's own cancellation is thrown as such, the deadline is a failure.
     /// </summary>
-    /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The caller cancelled, or the part is not needed.</exception>
     public ReplyMessage GaveUp(string step, bool notSent = false)
     {
+        if (_parent is { IsCancellationRequested: true })
+        {
+            return _parent.GaveUp(step, notSent);
+        }
+
+        if (_isLost)
+        {
+            throw new OperationCanceledException($"The result of '{step}' is not needed.", Token);
+        }
+
         _caller.ThrowIfCancellationRequested();
         return ReplyMessage.Failure(
             StatusCode.DeadlinePassed,

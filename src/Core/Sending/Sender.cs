@@ -32,16 +32,37 @@ internal sealed class Sender(
 
     public void ReportLocal(ReplyFailure failure) => errors.Report(failure);
 
+    public TimeProvider Clock => clock;
+
     /// <summary>Encodes a request, starts its span and makes its message.</summary>
+    /// <param name="topic">What to call.</param>
+    /// <param name="isIdempotent">What the contract says.</param>
+    /// <param name="input">What to send.</param>
+    /// <param name="scope">The call.</param>
+    /// <param name="headers">What travels beside the body; null for the headers of the call.</param>
     /// <exception cref="NotSupportedException">The serializer refuses the type of the input or of the answer.</exception>
-    public OutgoingRequest Prepare<TIn, TOut>(Topic topic, bool isIdempotent, TIn input, CallScope scope)
+    public OutgoingRequest Prepare<TIn, TOut>(Topic topic, bool isIdempotent, TIn input, CallScope scope, Headers? headers = null)
     {
         var serializer = serializers.Writer(ReservedTopics.IsReserved(topic));
         SerializerSet.EnsureSupported<TOut>(serializer);
         var content = Encode(serializer, input);
         var activity = telemetry.StartSend(MessageKind.Request, topic);
-        var message = Make(MessageKind.Request, topic, content, scope, activity, isIdempotent);
+        var message = Make(MessageKind.Request, topic, content, scope, headers ?? scope.Headers, activity, isIdempotent);
         return OutgoingRequest.Of(this, message, scope, activity, telemetry.StartTime(), telemetry.CountRequest());
+    }
+
+    /// <summary>False when the serializer refuses the type of an answer.</summary>
+    public bool AcceptsAnswer<TOut>(Topic topic)
+    {
+        try
+        {
+            SerializerSet.EnsureSupported<TOut>(serializers.Writer(ReservedTopics.IsReserved(topic)));
+            return true;
+        }
+        catch (NotSupportedException)
+        {
+            return false;
+        }
     }
 
     /// <summary>
@@ -96,7 +117,7 @@ internal sealed class Sender(
             status = failure?.Status ?? reply.Status;
             if (failure is not null)
             {
-                LogAndReport(request.Message, reply, failure);
+                LogAndReport(request.Message, reply, failure, request.Activity);
             }
             else if (pipeline.ReleasesReplies && (reply.Passed is not null || serializers.For(reply.ContentType) is JsonMessageSerializer))
             {
@@ -123,7 +144,7 @@ internal sealed class Sender(
         var status = StatusCode.None;
         try
         {
-            var signal = Make(MessageKind.Signal, topic.Topic, content, scope, activity);
+            var signal = Make(MessageKind.Signal, topic.Topic, content, scope, scope.Headers, activity);
             var (result, refusal, cause) = await DeliverAsync(signal, scope).ConfigureAwait(false);
             status = refusal?.Status ?? StatusCode.Ok;
             if (refusal is not null)
@@ -148,25 +169,97 @@ internal sealed class Sender(
         }
     }
 
+    /// <summary>
+    /// Sends the message of a report again, as it was but for its id. A failure that no handler has seen is not reported.
+    /// </summary>
+    /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
+    public async Task<ReplayResult> ReplayAsync(ErrorReport report, RequestOptions? options, CancellationToken cancellationToken)
+    {
+        if (Replay.WhyNot(report, out var topic, out var body) is { } reason)
+        {
+            return new(ReplayOutcome.NotReplayable, null, reason);
+        }
+
+        using var scope = Begin(Replay.Options(report, options), cancellationToken);
+        var kind = report.Kind!.Value;
+        var (started, activity, status) = (telemetry.StartTime(), telemetry.StartSend(kind, topic), StatusCode.None);
+        Telemetry.Enter(activity);
+        try
+        {
+            var message = Make(kind, topic, new(report.ContentType, body, null), scope, scope.Headers, activity);
+            var (reply, cause) = kind == MessageKind.Request
+                ? await AskAsync(message, scope).ConfigureAwait(false)
+                : await TellAsync(message, scope).ConfigureAwait(false);
+            status = reply.Status;
+            if (reply.NotProcessed && reply.IsReportedByCaller)
+            {
+                // The first report stays, and says it all.
+                return new(ReplayOutcome.NotProcessed, status, reply.Error);
+            }
+
+            if (reply.IsReportedByCaller || reply.Exception is not null)
+            {
+                errors.Report(message, status, reply.Error ?? "", null, cause, activity);
+            }
+
+            return new(ReplayOutcome.Replayed, status, reply.Error);
+        }
+        finally
+        {
+            telemetry.EndSend(kind, topic, activity, started, status);
+        }
+    }
+
+    private async Task<(ReplyMessage Reply, Exception? Cause)> AskAsync(Message request, CallScope scope)
+    {
+        try
+        {
+            var reply = RefuseLocally(request, scope) ?? await pipeline.RequestAsync(request, scope.Token).ConfigureAwait(false);
+            return (reply, reply.Exception);
+        }
+        catch (OperationCanceledException) when (scope.IsCancellationRequested)
+        {
+            return (scope.GaveUp(request.Topic.ToString()), null);
+        }
+        catch (Exception failure)
+        {
+            return (pipeline.Answer(request, failure), failure);
+        }
+    }
+
+    private async Task<(ReplyMessage Reply, Exception? Cause)> TellAsync(Message signal, CallScope scope)
+    {
+        var (result, refusal, cause) = await DeliverAsync(signal, scope).ConfigureAwait(false);
+        if (refusal is { Status: StatusCode.DeadlinePassed })
+        {
+            return (refusal, cause); // it may have gone out
+        }
+
+        return refusal is not null ? (ReplyMessage.Failure(StatusCode.Unavailable, refusal.Error!, notProcessed: true), cause)
+            : result!.WasReceived ? (new() { Status = StatusCode.Ok }, null)
+            : (ReplyMessage.Failure(StatusCode.NotFound, $"No subscriber of '{signal.Topic}' received it.", notProcessed: true), null);
+    }
+
     // The bus's own topics are encoded in any case.
     private Content Encode<T>(IMessageSerializer serializer, T value) => pipeline.PassesReferences && serializer == serializers.Configured
         ? new(serializer.ContentType, [], new PassedValue<T>(value, serializer))
         : new(serializer.ContentType, SerializerSet.Encode(serializer, value), null);
 
-    private Message Make(MessageKind kind, Topic topic, Content content, CallScope scope, Activity? activity, bool isIdempotent = false)
+    private Message Make(
+        MessageKind kind, Topic topic, Content content, CallScope scope, Headers headers, Activity? activity, bool isIdempotent = false)
     {
         var message = new Message
         {
             Id = node.NextMessageId(),
             Kind = kind,
             Topic = topic,
-            Headers = Telemetry.Inject(activity, scope.Headers),
+            Headers = ReportScope.Mark(Telemetry.Inject(activity, headers)),
             ContentType = content.Type,
             Body = content.Body,
             Passed = content.Passed, // after the body, which replaces it
             Deadline = kind == MessageKind.Request ? scope.Deadline : Deadline.None,
             IsRepeatable = kind == MessageKind.Request
-                && ((scope.IsIdempotent ?? isIdempotent) || scope.Headers[Headers.IdempotencyKey] is { Length: > 0 }),
+                && ((scope.IsIdempotent ?? isIdempotent) || headers[Headers.IdempotencyKey] is { Length: > 0 }),
             Retry = scope.Retry,
             Attempts = pipeline.CountAttempts(),
         };
@@ -228,6 +321,8 @@ internal sealed class Sender(
             {
                 Exception = reply.Exception,
                 RetryAfter = reply.RetryAfter,
+                IsOfHandler = reply.IsOfHandler,
+                MayRunAgain = request.IsRepeatable,
             };
             if (reply.Passed is null && reply.BodyLength == 0)
             {
@@ -238,14 +333,17 @@ internal sealed class Sender(
         if (reply.Passed is PassedValue<T> passed)
         {
             value = passed.Value;
-            return failure;
+            return Beside(value, failure);
         }
 
         if (reply.BodyLength > bodies.MaxBytes)
         {
             return failure ?? new(
                 StatusCode.BodyTooLarge, topic,
-                $"The reply has {reply.BodyLength} bytes; this node accepts {bodies.MaxBytes}. Raise its {bodies.Key}.");
+                $"The reply has {reply.BodyLength} bytes; this node accepts {bodies.MaxBytes}. Raise its {bodies.Key}.")
+            {
+                MayRunAgain = request.IsRepeatable,
+            };
         }
 
         try
@@ -253,19 +351,24 @@ internal sealed class Sender(
             var serializer = serializers.Reader(reply.ContentType, ReservedTopics.IsReserved(request.Topic))
                 ?? throw new MalformedBodyException($"No serializer here reads '{reply.ContentType}'.");
             value = SerializerSet.Decode<T>(serializer, reply.Body);
-            return failure;
+            return Beside(value, failure);
         }
         catch (Exception malformed) when (malformed is MalformedBodyException or NotSupportedException)
         {
             // Of a failure the status matters, and what lies beside it need not be a T. Of a success the value does.
-            return failure ?? new(StatusCode.HandlerFailed, topic, $"The reply cannot be decoded. {malformed.Message}")
+            return failure ?? new(
+                StatusCode.HandlerFailed, topic, $"The handler answered, and this node cannot read the answer. {malformed.Message}")
             {
                 Exception = malformed,
+                MayRunAgain = request.IsRepeatable,
             };
         }
     }
 
-    private void LogAndReport(Message request, ReplyMessage reply, ReplyFailure failure)
+    private static ReplyFailure? Beside<T>(T? value, ReplyFailure? failure) =>
+        failure is null || value is null ? failure : new(failure, failure.NotProcessed) { Value = value };
+
+    private void LogAndReport(Message request, ReplyMessage reply, ReplyFailure failure, Activity? span)
     {
         if (logger.IsEnabled(LogLevel.Debug))
         {
@@ -275,7 +378,7 @@ internal sealed class Sender(
         // A success that could not be decoded is known here only.
         if (reply.IsReportedByCaller || !reply.Status.IsFailure || reply.Exception is not null)
         {
-            errors.Report(request, failure.Status, failure.Message, null, failure.Exception);
+            errors.Report(request, failure.Status, failure.Message, null, failure.Exception, span);
         }
     }
 

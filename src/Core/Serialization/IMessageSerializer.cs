@@ -22,6 +22,15 @@ public interface IMessageSerializer
     /// <exception cref="NotSupportedException">The type is refused. The message names it and says what to do.</exception>
     void EnsureSupported<T>() { }
 
+    /// <summary>
+    /// The same serializer, which also refuses a member that the type does not have. The bus asks for it once, at start, when
+    /// <c>ServiceMesh:Contracts</c> is <see cref="ContractMatching.Exact"/>. The default cannot.
+    /// </summary>
+    /// <exception cref="NotSupportedException">The serializer cannot tell which members a type does not have.</exception>
+    IMessageSerializer WithExactContracts() => throw new NotSupportedException(
+        $"The serializer '{Name}' cannot refuse unknown members. Implement IMessageSerializer.WithExactContracts, "
+        + "or leave Contracts at Compatible.");
+
     /// <summary>Writes a value, null included.</summary>
     /// <exception cref="NotSupportedException">
     /// The type is refused, as by <see cref="EnsureSupported{T}"/>, or the value cannot be written.

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 
 namespace ServiceMesh;
@@ -9,8 +10,44 @@ internal static class JsonContracts
 {
     private const string Reason = "Reached only where the application has enabled reflection for System.Text.Json.";
 
-    /// <summary>A read-only copy that has every contract there can be.</summary>
-    public static JsonSerializerOptions Complete(JsonSerializerOptions? options)
+    /// <summary>A read-only copy that has every contract there can be, and that refuses half a value.</summary>
+    /// <param name="options">Of the application; null for none.</param>
+    /// <param name="matching">Whether unknown members are refused too.</param>
+    public static JsonSerializerOptions Complete(JsonSerializerOptions? options, ContractMatching matching)
+    {
+        var copy = WithContracts(options);
+        copy.TypeInfoResolver = JsonTypeInfoResolver.Combine([.. copy.TypeInfoResolverChain])
+            .WithAddedModifier(RequireWhatWouldBeNull)
+            .WithAddedModifier(GuardedTables.Guard);
+        if (ReadOnlyTables.IsSupported)
+        {
+            copy.Converters.Add(new ReadOnlyTables());
+        }
+
+        copy.PropertyNameCaseInsensitive = true;
+        copy.RespectNullableAnnotations = true;
+        copy.RespectRequiredConstructorParameters = true;
+        if (matching == ContractMatching.Exact)
+        {
+            copy.UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow;
+        }
+
+        copy.MakeReadOnly();
+        return copy;
+    }
+
+    /// <summary>
+    /// A read-only copy for the bus's own topics. A member that another version of the bus does not send has its default, so that
+    /// nodes of two versions understand each other.
+    /// </summary>
+    public static JsonSerializerOptions OfTheBus()
+    {
+        var copy = WithContracts(null);
+        copy.MakeReadOnly();
+        return copy;
+    }
+
+    private static JsonSerializerOptions WithContracts(JsonSerializerOptions? options)
     {
         JsonSerializerOptions copy = options is null ? new() : new(options);
         copy.TypeInfoResolverChain.Add(MeshJsonContext.Default);
@@ -19,17 +56,57 @@ internal static class JsonContracts
             AddReflection(copy);
         }
 
-        copy.MakeReadOnly();
         return copy;
     }
 
-    /// <summary>The exception for a type without a contract.</summary>
-    public static NotSupportedException Missing<T>(NotSupportedException failure) => new(
-        $"{Describe<T>()} does not have a JSON contract. Add a source-generated context that has it with " +
-        "AddJsonContext(…), or enable reflection for System.Text.Json.",
-        failure);
+    // System.Text.Json requires constructor parameters and members with 'required'. A member that must not be null, and that a new
+    // object leaves null, is as indispensable: without it a handler would run with half a value.
+    private static void RequireWhatWouldBeNull(JsonTypeInfo contract)
+    {
+        if (contract.Kind != JsonTypeInfoKind.Object || contract.CreateObject is null || contract.Type.IsValueType)
+        {
+            return;
+        }
 
-    public static string Describe<T>() => typeof(T).IsGenericType ? typeof(T).ToString() : typeof(T).Name;
+        object? fresh = null;
+        foreach (var member in contract.Properties)
+        {
+            if (member is { IsRequired: false, IsSetNullable: false, Set: not null, Get: not null } && !member.PropertyType.IsValueType)
+            {
+                fresh ??= Created(contract);
+                if (fresh is null)
+                {
+                    return;
+                }
+
+                member.IsRequired = IsNull(member, fresh);
+            }
+        }
+    }
+
+    private static object? Created(JsonTypeInfo contract)
+    {
+        try
+        {
+            return contract.CreateObject!();
+        }
+        catch (Exception)
+        {
+            return null; // its members then keep what the type says of them
+        }
+    }
+
+    private static bool IsNull(JsonPropertyInfo member, object owner)
+    {
+        try
+        {
+            return member.Get!(owner) is null;
+        }
+        catch (Exception)
+        {
+            return false;
+        }
+    }
 
     [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = Reason)]
     [UnconditionalSuppressMessage("AOT", "IL3050", Justification = Reason)]

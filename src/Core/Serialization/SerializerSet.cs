@@ -14,7 +14,7 @@ internal sealed class SerializerSet
     [ThreadStatic]
     private static ArrayBufferWriter<byte>? t_buffer;
 
-    private static readonly JsonMessageSerializer s_own = new();
+    private static readonly JsonMessageSerializer s_own = JsonMessageSerializer.OfTheBus;
 
     private readonly IMessageSerializer[] _all;
 

@@ -22,7 +22,7 @@ internal static class CleanContext
         await Task.Run(work).ConfigureAwait(false);
     }
 
-    /// <summary>Calls a function right here, in the clean context: for what keeps the context that it is made in, such as a timer.</summary>
+    /// <summary>Calls a function right here, in the clean context: to make what keeps a context, such as a timer.</summary>
     public static T Call<T>(Func<T> make)
     {
         var made = default(T);

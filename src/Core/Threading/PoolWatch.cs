@@ -11,7 +11,7 @@ namespace ServiceMesh;
 /// lets the pool add threads at once. One for the process, while a bus runs. Thread-safe.
 /// </summary>
 /// <remarks>Measured in real time and not by the clock of a bus: the pool is real whatever the clock says.</remarks>
-[SuppressMessage("Design", "CA1001", Justification = "The thread may end while another sets the event; it has no handle until it is waited on.")]
+[SuppressMessage("Design", "CA1001", Justification = "The thread ends while another one sets the event, so neither can dispose it.")]
 internal sealed class PoolWatch
 {
     private static readonly TimeSpan s_interval = TimeSpan.FromMilliseconds(50);
@@ -167,7 +167,8 @@ internal sealed class PoolWatch
         // On the pool, which has threads now: a logger is other code, which may block or throw.
         if (logger is not null)
         {
-            ThreadPool.UnsafeQueueUserWorkItem(static told => Log.PoolBlocked(told.logger, told.threads), (logger, threads), preferLocal: false);
+            ThreadPool.UnsafeQueueUserWorkItem(
+                static told => Log.PoolBlocked(told.logger, told.threads), (logger, threads), preferLocal: false);
         }
     }
 

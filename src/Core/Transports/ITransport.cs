@@ -27,10 +27,10 @@ public interface ITransport
     string? Server => null;
 
     /// <summary>
-    /// A queue of error reports that all nodes of this transport share; null to use the file of each node. Asked for before
+    /// A store of error reports that all nodes of this transport share; null to use the file of each node. Asked for before
     /// <see cref="StartAsync"/>, used after it; what it cannot do then it says with <see cref="TransportException"/>.
     /// </summary>
-    IErrorQueue? ErrorQueue => null;
+    IErrorStore? ErrorQueue => null;
 
     /// <summary>
     /// Connects. Ends in a bounded time: connected, or with an exception that says what could not be reached.

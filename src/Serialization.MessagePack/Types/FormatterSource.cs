@@ -89,6 +89,7 @@ internal sealed class FormatterSource(IFormatterResolver? application)
         var own = type == typeof(Unit) ? new UnitFormatter()
             : type == typeof(JsonElement) ? new JsonElementFormatter()
             : type == typeof(BigInteger) ? new BigIntegerFormatter()
+            : type == typeof(Headers) ? new HeadersFormatter()
             : typeof(JsonNode).IsAssignableFrom(type) ? Activator.CreateInstance(typeof(JsonNodeFormatter<>).MakeGenericType(type))
             : null;
         return (IMessagePackFormatter<T>?)own;
@@ -104,6 +105,7 @@ internal sealed class FormatterSource(IFormatterResolver? application)
         RefuseHiddenUnion(typeof(T));
         if (CollectionClass(typeof(T)) is { } collection)
         {
+            RefuseLossyCollection(typeof(T));
             return (IMessagePackFormatter<T>)collection;
         }
 
@@ -111,8 +113,14 @@ internal sealed class FormatterSource(IFormatterResolver? application)
         {
             if (resolver.GetFormatter<T>() is { } formatter)
             {
+                RefuseLossyCollection(typeof(T));
                 return formatter;
             }
+        }
+
+        if (IsMarker(typeof(T)))
+        {
+            return (IMessagePackFormatter<T>)Activator.CreateInstance(typeof(MarkerFormatter<>).MakeGenericType(typeof(T)))!;
         }
 
         return ObjectResolver(typeof(T)).GetFormatter<T>() ?? throw new UnsupportedTypeException(
@@ -163,7 +171,23 @@ internal sealed class FormatterSource(IFormatterResolver? application)
         if (union.Length > 0 && (type.IsVisible ? Array.Find(union, t => !t.IsVisible) : type) is { } hidden)
         {
             throw new UnsupportedTypeException(
-                type, $"has [Union], and {TypeName.Of(hidden)} is not public. All types of a union must be public.");
+                type, $"has [Union], and {TypeWords.Name(hidden)} is not public. All types of a union must be public.");
+        }
+    }
+
+    private static bool IsMarker(Type type) =>
+        !type.IsInterface && !type.IsAbstract && !type.IsDefined(typeof(MessagePackObjectAttribute))
+        && (type.IsValueType || type.GetConstructor([]) is not null) && !new ObjectContract(type).HasMembers && !LostMember.HasState(type);
+
+    private static void RefuseLossyCollection(Type type)
+    {
+        if (typeof(IEnumerable).IsAssignableFrom(type) && !type.IsDefined(typeof(MessagePackFormatterAttribute))
+            && LostMember.OfCollection(type) is { } member)
+        {
+            throw new UnsupportedTypeException(
+                type,
+                $"is a collection, and its member '{member}' does not travel. Put the collection into a member of a class, "
+                + "or leave the member out with [IgnoreMember].");
         }
     }
 
@@ -203,11 +227,13 @@ internal sealed class FormatterSource(IFormatterResolver? application)
         var contract = new ObjectContract(type);
         if (contract.HasKeys)
         {
+            RefuseLost(type, contract);
             return contract.NeedsPrivateAccess ? DynamicObjectResolverAllowPrivate.Instance : DynamicObjectResolver.Instance;
         }
 
         if (contract.HasNames)
         {
+            RefuseLost(type, contract);
             return type.IsVisible ? DynamicObjectResolver.Instance
                 : contract.PrivateMember is not { } member ? DynamicObjectResolverAllowPrivate.Instance
                 : throw new UnsupportedTypeException(
@@ -222,9 +248,26 @@ internal sealed class FormatterSource(IFormatterResolver? application)
                 type, "is not public. Make it public, or mark it with [MessagePackObject] and its members with [Key].");
         }
 
-        return contract.HasMembers ? DynamicContractlessObjectResolver.Instance : throw new UnsupportedTypeException(
+        if (contract.HasMembers)
+        {
+            RefuseLost(type, contract);
+            return DynamicContractlessObjectResolver.Instance;
+        }
+
+        throw new UnsupportedTypeException(
             type,
             "has no public member that is both written and read, so nothing of it would arrive. Give it public properties with setters "
             + "or with constructor parameters of their names, mark it with [MessagePackObject], or use Unit if there is nothing to send.");
+    }
+
+    private static void RefuseLost(Type type, ObjectContract contract)
+    {
+        if (contract.LostMember is { } lost)
+        {
+            throw new UnsupportedTypeException(
+                type,
+                $"has a member '{lost.Name}' that is never read, so what it holds is lost. Give it a public setter or init, add a "
+                + "constructor parameter of its name, or leave it out with [IgnoreMember].");
+        }
     }
 }

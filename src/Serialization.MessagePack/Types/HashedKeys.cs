@@ -52,8 +52,8 @@ internal static class HashedKeys
         {
             throw new UnsupportedTypeException(
                 type,
-                $"has keys of type {TypeName.Of(key)}, whose hash does not resist collisions. Use a string, an integer, a float, an enum, "
-                + "a Guid, a date or a time as the key, or send a list of pairs.");
+                $"has keys of type {TypeWords.Name(key)}, whose hash does not resist collisions. Use a string, an integer, a float, "
+                + "an enum, a Guid, a date or a time as the key, or send a list of pairs.");
         }
 
         if (definition == typeof(NonGenericDictionaryFormatter<>) && type.GetConstructor([typeof(int), typeof(IEqualityComparer)]) is null)
@@ -68,7 +68,7 @@ internal static class HashedKeys
         {
             throw new UnsupportedTypeException(
                 type,
-                $"finds its items by keys of type {TypeName.Of(own)} without a hash that resists collisions. Use a string as the key, "
+                $"finds its items by keys of type {TypeWords.Name(own)} without a hash that resists collisions. Use a string as the key, "
                 + "or send a List or a Dictionary.");
         }
 
@@ -77,7 +77,7 @@ internal static class HashedKeys
             throw new UnsupportedTypeException(
                 type,
                 "is a table that MessagePack fills without a hash that resists collisions. Use HashSet, Dictionary or a sorted collection, "
-                + $"or give a dictionary a public constructor with the parameters int and IEqualityComparer<{TypeName.Of(key)}>.");
+                + $"or give a dictionary a public constructor with the parameters int and IEqualityComparer<{TypeWords.Name(key)}>.");
         }
     }
 

@@ -57,7 +57,7 @@ internal sealed class TypeGraph(FormatterSource formatters, BodySecurity securit
         NotSupportedException Refused(string path, UnsupportedTypeException refusal)
         {
             var where = path.Length == 0 ? "" : $", because of its member {path}";
-            return new($"MessagePack cannot serialize {TypeName.Of(root)}{where}. {refusal.Message}", refusal);
+            return new($"MessagePack cannot serialize {TypeWords.Name(root)}{where}. {refusal.Message}", refusal);
         }
 
         static string Below(string path, string? member) => member is null ? path : path.Length == 0 ? member : $"{path}.{member}";
@@ -124,6 +124,7 @@ internal sealed class TypeGraph(FormatterSource formatters, BodySecurity securit
     private static IEnumerable<(MemberInfo Member, Type Formatter)> FormattedMembersOf(Type type, object formatter) =>
         IsEmitted(formatter) && !type.IsInterface && !type.IsAbstract ? new ObjectContract(type).Formatted : [];
 
-    private static bool IsEmitted(object formatter) =>
+    /// <summary>True for a formatter that the library wrote for the members of a type.</summary>
+    public static bool IsEmitted(object formatter) =>
         formatter.GetType() is var kind && (kind.Assembly.IsDynamic || kind.Namespace == "MessagePack.Internal");
 }

@@ -5,4 +5,4 @@ namespace ServiceMesh.MessagePack;
 /// <param name="reason">Why, and what to do: the rest of a sentence that begins with the type.</param>
 /// <param name="innerException">The exception of the library.</param>
 internal sealed class UnsupportedTypeException(Type type, string reason, Exception? innerException = null)
-    : NotSupportedException($"{TypeName.Of(type)} {reason}", innerException);
+    : NotSupportedException($"{TypeWords.Name(type)} {reason}", innerException);

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 
@@ -16,19 +17,32 @@ internal sealed class HttpOptionsValidator(string busName, IServiceProvider prov
             return ValidateOptionsResult.Skip;
         }
 
-        string[] problems = [.. OfBus(options).Concat(OfHttpClients(options)).Distinct()];
+        string[] used = [.. OfBus(options).Concat(OfHttpClients(options)).Distinct()];
+        var misread = IsUsed() ? HttpTransportOptions.Schema.Misread(HttpSection.Of(provider, busName)) : [];
+        string[] problems = [.. OptionsSchema.Merge(misread, used)];
         return problems.Length == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
     }
 
+    private bool IsUsed() => IsOfBus(out _) || IsOfHttpClients();
+
+    private bool IsOfBus([NotNullWhen(true)] out ServiceMeshOptions? bus)
+    {
+        bus = null;
+        return provider.GetKeyedService<MeshEndpoints>(busName) is not null
+            && OptionRules.IsChosen(provider, busName, HttpTransportOptions.TransportName, out bus);
+    }
+
+    private bool IsOfHttpClients() =>
+        provider.GetService<IServiceProviderIsKeyedService>()?.IsKeyedService(typeof(ClientServices), busName) == true;
+
     private IEnumerable<string> OfBus(HttpTransportOptions options) =>
-        provider.GetKeyedService<MeshEndpoints>(busName) is not null
-        && OptionRules.IsChosen(provider, busName, HttpTransportOptions.TransportName, out var bus)
+        IsOfBus(out var bus)
             ? HttpOptionsRules.Problems(options, new(HttpSection.Path(provider, busName, "Request:Timeout"), bus.Request.Timeout))
             : [];
 
     private IEnumerable<string> OfHttpClients(HttpTransportOptions options)
     {
-        if (provider.GetService<IServiceProviderIsKeyedService>()?.IsKeyedService(typeof(ClientServices), busName) != true)
+        if (!IsOfHttpClients())
         {
             return [];
         }

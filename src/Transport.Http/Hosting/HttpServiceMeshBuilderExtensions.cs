@@ -13,6 +13,7 @@ public static class HttpServiceMeshBuilderExtensions
 {
     /// <summary>
     /// Makes the HTTP transport available under the name <c>Http</c>. It reads the section <c>Http</c> of the configuration of the bus.
+    /// Called again, it changes more options of the same transport.
     /// </summary>
     /// <param name="builder">The bus.</param>
     /// <param name="configure">Changes the options after the configuration was read. Default: none.</param>
@@ -26,6 +27,11 @@ public static class HttpServiceMeshBuilderExtensions
         if (configure is not null)
         {
             options.Configure(configure);
+        }
+
+        if (BusBuilder.FindTransport(builder, HttpTransportOptions.TransportName) is not null)
+        {
+            return builder;
         }
 
         builder.Services.AddKeyedSingleton<MeshEndpoints>(builder.Name);

@@ -21,6 +21,11 @@ internal static class MeshHeader
     /// <summary><c>1</c>: no handler ran, so that the request may be sent again.</summary>
     public const string NotProcessed = "mesh-not-processed";
 
+    /// <summary>
+    /// <c>1</c>: the handler chose the failing status itself. Written beside 408 and 503 only, which the mesh gives as well.
+    /// </summary>
+    public const string OfHandler = "mesh-of-handler";
+
     /// <summary>The load of the handler that answered: 0 is idle, 1 is full, more than 1 means a queue.</summary>
     public const string Load = "mesh-load";
 

@@ -35,6 +35,24 @@ internal static class ProblemDetails
         return buffer.WrittenSpan.ToArray();
     }
 
+    /// <summary>For callers that are not part of the mesh.</summary>
+    public static byte[] Write(int status, string title, string detail, string traceId)
+    {
+        var buffer = new ArrayBufferWriter<byte>(256);
+        using (var json = new Utf8JsonWriter(buffer, s_readable))
+        {
+            json.WriteStartObject();
+            json.WriteString("type", "about:blank");
+            json.WriteString("title", title);
+            json.WriteNumber("status", status);
+            json.WriteString("detail", detail);
+            json.WriteString("traceId", traceId);
+            json.WriteEndObject();
+        }
+
+        return buffer.WrittenSpan.ToArray();
+    }
+
     /// <summary>The detail, or the title if there is no detail; null if the body is not problem details.</summary>
     public static string? ReadDetail(ReadOnlySpan<byte> body)
     {

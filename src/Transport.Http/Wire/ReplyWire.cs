@@ -29,6 +29,11 @@ internal static class ReplyWire
             headers.Add((MeshHeader.NotProcessed, "1"));
         }
 
+        if (reply is { IsOfHandler: true, Status: StatusCode.DeadlinePassed or StatusCode.Unavailable })
+        {
+            headers.Add((MeshHeader.OfHandler, "1"));
+        }
+
         if (reply.RetryAfter is { } pause)
         {
             headers.Add(("Retry-After", Math.Ceiling(pause.TotalSeconds).ToString("0", CultureInfo.InvariantCulture)));
@@ -65,15 +70,15 @@ internal static class ReplyWire
     {
         int? meshStatus = null;
         string? error = null;
-        var notProcessed = false;
+        var (notProcessed, isOfHandler) = (false, false);
         TimeSpan? retryAfter = null;
         List<(string, string)>? own = null;
         foreach (var (name, value) in response.Headers)
         {
             if (name.Equals(MeshHeader.Status, StringComparison.OrdinalIgnoreCase)
-                && int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var status))
+                && int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var written))
             {
-                meshStatus = status;
+                meshStatus = written;
             }
             else if (name.Equals(MeshHeader.Error, StringComparison.OrdinalIgnoreCase))
             {
@@ -82,6 +87,10 @@ internal static class ReplyWire
             else if (name.Equals(MeshHeader.NotProcessed, StringComparison.OrdinalIgnoreCase))
             {
                 notProcessed = value == "1";
+            }
+            else if (name.Equals(MeshHeader.OfHandler, StringComparison.OrdinalIgnoreCase))
+            {
+                isOfHandler = value == "1";
             }
             else if (name.Equals("Retry-After", StringComparison.OrdinalIgnoreCase))
             {
@@ -99,15 +108,24 @@ internal static class ReplyWire
             return ReadUnexpected(response, from, notProcessed, isForeign, retryAfter);
         }
 
+        var status = meshStatus ?? response.Status;
+        if (!StatusRange.Contains(status))
+        {
+            return ReplyMessage.Failure(
+                BadGateway, $"{from} answered with the status {status}; {StatusRange.Min} to {StatusRange.Max} are allowed.", notProcessed,
+                retryAfter);
+        }
+
         var isProblem = response.ContentType.StartsWith(ProblemDetails.ContentType, StringComparison.OrdinalIgnoreCase);
         return new ReplyMessage
         {
-            Status = (StatusCode)(meshStatus ?? response.Status),
+            Status = (StatusCode)status,
             Headers = own is not null && Headers.TryRead(own, out var headers) ? headers : Headers.Empty,
             ContentType = isProblem ? "" : response.ContentType,
             Body = isProblem ? default : response.Body,
             Error = isProblem ? ProblemDetails.ReadDetail(response.Body.Span) : error,
             NotProcessed = notProcessed,
+            IsOfHandler = isOfHandler,
             RetryAfter = retryAfter,
         };
     }
@@ -122,7 +140,8 @@ internal static class ReplyWire
         var isProblem = response.ContentType.StartsWith(ProblemDetails.ContentType, StringComparison.OrdinalIgnoreCase);
         if (isProblem && ProblemDetails.ReadDetail(response.Body.Span) is { } detail)
         {
-            return ReplyMessage.Failure((StatusCode)response.Status, detail, notProcessed, retryAfter);
+            var status = response.Status is >= StatusRange.FirstFailure and <= StatusRange.Max ? (StatusCode)response.Status : BadGateway;
+            return ReplyMessage.Failure(status, detail, notProcessed, retryAfter);
         }
 
         var type = response.ContentType.Length == 0 ? "no content type" : $"'{response.ContentType}'";
@@ -131,7 +150,8 @@ internal static class ReplyWire
         {
             (true, >= 200 and < 300) => ReplyMessage.Failure(
                 BadGateway, $"{what}, which is a page for a browser. Check the path of the topic.", notProcessed, retryAfter),
-            (true, var status) => ReplyMessage.Failure((StatusCode)Math.Max(status, 300), $"{what}.", notProcessed, retryAfter),
+            (true, var status) => ReplyMessage.Failure(
+                (StatusCode)Math.Clamp(status, StatusRange.FirstFailure, StatusRange.Max), $"{what}.", notProcessed, retryAfter),
             (_, >= 400 and < 600) => ReplyMessage.Failure(
                 (StatusCode)response.Status,
                 $"{what}, which is not how a ServiceMesh node answers. There may be a proxy, or another server at this address.",

@@ -38,6 +38,8 @@ internal sealed class GilmourEnvelope
 
     public bool NotProcessed { get; private set; }
 
+    public bool IsOfHandler { get; private set; }
+
     /// <summary>0 for no deadline.</summary>
     public long RemainingMilliseconds { get; private set; }
 
@@ -119,7 +121,7 @@ internal sealed class GilmourEnvelope
 
         if (!IsMarked)
         {
-            (Error, HasValue, NotProcessed, RemainingMilliseconds, RefusedGroups) = (null, false, false, 0, null);
+            (Error, HasValue, NotProcessed, IsOfHandler, RemainingMilliseconds, RefusedGroups) = (null, false, false, false, 0, null);
             _headers = null;
         }
 
@@ -177,6 +179,9 @@ internal sealed class GilmourEnvelope
                 break;
             case "not_processed":
                 NotProcessed = json.TokenType == JsonTokenType.True;
+                break;
+            case "of_handler":
+                IsOfHandler = json.TokenType == JsonTokenType.True;
                 break;
             case "has_value":
                 HasValue = json.TokenType == JsonTokenType.True;

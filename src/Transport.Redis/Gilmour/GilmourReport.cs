@@ -159,10 +159,25 @@ internal sealed class GilmourReport
             Sender = sender,
             Node = Unknown,
             Time = Moment(Text(report, "timestamp")) ?? now,
+            // The wire carries JSON only; other text is a part of it, or says something about it.
+            ContentType = IsJson(request) ? "application/json" : "",
             Data = request,
             DataBytes = Encoding.UTF8.GetByteCount(request),
             Exception = trace.Length == 0 ? null : trace,
         };
+    }
+
+    private static bool IsJson(string text)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(text);
+            return true;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
     }
 
     // Gilmour reports channels; operators of ServiceMesh know topics.

@@ -150,6 +150,11 @@ internal static class GilmourWire
                 json.WriteBoolean("not_processed", true);
             }
 
+            if (reply.IsOfHandler)
+            {
+                json.WriteBoolean("of_handler", true);
+            }
+
             if (answer.RefusedGroups is { } refused)
             {
                 json.WriteStartArray("refused_groups");
@@ -189,6 +194,12 @@ internal static class GilmourWire
             return false;
         }
 
+        if (envelope.Code != 0 && !StatusRange.Contains(envelope.Code))
+        {
+            error = $"The reply has the code {envelope.Code}; {StatusRange.Min} to {StatusRange.Max} are allowed.";
+            return false;
+        }
+
         var status = envelope.Code == 0 ? StatusCode.Ok : (StatusCode)envelope.Code;
         var isForeignFailure = status.IsFailure && envelope.Error is null;
         answer = new(
@@ -197,6 +208,9 @@ internal static class GilmourWire
                 Status = status,
                 Error = isForeignFailure ? Sentence(envelope.Data) : envelope.Error,
                 NotProcessed = envelope.NotProcessed,
+
+                // In theirs only a handler, or what stands around it, gives a status.
+                IsOfHandler = envelope.IsOfHandler || isForeignFailure,
                 Headers = headers,
                 ContentType = "application/json",
                 Body = envelope.Error is not null && !envelope.HasValue ? default : envelope.Data,

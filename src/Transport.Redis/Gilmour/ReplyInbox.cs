@@ -31,6 +31,8 @@ internal sealed class ReplyInbox(
         else if (!GilmourWire.TryReadAnswer(channel, frame, out var request, out var answer, out var complaint))
         {
             losses.Report("malformed-frame", channel!, complaint);
+            pending.TryEnd(request, ReplyMessage.Failure(
+                StatusCode.HandlerFailed, $"The reply cannot be read. {Printable.Detail(complaint)}"));
         }
         else if (answer.RefusedGroups is null)
         {

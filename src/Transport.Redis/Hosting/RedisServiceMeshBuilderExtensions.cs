@@ -13,7 +13,8 @@ public static class RedisServiceMeshBuilderExtensions
 {
     /// <summary>
     /// Makes the Redis transport available under the name <c>Redis</c>. It reads the section <c>Redis</c> of the bus's
-    /// configuration, and adds a <see cref="RedisGaps"/> to the container (with the bus's key where there are several).
+    /// configuration, and adds a <see cref="RedisGaps"/> to the container (with the bus's key where there are several). Called again, it
+    /// changes more options of the same transport.
     /// </summary>
     /// <param name="builder">The bus.</param>
     /// <param name="configure">Changes options in code, after the configuration was read.</param>
@@ -22,7 +23,8 @@ public static class RedisServiceMeshBuilderExtensions
         ArgumentNullException.ThrowIfNull(builder);
         var (services, name) = (builder.Services, builder.Name);
         var options = services.AddOptions<RedisTransportOptions>(name).ValidateOnStart();
-        if (builder.Configuration is { } section)
+        var isAdded = BusBuilder.FindTransport(builder, RedisTransportOptions.TransportName) is not null;
+        if (!isAdded && builder.Configuration is { } section)
         {
             var redis = section.GetSection(RedisTransportOptions.TransportName);
             options.Configure(target => SectionBinding.Explained(() => redis.Bind(target), typeof(RedisWire)));
@@ -31,6 +33,11 @@ public static class RedisServiceMeshBuilderExtensions
         if (configure is not null)
         {
             options.Configure(configure);
+        }
+
+        if (isAdded)
+        {
+            return builder;
         }
 
         services.AddSingleton<IValidateOptions<RedisTransportOptions>>(provider =>
@@ -55,9 +62,12 @@ public static class RedisServiceMeshBuilderExtensions
     /// </summary>
     /// <param name="builder">The bus.</param>
     /// <param name="connection">Connected when the bus starts; closed after the bus has stopped, or never.</param>
+    /// <exception cref="InvalidOperationException">An earlier call gave another connection.</exception>
     public static IServiceMeshBuilder AddRedisTransport(this IServiceMeshBuilder builder, IConnectionMultiplexer connection)
     {
+        ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(connection);
+        GiveOnce(builder, connection);
         return builder.AddRedisTransport(options => options.Connect = _ => Task.FromResult(connection));
     }
 
@@ -67,14 +77,34 @@ public static class RedisServiceMeshBuilderExtensions
     /// </summary>
     /// <param name="builder">The bus.</param>
     /// <param name="connect">Called at start with the container; the bus does not close what it returns.</param>
+    /// <exception cref="InvalidOperationException">An earlier call gave another connection.</exception>
     public static IServiceMeshBuilder AddRedisTransport(
         this IServiceMeshBuilder builder, Func<IServiceProvider, CancellationToken, Task<IConnectionMultiplexer>> connect)
     {
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(connect);
+        GiveOnce(builder, connect);
         builder.Services.AddOptions<RedisTransportOptions>(builder.Name)
             .Configure<IServiceProvider>((options, provider) =>
                 options.Connect = cancellationToken => connect(provider, cancellationToken));
         return builder.AddRedisTransport();
     }
+
+    private static void GiveOnce(IServiceMeshBuilder builder, object source)
+    {
+        var given = builder.Services
+            .Where(d => d.IsKeyedService && d.ServiceType == typeof(GivenConnection) && builder.Name.Equals(d.ServiceKey))
+            .Select(d => (GivenConnection)d.KeyedImplementationInstance!)
+            .FirstOrDefault();
+        if (given is not null && !given.Source.Equals(source))
+        {
+            throw new InvalidOperationException(
+                "The Redis transport of one bus was given two connections. Give all calls the same one, or leave it out.");
+        }
+
+        builder.Services.AddKeyedSingleton(builder.Name, new GivenConnection(source));
+    }
+
+    /// <summary>The connection that the application hands in, or the function that makes it.</summary>
+    private sealed record GivenConnection(object Source);
 }

@@ -120,6 +120,11 @@ internal sealed class InboxMesh : IRedisMesh
             throw new TransportException(_connection.Absence);
         }
 
+        if (FrameCheck.WhyUnwritable(signal, "") is { } why)
+        {
+            throw new TransportException(why);
+        }
+
         // Publishes first: the order of the signals of one sender is that of these calls.
         var publishing = _signals.PublishAsync(signal);
         var groups = _directory.SignalGroups(signal.Topic);

@@ -25,7 +25,8 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
             OfKeyPrefix(options.KeyPrefix),
             .. RedisTransportOptions.Schema.OutOfRange(SectionBinding.PathOf(bus, RedisTransportOptions.TransportName), options),
         ];
-        string[] said = [.. problems.OfType<string>()];
+        var misread = RedisTransportOptions.Schema.Misread(bus?.GetSection(RedisTransportOptions.TransportName));
+        string[] said = [.. OptionsSchema.Merge(misread, problems.OfType<string>())];
         return said.Length == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(said);
     }
 

@@ -1,3 +1,5 @@
+using ServiceMesh.Support;
+
 namespace ServiceMesh.Conformance;
 
 /// <summary>
@@ -28,7 +30,7 @@ internal sealed class Reports
         var taken = new List<ErrorReport>();
         foreach (var node in nodes)
         {
-            taken.AddRange(await node.ErrorQueue.DrainAsync(1000));
+            taken.AddRange(await node.ErrorQueue.EmptyAsync(1000));
         }
 
         return taken;

@@ -80,11 +80,16 @@ public sealed class ExecutionTests
     }
 
     [Test]
-    public async Task A_value_between_steps_that_cannot_be_encoded_is_thrown_as_misuse()
+    public async Task A_value_between_steps_that_cannot_be_encoded_is_a_failure_of_its_step()
     {
         await using var node = await Steps.NodeAsync();
-        var form = Compose.Lambda<int, Action>(_ => () => { }) | new RequestTopic<Action, int>("a");
-        Assert.That(async () => await node.Bus.TryExecuteAsync(form, 1).Soon(), Throws.TypeOf<NotSupportedException>());
+        var broken = Compose.Lambda<int, Action>(_ => () => { }) | new RequestTopic<Action, int>("a");
+        var reply = await node.Bus.TryExecuteAsync(broken, 1).Soon();
+        var left = reply.Resumption;
+        Assert.That((reply.Status, reply.Failure?.Step), Is.EqualTo((StatusCode.BadRequest, "a")));
+        Assert.That(reply.Failure!.Exception, Is.TypeOf<NotSupportedException>());
+        Assert.That((left?.StepIndex, left?.Step), Is.EqualTo(((int?)1, "a")));
+        Assert.That(await node.Bus.ExecuteAsync(broken.OrOr(Steps.Add1), 1).Soon(), Is.EqualTo(2), "the alternative is tried");
     }
 
     private Task<TestNode> NodeAsync() =>

@@ -63,6 +63,16 @@ public sealed class MergeTests
     }
 
     [Test]
+    public async Task Merging_into_null_gives_the_fixed_entries_alone()
+    {
+        await using var node = await StartAsync();
+        var dictionary = await node.Bus.ExecuteAsync(s_dictionary.Merge(new Dictionary<string, int> { ["b"] = 2 }), null!).Soon();
+        Assert.That(dictionary, Is.EquivalentTo(new Dictionary<string, int> { ["b"] = 2 }));
+        var json = await node.Bus.ExecuteAsync(s_json.Merge(new JsonObject { ["b"] = 2 }), null!).Soon();
+        Assert.That(json.ToJsonString(), Is.EqualTo("""{"b":2}"""));
+    }
+
+    [Test]
     public async Task One_merged_object_serves_many_executions_at_once()
     {
         await using var node = await StartAsync();

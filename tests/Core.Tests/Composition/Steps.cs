@@ -29,13 +29,18 @@ internal static class Steps
         return answer;
     });
 
-    public static Composition<int, int> Fail(StatusCode status, string name = "fail") => new Failing(status, name);
+    public static Composition<int, int> Fail(StatusCode status, string name = "fail") => new Failing(status, name, refused: false);
+
+    /// <summary>A step that behaves like a request that was refused before a handler ran.</summary>
+    public static Composition<int, int> Refuse(StatusCode status = StatusCode.Overloaded, TimeSpan? retryAfter = null) =>
+        new Failing(status, "busy", refused: true, retryAfter);
 
     /// <summary>A step that behaves exactly like a request that failed.</summary>
-    private sealed class Failing(StatusCode status, string name) : Composition<int, int>
+    private sealed class Failing(StatusCode status, string name, bool refused, TimeSpan? retryAfter = null) : Composition<int, int>
     {
         internal override ValueTask<Reply<int>> RunAsync(int input, CompositionRun run) =>
-            new(Reply<int>.Failed(new(status, name, $"Told to fail with {input}."), Headers.Of(("from", name))));
+            new(Reply<int>.Failed(
+                new(status, name, $"Told to fail with {input}.", refused) { RetryAfter = retryAfter }, Headers.Of(("from", name))));
 
         public override string ToString() => name;
     }

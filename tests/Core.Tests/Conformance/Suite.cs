@@ -18,6 +18,10 @@ public static class Suite
         where T : TransportFactory, new();
 
     [OverMemory]
+    public sealed class Contract<T> : ContractTests<T>
+        where T : TransportFactory, new();
+
+    [OverMemory]
     public sealed class Header<T> : HeaderTests<T>
         where T : TransportFactory, new();
 

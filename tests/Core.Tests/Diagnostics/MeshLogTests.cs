@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using NUnit.Framework;
 using ServiceMesh.Support;
 
@@ -9,6 +10,8 @@ namespace ServiceMesh.Core.Tests;
 /// <summary>The bounds of published logs, and the scope of log lines within handlers.</summary>
 public sealed class MeshLogTests
 {
+    private const string TraceId = "0af7651916cd43dd8448eb211c80319c";
+
     private static readonly RequestTopic<int, string> s_ask = new("logs.ask");
 
     [Test]
@@ -93,11 +96,10 @@ public sealed class MeshLogTests
             services: services => services.AddSingleton<ILoggerProvider>(scopes));
 
         var id = await node.Bus.RequestAsync(
-            s_ask, 1, new RequestOptions { Headers = Headers.Of(("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")) })
-            .Soon();
+            s_ask, 1, new RequestOptions { Headers = Headers.Of(("traceparent", $"00-{TraceId}-b7ad6b7169203331-01")) }).Soon();
 
         Assert.That(scopes.Seen, Is.EqualTo(
-            [$"Topic:logs.ask Sender:{node.Bus.DescribeNode().Id} MessageId:{id} TraceId:0af7651916cd43dd8448eb211c80319c"]));
+            [$"Topic:logs.ask Sender:{node.Bus.DescribeNode().Id} MessageId:{id} TraceId:{TraceId}"]));
         Assert.That(scopes.Now, Is.Empty, "the caller's own lines are not the handler's");
     }
 
@@ -120,7 +122,7 @@ public sealed class MeshLogTests
             }
         }
 
-        public ILogger CreateLogger(string categoryName) => categoryName == "mine" ? this : Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance;
+        public ILogger CreateLogger(string categoryName) => categoryName == "mine" ? this : NullLogger.Instance;
 
         public void SetScopeProvider(IExternalScopeProvider scopeProvider) => _scopes = scopeProvider;
 

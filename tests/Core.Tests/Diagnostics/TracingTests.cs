@@ -113,6 +113,23 @@ public sealed class TracingTests : IDisposable
     }
 
     [Test]
+    public async Task The_requests_and_signals_of_every_form_are_below_its_span()
+    {
+        await using var node = await StartAsync();
+        var form = s_add.Within(TimeSpan.FromSeconds(20)).Retry(2)
+            | s_add.Recover(_ => null).Tee(s_signal, x => $"{x}")
+            | Compose.Choose((int _) => s_add).Keep().Pipe(kept => kept.Output)
+            | Compose.Step((int x, StepContext step) => step.ExecuteAsync(s_add, x))
+            | Compose.Both(s_add, s_add).Pipe(both => new[] { both.First, both.Second })
+            | s_add.Each(2).Pipe(all => all[0])
+            | Compose.Race(s_add);
+        await node.Bus.ExecuteAsync(form, 1).Soon();
+        var execute = await OneAsync($"execute {form}"[..208] + "…");
+        Assert.That(Mine("request tracing.add").Select(r => r.ParentSpanId), Is.EqualTo(Enumerable.Repeat(execute.SpanId, 9)));
+        Assert.That((await OneAsync("signal tracing.event")).ParentSpanId, Is.EqualTo(execute.SpanId));
+    }
+
+    [Test]
     public async Task The_span_of_a_failed_or_cancelled_composition_is_marked_like_a_request()
     {
         await using var node = await StartAsync();

@@ -25,13 +25,15 @@ internal sealed class BareNode : IAsyncDisposable
         configure?.Invoke(options);
         var telemetry = new Telemetry(_services.GetRequiredService<IMeterFactory>(), "bare", Clock);
         var logger = _services.GetRequiredService<ILoggerFactory>().CreateLogger("ServiceMesh");
-        Errors = new(Identity, options.ErrorPolicy, options.Errors.MaxDataBytes, telemetry, logger, Clock);
+        var dataBytes = options.Errors.WholeBody ? int.MaxValue : options.Errors.MaxDataBytes;
+        Errors = new(Identity, options.ErrorPolicy, dataBytes, telemetry, logger, Clock);
         var pipeline = new HandlerPipeline(
             new SerializerSet([s_json], "Json"), middleware, _services.GetRequiredService<IServiceScopeFactory>(),
             () => throw new InvalidOperationException("This node has no bus."));
         _receiver = new(
             Identity, State, pipeline,
             new(options.Handler.Timeout, options.Handler.MaxConcurrency, options.Handler.MaxQueued),
+            options.Errors.Details ?? ErrorDetails.Message,
             new(options.Request.MaxBodyBytes, options.KeyOf("Request:MaxBodyBytes")),
             telemetry, Errors, logger, Clock);
     }

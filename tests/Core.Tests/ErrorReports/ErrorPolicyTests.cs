@@ -37,18 +37,22 @@ public sealed class ErrorPolicyTests
                 throw new InvalidOperationException("cannot even report");
             }));
         await node.Bus.TryRequestAsync(s_fails, "x").Soon();
-        await Failsafe.Until(() => node.Log.Has(LogLevel.Error, "An error report about mesh.errors"));
+        await Failsafe.Until(() => node.Log.Has(LogLevel.Warning, "An error report about mesh.errors"));
         await node.StopAsync().Soon();
         Assert.That(heard, Is.EqualTo(1));
     }
 
     [Test]
-    public async Task Queue_keeps_each_failure_once_and_the_application_drains_it()
+    public async Task Queue_keeps_each_failure_once_until_it_is_acknowledged()
     {
         await using var node = await TestNode.StartAsync(bus => AddFailing(bus), Queue(TempFile.Path()));
         await node.Bus.TryRequestAsync(s_fails, "the data").Soon();
         await Failsafe.Until(() => node.ErrorQueue.CountAsync().AsTask().Result > 0);
-        var report = (await node.ErrorQueue.DrainAsync(10)).Single();
+        var taken = (await node.ErrorQueue.TakeAsync(10)).Single();
+        var report = taken.Report;
+        Assert.That(await node.ErrorQueue.CountAsync(), Is.EqualTo(1));
+        Assert.That(await node.ErrorQueue.AcknowledgeAsync(taken), Is.True);
+        Assert.That(await node.ErrorQueue.CountAsync(), Is.Zero);
         Assert.That(
             (report.Topic, report.Status, report.Data, report.Sender),
             Is.EqualTo(("policy.fails", 500, "\"the data\"", node.Bus.DescribeNode().Id)));
@@ -81,13 +85,26 @@ public sealed class ErrorPolicyTests
     }
 
     [Test]
-    public async Task A_second_node_on_the_same_queue_file_does_not_start()
+    public async Task Two_nodes_with_the_same_queue_file_start_and_have_one_each()
     {
         var file = TempFile.Path();
         await using var first = await TestNode.StartAsync(bus => AddFailing(bus), Queue(file));
+        await using var second = await TestNode.StartAsync(bus => AddFailing(bus), Queue(file));
+        await second.Bus.TryRequestAsync(s_fails, "x").Soon();
+        await Failsafe.Until(() => second.ErrorQueue.CountAsync().AsTask().Result > 0);
+
+        Assert.That(await first.ErrorQueue.CountAsync(), Is.Zero);
+    }
+
+    [Test]
+    public void A_queue_that_cannot_be_written_fails_at_start_with_its_key()
+    {
+        var file = TempFile.Path();
+        File.WriteAllText(file, "not a folder");
+
         Assert.That(
-            async () => await TestNode.StartAsync(bus => AddFailing(bus), Queue(file)),
-            Throws.TypeOf<IOException>().With.Message.Contains("in use by another process").And.Message.Contains(file));
+            async () => await TestNode.StartAsync(bus => AddFailing(bus), Queue(Path.Combine(file, "errors.jsonl"))).Soon(),
+            Throws.TypeOf<IOException>().With.Message.Contains("ServiceMesh:Errors:QueueFile").And.Message.Contains(file));
     }
 
     private static IServiceMeshBuilder AddFailing(IServiceMeshBuilder bus) =>

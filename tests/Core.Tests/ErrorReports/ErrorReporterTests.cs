@@ -36,7 +36,7 @@ public sealed class ErrorReporterTests
         await using var node = new BareNode(o => o.ErrorPolicy = ErrorPolicy.Publish);
         node.Errors.Report(node.Signal("mesh.errors"), StatusCode.HandlerFailed, "It threw.", null, null);
         Assert.That(await node.ReportsAsync(), Is.Empty);
-        Assert.That(node.Log.Has(LogLevel.Error, "An error report about mesh.errors from caller (status 500) is lost"), Is.True);
+        Assert.That(node.Log.Has(LogLevel.Warning, "An error report about mesh.errors from caller (status 500) is left out"), Is.True);
     }
 
     [Test]
@@ -63,6 +63,22 @@ public sealed class ErrorReporterTests
     }
 
     [Test]
+    public async Task Reports_that_wait_keep_whole_bodies_up_to_a_bound()
+    {
+        await using var node = new BareNode(o => o.Errors.WholeBody = true);
+        var request = node.Request("a.b", new string('x', 1 << 20));
+        for (var i = 0; i < 100; i++)
+        {
+            node.Errors.Report(request, StatusCode.HandlerFailed, "It threw.", null, null);
+        }
+
+        var reports = await node.ReportsAsync();
+        Assert.That(reports.Count(r => r.TryGetBody(out _)), Is.EqualTo(32));
+        Assert.That(reports.Skip(32).Select(r => (r.Data.Length, r.DataBytes)), Is.All.EqualTo((4096, (1 << 20) + 2)));
+        Assert.That(reports, Has.Count.EqualTo(100));
+    }
+
+    [Test]
     public async Task A_report_that_cannot_be_filed_does_not_stop_the_next()
     {
         await using var node = new BareNode();
@@ -78,6 +94,48 @@ public sealed class ErrorReporterTests
         Assert.That(node.Log.Lines.Count(l => l.Contains("about bad", StringComparison.Ordinal)), Is.EqualTo(1));
         Assert.That(node.Log.Lines, Has.None.Contains("about good"));
         Assert.That(filed, Is.EqualTo(new[] { "bad", "good" }));
+    }
+
+    [Test]
+    public async Task Reports_that_cannot_be_filed_are_logged_once_a_minute_with_their_number()
+    {
+        await using var node = new BareNode();
+        var (filed, isAway) = (0, true);
+        node.Errors.Start(_ =>
+        {
+            filed++;
+            return isAway ? throw new IOException("away") : Task.FromResult("filed");
+        });
+
+        await FileAsync(1000);
+        node.Clock.Advance(TimeSpan.FromSeconds(59));
+        await FileAsync(1);
+        Assert.That(Lost(), Has.Count.EqualTo(1));
+
+        node.Clock.Advance(TimeSpan.FromSeconds(1));
+        await FileAsync(1);
+        Assert.That(Lost(), Has.Count.EqualTo(2));
+        Assert.That(Lost()[1], Does.Contain("so are 1000 more"));
+
+        await FileAsync(10);
+        isAway = false;
+        await FileAsync(1);
+        await node.Errors.StopAsync(TimeSpan.FromMinutes(1)).Soon();
+        Assert.That(Lost(), Has.Count.EqualTo(3), "what was counted is told when filing works again");
+        Assert.That(Lost()[2], Does.Contain("so are 9 more"));
+
+        List<string> Lost() => [.. node.Log.Lines.Where(l => l.Contains("is lost", StringComparison.Ordinal))];
+
+        async Task FileAsync(int reports)
+        {
+            var until = Volatile.Read(ref filed) + reports;
+            for (var i = 0; i < reports; i++)
+            {
+                node.Errors.Report(new ReplyFailure(StatusCode.HandlerFailed, "bad", ""));
+            }
+
+            await Failsafe.Until(() => Volatile.Read(ref filed) >= until);
+        }
     }
 
     [Test]

@@ -105,8 +105,8 @@ public sealed class HandlerClassTests
 
         foreach (var name in (string[])["", "a"])
         {
-            Assert.That(
-                await host.Services.GetRequiredKeyedService<IServiceBus>(name).RequestAsync(s_who, 0).Soon(), Is.EqualTo("without a clock"));
+            var bus = host.Services.GetRequiredKeyedService<IServiceBus>(name);
+            Assert.That(await bus.RequestAsync(s_who, 0).Soon(), Is.EqualTo("without a clock"));
         }
     }
 

@@ -45,6 +45,19 @@ public sealed class OptionsSchemaTests
         Assert.That(s_schema.UnknownKeys(configuration.GetSection("Own")), Has.Count.EqualTo(1).And.All.StartsWith(expected));
     }
 
+    [TestCase("Part:Wait", "5", "Own:Part:Wait is '5', which is 5 days. Did you mean 00:00:05?")]
+    [TestCase("Parts:a:Wait", "5", "Own:Parts:a:Wait is '5', which is 5 days. Did you mean 00:00:05?")]
+    public void A_time_that_is_a_number_alone_is_named_where_it_stands(string key, string value, string expected)
+    {
+        var configuration = new ConfigurationBuilder()
+            .AddInMemoryCollection(
+                [new($"Own:{key}", value), new("Own:Texts:any", "5"), new("Own:Servers:0", "5"), new("Own:Attempts", "5")])
+            .Build();
+
+        Assert.That(s_schema.Misread(configuration.GetSection("Own")), Has.Exactly(1).StartsWith(expected).And.Exactly(1).Items);
+        Assert.That(s_schema.Misread(null), Is.Empty);
+    }
+
     [TestCase(0.999, false)]
     [TestCase(1, true)]
     [TestCase(2.5, true)]

@@ -25,6 +25,7 @@ public sealed class OptionsTests
     [TestCase("Errors:MaxDataBytes", "1048577", "0 to 1048576")]
     [TestCase("Errors:QueueCapacity", "0", "1 to 1000000")]
     [TestCase("ErrorPolicy", "7", "Publish, Queue, Ignore")]
+    [TestCase("Contracts", "7", "Compatible, Exact")]
     public async Task A_value_outside_its_range_is_refused_at_start_with_key_value_and_range(string key, string value, string range)
     {
         var message = await FailureAsync((key, value));
@@ -46,6 +47,7 @@ public sealed class OptionsTests
     [TestCase("Transport", "inmemory")]
     [TestCase("Serializer", "JSON")]
     [TestCase("ErrorPolicy", "queue")]
+    [TestCase("Contracts", "exact")]
     public async Task The_ends_of_each_range_and_any_case_of_a_name_are_allowed(string key, string value)
     {
         await using var node = await TestNode.StartAsync(
@@ -56,8 +58,31 @@ public sealed class OptionsTests
     [TestCase("Handler:MaxQueued", "many", "ServiceMesh:Handler:MaxQueued")]
     [TestCase("Request:Timeout", "soon", "00:00:30")]
     [TestCase("ErrorPolicy", "Shout", "Publish, Queue, Ignore")]
+    [TestCase("Contracts", "Strict", "Compatible, Exact")]
     public async Task A_value_that_cannot_be_read_is_refused_with_its_key_and_an_example(string key, string value, string expected) =>
         Assert.That(await FailureAsync((key, value)), Does.Contain($"ServiceMesh:{key}").And.Contains(value).And.Contains(expected));
+
+    [TestCase("Request:Timeout", "5", "ServiceMesh:Request:Timeout is '5', which is 5 days. Did you mean 00:00:05?")]
+    [TestCase("Handler:Timeout", "1", "ServiceMesh:Handler:Timeout is '1', which is 1 days. Did you mean 00:00:01?")]
+    [TestCase("DrainTimeout", " 90 ", "ServiceMesh:DrainTimeout is ' 90 ', which is 90 days. Did you mean 00:01:30?")]
+    [TestCase("ErrorPolicy", "Publish, Queue", "ErrorPolicy is 'Publish, Queue', which are several values. Choose one of Publish, Queue")]
+    [TestCase("Errors:Details", "None,Message", "ServiceMesh:Errors:Details is 'None,Message', which are several values")]
+    public async Task A_text_that_would_be_misread_is_refused_once_with_what_was_meant(string key, string value, string expected)
+    {
+        var message = await FailureAsync((key, value));
+
+        Assert.That(message, Does.Contain(expected));
+        Assert.That(message.Split($"ServiceMesh:{key} is"), Has.Length.EqualTo(2), message);
+    }
+
+    [TestCase("DrainTimeout", "0")]
+    [TestCase("DrainTimeout", "1.00:00:00")]
+    [TestCase("Request:Timeout", "0:5")]
+    public async Task A_time_that_is_written_in_full_is_not_questioned(string key, string value)
+    {
+        await using var node = await TestNode.StartAsync(bus => bus.AddInMemoryTransport(), [(key, value)]);
+        Assert.That(node.Bus.DescribeNode().IsDraining, Is.False);
+    }
 
     [TestCase("Handler:MaxConcurency", "ServiceMesh:Handler:MaxConcurency is not a known key", "Did you mean 'MaxConcurrency'?")]
     [TestCase("Tranport", "ServiceMesh:Tranport", "Did you mean 'Transport'?")]
@@ -136,6 +161,9 @@ public sealed class OptionsTests
             var value = leaf == typeof(TimeSpan) ? "00:01:07"
                 : leaf == typeof(int) ? "77"
                 : leaf == typeof(ErrorPolicy) ? "Ignore"
+                : leaf == typeof(ErrorDetails?) ? "None"
+                : leaf == typeof(bool) ? "True"
+                : leaf == typeof(ContractMatching) ? "Exact"
                 : "text";
             var options = Bound(key, value);
             var bound = path.Aggregate((object?)options, (target, name) => target!.GetType().GetProperty(name)!.GetValue(target));

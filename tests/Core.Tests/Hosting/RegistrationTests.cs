@@ -1,5 +1,7 @@
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 using NUnit.Framework;
 using ServiceMesh.Support;
 
@@ -9,23 +11,92 @@ public sealed class RegistrationTests
 {
     private static readonly RequestTopic<int, int> s_topic = new("a.b");
 
-    [Test]
-    public void A_second_bus_with_the_same_name_or_without_one_is_refused()
+    [TestCase("")]
+    [TestCase("orders")]
+    public async Task Modules_that_add_the_bus_again_add_to_the_same_one(string name)
     {
-        var services = new ServiceCollection();
-        services.AddServiceMesh();
-        Assert.That(() => services.AddServiceMesh(), Throws.InvalidOperationException.With.Message.Contains("Give a second bus a name"));
-        services.AddServiceMesh("orders");
-        Assert.That(() => services.AddServiceMesh("orders"), Throws.InvalidOperationException.With.Message.Contains("'orders'"));
+        var builder = Host.CreateEmptyApplicationBuilder(new());
+        builder.Configuration.AddInMemoryCollection([new("Mesh:NodeName", "shop")]);
+        var (network, sums) = (new InMemoryNetwork(), new RequestTopic<int, int>("a.sum"));
+        var first = builder.Services.AddServiceMesh(name).AddHandler(s_topic, (x, _) => x + 1);
+        var second = builder.Services.AddServiceMesh(name, builder.Configuration.GetSection("Mesh"))
+            .AddInMemoryTransport().AddHandler(sums, (x, _) => x + 2);
+        builder.Services.AddServiceMesh(name, builder.Configuration.GetSection("Mesh")).AddInMemoryTransport(network);
+        builder.Services.AddServiceMesh(name).AddInMemoryTransport(network);
+        builder.Services.AddServiceMesh(name, o => o.Handler.MaxQueued = 7);
+        builder.Services.AddServiceMesh(name, o => (o.Handler.MaxQueued, o.Handler.MaxConcurrency) = (7, 5));
+        using var host = builder.Build();
+        await host.StartAsync().Soon();
+
+        var bus = host.Services.GetRequiredKeyedService<IServiceBus>(name);
+        Assert.That(second, Is.SameAs(first));
+        Assert.That((await bus.RequestAsync(s_topic, 1).Soon(), await bus.RequestAsync(sums, 1).Soon()), Is.EqualTo((2, 3)));
+        Assert.That(bus.DescribeNode().Name, Is.EqualTo("shop"));
+        Assert.That(host.Services.GetKeyedServices<IServiceBus>(name), Has.Exactly(1).Items);
+        var options = host.Services.GetRequiredService<IOptionsMonitor<ServiceMeshOptions>>().Get(name);
+        Assert.That((options.Handler.MaxQueued, options.Handler.MaxConcurrency), Is.EqualTo((7, 5)));
+        await host.StopAsync().Soon();
     }
 
     [Test]
-    public void A_transport_that_is_added_twice_is_refused() =>
+    public void What_is_set_in_code_comes_after_the_section_whichever_call_brings_it()
+    {
+        var services = new ServiceCollection();
+        services.AddServiceMesh(o => o.NodeName = "code");
+        services.AddServiceMesh(Section("A", ("NodeName", "file"))).AddInMemoryTransport();
+
+        using var provider = services.BuildServiceProvider();
+        Assert.That(provider.GetRequiredService<IOptionsMonitor<ServiceMeshOptions>>().Get("").NodeName, Is.EqualTo("code"));
+    }
+
+    [Test]
+    public void Two_sections_of_one_bus_are_refused_with_their_names()
+    {
+        var services = new ServiceCollection();
+        services.AddServiceMesh(Section("A", ("NodeName", "x")));
         Assert.That(
-            () => new ServiceCollection().AddServiceMesh()
-                .AddInMemoryTransport()
-                .AddTransport(new("inmemory", [], _ => new ScriptedTransport())),
+            () => services.AddServiceMesh(Section("B", ("NodeName", "x"))),
+            Throws.InvalidOperationException.With.Message.Contains("the section 'A'").And.Message.Contains("the section 'B'")
+                .And.Message.Contains("give a second bus a name"));
+        Assert.That(
+            () => services.AddServiceMesh(Section("A", ("NodeName", "y"))),
+            Throws.InvalidOperationException.With.Message.Contains("the section 'A'").And.Message.Contains("differ in 'NodeName'"));
+        Assert.That(() => services.AddServiceMesh(Section("A", ("NodeName", "x"))), Throws.Nothing);
+        services.AddServiceMesh("orders").AddInMemoryTransport();
+        Assert.That(
+            () => services.AddServiceMesh("orders", Section("A")),
+            Throws.InvalidOperationException.With.Message.Contains("the bus 'orders'")
+                .And.Message.Contains("Call it with the section first"));
+    }
+
+    [Test]
+    public async Task Two_calls_that_set_one_option_differently_are_refused_at_start()
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new());
+        builder.Services.AddServiceMesh(o => (o.NodeName, o.Request.Timeout) = ("a", TimeSpan.FromSeconds(1))).AddInMemoryTransport();
+        builder.Services.AddServiceMesh(o => (o.NodeName, o.Request.Timeout) = ("a", TimeSpan.FromSeconds(2)));
+        using var host = builder.Build();
+
+        var failure = await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync().Soon());
+        Assert.That(failure!.Failures, Is.EqualTo(
+        [
+            "ServiceMesh:Request:Timeout is set to '00:00:01' by one call of AddServiceMesh and to '00:00:02' by another. "
+                + "Set it in one place.",
+        ]));
+    }
+
+    [Test]
+    public void Two_different_transports_of_one_name_are_refused()
+    {
+        var registration = new TransportRegistration("Other", [], _ => new ScriptedTransport());
+        var bus = new ServiceCollection().AddServiceMesh().AddInMemoryTransport(new()).AddTransport(registration);
+
+        Assert.That(() => bus.AddTransport(registration), Throws.Nothing);
+        Assert.That(
+            () => bus.AddTransport(new("inmemory", [], _ => new ScriptedTransport())),
             Throws.InvalidOperationException.With.Message.Contains("inmemory transport was added twice"));
+        Assert.That(() => bus.AddInMemoryTransport(new()), Throws.InvalidOperationException.With.Message.Contains("different networks"));
+    }
 
     [Test]
     public async Task Each_keyed_bus_has_its_own_handlers_middleware_and_options()
@@ -107,6 +178,10 @@ public sealed class RegistrationTests
         await node.Bus.SignalAsync(new SignalTopic<Reading>("a"), new Reading("pune", 1, null)).Soon();
         Assert.That(await seen.Task.Soon(), Is.EqualTo("""{"city":"pune","degrees":1,"note":null}"""));
     }
+
+    private static IConfigurationSection Section(string name, params (string Key, string Value)[] settings) => new ConfigurationBuilder()
+        .AddInMemoryCollection(settings.Select(s => KeyValuePair.Create<string, string?>($"{name}:{s.Key}", s.Value))).Build()
+        .GetSection(name);
 
     private static IEnumerable<TestCaseData> BadOptions =>
     [

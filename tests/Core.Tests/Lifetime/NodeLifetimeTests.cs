@@ -120,14 +120,15 @@ public sealed class NodeLifetimeTests
         };
         await using var node = await TestNode.StartAsync(
             _transport.AddTo, [("Request:Timeout", "01:00:00")], services => services.AddSingleton<TimeProvider>(_clock));
+        using var metrics = new RecordedMetrics(node.Services);
         for (var i = 0; i < 10; i++)
         {
             await node.Bus.TryRequestAsync(s_slow, i).Soon();
         }
 
         await AdvanceUntilAsync(TimeSpan.FromSeconds(20), node.StopAsync());
-        Assert.That(
-            node.Log.Lines.Count(l => l.Contains("An error report about slow", StringComparison.Ordinal)), Is.GreaterThanOrEqualTo(9));
+        Assert.That(metrics.Sum("servicemesh.error.reports", "servicemesh.outcome=lost"), Is.GreaterThanOrEqualTo(9));
+        Assert.That(node.Log.Lines, Has.Some.Contains("An error report about slow").And.Contains("is lost"));
     }
 
     [Test]

@@ -74,6 +74,58 @@ public sealed class LinkSetTests : IAsyncDisposable
         Assert.That((answer.Kind, answer.Reply.Status), Is.EqualTo((AnswerKind.Refusal, StatusCode.NotFound)));
     }
 
+    [TestCase(FrameKind.Reply)]
+    [TestCase(FrameKind.Refusal)]
+    public async Task An_answer_of_which_only_the_id_can_be_read_ends_its_request(object kind)
+    {
+        var entered = new TaskCompletionSource();
+        var leave = new TaskCompletionSource();
+        Server.Requests.Add(_node.OnRequest<string, string>("links.ask", async (word, _) =>
+        {
+            entered.SetResult();
+            await leave.Task;
+            return word;
+        }));
+        var asking = Ask();
+        await entered.Task.WaitAsync(TimeSpan.FromSeconds(20));
+
+        // A status of 99 is written as no node of this version would.
+        Caller.Hear((byte[])[.. FrameWriter.Preamble("server"), 5, 0, 0, 0, (byte)(FrameKind)kind, 0, 1, 99, 0]);
+
+        var answer = await asking.WaitAsync(TimeSpan.FromSeconds(20));
+        leave.SetResult();
+        Assert.That((answer.Kind, answer.Reply.Status), Is.EqualTo((AnswerKind.Reply, StatusCode.HandlerFailed)));
+        Assert.That(answer.Reply.Error, Does.Contain("Node 'server'").And.Contain(nameof(FrameFault.MalformedNumber)));
+    }
+
+    [Test]
+    public async Task A_reply_that_no_node_could_read_becomes_a_failure()
+    {
+        Server.Requests.Add(_node.OnRequest<string, string>("links.ask", (word, context) =>
+        {
+            context.ReplyHeaders = Headers.Empty.WithTrusted("name", "a\tb");
+            return Task.FromResult(word);
+        }));
+
+        var answer = await Ask().WaitAsync(TimeSpan.FromSeconds(20));
+
+        Assert.That((answer.Kind, answer.Reply.Status), Is.EqualTo((AnswerKind.Reply, StatusCode.HandlerFailed)));
+        Assert.That(answer.Reply.Error, Does.Contain("control character"));
+        Assert.That(_losses, Is.Empty);
+    }
+
+    [Test]
+    public async Task A_request_that_no_node_could_read_is_not_written()
+    {
+        var request = _node.Request("links.ask") with { ContentType = "text/pläin" };
+
+        var answer = await Caller.To("server").SendAsync(request, "_default", default).AsTask().WaitAsync(TimeSpan.FromSeconds(20));
+
+        Assert.That((answer.Kind, answer.Reply.Status, answer.Reply.NotProcessed), Is.EqualTo((
+            AnswerKind.Reply, StatusCode.BadRequest, true)));
+        Assert.That(_packets, Is.Empty);
+    }
+
     [Test]
     public async Task A_request_that_arrives_twice_runs_once()
     {

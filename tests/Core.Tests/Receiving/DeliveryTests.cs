@@ -92,7 +92,7 @@ public sealed class DeliveryTests
     public async Task An_answer_that_cannot_be_encoded_is_500()
     {
         await using var node = new BareNode();
-        var subscription = node.OnRequest<int, Action>("a.b", (_, _) => Task.FromResult<Action>(() => { }));
+        var subscription = node.OnRequest<int, double>("a.b", (_, _) => Task.FromResult(double.NaN));
         Assert.That((await subscription.Offer(node.Request("a.b", 1)).RunAsync().Soon()).Status, Is.EqualTo(StatusCode.HandlerFailed));
         Assert.That(subscription.Gate.Running, Is.Zero);
     }

@@ -79,7 +79,7 @@ public sealed class TransportFailureTests
             });
             var reply = await node.Bus.TryRequestAsync(s_request, "x").Soon();
             Assert.That(reply.Status, Is.EqualTo(StatusCode.HandlerFailed));
-            Assert.That(reply.Failure!.Message, Does.Contain("The reply cannot be decoded").And.Contains("line 1"));
+            Assert.That(reply.Failure!.Message, Does.Contain("this node cannot read the answer").And.Contains("line 1"));
             Assert.That(reply.Failure.Exception, Is.TypeOf<MalformedBodyException>());
             Assert.That(reply.Headers["h"], Is.EqualTo("1"));
         }

@@ -45,7 +45,7 @@ public sealed class JsonMessageSerializerTests
         Assert.That(_json.Deserialize<int?>(default), Is.Null);
         Assert.That(
             () => _json.Deserialize<int>(default),
-            Throws.TypeOf<MalformedBodyException>().With.Message.EqualTo("The body is empty, and a Int32 is expected."));
+            Throws.TypeOf<MalformedBodyException>().With.Message.EqualTo("The body is empty; a 32-bit integer is expected."));
     }
 
     [Test]
@@ -195,7 +195,7 @@ public sealed class JsonMessageSerializerTests
 
     internal sealed class Throwing
     {
-        public string Before { get; } = "written";
+        public string Before { get; init; } = "written";
 
         public string Fails => Before.Length > 0 ? throw new InvalidTimeZoneException() : "";
     }

@@ -11,11 +11,13 @@ public sealed class MalformedBodyTests
 {
     private readonly JsonMessageSerializer _json = new();
 
-    [TestCase("{\"City\":\"x\",\n\"Degrees\":\"topsecret\"}", "$.Degrees, line 2, byte 22")]
+    [TestCase(
+        "{\"City\":\"x\",\n\"Degrees\":\"topsecret\"}", "$.Degrees is a string; Reading.Degrees is a 32-bit integer (line 2, byte 22)")]
     [TestCase("topsecret", "$, line 1, byte 2")]
     [TestCase("{\"City\":\"topsecret\"", "line 1")]
-    [TestCase("[\"topsecret\"]", "$, line 1, byte 2")]
-    [TestCase("{\"City\":\"topsecret\"} trailing", "line 1, byte 22")]
+    [TestCase("[\"topsecret\"]", "$ is an array; an object (Reading) is expected (line 1, byte 2)")]
+    [TestCase("{\"City\":\"topsecret\",\"Degrees\":1,\"Note\":null} trailing", "line 1, byte 46")]
+    [TestCase("{\"City\":\"topsecret\"}", "$.Degrees is missing; Reading.Degrees is a 32-bit integer and required")]
     public void The_message_names_type_and_position_and_never_the_content(string body, string position)
     {
         var failure = Assert.Throws<MalformedBodyException>(() => _json.Deserialize<Reading>(Encoding.UTF8.GetBytes(body)))!;

@@ -63,6 +63,24 @@ public sealed class UnsupportedTypeTests
             Throws.TypeOf<NotSupportedException>().With.Message.Contains("'types.in'")
                 .And.Message.Contains("Refused does not have a JSON contract").And.Message.Contains("AddJsonContext"));
 
+    [Test]
+    public void A_member_without_a_JSON_contract_fails_the_start() =>
+        Assert.That(
+            async () => await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport()
+                .ConfigureJson(json => json.TypeInfoResolverChain.Insert(0, new Refusing()))
+                .AddHandler(new RequestTopic<string, Holder[]>("types.nested"), (_, _) => [])),
+            Throws.TypeOf<NotSupportedException>().With.Message.Contains("'types.nested'")
+                .And.Message.Contains("Holder[] does not have a JSON contract")
+                .And.Message.Contains("Its reason: No contract for 'Refused'."));
+
+    [Test]
+    public void Exact_contracts_need_a_serializer_that_supports_them() =>
+        Assert.That(
+            async () => await TestNode.StartAsync(
+                mesh => mesh.AddInMemoryTransport().AddSerializer(new Choosy()), [("Contracts", "Exact")]),
+            Throws.TypeOf<NotSupportedException>()
+                .With.Message.Contains("'Choosy' cannot refuse unknown members").And.Message.Contains("Contracts"));
+
     private static void AssertFailsAtStart(Action<IServiceMeshBuilder> configure, string said) =>
         AssertRefused(async () => await (await StartAsync(configure)).DisposeAsync(), said);
 
@@ -75,6 +93,8 @@ public sealed class UnsupportedTypeTests
         mesh => configure(mesh.AddInMemoryTransport().AddSerializer(new Choosy())), [("Serializer", "Choosy")]);
 
     public sealed class Refused;
+
+    public sealed record Holder(Refused Inner);
 
     /// <summary>JSON for a few types, and none of them the bus's own.</summary>
     private sealed class Choosy : IMessageSerializer
@@ -101,6 +121,6 @@ public sealed class UnsupportedTypeTests
     private sealed class Refusing : IJsonTypeInfoResolver
     {
         public JsonTypeInfo? GetTypeInfo(Type type, System.Text.Json.JsonSerializerOptions options) =>
-            type == typeof(Refused) ? throw new NotSupportedException("No contract here.") : null;
+            type == typeof(Refused) ? throw new NotSupportedException("No contract for 'Refused'.") : null;
     }
 }

@@ -22,6 +22,10 @@ public static class Suite
         where T : TransportFactory, new();
 
     [OverHttp]
+    public sealed class Contract<T> : ContractTests<T>
+        where T : TransportFactory, new();
+
+    [OverHttp]
     public sealed class Header<T> : HeaderTests<T>
         where T : TransportFactory, new();
 

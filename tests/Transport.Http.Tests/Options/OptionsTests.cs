@@ -36,6 +36,8 @@ public sealed class OptionsTests
     [TestCase("Http:Timeouts:Idle", "00:00:00", "Http:Timeouts:Idle is 00:00:00", "00:00:00.001 to 1.00:00:00")]
     [TestCase("Http:Timeouts:Idle", "-00:00:01", "Http:Timeouts:Idle is -00:00:01", "00:00:00.001 to 1.00:00:00")]
     [TestCase("Http:Timeouts:Attempt", "-00:00:01", "Http:Timeouts:Attempt is -00:00:01", "00:00:00.001 to 1.00:00:00")]
+    [TestCase("Http:Timeouts:Connect", "5", "Http:Timeouts:Connect is '5'", "which is 5 days. Did you mean 00:00:05?")]
+    [TestCase("Http:Services:weather:Retry:Backoff", "5", "Http:Services:weather:Retry:Backoff is '5'", "Did you mean 00:00:05?")]
     [TestCase("Http:Retry:Attempts", "0", "Http:Retry:Attempts is 0", "1 to 10")]
     [TestCase(
         "Http:Retry:Backoff",

@@ -16,6 +16,7 @@ namespace ServiceMesh.Http.Tests;
 public sealed class MeshEndpointsTests : IDisposable
 {
     private static readonly RequestTopic<string, int[]> s_fetch = new("weather.fetch");
+    private static readonly RequestTopic<Order, string> s_order = new("shop.order");
 
     private readonly HttpClient _http = new();
     private int _port;
@@ -30,7 +31,8 @@ public sealed class MeshEndpointsTests : IDisposable
         _node = await HttpNodes.StartAsync(
             mesh => mesh.AddHandler(
                 s_fetch,
-                (city, _) => city == "pune" ? [11, 29] : throw new ReplyException(StatusCode.NotFound, $"Unknown city '{city}'.")),
+                (city, _) => city == "pune" ? [11, 29] : throw new ReplyException(StatusCode.NotFound, $"Unknown city '{city}'."))
+                .AddHandler(s_order, (order, _) => $"{order.Amount} for {order.Customer}"),
             Listen(_port), ("Request:MaxBodyBytes", "1000"));
     }
 
@@ -42,6 +44,27 @@ public sealed class MeshEndpointsTests : IDisposable
     {
         var answer = await CurlAsync("-d", "\"pune\"", Url("request/weather.fetch"));
         Assert.That(answer, Is.EqualTo("[11,29]"));
+    }
+
+    [Test]
+    public async Task Curl_may_write_the_names_of_members_in_any_case() =>
+        Assert.That(
+            await CurlAsync("-d", """{"customer":"pune","amount":3}""", Url("request/shop.order")), Is.EqualTo("\"3 for pune\""));
+
+    [TestCase("""{"customer":1}""", "$.Customer is a number; Order.Customer is a string")]
+    [TestCase("""{"customer":"pune"}""", "$.Amount is missing; Order.Amount is a 32-bit integer and required")]
+    [TestCase("null", "The body is null; a value (Order) is expected.")]
+    [TestCase("", "The body is empty; a value (Order) is expected.")]
+    public async Task A_body_that_does_not_match_is_400_and_not_blamed_on_the_handler(string body, string detail)
+    {
+        using var response = await PostAsync("request/shop.order", body);
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That((int)response.StatusCode, Is.EqualTo(400));
+            Assert.That(response.Headers.Contains("mesh-not-processed"), Is.True);
+            Assert.That(await DetailAsync(response), Does.Contain(detail));
+        }
     }
 
     [Test]

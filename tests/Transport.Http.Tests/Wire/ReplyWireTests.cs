@@ -53,7 +53,7 @@ public sealed class ReplyWireTests
     [TestCase(499, 499)]
     [TestCase(599, 599)]
     [TestCase(600, 500)]
-    [TestCase(1000, 500)]
+    [TestCase(999, 500)]
     [TestCase(100, 500)]
     public void A_status_that_HTTP_does_not_allow_travels_in_a_header(int status, int http)
     {
@@ -109,6 +109,32 @@ public sealed class ReplyWireTests
 
         Assert.That(((int)read.Status, read.NotProcessed), Is.EqualTo((expected, false)));
         Assert.That(read.Error, Does.Contain("http://10.0.0.1:80").And.Contain($"{status}").And.Contain(contentType));
+    }
+
+    [TestCase("-5")]
+    [TestCase("0")]
+    [TestCase("99")]
+    [TestCase("1000")]
+    [TestCase("99999")]
+    public void A_status_that_no_reply_has_is_a_failure(string status)
+    {
+        var reply = ReplyWire.Read(
+            new(200, "application/json", [("mesh-status", status)], "1"u8.ToArray()), "Server", isForeign: false, TimeProvider.System,
+            out _);
+
+        Assert.That(
+            ((int)reply.Status, reply.Error), Is.EqualTo((502, $"Server answered with the status {status}; 100 to 999 are allowed.")));
+    }
+
+    [TestCase(0)]
+    [TestCase(200)]
+    public void Problem_details_with_a_status_of_success_are_a_failure(int status)
+    {
+        var reply = ReplyWire.Read(
+            new(status, "application/problem+json", [], """{"detail":"no"}"""u8.ToArray()), "Server", isForeign: false, TimeProvider.System,
+            out _);
+
+        Assert.That(((int)reply.Status, reply.Error), Is.EqualTo((502, "no")));
     }
 
     [Test]

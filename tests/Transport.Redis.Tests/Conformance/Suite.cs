@@ -22,6 +22,10 @@ public static class Suite
         where T : TransportFactory, new();
 
     [OverRedis]
+    public sealed class Contract<T> : ContractTests<T>
+        where T : TransportFactory, new();
+
+    [OverRedis]
     public sealed class Header<T> : HeaderTests<T>
         where T : TransportFactory, new();
 

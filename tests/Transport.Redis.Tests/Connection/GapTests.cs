@@ -58,7 +58,8 @@ public sealed class GapTests
     public async Task After_a_killed_connection_every_signal_arrives_again_and_none_twice(bool listening)
     {
         var heard = new Inbox<int>();
-        await using var subscriber = await RedisNode.StartAsync(_redis.Address, mesh => mesh.AddHandler(s_news, heard.ReceiveAsync));
+        await using var subscriber = await RedisNode.StartAsync(
+            _redis.Address, mesh => mesh.AddHandler(s_news, heard.ReceiveAsync, handler => handler.Ordered = true));
         await using var sender = await RedisNode.StartAsync(_redis.Address);
         var ended = new TaskCompletionSource<RedisGap>();
         subscriber.Gaps.Ended += (_, gap) => ended.SetResult(gap);

@@ -83,7 +83,8 @@ public sealed class StartTests
                     await client.GetStream().WriteAsync("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"u8.ToArray());
                 }
             }
-            catch (Exception stopped) when (stopped is SocketException or ObjectDisposedException or IOException)
+            catch (Exception stopped)
+                when (stopped is SocketException or ObjectDisposedException or IOException or InvalidOperationException)
             {
                 // The end of the test.
             }

@@ -81,21 +81,68 @@ public class RedisErrorQueueTests(string wire, string key)
         await _redis.CommandAsync("LSET", key, "-300", "garbage");
 
         Assert.That(Numbers(await node.ErrorQueue.ReadAsync(599)), Is.EqualTo(Enumerable.Range(0, Reports).Where(i => i != 299)));
-        Assert.That(Numbers(await node.ErrorQueue.DrainAsync(400)), Is.EqualTo(Enumerable.Range(0, 401).Where(i => i != 299)));
-        Assert.That(Numbers(await node.ErrorQueue.DrainAsync(1000)), Is.EqualTo(Enumerable.Range(401, 199)));
+        Assert.That(Numbers(await node.ErrorQueue.EmptyAsync(400)), Is.EqualTo(Enumerable.Range(0, 401).Where(i => i != 299)));
+        Assert.That(Numbers(await node.ErrorQueue.EmptyAsync(1000)), Is.EqualTo(Enumerable.Range(401, 199)));
         Assert.That(await _redis.CommandAsync("EXISTS", key), Is.Zero);
     }
 
     [Test]
-    public async Task A_drain_that_is_cancelled_before_it_begins_takes_nothing()
+    public async Task Taking_that_is_cancelled_before_it_begins_takes_nothing()
     {
         var node = await StartAsync();
         await node.ErrorQueue.AddAsync(Report(1));
 
         await Assert.CatchAsync<OperationCanceledException>(
-            async () => await node.ErrorQueue.DrainAsync(1, new CancellationToken(canceled: true)));
+            async () => await node.ErrorQueue.TakeAsync(1, new CancellationToken(canceled: true)));
 
-        Assert.That(await node.ErrorQueue.CountAsync(), Is.EqualTo(1));
+        Assert.That(await node.ErrorQueue.TakeAsync(1), Has.Count.EqualTo(1));
+    }
+
+    [Test]
+    public async Task A_report_whose_taker_is_gone_is_there_again_when_its_time_is_over()
+    {
+        var (one, two) = (await StartAsync(), await StartAsync());
+        await one.ErrorQueue.AddAsync(Report(1));
+        var first = (await one.ErrorQueue.TakeAsync(1, TimeSpan.FromMilliseconds(100))).Single();
+        await one.StopAsync();
+
+        IReadOnlyList<TakenReport> taken = [];
+        await Failsafe.UntilAsync(async () => (taken = await two.ErrorQueue.TakeAsync(1)).Count == 1);
+
+        Assert.That(await two.ErrorQueue.AcknowledgeAsync(first), Is.False, "another has it");
+        Assert.That(await two.ErrorQueue.AcknowledgeAsync(taken[0]), Is.True);
+        Assert.That(await _redis.CommandAsync("DBSIZE"), Is.EqualTo(await KeysOfNodesAsync()), "no lease stays behind");
+    }
+
+    [Test]
+    public async Task A_taken_report_is_taken_on_every_node_and_stays_readable_for_other_programs()
+    {
+        var (one, two) = (await StartAsync(), await StartAsync());
+        await one.ErrorQueue.AddAsync(Report(1));
+        await one.ErrorQueue.AddAsync(Report(2));
+        var taken = (await one.ErrorQueue.TakeAsync(1)).Single();
+
+        Assert.That(await two.ErrorQueue.TakeAsync(taken.Report.Id, TimeSpan.FromMinutes(1)), Is.Null);
+        Assert.That(Numbers((await two.ErrorQueue.TakeAsync(9)).Select(t => t.Report)), Is.EqualTo([2]));
+        Assert.That(await _redis.CommandAsync("LLEN", key), Is.EqualTo(2L));
+
+        await _redis.CommandAsync("RPOP", key); // another program has emptied it
+        Assert.That(await one.ErrorQueue.AcknowledgeAsync(taken), Is.False);
+    }
+
+    [Test]
+    public async Task Of_many_taken_reports_the_first_that_is_free_is_found()
+    {
+        var node = await StartAsync(ErrorPolicy.Ignore);
+        for (var i = 0; i < 300; i++)
+        {
+            await node.ErrorQueue.AddAsync(Report(i));
+        }
+
+        Assert.That(await node.ErrorQueue.TakeAsync(290), Has.Count.EqualTo(290));
+        Assert.That(Numbers((await node.ErrorQueue.TakeAsync(1)).Select(t => t.Report)), Is.EqualTo([290]));
+        Assert.That(await node.ErrorQueue.TakeAsync(1000), Has.Count.EqualTo(9));
+        Assert.That(await node.ErrorQueue.TakeAsync(1000), Is.Empty);
     }
 
     [Test]
@@ -109,7 +156,7 @@ public class RedisErrorQueueTests(string wire, string key)
 
         var told = await Assert.CatchAsync<TransportException>(async () => await node.ErrorQueue.ReadAsync(1));
         Assert.That(told!.Message, Does.Contain(key).And.Contain("read"));
-        await Assert.CatchAsync<TransportException>(async () => await node.ErrorQueue.DrainAsync(1));
+        await Assert.CatchAsync<TransportException>(async () => await node.ErrorQueue.EmptyAsync(1));
         await Assert.CatchAsync<TransportException>(async () => await node.ErrorQueue.CountAsync());
     }
 
@@ -146,8 +193,15 @@ public class RedisErrorQueueTests(string wire, string key)
         return node;
     }
 
+    private async Task<long> KeysOfNodesAsync()
+    {
+        var cursorAndKeys = (object[])(await _redis.CommandAsync("SCAN", "0", "COUNT", "1000"))!;
+        return ((object[])cursorAndKeys[1]).Count(k => !((string)k).Contains("lease", StringComparison.Ordinal));
+    }
+
     private static ErrorReport Report(int number) => new()
     {
+        Id = $"r{number}",
         Topic = "errors.made",
         Status = 500,
         Error = $"{number}",

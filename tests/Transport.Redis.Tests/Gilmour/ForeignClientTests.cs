@@ -39,15 +39,20 @@ public class ForeignClientTests : InteropFixture
         Assert.That(await senders.NextAsync(), Is.EqualTo("node.5"));
     }
 
-    [Test]
-    public async Task A_handler_that_throws_answers_500_with_a_sentence_as_the_data()
+    [TestCase(null)]
+    [TestCase("None")]
+    [TestCase("Message")]
+    public async Task A_handler_that_throws_answers_500_with_a_sentence_as_the_data(string? details)
     {
-        await StartAsync(mesh => mesh.AddHandler(Ask, string (_, _) => throw new InvalidOperationException("I never work.")));
+        await StartAsync(
+            mesh => mesh.AddHandler(Ask, string (_, _) => throw new InvalidOperationException("I never work.")),
+            details is null ? [] : [("Errors:Details", details)]);
 
         var answer = await Theirs.RequestAsync("interop.ask", "\"x\"", "4f1c");
 
         Assert.That(answer!.Code, Is.EqualTo(500));
-        Assert.That(answer.Data, Does.StartWith("\"").And.Contain("I never work."));
+        Assert.That(answer.Data, Does.StartWith("\"").And.Contain(details == "Message" ? "I never work." : "message 4f1c"));
+        Assert.That(answer.Data.Contains("I never work.", StringComparison.Ordinal), Is.EqualTo(details == "Message"));
     }
 
     [Test]

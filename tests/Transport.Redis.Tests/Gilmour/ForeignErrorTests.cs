@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using NUnit.Framework;
 using ServiceMesh.Conformance;
+using ServiceMesh.Support;
 
 namespace ServiceMesh.Redis.Tests;
 
@@ -111,7 +112,7 @@ public class ForeignErrorTests : InteropFixture
         var entry = JsonNode.Parse((string)(await Theirs.CommandAsync("LINDEX", "gilmour.errorqueue", "0"))!)!;
 
         Assert.That(((string)entry["topic"]!, (string)entry["sender"]!, (int)entry["code"]!), Is.EqualTo(("interop.ask", "4f1c", 500)));
-        Assert.That((await server.ErrorQueue.DrainAsync(10)).Single().Node, Is.EqualTo(server.Bus.DescribeNode().Id));
+        Assert.That((await server.ErrorQueue.EmptyAsync(10)).Single().Node, Is.EqualTo(server.Bus.DescribeNode().Id));
     }
 
     [Test]
@@ -126,10 +127,32 @@ public class ForeignErrorTests : InteropFixture
         Assert.That(read.Select(r => r.Topic), Is.EqualTo(["echo", "ours"]));
         Assert.That(node.Log.Has(LogLevel.Warning, "unreadable-report"), Is.False, "it is still there");
 
-        var drained = await node.ErrorQueue.DrainAsync(10);
+        var drained = await node.ErrorQueue.EmptyAsync(10);
         Assert.That(drained, Is.EqualTo(read));
         Assert.That(node.Log.Has(LogLevel.Warning, "unreadable-report"), Is.True);
         Assert.That(await node.ErrorQueue.CountAsync(), Is.Zero);
+    }
+
+    [Test]
+    public async Task The_message_of_their_report_is_replayed()
+    {
+        var seen = new Inbox<(string Input, string? First)>();
+        var node = await StartAsync(mesh => mesh.AddHandler(Ask, (input, context) =>
+        {
+            seen.Put((input, context.Headers[Headers.ReplayOf]));
+            return input;
+        }));
+        await Theirs.CommandAsync(
+            "LPUSH", "gilmour.errorqueue",
+            """{"topic": "gilmour.request.interop.ask", "request_data": "\"hello\"", "sender": "4f1c", "backtrace": "no", "code": 500}""");
+
+        var taken = (await node.ErrorQueue.TakeAsync(1)).Single();
+        Assert.That(await Theirs.CommandAsync("LLEN", "gilmour.errorqueue"), Is.EqualTo(1L), "they still see it");
+        var result = await node.ErrorQueue.ReplayAsync(taken);
+
+        Assert.That(result.Outcome, Is.EqualTo(ReplayOutcome.Replayed), result.Detail);
+        Assert.That(await seen.NextAsync(), Is.EqualTo(("hello", "4f1c")));
+        Assert.That(await Theirs.CommandAsync("LLEN", "gilmour.errorqueue"), Is.Zero);
     }
 
     private static ErrorReport Report(string topic) => new()
@@ -138,6 +161,7 @@ public class ForeignErrorTests : InteropFixture
         Status = 500,
         Error = "It failed.",
         MessageId = "n.1",
+        Id = "ours-1",
         Sender = "n",
         Node = "m",
         Time = DateTimeOffset.UnixEpoch,

@@ -65,6 +65,7 @@ public class GilmourReportTests
             Sender = "4f1c",
             Node = "unknown",
             Time = new(2016, 3, 1, 10, 20, 30, TimeSpan.FromHours(5.5)),
+            ContentType = "application/json",
             Data = "{\"a\":1}",
             DataBytes = 7,
             Exception = "goroutine 7\nmain.go:7",

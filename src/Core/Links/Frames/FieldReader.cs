@@ -86,7 +86,7 @@ internal ref struct FieldReader(ReadOnlyMemory<byte> frame, TextPool texts)
         for (var i = 0; i < count && Fault == FrameFault.None; i++)
         {
             pairs.Add((Text(WireFormat.MaxFieldBytes), Text(WireFormat.MaxFieldBytes)));
-            if (_at - start > WireFormat.MaxFieldBytes || pairs.Count > ServiceMesh.Headers.MaxCount + TraceContext.Count)
+            if (_at - start > WireFormat.MaxFieldBytes || pairs.Count > WireFormat.MaxHeaders)
             {
                 Fail(FrameFault.MalformedHeaders);
             }

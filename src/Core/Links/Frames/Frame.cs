@@ -33,6 +33,7 @@ internal struct Frame
     public string? Error;
 
     public bool NotProcessed;
+    public bool IsOfHandler;
 
     /// <summary>Of a reply, refusal or pong: the messages that its sender runs and queues.</summary>
     public int Load;

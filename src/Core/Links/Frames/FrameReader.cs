@@ -164,13 +164,14 @@ internal static class FrameReader
 
     private static void ReadAnswer(ref FieldReader fields, byte flags, ref Frame frame)
     {
-        fields.CheckFlags(flags, WireFormat.HasError | WireFormat.NotProcessed);
+        fields.CheckFlags(flags, WireFormat.HasError | WireFormat.NotProcessed | WireFormat.IsOfHandler);
         var status = fields.Int31();
         frame.Load = fields.Int31();
         frame.Error = (flags & WireFormat.HasError) != 0 ? fields.Text(WireFormat.MaxErrorBytes) : null;
         frame.NotProcessed = (flags & WireFormat.NotProcessed) != 0;
+        frame.IsOfHandler = (flags & WireFormat.IsOfHandler) != 0;
         frame.Status = (StatusCode)status;
-        if (status is < 100 or > 999)
+        if (!StatusRange.Contains(status))
         {
             fields.Fail(FrameFault.MalformedNumber);
         }

@@ -92,7 +92,9 @@ internal static class FrameWriter
 
     private static int BeginAnswer(FrameBuffer to, FrameKind kind, long id, ReplyMessage answer, int load)
     {
-        var flags = (answer.Error is null ? 0 : WireFormat.HasError) | (answer.NotProcessed ? WireFormat.NotProcessed : 0);
+        var flags = (answer.Error is null ? 0 : WireFormat.HasError)
+            | (answer.NotProcessed ? WireFormat.NotProcessed : 0)
+            | (answer.IsOfHandler ? WireFormat.IsOfHandler : 0);
         var start = Begin(to, kind, flags, id);
         to.Varint((uint)answer.Status);
         to.Varint((uint)load);

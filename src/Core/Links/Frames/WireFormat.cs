@@ -17,6 +17,8 @@ internal static class WireFormat
     /// <summary>The most bytes that a frame has besides its body: headers at their limit, names and numbers.</summary>
     public const int MaxFieldBytes = 64 * 1024;
 
+    public const int MaxHeaders = Headers.MaxCount + Headers.OwnHeaders;
+
     public const int MaxContentTypeBytes = 255;
 
     /// <summary>An error's <see cref="ReplyMessage.MaxErrorCharacters"/> at four bytes each, and the mark of a cut.</summary>
@@ -32,6 +34,7 @@ internal static class WireFormat
     // Of replies and refusals.
     public const byte HasError = 1;
     public const byte NotProcessed = 2;
+    public const byte IsOfHandler = 4;
 
     /// <summary>Content types that have a byte of their own; 0 says that the text follows.</summary>
     public const byte JsonMark = 1;

@@ -75,6 +75,12 @@ internal sealed class Link
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<LinkAnswer> SendAsync(Message message, string group, CancellationToken cancellationToken)
     {
+        if (FrameCheck.WhyUnwritable(message, group) is { } why)
+        {
+            // No other member could read it either.
+            return new(AnswerKind.Reply, ReplyMessage.Failure(StatusCode.BadRequest, why, notProcessed: true));
+        }
+
         if (Send(message, group) is not { } pending)
         {
             return LinkAnswer.NotSent($"Too many frames wait for node '{Peer}' ({_outbox.Depth}).");
@@ -88,7 +94,8 @@ internal sealed class Link
     /// <summary>Gives the answer to one of the peer's requests or signals. False when the outbox is full.</summary>
     public bool Answer(long id, ReplyMessage reply, int load, IFrameSender? sender = null) =>
         _outbox.TryAdd(
-            static (to, answer) => FrameWriter.Reply(to, answer.id, answer.reply, answer.load), (id, reply, load), sender,
+            static (to, answer) => FrameWriter.Reply(to, answer.id, answer.reply, answer.load),
+            (id, reply: FrameCheck.Writable(reply), load), sender,
             gather: load > 1);
 
     /// <summary>Says that this node does not take a request or signal of the peer. False when the outbox is full.</summary>
@@ -126,6 +133,13 @@ internal sealed class Link
                 return true;
         }
     }
+
+    /// <summary>
+    /// An answer of the peer arrived whose id could be read and nothing else: the request ends, because no other answer will come.
+    /// </summary>
+    public bool HearUnreadable(long id, FrameFault fault) => _pending.TryGetValue(id, out var pending) && pending.TryEnd(new(
+        AnswerKind.Reply,
+        ReplyMessage.Failure(StatusCode.HandlerFailed, $"Node '{Peer}' answered with a frame that cannot be read ({fault}).")));
 
     /// <summary>The peer may have lost what was on its way: with the next tick it is asked about everything that waits for it.</summary>
     public void AskForAll() => Volatile.Write(ref _mustAskForAll, true);
@@ -326,6 +340,7 @@ internal sealed class Link
                 Status = frame.Status,
                 Error = frame.Error,
                 NotProcessed = frame.NotProcessed,
+                IsOfHandler = frame.IsOfHandler,
                 Headers = frame.Headers,
                 ContentType = frame.ContentType,
                 Body = frame.Body,
