@@ -203,7 +203,19 @@ internal sealed class MeshEndpoints
         }
 
         var announced = http.Request.ContentLength;
-        var body = await BoundedBody.ReadAsync(http.Request.Body, announced, limit, http.RequestAborted).ConfigureAwait(false);
+        byte[]? body;
+        try
+        {
+            body = await BoundedBody.ReadAsync(http.Request.Body, announced, limit, http.RequestAborted).ConfigureAwait(false);
+        }
+#pragma warning disable CA1031 // A middleware of the application may wrap the body and throw anything; memory may be short.
+        catch (Exception failure) when (failure is not (BadHttpRequestException or IOException or OperationCanceledException))
+#pragma warning restore CA1031
+        {
+            ServerLog.NotRead(node.Logger, topic.ToString(), failure);
+            return (null, Refuse(StatusCode.Unavailable, $"Node '{node.Context.NodeId}' could not read the body. Its log has the reason."));
+        }
+
         return body is null
             ? (null, Refuse(
                 StatusCode.BodyTooLarge,
