@@ -77,8 +77,8 @@ public sealed class Endpoint
     }
 
     /// <summary>
-    /// Whether a balancer may choose the endpoint: it is healthy, its weight is not 0, it is not full, its circuit would admit a request now, and it is not ejected
-    /// (or its group ignores ejection at present).
+    /// Whether a balancer may choose the endpoint: it is healthy, its weight is not 0, it is not full, its circuit would admit a request
+    /// now, and it is not ejected (or its group ignores ejection at present).
     /// </summary>
     public bool CanTake => CanTakeWhen(ignoresEjection: false, isLastAttempt: false);
 

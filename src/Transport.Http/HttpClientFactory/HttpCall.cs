@@ -267,8 +267,9 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             case var failure:
                 var error = (failure as HttpRequestException)?.HttpRequestError ?? (failure as HttpIOException)?.HttpRequestError;
                 var (name, why) = ($"{NameOf(result.FailedAt)} of service '{Service}'", SendFailure.Describe(failure!));
+                var refusal = SendFailure.IsOrderly(failure!) ? "does not take the request" : "cannot be reached";
                 var message = result.Outcome.Kind == OutcomeKind.NotSent
-                    ? $"{name} {(SendFailure.IsOrderly(failure!) ? "does not take the request" : "cannot be reached")}: {why}.{often}{(Attempts.MayHaveRun ? Doubt : "")}"
+                    ? $"{name} {refusal}: {why}.{often}{(Attempts.MayHaveRun ? Doubt : "")}"
                     : $"The connection to {name} broke before the response was complete ({why}).{often}";
                 return new HttpRequestException(error ?? HttpRequestError.Unknown, message, failure);
         }
