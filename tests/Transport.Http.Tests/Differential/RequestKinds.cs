@@ -74,7 +74,8 @@ internal static class RequestKinds
                 var request = new HttpRequestMessage(HttpMethod.Get, $"{uri}/a");
                 request.Headers.TryAddWithoutValidation(header, values);
                 return request;
-            });
+            }
+            );
         }
 
         yield return ("header: an own Host after others", uri => new(HttpMethod.Get, $"{uri}/a")
@@ -104,17 +105,20 @@ internal static class RequestKinds
             yield return ($"body: {name}", uri => new(HttpMethod.Post, $"{uri}/a") { Content = make() });
             yield return ($"body: {name}, with a key", uri => new(HttpMethod.Post, $"{uri}/a")
             {
-                Content = make(), Headers = { { "Idempotency-Key", "1" } },
+                Content = make(),
+                Headers = { { "Idempotency-Key", "1" } },
             });
         }
 
         yield return ("body: Expect", uri => new(HttpMethod.Post, $"{uri}/a")
         {
-            Content = new StringContent("a"), Headers = { ExpectContinue = true },
+            Content = new StringContent("a"),
+            Headers = { ExpectContinue = true },
         });
         yield return ("body: chunked by the header", uri => new(HttpMethod.Post, $"{uri}/a")
         {
-            Content = new StringContent("a"), Headers = { TransferEncodingChunked = true },
+            Content = new StringContent("a"),
+            Headers = { TransferEncodingChunked = true },
         });
         yield return ("body: its own headers", uri => new(HttpMethod.Put, $"{uri}/a")
         {
@@ -132,10 +136,12 @@ internal static class RequestKinds
             var content = new ByteArrayContent([1, 2]) { Headers = { ContentLength = 2 } };
             content.Headers.ContentType = new MediaTypeHeaderValue("application/x-own");
             return new(HttpMethod.Put, $"{uri}/a") { Content = content };
-        });
+        }
+        );
         yield return ("body: headers of both kinds", uri => new(HttpMethod.Put, $"{uri}/a")
         {
-            Content = new StringContent("a"), Headers = { { "x-own", "1" }, { "Trailer", "x-sum" } },
+            Content = new StringContent("a"),
+            Headers = { { "x-own", "1" }, { "Trailer", "x-sum" } },
         });
     }
 
@@ -145,21 +151,25 @@ internal static class RequestKinds
         {
             yield return ($"version {version} or lower", uri => new(HttpMethod.Get, $"{uri}/a")
             {
-                Version = version, VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
+                Version = version,
+                VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
             });
         }
 
         yield return ("version 1.0 with a body", uri => new(HttpMethod.Post, $"{uri}/a")
         {
-            Version = HttpVersion.Version10, Content = new StringContent("a"),
+            Version = HttpVersion.Version10,
+            Content = new StringContent("a"),
         });
         yield return ("version 1.1 exactly", uri => new(HttpMethod.Get, $"{uri}/a")
         {
-            Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Version = HttpVersion.Version11,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
         });
         yield return ("version 1.1 or higher", uri => new(HttpMethod.Get, $"{uri}/a")
         {
-            Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionOrHigher,
+            Version = HttpVersion.Version11,
+            VersionPolicy = HttpVersionPolicy.RequestVersionOrHigher,
         });
     }
 

@@ -61,7 +61,9 @@ public sealed class SameRequestTests(bool isTls) : IAsyncDisposable
         trust.CustomTrustStore.AddRange(roots);
         _plain = new(new SocketsHttpHandler
         {
-            UseProxy = false, AllowAutoRedirect = false, UseCookies = false,
+            UseProxy = false,
+            AllowAutoRedirect = false,
+            UseCookies = false,
             SslOptions = new SslClientAuthenticationOptions { CertificateChainPolicy = trust },
         });
         _mesh = new(new ServiceMeshHandler(new()

@@ -33,7 +33,8 @@ public sealed class RefusedStreamTests
         {
             using var request = new HttpRequestMessage(new(method), s_weather)
             {
-                Content = new StreamContent(new MemoryStream("a stream"u8.ToArray())), Headers = { { "request-id", $"{i}" } },
+                Content = new StreamContent(new MemoryStream("a stream"u8.ToArray())),
+                Headers = { { "request-id", $"{i}" } },
             };
             using var response = await http.SendAsync(request, cancellationToken);
             Assert.That(await response.Content.ReadAsStringAsync(cancellationToken), Is.EqualTo("8 bytes"));

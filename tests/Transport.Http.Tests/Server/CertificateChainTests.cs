@@ -69,7 +69,9 @@ public sealed class CertificateChainTests
         await socket.ConnectAsync(IPAddress.Loopback, port).InTime();
         var trust = new X509ChainPolicy
         {
-            TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true,
+            TrustMode = X509ChainTrustMode.CustomRootTrust,
+            RevocationMode = X509RevocationMode.NoCheck,
+            DisableCertificateDownloads = true,
         };
         trust.CustomTrustStore.Add(_root);
         List<string> sent = [];
