@@ -57,11 +57,7 @@ public sealed class StartTests
     }
 
     [Test]
-<<<<<<< HEAD
     public void The_transport_may_be_added_again_but_not_with_another_connection()
-=======
-    public void Modules_add_the_transport_again_to_change_options_but_not_its_connection()
->>>>>>> compose
     {
         var services = new ServiceCollection();
         services.AddServiceMesh().AddRedisTransport(options => options.KeyPrefix = "one");
