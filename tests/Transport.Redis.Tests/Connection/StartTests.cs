@@ -57,7 +57,7 @@ public sealed class StartTests
     }
 
     [Test]
-    public void Modules_add_the_transport_again_to_change_options_but_not_its_connection()
+    public void Modules_that_add_the_transport_again_change_its_options_and_two_connections_are_refused()
     {
         var services = new ServiceCollection();
         services.AddServiceMesh().AddRedisTransport(options => options.KeyPrefix = "one");
