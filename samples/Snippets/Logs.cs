@@ -6,13 +6,13 @@ namespace Snippets;
 public static class Logs
 {
     public static IServiceMeshBuilder Publish(IServiceMeshBuilder mesh) => mesh
-        #region publish
+    #region publish
         .AddServiceMeshLogging();
-        #endregion
+    #endregion
 
     public static IServiceMeshBuilder Read(IServiceMeshBuilder mesh) => mesh
-        #region read
+    #region read
         .AddHandler(MeshTopics.Logs, (entry, _) =>
             Console.WriteLine($"{entry.Time:HH:mm:ss.fff} {entry.Level} {entry.Node} {entry.TraceId} {entry.Message}"));
-        #endregion
+    #endregion
 }

@@ -28,7 +28,7 @@ public static class Climate
                     var season = -10 * Math.Cos(2 * Math.PI * ((readings.Count / 24) - 15) / 365);
                     var daytime = -4 * Math.Cos(2 * Math.PI * (hour - 3) / 24);
                     var chance = (Scramble(seed + (uint)readings.Count) % 80 / 10.0) - 4;
-                    readings.Add(new(day, month, hour, Math.Round(yearly + season + daytime + chance, 1)));
+                    readings.Add(new(day, month, hour, (int)Math.Round(yearly + season + daytime + chance)));
                 }
             }
         }

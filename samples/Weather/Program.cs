@@ -41,5 +41,5 @@ static async Task PrintWinterAsync(IServiceBus bus, string? city, CancellationTo
         Console.WriteLine($"{coldest.Month,-8}{Describe(coldest),-27}{Describe(warmest)}");
     }
 
-    static string Describe(Reading reading) => $"{reading.Degrees,5:0.0} C on {reading.Day,2} {reading.Month} {reading.Hour:00}:00";
+    static string Describe(Reading reading) => $"{reading.Degrees,3} C on {reading.Day,2} {reading.Month} {reading.Hour:00}:00";
 }

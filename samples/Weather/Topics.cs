@@ -22,8 +22,8 @@ public static class Topics
 /// <param name="Day">Of the month, from 1.</param>
 /// <param name="Month"><c>jan</c> to <c>dec</c>.</param>
 /// <param name="Hour">0 to 23.</param>
-/// <param name="Degrees">Celsius.</param>
-public sealed record Reading(int Day, string Month, int Hour, double Degrees);
+/// <param name="Degrees">Celsius, a whole number as in the services of the first talk, so that their clients can read it.</param>
+public sealed record Reading(int Day, string Month, int Hour, int Degrees);
 
 /// <summary>How the bodies are written as JSON, generated at compile time: no reflection, ready for trimming.</summary>
 [JsonSerializable(typeof(string))]

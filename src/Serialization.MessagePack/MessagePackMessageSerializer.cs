@@ -93,7 +93,8 @@ public sealed class MessagePackMessageSerializer : IMessageSerializer
         {
             value = type.Formatter.Deserialize(ref reader, _options);
         }
-        catch (Exception failure) when (failure is not UnsupportedTypeException)
+        catch (Exception failure)
+            when (failure is not UnsupportedTypeException && failure.GetBaseException() is not OutOfMemoryException) // no fault of the body
         {
             // An exception of the library, or of a constructor or a setter that refuses the value.
             throw Mismatch(type, body, failure) ?? Refused<T>(failure, reader.Consumed, body.Length);

@@ -49,9 +49,9 @@ internal sealed class HttpTransportParts
 
     public ClientPipeline<ReplyMessage> MakePipeline(TimeProvider clock)
     {
-        var budget = new RetryBudget(Options.RetryBudget, clock);
-        _metrics.ObserveBudget(() => budget.Available);
-        return new(Options.Limits, budget, clock, Random, _metrics);
+        var budgets = new RetryBudgets(Options.RetryBudget, clock, Options.Services.Keys);
+        _metrics.ObserveBudgets(() => budgets.Available);
+        return new(Options.Limits, budgets, clock, Random, _metrics);
     }
 
     public PeerDirectory MakeDirectory(TransportContext context, LocalSubscriptions local, BufferedClient client, ILogger logger)

@@ -21,8 +21,13 @@ internal sealed class RedisTransport(RedisTransportOptions options, int queueCap
         MaxBodyBytes = 500 * 1024 * 1024, // Redis takes values of 512 MiB
     };
 
+    private static readonly TransportCapabilities s_gilmour = s_capabilities with { AllowsAnyGroupName = true };
+
+    private readonly TransportCapabilities _withOneServer = options.Wire == RedisWire.Gilmour ? s_gilmour : s_capabilities;
+
     // Each server counts its own connections only.
-    private static readonly TransportCapabilities s_withSeveralServers = s_capabilities with { ReceiverCount = ReceiverCount.Unknown };
+    private readonly TransportCapabilities _withSeveralServers =
+        (options.Wire == RedisWire.Gilmour ? s_gilmour : s_capabilities) with { ReceiverCount = ReceiverCount.Unknown };
 
     private readonly RedisErrorQueue _errors =
         new(options.Wire == RedisWire.Gilmour ? new GilmourReports() : new NativeReports(options.KeyPrefix), queueCapacity);
@@ -30,7 +35,7 @@ internal sealed class RedisTransport(RedisTransportOptions options, int queueCap
     private RedisConnection? _connection;
     private IRedisMesh? _mesh;
 
-    public TransportCapabilities Capabilities => _connection is { PublishCountsAll: false } ? s_withSeveralServers : s_capabilities;
+    public TransportCapabilities Capabilities => _connection is { PublishCountsAll: false } ? _withSeveralServers : _withOneServer;
 
     public string Server => options.Servers;
 

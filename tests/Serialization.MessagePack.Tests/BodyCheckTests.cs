@@ -28,6 +28,15 @@ public sealed class BodyCheckTests
     }
 
     [Test]
+    public void A_lack_of_memory_is_not_a_fault_of_the_body()
+    {
+        var failure = Assert.Catch(() => _packed.Deserialize<Huge>(Body("""{"Size":1}""")))!;
+
+        Assert.That(failure, Is.Not.TypeOf<MalformedBodyException>());
+        Assert.That(failure.GetBaseException(), Is.InstanceOf<OutOfMemoryException>());
+    }
+
+    [Test]
     public void Names_match_without_case_at_every_level_and_unknown_members_are_ignored()
     {
         var sent = Body("""{"city":"x","N":1,"LINES":[{"weight":1.5,"color":"red"}],"more":{"a":[1]}}""");
@@ -225,5 +234,16 @@ public sealed class BodyCheckTests
     public sealed class PageOf<T> : List<T>
     {
         public int Total { get; set; }
+    }
+
+    public sealed class Huge
+    {
+        private int _size;
+
+        public int Size
+        {
+            get => _size;
+            set => _size = value == 0 ? 0 : throw new InsufficientMemoryException("There is no memory."); // an OutOfMemoryException
+        }
     }
 }

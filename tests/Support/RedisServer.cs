@@ -12,6 +12,9 @@ public sealed record RedisServerOptions
     /// <summary>The certificates of TLS, which is then the only protocol; null for plain TCP.</summary>
     public TestCertificates? Certificates { get; init; }
 
+    /// <summary>A configuration file with which the server is a Sentinel, and which it writes to; null for a server with data.</summary>
+    public string? Sentinel { get; init; }
+
     /// <summary>Further options of redis-server, for instance <c>--maxmemory 1</c>.</summary>
     public IReadOnlyList<string> Arguments { get; init; } = [];
 }
@@ -70,7 +73,7 @@ public sealed class RedisServer : IAsyncDisposable
         _process.OutputDataReceived += (_, line) =>
         {
             said.Enqueue(line.Data ?? "");
-            if (line.Data is null || line.Data.Contains("Ready to accept connections", StringComparison.Ordinal))
+            if (line.Data is null || line.Data.Contains(ReadyLine, StringComparison.Ordinal))
             {
                 ready.TrySetResult(line.Data is not null);
             }
@@ -140,7 +143,13 @@ public sealed class RedisServer : IAsyncDisposable
         }
     }
 
-    private IEnumerable<string> Arguments() =>
+    private string ReadyLine => _options.Sentinel is null ? "Ready to accept connections" : "+monitor master";
+
+    private IEnumerable<string> Arguments() => _options.Sentinel is { } file
+        ? [file, "--sentinel", "--port", $"{Port}", "--bind", "127.0.0.1", "--daemonize", "no"]
+        : DataArguments();
+
+    private IEnumerable<string> DataArguments() =>
     [
         "--port", _options.Certificates is null ? $"{Port}" : "0",
         "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no",

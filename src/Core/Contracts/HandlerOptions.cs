@@ -5,7 +5,8 @@ public sealed class HandlerOptions
 {
     /// <summary>
     /// The handlers that share the work with this one: one member per group gets a message. Letters, digits, <c>-</c>
-    /// and <c>_</c>. Default: <c>_default</c> for requests; for signals none, so that every subscriber gets a copy.
+    /// and <c>_</c>; on the Gilmour wire of Redis all but white space and control characters. At most 255 characters.
+    /// Default: <c>_default</c> for requests; for signals none, so that every subscriber gets a copy.
     /// </summary>
     public string? Group { get; set; }
 

@@ -66,12 +66,17 @@ public sealed class ReplyMessage
     /// <summary>What this node itself threw on the way out; never travels.</summary>
     internal Exception? Exception { get; init; }
 
+    /// <summary>True when another implementation answered: it may file no report of its failure.</summary>
+    internal bool IsForeign { get; init; }
+
     /// <summary>
     /// True when the caller's node files the error report for this answer: what ended before or without a handler is
-    /// known best, and known only once, where the caller waits. Everything else is reported where the handler ran.
+    /// known best, and known only once, where the caller waits. Everything else is reported where the handler ran, if that is a node
+    /// of ServiceMesh.
     /// </summary>
     internal bool IsReportedByCaller =>
-        Status is StatusCode.DeadlinePassed or StatusCode.Unavailable
+        IsForeign
+        || Status is StatusCode.DeadlinePassed or StatusCode.Unavailable
         || (NotProcessed && Status is StatusCode.NotFound or StatusCode.BodyTooLarge or StatusCode.Overloaded);
 
     /// <summary>

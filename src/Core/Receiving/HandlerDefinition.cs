@@ -110,15 +110,22 @@ internal sealed class HandlerDefinition
     public HandlerDefinition With(HandlerOptions options) =>
         new(Kind, Pattern, Input, Output, _handlerName, _ensureSupported, _handle)
         {
-            Options = options, NeedsScope = NeedsScope, ForbidsNull = ForbidsNull, HandlerType = HandlerType, HandlerKey = HandlerKey,
+            Options = options,
+            NeedsScope = NeedsScope,
+            ForbidsNull = ForbidsNull,
+            HandlerType = HandlerType,
+            HandlerKey = HandlerKey,
         };
 
     /// <summary>The same, with what the method that handles the message says of it.</summary>
     public HandlerDefinition CalledAs(MethodInfo? method) =>
         new(Kind, Pattern, Input, Output, _handlerName, _ensureSupported, _handle)
         {
-            Options = Options, NeedsScope = NeedsScope, ForbidsNull = HandlerAnnotation.ForbidsNull(method),
-            HandlerType = HandlerType, HandlerKey = HandlerKey,
+            Options = Options,
+            NeedsScope = NeedsScope,
+            ForbidsNull = HandlerAnnotation.ForbidsNull(method),
+            HandlerType = HandlerType,
+            HandlerKey = HandlerKey,
         };
 
     /// <summary>Refuses types that the bus could not write and read, before the first message.</summary>

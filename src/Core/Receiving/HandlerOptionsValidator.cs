@@ -12,7 +12,7 @@ internal static class HandlerOptionsValidator
         string?[] problems =
         [
             .. s_schema.OutOfRange("", options),
-            options.Group is { } group && !Topic.IsSegment(group) ? $"Group is '{group}'; letters, digits, '-' and '_' are allowed." : null,
+            options.Group is { } group && !IsGroup(group) ? $"Group is '{group}'; letters, digits, '-' and '_' are allowed." : null,
             options is { Ordered: true, MaxConcurrency: not null }
                 ? "Ordered handles one message at a time, so MaxConcurrency cannot be set." : null,
             handler.Kind == MessageKind.Request && ReservedTopics.IsReserved(handler.Pattern)
@@ -21,4 +21,8 @@ internal static class HandlerOptionsValidator
         var said = string.Join(' ', problems.OfType<string>());
         return said.Length == 0 ? options : throw new ArgumentException($"The {handler} cannot be added. {said}", nameof(options));
     }
+
+    // Which of these the transport allows is checked when that is known: see CapabilityCheck.
+    private static bool IsGroup(string name) =>
+        name.Length is > 0 and <= Topic.MaxLength && !name.Any(c => char.IsWhiteSpace(c) || char.IsControl(c));
 }

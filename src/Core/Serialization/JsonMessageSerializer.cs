@@ -113,7 +113,7 @@ public sealed class JsonMessageSerializer : IMessageSerializer
         {
             return JsonSerializer.Deserialize(body.Span, contract);
         }
-        catch (Exception failure)
+        catch (Exception failure) when (failure.GetBaseException() is not OutOfMemoryException) // not a fault of the body
         {
             throw Refused(body.Span, contract, failure);
         }

@@ -25,6 +25,11 @@ internal static class CapabilityCheck
                 problems.Add($"The {handler} needs {TransportFeatures.SignalGroups}.");
             }
 
+            if (handler.Group is { } group && !can.AllowsAnyGroupName && !Topic.IsSegment(group))
+            {
+                problems.Add($"The {handler} is in the group '{group}'; letters, digits, '-' and '_' are allowed.");
+            }
+
             if (handler.Options.Ordered && !can.Has(TransportFeatures.OrderedDelivery))
             {
                 problems.Add($"The {handler} is ordered and needs {TransportFeatures.OrderedDelivery}.");

@@ -40,6 +40,9 @@ public sealed record TransportCapabilities
     /// </summary>
     public bool ReleasesTokens { get; init; }
 
+    /// <summary>True when groups may have the names that foreign programs give them. Default: false.</summary>
+    internal bool AllowsAnyGroupName { get; init; }
+
     /// <summary>True when it has all of these.</summary>
     public bool Has(TransportFeatures features) => (Features & features) == features;
 }

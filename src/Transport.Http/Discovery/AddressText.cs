@@ -36,7 +36,7 @@ internal static class AddressText
         var value = equals < 0 ? "" : part[(equals + 1)..].Trim();
         return (equals < 0 ? part : part[..equals].TrimEnd()).ToLowerInvariant() switch
         {
-            "weight" => address with { Weight = Number(part, value, 1) },
+            "weight" => address with { Weight = Number(part, value, 0) },
             "priority" => address with { Priority = Number(part, value, 0) },
             "name" when ResolvedAddress.IsHost(value) => address with { Name = value },
             "tls" when bool.TryParse(value, out var tls) => address with { Tls = tls },

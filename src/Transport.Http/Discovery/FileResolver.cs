@@ -34,7 +34,8 @@ internal sealed class FileResolver(AddressGroup group, ResolverContext context) 
             }
 
             var text = await File.ReadAllBytesAsync(_path, cancellationToken).ConfigureAwait(false);
-            var entries = JsonSerializer.Deserialize(text, AddressFileContext.Default.AddressFileEntryArray)
+            var json = text.AsSpan(text.AsSpan().StartsWith(Utf8.ByteOrderMark) ? Utf8.ByteOrderMark.Length : 0);
+            var entries = JsonSerializer.Deserialize(json, AddressFileContext.Default.AddressFileEntryArray)
                 ?? throw new FormatException("it is not a list");
             return ResolverResult.Found([.. entries.Select(ToAddress)], s_interval);
         }

@@ -24,7 +24,8 @@ internal static class WeightShares
             .. found.SelectMany(s => s.Addresses.Select(a => s.Server with
             {
                 Host = a.ToString(),
-                Weight = Math.Clamp((int)Math.Round(s.Server.Weight * factors[s.Server.Priority] / s.Addresses.Length), 1, Largest),
+                Weight = s.Server.Weight == 0 ? 0
+                    : Math.Clamp((int)Math.Round(s.Server.Weight * factors[s.Server.Priority] / s.Addresses.Length), 1, Largest),
             })),
         ];
     }

@@ -77,8 +77,8 @@ public sealed class Endpoint
     }
 
     /// <summary>
-    /// Whether a balancer may choose the endpoint: it is healthy, not full, its circuit would admit a request now, and it is not ejected
-    /// (or its group ignores ejection at present).
+    /// Whether a balancer may choose the endpoint: it is healthy, its weight is not 0, it is not full, its circuit would admit a request
+    /// now, and it is not ejected (or its group ignores ejection at present).
     /// </summary>
     public bool CanTake => CanTakeWhen(ignoresEjection: false, isLastAttempt: false);
 
@@ -157,7 +157,7 @@ public sealed class Endpoint
     /// True: no other attempt can follow, so the endpoint must not be one whose circuit spares last attempts.
     /// </param>
     internal bool CanTakeWhen(bool ignoresEjection, bool isLastAttempt) =>
-        State == EndpointState.Healthy && !IsFull && Guard?.Admits(ignoresEjection, isLastAttempt) != false;
+        State == EndpointState.Healthy && Address.Weight > 0 && !IsFull && Guard?.Admits(ignoresEjection, isLastAttempt) != false;
 
     /// <summary>Gives the endpoint a guard, unless it has one. Returns the guard that it has then.</summary>
     internal EndpointGuard TrySetGuard(EndpointGuard guard) => Interlocked.CompareExchange(ref _guard, guard, null) ?? guard;

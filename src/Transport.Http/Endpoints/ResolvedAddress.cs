@@ -7,7 +7,10 @@ namespace ServiceMesh.Http;
 /// <param name="Port">1 to 65535.</param>
 public sealed record ResolvedAddress(string Host, int Port)
 {
-    /// <summary>The share of the traffic relative to the other addresses: 1 to 65535. Default: 1.</summary>
+    /// <summary>
+    /// The share of the traffic relative to the other addresses: 0 to 65535. Default: 1. With 0 the server receives no requests, and still
+    /// receives signals: it is drained.
+    /// </summary>
     public int Weight { get; init; } = 1;
 
     /// <summary>
@@ -27,7 +30,7 @@ public sealed record ResolvedAddress(string Host, int Port)
     internal string? Problem =>
         !IsHost(Host) ? $"'{Host}' is neither an IP address nor a host name"
         : Port is < 1 or > 65535 ? $"the port of '{Host}' is {Port}; a port is 1 to 65535"
-        : Weight is < 1 or > 65535 ? $"the weight of '{Host}:{Port}' is {Weight}; a weight is 1 to 65535"
+        : Weight is < 0 or > 65535 ? $"the weight of '{Host}:{Port}' is {Weight}; a weight is 0 to 65535"
         : Priority is < 0 or > 65535 ? $"the priority of '{Host}:{Port}' is {Priority}; a priority is 0 to 65535"
         : Name is not null && !IsHost(Name) ? $"the name of '{Host}:{Port}' is '{Name}', which is not a host name"
         : null;

@@ -20,16 +20,20 @@ public static class ServiceMeshHttpClientBuilderExtensions
     /// <para>
     /// The services are those of the bus <paramref name="busName"/>, whatever its transport is. Without a bus they are those of
     /// <c>ServiceMesh:Http</c> in the configuration of the application. All clients of one bus name share endpoints, breakers, connections
-    /// and the retry budget.
+    /// and the retry budgets.
     /// </para>
     /// <para>
-    /// Other handlers of the client see each request once, wherever they are added, because the mesh is the last handler before the
-    /// network. The primary handler is used for hosts that are not services.
+    /// Other handlers of the client see each request once, wherever they are added, because the mesh takes the place of the primary
+    /// handler. The primary handler that was configured is used for hosts that are not services.
+    /// </para>
+    /// <para>
+    /// A call for one client wins over one for all clients, in either order.
     /// </para>
     /// </remarks>
     /// <param name="builder">The client, or the builder of <c>ConfigureHttpClientDefaults</c> for all clients.</param>
     /// <param name="busName">The bus whose services are used, if there are several. Default: the default bus.</param>
     /// <param name="configure">Changes the options after the configuration was read, for all clients of that bus. Default: none.</param>
+    /// <exception cref="InvalidOperationException">The same client has the services of another bus already.</exception>
     /// <example>
     /// <code source="samples/Snippets/HttpClients.cs" region="add" />
     /// </example>
@@ -49,16 +53,45 @@ public static class ServiceMeshHttpClientBuilderExtensions
             services.Configure(busName, configure);
         }
 
-        // After all other handlers, so that it is the last before the network, wherever in the chain this method was called.
-        services.PostConfigure<HttpClientFactoryOptions>(builder.Name, options => options.HttpMessageHandlerBuilderActions.Add(chain =>
+        if (AddChoice(services, builder.Name, busName))
         {
-            if (!chain.AdditionalHandlers.Any(h => h is ServiceMeshHandler))
-            {
-                var mesh = chain.Services.GetRequiredKeyedService<ClientServices>(busName);
-                chain.AdditionalHandlers.Add(new ServiceMeshHandler(mesh, isOwner: false));
-            }
-        }));
+            // After all other settings, so that the primary handler is the one of the application, wherever in the chain this method was
+            // called.
+            services.PostConfigure<HttpClientFactoryOptions>(
+                builder.Name, options => options.HttpMessageHandlerBuilderActions.Add(AddHandler));
+        }
+
         return builder;
+    }
+
+    // In place of the primary handler: builder filters, and so the loggers of the platform, add handlers after all others.
+    private static void AddHandler(HttpMessageHandlerBuilder chain)
+    {
+        if (chain.PrimaryHandler is not ServiceMeshHandler)
+        {
+            var choices = chain.Services.GetServices<BusOfClient>().ToList();
+            var choice = choices.Find(c => c.ClientName == chain.Name) ?? choices.Find(c => c.ClientName is null)!;
+            var mesh = chain.Services.GetRequiredKeyedService<ClientServices>(choice.BusName);
+            chain.PrimaryHandler = new ServiceMeshHandler(mesh, isOwner: false) { InnerHandler = chain.PrimaryHandler };
+        }
+    }
+
+    // Whether the choice is new.
+    private static bool AddChoice(IServiceCollection services, string? clientName, string busName)
+    {
+        var known = services.Select(d => d.IsKeyedService ? null : d.ImplementationInstance as BusOfClient)
+            .FirstOrDefault(c => c is not null && c.ClientName == clientName);
+        if (known is null)
+        {
+            services.AddSingleton(new BusOfClient(clientName, busName));
+            return true;
+        }
+
+        return known.BusName == busName ? false : throw new InvalidOperationException(
+            $"{(clientName is null ? "All HttpClients have" : $"The HttpClient '{clientName}' has")} the services of " +
+            $"{Describe(known.BusName)} and cannot have those of {Describe(busName)} too. Call AddServiceMesh once, or use two clients.");
+
+        static string Describe(string busName) => busName.Length == 0 ? "the default bus" : $"the bus '{busName}'";
     }
 
     private static void AddServices(IServiceCollection services, string busName)
@@ -77,4 +110,7 @@ public static class ServiceMeshHttpClientBuilderExtensions
             busName));
         HttpServiceMeshBuilderExtensions.AddServiceEndpoints(services, busName);
     }
+
+    // Which bus a client uses the services of. The name of the client is null for all clients.
+    private sealed record BusOfClient(string? ClientName, string BusName);
 }

@@ -5,6 +5,7 @@ internal sealed class AttemptContent : HttpContent
 {
     private readonly RequestBody _body;
     private readonly HttpContent _content;
+    private bool _hasBegun;
 
     public AttemptContent(RequestBody body, HttpContent content)
     {
@@ -22,16 +23,28 @@ internal sealed class AttemptContent : HttpContent
     /// </summary>
     public Exception? OwnFailure { get; private set; }
 
+    /// <summary>
+    /// Whether the server certainly did not process the request, and the platform's second sending of it within the attempt failed because
+    /// the content cannot be sent again.
+    /// </summary>
+    public bool IsRefusedAndLost { get; private set; }
+
     protected override Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context) =>
         SerializeToStreamAsync(stream, context, CancellationToken.None);
 
     protected override async Task SerializeToStreamAsync(
         Stream stream, System.Net.TransportContext? context, CancellationToken cancellationToken)
     {
-        if (!_body.TryBegin())
+        // Within one attempt the platform sends content again only if the server certainly did not process it: it refused the stream, or it
+        // closed the connection (GOAWAY) and named the last stream that it took.
+        var isResend = _hasBegun;
+        _hasBegun = true;
+        if (!_body.TryBegin(isResend))
         {
-            throw new InvalidOperationException(
-                "The body of the request is still being sent by an earlier attempt and cannot be sent a second time.");
+            IsRefusedAndLost = isResend;
+            throw new InvalidOperationException(isResend
+                ? "The server refused the stream of the request, and the body cannot be sent a second time."
+                : "The body of the request is still being sent by an earlier attempt and cannot be sent a second time.");
         }
 
         var watched = RequestBody.IsInMemory(_content) ? null : new UploadStream(stream, Headers.ContentLength);
@@ -42,7 +55,7 @@ internal sealed class AttemptContent : HttpContent
         }
         catch (Exception failure) when (watched is { HasFailed: false } && !cancellationToken.IsCancellationRequested)
         {
-            OwnFailure = failure;
+            (OwnFailure, IsRefusedAndLost) = isResend ? (null, true) : (failure, false);
             throw;
         }
         finally

@@ -7,6 +7,9 @@ namespace ServiceMesh.Http;
 /// <summary>Makes one attempt of a request: the same request, addressed to an endpoint, with the current trace.</summary>
 internal static class AttemptMessage
 {
+    // Path and query are sent as the URI of the caller has them. It may have been created so that nothing in them is changed.
+    private static readonly UriCreationOptions s_asWritten = new() { DangerousDisablePathAndQueryCanonicalization = true };
+
     /// <summary>Creates the message. It is not disposed after sending, because the content belongs to the caller.</summary>
     /// <param name="request">The request of the caller, which is not changed.</param>
     /// <param name="content">The body for this attempt.</param>
@@ -14,20 +17,21 @@ internal static class AttemptMessage
     /// <exception cref="HttpRequestException">A header cannot be sent to any server.</exception>
     public static AttemptRequest Make(HttpRequestMessage request, HttpContent? content, HttpTarget target)
     {
-        var uri = new Uri($"{(target.IsTls ? "https" : "http")}://{target.Endpoint}{request.RequestUri!.PathAndQuery}");
+        var uri = new Uri($"{(target.IsTls ? "https" : "http")}://{target.Endpoint}{request.RequestUri!.PathAndQuery}", s_asWritten);
         var attempt = new AttemptRequest(request.Method, uri, target) { Content = content };
         if (ChoosesVersion(request))
         {
             (attempt.Version, attempt.VersionPolicy) = (request.Version, request.VersionPolicy);
         }
 
-        attempt.Headers.Host = request.Headers.Host ?? attempt.Headers.Host;
+        if (request.Headers.Host is not null)
+        {
+            attempt.Headers.Host = null; // the caller's own is sent where it stands among the headers of the caller
+        }
+
         foreach (var (header, values) in request.Headers.NonValidated)
         {
-            if (!header.Equals("Host", StringComparison.OrdinalIgnoreCase))
-            {
-                attempt.Headers.TryAddWithoutValidation(header, values);
-            }
+            attempt.Headers.TryAddWithoutValidation(header, values);
         }
 
         foreach (var (option, value) in (IEnumerable<KeyValuePair<string, object?>>)request.Options)

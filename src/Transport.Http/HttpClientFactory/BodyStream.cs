@@ -6,6 +6,11 @@ namespace ServiceMesh.Http;
 /// </summary>
 internal sealed class BodyStream : Stream
 {
+    // Who ends the attempt: the pipeline, when it has the result, or this stream at its end.
+    private const int EndsWithResult = 0;
+    private const int EndsWithStream = 1;
+    private const int HasEnded = 2;
+
     private readonly Stream _rest;
     private readonly TimeSpan _idle;
     private readonly string _name;
@@ -13,8 +18,11 @@ internal sealed class BodyStream : Stream
     private readonly Endpoint _endpoint;
     private ReadOnlyMemory<byte> _ahead;
     private CircuitPass? _pass;
+    private Task<int>? _pending;
+    private ReadOnlyMemory<byte> _pendingBytes;
     private long _read;
-    private int _hasEnded;
+    private int _state = EndsWithResult;
+    private volatile bool _isAbandoned;
 
     /// <param name="rest">The stream of the connection.</param>
     /// <param name="idle">How long no byte may arrive.</param>
@@ -47,24 +55,30 @@ internal sealed class BodyStream : Stream
         set => throw new NotSupportedException();
     }
 
-    /// <summary>Whether the attempt lasts until the end of this stream.</summary>
-    public bool HoldsAttempt { get; set; }
+    /// <summary>
+    /// From now on the attempt lasts until the end of this stream. False if the stream has ended already: then the attempt ends with its
+    /// result.
+    /// </summary>
+    public bool TryHoldAttempt() => Interlocked.CompareExchange(ref _state, EndsWithStream, EndsWithResult) == EndsWithResult;
 
-    /// <summary>Puts bytes back that were read before.</summary>
-    public void PutBack(ReadOnlyMemory<byte> bytes) => _ahead = bytes;
+    /// <summary>Puts bytes back that were read before. It must not be called while the stream is read.</summary>
+    /// <param name="bytes">The bytes that were read.</param>
+    /// <param name="pending">A read that is under way and follows them; null if there is none.</param>
+    /// <param name="pendingBytes">The memory that it reads into.</param>
+    public void PutBack(ReadOnlyMemory<byte> bytes, Task<int>? pending = null, ReadOnlyMemory<byte> pendingBytes = default) =>
+        (_ahead, _pending, _pendingBytes) = (bytes, pending, pendingBytes);
 
-    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    /// <summary>Ends a read that is under way. That says nothing about the endpoint.</summary>
+    public void Abandon()
     {
-        if (_ahead.IsEmpty || buffer.IsEmpty)
-        {
-            return ReadRestAsync(buffer, cancellationToken);
-        }
-
-        var length = Math.Min(buffer.Length, _ahead.Length);
-        _ahead.Span[..length].CopyTo(buffer.Span);
-        _ahead = _ahead[length..];
-        return new(length);
+        _isAbandoned = true;
+        _silence.Cancel();
     }
+
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+        buffer.IsEmpty || (_ahead.IsEmpty && _pending is null) ? ReadRestAsync(buffer, cancellationToken)
+        : _ahead.IsEmpty ? ReadPendingAsync(buffer, cancellationToken)
+        : new(ReadAhead(buffer));
 
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
         ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
@@ -87,6 +101,9 @@ internal sealed class BodyStream : Stream
         End();
         if (disposing)
         {
+            // Its failure, because the stream ends under it, is of no interest.
+            _pending?.ContinueWith(
+                static read => read.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
             _rest.Dispose();
             _silence.Dispose();
         }
@@ -94,13 +111,39 @@ internal sealed class BodyStream : Stream
         base.Dispose(disposing);
     }
 
+    private int ReadAhead(Memory<byte> buffer)
+    {
+        var length = Math.Min(buffer.Length, _ahead.Length);
+        _ahead.Span[..length].CopyTo(buffer.Span);
+        _ahead = _ahead[length..];
+        return length;
+    }
+
+    // The read that was under way when the time of the attempt was over.
+    private async ValueTask<int> ReadPendingAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        CountFromNow();
+        int read;
+        try
+        {
+            using var cancelled = cancellationToken.UnsafeRegister(static body => ((BodyStream)body!).Abandon(), this);
+            read = await _pending!.ConfigureAwait(false);
+        }
+        catch (OperationCanceledException failure) when (cancellationToken.IsCancellationRequested)
+        {
+            throw new TaskCanceledException(failure.Message, failure.InnerException, cancellationToken);
+        }
+
+        _pending = null;
+        _ahead = _pendingBytes[..read];
+        return ReadAhead(buffer);
+    }
+
     private async ValueTask<int> ReadRestAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
         try
         {
-            // The headers counted as a success, which may have closed the circuit. A break from now on counts in the circuit that is closed
-            // now.
-            _pass ??= HoldsAttempt ? _endpoint.Breaker.PassWhileClosed : null;
+            CountFromNow();
             using var cancelled = cancellationToken.UnsafeRegister(
                 static silence => ((CancellationTokenSource)silence!).Cancel(), _silence);
             var reading = _rest.ReadAsync(buffer, _silence.Token);
@@ -119,10 +162,10 @@ internal sealed class BodyStream : Stream
 
             return read;
         }
-        catch (Exception failure) when (cancellationToken.IsCancellationRequested)
+        catch (Exception failure) when (cancellationToken.IsCancellationRequested || _isAbandoned)
         {
             End();
-            throw new OperationCanceledException(failure.Message, failure, cancellationToken);
+            throw new TaskCanceledException(failure.Message, failure, cancellationToken);
         }
         catch (Exception failure) when (_silence.IsCancellationRequested)
         {
@@ -136,10 +179,19 @@ internal sealed class BodyStream : Stream
         }
     }
 
+    // The headers counted as a success, which may have closed the circuit. A break from now on counts in the circuit that is closed now.
+    private void CountFromNow()
+    {
+        if (_pass is null && Volatile.Read(ref _state) == EndsWithStream)
+        {
+            _pass = _endpoint.Breaker.PassWhileClosed;
+        }
+    }
+
     // Only the first end counts: a failure after the caller has disposed the stream is not a failure of the endpoint.
     private void Fail()
     {
-        if (HoldsAttempt && Volatile.Read(ref _hasEnded) == 0)
+        if (Volatile.Read(ref _state) == EndsWithStream)
         {
             AttemptOutcome.OfFailure(wasSent: true).ApplyTo(_endpoint, _pass);
         }
@@ -149,13 +201,14 @@ internal sealed class BodyStream : Stream
 
     private void End()
     {
-        if (Interlocked.Exchange(ref _hasEnded, 1) != 0)
+        var before = Interlocked.Exchange(ref _state, HasEnded);
+        if (before == HasEnded)
         {
             return;
         }
 
         _endpoint.RecordBytes(_read);
-        if (HoldsAttempt)
+        if (before == EndsWithStream)
         {
             _endpoint.End();
         }

@@ -30,7 +30,7 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
 
     /// <summary>Sends a request to one of its servers.</summary>
     /// <exception cref="HttpRequestException">There is no response; the message says why.</exception>
-    /// <exception cref="OperationCanceledException">The token fired, or a timeout fired: then the inner exception says which.</exception>
+    /// <exception cref="TaskCanceledException">The token fired, or a timeout fired: then the inner exception says which.</exception>
     public async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         if (Volatile.Read(ref _group) is null)
@@ -38,8 +38,19 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
             Start();
         }
 
-        var call = HttpCall.Of(request, this);
-        return call.Complete(await owner.Pipeline.SendAsync(call, cancellationToken).ConfigureAwait(false));
+        var call = HttpCall.Of(request, this, cancellationToken);
+        AttemptResult<HttpResponseMessage> result;
+        try
+        {
+            result = await owner.Pipeline.SendAsync(call, cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException cancelled) when (cancelled is not TaskCanceledException)
+        {
+            // The platform throws this type, and some callers catch no other.
+            throw new TaskCanceledException(cancelled.Message, cancelled, cancellationToken);
+        }
+
+        return call.Complete(result);
     }
 
     /// <summary>Completes when the first addresses are known, or after the connect timeout.</summary>

@@ -7,7 +7,7 @@ namespace ServiceMesh.Http;
 
 /// <summary>
 /// The services of one configuration for all HttpClients that use it. The clients share endpoints, breakers, connections and the retry
-/// budget. Thread-safe.
+/// budgets. Thread-safe.
 /// </summary>
 internal sealed class ClientServices : IAsyncDisposable, IDisposable
 {
@@ -29,10 +29,10 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
         Logger = new PrintableLogs(loggers).CreateLogger("ServiceMesh.Http");
         _ownMeter = meters is null ? new("ServiceMesh") : null; // a factory disposes the meters that it created
         var metrics = new ClientMetrics(_ownMeter ?? meters!.Create(MeshTelemetry.MeterName), ClientMetrics.HttpClients, busName);
-        var budget = new RetryBudget(options.RetryBudget, clock);
-        metrics.ObserveBudget(() => budget.Available);
+        var budgets = new RetryBudgets(options.RetryBudget, clock, options.Services.Keys);
+        metrics.ObserveBudgets(() => budgets.Available);
         _lookup = new(options.OfEndpoints, options.Dns, resolvers, dns, clock, Logger, metrics);
-        Pipeline = new(options.Limits, budget, clock, Random.Shared, metrics);
+        Pipeline = new(options.Limits, budgets, clock, Random.Shared, metrics);
         var balancing = new BalancerContext { Clock = clock };
         _services = options.Services.ToDictionary(
             s => s.Key,

@@ -14,12 +14,16 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
     private readonly RequestBody _body;
     private readonly ClientService _service;
     private readonly HttpCallOptions _options;
+    private readonly CancellationToken _caller;
     private readonly long _began;
     private HttpStatusCode? _lastStatus;
 
-    private HttpCall(HttpRequestMessage request, RequestBody body, ClientService service, HttpCallOptions options, CallSettings settings)
+    private HttpCall(
+        HttpRequestMessage request, RequestBody body, ClientService service, HttpCallOptions options, CallSettings settings,
+        CancellationToken caller)
         : base(settings)
     {
+        _caller = caller;
         _request = request;
         _body = body;
         _service = service;
@@ -43,14 +47,18 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
 
     protected override bool BodySurvivesAttempts => _body.SurvivesAttempts;
 
-    public static HttpCall Of(HttpRequestMessage request, ClientService service)
+    /// <summary>Creates the call of a request.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="service">The service that its host names.</param>
+    /// <param name="caller">The token of the caller, which does not fire when a timeout of the mesh does.</param>
+    public static HttpCall Of(HttpRequestMessage request, ClientService service, CancellationToken caller)
     {
         var body = new RequestBody(request.Content, HttpRequestMessageExtensions.HasRepeatableBody(request));
         var settings = service.Settings.With(HttpRequestMessageExtensions.RetryOf(request));
 
         // Attempts of a hedged request run at the same time.
         settings = settings.HedgeAfter is not null && !body.CanBeSentTwiceAtOnce ? settings with { HedgeAfter = null } : settings;
-        return new(request, body, service, HttpCallOptions.Of(request, service.Service.Settings, service.Client), settings);
+        return new(request, body, service, HttpCallOptions.Of(request, service.Service.Settings, service.Client), settings, caller);
     }
 
     public override ValueTask ReadyAsync(CancellationToken cancellationToken) => _service.ReadyAsync(cancellationToken);
@@ -165,7 +173,12 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             return Ended(AttemptOutcome.Withdrawn, failure); // the server works: it does not support the version that the caller chose
         }
 
-        return Ended(AttemptOutcome.OfFailure(wasSent: !SendFailure.WasNotSent(attempt, failure)), failure);
+        if (upload is { IsRefusedAndLost: true })
+        {
+            return Ended(AttemptOutcome.NotMade, failure); // the server did not process it, and its body cannot be sent again
+        }
+
+        return Ended(AttemptOutcome.OfFailure(!SendFailure.WasNotSent(attempt, failure), SendFailure.IsOrderly(failure)), failure);
 
         static Outcome<AttemptResult<HttpResponseMessage>> Ended(AttemptOutcome outcome, Exception failure) =>
             Outcome.FromResult(new AttemptResult<HttpResponseMessage>(null, outcome, failure));
@@ -175,7 +188,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
         AttemptRequest attempt, HttpTarget target, CancellationToken cancellationToken)
     {
         var began = _service.Clock.GetTimestamp();
-        var headersLimit = Settings.HeadersLimit(IsRepeatable, Remaining);
+        var headersLimit = Settings.HeadersLimit(MayBeAttemptedAgain, Remaining);
         var response = await _service.Connections.SendAsync(attempt, headersLimit, target.Name, cancellationToken).ConfigureAwait(false);
         try
         {
@@ -209,7 +222,8 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
 
         try
         {
-            await ReadAhead.ApplyAsync(response, body, _options.ReadAhead, cancellationToken).ConfigureAwait(false);
+            await ReadAhead.ApplyAsync(response, body, _options.ReadAhead, MayHandOver, _service.Clock, cancellationToken)
+                .ConfigureAwait(false);
         }
         catch
         {
@@ -217,6 +231,15 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             throw;
         }
     }
+
+    // Once the time of the attempt is over while its answer is read. An answer that has stalled is requested again, if another attempt can
+    // follow. One that arrives slowly would be as slow the next time, so the caller reads the rest. The answer of the slower one of two
+    // concurrent attempts is not needed.
+    private bool MayHandOver(TimeSpan silence) =>
+        !_caller.IsCancellationRequested
+        && Hedge is not { HasAnswer: true }
+        && (Attempts.Count >= Settings.Attempts || Remaining <= TimeSpan.Zero
+            || silence < (Settings.AttemptTimeout ?? HttpTimeoutOptions.DefaultOfAttempt) / 2);
 
     private AttemptOutcome Classify(HttpResponseMessage response, TimeSpan latency) => AttemptOutcome.OfAnswer(
         (int)response.StatusCode, ResponseHeaders.IsFromNode(response), ResponseHeaders.IsNotProcessed(response),
@@ -244,8 +267,9 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             case var failure:
                 var error = (failure as HttpRequestException)?.HttpRequestError ?? (failure as HttpIOException)?.HttpRequestError;
                 var (name, why) = ($"{NameOf(result.FailedAt)} of service '{Service}'", SendFailure.Describe(failure!));
+                var refusal = SendFailure.IsOrderly(failure!) ? "does not take the request" : "cannot be reached";
                 var message = result.Outcome.Kind == OutcomeKind.NotSent
-                    ? $"{name} cannot be reached: {why}.{often}{(Attempts.MayHaveRun ? Doubt : "")}"
+                    ? $"{name} {refusal}: {why}.{often}{(Attempts.MayHaveRun ? Doubt : "")}"
                     : $"The connection to {name} broke before the response was complete ({why}).{often}";
                 return new HttpRequestException(error ?? HttpRequestError.Unknown, message, failure);
         }

@@ -4,7 +4,8 @@ namespace ServiceMesh.Http;
 
 /// <summary>
 /// Reads the body of a response within its attempt, so that another attempt can follow if the connection breaks or stalls in the middle of
-/// it. A long or endless body is handed to the caller as a stream.
+/// it. A long or endless body is handed to the caller as a stream, and so is one that still arrives when the time of the attempt is over:
+/// to read ahead never makes a failure of a good answer.
 /// </summary>
 internal static class ReadAhead
 {
@@ -30,14 +31,26 @@ internal static class ReadAhead
         && response.Content.Headers.ContentLength != 0;
 
     /// <summary>
-    /// Makes the whole body the content of the response; if it is longer than the limit, its beginning and the rest as a stream.
+    /// Makes the whole body the content of the response; if it is longer than the limit, or if the time is over, its beginning and the rest
+    /// as a stream.
     /// </summary>
-    public static async Task ApplyAsync(HttpResponseMessage response, BodyStream body, int limit, CancellationToken cancellationToken)
+    /// <param name="response">The response.</param>
+    /// <param name="body">Its body, which was not read yet.</param>
+    /// <param name="limit">The number of bytes to read at most.</param>
+    /// <param name="mayHandOver">
+    /// Whether the rest may become a stream when the token has fired. The argument is the time since the last byte.
+    /// </param>
+    /// <param name="clock">The clock.</param>
+    /// <param name="cancellationToken">Fires when the time of the attempt is over, or when it is cancelled.</param>
+    /// <exception cref="OperationCanceledException">The token fired, and the rest may not become a stream.</exception>
+    public static async Task ApplyAsync(
+        HttpResponseMessage response, BodyStream body, int limit, Func<TimeSpan, bool> mayHandOver, TimeProvider clock,
+        CancellationToken cancellationToken)
     {
         // One byte more than the limit shows whether the body ends.
         var max = (int)Math.Min(Math.Min(limit, response.Content.Headers.ContentLength ?? limit) + 1L, Array.MaxLength);
         var buffer = new byte[Math.Min(max, FirstBuffer)];
-        var length = 0;
+        var (length, lastByte) = (0, clock.GetTimestamp());
         int read;
         do
         {
@@ -46,8 +59,25 @@ internal static class ReadAhead
                 Array.Resize(ref buffer, (int)Math.Min(max, buffer.Length * 2L));
             }
 
-            read = await body.ReadAsync(buffer.AsMemory(length), cancellationToken).ConfigureAwait(false);
+            // Without the token, which would end the connection together with the read.
+            var reading = body.ReadAsync(buffer.AsMemory(length), CancellationToken.None).AsTask();
+            if (!reading.IsCompleted && !await EndsInTimeAsync(reading, cancellationToken).ConfigureAwait(false))
+            {
+                if (!mayHandOver(clock.GetElapsedTime(lastByte)))
+                {
+                    body.Abandon();
+                }
+                else if (body.TryHoldAttempt())
+                {
+                    body.PutBack(buffer.AsMemory(0, length), reading, buffer.AsMemory(length));
+                    Replace(response, new StreamedContent(body, response.Content));
+                    return;
+                }
+            }
+
+            read = await reading.ConfigureAwait(false);
             length += read;
+            lastByte = clock.GetTimestamp();
         }
         while (read > 0 && length < max);
 
@@ -64,11 +94,22 @@ internal static class ReadAhead
         }
     }
 
-    /// <summary>Makes the unread body the content of the response.</summary>
+    /// <summary>Makes the body, which is not being read, the content of the response.</summary>
     public static void Stream(HttpResponseMessage response, BodyStream body)
     {
-        body.HoldsAttempt = true;
+        body.TryHoldAttempt();
         Replace(response, new StreamedContent(body, response.Content));
+    }
+
+    // Whether a read ends before the token fires.
+    private static async Task<bool> EndsInTimeAsync(Task<int> reading, CancellationToken cancellationToken)
+    {
+        var fired = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using (cancellationToken.UnsafeRegister(static fired => ((TaskCompletionSource)fired!).TrySetResult(), fired)
+            .ConfigureAwait(false))
+        {
+            return await Task.WhenAny(reading, fired.Task).ConfigureAwait(false) == reading;
+        }
     }
 
     private static void Replace(HttpResponseMessage response, HttpContent content)

@@ -49,11 +49,15 @@ internal sealed class RequestBody
     /// An attempt begins to send it. False if it must not, because another attempt sends or has sent it. After true, <see cref="End"/> must
     /// follow.
     /// </summary>
-    public bool TryBegin()
+    /// <param name="isResend">
+    /// Whether the same attempt has sent it before, to a server that certainly did not process it. A stream may then go back, as with a
+    /// plain client; one that cannot go back throws.
+    /// </param>
+    public bool TryBegin(bool isResend = false)
     {
         var isFirst = Interlocked.Exchange(ref _begun, 1) == 0;
         var isAlone = Interlocked.Increment(ref _running) == 1;
-        if (CanBeSentTwiceAtOnce || (_said is true ? isAlone : isFirst))
+        if (CanBeSentTwiceAtOnce || (_said is true || (isResend && RewindsOrThrows(_content)) ? isAlone : isFirst))
         {
             return true;
         }
@@ -81,6 +85,15 @@ internal sealed class RequestBody
         MultipartContent parts when parts.GetType() == typeof(MultipartContent) || parts.GetType() == typeof(MultipartFormDataContent) =>
             parts.All(IsKnown),
         _ => IsInMemory(content),
+    };
+
+    // It never sends less the second time than the first time.
+    private static bool RewindsOrThrows(HttpContent? content) => content switch
+    {
+        StreamContent stream => stream.GetType() == typeof(StreamContent),
+        MultipartContent parts when parts.GetType() == typeof(MultipartContent) || parts.GetType() == typeof(MultipartFormDataContent) =>
+            parts.All(RewindsOrThrows),
+        _ => IsKnown(content),
     };
 
     // A sequence that creates its items while it is read may have none left the second time. Only a collection certainly holds them.

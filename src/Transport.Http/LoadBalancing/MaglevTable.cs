@@ -20,12 +20,15 @@ internal sealed class MaglevTable
         Endpoints = [.. endpoints.OrderBy(e => e.ToString(), StringComparer.Ordinal)];
         var size = s_primes.FirstOrDefault(p => p >= PlacesPerEndpoint * Endpoints.Length, s_primes[^1]);
         _places = new Endpoint[size];
-        Fill(Endpoints.Max(e => e.Address.Weight));
+        Fill(Endpoints.Max(WeightOf));
     }
 
     public Endpoint[] Endpoints { get; }
 
     public Endpoint At(ulong hash) => _places[hash % (uint)_places.Length];
+
+    // A drained endpoint, with weight 0, has places too and is not chosen. So few places of the others move when it returns.
+    private static int WeightOf(Endpoint endpoint) => Math.Max(1, endpoint.Address.Weight);
 
     private void Fill(double heaviest)
     {
@@ -45,7 +48,7 @@ internal sealed class MaglevTable
             for (var i = 0; i < Endpoints.Length; i++)
             {
                 // The heaviest endpoint takes a place in every round, an endpoint of half its weight in every second round.
-                turns[i] += Endpoints[i].Address.Weight / heaviest;
+                turns[i] += WeightOf(Endpoints[i]) / heaviest;
                 if (turns[i] < 1)
                 {
                     continue;

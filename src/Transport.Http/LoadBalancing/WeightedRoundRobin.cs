@@ -16,7 +16,7 @@ internal sealed class WeightedRoundRobin(BalancerContext context) : SnapshotBala
 
     protected override Endpoint[] Prepare(ImmutableArray<Endpoint> endpoints)
     {
-        var weights = Scale([.. endpoints.Select(e => e.Address.Weight)]);
+        var weights = Scale([.. endpoints.Select(e => Math.Max(1, e.Address.Weight))]); // with 0, an endpoint is not chosen
         var current = new int[weights.Length];
         var circle = new Endpoint[weights.Sum()];
         for (var place = 0; place < circle.Length; place++)

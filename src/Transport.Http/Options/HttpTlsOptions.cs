@@ -7,7 +7,8 @@ namespace ServiceMesh.Http;
 public sealed class HttpTlsOptions
 {
     /// <summary>
-    /// The certificate that an <c>https</c> listener shows: PEM, or PKCS#12 (<c>.pfx</c>, <c>.p12</c>) with its key. Default: none.
+    /// The certificate that an <c>https</c> listener shows: PEM, or PKCS#12 (<c>.pfx</c>, <c>.p12</c>) with its key. Intermediate
+    /// certificates in the file are sent with it. Default: none.
     /// </summary>
     public string? Certificate { get; set; }
 
@@ -23,10 +24,23 @@ public sealed class HttpTlsOptions
     /// <summary>The path of a key below the section that these options were read from, for messages.</summary>
     internal Func<string, string> KeyOf { get; set; } = key => $"ServiceMesh:Http:Tls:{key}";
 
-    internal X509Certificate2 LoadCertificate() => Read("Certificate", Certificate, path =>
-        Path.GetExtension(path).ToLowerInvariant() is ".pfx" or ".p12" ? X509CertificateLoader.LoadPkcs12FromFile(path, CertificatePassword)
-        : CertificatePassword is null ? X509Certificate2.CreateFromPemFile(path, CertificateKey)
-        : X509Certificate2.CreateFromEncryptedPemFile(path, CertificatePassword, CertificateKey));
+    internal ServerCertificate LoadCertificate() => Read("Certificate", Certificate, path =>
+    {
+        if (Path.GetExtension(path).ToLowerInvariant() is ".pfx" or ".p12")
+        {
+            var all = X509CertificateLoader.LoadPkcs12CollectionFromFile(path, CertificatePassword);
+            var own = all.FirstOrDefault(c => c.HasPrivateKey)
+                ?? throw new CryptographicException("There is no certificate with a private key in it.");
+            return new ServerCertificate(own, [.. all.Where(c => !ReferenceEquals(c, own))]);
+        }
+
+        var leaf = CertificatePassword is null
+            ? X509Certificate2.CreateFromPemFile(path, CertificateKey)
+            : X509Certificate2.CreateFromEncryptedPemFile(path, CertificatePassword, CertificateKey);
+        var chain = new X509Certificate2Collection();
+        chain.ImportFromPemFile(path);
+        return new(leaf, [.. chain.Where(c => c.Thumbprint != leaf.Thumbprint)]);
+    });
 
     internal X509Certificate2Collection? LoadTrustedRoots() => TrustedRoots is null ? null : Read("TrustedRoots", TrustedRoots, path =>
     {
@@ -52,3 +66,8 @@ public sealed class HttpTlsOptions
         }
     }
 }
+
+/// <summary>The certificate of a server.</summary>
+/// <param name="Leaf">The server's own certificate, with its key.</param>
+/// <param name="Intermediates">The other certificates in its file. Clients know only the root above them.</param>
+internal sealed record ServerCertificate(X509Certificate2 Leaf, X509Certificate2Collection Intermediates);

@@ -13,18 +13,18 @@ internal sealed class ClientPipeline<TReply>
     where TReply : class
 {
     private readonly ConcurrencyLimit _limit;
-    private readonly RetryBudget _budget;
+    private readonly RetryBudgets _budgets;
     private readonly RetryRules<TReply> _rules;
     private readonly TimeProvider _clock;
     private readonly ClientMetrics _metrics;
     private readonly ResiliencePipeline<AttemptResult<TReply>>?[] _pipelines =
         new ResiliencePipeline<AttemptResult<TReply>>?[(int)Optional.All + 1];
 
-    public ClientPipeline(HttpLimitOptions limits, RetryBudget budget, TimeProvider clock, Random random, ClientMetrics metrics)
+    public ClientPipeline(HttpLimitOptions limits, RetryBudgets budgets, TimeProvider clock, Random random, ClientMetrics metrics)
     {
         _limit = new(limits.Concurrency);
-        _budget = budget;
-        _rules = new(budget, random, metrics);
+        _budgets = budgets;
+        _rules = new(budgets, random, metrics);
         _clock = clock;
         _metrics = metrics;
     }
@@ -52,7 +52,7 @@ internal sealed class ClientPipeline<TReply>
             return call.TooMany(_limit.Max);
         }
 
-        _budget.Count(); // only now: a refused request must not pay for retries of the others
+        _budgets.Of(call.Service).Count(); // only now: a refused request must not pay for retries of the others
         var context = ResilienceContextPool.Shared.Get(continueOnCapturedContext: false, cancellationToken);
         try
         {

@@ -18,7 +18,7 @@ internal sealed class MessageSender(HttpNode node, ConnectionPool connections, B
         {
             MessageWire.Write(request, attempt.Headers, static (headers, name, value) => headers.TryAddWithoutValidation(name, value));
             span.Inject(attempt.Headers);
-            var headersLimit = call.Settings.HeadersLimit(call.IsRepeatable, call.Remaining);
+            var headersLimit = call.Settings.HeadersLimit(call.MayBeAttemptedAgain, call.Remaining);
             var exchange = await client.SendAsync(attempt, member.Target, node.Context.MaxBodyBytes, headersLimit, cancellationToken)
                 .ConfigureAwait(false);
             span.End(exchange.Reply.Status);
@@ -34,7 +34,7 @@ internal sealed class MessageSender(HttpNode node, ConnectionPool connections, B
             }
 
             peers.ProbeNow(member.Endpoint);
-            var outcome = AttemptOutcome.OfFailure(wasSent: !SendFailure.WasNotSent(attempt, failure));
+            var outcome = AttemptOutcome.OfFailure(!SendFailure.WasNotSent(attempt, failure), SendFailure.IsOrderly(failure));
             return Outcome.FromResult(new AttemptResult<ReplyMessage>(null, outcome, PhaseTimeoutException.In(failure) ?? failure));
         }
     }

@@ -25,16 +25,11 @@ internal sealed class AttemptRequest : HttpRequestMessage
         VersionPolicy = target.IsTls ? HttpVersionPolicy.RequestVersionOrLower : HttpVersionPolicy.RequestVersionExact;
 
         // Always set, because only a message with a header notices that it begins.
-        Headers.Host = HostOf(target.Endpoint.Address) ?? Join(uri.IdnHost, uri.Port);
+        Headers.Host = HostOf(target.Endpoint.Address, target.IsTls) ?? Join(uri.IdnHost, uri.Port, target.IsTls);
     }
 
     /// <summary>Whether something of the request may have been written to a connection.</summary>
     public bool HasBegun => _hasBegun;
-
-    /// <summary>
-    /// The name of a server for the <c>Host</c> header, which its certificate must contain too; null if the address has no name.
-    /// </summary>
-    public static string? HostOf(ResolvedAddress address) => address.Name is { } name ? Join(name, address.Port) : null;
 
     /// <summary>
     /// The platform calls this before it writes a header, so when it has a connection and not before
@@ -58,7 +53,14 @@ internal sealed class AttemptRequest : HttpRequestMessage
         Volatile.Write(ref _headersTimer, timer);
     }
 
-    private static string Join(string host, int port) => host.Contains(':', StringComparison.Ordinal)
-        ? string.Create(CultureInfo.InvariantCulture, $"[{host}]:{port}")
-        : string.Create(CultureInfo.InvariantCulture, $"{host}:{port}");
+    // The name of the server, which its certificate must contain too; null if the address has no name.
+    private static string? HostOf(ResolvedAddress address, bool isTls) =>
+        address.Name is { } name ? Join(name, address.Port, isTls) : null;
+
+    // Without the default port of the scheme, as every other client sends it (RFC 9110, 4.2.3): some servers compare the whole text.
+    private static string Join(string host, int port, bool isTls)
+    {
+        var name = host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host;
+        return port == (isTls ? 443 : 80) ? name : string.Create(CultureInfo.InvariantCulture, $"{name}:{port}");
+    }
 }

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Logging;
+
 namespace ServiceMesh.Http;
 
 /// <summary>A started node as its server sees it: what it handles, which nodes watch it, and whether it drains. Thread-safe.</summary>
@@ -6,6 +8,8 @@ internal sealed class HttpNode(TransportContext context, LocalSubscriptions loca
     private volatile bool _draining;
 
     public TransportContext Context => context;
+
+    public ILogger Logger { get; } = context.LoggerFactory.CreateLogger("ServiceMesh.Http");
 
     public LocalSubscriptions Local => local;
 

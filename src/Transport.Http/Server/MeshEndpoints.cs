@@ -20,6 +20,8 @@ internal sealed class MeshEndpoints
     // ServiceMesh:Errors:MaxDataBytes bounds error reports; a small limit for bodies must not prevent them.
     private const int MaxReportBytes = 8 * 1024 * 1024;
 
+    private static readonly string[] s_getOrHead = ["GET", "HEAD"];
+
     private static readonly TimeSpan s_maxPoll = TimeSpan.FromMinutes(1);
 
     private volatile HttpNode? _node;
@@ -64,7 +66,7 @@ internal sealed class MeshEndpoints
         mesh.MapPost("/request/{**topic}", Guarded(RequestAsync));
         mesh.MapPost("/signal/{**topic}", Guarded(SignalAsync));
         mesh.MapGet("/node", Guarded(DescribeAsync));
-        mesh.MapGet("/health", HealthAsync);
+        mesh.MapMethods("/health", s_getOrHead, HealthAsync);
         return mesh;
     }
 
@@ -188,6 +190,11 @@ internal sealed class MeshEndpoints
             return (null, Refuse(StatusCode.BadRequest, error));
         }
 
+        if (UnsupportedBody.ReasonOf(http.Request) is { } unsupported)
+        {
+            return (null, Refuse((StatusCode)StatusCodes.Status415UnsupportedMediaType, unsupported));
+        }
+
         var limit = node.Context.MaxBodyBytes;
         limit = topic == MeshTopics.Errors.Topic ? Math.Max(MaxReportBytes, limit) : limit;
         if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
@@ -196,15 +203,33 @@ internal sealed class MeshEndpoints
         }
 
         var announced = http.Request.ContentLength;
-        var body = await BoundedBody.ReadAsync(http.Request.Body, announced, limit, http.RequestAborted).ConfigureAwait(false);
+        byte[]? body;
+        try
+        {
+            body = await BoundedBody.ReadAsync(http.Request.Body, announced, limit, http.RequestAborted).ConfigureAwait(false);
+        }
+#pragma warning disable CA1031 // A middleware of the application may wrap the body and throw anything; memory may be short.
+        catch (Exception failure) when (failure is not (BadHttpRequestException or IOException or OperationCanceledException))
+#pragma warning restore CA1031
+        {
+            ServerLog.NotRead(node.Logger, topic.ToString(), failure);
+            return (null, Refuse(StatusCode.Unavailable, $"Node '{node.Context.NodeId}' could not read the body. Its log has the reason."));
+        }
+
         return body is null
             ? (null, Refuse(
                 StatusCode.BodyTooLarge,
                 $"The body has {announced?.ToString(CultureInfo.InvariantCulture) ?? $"more than {limit}"} bytes; " +
                 $"node '{node.Context.NodeId}' accepts {limit}. " +
                 $"Send less, or raise its {node.Context.KeyOf("Request:MaxBodyBytes")}."))
-            : (message with { Body = body }, null);
+            : (message with { Body = WithoutMark(body, message.ContentType) }, null);
     }
+
+    private static ReadOnlyMemory<byte> WithoutMark(byte[] body, string contentType) =>
+        body.AsSpan().StartsWith(Utf8.ByteOrderMark)
+        && (contentType.Length == 0 || contentType.Contains("json", StringComparison.OrdinalIgnoreCase))
+            ? body.AsMemory(Utf8.ByteOrderMark.Length)
+            : body;
 
     private static string TopicOf(HttpContext http) => http.Request.RouteValues["topic"] as string ?? "";
 

@@ -1,9 +1,9 @@
-using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -27,7 +27,7 @@ internal sealed class OwnServer : IAsyncDisposable
     /// It cannot listen on an address, or the certificate cannot be read; the message names the key.
     /// </exception>
     public static async Task<OwnServer> StartAsync(
-        IReadOnlyList<ListenAddress> addresses, MeshEndpoints endpoints, Func<X509Certificate2> loadCertificate, string listenKey,
+        IReadOnlyList<ListenAddress> addresses, MeshEndpoints endpoints, Func<ServerCertificate> loadCertificate, string listenKey,
         ILoggerFactory loggers, CancellationToken cancellationToken)
     {
         var certificate = addresses.Any(a => a.IsTls) ? loadCertificate() : null;
@@ -70,7 +70,7 @@ internal sealed class OwnServer : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
-    private static void Listen(KestrelServerOptions kestrel, ListenAddress address, X509Certificate2? certificate)
+    private static void Listen(KestrelServerOptions kestrel, ListenAddress address, ServerCertificate? certificate)
     {
         void Configure(ListenOptions options)
         {
@@ -82,7 +82,11 @@ internal sealed class OwnServer : IAsyncDisposable
             };
             if (address.IsTls)
             {
-                options.UseHttps(certificate!);
+                options.UseHttps(new HttpsConnectionAdapterOptions
+                {
+                    ServerCertificate = certificate!.Leaf,
+                    ServerCertificateChain = certificate.Intermediates,
+                });
             }
         }
 

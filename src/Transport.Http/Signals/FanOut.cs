@@ -127,7 +127,7 @@ internal sealed class FanOut(HttpNode node, BufferedClient client, PeerDirectory
         var wasSent = !SendFailure.WasNotSent(failure);
         return failure is OperationCanceledException && stopping.IsCancellationRequested
             ? AttemptOutcome.OfCancellation(wasSent, isSuperseded: false, hasHung: false, TimeSpan.Zero)
-            : AttemptOutcome.OfFailure(wasSent);
+            : AttemptOutcome.OfFailure(wasSent, SendFailure.IsOrderly(failure));
     }
 
     private string Describe(Exception failure) => failure switch

@@ -8,7 +8,8 @@ namespace ServiceMesh.Redis;
 /// <param name="HasShardedChannels">Whether every server has sharded channels: Redis 7 and newer.</param>
 internal sealed record ConnectedClient(IConnectionMultiplexer Multiplexer, bool IsCluster, bool HasShardedChannels)
 {
-    public IDatabase Database { get; } = Multiplexer.GetDatabase();
+    /// <summary>Database 0, also where a connection that was handed in has another one by default: all nodes use the same.</summary>
+    public IDatabase Database { get; } = Multiplexer.GetDatabase(0);
 
     public ISubscriber Subscriber { get; } = Multiplexer.GetSubscriber();
 

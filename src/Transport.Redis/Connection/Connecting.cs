@@ -21,6 +21,10 @@ internal static class Connecting
             ? await OpenOwnAsync(options, context, cancellationToken).ConfigureAwait(false)
             : await TakeHandedInAsync(options, context, cancellationToken).ConfigureAwait(false);
 
+    /// <summary>True when the servers are Sentinels, which are asked for the master.</summary>
+    public static bool IsSentinel(RedisTransportOptions options) =>
+        options.Connect is null && ConfigurationOptions.Parse(options.Configuration).ServiceName is { Length: > 0 };
+
     /// <summary>Refuses at start what could not work later, and says what the servers are.</summary>
     /// <exception cref="NotSupportedException">These servers cannot carry a mesh, and trying again does not help.</exception>
     public static ConnectedClient Check(IConnectionMultiplexer multiplexer)
@@ -29,10 +33,16 @@ internal static class Connecting
         foreach (var server in multiplexer.GetServers())
         {
             isCluster |= server.ServerType == ServerType.Cluster;
-            if (server.ServerType is ServerType.Sentinel or ServerType.Twemproxy)
+            if (server.ServerType == ServerType.Sentinel)
             {
                 throw new NotSupportedException(
-                    $"{server.EndPoint} is a {server.ServerType}, which has no publish/subscribe for applications. "
+                    $"{server.EndPoint} is a Sentinel, and no service is named. Add serviceName=NAME (Redis:Configuration).");
+            }
+
+            if (server.ServerType == ServerType.Twemproxy)
+            {
+                throw new NotSupportedException(
+                    $"{server.EndPoint} is a Twemproxy, which has no publish/subscribe for applications. "
                     + "Name the Redis servers themselves (Redis:Configuration).");
             }
 
@@ -47,10 +57,7 @@ internal static class Connecting
             }
         }
 
-        return isCluster && multiplexer.GetDatabase().Database != 0
-            ? throw new NotSupportedException(
-                "A Redis Cluster has database 0 and no other: take defaultDatabase out of Redis:Configuration.")
-            : new(multiplexer, isCluster, hasShardedChannels);
+        return new(multiplexer, isCluster, hasShardedChannels);
     }
 
     private static async Task<IConnectionMultiplexer> OpenOwnAsync(
@@ -60,7 +67,7 @@ internal static class Connecting
         configuration.AbortOnConnectFail = true;
         // With several servers the client waits as long for the one that is silent, and again for those that it learns of: that must not
         // use up the time in which the others can be had.
-        var attempts = configuration.EndPoints.Count > 1 ? 3 : 1;
+        var attempts = configuration.EndPoints.Count > 1 || IsSentinel(options) ? 3 : 1;
         configuration.ConnectTimeout = (int)Math.Min(options.ConnectTimeout.TotalMilliseconds / attempts, int.MaxValue);
         configuration.ClientName ??= context.NodeId;
         if (!options.Configuration.Contains("keepAlive", StringComparison.OrdinalIgnoreCase))
@@ -76,7 +83,8 @@ internal static class Connecting
         // A command that waits in a queue for a connection is sent late, or twice when its caller tries again.
         configuration.BacklogPolicy = BacklogPolicy.FailFast;
         options.ConfigureClient?.Invoke(configuration);
-        var connecting = ConnectionMultiplexer.ConnectAsync(configuration, null);
+        RefuseHalfSeparated(configuration, options, "RedisTransportOptions.ConfigureClient", context);
+        var connecting = ConnectAsync(configuration, context, cancellationToken);
         try
         {
             // The client bounds each attempt and not the whole.
@@ -108,6 +116,27 @@ internal static class Connecting
         }
     }
 
+    private static async Task<ConnectionMultiplexer> ConnectAsync(
+        ConfigurationOptions configuration, TransportContext context, CancellationToken cancellationToken)
+    {
+        if (configuration.ServiceName is not { Length: > 0 } service)
+        {
+            return await ConnectionMultiplexer.ConnectAsync(configuration, null).ConfigureAwait(false);
+        }
+
+        var found = await Sentinels.FindMasterAsync(configuration, context, cancellationToken).ConfigureAwait(false);
+        var multiplexer = await ConnectionMultiplexer.ConnectAsync(found, null).ConfigureAwait(false);
+        if (multiplexer.GetServers().Any(server => server is { IsConnected: true, IsReplica: false }))
+        {
+            return multiplexer;
+        }
+
+        await multiplexer.DisposeAsync().ConfigureAwait(false);
+        throw new TransportException(
+            $"The Sentinels name {found.EndPoints[0]} as the master of '{Printable.Line(service)}', and it is a replica: a failover is "
+            + $"under way. ({context.KeyOf("Redis:Configuration")})");
+    }
+
     // Where the default user needs no password, the client goes on as that user when Redis refuses the configured one.
     private static async Task<string?> AskUserAsync(
         ConnectionMultiplexer multiplexer, RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken)
@@ -131,15 +160,29 @@ internal static class Connecting
         {
             var multiplexer = await options.Connect!(cancellationToken)
                 .WaitAsync(options.ConnectTimeout, context.Clock, cancellationToken).ConfigureAwait(false);
+            var client = ConfigurationOptions.Parse(multiplexer.Configuration, ignoreUnknown: true);
+            client.DefaultDatabase = null; // the mesh uses database 0 of it
+            RefuseHalfSeparated(client, options, "The connection to Redis that the application handed in", context);
             return multiplexer.IsConnected
                 ? multiplexer
                 : throw new TransportException("The connection to Redis that the application handed in is not connected.");
         }
-        catch (Exception failure) when (failure is not TransportException && !cancellationToken.IsCancellationRequested)
+        catch (Exception failure)
+            when (failure is not (TransportException or NotSupportedException) && !cancellationToken.IsCancellationRequested)
         {
             throw new TransportException(
                 $"The application handed in no connection to Redis within {options.ConnectTimeout}: {failure.Message}",
                 failure);
+        }
+    }
+
+    /// <exception cref="NotSupportedException">The settings separate meshes by halves.</exception>
+    private static void RefuseHalfSeparated(
+        ConfigurationOptions client, RedisTransportOptions options, string source, TransportContext context)
+    {
+        if (Separation.Problem(client, options.Wire, source, context.KeyOf("Redis:KeyPrefix")) is { } problem)
+        {
+            throw new NotSupportedException(problem);
         }
     }
 
@@ -151,7 +194,8 @@ internal static class Connecting
             var late = await connecting.ConfigureAwait(false);
             await late.CloseAsync(false).ConfigureAwait(false);
         }
-        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
+        catch (Exception failure)
+            when (RedisConnection.IsOfRedis(failure) || failure is OperationCanceledException)
         {
             // It came to nothing, as its caller was told already.
         }

@@ -135,7 +135,11 @@ internal static class Diagnosis
         {
             ['-', 'N', 'O', 'A', 'U', 'T', 'H', ..] => $"{where} asks for a password and none is given: add password=….",
             ['-', .. var error] => $"{where} answers with an error: {Printable.Line(Secrets.WithoutArguments(error))}.",
-            "+PONG" => null,
+            // A Sentinel answers with the list of its services, and another server with an error.
+            "+PONG" => configuration.ServiceName is null or ""
+                && await CommandAsync(stream, cancellationToken, "SENTINEL", "MASTERS").ConfigureAwait(false) is ['*', ..]
+                ? $"{where} is a Sentinel, and no service is named. Add serviceName=NAME"
+                : null,
             // One that echoes what it is sent would tell the password here.
             _ when configuration.Password is { Length: > 0 } => $"{where} is not a Redis server: it does not answer PING as Redis does.",
             var other => $"{where} is not a Redis server: it answers PING with '{Printable.Line(other)}'.",

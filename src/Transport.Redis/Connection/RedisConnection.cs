@@ -140,6 +140,7 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
         try
         {
             await ReplaceAsync(cancellationToken).ConfigureAwait(false);
+            await Rights.CheckAsync(Connected, options, context, cancellationToken).ConfigureAwait(false);
         }
         catch (TransportException failure) when (options.KeepTrying)
         {
@@ -325,9 +326,18 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
         }
 
         // The client publishes to the new master and goes on hearing from the old one: what is sent would not be heard.
-        if (!client.IsCluster && client == _client && client.MastersNow is { Length: > 0 } now && now != client.Masters)
+        if (client.IsCluster || client != _client || client.MastersNow is not { } now || now == client.Masters)
+        {
+            return;
+        }
+
+        if (now.Length > 0)
         {
             Break($"The master has changed to {now}.");
+        }
+        else if (Connecting.IsSentinel(options))
+        {
+            Break($"{client.Masters} is the master no longer."); // the Sentinels know the new one
         }
     }
 

@@ -156,7 +156,8 @@ internal sealed class RedisSubscriptions(RedisConnection connection, TimeProvide
         {
             throw new TransportException(
                 $"Redis does not let this node subscribe: {Printable.Line(refusal.Message)}. " +
-                "Give its user (ServiceMesh:Redis:Configuration) the right to SUBSCRIBE and PSUBSCRIBE on the mesh's channels.",
+                "Give its user (ServiceMesh:Redis:Configuration) the rights of the line in docs/redis.md: SUBSCRIBE, PSUBSCRIBE and " +
+                "SSUBSCRIBE on the mesh's channels.",
                 refusal);
         }
         catch (Exception failure) when (RedisConnection.IsOfRedis(failure))

@@ -10,7 +10,7 @@ internal sealed class Channels(RedisSubscriptions subscriptions, Func<Subscripti
 {
     private readonly SemaphoreSlim _changing = new(1);
     private readonly ConcurrentDictionary<string, (Listener Listener, RedisSubscriptions.Entry Entry)> _requests = new();
-    private readonly ConcurrentDictionary<Subscription, RedisSubscriptions.Entry> _signals = new();
+    private readonly ConcurrentDictionary<Subscription, RedisSubscriptions.Entry[]> _signals = new();
 
     /// <summary>When the task ends and Redis is there, what is published from now on arrives. When it fails, nothing does.</summary>
     /// <exception cref="TransportException">Redis refuses.</exception>
@@ -46,9 +46,7 @@ internal sealed class Channels(RedisSubscriptions subscriptions, Func<Subscripti
         {
             if (subscription.Kind == MessageKind.Signal)
             {
-                await (_signals.TryRemove(subscription, out var own)
-                        ? subscriptions.ForgetAsync(own, cancellationToken)
-                        : Task.CompletedTask)
+                await (_signals.TryRemove(subscription, out var own) ? ForgetAsync(own, cancellationToken) : Task.CompletedTask)
                     .ConfigureAwait(false);
                 return false;
             }
@@ -76,10 +74,10 @@ internal sealed class Channels(RedisSubscriptions subscriptions, Func<Subscripti
         try
         {
             IReadOnlyList<Subscription> removed = [.. _requests.Values.SelectMany(r => r.Listener.Subscriptions), .. _signals.Keys];
-            RedisSubscriptions.Entry[] entries = [.. _requests.Values.Select(r => r.Entry), .. _signals.Values];
+            RedisSubscriptions.Entry[] entries = [.. _requests.Values.Select(r => r.Entry), .. _signals.Values.SelectMany(e => e)];
             _requests.Clear();
             _signals.Clear();
-            await Task.WhenAll(entries.Select(entry => subscriptions.ForgetAsync(entry, cancellationToken))).ConfigureAwait(false);
+            await ForgetAsync(entries, cancellationToken).ConfigureAwait(false);
             return removed;
         }
         finally
@@ -90,14 +88,21 @@ internal sealed class Channels(RedisSubscriptions subscriptions, Func<Subscripti
 
     public void Dispose() => _changing.Dispose();
 
+    private Task ForgetAsync(IEnumerable<RedisSubscriptions.Entry> entries, CancellationToken cancellationToken) =>
+        Task.WhenAll(entries.Select(entry => subscriptions.ForgetAsync(entry, cancellationToken)));
+
     private string RequestChannelOf(Subscription subscription) => GilmourWire.RequestChannel(Topic.Parse(subscription.Pattern.ToString()));
 
     private async Task AddSignalAsync(Subscription subscription, CancellationToken cancellationToken)
     {
         var listener = listen(subscription);
         listener.Add([subscription]);
-        _signals[subscription] = await subscriptions.HearAsync(
-            Publisher.Channel(GilmourWire.SignalChannel(subscription.Pattern)), listener.Hear, cancellationToken).ConfigureAwait(false);
+        foreach (var channel in GilmourWire.SignalChannels(subscription.Pattern))
+        {
+            // One after the other, so that those before one that is refused are known, and forgotten.
+            var entry = await subscriptions.HearAsync(Publisher.Channel(channel), listener.Hear, cancellationToken).ConfigureAwait(false);
+            _signals[subscription] = [.. _signals.GetValueOrDefault(subscription) ?? [], entry];
+        }
     }
 
     private async Task AddRequestsAsync(string channel, Subscription[] added, CancellationToken cancellationToken)

@@ -8,7 +8,7 @@ namespace ServiceMesh.Redis;
 /// What becomes of a message that was heard: every individual subscriber gets it, and one member of each group. Called on
 /// the one thread that reads the subscription: offers in order of arrival, and does nothing slow there.
 /// </summary>
-internal sealed class Deliverer(TransportContext context, Claims claims, Publisher publisher, LossLog losses)
+internal sealed class Deliverer(TransportContext context, Claims claims, Publisher publisher, Answers answers, LossLog losses)
 {
     // How long the other members of a group may take to claim what this one refuses.
     private static readonly TimeSpan s_timeToClaim = TimeSpan.FromMilliseconds(250);
@@ -41,13 +41,40 @@ internal sealed class Deliverer(TransportContext context, Claims claims, Publish
     public void Request(Message request, GroupClaim[] groupClaims) =>
         _ = groupClaims.Length == 1 ? ClaimRequestAsync(request, groupClaims[0], isOnly: true) : ClaimRequestAsync(request, groupClaims);
 
-    /// <summary>A frame that must not be read. Its sender is not told: the id stands behind the data.</summary>
-    public void TooLarge(string channel, int bytes)
+    /// <summary>A frame that must not be read.</summary>
+    public void TooLarge(string channel, int bytes) =>
+        losses.Report("too-large", channel, Oversize(bytes), StatusCode.BodyTooLarge);
+
+    /// <summary>The same of a request: its caller gets 413 when its name is found at one end of the frame.</summary>
+    public void TooLarge(string channel, Topic topic, ReadOnlyMemory<byte> frame, GroupClaim[] groupClaims)
     {
-        var error =
-            $"The message has {bytes} bytes; node '{context.NodeId}' accepts {context.MaxBodyBytes}. "
-            + $"Send less, or raise its {context.KeyOf("Request:MaxBodyBytes")}.";
-        losses.Report("too-large", channel, error, StatusCode.BodyTooLarge);
+        TooLarge(channel, frame.Length);
+        if (GilmourWire.TryFindSender(frame, out var caller))
+        {
+            _ = RefuseTooLargeAsync(
+                new() { Id = caller, Kind = MessageKind.Request, Topic = topic, ContentType = "application/json", Body = default },
+                ReplyMessage.Failure(StatusCode.BodyTooLarge, Oversize(frame.Length), notProcessed: true),
+                [.. groupClaims.Select(c => c.Subscription.Group!)]);
+        }
+    }
+
+    private string Oversize(int bytes) =>
+        $"The message has {bytes} bytes; node '{context.NodeId}' accepts {context.MaxBodyBytes}. "
+        + $"Send less, or raise its {context.KeyOf("Request:MaxBodyBytes")}.";
+
+    // Another member may accept more: a foreign caller is told only when no member has taken the request.
+    private async Task RefuseTooLargeAsync(Message request, ReplyMessage refusal, string[] groups)
+    {
+        if (GilmourWire.CountsRefusals(request.Id))
+        {
+            Answer(request, new(refusal, groups));
+        }
+        else if (Array.TrueForAll(
+            await Task.WhenAll(groups.Select(group => IsUntakenAsync(request, group, s_othersFirst))).ConfigureAwait(false),
+            isUntaken => isUntaken))
+        {
+            Answer(request, new(refusal));
+        }
     }
 
     private async Task ClaimSignalAsync(Message signal, GroupClaim groupClaim)
@@ -188,6 +215,17 @@ internal sealed class Deliverer(TransportContext context, Claims claims, Publish
         }
     }
 
-    private void Answer(Message request, Answer answer) =>
-        publisher.PublishOrReport(GilmourWire.ReplyChannel(request.Id), GilmourWire.Write(request.Id, answer), request.Topic.ToString());
+    private void Answer(Message request, Answer answer)
+    {
+        var (channel, frame, topic) = (
+            GilmourWire.ReplyChannel(request.Id), GilmourWire.Write(request.Id, answer), request.Topic.ToString());
+        if (GilmourWire.CountsRefusals(request.Id))
+        {
+            publisher.PublishOrReport(channel, frame, topic); // ours listens before it asks
+        }
+        else
+        {
+            answers.Publish(channel, frame, topic);
+        }
+    }
 }

@@ -12,6 +12,9 @@ internal sealed class GilmourEnvelope
 {
     private const int Mark = 1;
 
+    // How far from its ends a frame that is too large is looked at.
+    private const int Reach = 1024;
+
     private static readonly byte[] s_null = "null"u8.ToArray();
     private static readonly JsonEncodedText s_data = JsonEncodedText.Encode("data");
     private static readonly JsonEncodedText s_code = JsonEncodedText.Encode("code");
@@ -100,6 +103,40 @@ internal sealed class GilmourEnvelope
         {
             error = $"The payload is not a Gilmour envelope: {failure.Message}";
             return false;
+        }
+    }
+
+    /// <summary>
+    /// Reads what stands at the ends of a frame that is too large to be read: Java writes the sender as the first member, Go and Ruby
+    /// as the last one, and ours only short members behind it. False when no sender is found.
+    /// </summary>
+    public static bool TryReadEnds(ReadOnlyMemory<byte> frame, [NotNullWhen(true)] out GilmourEnvelope? envelope)
+    {
+        if (ReadFirst(frame.Span[..Math.Min(frame.Length, Reach)]) is { Length: > 0 } sender)
+        {
+            envelope = new() { Sender = sender };
+            return true;
+        }
+
+        var end = frame[^Math.Min(frame.Length, Reach)..];
+        var start = end.Span.LastIndexOf("\"sender\""u8);
+        envelope = null;
+        return start >= 0
+            && TryRead((byte[])[(byte)'{', .. end.Span[start..]], out envelope, out _)
+            && envelope.Sender.Length > 0;
+    }
+
+    private static string? ReadFirst(ReadOnlySpan<byte> beginning)
+    {
+        try
+        {
+            var json = new Utf8JsonReader(beginning, isFinalBlock: false, default);
+            return json.Read() && json.TokenType == JsonTokenType.StartObject && json.Read() && json.ValueTextEquals("sender"u8)
+                && json.Read() && json.TokenType == JsonTokenType.String ? json.GetString() : null;
+        }
+        catch (Exception failure) when (failure is JsonException or InvalidOperationException)
+        {
+            return null;
         }
     }
 

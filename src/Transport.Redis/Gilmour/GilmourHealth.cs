@@ -28,7 +28,7 @@ internal sealed class GilmourHealth : IAsyncDisposable
 
     private readonly RedisConnection _connection;
     private readonly RedisSubscriptions _subscriptions;
-    private readonly Publisher _publisher;
+    private readonly Answers _answers;
     private readonly TransportContext _context;
     private readonly LossLog _losses;
     private readonly string _ident;
@@ -37,9 +37,9 @@ internal sealed class GilmourHealth : IAsyncDisposable
     private long _probes;
 
     public GilmourHealth(
-        RedisConnection connection, RedisSubscriptions subscriptions, Publisher publisher, TransportContext context, LossLog losses)
+        RedisConnection connection, RedisSubscriptions subscriptions, Answers answers, TransportContext context, LossLog losses)
     {
-        (_connection, _subscriptions, _publisher, _context, _losses) = (connection, subscriptions, publisher, context, losses);
+        (_connection, _subscriptions, _answers, _context, _losses) = (connection, subscriptions, answers, context, losses);
         var info = context.Describe();
         _ident = $"{info.Host}-pid-{info.ProcessId}-uuid-{info.Id}";
     }
@@ -136,19 +136,19 @@ internal sealed class GilmourHealth : IAsyncDisposable
 
     private async Task AnswerAsync(MessageId probe)
     {
-        var channels = _context.Describe().Subscriptions.Select(ChannelOf).Distinct().ToArray();
+        var channels = _context.Describe().Subscriptions.SelectMany(ChannelsOf).Distinct().ToArray();
         var answer = new ReplyMessage
         {
             Status = StatusCode.Ok,
             ContentType = "application/json",
             Body = JsonSerializer.SerializeToUtf8Bytes(channels, RedisJson.Default.StringArray),
         };
-        _publisher.PublishOrReport(GilmourWire.ReplyChannel(probe), GilmourWire.Write(probe, new Answer(answer)), Probes + _ident);
+        _answers.Publish(GilmourWire.ReplyChannel(probe), GilmourWire.Write(probe, new Answer(answer)), Probes + _ident);
     }
 
-    private string ChannelOf(SubscriptionInfo subscription) => subscription.Kind == MessageKind.Request
-        ? GilmourWire.RequestChannel(Topic.Parse(subscription.Pattern))
-        : GilmourWire.SignalChannel(TopicPattern.Parse(subscription.Pattern));
+    private IReadOnlyList<string> ChannelsOf(SubscriptionInfo subscription) => subscription.Kind == MessageKind.Request
+        ? [GilmourWire.RequestChannel(Topic.Parse(subscription.Pattern))]
+        : GilmourWire.SignalChannels(TopicPattern.Parse(subscription.Pattern));
 
     // Null for a node that is away, does not answer in time, or has a name that is not a topic.
     private async Task<NodeInfo?> ProbeAsync(

@@ -25,7 +25,10 @@ internal sealed class GilmourMesh : IRedisMesh
     private readonly GilmourHealth _health;
     private readonly Channels _channels;
     private readonly ReplyInbox _inbox;
+    private readonly Answers _answers;
     private readonly Deliverer _deliverer;
+
+    private readonly string _errorChannel;
 
     // Only this node hears it: its beats.
     private readonly RedisChannel _beats;
@@ -33,6 +36,7 @@ internal sealed class GilmourMesh : IRedisMesh
     public GilmourMesh(RedisTransportOptions options, RedisConnection connection, TransportContext context, ILogger logger)
     {
         (_connection, _context, _logger) = (connection, context, logger);
+        _errorChannel = options.Gilmour.ErrorChannel;
         _subscriptions = new(connection, context.Clock, logger);
         _losses = new(context);
         _publisher = new(connection, _losses);
@@ -45,9 +49,10 @@ internal sealed class GilmourMesh : IRedisMesh
         _requests = new(
             connection, _inbox.Published,
             static (waiting, failure) => waiting.TryEnd(ReplyMessage.Failure(StatusCode.Unavailable, failure.Message)));
-        _deliverer = new(context, claims, _publisher, _losses);
+        _answers = new(connection, _losses, context.Clock);
+        _deliverer = new(context, claims, _publisher, _answers, _losses);
         _channels = new(_subscriptions, subscription => new(subscription, context, claims, _deliverer, _losses));
-        _health = new(connection, _subscriptions, _publisher, context, _losses);
+        _health = new(connection, _subscriptions, _answers, context, _losses);
         _beats = RedisChannel.Literal($"gilmour.mesh.beat.{context.NodeId}");
     }
 
@@ -71,6 +76,7 @@ internal sealed class GilmourMesh : IRedisMesh
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         _pending.EndAll("The bus stopped before the reply came. Whether a handler ran is not known.");
+        await _answers.EndAsync(cancellationToken).ConfigureAwait(false);
         // For a connection that was handed in: it outlives the bus. Without Redis each of these may take its time.
         await _subscriptions.ClearAsync(cancellationToken).ConfigureAwait(false);
         await _health.DisposeAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -125,7 +131,7 @@ internal sealed class GilmourMesh : IRedisMesh
             throw new TransportException(error);
         }
 
-        var publishing = _publisher.PublishAsync(GilmourWire.SignalChannel(TopicPattern.From(signal.Topic)), GilmourWire.Write(signal));
+        var publishing = _publisher.PublishAsync(GilmourWire.SignalChannel(signal.Topic, _errorChannel), GilmourWire.Write(signal));
         var receivers = await Pool.ReturnAsync(publishing.WaitAsync(cancellationToken)).ConfigureAwait(false);
         return new(_connection.PublishCountsAll ? (int)receivers : null);
     }

@@ -15,8 +15,8 @@ namespace ServiceMesh.Redis;
 /// </summary>
 internal sealed class GilmourReport
 {
-    /// <summary>Where reports are published.</summary>
-    public const string Channel = "gilmour.errors";
+    /// <summary>Where reports are published: by Go on the first, by Ruby on the second. Ours hear both.</summary>
+    public static readonly IReadOnlyList<string> Channels = ["gilmour.errors", "gilmour.error"];
 
     private const string Unknown = "unknown";
 
@@ -136,35 +136,88 @@ internal sealed class GilmourReport
         };
     }
 
+    /// <summary>A queue entry that is not a report, as one: the text is its data.</summary>
+    public static ErrorReport OfText(ReadOnlySpan<byte> entry, DateTimeOffset now)
+    {
+        var (data, encoding) = ErrorReport.Excerpt(entry, entry.Length);
+        return new()
+        {
+            Topic = Unknown,
+            Status = (int)StatusCode.HandlerFailed,
+            Error = "The queue has an entry that is not a report in JSON. Its text is the data.",
+            MessageId = Unknown,
+            Sender = Unknown,
+            Node = Unknown,
+            Time = now,
+            Data = data,
+            DataEncoding = encoding,
+            DataBytes = entry.Length,
+        };
+    }
+
     private static bool IsReport(JsonElement element) => element.TryGetProperty("topic", out _);
 
     private static ErrorReport Translate(JsonElement report, DateTimeOffset now)
     {
-        var (topic, kind) = Name(Text(report, "topic"));
+        var said = Sort(report);
         var code = report.TryGetProperty("code", out var number)
             && number.ValueKind == JsonValueKind.Number
             && number.TryGetInt32(out var given) && given != 0
             ? given : (int)StatusCode.HandlerFailed;
-        var (request, trace) = (Text(report, "request_data"), Lines(report, "backtrace"));
-        // Ruby spells the member without the underscore.
-        var error = FirstOf(Text(report, "user_data"), Text(report, "userdata"), trace.Split('\n')[0], $"A Gilmour node reported {code}.");
-        var sender = FirstOf(Text(report, "sender"), Unknown);
+        var trace = Lines(report, "backtrace");
+        var error = FirstOf(said.Error, trace.Split('\n')[0], $"A Gilmour node reported {code}.");
         return new()
         {
-            Topic = topic,
-            Kind = kind,
+            Topic = FirstOf(said.Topic, Unknown),
+            Kind = said.Kind,
             Status = code,
-            Error = error.Length <= ReplyMessage.MaxErrorCharacters ? error : error[..ReplyMessage.MaxErrorCharacters],
-            MessageId = sender,
-            Sender = sender,
+            Error = ExceptionText.Cut(error, ReplyMessage.MaxErrorCharacters),
+            MessageId = FirstOf(said.MessageId, Unknown),
+            Sender = FirstOf(said.MessageId, Unknown),
             Node = Unknown,
             Time = Moment(Text(report, "timestamp")) ?? now,
             // The wire carries JSON only; other text is a part of it, or says something about it.
-            ContentType = IsJson(request) ? "application/json" : "",
-            Data = request,
-            DataBytes = Encoding.UTF8.GetByteCount(request),
-            Exception = trace.Length == 0 ? null : trace,
+            ContentType = IsJson(said.Data) ? "application/json" : "",
+            Data = said.Data,
+            DataBytes = Encoding.UTF8.GetByteCount(said.Data),
+            // Ruby writes the reply of a failure here: a sentence, which is the error already.
+            Exception = trace.Length == 0 || trace == error ? null : trace,
         };
+    }
+
+    // Go writes its reports with the members in the wrong places; the sender, which begins with a channel's name, tells.
+    private static Said Sort(JsonElement report)
+    {
+        var (topic, sender) = (Text(report, "topic"), Text(report, "sender"));
+        if (sender.StartsWith(GilmourWire.Replies, StringComparison.Ordinal))
+        {
+            return new("", MessageKind.Request, DataOfReply(topic), sender[GilmourWire.Replies.Length..], Text(report, "request_data"));
+        }
+
+        if (sender.StartsWith(GilmourWire.Signals, StringComparison.Ordinal))
+        {
+            return new(sender[GilmourWire.Signals.Length..], MessageKind.Signal, "", Text(report, "user_data"), topic);
+        }
+
+        var (name, kind) = Name(topic);
+        // Ruby spells the member without the underscore.
+        var error = FirstOf(Text(report, "user_data"), Text(report, "userdata"));
+        return new(name, kind, error, sender, Text(report, "request_data"));
+    }
+
+    // What the failed handler said, out of the whole reply as JSON.
+    private static string DataOfReply(string reply)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(reply);
+            return document.RootElement is { ValueKind: JsonValueKind.Object } root && root.TryGetProperty("data", out var data)
+                ? Text(data) : reply;
+        }
+        catch (JsonException)
+        {
+            return reply;
+        }
     }
 
     private static bool IsJson(string text)
@@ -184,7 +237,7 @@ internal sealed class GilmourReport
     private static (string Topic, MessageKind? Kind) Name(string channel) =>
         channel.StartsWith(GilmourWire.Requests, StringComparison.Ordinal) ? (channel[GilmourWire.Requests.Length..], MessageKind.Request)
         : channel.StartsWith(GilmourWire.Signals, StringComparison.Ordinal) ? (channel[GilmourWire.Signals.Length..], MessageKind.Signal)
-        : (FirstOf(channel, Unknown), null);
+        : (channel, null);
 
     // Ruby's JSON of a time ends with the name of the zone, which RFC 3339 does not allow.
     private static DateTimeOffset? Moment(string text) => DateTimeOffset.TryParse(
@@ -220,4 +273,7 @@ internal sealed class GilmourReport
         element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Array
             ? string.Join('\n', value.EnumerateArray().Select(Text))
             : Text(element, name);
+
+    /// <summary>The members of a foreign report in their places; empty where one is not known.</summary>
+    private readonly record struct Said(string Topic, MessageKind? Kind, string Error, string MessageId, string Data);
 }

@@ -14,9 +14,14 @@ internal sealed class GilmourReports : IReportFormat
     public byte[] Write(ErrorReport report) =>
         GilmourReport.Write(JsonSerializer.SerializeToUtf8Bytes(report, RedisJson.Default.ErrorReport), null, Headers.Empty);
 
+    /// <summary>
+    /// True for every entry. Programs of other origins keep theirs in this list, and Ruby's are not JSON: what cannot be read is a
+    /// report whose data is the entry's text.
+    /// </summary>
     public bool TryRead(ReadOnlyMemory<byte> entry, DateTimeOffset now, [NotNullWhen(true)] out ErrorReport? report)
     {
-        report = GilmourReport.TryRead(entry, now, out var read, out _) ? NativeReports.Parse(read.Body.Span) : null;
-        return report is not null;
+        report = (GilmourReport.TryRead(entry, now, out var read, out _) ? NativeReports.Parse(read.Body.Span) : null)
+            ?? GilmourReport.OfText(entry.Span, now);
+        return true;
     }
 }

@@ -14,7 +14,7 @@ internal static class GilmourWire
 {
     public const string Requests = "gilmour.request.";
     public const string Signals = "gilmour.slot.";
-    private const string Replies = "gilmour.response.";
+    public const string Replies = "gilmour.response.";
 
     // Reports have a channel and a format of their own.
     private static readonly Topic s_errors = MeshTopics.Errors.Topic;
@@ -23,8 +23,15 @@ internal static class GilmourWire
 
     public static string RequestChannel(Topic topic) => Own(topic.ToString()) ?? Requests + topic;
 
-    public static string SignalChannel(TopicPattern pattern) =>
-        pattern.ToString() == s_errors.ToString() ? GilmourReport.Channel : Own(pattern.ToString()) ?? Signals + pattern;
+    /// <summary>The channels or patterns on which a subscriber hears: two for error reports, otherwise one.</summary>
+    public static IReadOnlyList<string> SignalChannels(TopicPattern pattern) =>
+        pattern.ToString() == s_errors.ToString() ? GilmourReport.Channels : [Own(pattern.ToString()) ?? Signals + pattern];
+
+    /// <summary>The channel to which a signal is published.</summary>
+    /// <param name="topic">The topic.</param>
+    /// <param name="errorChannel">That of error reports.</param>
+    public static string SignalChannel(Topic topic, string errorChannel) =>
+        topic == s_errors ? errorChannel : Own(topic.ToString()) ?? Signals + topic;
 
     public static string ReplySubscription(string nodeId) => $"{Replies}{nodeId}.*";
 
@@ -37,7 +44,7 @@ internal static class GilmourWire
 
     public static bool TryReadTopic(string channel, MessageKind kind, out Topic topic)
     {
-        if (kind == MessageKind.Signal && channel == GilmourReport.Channel)
+        if (kind == MessageKind.Signal && GilmourReport.Channels.Contains(channel))
         {
             topic = s_errors;
             return true;
@@ -98,6 +105,14 @@ internal static class GilmourWire
                 : Deadline.None,
         };
         return true;
+    }
+
+    /// <summary>The name of a request that is too large to be read, when it stands at one end of the frame.</summary>
+    public static bool TryFindSender(ReadOnlyMemory<byte> frame, out MessageId request)
+    {
+        var isFound = GilmourEnvelope.TryReadEnds(frame, out var ends);
+        request = isFound ? IdOf(ends!) : default;
+        return isFound;
     }
 
     private static bool TryReadReport(
@@ -208,6 +223,7 @@ internal static class GilmourWire
                 Status = status,
                 Error = isForeignFailure ? Sentence(envelope.Data) : envelope.Error,
                 NotProcessed = envelope.NotProcessed,
+                IsForeign = !envelope.IsMarked,
 
                 // In theirs only a handler, or what stands around it, gives a status.
                 IsOfHandler = envelope.IsOfHandler || isForeignFailure,

@@ -3,7 +3,10 @@ using StackExchange.Redis;
 
 namespace ServiceMesh.Redis;
 
-/// <summary>The subscriptions of this node behind one Redis channel or pattern. Thread-safe; heard on one thread.</summary>
+/// <summary>
+/// The subscriptions of this node behind one Redis channel or pattern, or behind the two channels of error reports. Thread-safe; each
+/// channel is heard on one thread.
+/// </summary>
 internal sealed class Listener
 {
     private readonly Lock _lock = new();
@@ -56,7 +59,14 @@ internal sealed class Listener
         byte[]? frame = value;
         if (RedisTransportOptions.Exceeds(frame!.Length, _context.MaxBodyBytes))
         {
-            _deliverer.TooLarge(channel!, frame.Length);
+            if (_kind == MessageKind.Request && _topic is { } asked)
+            {
+                _deliverer.TooLarge(channel!, asked, frame, _groupClaims);
+            }
+            else
+            {
+                _deliverer.TooLarge(channel!, frame.Length);
+            }
         }
         else if ((_topic ?? TopicOf(channel!)) is not { } topic)
         {

@@ -19,9 +19,10 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
 
         string?[] problems =
         [
-            options.Connect is null ? OfConfiguration(options.Configuration) : null,
+            options.Connect is null ? OfConfiguration(options) : null,
             OptionRules.Defined(KeyOf(nameof(options.Wire)), options.Wire),
             OfWire(options, chosen.Serializer),
+            OfErrorChannel(options.Gilmour?.ErrorChannel),
             OfKeyPrefix(options.KeyPrefix),
             .. RedisTransportOptions.Schema.OutOfRange(SectionBinding.PathOf(bus, RedisTransportOptions.TransportName), options),
         ];
@@ -41,6 +42,11 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
                 $"Set {serializerKey} to Json, or {wireKey} to Native.";
     }
 
+    private string? OfErrorChannel(string? channel) => channel is not null && GilmourReport.Channels.Contains(channel)
+        ? null
+        : $"{KeyOf($"{nameof(RedisTransportOptions.Gilmour)}:{nameof(GilmourOptions.ErrorChannel)}")} is '{channel}'; "
+            + $"write {GilmourReport.Channels[0]} for Go or {GilmourReport.Channels[1]} for Ruby.";
+
     private string? OfKeyPrefix(string prefix) =>
         prefix is { Length: > 0 and <= MaxPrefix } && prefix.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')
             ? null
@@ -48,8 +54,9 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
                 $"allowed are 1 to {MaxPrefix} letters, digits, '-', '_' and '.'.";
 
     // Never with the value, which may hold a password.
-    private string? OfConfiguration(string configuration)
+    private string? OfConfiguration(RedisTransportOptions options)
     {
+        var configuration = options.Configuration;
         var key = KeyOf(nameof(RedisTransportOptions.Configuration));
         if (HasServerBehindPassword(configuration))
         {
@@ -59,8 +66,9 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
 
         try
         {
-            return ConfigurationOptions.Parse(configuration).EndPoints.Count > 0
-                ? null
+            var client = ConfigurationOptions.Parse(configuration);
+            return client.EndPoints.Count > 0
+                ? Separation.Problem(client, options.Wire, key, KeyOf(nameof(options.KeyPrefix)))
                 : $"{key} names no server; write host:port, and options behind it, separated by commas.";
         }
         catch (Exception failure) when (failure is ArgumentException or FormatException or OverflowException)

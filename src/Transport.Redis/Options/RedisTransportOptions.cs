@@ -18,14 +18,15 @@ public sealed class RedisTransportOptions
 {
     internal const string TransportName = "Redis";
 
-    internal static readonly OptionsSchema Schema = OptionsSchema.Of<RedisTransportOptions>();
+    internal static readonly OptionsSchema Schema = OptionsSchema.Of<RedisTransportOptions>().With<GilmourOptions>();
 
     // What a frame may have besides the body: headers at their limit, names, numbers.
     private const int FrameOverhead = 64 * 1024;
 
     /// <summary>
     /// The servers and how to connect to them, as StackExchange.Redis writes it: <c>host:port,password=…,ssl=true</c>; several
-    /// hosts for a cluster. Not used when <see cref="Connect"/> is set. Default: <c>localhost:6379</c>.
+    /// hosts for a cluster; Sentinels with <c>serviceName=…</c>. Not used when <see cref="Connect"/> is set.
+    /// Default: <c>localhost:6379</c>.
     /// </summary>
     public string Configuration { get; set; } = "localhost:6379";
 
@@ -56,6 +57,9 @@ public sealed class RedisTransportOptions
     /// </summary>
     [OptionRange(1024, 16 * 1024 * 1024)]
     public int MaxBatchBytes { get; set; } = 256 * 1024;
+
+    /// <summary>What only the Gilmour wire uses.</summary>
+    public GilmourOptions Gilmour { get; set; } = new();
 
     /// <summary>
     /// Changes what <see cref="Configuration"/> cannot say about the bus's own connection, for instance how a certificate is

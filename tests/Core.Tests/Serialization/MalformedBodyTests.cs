@@ -33,6 +33,10 @@ public sealed class MalformedBodyTests
     }
 
     [Test]
+    public void A_lack_of_memory_is_not_a_malformed_body() =>
+        Assert.That(() => _json.Deserialize<Huge>("""{"Size":1}"""u8.ToArray()), Throws.InstanceOf<OutOfMemoryException>());
+
+    [Test]
     public void A_polymorphic_value_without_its_discriminator_is_a_malformed_body()
     {
         Assert.That(_json.Deserialize<Shape>("""{"$type":"circle","Radius":2}"""u8.ToArray()), Is.EqualTo(new Circle(2)));
@@ -115,4 +119,15 @@ public sealed class MalformedBodyTests
     internal abstract record Shape;
 
     internal sealed record Circle(int Radius) : Shape;
+
+    private sealed class Huge
+    {
+        private int _size;
+
+        public int Size
+        {
+            get => _size;
+            set => _size = value == 0 ? 0 : throw new InsufficientMemoryException("There is no memory."); // an OutOfMemoryException
+        }
+    }
 }

@@ -73,7 +73,7 @@ public sealed class MetricsTests
                 (Caller.BudgetWindow, "00:01:00"),
             ]);
         using var metrics = new RecordedMetrics(caller.Services);
-        var client = kind == CallerKind.Bus ? "servicemesh.client=bus" : "servicemesh.client=http_clients";
+        var client = $"{Service} servicemesh.client={(kind == CallerKind.Bus ? "bus" : "http_clients")}";
         await AskAsync(caller, 4, cancellationToken);
         Assert.That(Budget(), Is.EqualTo((3 + 1.0, client)), "a fixed part of three, and a quarter of four requests");
 
@@ -202,7 +202,7 @@ public sealed class MetricsTests
             metrics.Observe("servicemesh.discovery.endpoints").Select(m => (m.Tags, m.Value)), Is.EquivalentTo(both.Select(b => (b, 3.0))));
         Assert.That(metrics.Observe("servicemesh.discovery.age").Select(m => m.Tags), Is.EquivalentTo(both));
         Assert.That(metrics.Of("servicemesh.discovery.age").Select(m => m.Value), Has.All.InRange(0, 30));
-        Assert.That(metrics.Observe("servicemesh.http.retry_budget").Select(m => m.Tags), Is.EquivalentTo(s_clients));
+        Assert.That(metrics.Observe("servicemesh.http.retry_budget").Select(m => m.Tags), Is.EquivalentTo(both));
     }
 
     // The instruments are created, and so published, on this thread.

@@ -48,10 +48,10 @@ public sealed class WeatherTests
     }
 
     [Test]
-    public void Readings_have_the_member_names_of_the_contract_in_JSON() =>
+    public void Readings_have_the_names_of_the_contract_in_JSON_and_whole_degrees() =>
         Assert.That(
-            JsonSerializer.Serialize([new Reading(31, "jan", 23, -1.5)], WeatherJson.Default.ReadingArray),
-            Is.EqualTo("""[{"Day":31,"Month":"jan","Hour":23,"Degrees":-1.5}]"""));
+            JsonSerializer.Serialize([new Reading(31, "jan", 23, -2)], WeatherJson.Default.ReadingArray),
+            Is.EqualTo("""[{"Day":31,"Month":"jan","Hour":23,"Degrees":-2}]"""));
 
     [Test]
     public void The_client_is_a_composition_that_contains_compositions() =>
@@ -88,7 +88,7 @@ public sealed class WeatherTests
     }
 
     private static string Words(Reading r) =>
-        string.Create(CultureInfo.InvariantCulture, $"{r.Degrees:0.0} C on {r.Day} {r.Month} {r.Hour:00}:00");
+        string.Create(CultureInfo.InvariantCulture, $"{r.Degrees} C on {r.Day} {r.Month} {r.Hour:00}:00");
 
     private static string InSingleSpaces(string line) => string.Join(' ', line.Split(' ', StringSplitOptions.RemoveEmptyEntries));
 }

@@ -36,10 +36,12 @@ public abstract class HttpFactory : TransportFactory
     // Nodes find each other within a round trip or two, which no event tells a test of.
     public override async Task SettleAsync(IReadOnlyList<MeshNode> running)
     {
-        var ids = running.Select(node => node.Id).ToHashSet();
+        // With what they handle: a node can be known from before it had subscribed.
+        var all = running.Select(node => node.Bus.DescribeNode()).Select(n => (n.Id, n.Subscriptions.Count)).ToHashSet();
         foreach (var node in running)
         {
-            await Failsafe.UntilAsync(async () => ids.SetEquals((await node.Bus.ListNodesAsync()).Select(n => n.Id)));
+            await Failsafe.UntilAsync(async () =>
+                all.SetEquals((await node.Bus.ListNodesAsync()).Select(n => (n.Id, n.Subscriptions.Count))));
         }
     }
 }

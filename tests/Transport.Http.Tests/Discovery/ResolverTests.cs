@@ -34,8 +34,8 @@ public sealed class ResolverTests
     [TestCase("static:,", "it lists no server; write static:host:port,host:port.")]
     [TestCase("static:a", "'a' has no port (write a:5080)")]
     [TestCase("static:a:1;wieght=2", "'wieght=2' is nothing that an address can say")]
-    [TestCase("static:a:1;weight=0", "'weight=0' must be a number from 1 to 65535")]
-    [TestCase("static:a:1;weight=99999", "'weight=99999' must be a number from 1 to 65535")]
+    [TestCase("static:a:1;weight=-1", "'weight=-1' must be a number from 0 to 65535")]
+    [TestCase("static:a:1;weight=99999", "'weight=99999' must be a number from 0 to 65535")]
     [TestCase("static:a:1;name=a b", "'name=a b' is nothing that an address can say")]
     [TestCase("static:a:1;tls=maybe", "'tls=maybe' is nothing that an address can say")]
     public void A_bad_list_says_what_is_wrong(string address, string expected) =>
@@ -289,6 +289,15 @@ public sealed class ResolverTests
         await File.WriteAllTextAsync(file.Path, """[ { "host": "10.0.0.2", "port": 5080 } ]""");
         clock.Advance(TimeSpan.FromSeconds(1));
         Assert.That(await watched.NextAsync(), Is.EqualTo(["10.0.0.2:5080"]));
+    }
+
+    // Some editors write it before the text.
+    [Test]
+    public async Task A_file_may_begin_with_a_byte_order_mark()
+    {
+        using var file = new TemporaryFile("\uFEFF" + """[ { "host": "10.0.0.1", "port": 5080, "weight": 0 } ]""");
+
+        Assert.That(await FindAsync($"file:{file.Path}"), Is.EqualTo([new ResolvedAddress("10.0.0.1", 5080) { Weight = 0 }]));
     }
 
     [TestCase("[ null ]", "entry 0 is null")]

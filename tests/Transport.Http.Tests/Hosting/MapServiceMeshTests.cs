@@ -37,6 +37,32 @@ public sealed class MapServiceMeshTests
         await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Count == 1);
     }
 
+    // A middleware that decompresses may throw anything, and memory may be short.
+    [Test]
+    public async Task A_body_that_the_node_cannot_read_is_503_with_the_reason_in_the_log()
+    {
+        var port = FreePort.Next();
+        await using var app = await StartAsync(
+            $"http://127.0.0.1:{port}", mesh => mesh.AddHandler(Ask, (input, _) => input),
+            a =>
+            {
+                a.Use((http, next) =>
+                {
+                    http.Request.Body = new Unreadable();
+                    return next(http);
+                });
+                a.MapServiceMesh();
+            });
+        using var http = new HttpClient();
+
+        using var response = await http.PostAsync(
+            new Uri($"http://127.0.0.1:{port}/mesh/v1/request/test.ask"), new StringContent("\"a\""));
+
+        Assert.That(
+            ((int)response.StatusCode, response.Headers.Contains("mesh-not-processed")), Is.EqualTo((503, true)));
+        Assert.That(await response.Content.ReadAsStringAsync(), Does.Contain("could not read the body"));
+    }
+
     [Test]
     public void Modules_that_add_the_transport_again_change_its_options()
     {
@@ -140,5 +166,11 @@ public sealed class MapServiceMeshTests
             Request.Headers.TryGetValue("X-User", out var user)
                 ? AuthenticateResult.Success(new(new(new ClaimsIdentity([new Claim(ClaimTypes.Name, user.ToString())], "test")), "test"))
                 : AuthenticateResult.NoResult());
+    }
+
+    private sealed class Unreadable : MemoryStream
+    {
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            throw new InsufficientMemoryException("There is no memory.");
     }
 }

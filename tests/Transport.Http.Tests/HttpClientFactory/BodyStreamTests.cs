@@ -108,7 +108,9 @@ public sealed class BodyStreamTests
     private BodyStream Body(Endpoint endpoint, Stream rest)
     {
         endpoint.Begin();
-        return new(rest, TimeSpan.FromSeconds(60), _clock, endpoint, "here") { HoldsAttempt = true };
+        var body = new BodyStream(rest, TimeSpan.FromSeconds(60), _clock, endpoint, "here");
+        body.TryHoldAttempt();
+        return body;
     }
 
     private static void Report(Endpoint endpoint, bool failed)

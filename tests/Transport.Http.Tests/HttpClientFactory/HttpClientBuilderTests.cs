@@ -3,6 +3,9 @@ using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Http;
+using Microsoft.Extensions.Http.Logging;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using NUnit.Framework;
 using ServiceMesh.Support;
@@ -143,6 +146,88 @@ public sealed class HttpClientBuilderTests
         Assert.That((refusing.Attempts, before.Requests, after.Requests), Is.EqualTo((3, 1, 1)));
     }
 
+    // These are added after all other handlers, by builder filters.
+    [Test]
+    public async Task Loggers_and_filters_next_to_the_network_see_each_request(CancellationToken cancellationToken)
+    {
+        await using var server = await FaultServer.StartAsync();
+        var (log, logger, appended) = (new RecordedLog(), new RecordingLogger(), new Counting());
+        using var host = Build(
+            [("ServiceMesh:Http:Services:weather:Address", $"http://{server.Address}")],
+            services =>
+            {
+                services.AddLogging(logging => logging.AddProvider(log).SetMinimumLevel(LogLevel.Trace));
+                services.AddSingleton<IHttpMessageHandlerBuilderFilter>(new Appending(appended));
+                services.AddHttpClient("any").AddServiceMesh().AddLogger(_ => logger, wrapHandlersPipeline: false).AddDefaultLogger();
+            });
+
+        await ServerOfAsync(host, "any", cancellationToken);
+
+        Assert.That((appended.Requests, logger.Requests), Is.EqualTo((1, 1)));
+        Assert.That(log.Lines, Has.Some.Contains("Sending HTTP request GET http://weather/"));
+    }
+
+    [Test]
+    public async Task The_primary_handler_of_the_client_serves_other_hosts([Values] bool isBefore, CancellationToken cancellationToken)
+    {
+        await using var server = await FaultServer.StartAsync();
+        var primary = new Counting { InnerHandler = new SocketsHttpHandler() };
+        using var host = Build(
+            [("ServiceMesh:Http:Services:weather:Address", $"http://{server.Address}")],
+            services =>
+            {
+                var client = services.AddHttpClient("any");
+                client = isBefore ? client.AddServiceMesh() : client;
+                client = client.ConfigurePrimaryHttpMessageHandler(() => primary);
+                _ = isBefore ? client : client.AddServiceMesh();
+            });
+        await ServerOfAsync(host, "any", cancellationToken);
+
+        var http = host.Services.GetRequiredService<IHttpClientFactory>().CreateClient("any");
+        (await http.GetAsync(new Uri($"http://{server.Address}/"), cancellationToken)).Dispose();
+
+        Assert.That((server.Attempts, primary.Requests), Is.EqualTo((2, 1)));
+    }
+
+    [Test]
+    public async Task The_registration_of_one_client_wins_over_that_of_all([Values] bool isFirst, CancellationToken cancellationToken)
+    {
+        await using var own = await FaultServer.StartAsync();
+        await using var other = await FaultServer.StartAsync();
+        using var host = Build(
+            [("Orders:Transport", "InMemory"), ("Orders:Http:Services:weather:Address", $"http://{own.Address}"),
+            ("ServiceMesh:Http:Services:weather:Address", $"http://{other.Address}")],
+            (services, configuration) =>
+            {
+                services.AddServiceMesh("orders", configuration.GetSection("Orders")).AddInMemoryTransport();
+                if (isFirst)
+                {
+                    services.AddHttpClient("any").AddServiceMesh("orders");
+                }
+
+                services.ConfigureHttpClientDefaults(client => client.AddServiceMesh());
+                if (!isFirst)
+                {
+                    services.AddHttpClient("any").AddServiceMesh("orders");
+                }
+            });
+
+        Assert.That(
+            (await ServerOfAsync(host, "any", cancellationToken), await ServerOfAsync(host, "else", cancellationToken)),
+            Is.EqualTo((own.Address, other.Address)));
+    }
+
+    [Test]
+    public void A_client_cannot_have_the_services_of_two_buses()
+    {
+        var services = new ServiceCollection();
+        services.AddHttpClient("any").AddServiceMesh("orders");
+
+        Assert.That(
+            () => services.AddHttpClient("any").AddServiceMesh(),
+            Throws.InvalidOperationException.With.Message.Contains("The HttpClient 'any'").And.Message.Contains("the bus 'orders'"));
+    }
+
     [Test]
     public async Task An_invalid_section_stops_the_application_at_start()
     {
@@ -225,6 +310,37 @@ public sealed class HttpClientBuilderTests
         {
             Interlocked.Increment(ref _requests);
             return base.SendAsync(request, cancellationToken);
+        }
+    }
+
+    private sealed class Appending(DelegatingHandler handler) : IHttpMessageHandlerBuilderFilter
+    {
+        public Action<HttpMessageHandlerBuilder> Configure(Action<HttpMessageHandlerBuilder> next) => chain =>
+        {
+            next(chain);
+            chain.AdditionalHandlers.Add(handler);
+        };
+    }
+
+    private sealed class RecordingLogger : IHttpClientLogger
+    {
+        private int _requests;
+
+        public int Requests => _requests;
+
+        public object? LogRequestStart(HttpRequestMessage request)
+        {
+            Interlocked.Increment(ref _requests);
+            return null;
+        }
+
+        public void LogRequestStop(object? context, HttpRequestMessage request, HttpResponseMessage response, TimeSpan elapsed)
+        {
+        }
+
+        public void LogRequestFailed(
+            object? context, HttpRequestMessage request, HttpResponseMessage? response, Exception exception, TimeSpan elapsed)
+        {
         }
     }
 }

@@ -133,6 +133,29 @@ public sealed class RequestBodyTests
         Assert.That((body.CanBeSentAgain, body.CanBeSentTwiceAtOnce), Is.EqualTo((false, false)));
     }
 
+    // One rule for the timeout of an attempt, its headers, hedging and the choice of the endpoint. A PUT of a stream was cut like a
+    // request that is sent again, and was not sent again.
+    [TestCase("PUT", "bytes", 3, true)]
+    [TestCase("PUT", "stream", 3, false)]
+    [TestCase("PUT", "bytes", 1, false)]
+    [TestCase("POST", "bytes", 3, false)]
+    [TestCase("POST", "stream", 3, false)]
+    public void A_request_that_cannot_be_attempted_again_has_all_the_time(string method, string body, int attempts, bool isLimited)
+    {
+        using var services = ServiceMeshHandlerTests.Services([]);
+        using var request = new HttpRequestMessage(new(method), "http://weather/")
+        {
+            Content = body == "bytes" ? new ByteArrayContent([1]) : new StreamContent(new MemoryStream([1])),
+        };
+        request.SetRetry(new() { Attempts = attempts, HedgeAfter = TimeSpan.FromSeconds(1) });
+
+        var call = HttpCall.Of(request, services.Find(request.RequestUri)!, default);
+
+        Assert.That(
+            (call.AttemptLimit != Timeout.InfiniteTimeSpan, call.MayBeAttemptedAgain, call.IsHedged, call.IsLastAttempt),
+            Is.EqualTo((isLimited, isLimited, isLimited, !isLimited)));
+    }
+
     [Test]
     public void Each_attempt_has_the_headers_and_the_length_of_the_content()
     {

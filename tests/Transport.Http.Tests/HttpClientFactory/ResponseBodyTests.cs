@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Support;
 
@@ -91,6 +92,38 @@ public sealed class ResponseBodyTests
         rest.SetResult();
         Assert.That(await reader.ReadToEndAsync(cancellationToken), Is.EqualTo("\ndata: second\n\n"));
         Assert.That(response.Content.Headers.ContentType!.ToString(), Is.EqualTo(contentType));
+    }
+
+    // The last attempt is not lost: it would be as slow the next time.
+    [TestCase("attempt")]
+    [TestCase("total")]
+    public async Task A_response_that_outlasts_its_time_becomes_a_stream(string timeout, CancellationToken cancellationToken)
+    {
+        var rest = new TaskCompletionSource();
+        await using var server = await StartAsync(async response =>
+        {
+            await response.WriteAsync("first, ");
+            await response.Body.FlushAsync();
+            await rest.Task;
+            await response.WriteAsync("second");
+        });
+        var time = new FakeTimeProvider();
+        var clock = new IdleTimers(TimeSpan.FromSeconds(47), time);
+        using var http = new HttpClient(new ServiceMeshHandler(
+            new() { Services = { ["weather"] = new() { Address = server.Urls.Single() } }, Timeouts = { Idle = clock.Time } },
+            clock: clock));
+        using var request = new HttpRequestMessage(HttpMethod.Get, s_weather);
+        _ = timeout == "total"
+            ? request.SetTotalTimeout(TimeSpan.FromSeconds(7))
+            : request.SetRetry(new() { Attempts = 1, AttemptTimeout = TimeSpan.FromSeconds(7) });
+
+        var sending = http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        await ServiceMeshHandlerTests.UntilAsync(() => clock.Set > 0, cancellationToken); // the body is read, and has not ended
+        time.Advance(TimeSpan.FromSeconds(7));
+        using var response = await sending;
+        rest.SetResult();
+
+        Assert.That(await response.Content.ReadAsStringAsync(cancellationToken), Is.EqualTo("first, second"));
     }
 
     [Test]
@@ -284,8 +317,8 @@ public sealed class ResponseBodyTests
     private static ClientServices Services(IEnumerable<FaultServer> servers, Action<HttpTransportOptions>? configure = null) =>
         ServiceMeshHandlerTests.Services(servers, configure);
 
-    // The system's clock, which counts the timers that are set to one time and were not disposed.
-    private sealed class IdleTimers(TimeSpan time) : TimeProvider
+    // A clock that counts the timers that are set to one time and were not disposed.
+    private sealed class IdleTimers(TimeSpan time, TimeProvider? clock = null) : TimeProvider
     {
         private int _set;
         private int _disposed;
@@ -297,7 +330,13 @@ public sealed class ResponseBodyTests
         public int Alive => Set - Volatile.Read(ref _disposed);
 
         public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
-            new Counted(this, base.CreateTimer(callback, state, dueTime, period));
+            new Counted(this, (clock ?? System).CreateTimer(callback, state, dueTime, period));
+
+        public override long TimestampFrequency => (clock ?? System).TimestampFrequency;
+
+        public override long GetTimestamp() => (clock ?? System).GetTimestamp();
+
+        public override DateTimeOffset GetUtcNow() => (clock ?? System).GetUtcNow();
 
         private sealed class Counted(IdleTimers clock, ITimer timer) : ITimer
         {

@@ -130,6 +130,46 @@ public sealed class ServiceMeshHandlerTests
         Assert.That(PhaseTimeoutException.In(failure), Is.Null);
     }
 
+    // Without an HttpClient, which changes the type itself.
+    [TestCase("before it is sent")]
+    [TestCase("while the addresses are unknown")]
+    [TestCase("before the headers")]
+    [TestCase("while the body is read")]
+    public async Task A_cancellation_has_the_type_of_the_platform(string when, CancellationToken cancellationToken)
+    {
+        await using var server = await FaultServer.StartAsync(when == "while the body is read" ? Fault.SlowBody : Fault.BlackHole);
+        await using var dns = ScriptedDnsServer.Start(_ => []);
+        using var services = Services([server], o =>
+        {
+            (o.Dns.Servers, o.Timeouts.Connect, o.HttpClients.ReadAhead) = ($"{dns.EndPoint}", TimeSpan.FromSeconds(60), 0);
+            o.Services["weather"].Address = when == "while the addresses are unknown"
+                ? "dns://weather.internal:80" : o.Services["weather"].Address;
+        });
+        using var http = new HttpMessageInvoker(new ServiceMeshHandler(services, isOwner: false));
+        using var caller = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
+        if (when == "before it is sent")
+        {
+            await caller.CancelAsync();
+        }
+
+        async Task AskAsync()
+        {
+            using var response = await http.SendAsync(request, caller.Token);
+            using var body = await response.Content.ReadAsStreamAsync(caller.Token);
+            await body.CopyToAsync(Stream.Null, caller.Token);
+        }
+
+        var asking = AskAsync();
+        await UntilAsync(() => when is "before it is sent" or "while the addresses are unknown" || server.Attempts == 1, cancellationToken);
+        await caller.CancelAsync();
+
+        var failure = await Assert.CatchAsync<Exception>(() => asking);
+        Assert.That(
+            (failure!.GetType(), ((OperationCanceledException)failure).CancellationToken),
+            Is.EqualTo((typeof(TaskCanceledException), caller.Token)), failure.ToString());
+    }
+
     [Test]
     public async Task A_disposed_handler_refuses_requests()
     {

@@ -53,6 +53,19 @@ public sealed class EveryBalancerTests
     }
 
     [TestCaseSource(nameof(Names))]
+    public void An_endpoint_with_weight_0_is_not_picked(string name)
+    {
+        var endpoints = new Endpoints(0, 1, 0);
+        var balancer = endpoints.Balancer(name);
+        for (var i = 0; i < 200; i++)
+        {
+            Assert.That(balancer.Pick(new() { Key = $"{i}" }), Is.SameAs(endpoints[1]));
+        }
+
+        Assert.That(new Endpoints(0, 0).Balancer(name).Pick(new() { Key = "a" }), Is.Null);
+    }
+
+    [TestCaseSource(nameof(Names))]
     public void An_update_replaces_the_endpoints(string name)
     {
         var endpoints = new Endpoints(1, 1);

@@ -116,7 +116,7 @@ public sealed class GroupWatcherTests
     [TestCase(null, 1, 1, 0, null, "'' is neither an IP address nor a host name")]
     [TestCase("a", 0, 1, 0, null, "the port of 'a' is 0; a port is 1 to 65535")]
     [TestCase("a", 65536, 1, 0, null, "the port of 'a' is 65536; a port is 1 to 65535")]
-    [TestCase("a", 1, 0, 0, null, "the weight of 'a:1' is 0; a weight is 1 to 65535")]
+    [TestCase("a", 1, -1, 0, null, "the weight of 'a:1' is -1; a weight is 0 to 65535")]
     [TestCase("a", 1, 1, -1, null, "the priority of 'a:1' is -1; a priority is 0 to 65535")]
     [TestCase("a", 1, 1, 0, "b:c", "the name of 'a:1' is 'b:c', which is not a host name")]
     public async Task An_invalid_address_of_a_resolver_is_a_failure_with_the_reason(

@@ -41,6 +41,24 @@ public sealed class AttemptRequestTests
         Assert.That(attempt.Headers.Host, Is.EqualTo(host));
     }
 
+    // As HttpClient sends it: a server that compares the header with its own name finds no port there.
+    [TestCase("127.0.0.1", null, 80, false, "127.0.0.1")]
+    [TestCase("127.0.0.1", "weather.internal", 80, false, "weather.internal")]
+    [TestCase("::1", null, 443, true, "[::1]")]
+    [TestCase("127.0.0.1", "weather.internal", 443, true, "weather.internal")]
+    [TestCase("127.0.0.1", null, 443, false, "127.0.0.1:443")]
+    [TestCase("::1", null, 80, true, "[::1]:80")]
+    public void The_host_header_has_no_default_port(string address, string? name, int port, bool isTls, string host)
+    {
+        var endpoint = new Endpoint(new(address, port) { Name = name }, TimeProvider.System);
+
+        using var attempt = new AttemptRequest(
+            HttpMethod.Get, new($"{(isTls ? "https" : "http")}://{endpoint}/"),
+            new(endpoint, isTls, IsHttp2: false, IsForeign: true, "here"));
+
+        Assert.That(attempt.Headers.Host, Is.EqualTo(host));
+    }
+
     [Test]
     public async Task A_cancellation_during_the_handshake_says_that_nothing_was_sent()
     {

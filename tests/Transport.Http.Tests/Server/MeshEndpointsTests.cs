@@ -107,6 +107,44 @@ public sealed class MeshEndpointsTests : IDisposable
         Assert.That(await DetailAsync(response), Does.Contain("byte"));
     }
 
+    [TestCase("\uFEFF\"pune\"")]
+    public async Task A_body_may_begin_with_a_byte_order_mark(string body)
+    {
+        using var response = await PostAsync("request/weather.fetch", body);
+        Assert.That(await response.Content.ReadAsStringAsync(), Is.EqualTo("[11,29]"));
+    }
+
+    [TestCase("Content-Encoding", "gzip", "encoded as 'gzip'")]
+    [TestCase("Content-Type", "application/json; charset=utf-16", "text in 'utf-16'")]
+    public async Task A_body_in_another_encoding_is_415_with_the_reason(string header, string value, string detail)
+    {
+        using var content = new ByteArrayContent([0x1F, 0x8B]);
+        content.Headers.TryAddWithoutValidation(header, value);
+        using var response = await _http.PostAsync(new Uri(Url("request/weather.fetch")), content);
+        Assert.That(
+            ((int)response.StatusCode, response.Headers.Contains("mesh-not-processed")), Is.EqualTo((415, true)));
+        Assert.That(await DetailAsync(response), Does.Contain(detail));
+    }
+
+    [TestCase("identity", "application/json; charset=\"UTF-8\"")]
+    [TestCase(null, "application/json; charset=us-ascii")]
+    public async Task A_body_in_UTF_8_is_read_however_it_says_so(string? encoding, string type)
+    {
+        using var content = new ByteArrayContent("\"pune\""u8.ToArray());
+        content.Headers.TryAddWithoutValidation("Content-Type", type);
+        content.Headers.TryAddWithoutValidation("Content-Encoding", encoding);
+        using var response = await _http.PostAsync(new Uri(Url("request/weather.fetch")), content);
+        Assert.That(await response.Content.ReadAsStringAsync(), Is.EqualTo("[11,29]"));
+    }
+
+    [Test]
+    public async Task The_health_endpoint_answers_HEAD()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Head, Url("health"));
+        using var response = await _http.SendAsync(request);
+        Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.OK));
+    }
+
     [Test]
     public async Task An_unknown_content_type_is_400_and_the_reply_lists_the_known_ones()
     {

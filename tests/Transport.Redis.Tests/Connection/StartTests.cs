@@ -57,7 +57,11 @@ public sealed class StartTests
     }
 
     [Test]
-    public void Modules_that_add_the_transport_again_change_its_options_and_two_connections_are_refused()
+<<<<<<< HEAD
+    public void The_transport_may_be_added_again_but_not_with_another_connection()
+=======
+    public void Modules_add_the_transport_again_to_change_options_but_not_its_connection()
+>>>>>>> compose
     {
         var services = new ServiceCollection();
         services.AddServiceMesh().AddRedisTransport(options => options.KeyPrefix = "one");

@@ -80,9 +80,12 @@ public class RedisErrorQueueTests(string wire, string key)
 
         await _redis.CommandAsync("LSET", key, "-300", "garbage");
 
-        Assert.That(Numbers(await node.ErrorQueue.ReadAsync(599)), Is.EqualTo(Enumerable.Range(0, Reports).Where(i => i != 299)));
-        Assert.That(Numbers(await node.ErrorQueue.EmptyAsync(400)), Is.EqualTo(Enumerable.Range(0, 401).Where(i => i != 299)));
-        Assert.That(Numbers(await node.ErrorQueue.EmptyAsync(1000)), Is.EqualTo(Enumerable.Range(401, 199)));
+        // In the list that is shared with foreign programs it is a report of its own.
+        var isReport = wire == "Gilmour";
+        int[] all = [.. Enumerable.Range(0, Reports).Where(i => i != 299 || isReport)];
+        Assert.That(Numbers(await node.ErrorQueue.ReadAsync(all.Length)), Is.EqualTo(all));
+        Assert.That(Numbers(await node.ErrorQueue.EmptyAsync(400)), Is.EqualTo(all[..400]));
+        Assert.That(Numbers(await node.ErrorQueue.EmptyAsync(1000)), Is.EqualTo(all[400..]));
         Assert.That(await _redis.CommandAsync("EXISTS", key), Is.Zero);
     }
 
@@ -211,5 +214,6 @@ public class RedisErrorQueueTests(string wire, string key)
         Time = DateTimeOffset.UnixEpoch.AddSeconds(number),
     };
 
-    private static IEnumerable<int> Numbers(IEnumerable<ErrorReport> reports) => reports.Select(r => int.Parse(r.Error));
+    private static IEnumerable<int> Numbers(IEnumerable<ErrorReport> reports) =>
+        reports.Select(r => r.Data == "garbage" ? 299 : int.Parse(r.Error));
 }

@@ -112,7 +112,7 @@ public sealed class GarbageTests
         var literal = ((object?[])(await client.SendAsync("PUBSUB", "CHANNELS"))!).Cast<string>()
             .Where(c => !c.StartsWith("__", StringComparison.Ordinal) && !c.StartsWith("gilmour.mesh.beat", StringComparison.Ordinal));
         string[] more = wire == "Gilmour"
-            ? [GilmourWire.SignalChannel(TopicPattern.Parse("faults.any.*")), GilmourWire.ReplySubscription(node.Id)]
+            ? [.. GilmourWire.SignalChannels(TopicPattern.Parse("faults.any.*")), GilmourWire.ReplySubscription(node.Id)]
             : ["mesh:signal:faults.any.*", $"mesh:inbox:{node.Id}"];
         return [.. literal.Union(more.Select(pattern => pattern.Replace('*', '7')))];
     }

@@ -10,20 +10,21 @@ namespace ServiceMesh.Redis.Tests;
 /// <summary>Error reports, published and queued, read by their tools and by ours.</summary>
 public class ForeignErrorTests : InteropFixture
 {
-    private const string TheirReport = """
-        {"topic": "gilmour.request.echo", "request_data": "{\"a\":1}", "user_data": "", "sender": "4f1c", "multi_process": false,
-         "timestamp": "2016-03-01T10:20:30+05:30", "backtrace": "panic: no\nmain.go:7", "code": 500}
-        """;
-
-    [Test]
-    public async Task Our_failure_is_published_as_a_report_that_they_read()
+    [TestCase(null, "gilmour.errors")]
+    [TestCase("gilmour.errors", "gilmour.errors")]
+    [TestCase("gilmour.error", "gilmour.error")]
+    public async Task Our_failure_is_published_as_a_report_that_they_read(string? configured, string channel)
     {
-        await Theirs.SubscribeAsync("gilmour.errors");
-        await StartAsync(mesh => mesh.AddHandler(Ask, string (_, _) => throw new InvalidOperationException("I never work.")));
+        await Theirs.SubscribeAsync("gilmour.error*");
+        await StartAsync(
+            mesh => mesh.AddHandler(Ask, string (_, _) => throw new InvalidOperationException("I never work.")),
+            configured is null ? [] : [("Redis:Gilmour:ErrorChannel", configured)]);
 
         await Theirs.PublishAsync("gilmour.request.interop.ask", """{"data": "hello", "code": 200, "sender": "4f1c"}""");
-        var report = JsonNode.Parse((await Theirs.HearAsync()).Payload)!.AsObject();
+        var heard = await Theirs.HearAsync();
+        var report = JsonNode.Parse(heard.Payload)!.AsObject();
 
+        Assert.That(heard.Channel, Is.EqualTo(channel));
         Assert.That((string)report["topic"]!, Is.EqualTo("interop.ask"));
         Assert.That((string)report["request_data"]!, Is.EqualTo("\"hello\""));
         Assert.That((string)report["user_data"]!, Does.Contain("I never work."));
@@ -58,19 +59,48 @@ public class ForeignErrorTests : InteropFixture
         Assert.That(report.Exception, Does.StartWith("System.InvalidOperationException: I never work."));
     }
 
-    [Test]
-    public async Task Their_report_reaches_our_subscriber()
+    [TestCase("gilmour.errors", RealBytes.GoReply, "unknown", MessageKind.Request, 418, "teapot")]
+    [TestCase("gilmour.errors", RealBytes.GoSlot, "event.slow", MessageKind.Signal, 499, "A Gilmour node reported 499.")]
+    [TestCase("gilmour.error", RealBytes.RubyPublished, "r.fail", MessageKind.Request, 418, "teapot")]
+    public async Task Their_report_reaches_our_subscriber_on_either_channel(
+        string channel, string payload, string topic, MessageKind kind, int status, string error)
     {
         var reports = new Inbox<ErrorReport>();
         await StartAsync(mesh => mesh.AddHandler(MeshTopics.Errors, reports.ReceiveAsync));
 
-        await Theirs.PublishAsync("gilmour.errors", TheirReport);
+        Assert.That(await Theirs.PublishAsync(channel, payload), Is.EqualTo(1));
         var report = await reports.NextAsync();
 
         Assert.That(
-            (report.Topic, report.Kind, report.Status, report.Sender, report.Data),
-            Is.EqualTo(("echo", (MessageKind?)MessageKind.Request, 500, "4f1c", "{\"a\":1}")));
-        Assert.That((report.Error, report.Exception), Is.EqualTo(("panic: no", "panic: no\nmain.go:7")));
+            (report.Topic, report.Kind, report.Status, report.MessageId, report.Error),
+            Is.EqualTo((topic, (MessageKind?)kind, status, "node-1.1", error)));
+    }
+
+    [Test]
+    public async Task A_subscriber_that_has_left_hears_neither_channel()
+    {
+        var node = await StartAsync();
+        var subscription = await node.Bus.SubscribeAsync(MeshTopics.Errors, (_, _) => Task.CompletedTask);
+        Assert.That(await NumbersAsync(), Is.EqualTo((1L, 1L)));
+
+        await subscription.DisposeAsync();
+
+        Assert.That(await NumbersAsync(), Is.EqualTo((0L, 0L)));
+
+        async Task<(long, long)> NumbersAsync()
+        {
+            var counted = (object?[])(await Theirs.CommandAsync("PUBSUB", "NUMSUB", "gilmour.errors", "gilmour.error"))!;
+            return ((long)counted[1]!, (long)counted[3]!);
+        }
+    }
+
+    [Test]
+    public async Task An_unknown_error_channel_is_refused_with_both_names()
+    {
+        var refusal = await Assert.CatchAsync(() => StartAsync(null, ("Redis:Gilmour:ErrorChannel", "errors")));
+
+        Assert.That(refusal!.Message, Is.EqualTo(
+            "ServiceMesh:Redis:Gilmour:ErrorChannel is 'errors'; write gilmour.errors for Go or gilmour.error for Ruby."));
     }
 
     [Test]
@@ -80,24 +110,25 @@ public class ForeignErrorTests : InteropFixture
         await StartAsync(mesh => mesh.AddHandler(MeshTopics.Errors, reports.ReceiveAsync, options => options.Group = "watch"));
         await StartAsync(mesh => mesh.AddHandler(MeshTopics.Errors, reports.ReceiveAsync, options => options.Group = "watch"));
 
-        await Theirs.PublishAsync("gilmour.errors", TheirReport);
-        await Theirs.PublishAsync("gilmour.errors", TheirReport.Replace("500", "499"));
+        await Theirs.PublishAsync("gilmour.errors", RealBytes.GoReply);
+        await Theirs.PublishAsync("gilmour.error", RealBytes.RubyPublished.Replace("418", "419"));
         var both = await reports.NextAsync(2);
 
-        Assert.That(both.Select(r => r.Status), Is.EquivalentTo([500, 499]));
+        Assert.That(both.Select(r => r.Status), Is.EquivalentTo([418, 419]));
         Assert.That(reports.All, Has.Count.EqualTo(2));
     }
 
-    [Test]
-    public async Task A_report_that_cannot_be_read_is_counted_and_skipped()
+    [TestCase("gilmour.errors")]
+    [TestCase("gilmour.error")]
+    public async Task A_report_that_cannot_be_read_is_counted_and_skipped(string channel)
     {
         var reports = new Inbox<ErrorReport>();
         var node = await StartAsync(mesh => mesh.AddHandler(MeshTopics.Errors, reports.ReceiveAsync), ("ErrorPolicy", "Ignore"));
 
-        await Theirs.PublishAsync("gilmour.errors", "no report");
-        await Theirs.PublishAsync("gilmour.errors", TheirReport);
+        await Theirs.PublishAsync(channel, RealBytes.RubyQueued);
+        await Theirs.PublishAsync(channel, RealBytes.RubyPublished);
 
-        Assert.That((await reports.NextAsync()).Topic, Is.EqualTo("echo"));
+        Assert.That((await reports.NextAsync()).Topic, Is.EqualTo("r.fail"));
         Assert.That(node.Log.Has(LogLevel.Warning, "malformed-frame"), Is.True);
     }
 
@@ -115,22 +146,70 @@ public class ForeignErrorTests : InteropFixture
         Assert.That((await server.ErrorQueue.EmptyAsync(10)).Single().Node, Is.EqualTo(server.Bus.DescribeNode().Id));
     }
 
+    [TestCase("\"teapot\"", 418, "teapot")]
+    [TestCase("{\"why\":\"x\"}", 422, "The handler failed.")]
+    [TestCase("\"Execution timed out\"", 499, "Execution timed out")]
+    [TestCase("\"panic\"", 500, "panic")]
+    public async Task The_failure_of_their_handler_is_reported_by_our_caller(string data, int code, string error)
+    {
+        var caller = await StartAsync(null, ("ErrorPolicy", "Queue"));
+        await Theirs.ReplyToAsync("interop.ask");
+
+        var asking = caller.Bus.TryRequestAsync(Ask, "hello");
+        await Theirs.AnswerAsync(await Theirs.HearAsync(), data, $"\"code\": {code}");
+        await asking;
+        await Failsafe.UntilAsync(async () => await caller.ErrorQueue.CountAsync() > 0);
+        var report = (await caller.ErrorQueue.ReadAsync(10)).Single();
+
+        Assert.That(
+            (report.Topic, report.Status, report.Error, report.Data, report.Node),
+            Is.EqualTo(("interop.ask", code, error, "\"hello\"", caller.Bus.DescribeNode().Id)));
+    }
+
     [Test]
-    public async Task Their_reports_are_drained_in_order_with_ours_and_other_entries_are_dropped()
+    public async Task The_failure_of_our_handler_is_reported_once()
+    {
+        var server = await StartAsync(
+            mesh => mesh.AddHandler(Ask, string (input, _) => throw new InvalidOperationException(input)), ("ErrorPolicy", "Queue"));
+        var caller = await StartAsync(null, ("ErrorPolicy", "Queue"));
+
+        await caller.Bus.TryRequestAsync(Ask, "first");
+        await caller.StopAsync();
+        await server.StopAsync();
+
+        // Both have filed what they had when they stopped.
+        Assert.That(await Theirs.CommandAsync("LLEN", "gilmour.errorqueue"), Is.EqualTo(1L));
+    }
+
+    [Test]
+    public async Task Their_entries_are_drained_in_order_with_ours_and_none_is_destroyed()
     {
         var node = await StartAsync(null, ("ErrorPolicy", "Ignore"));
-        await Theirs.CommandAsync("LPUSH", "gilmour.errorqueue", TheirReport);
-        await Theirs.CommandAsync("LPUSH", "gilmour.errorqueue", "{:topic=>\"echo\"}");
+        await Theirs.CommandAsync("LPUSH", "gilmour.errorqueue", RealBytes.GoReply);
+        await Theirs.CommandAsync("LPUSH", "gilmour.errorqueue", RealBytes.RubyQueued);
         await node.ErrorQueue.AddAsync(Report("ours"));
 
         var read = await node.ErrorQueue.ReadAsync(10);
-        Assert.That(read.Select(r => r.Topic), Is.EqualTo(["echo", "ours"]));
-        Assert.That(node.Log.Has(LogLevel.Warning, "unreadable-report"), Is.False, "it is still there");
+        Assert.That(read.Select(r => r.Error), Is.EqualTo(
+            ["teapot", "The queue has an entry that is not a report in JSON. Its text is the data.", "It failed."]));
+        Assert.That(read[1].Data, Is.EqualTo(RealBytes.RubyQueued));
 
-        var drained = await node.ErrorQueue.EmptyAsync(10);
-        Assert.That(drained, Is.EqualTo(read));
-        Assert.That(node.Log.Has(LogLevel.Warning, "unreadable-report"), Is.True);
+        var taken = await node.ErrorQueue.TakeAsync(10);
+        // An entry without a time has that of its reading.
+        Assert.That(taken.Select(t => t.Report.Id), Is.EqualTo(read.Select(r => r.Id)));
+        Assert.That(await Theirs.CommandAsync("LLEN", "gilmour.errorqueue"), Is.EqualTo(3L), "taking removes nothing");
+
+        foreach (var report in taken)
+        {
+            Assert.That(await node.ErrorQueue.AcknowledgeAsync(report), Is.True);
+        }
+
         Assert.That(await node.ErrorQueue.CountAsync(), Is.Zero);
+        Assert.That(node.Log.Has(LogLevel.Warning, "unreadable-report"), Is.False);
+
+        await Theirs.CommandAsync("LPUSH", "gilmour.errorqueue", RealBytes.RubyQueued);
+        var again = await node.ErrorQueue.ReplayAsync((await node.ErrorQueue.TakeAsync(1)).Single());
+        Assert.That((again.Outcome, await node.ErrorQueue.CountAsync()), Is.EqualTo((ReplayOutcome.NotReplayable, 1)));
     }
 
     [Test]

@@ -126,6 +126,50 @@ public class ForeignServiceTests : InteropFixture
         Assert.That(ours.All.Concat(await theirs), Is.EquivalentTo(Enumerable.Range(0, Requests).Select(i => $"{i}")));
     }
 
+    [TestCase("My::Subscriber")]
+    [TestCase("größe/1.0")]
+    public async Task A_group_may_have_the_name_that_theirs_has(string group)
+    {
+        var ours = new Inbox<string>();
+        await StartAsync(mesh => mesh.AddHandler(
+            Ask,
+            (input, _) =>
+            {
+                ours.Put(input);
+                return input;
+            },
+            options => options.Group = group));
+        var caller = await StartAsync();
+        Assert.That(
+            (await caller.Bus.ListNodesAsync()).SelectMany(n => n.Subscriptions).Select(s => s.Group), Does.Contain(group));
+
+        await Theirs.CommandAsync("SET", $"claimed{group}", $"claimed{group}", "NX", "EX", "600");
+        await Theirs.PublishAsync("gilmour.request.interop.ask", """{"data":"theirs","code":0,"sender":"claimed"}""");
+        Assert.That((await Theirs.RequestAsync("interop.ask", "\"ours\"", "free"))!.Data, Is.EqualTo("\"ours\""));
+
+        Assert.That(ours.All, Is.EqualTo(["ours"]));
+    }
+
+    [TestCase("event*")]
+    [TestCase("*user*")]
+    public void A_pattern_outside_our_grammar_is_refused_when_it_is_made(string pattern) =>
+        Assert.That(() => new SignalPattern<string>(pattern), Throws.TypeOf<FormatException>().With.Message.Contains(pattern));
+
+    [TestCase("user:created")]
+    [TestCase("a/b")]
+    [TestCase("größe")]
+    public void A_topic_outside_our_grammar_is_refused_when_it_is_made(string topic) =>
+        Assert.That(() => new RequestTopic<string, string>(topic), Throws.TypeOf<FormatException>().With.Message.Contains(topic));
+
+    [Test]
+    public async Task A_group_outside_our_grammar_is_refused_on_the_native_wire()
+    {
+        var refusal = await Assert.CatchAsync(() => StartAsync(
+            mesh => mesh.AddHandler(Ask, (input, _) => input, options => options.Group = "My::Subscriber"), ("Redis:Wire", "Native")));
+
+        Assert.That(refusal!.Message, Does.Contain("'My::Subscriber'; letters, digits, '-' and '_' are allowed"));
+    }
+
     // Takes every request that it hears and may have.
     private async Task<List<string>> ServeAsync(int requests)
     {

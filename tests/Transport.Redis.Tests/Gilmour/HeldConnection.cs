@@ -14,6 +14,7 @@ internal sealed class HeldConnection : IAsyncDisposable
     private readonly int _port;
     private readonly Task _accepting;
     private volatile byte[]? _text;
+    private volatile int _passes;
 
     /// <param name="port">Where Redis listens.</param>
     public HeldConnection(int port)
@@ -28,7 +29,8 @@ internal sealed class HeldConnection : IAsyncDisposable
     /// <summary>Ends when something is held.</summary>
     public Task Held => _held.Task;
 
-    public void HoldNext(byte[] text) => _text = text;
+    /// <summary>Holds the next bytes with a text, or those after so many.</summary>
+    public void HoldNext(byte[] text, int after = 0) => (_passes, _text) = (after, text);
 
     public void Release() => _released.TrySetResult();
 
@@ -82,7 +84,7 @@ internal sealed class HeldConnection : IAsyncDisposable
         var buffer = new byte[64 * 1024];
         while (await from.ReadAsync(buffer, _end.Token) is var read and > 0)
         {
-            if (mayHold && _text is { } text && buffer.AsSpan(0, read).IndexOf(text) >= 0)
+            if (mayHold && _text is { } text && buffer.AsSpan(0, read).IndexOf(text) >= 0 && _passes-- <= 0)
             {
                 _text = null;
                 _held.TrySetResult();

@@ -40,6 +40,9 @@ internal sealed class RespConnection : IAsyncDisposable
         return await _answers.Reader.ReadAsync().AsTask().InTime();
     }
 
+    /// <summary>The next line of <c>MONITOR</c>, which was sent before.</summary>
+    public async Task<string> MonitoredAsync() => (string)(await _answers.Reader.ReadAsync().AsTask().InTime())!;
+
     /// <summary>The next message of a subscription.</summary>
     public Task<(string Channel, string Payload)> HearAsync() => _published.Reader.ReadAsync().AsTask().InTime();
 

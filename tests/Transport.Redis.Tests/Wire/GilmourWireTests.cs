@@ -12,7 +12,7 @@ public class GilmourWireTests
     public void Names_are_theirs()
     {
         Assert.That(GilmourWire.RequestChannel(s_topic), Is.EqualTo("gilmour.request.echo"));
-        Assert.That(GilmourWire.SignalChannel(TopicPattern.Parse("event.*")), Is.EqualTo("gilmour.slot.event.*"));
+        Assert.That(GilmourWire.SignalChannels(TopicPattern.Parse("event.*")), Is.EqualTo(["gilmour.slot.event.*"]));
         Assert.That(GilmourWire.RequestChannel(Topic.Parse("gilmour.health.x")), Is.EqualTo("gilmour.health.x"));
         Assert.That(GilmourWire.ReplyChannel(new("abc", -1)), Is.EqualTo("gilmour.response.abc"));
         Assert.That(GilmourWire.ClaimKey(new("abc", -1), "_default"), Is.EqualTo("abc_default"));

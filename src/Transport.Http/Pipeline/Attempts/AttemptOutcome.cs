@@ -104,7 +104,8 @@ internal readonly record struct AttemptOutcome
     {
         var kind = isNotProcessed
             ? status is 404 or 429 or 503 ? OutcomeKind.Declined : OutcomeKind.Answered
-            : status is 429 or 502 or 503 or 504 || (status >= 500 && !isFromNode) ? OutcomeKind.Broken : OutcomeKind.Answered;
+            : status is 429 or 502 or 503 or 504 || (status is 408 or 425 or >= 500 && !isFromNode) ? OutcomeKind.Broken
+            : OutcomeKind.Answered; // a node says 408 when the deadline of the caller has passed
         var evidence = status is not (429 or >= 500) ? EndpointEvidence.Success
             : status == 429 || isFromNode || isNotProcessed ? EndpointEvidence.Busy
             : EndpointEvidence.Failure;
@@ -112,9 +113,12 @@ internal readonly record struct AttemptOutcome
     }
 
     /// <summary>Classifies an attempt without an answer: no connection, a broken connection, or a timeout.</summary>
-    /// <param name="wasSent">Whether something of the request may have reached the server.</param>
-    public static AttemptOutcome OfFailure(bool wasSent) =>
-        new(wasSent ? OutcomeKind.Broken : OutcomeKind.NotSent, EndpointEvidence.Failure);
+    /// <param name="wasSent">Whether something of the request may have reached the server and have been processed.</param>
+    /// <param name="isOrderly">
+    /// Whether the server ended the exchange in good order, for instance by refusing the stream: that says nothing about the endpoint.
+    /// </param>
+    public static AttemptOutcome OfFailure(bool wasSent, bool isOrderly = false) =>
+        new(wasSent ? OutcomeKind.Broken : OutcomeKind.NotSent, isOrderly ? EndpointEvidence.None : EndpointEvidence.Failure);
 
     /// <summary>Classifies an attempt that was cancelled.</summary>
     /// <param name="wasSent">Whether something of the request may have reached the server.</param>

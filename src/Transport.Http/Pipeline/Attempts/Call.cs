@@ -26,7 +26,14 @@ internal abstract class Call<TReply>(CallSettings settings)
     public HedgeState? Hedge { get; private set; }
 
     /// <summary>Whether attempts may run at the same time.</summary>
-    public bool IsHedged => settings.HedgeAfter is not null && IsRepeatable;
+    public bool IsHedged => settings.HedgeAfter is not null && MayBeAttemptedAgain;
+
+    /// <summary>
+    /// Whether an attempt that was sent can be followed by another one: the request is repeatable, its body can be sent again, and more
+    /// than one attempt is allowed. Only such a request has an attempt timeout by default, because without another attempt a timeout would
+    /// only lose the answer.
+    /// </summary>
+    public bool MayBeAttemptedAgain => IsRepeatable && BodySurvivesAttempts && settings.Attempts > 1;
 
     /// <summary>Whether running the request twice does no harm: it is idempotent, or it has an idempotency key.</summary>
     public abstract bool IsRepeatable { get; }
@@ -44,12 +51,12 @@ internal abstract class Call<TReply>(CallSettings settings)
     public virtual TimeSpan TotalLimit => Timeout.InfiniteTimeSpan;
 
     /// <summary>How long one attempt may take; infinite if only the total time limits it.</summary>
-    public TimeSpan AttemptLimit => settings.AttemptLimit(IsRepeatable, Remaining);
+    public TimeSpan AttemptLimit => settings.AttemptLimit(MayBeAttemptedAgain, Remaining);
 
     /// <summary>
     /// Whether no other attempt can follow the next one. Such an attempt is not spent on an endpoint that is known to fail.
     /// </summary>
-    public bool IsLastAttempt => !IsRepeatable || Attempts.Count + 1 >= settings.Attempts || !BodySurvivesAttempts;
+    public bool IsLastAttempt => !MayBeAttemptedAgain || Attempts.Count + 1 >= settings.Attempts;
 
     /// <summary>All endpoints that may take the request, whether or not they can now.</summary>
     public abstract ImmutableArray<Endpoint> Endpoints { get; }

@@ -43,12 +43,14 @@ internal sealed class ClientMetrics
     /// <summary>The tags of the client as a whole.</summary>
     public KeyValuePair<string, object?>[] Client { get; }
 
-    /// <summary>Publishes what is left of the retry budget.</summary>
-    /// <param name="retries">The number of retries that are allowed now.</param>
-    public void ObserveBudget(Func<double> retries) =>
+    /// <summary>Publishes what is left of the retry budgets.</summary>
+    /// <param name="budgets">The number of retries that are allowed now, by service.</param>
+    public void ObserveBudgets(Func<IEnumerable<(string Service, double Available)>> budgets) =>
         Meter.CreateObservableGauge(
-            "servicemesh.http.retry_budget", () => new Measurement<double>(Math.Max(0, retries()), Client),
-            "{attempt}", "Retries that the budget allows now.");
+            "servicemesh.http.retry_budget",
+            () => budgets().Select(b => new Measurement<double>(
+                Math.Max(0, b.Available), [new("servicemesh.service", b.Service), .. Client])),
+            "{attempt}", "Retries that the budget of a service allows now.");
 
     public void Retried(string service, string reason)
     {

@@ -14,6 +14,9 @@ internal enum UnavailableReason
     /// <summary>The endpoint is shutting down.</summary>
     Draining,
 
+    /// <summary>The list gives the endpoint the weight 0.</summary>
+    Drained,
+
     /// <summary>The circuit of the endpoint is open.</summary>
     CircuitOpen,
 
@@ -28,6 +31,7 @@ internal static class UnavailableReasons
     {
         EndpointState.Unreachable => UnavailableReason.Unreachable,
         EndpointState.Draining => UnavailableReason.Draining,
+        _ when endpoint.Address.Weight == 0 => UnavailableReason.Drained,
         _ when !endpoint.Breaker.WouldAdmit => UnavailableReason.CircuitOpen,
         _ when endpoint.IsFull => UnavailableReason.Full,
         _ => UnavailableReason.None,
@@ -41,6 +45,7 @@ internal static class UnavailableReasons
     {
         UnavailableReason.Unreachable => trouble ?? "does not answer",
         UnavailableReason.Draining => "is shutting down",
+        UnavailableReason.Drained => "has the weight 0 in its list, so it takes no requests",
         UnavailableReason.CircuitOpen => endpoint.Breaker.OpenUntil is { } until && until < DateTimeOffset.MaxValue
             ? string.Create(CultureInfo.InvariantCulture, $"has an open circuit until {until:HH:mm:ss} UTC")
             : "has an open circuit until it is closed by hand",

@@ -1,6 +1,7 @@
 namespace ServiceMesh.Http;
 
-/// <summary><c>ServiceMesh:Http:RetryBudget</c>: how much all retries and hedges of this client may add to its load.</summary>
+/// <summary><c>ServiceMesh:Http:RetryBudget</c>: how much all retries and hedges of this client may add to the
+/// load of a service. Each service has a budget of its own.</summary>
 public sealed class HttpRetryBudgetOptions
 {
     /// <summary>The share of the requests of the last 10 seconds that may be sent again. 0 to 1. Default: 0.2.</summary>

@@ -2,7 +2,7 @@ namespace ServiceMesh.Http;
 
 /// <summary>
 /// The number of retries that recent requests allow: a share of them and a fixed number per second, over a sliding window, so that
-/// retries never become the load that keeps a service down. Shared by all requests of a client. Thread-safe without locks.
+/// retries never become the load that keeps a service down. Shared by all requests of a client to one service. Thread-safe without locks.
 /// </summary>
 /// <remarks>The computation is that of Finagle's <c>RetryBudget</c>, counted in slices of the window.</remarks>
 internal sealed class RetryBudget

@@ -7,7 +7,7 @@ namespace ServiceMesh.Http;
 /// <summary>
 /// Decides whether an attempt is followed by another one, and after which pause. One object for all requests of a client.
 /// </summary>
-internal sealed class RetryRules<TReply>(RetryBudget budget, Random random, ClientMetrics metrics)
+internal sealed class RetryRules<TReply>(RetryBudgets budgets, Random random, ClientMetrics metrics)
     where TReply : class
 {
     /// <summary>The rules for Polly's retry strategy, which runs the attempts and waits between them.</summary>
@@ -151,7 +151,7 @@ internal sealed class RetryRules<TReply>(RetryBudget budget, Random random, Clie
 
     private bool TakeToken(Call<TReply> call, string reason)
     {
-        var isTaken = budget.TryTake();
+        var isTaken = budgets.Of(call.Service).TryTake();
         metrics.Retried(call.Service, isTaken ? reason : "budget-empty");
         return isTaken;
     }

@@ -45,7 +45,9 @@ internal sealed class ScriptedCall(
         }
     }
 
-    public override string Service => "letters";
+    public string Name { get; init; } = "letters";
+
+    public override string Service => Name;
 
     public override TimeSpan Remaining => Left;
 
@@ -95,15 +97,18 @@ internal sealed class Layers
     public Layers(int endpoints = 3, HttpRetryBudgetOptions? budget = null, int concurrency = 1000)
     {
         Endpoints = new([.. Enumerable.Repeat(1, endpoints)]);
-        Budget = new(budget ?? new(), Endpoints.Clock);
-        Stack = new(new() { Concurrency = concurrency }, Budget, Endpoints.Clock, new Random(1), new(Meter));
+        Budgets = new(budget ?? new(), Endpoints.Clock, []);
+        Stack = new(new() { Concurrency = concurrency }, Budgets, Endpoints.Clock, new Random(1), new(Meter));
     }
 
     public Endpoints Endpoints { get; }
 
     public FakeTimeProvider Clock => Endpoints.Clock;
 
-    public RetryBudget Budget { get; }
+    public RetryBudgets Budgets { get; }
+
+    /// <summary>The budget of the service of scripted calls.</summary>
+    public RetryBudget Budget => Budgets.Of("letters");
 
     public Meter Meter { get; } = new("tests");
 

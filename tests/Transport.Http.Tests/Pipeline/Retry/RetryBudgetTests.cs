@@ -57,6 +57,21 @@ public sealed class RetryBudgetTests
         return TakeAll(budget);
     }
 
+    [Test]
+    public async Task A_service_that_spends_its_budget_leaves_the_others_theirs()
+    {
+        var layers = new Layers(budget: new() { Ratio = 0, PerSecond = 0.1, Window = TimeSpan.FromSeconds(10) }); // one token each
+        async Task<int> AttemptsAsync(string service)
+        {
+            var call = new ScriptedCall(layers.Endpoints, Layers.AtOnce, (_, _) => Task.FromResult(Layers.Broken)) { Name = service };
+            await layers.SendAsync(call);
+            return call.Sent.Count;
+        }
+
+        Assert.That(
+            (await AttemptsAsync("bad"), await AttemptsAsync("bad"), await AttemptsAsync("other")), Is.EqualTo((2, 1, 2)));
+    }
+
     private static void Count(RetryBudget budget, int requests)
     {
         for (var i = 0; i < requests; i++)
