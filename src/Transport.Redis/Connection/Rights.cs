@@ -88,9 +88,9 @@ internal static class Rights
 
         yield return database.StringSetAsync(claim, "", s_lifetime, when: When.NotExists);
         yield return database.KeyDeleteAsync(claim);
-        yield return database.HashSetAsync(GilmourHealth.KnownNodes, id, "");
-        yield return database.HashKeysAsync(GilmourHealth.KnownNodes);
-        yield return database.HashDeleteAsync(GilmourHealth.KnownNodes, id);
+        yield return database.HashSetAsync(GilmourNames.KnownNodes, id, "");
+        yield return database.HashKeysAsync(GilmourNames.KnownNodes);
+        yield return database.HashDeleteAsync(GilmourNames.KnownNodes, id);
         yield return client.Subscriber.PublishAsync(RedisChannel.Literal($"gilmour.mesh.beat.{id}"), "");
     }
 

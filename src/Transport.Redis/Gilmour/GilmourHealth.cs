@@ -14,8 +14,6 @@ namespace ServiceMesh.Redis;
 /// </remarks>
 internal sealed class GilmourHealth : IAsyncDisposable
 {
-    public const string KnownNodes = "gilmour.known_host.health";
-
     private const string Probes = "gilmour.health.";
 
     // Beyond what the bus counts to, and within what a reply's channel may end in.
@@ -60,7 +58,7 @@ internal sealed class GilmourHealth : IAsyncDisposable
         IReadOnlyCollection<NodeInfo> ours,
         Func<Message, CancellationToken, ValueTask<ReplyMessage>> requestAsync, CancellationToken cancellationToken)
     {
-        var idents = await _connection.Database.HashKeysAsync(KnownNodes, CommandFlags.None)
+        var idents = await _connection.Database.HashKeysAsync(GilmourNames.KnownNodes, CommandFlags.None)
             .WaitAsync(s_patience, _context.Clock, cancellationToken)
             .ConfigureAwait(false);
         using var limit = new CancellationTokenSource(s_patience, _context.Clock);
@@ -78,7 +76,7 @@ internal sealed class GilmourHealth : IAsyncDisposable
         await _loop.ConfigureAwait(false);
         try
         {
-            await _connection.Database.HashDeleteAsync(KnownNodes, _ident, CommandFlags.None).ConfigureAwait(false);
+            await _connection.Database.HashDeleteAsync(GilmourNames.KnownNodes, _ident, CommandFlags.None).ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)
         {
@@ -108,7 +106,7 @@ internal sealed class GilmourHealth : IAsyncDisposable
     {
         try
         {
-            await _connection.Database.HashSetAsync(KnownNodes, _ident, "active", When.Always, CommandFlags.None).ConfigureAwait(false);
+            await _connection.Database.HashSetAsync(GilmourNames.KnownNodes, _ident, "active", When.Always, CommandFlags.None).ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)
         {

@@ -15,9 +15,6 @@ namespace ServiceMesh.Redis;
 /// </summary>
 internal sealed class GilmourReport
 {
-    /// <summary>Where reports are published: by Go on the first, by Ruby on the second. Ours hear both.</summary>
-    public static readonly IReadOnlyList<string> Channels = ["gilmour.errors", "gilmour.error"];
-
     private const string Unknown = "unknown";
 
     /// <summary>The <see cref="ErrorReport"/> as JSON; of ours the bytes that its sender wrote.</summary>

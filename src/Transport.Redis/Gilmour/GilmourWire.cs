@@ -25,7 +25,7 @@ internal static class GilmourWire
 
     /// <summary>The channels or patterns on which a subscriber hears: two for error reports, otherwise one.</summary>
     public static IReadOnlyList<string> SignalChannels(TopicPattern pattern) =>
-        pattern.ToString() == s_errors.ToString() ? GilmourReport.Channels : [Own(pattern.ToString()) ?? Signals + pattern];
+        pattern.ToString() == s_errors.ToString() ? GilmourNames.ErrorChannels : [Own(pattern.ToString()) ?? Signals + pattern];
 
     /// <summary>The channel to which a signal is published.</summary>
     /// <param name="topic">The topic.</param>
@@ -44,7 +44,7 @@ internal static class GilmourWire
 
     public static bool TryReadTopic(string channel, MessageKind kind, out Topic topic)
     {
-        if (kind == MessageKind.Signal && GilmourReport.Channels.Contains(channel))
+        if (kind == MessageKind.Signal && GilmourNames.ErrorChannels.Contains(channel))
         {
             topic = s_errors;
             return true;

@@ -7,5 +7,5 @@ public sealed class GilmourOptions
     /// Where this node publishes error reports: <c>gilmour.errors</c>, which Go uses, or <c>gilmour.error</c>, which Ruby and its
     /// health monitor use. Subscribers of ServiceMesh hear both. Default: <c>gilmour.errors</c>.
     /// </summary>
-    public string ErrorChannel { get; set; } = GilmourReport.Channels[0];
+    public string ErrorChannel { get; set; } = GilmourNames.ErrorChannels[0];
 }

@@ -42,10 +42,10 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
                 $"Set {serializerKey} to Json, or {wireKey} to Native.";
     }
 
-    private string? OfErrorChannel(string? channel) => channel is not null && GilmourReport.Channels.Contains(channel)
+    private string? OfErrorChannel(string? channel) => channel is not null && GilmourNames.ErrorChannels.Contains(channel)
         ? null
         : $"{KeyOf($"{nameof(RedisTransportOptions.Gilmour)}:{nameof(GilmourOptions.ErrorChannel)}")} is '{channel}'; "
-            + $"write {GilmourReport.Channels[0]} for Go or {GilmourReport.Channels[1]} for Ruby.";
+            + $"write {GilmourNames.ErrorChannels[0]} for Go or {GilmourNames.ErrorChannels[1]} for Ruby.";
 
     private string? OfKeyPrefix(string prefix) =>
         prefix is { Length: > 0 and <= MaxPrefix } && prefix.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')
