@@ -147,9 +147,9 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
     }
 
     /// <summary>
-    /// Whether the caller reads the rest of an answer when the time of its attempt, or of the request, is over. One that still arrives would
-    /// be as slow the next time. One that has stalled is requested again, and so is not handed over. The answer of the slower one of two
-    /// concurrent attempts is not needed.
+    /// Whether the caller reads the rest of an answer when the time of its attempt, or of the request, is over. One that still arrives
+    /// would be as slow the next time. One that has stalled is requested again, and so is not handed over. The answer of the slower one of
+    /// two concurrent attempts is not needed.
     /// </summary>
     /// <param name="silence">The time since the last byte of the answer.</param>
     public bool MayHandOver(TimeSpan silence) =>
