@@ -146,6 +146,17 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
         throw ExceptionFor(result);
     }
 
+    /// <summary>
+    /// Whether the caller reads the rest of an answer when the time of its attempt, or of the request, is over. One that still arrives
+    /// would be as slow the next time. One that has stalled is requested again, and so is not handed over. The answer of the slower one of
+    /// two concurrent attempts is not needed.
+    /// </summary>
+    /// <param name="silence">The time since the last byte of the answer.</param>
+    public bool MayHandOver(TimeSpan silence) =>
+        !_caller.IsCancellationRequested
+        && Hedge is not { HasAnswer: true }
+        && silence < (Settings.AttemptTimeout ?? HttpTimeoutOptions.DefaultOfAttempt) / 2;
+
     protected override int StatusOf(HttpResponseMessage reply) => (int)reply.StatusCode;
 
     private Outcome<AttemptResult<HttpResponseMessage>> Failed(
@@ -231,15 +242,6 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             throw;
         }
     }
-
-    // Once the time of the attempt is over while its answer is read. An answer that has stalled is requested again, if another attempt can
-    // follow. One that arrives slowly would be as slow the next time, so the caller reads the rest. The answer of the slower one of two
-    // concurrent attempts is not needed.
-    private bool MayHandOver(TimeSpan silence) =>
-        !_caller.IsCancellationRequested
-        && Hedge is not { HasAnswer: true }
-        && (Attempts.Count >= Settings.Attempts || Remaining <= TimeSpan.Zero
-            || silence < (Settings.AttemptTimeout ?? HttpTimeoutOptions.DefaultOfAttempt) / 2);
 
     private AttemptOutcome Classify(HttpResponseMessage response, TimeSpan latency) => AttemptOutcome.OfAnswer(
         (int)response.StatusCode, ResponseHeaders.IsFromNode(response), ResponseHeaders.IsNotProcessed(response),

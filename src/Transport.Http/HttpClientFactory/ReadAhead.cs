@@ -4,8 +4,7 @@ namespace ServiceMesh.Http;
 
 /// <summary>
 /// Reads the body of a response within its attempt, so that another attempt can follow if the connection breaks or stalls in the middle of
-/// it. A long or endless body is handed to the caller as a stream, and so is one that still arrives when the time of the attempt is over:
-/// to read ahead never makes a failure of a good answer.
+/// it. A long or endless body is handed to the caller as a stream, and so is one that still arrives when the time of the attempt is over.
 /// </summary>
 internal static class ReadAhead
 {

@@ -94,10 +94,8 @@ public sealed class ResponseBodyTests
         Assert.That(response.Content.Headers.ContentType!.ToString(), Is.EqualTo(contentType));
     }
 
-    // The last attempt is not lost: it would be as slow the next time.
-    [TestCase("attempt")]
-    [TestCase("total")]
-    public async Task A_response_that_outlasts_its_time_becomes_a_stream(string timeout, CancellationToken cancellationToken)
+    [Test]
+    public async Task A_response_that_outlasts_its_time_becomes_a_stream(CancellationToken cancellationToken)
     {
         var rest = new TaskCompletionSource();
         await using var server = await StartAsync(async response =>
@@ -113,17 +111,27 @@ public sealed class ResponseBodyTests
             new() { Services = { ["weather"] = new() { Address = server.Urls.Single() } }, Timeouts = { Idle = clock.Time } },
             clock: clock));
         using var request = new HttpRequestMessage(HttpMethod.Get, s_weather);
-        _ = timeout == "total"
-            ? request.SetTotalTimeout(TimeSpan.FromSeconds(7))
-            : request.SetRetry(new() { Attempts = 1, AttemptTimeout = TimeSpan.FromSeconds(7) });
+        request.SetTotalTimeout(TimeSpan.FromSeconds(4));
 
         var sending = http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         await ServiceMeshHandlerTests.UntilAsync(() => clock.Set > 0, cancellationToken); // the body is read, and has not ended
-        time.Advance(TimeSpan.FromSeconds(7));
+        time.Advance(TimeSpan.FromSeconds(4));
         using var response = await sending;
         rest.SetResult();
 
         Assert.That(await response.Content.ReadAsStringAsync(cancellationToken), Is.EqualTo("first, second"));
+    }
+
+    [TestCase(4.9, false, true)]
+    [TestCase(5, false, false)]
+    [TestCase(0, true, false)]
+    public void Only_an_answer_that_still_arrives_is_handed_over(double silence, bool isCancelled, bool expected)
+    {
+        using var services = ServiceMeshHandlerTests.Services([]);
+        using var request = new HttpRequestMessage(HttpMethod.Get, s_weather);
+        var call = HttpCall.Of(request, services.Find(s_weather)!, new CancellationToken(isCancelled));
+
+        Assert.That(call.MayHandOver(TimeSpan.FromSeconds(silence)), Is.EqualTo(expected));
     }
 
     [Test]
