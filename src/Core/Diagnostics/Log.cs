@@ -28,8 +28,9 @@ internal static partial class Log
     public static partial void NeedsRestart(ILogger logger, string keys);
 
     [LoggerMessage(
-        61, LogLevel.Warning, "Node {NodeId} is disposed without having been stopped, and cancels {InFlight} messages that are in flight")]
-    public static partial void DisposedWithoutStop(ILogger logger, string nodeId, int inFlight);
+        EventId = 61,
+        Message = "Node {NodeId} is disposed without having been stopped, and cancels {InFlight} messages that are in flight")]
+    public static partial void DisposedWithoutStop(ILogger logger, LogLevel level, string nodeId, int inFlight);
 
     [LoggerMessage(
         7, LogLevel.Warning, "The configuration section {Section} does not exist: the bus runs with the default of every option")]

@@ -204,7 +204,8 @@ internal sealed class NodeLifetime(
         {
             _state = State.Draining;
             shutdown.End();
-            Log.DisposedWithoutStop(logger, NodeId, subscriber.Subscriptions.InFlight);
+            var inFlight = subscriber.Subscriptions.InFlight;
+            Log.DisposedWithoutStop(logger, inFlight > 0 ? LogLevel.Warning : LogLevel.Debug, NodeId, inFlight);
             node.BeginDrain();
             await node.CancelHandlersAsync().ConfigureAwait(false);
             var empty = Task.WhenAll(subscriber.Subscriptions.Snapshot().Where(s => !s.IsOwn).Select(s => s.Gate.CloseAsync()));

@@ -106,7 +106,8 @@ internal sealed class GilmourHealth : IAsyncDisposable
     {
         try
         {
-            await _connection.Database.HashSetAsync(GilmourNames.KnownNodes, _ident, "active", When.Always, CommandFlags.None).ConfigureAwait(false);
+            await _connection.Database.HashSetAsync(GilmourNames.KnownNodes, _ident, "active", When.Always, CommandFlags.None)
+                .ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException or TransportException)
         {
