@@ -29,6 +29,9 @@ public sealed class RedisServer : IAsyncDisposable
     private static readonly TimeSpan s_startLimit = TimeSpan.FromSeconds(20);
 
     private readonly RedisServerOptions _options;
+
+    // A replica writes what it gets from its master into a file, which a server that starts in the same folder would read.
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("servicemesh-redis-");
     private Process? _process;
 
     private RedisServer(int port, RedisServerOptions options)
@@ -63,6 +66,7 @@ public sealed class RedisServer : IAsyncDisposable
 
     public async Task StartAgainAsync()
     {
+        File.Delete(Path.Combine(_folder.FullName, "dump.rdb"));
         var said = new ConcurrentQueue<string>();
         var ready = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
         _process = ChildProcesses.Start(new ProcessStartInfo("redis-server", Arguments())
@@ -141,6 +145,11 @@ public sealed class RedisServer : IAsyncDisposable
         {
             await KillAsync();
         }
+
+        if (Directory.Exists(_folder.FullName))
+        {
+            _folder.Delete(recursive: true);
+        }
     }
 
     private string ReadyLine => _options.Sentinel is null ? "Ready to accept connections" : "+monitor master";
@@ -152,7 +161,7 @@ public sealed class RedisServer : IAsyncDisposable
     private IEnumerable<string> DataArguments() =>
     [
         "--port", _options.Certificates is null ? $"{Port}" : "0",
-        "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no",
+        "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no", "--dir", _folder.FullName,
         .. _options.Password is { } password ? (string[])["--requirepass", password] : [],
         .. _options.Certificates is { } files
             ? (string[])
