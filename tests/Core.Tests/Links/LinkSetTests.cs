@@ -60,7 +60,33 @@ public sealed class LinkSetTests : IAsyncDisposable
 
         Assert.That(
             (answer.Kind, System.Text.Encoding.UTF8.GetString(answer.Reply.Body.Span)), Is.EqualTo((AnswerKind.Reply, "\"word!\"")));
-        Assert.That((Caller.Outstanding, Server.Running.Count), Is.EqualTo((0, 0)));
+        Assert.That(() => (Caller.Outstanding, Server.Running.Count), Is.EqualTo((0, 0)).After(20_000, 5));
+    }
+
+    [Test]
+    public async Task A_flush_waits_for_the_replies_of_what_still_runs()
+    {
+        var (entered, held) = (new TaskCompletionSource(), new TaskCompletionSource());
+        Server.Requests.Add(_node.OnRequest<string, string>("links.ask", async (word, _) =>
+        {
+            entered.TrySetResult();
+            await held.Task;
+            return word;
+        }));
+        var asking = Ask();
+        await entered.Task.WaitAsync(TimeSpan.FromSeconds(20));
+
+        var flushing = Server.FlushAsync();
+        Assert.That(flushing.IsCompleted, Is.False, "its reply is not in line yet");
+        held.SetResult();
+        await flushing.WaitAsync(TimeSpan.FromSeconds(20));
+
+        lock (_packets)
+        {
+            Assert.That(_packets.Select(p => p.To), Has.Member("caller"));
+        }
+
+        Assert.That((await asking.WaitAsync(TimeSpan.FromSeconds(20))).Kind, Is.EqualTo(AnswerKind.Reply));
     }
 
     [TestCase("links.other", "_default")]

@@ -10,6 +10,7 @@ namespace ServiceMesh.Links;
 internal sealed class RunningDeliveries(Action<RunningDelivery, ReplyMessage> onEnded)
 {
     private readonly ConcurrentDictionary<(string Sender, long Id), RunningDelivery> _running = new();
+    private TaskCompletionSource? _empty;
     private int _count;
 
     /// <summary>How many run and wait for their turn: this node's load.</summary>
@@ -42,6 +43,19 @@ internal sealed class RunningDeliveries(Action<RunningDelivery, ReplyMessage> on
     /// <summary>True while a request runs here or waits for its turn.</summary>
     public bool Contains(string sender, long id) => _running.ContainsKey((sender, id));
 
+    /// <summary>Ends when nothing runs here or waits for its turn: then every reply stands in line. One waits at a time.</summary>
+    public Task EmptyAsync()
+    {
+        var empty = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Interlocked.Exchange(ref _empty, empty);
+        if (Count == 0)
+        {
+            empty.TrySetResult();
+        }
+
+        return empty.Task;
+    }
+
     /// <summary>A node is gone: what runs for it is cancelled.</summary>
     public void Departed(string sender)
     {
@@ -58,9 +72,9 @@ internal sealed class RunningDeliveries(Action<RunningDelivery, ReplyMessage> on
     {
         // The reply stands in line before the request counts as ended: the answer to a question about it comes behind the reply.
         onEnded(running, reply);
-        if (_running.TryRemove((running.Sender, running.Id), out _))
+        if (_running.TryRemove((running.Sender, running.Id), out _) && Interlocked.Decrement(ref _count) == 0)
         {
-            Interlocked.Decrement(ref _count);
+            Volatile.Read(ref _empty)?.TrySetResult();
         }
     }
 }
