@@ -32,6 +32,8 @@ public abstract class EndOfLifeTests<TFactory> : ConformanceFixture<TFactory>
         var entered = new Inbox<string>();
         var unobserved = new ConcurrentQueue<Exception>();
         EventHandler<UnobservedTaskExceptionEventArgs> observe = (_, e) => unobserved.Enqueue(e.Exception);
+        GC.Collect();
+        GC.WaitForPendingFinalizers(); // what tests before have left behind
         TaskScheduler.UnobservedTaskException += observe;
         try
         {

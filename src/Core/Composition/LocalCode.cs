@@ -22,7 +22,9 @@ internal static class LocalCode
             return run.GaveUp<T>(step, begun: false);
         }
 
-        var running = Task.Run(() => function(input, token).AsTask(), CancellationToken.None);
+        // Looked at again where it runs: in a busy pool the token may fire before.
+        var running = Task.Run(
+            () => token.IsCancellationRequested ? Task.FromCanceled<T>(token) : function(input, token).AsTask(), CancellationToken.None);
         try
         {
             var value = await running.WaitAsync(token).ConfigureAwait(false);

@@ -121,6 +121,12 @@ internal sealed class ErrorReporter(
             return;
         }
 
+        if (policy == ErrorPolicy.Publish && (ReportScope.IsActive || topic == ReservedTopics.Errors.ToString()))
+        {
+            LeaveOut(topic, node.Id, status);
+            return;
+        }
+
         var trace = TraceReference.Of(Activity.Current, Headers.Empty);
         Add(new()
         {

@@ -8,9 +8,6 @@ namespace ServiceMesh;
 /// <summary>How the classes of handlers are registered, and what they need that is not.</summary>
 internal static class HandlerClasses
 {
-    // A cycle is the container's to report, and a graph that is deeper than this too.
-    private const int MaxDepth = 32;
-
     /// <summary>Registers a class as scoped, unless the application has registered it. Returns the key by which it is resolved.</summary>
     /// <remarks>
     /// For one of several buses the class is registered under the key of the bus as well, so that it gets that bus through its
@@ -71,17 +68,30 @@ internal static class HandlerClasses
 
     private sealed class Search(IServiceCollection services, IServiceProviderIsService known, IServiceProviderIsKeyedService? knownByKey)
     {
+        // Each class is looked at once. While it is, it counts as complete: a cycle is the container's to report.
+        private readonly Dictionary<Type, string?> _missing = [];
+
         /// <summary>A part of a sentence: what needs what; null when nothing is missing.</summary>
         public string? MissingOf(
             [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] Type handler, string? key)
         {
             // Under a key it is this library's own registration, which calls a constructor.
             var registered = services.LastOrDefault(d => d.ServiceType == handler && Equals(d.ServiceKey, key));
-            return key is null && registered?.ImplementationType is null ? null : OfConstructors(handler, 0);
+            return key is null && registered?.ImplementationType is null ? null : OfClass(handler);
         }
 
-        private string? OfConstructors(
-            [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] Type type, int depth)
+        private string? OfClass([DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] Type type)
+        {
+            if (!_missing.TryGetValue(type, out var missing))
+            {
+                _missing[type] = null;
+                _missing[type] = missing = OfConstructors(type);
+            }
+
+            return missing;
+        }
+
+        private string? OfConstructors([DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] Type type)
         {
             string? first = null;
             foreach (var constructor in type.GetConstructors())
@@ -89,7 +99,7 @@ internal static class HandlerClasses
                 string? missing = null;
                 foreach (var parameter in constructor.GetParameters())
                 {
-                    missing ??= OfParameter(type, parameter, depth);
+                    missing ??= OfParameter(type, parameter);
                 }
 
                 if (missing is null)
@@ -103,7 +113,7 @@ internal static class HandlerClasses
             return first;
         }
 
-        private string? OfParameter(Type type, ParameterInfo parameter, int depth)
+        private string? OfParameter(Type type, ParameterInfo parameter)
         {
             if (parameter.HasDefaultValue || parameter.IsDefined(typeof(ServiceKeyAttribute)))
             {
@@ -121,7 +131,7 @@ internal static class HandlerClasses
 
             var registered = services.LastOrDefault(d => d.ServiceType == parameter.ParameterType && Equals(d.ServiceKey, key));
             var made = registered is { IsKeyedService: true } ? registered.KeyedImplementationType : registered?.ImplementationType;
-            return made is null || depth == MaxDepth ? null : OfConstructors(made, depth + 1);
+            return made is null ? null : OfClass(made);
         }
     }
 }

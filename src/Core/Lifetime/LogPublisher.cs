@@ -13,6 +13,8 @@ internal sealed class LogPublisher(MeshLog? log, NodeIdentity node, Sender sende
 
     private readonly SignalTopic<LogEntry> _topic = MeshTopics.Log(node.Id);
     private Task _loop = Task.CompletedTask;
+    private volatile bool _isStopping;
+    private volatile bool _isAbandoned;
 
     public void Start() => _loop = log is null ? Task.CompletedTask : PublishAllAsync(log);
 
@@ -20,7 +22,9 @@ internal sealed class LogPublisher(MeshLog? log, NodeIdentity node, Sender sende
     public async Task StopAsync(TimeSpan limit)
     {
         log?.Complete();
+        _isStopping = true;
         await _loop.WaitAsync(limit, clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _isAbandoned = true;
     }
 
     private async Task PublishAllAsync(MeshLog entries)
@@ -29,6 +33,12 @@ internal sealed class LogPublisher(MeshLog? log, NodeIdentity node, Sender sende
         await foreach (var entry in entries.Waiting.ReadAllAsync().ConfigureAwait(false))
         {
             var lost = entries.TakeLost();
+            if (_isAbandoned)
+            {
+                Count(lost + 1);
+                continue;
+            }
+
             try
             {
                 using var scope = sender.Begin(s_options, CancellationToken.None);
@@ -38,12 +48,14 @@ internal sealed class LogPublisher(MeshLog? log, NodeIdentity node, Sender sende
             catch (Exception failure)
             {
                 entries.Lose(lost + 1);
-                if (!entries.Waiting.Completion.IsCompleted && failure is TransportUnavailableException)
+                if (!_isStopping && failure is TransportUnavailableException)
                 {
                     await Task.Delay(s_pause, clock).ConfigureAwait(false);
                 }
             }
         }
+
+        Count(entries.TakeLost());
     }
 
     private void Count(long lost)

@@ -182,12 +182,8 @@ internal sealed class LinkSet
     /// </summary>
     public void Departed(string peer) => Running.Departed(peer);
 
-    /// <summary>Ends when what runs here has put its replies in line, and nothing waits to be written.</summary>
-    public async Task FlushAsync()
-    {
-        await Running.EmptyAsync().ConfigureAwait(false);
-        await Task.WhenAll(_links.Values.Select(link => link.FlushAsync())).ConfigureAwait(false);
-    }
+    /// <summary>Ends when nothing waits to be written. For the replies of what still runs, wait for <see cref="Running"/> first.</summary>
+    public Task FlushAsync() => Task.WhenAll(_links.Values.Select(link => link.FlushAsync()));
 
     /// <summary>Ends all links.</summary>
     public Task CloseAsync(string reason) => Task.WhenAll(_links.Values.Select(link => link.CloseAsync(reason)));

@@ -58,6 +58,10 @@ internal sealed class SendPipeline
         return _hasSteps && !sending.IsCompleted ? new(sending.AsTask().WaitAsync(cancellationToken)) : sending;
     }
 
+    /// <summary>True when no handler saw the message, in this attempt or in one before it.</summary>
+    public static bool IsUnprocessed(Message message, ReplyMessage reply) =>
+        reply.NotProcessed && message.Attempts is not { MayHaveRun: true };
+
     /// <summary>The answer to a request for which sending threw.</summary>
     public ReplyMessage Answer(Message request, Exception failure) =>
         _hasSteps ? StepThrew(request, failure) : TransportThrew(request, failure);
@@ -71,7 +75,13 @@ internal sealed class SendPipeline
     {
         try
         {
-            return await _transport.RequestAsync(AsAttempt(request), cancellationToken).ConfigureAwait(false);
+            var reply = await _transport.RequestAsync(AsAttempt(request), cancellationToken).ConfigureAwait(false);
+            if (reply.NotProcessed)
+            {
+                request.Attempts?.EndUnprocessed();
+            }
+
+            return reply;
         }
         catch (Exception failure) when (failure is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {
@@ -113,7 +123,7 @@ internal sealed class SendPipeline
     private static ReplyMessage StepThrew(Message message, Exception failure) => new()
     {
         Status = failure is ReplyException refusal ? refusal.Status : StatusCode.HandlerFailed,
-        NotProcessed = message.Attempts is { HaveBegun: false },
+        NotProcessed = message.Attempts is { MayHaveRun: false },
         Error = failure is ReplyException
             ? failure.Message
             : $"A step around sending (ISendMiddleware) threw {ExceptionText.Brief(failure)}",

@@ -191,7 +191,7 @@ internal sealed class Sender(
                 ? await AskAsync(message, scope).ConfigureAwait(false)
                 : await TellAsync(message, scope).ConfigureAwait(false);
             status = reply.Status;
-            if (reply.NotProcessed && reply.IsReportedByCaller)
+            if (SendPipeline.IsUnprocessed(message, reply))
             {
                 // The first report stays, and says it all.
                 return new(ReplayOutcome.NotProcessed, status, reply.Error);
@@ -317,7 +317,8 @@ internal sealed class Sender(
         ReplyFailure? failure = null;
         if (reply.Status.IsFailure)
         {
-            failure = new(reply.Status, topic, reply.Error ?? "No details were given.", reply.NotProcessed)
+            failure = new(
+                reply.Status, topic, reply.Error ?? "No details were given.", SendPipeline.IsUnprocessed(request, reply))
             {
                 Exception = reply.Exception,
                 RetryAfter = reply.RetryAfter,

@@ -63,7 +63,7 @@ internal static class JsonContracts
     // object leaves null, is as indispensable: without it a handler would run with half a value.
     private static void RequireWhatWouldBeNull(JsonTypeInfo contract)
     {
-        if (contract.Kind != JsonTypeInfoKind.Object || contract.CreateObject is null || contract.Type.IsValueType)
+        if (contract.Kind != JsonTypeInfoKind.Object || contract.CreateObject is null)
         {
             return;
         }

@@ -13,25 +13,24 @@ namespace ServiceMesh.Redis;
 /// <param name="clock">Measures silence.</param>
 internal sealed class MasterBeats(ConnectedClient client, string prefix, TimeProvider clock)
 {
-    private const int Slots = 16_384;
-
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(3);
+    private const int MaxNames = 4096;
 
     private readonly ConcurrentDictionary<EndPoint, Watch> _watches = new();
     private Task _following = Task.CompletedTask;
+    private volatile bool _isClosed;
 
     /// <summary>Sends a beat through each master, and listens to those that have come. To be called about once a second.</summary>
     public void Beat()
     {
         if (_following.IsCompleted)
         {
-            _following = AttemptAsync(FollowAsync());
+            _following = AttemptAsync(FollowAsync);
         }
 
         // None waits for another: one that stands still must not silence the rest.
         foreach (var (_, watch) in _watches)
         {
-            _ = AttemptAsync(client.Subscriber.PublishAsync(watch.Channel, RedisValue.EmptyString));
+            _ = AttemptAsync(() => client.Subscriber.PublishAsync(watch.Channel, RedisValue.EmptyString));
         }
     }
 
@@ -42,12 +41,13 @@ internal sealed class MasterBeats(ConnectedClient client, string prefix, TimePro
     /// <param name="limit">Half of it is not yet silence.</param>
     public (EndPoint Of, TimeSpan For)? Check(bool isHearing, TimeSpan limit)
     {
+        var connected = Masters();
         (EndPoint Of, TimeSpan For)? longest = null;
         foreach (var (master, watch) in _watches)
         {
             watch.HeardAt = isHearing ? watch.HeardAt : clock.GetTimestamp();
             var silence = clock.GetElapsedTime(watch.HeardAt);
-            if (silence >= limit / 2 && silence > (longest?.For ?? TimeSpan.Zero) && client.Multiplexer.GetServer(master).IsConnected)
+            if (silence >= limit / 2 && silence > (longest?.For ?? TimeSpan.Zero) && connected.Contains(master))
             {
                 longest = (master, silence);
             }
@@ -57,61 +57,78 @@ internal sealed class MasterBeats(ConnectedClient client, string prefix, TimePro
     }
 
     /// <summary>Listens no longer.</summary>
-    public Task CloseAsync() => AttemptAsync(Task.WhenAll(_watches.Select(pair => ForgetAsync(pair.Key, pair.Value))));
+    public async Task CloseAsync()
+    {
+        _isClosed = true;
+        await _following.ConfigureAwait(false);
+        foreach (var (master, watch) in _watches)
+        {
+            await AttemptAsync(() => ForgetAsync(master, watch)).ConfigureAwait(false);
+        }
+    }
+
+    private HashSet<EndPoint> Masters() => [.. client.Multiplexer.GetServers()
+        .Where(server => server is { IsConnected: true, IsReplica: false }).Select(server => server.EndPoint)];
 
     private async Task FollowAsync()
     {
-        var masters = client.Multiplexer.GetServers().Where(server => server is { IsConnected: true, IsReplica: false })
-            .Select(server => server.EndPoint).ToHashSet();
+        // A server that is away still says what it knew last.
+        if (client.Multiplexer.GetServers().Where(server => server.IsConnected).Select(server => server.ClusterConfiguration)
+            .FirstOrDefault(known => known is not null) is not { } configuration)
+        {
+            return;
+        }
+
+        var masters = Masters();
         foreach (var (master, watch) in _watches)
         {
-            if (!masters.Contains(master) || !Owns(master, watch.Slot))
+            if (!masters.Contains(master) || !master.Equals(configuration.GetBySlot(watch.Slot)?.EndPoint))
             {
                 await ForgetAsync(master, watch).ConfigureAwait(false);
             }
         }
 
-        await Task.WhenAll(masters.Where(master => !_watches.ContainsKey(master)).Select(ListenAsync)).ConfigureAwait(false);
+        foreach (var node in configuration.Nodes)
+        {
+            if (node is { EndPoint: { } master, Slots.Count: > 0 }
+                && masters.Contains(master) && !_watches.ContainsKey(master) && !_isClosed)
+            {
+                await ListenAsync(master, node.Slots).ConfigureAwait(false);
+            }
+        }
     }
 
-    private async Task ListenAsync(EndPoint master)
+    private async Task ListenAsync(EndPoint master, IList<SlotRange> slots)
     {
-        if (NameOn(master) is not { } name)
+        // Names differ in their end until one falls into a slot of the master.
+        var name = Enumerable.Range(0, MaxNames).Select(number => $"{prefix}:{number}").FirstOrDefault(name =>
+            client.Multiplexer.HashSlot(name) is var slot && slots.Any(range => range.From <= slot && slot <= range.To));
+        if (name is null)
         {
-            return; // it has no slots
+            return; // it has so few slots that hardly anything is heard through it
         }
 
         var channel = client.HasShardedChannels ? RedisChannel.Sharded(name) : RedisChannel.Literal(name).WithKeyRouting();
         var queue = await client.Subscriber.SubscribeAsync(channel).ConfigureAwait(false);
         var watch = new Watch(channel, client.Multiplexer.HashSlot(name), queue) { HeardAt = clock.GetTimestamp() };
         queue.OnMessage(_ => watch.HeardAt = clock.GetTimestamp());
-        if (!_watches.TryAdd(master, watch))
-        {
-            await queue.UnsubscribeAsync().ConfigureAwait(false); // a slow attempt of before has come first
-        }
+        _watches[master] = watch;
     }
 
     private Task ForgetAsync(EndPoint master, Watch watch)
     {
-        _watches.TryRemove(master, out _);
+        _watches.TryRemove(KeyValuePair.Create(master, watch));
         return watch.Queue.UnsubscribeAsync();
     }
 
-    // Names differ in their end until one falls into a slot of the master; as many attempts as there are slots find any.
-    private string? NameOn(EndPoint master) => Enumerable.Range(0, Slots).Select(number => $"{prefix}:{number}")
-        .FirstOrDefault(name => Owns(master, client.Multiplexer.HashSlot(name)));
-
-    private bool Owns(EndPoint master, int slot) => master.Equals(client.Multiplexer.GetServers()
-        .Select(server => server.ClusterConfiguration).FirstOrDefault(known => known is not null)?.GetBySlot(slot)?.EndPoint);
-
-    // What fails shows in the beats that do not come back.
-    private async Task AttemptAsync(Task task)
+    // What fails shows in the beats that do not come back. The client bounds each command.
+    private static async Task AttemptAsync(Func<Task> attempt)
     {
         try
         {
-            await task.WaitAsync(s_patience, clock).ConfigureAwait(false);
+            await attempt().ConfigureAwait(false);
         }
-        catch (Exception failure) when (RedisConnection.IsOfRedis(failure))
+        catch (Exception failure) when (RedisConnection.IsOfRedis(failure) || failure is ArgumentException)
         {
             // As above.
         }

@@ -399,15 +399,13 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
             while (true)
             {
                 await ChangeOrPauseAsync(gaps.Current is null ? s_interval : pause).ConfigureAwait(false);
-                if (_monitor.Check() && gaps.Current is null)
+                if (gaps.Current is null)
                 {
-                    Break($"No message that this node sent to itself has come back for {s_silence.TotalSeconds} s.");
+                    Watch();
                 }
 
                 if (gaps.Current is null)
                 {
-                    BeatWhenDue();
-                    CheckMasters();
                     pause = s_firstPause;
                 }
                 else if (await TryRepairAsync().ConfigureAwait(false))
@@ -424,6 +422,27 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
         catch (OperationCanceledException) when (_closing.IsCancellationRequested)
         {
             // The end of the loop, as asked.
+        }
+    }
+
+    [SuppressMessage("Design", "CA1031", Justification = "Whatever the client throws, the watch goes on: a gap replaces the client.")]
+    private void Watch()
+    {
+        try
+        {
+            if (_monitor.Check())
+            {
+                Break($"No message that this node sent to itself has come back for {s_silence.TotalSeconds} s.");
+            }
+            else
+            {
+                BeatWhenDue();
+                CheckMasters();
+            }
+        }
+        catch (Exception failure)
+        {
+            Break($"The client of Redis failed: {Printable.Line(ExceptionText.Brief(failure))}");
         }
     }
 

@@ -51,8 +51,8 @@ internal sealed class ServerClock(RedisConnection connection, SharedClock shared
         }
 
         var slot = client.Multiplexer.HashSlot($"{prefix}:clock");
-        var owner = client.Multiplexer.GetServers().Select(server => server.ClusterConfiguration).FirstOrDefault(c =>
-            c is not null)?.GetBySlot(slot)?.EndPoint;
+        var owner = client.Multiplexer.GetServers().Where(server => server.IsConnected)
+            .Select(server => server.ClusterConfiguration).FirstOrDefault(c => c is not null)?.GetBySlot(slot)?.EndPoint;
         return owner is null ? null : client.Multiplexer.GetServer(owner);
     }
 

@@ -96,9 +96,9 @@ internal sealed class InboxMesh : IRedisMesh
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         // The last replies leave before the others hear that this node is gone, and the last refusals after it.
-        await FlushAsync(cancellationToken).ConfigureAwait(false);
+        await FlushAsync(_links.Running.EmptyAsync(), cancellationToken).ConfigureAwait(false);
         await _own.LeaveAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
-        await FlushAsync(cancellationToken).ConfigureAwait(false);
+        await FlushAsync(Task.CompletedTask, cancellationToken).ConfigureAwait(false);
 
         await _stopping.CancelAsync().ConfigureAwait(false);
         await Task.WhenAll(_ticking, _renewing).ConfigureAwait(false);
@@ -201,15 +201,22 @@ internal sealed class InboxMesh : IRedisMesh
     private Task ForgetAsync(Subscription subscription, CancellationToken cancellationToken) =>
         _individuals.TryRemove(subscription, out var entry) ? _subscriptions.ForgetAsync(entry, cancellationToken) : Task.CompletedTask;
 
-    private async Task FlushAsync(CancellationToken cancellationToken)
+    private async Task FlushAsync(Task first, CancellationToken cancellationToken)
     {
         try
         {
-            await _links.FlushAsync().WaitAsync(s_flush, _context.Clock, cancellationToken).ConfigureAwait(false);
+            await FlushBehindAsync(first).WaitAsync(s_flush, _context.Clock, cancellationToken).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
-            _losses.Report(new("not-flushed", _context.NodeId, "shutdown", $"{_links.Depth} frames had not left when the node stopped."));
+            _losses.Report(new("not-flushed", _context.NodeId, "shutdown",
+                $"{_links.Depth} frames had not left, and {_links.Running.Count} requests had not ended, when the node stopped."));
+        }
+
+        async Task FlushBehindAsync(Task first)
+        {
+            await first.ConfigureAwait(false);
+            await _links.FlushAsync().ConfigureAwait(false);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -18,9 +19,9 @@ public sealed class MeshLogTests
     public async Task Entries_that_come_faster_than_they_leave_are_lost_and_counted()
     {
         var network = new InMemoryNetwork();
-        var read = new List<LogEntry>();
+        var read = new ConcurrentQueue<LogEntry>();
         await using var reader = await TestNode.StartAsync(mesh => mesh.AddInMemoryTransport(network)
-            .AddHandler(MeshTopics.Logs, (entry, _) => read.Add(entry), options => options.Ordered = true));
+            .AddHandler(MeshTopics.Logs, (entry, _) => read.Enqueue(entry), options => options.Ordered = true));
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Services.AddServiceMesh().AddInMemoryTransport(network).AddServiceMeshLogging().AddServiceMeshLogging();
         using var host = builder.Build();
@@ -38,7 +39,7 @@ public sealed class MeshLogTests
 
         await Failsafe.Until(() => read.ToArray() is [.., { Message: "last" }]);
         Assert.That(read.Where(e => e.Category == "mine").Sum(e => e.Lost + 1), Is.EqualTo(3_001));
-        Assert.That(read[0].Lost, Is.EqualTo(3_000 - MeshLog.Capacity));
+        Assert.That(read.First().Lost, Is.EqualTo(3_000 - MeshLog.Capacity));
         await host.StopAsync();
     }
 

@@ -64,7 +64,7 @@ public sealed class LinkSetTests : IAsyncDisposable
     }
 
     [Test]
-    public async Task A_flush_waits_for_the_replies_of_what_still_runs()
+    public async Task What_runs_is_empty_once_its_replies_stand_in_line()
     {
         var (entered, held) = (new TaskCompletionSource(), new TaskCompletionSource());
         Server.Requests.Add(_node.OnRequest<string, string>("links.ask", async (word, _) =>
@@ -76,10 +76,11 @@ public sealed class LinkSetTests : IAsyncDisposable
         var asking = Ask();
         await entered.Task.WaitAsync(TimeSpan.FromSeconds(20));
 
-        var flushing = Server.FlushAsync();
-        Assert.That(flushing.IsCompleted, Is.False, "its reply is not in line yet");
+        var emptying = Server.Running.EmptyAsync();
+        Assert.That(emptying.IsCompleted, Is.False, "its reply is not in line yet");
         held.SetResult();
-        await flushing.WaitAsync(TimeSpan.FromSeconds(20));
+        await emptying.WaitAsync(TimeSpan.FromSeconds(20));
+        await Server.FlushAsync().WaitAsync(TimeSpan.FromSeconds(20));
 
         lock (_packets)
         {

@@ -260,6 +260,35 @@ public sealed class LinkTests
     }
 
     [Test]
+    public void A_confirmation_that_is_lost_does_not_stop_a_link_whose_peer_talks()
+    {
+        _link = new(
+            "peer",
+            0,
+            [],
+            _peer.Write,
+            new() { MaxBodyBytes = 100_000, MaxUnconfirmedBytes = 20_000, MaxBatchBytes = 1_000, RunOnPool = item => item.Execute() },
+            _clock,
+            new(_clock));
+        var large = Request() with { Body = new byte[4_000] };
+        for (var i = 0; i < 20; i++)
+        {
+            _ = _link.SendAsync(large, "workers", default).AsTask();
+        }
+
+        var written = _peer.Writes.Count;
+        for (var second = 0; second < 12; second++)
+        {
+            _clock.Advance(TimeSpan.FromSeconds(1));
+            _link.HearAnything();
+            _link.Tick(canHear: true);
+        }
+
+        Assert.That(_peer.Writes, Has.Count.GreaterThan(written));
+        Assert.That(_death, Is.Null);
+    }
+
+    [Test]
     public void The_load_adds_outstanding_requests_and_the_peers_load_from_other_nodes()
     {
         _ = Ask();

@@ -266,6 +266,19 @@ public sealed class OutboxTests
     }
 
     [Test]
+    public async Task Dropping_what_is_held_ends_a_flush()
+    {
+        var outbox = Make();
+        outbox.Hold();
+        Add(outbox, 1);
+        var flushing = outbox.FlushAsync();
+
+        outbox.Drop("the connection is gone");
+
+        await flushing.WaitAsync(TimeSpan.FromSeconds(20));
+    }
+
+    [Test]
     public void A_held_outbox_collects_frames_until_it_is_released()
     {
         var outbox = Make();

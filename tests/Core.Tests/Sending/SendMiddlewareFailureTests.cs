@@ -32,6 +32,16 @@ public class SendMiddlewareFailureTests
         Assert.That(reply.Status, Is.EqualTo(StatusCode.DeadlinePassed));
     }
 
+    [Test]
+    public async Task A_refused_attempt_does_not_deny_that_one_before_it_was_processed()
+    {
+        await using var node = await StartAsync<RefusedTheSecondTime>();
+
+        var reply = await node.Bus.TryRequestAsync(s_ask, "x");
+
+        Assert.That((reply.Status, reply.Failure?.NotProcessed), Is.EqualTo((StatusCode.Unavailable, (bool?)false)));
+    }
+
     private static Task<TestNode> StartAsync<T>()
         where T : class, ISendMiddleware => TestNode.StartAsync(
             mesh => mesh.AddInMemoryTransport().AddHandler(s_ask, (input, _) => input).AddSendMiddleware<T>(),
@@ -46,6 +56,16 @@ public class SendMiddlewareFailureTests
         public ValueTask<SignalResult> SignalAsync(
             Message signal, Func<Message, CancellationToken, ValueTask<SignalResult>> next, CancellationToken cancellationToken) =>
             throw new HttpRequestException("token service");
+    }
+
+    private sealed class RefusedTheSecondTime : ISendMiddleware
+    {
+        public async ValueTask<ReplyMessage> RequestAsync(
+            Message request, Func<Message, CancellationToken, ValueTask<ReplyMessage>> next, CancellationToken cancellationToken)
+        {
+            await next(request, cancellationToken);
+            return ReplyMessage.Failure(StatusCode.Unavailable, "refused", notProcessed: true);
+        }
     }
 
     private sealed class Hanging : ISendMiddleware

@@ -81,6 +81,11 @@ public sealed partial class ContractTests
     }
 
     [Test]
+    public void A_member_of_a_struct_that_must_not_be_null_is_required() => Assert.That(
+        Refusal<Half>("""{"Client":"x","Amount":1}""").Message,
+        Does.Contain("$.Customer is missing; Half.Customer is a string and required"));
+
+    [Test]
     public void A_name_of_the_options_is_in_the_path_and_the_name_in_the_source_beside_it()
     {
         var json = new JsonMessageSerializer(new() { PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.KebabCaseLower });
@@ -145,6 +150,8 @@ public sealed partial class ContractTests
         Shape? Shape = null);
 
     internal sealed record Line(Guid Id);
+
+    internal record struct Half(string Customer, int Amount);
 
     [JsonDerivedType(typeof(Circle), "circle")]
     internal abstract record Shape;

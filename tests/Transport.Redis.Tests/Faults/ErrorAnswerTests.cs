@@ -96,7 +96,7 @@ public sealed class ErrorAnswerTests
                 Is.EqualTo((StatusCode.Unavailable, (bool?)true)),
                 reply.Failure?.Message);
             Assert.That(reply.Failure!.Message, Does.Contain("NOPERM"));
-            Assert.That(took, Is.LessThan(TimeSpan.FromSeconds(2)));
+            Assert.That(took, Is.LessThan(TimeSpan.FromSeconds(10)), "at once, and a busy machine");
             Assert.That(health.State, Is.EqualTo(TransportState.Degraded));
         }
 

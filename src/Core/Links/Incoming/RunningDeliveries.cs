@@ -20,13 +20,14 @@ internal sealed class RunningDeliveries(Action<RunningDelivery, ReplyMessage> on
     public bool TryStart(string sender, long id, Delivery delivery)
     {
         var running = new RunningDelivery(this, sender, id, delivery);
+        Interlocked.Increment(ref _count); // first: it is not to be missed by what waits for the end of all
         if (!_running.TryAdd((sender, id), running))
         {
+            EndOne();
             delivery.Withdraw();
             return false;
         }
 
-        Interlocked.Increment(ref _count);
         ThreadPool.UnsafeQueueUserWorkItem(running, preferLocal: false);
         return true;
     }
@@ -72,7 +73,15 @@ internal sealed class RunningDeliveries(Action<RunningDelivery, ReplyMessage> on
     {
         // The reply stands in line before the request counts as ended: the answer to a question about it comes behind the reply.
         onEnded(running, reply);
-        if (_running.TryRemove((running.Sender, running.Id), out _) && Interlocked.Decrement(ref _count) == 0)
+        if (_running.TryRemove((running.Sender, running.Id), out _))
+        {
+            EndOne();
+        }
+    }
+
+    private void EndOne()
+    {
+        if (Interlocked.Decrement(ref _count) == 0)
         {
             Volatile.Read(ref _empty)?.TrySetResult();
         }

@@ -9,6 +9,9 @@ namespace ServiceMesh.Links;
 /// </summary>
 internal sealed class Link
 {
+    // A confirmation counts as lost after so many times the time that a ping may take: a slow reader must not be flooded.
+    private const int PingsUntilLost = 5;
+
     // A signal that its member has neither accepted nor refused by then counts as delivered.
     private static readonly TimeSpan s_signalMemory = TimeSpan.FromSeconds(3);
 
@@ -26,6 +29,7 @@ internal sealed class Link
     private long _pingedAt;
     private bool _mustAskForAll;
     private Confirmations _confirmations;
+    private long _confirmingSince;
     private MemberLoad _load;
 
     /// <param name="peer">The id of the other node.</param>
@@ -204,6 +208,7 @@ internal sealed class Link
         }
 
         AskForOld(now);
+        ReleaseUnconfirmed(now);
 
         var silence = _clock.GetElapsedTime(Volatile.Read(ref _lastHeard), now);
         var pingedAt = Volatile.Read(ref _pingedAt);
@@ -302,6 +307,22 @@ internal sealed class Link
         }
     }
 
+    // The ping, or its answer, was lost on the way: the peer talks, and would never confirm what was written.
+    private void ReleaseUnconfirmed(long now)
+    {
+        lock (_confirming)
+        {
+            if (!_confirmations.IsWaiting || _clock.GetElapsedTime(_confirmingSince, now) < PingsUntilLost * _options.PingTimeout)
+            {
+                return;
+            }
+
+            _confirmations.Reset();
+        }
+
+        _outbox.Release();
+    }
+
     private bool OwesAnswer()
     {
         lock (_confirming)
@@ -393,6 +414,7 @@ internal sealed class Link
             lock (link._confirming)
             {
                 link._confirmations.Pinging(_id);
+                link._confirmingSince = link._clock.GetTimestamp();
             }
 
             FrameWriter.Ping(to, _id, link._clock.GetTimestamp());

@@ -142,6 +142,12 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
                 _frames -= batch.Frames;
                 _bytes -= batch.Bytes;
             }
+
+            if (!_isWriting)
+            {
+                _idle?.TrySetResult();
+                _idle = null;
+            }
         }
 
         foreach (var batch in dropped)
