@@ -79,11 +79,14 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
     /// <summary>A node turned out not to be there. It counts again when it is heard of.</summary>
     public void Absent(string id)
     {
-        if (_members.TryGetValue(id, out var member))
+        lock (_writing)
         {
-            _gone[id] = member.State.Version;
-            _absent[id] = member;
-            Remove(id);
+            if (_members.TryGetValue(id, out var member))
+            {
+                _gone[id] = member.State.Version;
+                _absent[id] = member;
+                Remove(id);
+            }
         }
     }
 
@@ -257,8 +260,8 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
             }
 
             _members[member.Id] = member;
-            _absent.TryRemove(member.Id, out _);
             IndexNeedsLock(before, member, touched);
+            _absent.TryRemove(member.Id, out _); // last: it is in one of the two at any time
         }
     }
 

@@ -32,7 +32,7 @@ internal sealed class MemberRequests(MemberDirectory directory, RedisConnection 
 
         return groups.Length switch
         {
-            0 => NoMember(request),
+            0 => directory.Requests(topic).Length > 0 ? Away(request) : NoMember(request), // it may have come back just now
             1 => await AskAsync(request, groups[0], cancellationToken).ConfigureAwait(false),
             _ => await AskAllAsync(request, groups, cancellationToken).ConfigureAwait(false),
         };
@@ -170,10 +170,11 @@ internal sealed class MemberRequests(MemberDirectory directory, RedisConnection 
     }
 
     private ReplyMessage NoMember(Message message) => message.Kind == MessageKind.Request && directory.IsAwayFor(message.Topic)
-        ? ReplyMessage.Failure(
-            StatusCode.Unavailable, $"The nodes that handle '{message.Topic}' cannot be reached at the moment. Try again.",
-                notProcessed: true)
+        ? Away(message)
         : ReplyMessage.NoHandler(message.Topic);
+
+    private static ReplyMessage Away(Message message) => ReplyMessage.Failure(
+        StatusCode.Unavailable, $"The nodes that handle '{message.Topic}' cannot be reached at the moment. Try again.", notProcessed: true);
 
     private ReplyMessage NotConnected() => ReplyMessage.Failure(StatusCode.Unavailable, connection.Absence, notProcessed: true);
 

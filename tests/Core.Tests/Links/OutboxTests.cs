@@ -266,6 +266,23 @@ public sealed class OutboxTests
     }
 
     [Test]
+    public void An_urgent_frame_leaves_a_held_outbox_and_what_waits_stays()
+    {
+        var outbox = Make();
+        outbox.Hold();
+        Add(outbox, 1);
+
+        outbox.TryAdd(static (to, id) => FrameWriter.Cancel(to, id), 2L, null, urgent: true);
+
+        Assert.That(_peer.Frames(0).Select(f => f.Id), Is.EqualTo([2L]));
+        _peer.End(WriteOutcome.Written);
+        Assert.That(() => outbox.Depth, Is.EqualTo(1).After(20_000, 5));
+        outbox.Release();
+        Assert.That(() => _peer.Writes.Count, Is.EqualTo(2).After(20_000, 5));
+        Assert.That(_peer.Frames(1).Select(f => f.Id), Is.EqualTo([1L]));
+    }
+
+    [Test]
     public async Task Dropping_what_is_held_ends_a_flush()
     {
         var outbox = Make();

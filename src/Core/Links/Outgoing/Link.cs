@@ -110,7 +110,8 @@ internal sealed class Link
         _outbox.TryAdd(static (to, ping) => FrameWriter.Ping(to, ping.id, ping.stamp), (id, stamp: _clock.GetTimestamp()), null);
 
     public bool Pong(long id, long stamp, int load, bool isNotHere = false) => _outbox.TryAdd(
-        static (to, pong) => FrameWriter.Pong(to, pong.id, pong.stamp, pong.load, pong.isNotHere), (id, stamp, load, isNotHere), null);
+        static (to, pong) => FrameWriter.Pong(to, pong.id, pong.stamp, pong.load, pong.isNotHere), (id, stamp, load, isNotHere), null,
+        urgent: !isNotHere); // that a request is not here may be said behind its reply only
 
     /// <summary>Tells the peer that its change of the directory is taken over here.</summary>
     public bool Applied(long number) => _outbox.TryAdd(static (to, number) => FrameWriter.Applied(to, number), number, null);

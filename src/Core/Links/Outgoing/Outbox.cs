@@ -21,6 +21,7 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
     private readonly Lock _lock = new();
     private readonly Queue<Batch> _waiting = new();
     private readonly CancellationTokenSource _closing = new();
+    private Batch? _urgent;
     private Batch? _last;
     private Batch? _spare;
     private OneWrite? _current;
@@ -63,7 +64,12 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
     /// True when other frames are likely to follow from work that is in the pool's queue already: then the write begins behind
     /// that work, and takes those frames along.
     /// </param>
-    public bool TryAdd<T>(Action<FrameBuffer, T> encode, T state, IFrameSender? sender, bool gather = false)
+    /// <param name="urgent">
+    /// True for a small frame that goes ahead of all that waits, and also while the outbox is held: the answer for which the peer's
+    /// own outbox may be held.
+    /// </param>
+    public bool TryAdd<T>(
+        Action<FrameBuffer, T> encode, T state, IFrameSender? sender, bool gather = false, bool urgent = false)
     {
         bool isScheduled;
         lock (_lock)
@@ -73,8 +79,8 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
                 return false;
             }
 
-            AppendNeedsLock(encode, state, sender);
-            if (_isHeld || (_isWriting && !MayBeginScheduledNeedsLock()))
+            AppendNeedsLock(encode, state, sender, urgent);
+            if ((_isHeld && !urgent) || (_isWriting && !MayBeginScheduledNeedsLock()))
             {
                 return true;
             }
@@ -203,13 +209,13 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
         _closing.Dispose();
     }
 
-    private void AppendNeedsLock<T>(Action<FrameBuffer, T> encode, T state, IFrameSender? sender)
+    private void AppendNeedsLock<T>(Action<FrameBuffer, T> encode, T state, IFrameSender? sender, bool urgent)
     {
-        var batch = _last ?? NewBatchNeedsLock();
+        var batch = urgent ? _urgent ??= MakeBatchNeedsLock() : _last ?? NewBatchNeedsLock();
         var before = batch.Buffer.Length;
         encode(batch.Buffer, state);
         var size = batch.Buffer.Length - before;
-        if (batch.Buffer.Length > options.MaxBatchBytes && batch.Frames > 0)
+        if (!urgent && batch.Buffer.Length > options.MaxBatchBytes && batch.Frames > 0)
         {
             // The frame opens a batch of its own; encoding it once and copying is rarer than measuring each one first.
             var own = NewBatchNeedsLock();
@@ -225,11 +231,17 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
 
     private Batch NewBatchNeedsLock()
     {
+        var batch = MakeBatchNeedsLock();
+        _waiting.Enqueue(batch);
+        _last = batch;
+        return batch;
+    }
+
+    private Batch MakeBatchNeedsLock()
+    {
         var batch = _spare ?? new();
         _spare = null;
         batch.Buffer.Raw(preamble);
-        _waiting.Enqueue(batch);
-        _last = batch;
         return batch;
     }
 
@@ -301,6 +313,13 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
             if (one != _current)
             {
                 return null; // given up; its successor writes
+            }
+
+            if (_urgent is { } urgent)
+            {
+                _urgent = null;
+                one.Begins(urgent, clock.GetTimestamp());
+                return urgent;
             }
 
             if (!_isHeld && _waiting.TryDequeue(out var batch))
