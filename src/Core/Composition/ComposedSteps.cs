@@ -40,7 +40,7 @@ public static class ComposedSteps
     /// <param name="attempts">In all, the first included; at least 1.</param>
     /// <param name="pause">
     /// Before the second attempt; it doubles with each one. <see cref="ReplyFailure.RetryAfter"/> counts when it is longer. When the pause
-    /// is longer than what is left until the deadline, there is no other attempt. Zero to 1 day; default: zero.
+    /// is longer than what is left until the deadline, no other attempt follows. Zero to 1 day; default: zero.
     /// </param>
     /// <param name="when">
     /// Which failures are worth another attempt; it is asked only where one is safe. Null for those that may be gone in a moment: 408,

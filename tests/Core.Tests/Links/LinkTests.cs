@@ -233,8 +233,7 @@ public sealed class LinkTests
         Assert.That((reply.Status, reply.NotProcessed), Is.EqualTo((StatusCode.BodyTooLarge, false)));
     }
 
-    [Test]
-    public void Writing_stops_while_the_peer_has_not_confirmed_what_was_written()
+    private void SendMoreThanMayBeUnconfirmed()
     {
         _link = new(
             "peer",
@@ -249,7 +248,12 @@ public sealed class LinkTests
         {
             _ = _link.SendAsync(large, "workers", default).AsTask();
         }
+    }
 
+    [Test]
+    public void Writing_stops_while_the_peer_has_not_confirmed_what_was_written()
+    {
+        SendMoreThanMayBeUnconfirmed();
         var written = _peer.Writes.Count;
         var ping = Enumerable.Range(0, written).SelectMany(w => _peer.Frames(w)).Single(f => f.Kind == FrameKind.Ping);
         Assert.That(_peer.Writes.Sum(w => w.Length), Is.LessThan(30_000), "the rest waits");
@@ -260,22 +264,21 @@ public sealed class LinkTests
     }
 
     [Test]
+    public void A_link_that_waits_for_a_confirmation_still_gives_one()
+    {
+        SendMoreThanMayBeUnconfirmed();
+        var written = _peer.Writes.Count;
+
+        _link.Pong(7, stamp: 1, load: 0);
+
+        Assert.That(_peer.Writes, Has.Count.EqualTo(written + 1), "or two such links wait for each other");
+        Assert.That(_peer.Frames(written).Select(f => (f.Kind, f.Id)), Is.EqualTo([(FrameKind.Pong, 7L)]));
+    }
+
+    [Test]
     public void A_confirmation_that_is_lost_does_not_stop_a_link_whose_peer_talks()
     {
-        _link = new(
-            "peer",
-            0,
-            [],
-            _peer.Write,
-            new() { MaxBodyBytes = 100_000, MaxUnconfirmedBytes = 20_000, MaxBatchBytes = 1_000, RunOnPool = item => item.Execute() },
-            _clock,
-            new(_clock));
-        var large = Request() with { Body = new byte[4_000] };
-        for (var i = 0; i < 20; i++)
-        {
-            _ = _link.SendAsync(large, "workers", default).AsTask();
-        }
-
+        SendMoreThanMayBeUnconfirmed();
         var written = _peer.Writes.Count;
         for (var second = 0; second < 12; second++)
         {

@@ -283,6 +283,30 @@ public sealed class OutboxTests
     }
 
     [Test]
+    public void An_urgent_frame_leaves_a_full_outbox()
+    {
+        var outbox = Make(new() { MaxBodyBytes = 1000, MaxWaitingFrames = 1 });
+        outbox.Hold();
+        Add(outbox, 1);
+
+        Assert.That(Add(outbox, 2), Is.False);
+        Assert.That(outbox.TryAdd(static (to, id) => FrameWriter.Cancel(to, id), 3L, null, urgent: true), Is.True);
+        Assert.That(_peer.Frames(0).Select(f => f.Id), Is.EqualTo([3L]));
+    }
+
+    [Test]
+    public void Urgent_frames_are_bounded_by_one_write()
+    {
+        var outbox = Make(new() { MaxBodyBytes = 1000, MaxBatchBytes = 100 });
+        Add(outbox, 1);
+
+        var accepted = Enumerable.Range(0, 1_000)
+            .Count(id => outbox.TryAdd(static (to, id) => FrameWriter.Cancel(to, id), (long)id, null, urgent: true));
+
+        Assert.That(accepted, Is.InRange(1, 100));
+    }
+
+    [Test]
     public async Task Dropping_what_is_held_ends_a_flush()
     {
         var outbox = Make();

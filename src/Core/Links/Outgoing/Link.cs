@@ -106,9 +106,6 @@ internal sealed class Link
     public bool Refuse(long id, ReplyMessage refusal, int load) =>
         _outbox.TryAdd(static (to, answer) => FrameWriter.Refusal(to, answer.id, answer.refusal, answer.load), (id, refusal, load), null);
 
-    public bool Ping(long id) =>
-        _outbox.TryAdd(static (to, ping) => FrameWriter.Ping(to, ping.id, ping.stamp), (id, stamp: _clock.GetTimestamp()), null);
-
     public bool Pong(long id, long stamp, int load, bool isNotHere = false) => _outbox.TryAdd(
         static (to, pong) => FrameWriter.Pong(to, pong.id, pong.stamp, pong.load, pong.isNotHere), (id, stamp, load, isNotHere), null,
         urgent: !isNotHere); // that a request is not here may be said behind its reply only
@@ -220,7 +217,7 @@ internal sealed class Link
         else if (pingedAt == 0 && silence >= _options.Silence && OwesAnswer())
         {
             Volatile.Write(ref _pingedAt, now);
-            _outbox.TryAdd(static (to, stamp) => FrameWriter.Ping(to, 0, stamp), now, new PingWatch(this));
+            _outbox.TryAdd(static (to, stamp) => FrameWriter.Ping(to, 0, stamp), now, new PingWatch(this), urgent: true);
         }
     }
 
@@ -303,7 +300,8 @@ internal sealed class Link
                 && (all || _clock.GetElapsedTime(pending.AskedAt, now) >= _options.AskAfter))
             {
                 pending.AskedAt = now;
-                _outbox.TryAdd(static (to, ping) => FrameWriter.Ping(to, ping.id, ping.now, asksForRequest: true), (id, now), null);
+                _outbox.TryAdd(static (to, ping) => FrameWriter.Ping(to, ping.id, ping.now, asksForRequest: true), (id, now), null,
+                    urgent: true);
             }
         }
     }

@@ -65,8 +65,8 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
     /// that work, and takes those frames along.
     /// </param>
     /// <param name="urgent">
-    /// True for a small frame that goes ahead of all that waits, and also while the outbox is held: the answer for which the peer's
-    /// own outbox may be held.
+    /// True for a small frame that goes ahead of all that waits, also while the outbox is held or full of other frames: a question or
+    /// an answer by which the peer learns that it may go on.
     /// </param>
     public bool TryAdd<T>(
         Action<FrameBuffer, T> encode, T state, IFrameSender? sender, bool gather = false, bool urgent = false)
@@ -74,7 +74,7 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
         bool isScheduled;
         lock (_lock)
         {
-            if (_isClosed || _frames >= options.MaxWaitingFrames || (_bytes >= options.MaxWaitingBytes && _frames > 0))
+            if (_isClosed || (urgent ? IsUrgentFullNeedsLock() : IsFullNeedsLock()))
             {
                 return false;
             }
@@ -208,6 +208,11 @@ internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions opti
 
         _closing.Dispose();
     }
+
+    private bool IsFullNeedsLock() =>
+        _frames >= options.MaxWaitingFrames || (_bytes >= options.MaxWaitingBytes && _frames > 0);
+
+    private bool IsUrgentFullNeedsLock() => _urgent is { } urgent && urgent.Buffer.Length >= options.MaxBatchBytes;
 
     private void AppendNeedsLock<T>(Action<FrameBuffer, T> encode, T state, IFrameSender? sender, bool urgent)
     {
