@@ -77,7 +77,8 @@ internal sealed class RespConnection : IAsyncDisposable
                 }
             }
         }
-        catch (Exception closed) when (closed is IOException or ObjectDisposedException)
+        // A stream that is closed while it is read says it in one of three ways.
+        catch (Exception closed) when (closed is IOException or ObjectDisposedException or NotSupportedException)
         {
             _answers.Writer.TryComplete(closed);
             _published.Writer.TryComplete(closed);
