@@ -44,9 +44,10 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
         {
             result = await owner.Pipeline.SendAsync(call, cancellationToken).ConfigureAwait(false);
         }
-        catch (OperationCanceledException cancelled) when (cancelled is not TaskCanceledException)
+        catch (OperationCanceledException cancelled)
+            when (cancelled is not TaskCanceledException || cancelled.CancellationToken != cancellationToken)
         {
-            // The platform throws this type, and some callers catch no other.
+            // The platform throws this type, and some callers catch no other. The token is the caller's own.
             throw new TaskCanceledException(cancelled.Message, cancelled, cancellationToken);
         }
 

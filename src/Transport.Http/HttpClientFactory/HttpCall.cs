@@ -45,6 +45,9 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
 
     public override string? HashKey => _options.HashKey;
 
+    // The content of the caller may keep the token that it is sent with.
+    public override bool ReleasesTokens => base.ReleasesTokens && _body.IsReleased;
+
     protected override bool BodySurvivesAttempts => _body.SurvivesAttempts;
 
     /// <summary>Creates the call of a request.</summary>

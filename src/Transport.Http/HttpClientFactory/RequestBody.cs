@@ -39,6 +39,9 @@ internal sealed class RequestBody
     public bool CanBeSentAgain =>
         CanBeSentTwiceAtOnce || (_said is true ? Volatile.Read(ref _running) == 0 : Volatile.Read(ref _begun) == 0);
 
+    /// <summary>Whether its bytes are in memory, so that it does not keep the token that it is sent with.</summary>
+    public bool IsReleased => _content is null || IsInMemory(_content);
+
     /// <summary>The number of bytes, if it is known in advance.</summary>
     public long? Length => _content?.Headers.ContentLength;
 

@@ -100,33 +100,49 @@ internal sealed class MeshEndpoints
 
     private static async Task RequestAsync(HttpContext http, HttpNode node)
     {
-        var (message, refusal) = await ReadAsync(http, node, MessageKind.Request).ConfigureAwait(false);
-        var reply = refusal ?? await node.AnswerAsync(message!, http.RequestAborted).ConfigureAwait(false);
-        if (message is not null)
+        var caller = node.CallerOf(http);
+        try
         {
-            var load = node.Local.LoadOf(message.Topic);
-            http.Response.Headers[MeshHeader.Load] = load == 0 ? "0" : load.ToString("0.###", CultureInfo.InvariantCulture);
-        }
+            var (message, refusal, _) = await ReadAsync(http, node, MessageKind.Request, caller).ConfigureAwait(false);
+            var reply = refusal ?? await node.AnswerAsync(message!, http.RequestAborted).ConfigureAwait(false);
+            if (message is not null)
+            {
+                var load = node.Local.LoadOf(message.Topic);
+                http.Response.Headers[MeshHeader.Load] = load == 0 ? "0" : load.ToString("0.###", CultureInfo.InvariantCulture);
+            }
 
-        await AnswerAsync(http, reply, TopicOf(http)).ConfigureAwait(false);
+            await AnswerAsync(http, reply, TopicOf(http)).ConfigureAwait(false);
+        }
+        finally
+        {
+            await caller.CloseAsync().ConfigureAwait(false); // a handler may run on, but the context of the request is used again
+        }
     }
 
     private static async Task SignalAsync(HttpContext http, HttpNode node)
     {
-        var (message, refusal) = await ReadAsync(http, node, MessageKind.Signal).ConfigureAwait(false);
-        if (refusal is not null)
+        var caller = node.CallerOf(http);
+        try
         {
-            await AnswerAsync(http, refusal, TopicOf(http)).ConfigureAwait(false);
-            return;
-        }
+            var (message, refusal, access) = await ReadAsync(http, node, MessageKind.Signal, caller).ConfigureAwait(false);
+            if (refusal is not null)
+            {
+                await AnswerAsync(http, refusal, TopicOf(http)).ConfigureAwait(false);
+                return;
+            }
 
-        var groups = http.Request.Headers.TryGetValue(MeshHeader.Groups, out var named)
-            ? named.ToString().Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
-            : null;
-        var receipt = node.Local.Deliver(message!, groups, http.Request.Headers[MeshHeader.Individuals] != "no");
-        http.Response.Headers[MeshHeader.Status] = "200";
-        var body = JsonSerializer.SerializeToUtf8Bytes(receipt, HttpJsonContext.Default.SignalReceipt);
-        await WriteAsync(http, 200, Json, body).ConfigureAwait(false);
+            var groups = http.Request.Headers.TryGetValue(MeshHeader.Groups, out var named)
+                ? named.ToString().Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+                : null;
+            var receipt = node.Local.Deliver(message!, groups, http.Request.Headers[MeshHeader.Individuals] != "no", access.Denied);
+            http.Response.Headers[MeshHeader.Status] = "200";
+            var body = JsonSerializer.SerializeToUtf8Bytes(receipt, HttpJsonContext.Default.SignalReceipt);
+            await WriteAsync(http, 200, Json, body).ConfigureAwait(false);
+        }
+        finally
+        {
+            await caller.CloseAsync().ConfigureAwait(false);
+        }
     }
 
     private static async Task DescribeAsync(HttpContext http, HttpNode node)
@@ -154,14 +170,25 @@ internal sealed class MeshEndpoints
         _ => WriteAsync(http, 200, Json, """{"status":"Healthy"}"""u8.ToArray()),
     };
 
-    private static async Task<(Message? Message, ReplyMessage? Refusal)> ReadAsync(HttpContext http, HttpNode node, MessageKind kind)
+    private static async Task<Arrival> ReadAsync(HttpContext http, HttpNode node, MessageKind kind, HttpCaller caller)
     {
         if (!Topic.TryParse(TopicOf(http), out var topic))
         {
-            return (null, Refuse(
+            return new(Refuse(
                 StatusCode.BadRequest,
                 $"'{TopicOf(http)}' is not a topic. A topic has one or more segments, separated by '.'; a segment has letters, digits, " +
                 $"'-' and '_' (ASCII). A topic has at most {Topic.MaxLength} characters."));
+        }
+
+        var access = await node.AccessOfAsync(kind, topic, caller).ConfigureAwait(false);
+        if (access.Refusal is { } notAllowed)
+        {
+            if (notAllowed.Status == StatusCode.Unauthorized)
+            {
+                http.Response.Headers.WWWAuthenticate = "Bearer"; // RFC 9110 demands it
+            }
+
+            return new(notAllowed);
         }
 
         var headers = new List<(string, string)>();
@@ -187,12 +214,12 @@ internal sealed class MeshEndpoints
 
         if (!MessageWire.TryRead(kind, topic, http.Request.ContentType, headers, node.Context.Clock, out var message, out var error))
         {
-            return (null, Refuse(StatusCode.BadRequest, error));
+            return new(Refuse(StatusCode.BadRequest, error));
         }
 
         if (UnsupportedBody.ReasonOf(http.Request) is { } unsupported)
         {
-            return (null, Refuse((StatusCode)StatusCodes.Status415UnsupportedMediaType, unsupported));
+            return new(Refuse((StatusCode)StatusCodes.Status415UnsupportedMediaType, unsupported));
         }
 
         var limit = node.Context.MaxBodyBytes;
@@ -213,16 +240,16 @@ internal sealed class MeshEndpoints
 #pragma warning restore CA1031
         {
             ServerLog.NotRead(node.Logger, topic.ToString(), failure);
-            return (null, Refuse(StatusCode.Unavailable, $"Node '{node.Context.NodeId}' could not read the body. Its log has the reason."));
+            return new(Refuse(StatusCode.Unavailable, $"Node '{node.Context.NodeId}' could not read the body. Its log has the reason."));
         }
 
         return body is null
-            ? (null, Refuse(
+            ? new(Refuse(
                 StatusCode.BodyTooLarge,
                 $"The body has {announced?.ToString(CultureInfo.InvariantCulture) ?? $"more than {limit}"} bytes; " +
                 $"node '{node.Context.NodeId}' accepts {limit}. " +
                 $"Send less, or raise its {node.Context.KeyOf("Request:MaxBodyBytes")}."))
-            : (message with { Body = WithoutMark(body, message.ContentType) }, null);
+            : new(message with { Body = WithoutMark(body, message.ContentType), Caller = caller }, null, access);
     }
 
     private static ReadOnlyMemory<byte> WithoutMark(byte[] body, string contentType) =>
@@ -254,5 +281,14 @@ internal sealed class MeshEndpoints
         http.Response.ContentType = contentType.Length == 0 ? null : contentType;
         http.Response.ContentLength = body.Length;
         await http.Response.Body.WriteAsync(body, http.RequestAborted).ConfigureAwait(false);
+    }
+
+    /// <summary>What arrived: a message with what its caller may reach, or the reason for which it is refused.</summary>
+    private readonly record struct Arrival(Message? Message, ReplyMessage? Refusal, Access Access)
+    {
+        public Arrival(ReplyMessage refusal)
+            : this(null, refusal, default)
+        {
+        }
     }
 }
