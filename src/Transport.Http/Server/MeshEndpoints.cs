@@ -148,6 +148,14 @@ internal sealed class MeshEndpoints
     private static async Task DescribeAsync(HttpContext http, HttpNode node)
     {
         var query = http.Request.Query;
+        if (query["left"] == "1")
+        {
+            node.Watchers.Remove(http.Request.Headers[MeshHeader.Watcher].ToString());
+            http.Response.Headers[MeshHeader.Status] = "200";
+            await WriteAsync(http, 200, Json, "{}"u8.ToArray()).ConfigureAwait(false);
+            return;
+        }
+
         var hasVersion = long.TryParse(query["version"], NumberStyles.None, CultureInfo.InvariantCulture, out var version);
         var known = hasVersion && query["of"] == node.Context.NodeId ? version : (long?)null;
         var hasWait = double.TryParse(query["wait"], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds);
