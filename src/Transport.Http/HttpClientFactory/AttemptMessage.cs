@@ -17,7 +17,7 @@ internal static class AttemptMessage
     /// <exception cref="HttpRequestException">A header cannot be sent to any server.</exception>
     public static AttemptRequest Make(HttpRequestMessage request, HttpContent? content, HttpTarget target)
     {
-        var uri = new Uri($"{(target.IsTls ? "https" : "http")}://{target.Endpoint}{request.RequestUri!.PathAndQuery}", s_asWritten);
+        var uri = new Uri(target.Origin + request.RequestUri!.PathAndQuery, s_asWritten);
         var attempt = new AttemptRequest(request.Method, uri, target) { Content = content };
         if (ChoosesVersion(request))
         {
@@ -40,6 +40,7 @@ internal static class AttemptMessage
         }
 
         Trace(attempt);
+        attempt.SetHeader(target);
         Check(attempt);
         return attempt;
     }
