@@ -48,12 +48,12 @@ internal sealed class AttemptRequest : HttpRequestMessage
     }
 
     /// <summary>
-    /// Gives a message without any header the <c>Host</c> header that the platform would write, because only a message with a header
-    /// notices that it begins. Call it when all other headers are set.
+    /// Gives a message without any header the <c>Host</c> header that the platform would write, because only a message with a header, its
+    /// own or one of its content, notices that it begins. Call it when all other headers are set.
     /// </summary>
     public void SetHeader(HttpTarget target)
     {
-        if (Headers.NonValidated.Count == 0)
+        if (Headers.NonValidated.Count == 0 && Content is not { Headers.NonValidated.Count: > 0 })
         {
             Headers.Host = HttpTarget.Join(RequestUri!.IdnHost, RequestUri.Port, target.IsTls);
         }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 
 namespace ServiceMesh.Http;
@@ -10,6 +11,15 @@ namespace ServiceMesh.Http;
 /// <param name="Name">The name for messages, with its scheme.</param>
 internal sealed record HttpTarget(Endpoint Endpoint, bool IsTls, bool IsHttp2, bool IsForeign, string Name)
 {
+    // Paths come from the application, and may be another one for each request. So only the first ones are kept.
+    private const int MaxRemembered = 256;
+
+    // Path and query are sent as the caller wrote them.
+    private static readonly UriCreationOptions s_asWritten = new() { DangerousDisablePathAndQueryCanonicalization = true };
+
+    private readonly ConcurrentDictionary<string, Uri> _uris = new(StringComparer.Ordinal);
+    private int _remembered;
+
     /// <summary>The beginning of its URIs: scheme, host and port.</summary>
     public string Origin { get; } = $"{(IsTls ? "https" : "http")}://{Endpoint}";
 
@@ -18,6 +28,23 @@ internal sealed record HttpTarget(Endpoint Endpoint, bool IsTls, bool IsHttp2, b
     /// contain too. Null if the address has no name.
     /// </summary>
     public string? Host { get; } = Endpoint.Address.Name is { } name ? Join(name, Endpoint.Address.Port, IsTls) : null;
+
+    /// <summary>The URI of a path with its query, which is sent as it is written.</summary>
+    public Uri UriOf(string pathAndQuery)
+    {
+        if (_uris.TryGetValue(pathAndQuery, out var known))
+        {
+            return known;
+        }
+
+        var uri = new Uri(Origin + pathAndQuery, s_asWritten);
+        if (Volatile.Read(ref _remembered) < MaxRemembered && _uris.TryAdd(pathAndQuery, uri))
+        {
+            Interlocked.Increment(ref _remembered);
+        }
+
+        return uri;
+    }
 
     /// <summary>
     /// Host and port without the default port of the scheme, as every other client sends it (RFC 9110, 4.2.3): some servers compare the
