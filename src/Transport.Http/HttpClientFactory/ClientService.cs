@@ -28,6 +28,8 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
 
     public TimeProvider Clock => owner.Clock;
 
+    public TimedScopes Scopes => owner.Pipeline.Scopes;
+
     /// <summary>Sends a request to one of its servers.</summary>
     /// <exception cref="HttpRequestException">There is no response; the message says why.</exception>
     /// <exception cref="TaskCanceledException">The token fired, or a timeout fired: then the inner exception says which.</exception>

@@ -156,15 +156,14 @@ internal sealed class MemberWatch
             throw new HttpRequestException("answered with a document that is too large");
         }
 
-        var reply = exchange.Reply;
-        if (reply.Status != 200 || !reply.Headers.Any(h => h.Name.Equals(MeshHeader.Status, StringComparison.OrdinalIgnoreCase)))
+        if (exchange is not { Status: 200, Headers.Status: not null })
         {
-            var detail = ProblemDetails.ReadDetail(reply.Body.Span) is { } text ? $": {text}" : "";
+            var detail = ProblemDetails.ReadDetail(exchange.Body.Span) is { } text ? $": {text}" : "";
             throw new HttpRequestException(
-                $"answered {reply.Status} with '{reply.ContentType}', which is not how a ServiceMesh node answers{detail}");
+                $"answered {exchange.Status} with '{exchange.ContentType}', which is not how a ServiceMesh node answers{detail}");
         }
 
-        var document = JsonSerializer.Deserialize(reply.Body.Span, HttpJsonContext.Default.NodeDocument);
+        var document = JsonSerializer.Deserialize(exchange.Body.Span, HttpJsonContext.Default.NodeDocument);
         return document is null || document.Requests.Contains(null!) || document.Signals.Contains(null!)
             ? throw new JsonException("The node document, or an item in it, is null.")
             : document;
@@ -178,9 +177,9 @@ internal sealed class MemberWatch
         }
 
         var exchange = await GetAsync(path, _health.Timeout, isInterruptible: false).ConfigureAwait(false);
-        if (exchange.IsTooLarge || exchange.Reply.Status >= 300)
+        if (exchange.IsTooLarge || exchange.Status >= 300)
         {
-            var what = exchange.IsTooLarge ? "a body that is too large" : exchange.Reply.Status.ToString(CultureInfo.InvariantCulture);
+            var what = exchange.IsTooLarge ? "a body that is too large" : exchange.Status.ToString(CultureInfo.InvariantCulture);
             throw new HttpRequestException($"answered {path} with {what}");
         }
 

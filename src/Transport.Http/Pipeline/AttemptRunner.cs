@@ -54,7 +54,8 @@ internal sealed class AttemptRunner<TReply>(TimedScopes scopes, TimeProvider clo
                 // 6. Send. In process to this node, over HTTP to all others; only the call knows how.
                 pass = admitted;
                 limit = call.AttemptLimit;
-                scope = limit == Timeout.InfiniteTimeSpan ? null : scopes.Begin(limit, cancellationToken);
+                var isBoundedAbove = limit == Timeout.InfiniteTimeSpan && call.TotalLimit != Timeout.InfiniteTimeSpan;
+                scope = isBoundedAbove ? null : scopes.Begin(limit, cancellationToken); // without a limit it ends when the client stops
                 end = await call.BeginAsync(endpoint, scope?.Token ?? cancellationToken).ConfigureAwait(false);
             }
             else

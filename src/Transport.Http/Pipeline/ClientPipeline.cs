@@ -44,6 +44,9 @@ internal sealed class ClientPipeline<TReply>
         _hedges = new(() => Build(clock, hedges: true));
     }
 
+    /// <summary>The tokens of requests and attempts, for others that bound a wait.</summary>
+    public TimedScopes Scopes => _scopes;
+
     /// <summary>Sends a request through all layers.</summary>
     /// <exception cref="OperationCanceledException">The token fired, or the client stopped.</exception>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -60,23 +63,24 @@ internal sealed class ClientPipeline<TReply>
 
         // 1. Total timeout. It bounds everything below, so that no number of attempts outlives the caller. Requests of the bus bring a
         //    token that fires at their deadline, and have no other limit.
-        var scope = _scopes.Begin(call.TotalLimit, cancellationToken);
+        var scope = call.TotalLimit == Timeout.InfiniteTimeSpan ? null : _scopes.Begin(call.TotalLimit, cancellationToken);
+        var token = scope?.Token ?? cancellationToken;
         try
         {
             var end = default(Outcome<AttemptResult<TReply>>);
             var next = NextStep.Retry;
             if (!call.IsHedged)
             {
-                end = await _runner.RunAsync(call, scope.Token).ConfigureAwait(false);
+                end = await _runner.RunAsync(call, token).ConfigureAwait(false);
                 next = RetryRules<TReply>.AfterFirst(call, end);
             }
 
             if (next is NextStep.Move or NextStep.Retry)
             {
-                end = await SendAgainAsync(call, end, next, scope.Token).ConfigureAwait(false);
+                end = await SendAgainAsync(call, end, next, token).ConfigureAwait(false);
             }
 
-            if (end.Exception is OperationCanceledException timeout && scope.HasTimedOut && !cancellationToken.IsCancellationRequested)
+            if (end.Exception is OperationCanceledException timeout && scope is { HasTimedOut: true } && !cancellationToken.IsCancellationRequested)
             {
                 var failure = new PhaseTimeoutException(
                     TimeoutPhase.Total, call.TotalLimit, call.NameOf(call.Attempts.Last), timeout, NothingSentException.PhaseIn(timeout));
@@ -88,7 +92,7 @@ internal sealed class ClientPipeline<TReply>
         }
         finally
         {
-            scope.End(call.ReleasesTokens);
+            scope?.End(call.ReleasesTokens);
             _limit.Leave();
         }
     }
@@ -97,7 +101,9 @@ internal sealed class ClientPipeline<TReply>
     private async ValueTask<Outcome<AttemptResult<TReply>>> SendAgainAsync(
         Call<TReply> call, Outcome<AttemptResult<TReply>> first, NextStep next, CancellationToken cancellationToken)
     {
-        var context = ResilienceContextPool.Shared.Get(continueOnCapturedContext: false, cancellationToken);
+        // A client that stops ends the pauses too.
+        var scope = _scopes.Begin(Timeout.InfiniteTimeSpan, cancellationToken);
+        var context = ResilienceContextPool.Shared.Get(continueOnCapturedContext: false, scope.Token);
         try
         {
             call.Enter(context, first, next);
@@ -109,6 +115,7 @@ internal sealed class ClientPipeline<TReply>
         finally
         {
             ResilienceContextPool.Shared.Return(context);
+            scope.End(call.ReleasesTokens);
         }
     }
 

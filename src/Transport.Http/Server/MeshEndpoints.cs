@@ -20,9 +20,15 @@ internal sealed class MeshEndpoints
     // ServiceMesh:Errors:MaxDataBytes bounds error reports; a small limit for bodies must not prevent them.
     private const int MaxReportBytes = 8 * 1024 * 1024;
 
+    private const string Prefix = "/mesh/v1/";
+
     private static readonly string[] s_getOrHead = ["GET", "HEAD"];
 
     private static readonly TimeSpan s_maxPoll = TimeSpan.FromMinutes(1);
+
+    private static readonly Func<HttpContext, HttpNode, string, Task> s_request = RequestAsync;
+    private static readonly Func<HttpContext, HttpNode, string, Task> s_signal = SignalAsync;
+    private static readonly Func<HttpContext, HttpNode, string, Task> s_describe = DescribeAsync;
 
     private volatile HttpNode? _node;
 
@@ -63,14 +69,61 @@ internal sealed class MeshEndpoints
     public IEndpointConventionBuilder Map(IEndpointRouteBuilder routes)
     {
         var mesh = routes.MapGroup("/mesh/v1");
-        mesh.MapPost("/request/{**topic}", Guarded(RequestAsync));
-        mesh.MapPost("/signal/{**topic}", Guarded(SignalAsync));
-        mesh.MapGet("/node", Guarded(DescribeAsync));
+        mesh.MapPost("/request/{**topic}", http => GuardedAsync(http, TopicOf(http), s_request));
+        mesh.MapPost("/signal/{**topic}", http => GuardedAsync(http, TopicOf(http), s_signal));
+        mesh.MapGet("/node", http => GuardedAsync(http, "", s_describe));
         mesh.MapMethods("/health", s_getOrHead, HealthAsync);
         return mesh;
     }
 
-    private RequestDelegate Guarded(Func<HttpContext, HttpNode, Task> handle) => async http =>
+    /// <summary>
+    /// Serves the endpoints as the only ones of a server: the same as <see cref="Map"/>, without the routing of ASP.NET Core, which costs
+    /// more than all else here.
+    /// </summary>
+    public Task ServeAsync(HttpContext http)
+    {
+        var path = http.Request.Path.Value ?? "";
+        var rest = path.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase) ? path.AsSpan(Prefix.Length) : default;
+        var end = rest.IndexOf('/');
+        var name = end < 0 ? rest : rest[..end];
+        var below = end < 0 ? default : rest[(end + 1)..];
+        return name switch
+        {
+            _ when name.Equals("request", StringComparison.OrdinalIgnoreCase) =>
+                Allows(http, HttpMethods.Post) ? GuardedAsync(http, below.ToString(), s_request) : Task.CompletedTask,
+            _ when name.Equals("signal", StringComparison.OrdinalIgnoreCase) =>
+                Allows(http, HttpMethods.Post) ? GuardedAsync(http, below.ToString(), s_signal) : Task.CompletedTask,
+            _ when name.Equals("node", StringComparison.OrdinalIgnoreCase) && below.IsEmpty =>
+                Allows(http, HttpMethods.Get) ? GuardedAsync(http, "", s_describe) : Task.CompletedTask,
+            _ when name.Equals("health", StringComparison.OrdinalIgnoreCase) && below.IsEmpty =>
+                Allows(http, HttpMethods.Get, HttpMethods.Head) ? HealthAsync(http) : Task.CompletedTask,
+            _ => NotFound(http),
+        };
+    }
+
+    // A request of another method is answered with 405 here.
+    private static bool Allows(HttpContext http, params ReadOnlySpan<string> methods)
+    {
+        foreach (var method in methods)
+        {
+            if (HttpMethods.Equals(method, http.Request.Method))
+            {
+                return true;
+            }
+        }
+
+        http.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
+        http.Response.Headers.Allow = string.Join(", ", methods);
+        return false;
+    }
+
+    private static Task NotFound(HttpContext http)
+    {
+        http.Response.StatusCode = StatusCodes.Status404NotFound;
+        return Task.CompletedTask;
+    }
+
+    private async Task GuardedAsync(HttpContext http, string topic, Func<HttpContext, HttpNode, string, Task> handle)
     {
         try
         {
@@ -84,7 +137,7 @@ internal sealed class MeshEndpoints
             }
             else
             {
-                await handle(http, node).ConfigureAwait(false);
+                await handle(http, node, topic).ConfigureAwait(false);
             }
         }
         catch (BadHttpRequestException malformed) when (!http.Response.HasStarted)
@@ -96,22 +149,21 @@ internal sealed class MeshEndpoints
         {
             // The caller has closed the connection and reads no answer.
         }
-    };
+    }
 
-    private static async Task RequestAsync(HttpContext http, HttpNode node)
+    private static async Task RequestAsync(HttpContext http, HttpNode node, string topic)
     {
         var caller = node.CallerOf(http);
         try
         {
-            var (message, refusal, _) = await ReadAsync(http, node, MessageKind.Request, caller).ConfigureAwait(false);
+            var (message, refusal, _) = await ReadAsync(http, node, MessageKind.Request, topic, caller).ConfigureAwait(false);
             var reply = refusal ?? await node.AnswerAsync(message!, http.RequestAborted).ConfigureAwait(false);
             if (message is not null)
             {
-                var load = node.Local.LoadOf(message.Topic);
-                http.Response.Headers[MeshHeader.Load] = load == 0 ? "0" : load.ToString("0.###", CultureInfo.InvariantCulture);
+                http.Response.Headers[MeshHeader.Load] = LoadText.Of(node.Local.LoadOf(message.Topic));
             }
 
-            await AnswerAsync(http, reply, TopicOf(http)).ConfigureAwait(false);
+            await AnswerAsync(http, reply, topic).ConfigureAwait(false);
         }
         finally
         {
@@ -119,15 +171,15 @@ internal sealed class MeshEndpoints
         }
     }
 
-    private static async Task SignalAsync(HttpContext http, HttpNode node)
+    private static async Task SignalAsync(HttpContext http, HttpNode node, string topic)
     {
         var caller = node.CallerOf(http);
         try
         {
-            var (message, refusal, access) = await ReadAsync(http, node, MessageKind.Signal, caller).ConfigureAwait(false);
+            var (message, refusal, access) = await ReadAsync(http, node, MessageKind.Signal, topic, caller).ConfigureAwait(false);
             if (refusal is not null)
             {
-                await AnswerAsync(http, refusal, TopicOf(http)).ConfigureAwait(false);
+                await AnswerAsync(http, refusal, topic).ConfigureAwait(false);
                 return;
             }
 
@@ -145,7 +197,7 @@ internal sealed class MeshEndpoints
         }
     }
 
-    private static async Task DescribeAsync(HttpContext http, HttpNode node)
+    private static async Task DescribeAsync(HttpContext http, HttpNode node, string topic)
     {
         var query = http.Request.Query;
         if (query["left"] == "1")
@@ -178,13 +230,14 @@ internal sealed class MeshEndpoints
         _ => WriteAsync(http, 200, Json, """{"status":"Healthy"}"""u8.ToArray()),
     };
 
-    private static async Task<Arrival> ReadAsync(HttpContext http, HttpNode node, MessageKind kind, HttpCaller caller)
+    private static async ValueTask<Arrival> ReadAsync(
+        HttpContext http, HttpNode node, MessageKind kind, string name, HttpCaller caller)
     {
-        if (!Topic.TryParse(TopicOf(http), out var topic))
+        if (!Topic.TryParse(name, out var topic))
         {
             return new(Refuse(
                 StatusCode.BadRequest,
-                $"'{TopicOf(http)}' is not a topic. A topic has one or more segments, separated by '.'; a segment has letters, digits, " +
+                $"'{name}' is not a topic. A topic has one or more segments, separated by '.'; a segment has letters, digits, " +
                 $"'-' and '_' (ASCII). A topic has at most {Topic.MaxLength} characters."));
         }
 
@@ -199,15 +252,15 @@ internal sealed class MeshEndpoints
             return new(notAllowed);
         }
 
-        var headers = new List<(string, string)>();
-        foreach (var (name, values) in http.Request.Headers)
+        var headers = new MessageHeaders(kind, node.Context.Clock);
+        foreach (var (header, values) in http.Request.Headers)
         {
             // The other headers are between HTTP clients, proxies and servers.
-            if (MessageWire.Reads(name))
+            if (MessageWire.Reads(header))
             {
                 foreach (var value in values)
                 {
-                    headers.Add((name, value ?? ""));
+                    headers.Read(header, value ?? "");
                 }
             }
         }
@@ -217,12 +270,12 @@ internal sealed class MeshEndpoints
             && Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } server } current
             && (current.Recorded || current.Source.HasListeners()))
         {
-            headers.Add(("traceparent", server));
+            headers.Read("traceparent", server);
         }
 
-        if (!MessageWire.TryRead(kind, topic, http.Request.ContentType, headers, node.Context.Clock, out var message, out var error))
+        if (!headers.TryComplete())
         {
-            return new(Refuse(StatusCode.BadRequest, error));
+            return new(Refuse(StatusCode.BadRequest, headers.Error!));
         }
 
         if (UnsupportedBody.ReasonOf(http.Request) is { } unsupported)
@@ -257,12 +310,13 @@ internal sealed class MeshEndpoints
                 $"The body has {announced?.ToString(CultureInfo.InvariantCulture) ?? $"more than {limit}"} bytes; " +
                 $"node '{node.Context.NodeId}' accepts {limit}. " +
                 $"Send less, or raise its {node.Context.KeyOf("Request:MaxBodyBytes")}."))
-            : new(message with { Body = WithoutMark(body, message.ContentType), Caller = caller }, null, access);
+            : new(headers.ToMessage(topic, http.Request.ContentType, WithoutMark(body, http.Request.ContentType), caller), null, access);
     }
 
-    private static ReadOnlyMemory<byte> WithoutMark(byte[] body, string contentType) =>
+    // Without a type, and with the type that curl -d sends, the body is what the configured serializer reads.
+    private static ReadOnlyMemory<byte> WithoutMark(byte[] body, string? contentType) =>
         body.AsSpan().StartsWith(Utf8.ByteOrderMark)
-        && (contentType.Length == 0 || contentType.Contains("json", StringComparison.OrdinalIgnoreCase))
+        && (contentType is null or "" or MessageHeaders.TypeOfCurl || contentType.Contains("json", StringComparison.OrdinalIgnoreCase))
             ? body.AsMemory(Utf8.ByteOrderMark.Length)
             : body;
 
@@ -274,12 +328,8 @@ internal sealed class MeshEndpoints
 
     private static Task AnswerAsync(HttpContext http, ReplyMessage reply, string topic)
     {
-        var (status, contentType, headers, body) = ReplyWire.Write(reply, topic);
-        foreach (var (name, value) in headers)
-        {
-            http.Response.Headers[name] = value;
-        }
-
+        var (status, contentType, body) = ReplyWire.Write(
+            reply, topic, http.Response.Headers, static (headers, name, value) => headers[name] = value);
         return WriteAsync(http, status, contentType, body);
     }
 
