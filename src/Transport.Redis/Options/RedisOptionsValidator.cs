@@ -24,6 +24,7 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
             OfWire(options, chosen.Serializer),
             OfErrorChannel(options.Gilmour?.ErrorChannel),
             OfKeyPrefix(options.KeyPrefix),
+            OfKeys(options),
             .. RedisTransportOptions.Schema.OutOfRange(SectionBinding.PathOf(bus, RedisTransportOptions.TransportName), options),
         ];
         var misread = RedisTransportOptions.Schema.Misread(bus?.GetSection(RedisTransportOptions.TransportName));
@@ -46,6 +47,17 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
         ? null
         : $"{KeyOf($"{nameof(RedisTransportOptions.Gilmour)}:{nameof(GilmourOptions.ErrorChannel)}")} is '{channel}'; "
             + $"write {GilmourNames.ErrorChannels[0]} for Go or {GilmourNames.ErrorChannels[1]} for Ruby.";
+
+    private string? OfKeys(RedisTransportOptions options)
+    {
+        var key = KeyOf(nameof(options.Keys));
+        return options.Keys is { Count: > 0 } && options.Wire == RedisWire.Gilmour
+            ? $"{key} is set and {KeyOf(nameof(options.Wire))} is Gilmour, where the other implementations could not read what is sealed. "
+                + $"Take the keys out, or set {KeyOf(nameof(options.Wire))} to Native."
+            : bus?.GetSection(RedisTransportOptions.TransportName).GetSection(nameof(options.Keys)).Value is { Length: > 0 }
+                ? $"{key} is one text; write a list ({key}:0 and so on), the key that seals first."
+            : SealKeys.Problem(options.Keys, key);
+    }
 
     private string? OfKeyPrefix(string prefix) =>
         prefix is { Length: > 0 and <= MaxPrefix } && prefix.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')

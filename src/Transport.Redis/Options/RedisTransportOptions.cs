@@ -40,6 +40,13 @@ public sealed class RedisTransportOptions
     public string KeyPrefix { get; set; } = "mesh";
 
     /// <summary>
+    /// The keys of the mesh, each 32 bytes as base64: with them every message, announcement and report of the native wire is sealed, so
+    /// that a stranger with access to Redis can neither read nor forge it. The first key seals; each of them opens, so that a key can be
+    /// changed while the mesh runs. At most 2; all nodes have the same. Default: none, nothing is sealed.
+    /// </summary>
+    public IReadOnlyList<string> Keys { get; set; } = [];
+
+    /// <summary>
     /// How long the start waits for Redis; the diagnosis of a failure may take two seconds more. 1 ms to 1 day. Default: 5 seconds.
     /// </summary>
     [OptionRange("00:00:00.001", "1.00:00:00")]

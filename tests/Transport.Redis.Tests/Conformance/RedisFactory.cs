@@ -36,6 +36,14 @@ public class NativeFactory : RedisFactory
         [("Transport", "Redis"), ("Redis:Configuration", _server.Address), ("Redis:Wire", Wire)];
 }
 
+/// <summary>The native wire, with keys.</summary>
+public sealed class SealedFactory : NativeFactory
+{
+    private readonly string _key = Convert.ToBase64String(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32));
+
+    public override IEnumerable<(string Key, string Value)> SettingsOf(int node) => [.. base.SettingsOf(node), ("Redis:Keys:0", _key)];
+}
+
 /// <summary>The native wire, with bodies as MessagePack.</summary>
 public sealed class NativeWithMessagePackFactory : NativeFactory
 {
