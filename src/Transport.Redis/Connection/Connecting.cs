@@ -27,7 +27,8 @@ internal static class Connecting
 
     /// <summary>Refuses at start what could not work later, and says what the servers are.</summary>
     /// <exception cref="NotSupportedException">These servers cannot carry a mesh, and trying again does not help.</exception>
-    public static ConnectedClient Check(IConnectionMultiplexer multiplexer)
+    public static async Task<ConnectedClient> CheckAsync(
+        IConnectionMultiplexer multiplexer, RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken)
     {
         var (isCluster, hasShardedChannels) = (false, true);
         foreach (var server in multiplexer.GetServers())
@@ -57,7 +58,30 @@ internal static class Connecting
             }
         }
 
+        hasShardedChannels = hasShardedChannels
+            && (isCluster || await HasShardedChannelsAsync(multiplexer, options, context, cancellationToken).ConfigureAwait(false));
         return new(multiplexer, isCluster, hasShardedChannels);
+    }
+
+    // Garnet says that it is Redis 7 and has sharded channels on a cluster only. All nodes must come to the same: what a user may not do,
+    // or what was disabled, is told elsewhere.
+    private static async Task<bool> HasShardedChannelsAsync(
+        IConnectionMultiplexer multiplexer, RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await multiplexer.GetSubscriber().PublishAsync(RedisChannel.Sharded($"{options.KeyPrefix}:beat:{context.NodeId}"), "")
+                .WaitAsync(options.ConnectTimeout, context.Clock, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (RedisServerException refusal)
+        {
+            return !refusal.Message.Contains("cluster support disabled", StringComparison.OrdinalIgnoreCase);
+        }
+        catch (Exception failure) when (RedisConnection.IsOfRedis(failure))
+        {
+            throw new TransportException($"Redis did not answer at start: {Printable.Line(failure.Message)}", failure);
+        }
     }
 
     private static async Task<IConnectionMultiplexer> OpenOwnAsync(

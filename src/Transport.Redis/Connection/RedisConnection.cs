@@ -230,7 +230,7 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
         ConnectedClient client;
         try
         {
-            client = Connecting.Check(multiplexer);
+            client = await Connecting.CheckAsync(multiplexer, options, _context, cancellationToken).ConfigureAwait(false);
         }
         catch
         {

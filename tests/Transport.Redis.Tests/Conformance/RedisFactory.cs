@@ -61,6 +61,18 @@ public sealed class GilmourFactory : NativeFactory
     protected override string Wire => "Gilmour";
 }
 
+/// <summary>Garnet, which is not Redis: one serves the whole run, and each test has a prefix of its own.</summary>
+public sealed class GarnetFactory : RedisFactory
+{
+    private readonly string _prefix = $"test{Guid.NewGuid():N}";
+    private string _address = "";
+
+    public override async Task StartAsync() => _address = (await SharedServers.GarnetAsync()).Address;
+
+    public override IEnumerable<(string Key, string Value)> SettingsOf(int node) =>
+        [("Transport", "Redis"), ("Redis:Configuration", _address), ("Redis:KeyPrefix", _prefix)];
+}
+
 /// <summary>
 /// A real Redis Cluster. One serves the whole run; each test has channels and keys of its own by their prefix, so a
 /// test does not see what another left behind.
