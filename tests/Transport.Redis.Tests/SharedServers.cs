@@ -10,11 +10,11 @@ namespace ServiceMesh.Redis.Tests;
 [SetUpFixture]
 public sealed class SharedServers
 {
-    private static readonly Lazy<Task<RedisCluster>> s_cluster = new(() => RedisCluster.StartAsync());
+    private static readonly Lazy<Task<RedisCluster>> s_cluster = new(() => RedisCluster.StartAsync(withReplicas: true));
 
     private static readonly Lazy<Task<GarnetServer>> s_garnet = new(() => GarnetServer.StartAsync(SampleOf("WordCount")));
 
-    /// <summary>Three masters; takes some seconds when it is first asked for.</summary>
+    /// <summary>Three masters with a replica each; takes some seconds when it is first asked for.</summary>
     public static Task<RedisCluster> ClusterAsync() => s_cluster.Value;
 
     /// <summary>The sample's Garnet.</summary>
