@@ -169,7 +169,8 @@ public sealed class RedisServer : IAsyncDisposable
     private IEnumerable<string> DataArguments() =>
     [
         "--port", _options.Certificates is null ? $"{Port}" : "0",
-        "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no", "--dir", _folder.FullName,
+        // The delay is that of a replica's first copy, for others to join.
+        "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0", "--save", "", "--appendonly", "no", "--daemonize", "no", "--dir", _folder.FullName,
         .. _options.Password is { } password ? (string[])["--requirepass", password] : [],
         .. _options.Certificates is { } files
             ? (string[])

@@ -12,10 +12,14 @@ public sealed class SharedServers
 {
     private static readonly Lazy<Task<RedisCluster>> s_cluster = new(() => RedisCluster.StartAsync(withReplicas: true));
 
+    private static readonly Lazy<Task<RedisSentinels>> s_sentinels = new(RedisSentinels.StartAsync);
     private static readonly Lazy<Task<GarnetServer>> s_garnet = new(() => GarnetServer.StartAsync(SampleOf("WordCount")));
 
     /// <summary>Three masters with a replica each; takes some seconds when it is first asked for.</summary>
     public static Task<RedisCluster> ClusterAsync() => s_cluster.Value;
+
+    /// <summary>A master, a replica and three Sentinels; takes some seconds when it is first asked for.</summary>
+    public static Task<RedisSentinels> SentinelsAsync() => s_sentinels.Value;
 
     /// <summary>The sample's Garnet.</summary>
     public static Task<GarnetServer> GarnetAsync() => s_garnet.Value;
@@ -23,6 +27,11 @@ public sealed class SharedServers
     [OneTimeTearDown]
     public async Task StopAsync()
     {
+        if (s_sentinels.IsValueCreated)
+        {
+            await (await s_sentinels.Value).DisposeAsync();
+        }
+
         if (s_garnet.IsValueCreated)
         {
             await (await s_garnet.Value).DisposeAsync();

@@ -25,6 +25,34 @@ internal static class Connecting
     public static bool IsSentinel(RedisTransportOptions options) =>
         options.Connect is null && ConfigurationOptions.Parse(options.Configuration).ServiceName is { Length: > 0 };
 
+    /// <summary>The settings of the bus's own client, as the application has configured them.</summary>
+    /// <exception cref="NotSupportedException">They separate meshes by halves.</exception>
+    public static ConfigurationOptions SettingsOf(RedisTransportOptions options, TransportContext context)
+    {
+        var configuration = ConfigurationOptions.Parse(options.Configuration);
+        configuration.AbortOnConnectFail = true;
+        // With several servers the client waits as long for the one that is silent, and again for those that it learns of: that must not
+        // use up the time in which the others can be had.
+        var attempts = configuration.EndPoints.Count > 1 || IsSentinel(options) ? 3 : 1;
+        configuration.ConnectTimeout = (int)Math.Min(options.ConnectTimeout.TotalMilliseconds / attempts, int.MaxValue);
+        configuration.ClientName ??= context.NodeId;
+        if (!options.Configuration.Contains("keepAlive", StringComparison.OrdinalIgnoreCase))
+        {
+            configuration.KeepAlive = KeepAliveSeconds;
+        }
+
+        if (!options.Configuration.Contains("asyncTimeout", StringComparison.OrdinalIgnoreCase))
+        {
+            configuration.AsyncTimeout = CommandMilliseconds;
+        }
+
+        // A command that waits in a queue for a connection is sent late, or twice when its caller tries again.
+        configuration.BacklogPolicy = BacklogPolicy.FailFast;
+        options.ConfigureClient?.Invoke(configuration);
+        RefuseHalfSeparated(configuration, options, "RedisTransportOptions.ConfigureClient", context);
+        return configuration;
+    }
+
     /// <summary>Refuses at start what could not work later, and says what the servers are.</summary>
     /// <exception cref="NotSupportedException">These servers cannot carry a mesh, and trying again does not help.</exception>
     public static async Task<ConnectedClient> CheckAsync(
@@ -59,7 +87,7 @@ internal static class Connecting
         }
 
         hasShardedChannels = hasShardedChannels
-            && (isCluster || await HasShardedChannelsAsync(multiplexer, options, context, cancellationToken).ConfigureAwait(false));
+            && (isCluster || options.Wire == RedisWire.Gilmour || await HasShardedChannelsAsync(multiplexer, options, context, cancellationToken).ConfigureAwait(false));
         return new(multiplexer, isCluster, hasShardedChannels);
     }
 
@@ -87,27 +115,7 @@ internal static class Connecting
     private static async Task<IConnectionMultiplexer> OpenOwnAsync(
         RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken)
     {
-        var configuration = ConfigurationOptions.Parse(options.Configuration);
-        configuration.AbortOnConnectFail = true;
-        // With several servers the client waits as long for the one that is silent, and again for those that it learns of: that must not
-        // use up the time in which the others can be had.
-        var attempts = configuration.EndPoints.Count > 1 || IsSentinel(options) ? 3 : 1;
-        configuration.ConnectTimeout = (int)Math.Min(options.ConnectTimeout.TotalMilliseconds / attempts, int.MaxValue);
-        configuration.ClientName ??= context.NodeId;
-        if (!options.Configuration.Contains("keepAlive", StringComparison.OrdinalIgnoreCase))
-        {
-            configuration.KeepAlive = KeepAliveSeconds;
-        }
-
-        if (!options.Configuration.Contains("asyncTimeout", StringComparison.OrdinalIgnoreCase))
-        {
-            configuration.AsyncTimeout = CommandMilliseconds;
-        }
-
-        // A command that waits in a queue for a connection is sent late, or twice when its caller tries again.
-        configuration.BacklogPolicy = BacklogPolicy.FailFast;
-        options.ConfigureClient?.Invoke(configuration);
-        RefuseHalfSeparated(configuration, options, "RedisTransportOptions.ConfigureClient", context);
+        var configuration = SettingsOf(options, context);
         var connecting = ConnectAsync(configuration, context, cancellationToken);
         try
         {

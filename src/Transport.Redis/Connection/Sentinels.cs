@@ -1,3 +1,4 @@
+using System.Globalization;
 using StackExchange.Redis;
 using DnsEndPoint = System.Net.DnsEndPoint;
 using EndPoint = System.Net.EndPoint;
@@ -21,12 +22,7 @@ internal static class Sentinels
         var sentinels = await ConnectAsync(settings, context, cancellationToken).ConfigureAwait(false);
         try
         {
-            var limit = TimeSpan.FromMilliseconds(settings.ConnectTimeout);
-            var answers = await Task.WhenAll(sentinels.GetServers().Where(server => server.IsConnected)
-                    .Select(server => AskAsync(server, settings.ServiceName!, context)))
-                .WaitAsync(limit, context.Clock, cancellationToken).ConfigureAwait(false);
-            // When they do not agree, the one that most of them name.
-            var master = answers.OfType<EndPoint>().GroupBy(endpoint => endpoint).MaxBy(same => same.Count())?.Key
+            var master = await AskAsync(sentinels, settings, context, cancellationToken).ConfigureAwait(false)
                 ?? throw new TransportException(
                     $"The Sentinels at {Names(settings)} know no service '{Printable.Line(settings.ServiceName!)}'. "
                     + $"Fix serviceName. ({context.KeyOf("Redis:Configuration")})");
@@ -42,7 +38,8 @@ internal static class Sentinels
         }
     }
 
-    private static async Task<ConnectionMultiplexer> ConnectAsync(
+    /// <summary>Connects to the Sentinels.</summary>
+    public static async Task<ConnectionMultiplexer> ConnectAsync(
         ConfigurationOptions settings, TransportContext context, CancellationToken cancellationToken)
     {
         try
@@ -56,6 +53,18 @@ internal static class Sentinels
         }
     }
 
+    /// <summary>The master that the Sentinels name; null when none of those that answer knows the service.</summary>
+    /// <exception cref="TransportException">One of them is not a Sentinel.</exception>
+    public static async Task<EndPoint?> AskAsync(
+        ConnectionMultiplexer sentinels, ConfigurationOptions settings, TransportContext context, CancellationToken cancellationToken)
+    {
+        var answers = await Task.WhenAll(sentinels.GetServers().Where(server => server.IsConnected)
+                .Select(server => AskAsync(server, settings.ServiceName!, context)))
+            .WaitAsync(TimeSpan.FromMilliseconds(settings.ConnectTimeout), context.Clock, cancellationToken).ConfigureAwait(false);
+        // Each failover has an epoch, for which a majority has voted: the latest one counts, also when the others have not heard of it.
+        return answers.OfType<Named>().MaxBy(named => named.Epoch)?.Master;
+    }
+
     private static Task<ConnectionMultiplexer> OpenAsync(
         ConfigurationOptions settings, string? user, string? password, TransportContext context, CancellationToken cancellationToken)
     {
@@ -67,11 +76,19 @@ internal static class Sentinels
     }
 
     // Null where the service is not known.
-    private static async Task<EndPoint?> AskAsync(IServer sentinel, string service, TransportContext context)
+    private static async Task<Named?> AskAsync(IServer sentinel, string service, TransportContext context)
     {
         try
         {
-            return await sentinel.SentinelGetMasterAddressByNameAsync(service).ConfigureAwait(false);
+            var said = (await sentinel.SentinelMasterAsync(service).ConfigureAwait(false)).ToDictionary();
+            return said.TryGetValue("ip", out var host) && host.Length > 0
+                && int.TryParse(said.GetValueOrDefault("port"), NumberStyles.None, CultureInfo.InvariantCulture, out var port)
+                && EndPointCollection.TryParse($"{(host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host)}:{port}") is { } master
+                ? new(
+                    master,
+                    long.TryParse(said.GetValueOrDefault("config-epoch"), NumberStyles.None, CultureInfo.InvariantCulture, out var epoch)
+                        ? epoch : 0)
+                : null;
         }
         catch (RedisServerException refusal) when (refusal.Message.Contains("unknown command", StringComparison.OrdinalIgnoreCase))
         {
@@ -87,4 +104,7 @@ internal static class Sentinels
 
     private static string Names(ConfigurationOptions settings) => string.Join(
         ", ", settings.EndPoints.Select(server => server is DnsEndPoint name ? $"{name.Host}:{name.Port}" : $"{server}"));
+
+    /// <summary>What one Sentinel says.</summary>
+    private sealed record Named(EndPoint Master, long Epoch);
 }

@@ -22,8 +22,9 @@ public sealed class ReplicatedClusterTests
     [TearDown]
     public async Task StopAsync() => await _cluster.DisposeAsync();
 
-    [TestCase("killed")]
-    [TestCase("frozen")]
+    private static readonly string[] s_failovers = TestLength.IsLong ? ["killed", "frozen"] : ["killed"];
+
+    [TestCaseSource(nameof(s_failovers))]
     public async Task Nodes_serve_again_within_five_seconds_of_the_new_master(string master)
     {
         await using var server = await RedisNode.StartAsync(_cluster.Configuration, Serve);

@@ -10,7 +10,8 @@ namespace ServiceMesh.Redis.Tests;
 /// <param name="everywhere">True for a main theme.</param>
 public sealed class OverRedisAttribute(bool everywhere = false) : OverNetworksAttribute([.. Wires, .. Deployments(everywhere)])
 {
-    private static readonly Type[] s_deployments = [typeof(SealedFactory), typeof(GarnetFactory)];
+    private static readonly Type[] s_deployments =
+        [typeof(SealedFactory), typeof(GarnetFactory), typeof(SentinelFactory), typeof(DocumentedUserFactory)];
 
     private static Type[] Wires =>
         [typeof(NativeFactory), typeof(NativeWithMessagePackFactory), typeof(GilmourFactory), typeof(ClusterFactory)];
