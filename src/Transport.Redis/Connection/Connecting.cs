@@ -65,14 +65,14 @@ internal static class Connecting
             if (server.ServerType == ServerType.Sentinel)
             {
                 throw new NotSupportedException(
-                    $"{server.EndPoint} is a Sentinel, and no service is named. Add serviceName=NAME (Redis:Configuration).");
+                    $"{server.EndPoint} is a Sentinel, and no service is named. Add serviceName=NAME ({options.KeyOfServers(context)}).");
             }
 
             if (server.ServerType == ServerType.Twemproxy)
             {
                 throw new NotSupportedException(
                     $"{server.EndPoint} is a Twemproxy, which has no publish/subscribe for applications. "
-                    + "Name the Redis servers themselves (Redis:Configuration).");
+                    + $"Name the Redis servers themselves ({options.KeyOfServers(context)}).");
             }
 
             if (server.IsConnected)
@@ -116,7 +116,7 @@ internal static class Connecting
         RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken)
     {
         var configuration = SettingsOf(options, context);
-        var connecting = ConnectAsync(configuration, context, cancellationToken);
+        var connecting = ConnectAsync(configuration, options, context, cancellationToken);
         try
         {
             // The client bounds each attempt and not the whole.
@@ -128,7 +128,7 @@ internal static class Connecting
                 CloseLate(connecting);
                 throw new TransportException(
                     $"Redis refuses the user '{Printable.Line(user)}' or the password, and takes this node for the user "
-                    + $"'{Printable.Line(actual)}'. Fix the user or the password. ({context.KeyOf("Redis:Configuration")})");
+                    + $"'{Printable.Line(actual)}'. Fix the user or the password. ({options.KeyOfServers(context)})");
             }
 
             return multiplexer;
@@ -138,7 +138,7 @@ internal static class Connecting
             CloseLate(connecting);
             var why = await Diagnosis.OfAsync(configuration, failure, cancellationToken).ConfigureAwait(false);
             throw new TransportException(
-                $"Redis could not be used within {options.ConnectTimeout}: {why} ({context.KeyOf("Redis:Configuration")})",
+                $"Redis could not be used within {options.ConnectTimeout}: {why} ({options.KeyOfServers(context)})",
                 Secrets.Unless(failure, configuration.Password));
         }
         catch (OperationCanceledException)
@@ -149,14 +149,14 @@ internal static class Connecting
     }
 
     private static async Task<ConnectionMultiplexer> ConnectAsync(
-        ConfigurationOptions configuration, TransportContext context, CancellationToken cancellationToken)
+        ConfigurationOptions configuration, RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken)
     {
         if (configuration.ServiceName is not { Length: > 0 } service)
         {
             return await ConnectionMultiplexer.ConnectAsync(configuration, null).ConfigureAwait(false);
         }
 
-        var found = await Sentinels.FindMasterAsync(configuration, context, cancellationToken).ConfigureAwait(false);
+        var found = await Sentinels.FindMasterAsync(configuration, options.KeyOfServers(context), context, cancellationToken).ConfigureAwait(false);
         var multiplexer = await ConnectionMultiplexer.ConnectAsync(found, null).ConfigureAwait(false);
         if (multiplexer.GetServers().Any(server => server is { IsConnected: true, IsReplica: false }))
         {
@@ -166,7 +166,7 @@ internal static class Connecting
         await multiplexer.DisposeAsync().ConfigureAwait(false);
         throw new TransportException(
             $"The Sentinels name {found.EndPoints[0]} as the master of '{Printable.Line(service)}', and it is a replica: a failover is "
-            + $"under way. ({context.KeyOf("Redis:Configuration")})");
+            + $"under way. ({options.KeyOfServers(context)})");
     }
 
     // Where the default user needs no password, the client goes on as that user when Redis refuses the configured one.

@@ -138,7 +138,7 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
         (_context, _user) = (context, user);
         _logger = context.LoggerFactory.CreateLogger("ServiceMesh.Redis");
         _monitor = new(s_silence, s_interval, context.Clock);
-        _sentinels = Connecting.IsSentinel(options) ? new(Connecting.SettingsOf(options, context), context) : null;
+        _sentinels = Connecting.IsSentinel(options) ? new(Connecting.SettingsOf(options, context), options.KeyOfServers(context), context) : null;
         try
         {
             await ReplaceAsync(cancellationToken).ConfigureAwait(false);
@@ -162,7 +162,7 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
                 + "May its user PUBLISH and SUBSCRIBE on the mesh's channels?";
             if (!options.KeepTrying)
             {
-                throw new TransportException($"{Deaf} (Redis:Configuration)");
+                throw new TransportException($"{Deaf} ({options.KeyOfServers(_context)})");
             }
 
             Break(Deaf);

@@ -9,9 +9,10 @@ namespace ServiceMesh.Redis;
 /// says nothing. Used by one loop at a time.
 /// </summary>
 /// <param name="settings">Those of the application, with the Sentinels as the servers.</param>
+/// <param name="key">The key of the configuration that says where they are.</param>
 /// <param name="context">Of the bus.</param>
 [SuppressMessage("Design", "CA1001", Justification = "CloseAsync ends and disposes all of it.")]
-internal sealed class SentinelWatch(ConfigurationOptions settings, TransportContext context)
+internal sealed class SentinelWatch(ConfigurationOptions settings, string key, TransportContext context)
 {
     private static readonly TimeSpan s_between = TimeSpan.FromSeconds(1);
 
@@ -46,7 +47,7 @@ internal sealed class SentinelWatch(ConfigurationOptions settings, TransportCont
         try
         {
             _sentinels ??= await Sentinels.ConnectAsync(settings, context, _closing.Token).ConfigureAwait(false);
-            if (await Sentinels.AskAsync(_sentinels, settings, context, _closing.Token).ConfigureAwait(false) is { } named
+            if (await Sentinels.AskAsync(_sentinels, settings, key, context, _closing.Token).ConfigureAwait(false) is { } named
                 && !named.Equals(used))
             {
                 onChange(named);

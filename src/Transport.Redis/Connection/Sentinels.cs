@@ -13,19 +13,20 @@ internal static class Sentinels
 {
     /// <summary>The settings of a client for the master.</summary>
     /// <param name="settings">Those of the application, with the Sentinels as the servers and the name of the service.</param>
-    /// <param name="context">Says which key a message names.</param>
+    /// <param name="key">The key of the configuration that a message names.</param>
+    /// <param name="context">Of the bus.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
     /// <exception cref="TransportException">The Sentinels do not know the service, or none of them answers.</exception>
     public static async Task<ConfigurationOptions> FindMasterAsync(
-        ConfigurationOptions settings, TransportContext context, CancellationToken cancellationToken)
+        ConfigurationOptions settings, string key, TransportContext context, CancellationToken cancellationToken)
     {
         var sentinels = await ConnectAsync(settings, context, cancellationToken).ConfigureAwait(false);
         try
         {
-            var master = await AskAsync(sentinels, settings, context, cancellationToken).ConfigureAwait(false)
+            var master = await AskAsync(sentinels, settings, key, context, cancellationToken).ConfigureAwait(false)
                 ?? throw new TransportException(
                     $"The Sentinels at {Names(settings)} know no service '{Printable.Line(settings.ServiceName!)}'. "
-                    + $"Fix serviceName. ({context.KeyOf("Redis:Configuration")})");
+                    + $"Fix serviceName. ({key})");
             var found = settings.Clone();
             found.ServiceName = null;
             found.EndPoints.Clear();
@@ -56,10 +57,11 @@ internal static class Sentinels
     /// <summary>The master that the Sentinels name; null when none of those that answer knows the service.</summary>
     /// <exception cref="TransportException">One of them is not a Sentinel.</exception>
     public static async Task<EndPoint?> AskAsync(
-        ConnectionMultiplexer sentinels, ConfigurationOptions settings, TransportContext context, CancellationToken cancellationToken)
+        ConnectionMultiplexer sentinels, ConfigurationOptions settings, string key, TransportContext context,
+        CancellationToken cancellationToken)
     {
         var answers = await Task.WhenAll(sentinels.GetServers().Where(server => server.IsConnected)
-                .Select(server => AskAsync(server, settings.ServiceName!, context)))
+                .Select(server => AskAsync(server, settings.ServiceName!, key)))
             .WaitAsync(TimeSpan.FromMilliseconds(settings.ConnectTimeout), context.Clock, cancellationToken).ConfigureAwait(false);
         // Each failover has an epoch, for which a majority has voted: the latest one counts, also when the others have not heard of it.
         return answers.OfType<Named>().MaxBy(named => named.Epoch)?.Master;
@@ -76,7 +78,7 @@ internal static class Sentinels
     }
 
     // Null where the service is not known.
-    private static async Task<Named?> AskAsync(IServer sentinel, string service, TransportContext context)
+    private static async Task<Named?> AskAsync(IServer sentinel, string service, string key)
     {
         try
         {
@@ -94,7 +96,7 @@ internal static class Sentinels
         {
             throw new TransportException(
                 $"{sentinel.EndPoint} is not a Sentinel. Name the Sentinels with serviceName, or take serviceName out. "
-                + $"({context.KeyOf("Redis:Configuration")})");
+                + $"({key})");
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException)
         {

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
 
@@ -19,7 +20,7 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
 
         string?[] problems =
         [
-            options.Connect is null ? OfConfiguration(options) : null,
+            options.Connect is null ? OfConnectionName(options.ConnectionName) ?? OfConfiguration(options) : null,
             OptionRules.Defined(KeyOf(nameof(options.Wire)), options.Wire),
             OfWire(options, chosen.Serializer),
             OfErrorChannel(options.Gilmour?.ErrorChannel),
@@ -48,6 +49,18 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
         : $"{KeyOf($"{nameof(RedisTransportOptions.Gilmour)}:{nameof(GilmourOptions.ErrorChannel)}")} is '{channel}'; "
             + $"write {GilmourNames.ErrorChannels[0]} for Go or {GilmourNames.ErrorChannels[1]} for Ruby.";
 
+    private string? OfConnectionName(string? name)
+    {
+        var key = KeyOf(nameof(RedisTransportOptions.ConnectionName));
+        return name is null or "" ? null
+            : bus?.GetSection(RedisTransportOptions.TransportName)[nameof(RedisTransportOptions.Configuration)] is not null
+                ? $"{key} and {KeyOf(nameof(RedisTransportOptions.Configuration))} are both set. Take one of them out."
+            : provider.GetService<IConfiguration>()?.GetConnectionString(name) is null or ""
+                ? $"{key} is '{name}', and ConnectionStrings:{name} has no value in the application's configuration. "
+                    + $"Add that connection string, or fix {key}."
+            : null;
+    }
+
     private string? OfKeys(RedisTransportOptions options)
     {
         var key = KeyOf(nameof(options.Keys));
@@ -69,7 +82,8 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
     private string? OfConfiguration(RedisTransportOptions options)
     {
         var configuration = options.Configuration;
-        var key = KeyOf(nameof(RedisTransportOptions.Configuration));
+        var key = options.ConnectionName is { Length: > 0 } name
+            ? $"ConnectionStrings:{name}" : KeyOf(nameof(RedisTransportOptions.Configuration));
         if (HasServerBehindPassword(configuration))
         {
             return $"{key} has a server behind the password, or a password that contains a comma. Write the servers first; "

@@ -30,6 +30,12 @@ public sealed class RedisTransportOptions
     /// </summary>
     public string Configuration { get; set; } = "localhost:6379";
 
+    /// <summary>
+    /// The name of a connection string of the application in place of <see cref="Configuration"/>: with <c>cache</c>,
+    /// <c>ConnectionStrings:cache</c> is used, as hosts and Aspire give it. Default: none.
+    /// </summary>
+    public string? ConnectionName { get; set; }
+
     /// <summary>Which wire is spoken. All nodes of a mesh speak the same. Default: <see cref="RedisWire.Native"/>.</summary>
     public RedisWire Wire { get; set; } = RedisWire.Native;
 
@@ -79,6 +85,10 @@ public sealed class RedisTransportOptions
     /// <see cref="KeepTrying"/> again until it is connected; it never closes it. Code only. Default: null.
     /// </summary>
     public Func<CancellationToken, Task<IConnectionMultiplexer>>? Connect { get; set; }
+
+    /// <summary>The key of the configuration that says where Redis is, for messages.</summary>
+    internal string KeyOfServers(Transports.TransportContext context) =>
+        ConnectionName is { Length: > 0 } name ? $"ConnectionStrings:{name}" : context.KeyOf($"{TransportName}:{nameof(Configuration)}");
 
     /// <summary>The servers, for the log, without anything secret.</summary>
     internal string Servers => Connect is not null

@@ -84,7 +84,7 @@ public sealed class DocumentedUserFactory : NativeFactory
     }
 
     public override IEnumerable<(string Key, string Value)> SettingsOf(int node) =>
-        [.. base.SettingsOf(node), ("Redis:Configuration", $"{Server.Address},user=mesh,password=PASSWORD")];
+        base.SettingsOf(node).Select(s => s.Key == "Redis:Configuration" ? (s.Key, $"{s.Value},user=mesh,password=PASSWORD") : s);
 }
 
 /// <summary>Garnet, which is not Redis: one serves the whole run, and each test has a prefix of its own.</summary>
