@@ -54,9 +54,15 @@ internal static class Connecting
     }
 
     /// <summary>Refuses at start what could not work later, and says what the servers are.</summary>
+    /// <param name="multiplexer">Connected.</param>
+    /// <param name="options">Those of the transport.</param>
+    /// <param name="context">Of the bus.</param>
+    /// <param name="isFirst">True at start; false in a gap.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
     /// <exception cref="NotSupportedException">These servers cannot carry a mesh, and trying again does not help.</exception>
     public static async Task<ConnectedClient> CheckAsync(
-        IConnectionMultiplexer multiplexer, RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken)
+        IConnectionMultiplexer multiplexer, RedisTransportOptions options, TransportContext context, bool isFirst,
+        CancellationToken cancellationToken)
     {
         var (isCluster, hasShardedChannels) = (false, true);
         foreach (var server in multiplexer.GetServers())
@@ -68,10 +74,10 @@ internal static class Connecting
                     $"{server.EndPoint} is a Sentinel, and no service is named. Add serviceName=NAME ({options.KeyOfServers(context)}).");
             }
 
-            if (server.ServerType == ServerType.Twemproxy)
+            if (server.ServerType is ServerType.Twemproxy or ServerType.Envoyproxy)
             {
                 throw new NotSupportedException(
-                    $"{server.EndPoint} is a Twemproxy, which has no publish/subscribe for applications. "
+                    $"{server.EndPoint} is a {server.ServerType}, which has no publish/subscribe for applications. "
                     + $"Name the Redis servers themselves ({options.KeyOfServers(context)}).");
             }
 
@@ -86,9 +92,38 @@ internal static class Connecting
             }
         }
 
+        if (!isCluster && options.Connect is null)
+        {
+            LookAtRoles(multiplexer, options, context, isFirst);
+        }
+
         hasShardedChannels = hasShardedChannels
             && (isCluster || options.Wire == RedisWire.Gilmour || await HasShardedChannelsAsync(multiplexer, options, context, cancellationToken).ConfigureAwait(false));
         return new(multiplexer, isCluster, hasShardedChannels);
+    }
+
+    // Only at start: while a master and its replica change places, both are masters for a moment.
+    private static void LookAtRoles(
+        IConnectionMultiplexer multiplexer, RedisTransportOptions options, TransportContext context, bool isFirst)
+    {
+        var connected = multiplexer.GetServers().Where(server => server.IsConnected).ToArray();
+        string[] masters = [.. connected.Where(server => !server.IsReplica).Select(server => $"{server.EndPoint}")];
+        if (!isFirst || connected.Length < 2)
+        {
+            return;
+        }
+
+        if (masters.Length > 1)
+        {
+            throw new NotSupportedException(
+                $"{string.Join(" and ", masters)} are masters of their own and no cluster, so that nodes on them would not see each other. "
+                + $"Name one of them. ({options.KeyOfServers(context)})");
+        }
+
+        RedisLog.ReplicaInList(
+            context.LoggerFactory.CreateLogger("ServiceMesh.Redis"),
+            string.Join(", ", connected.Where(server => server.IsReplica).Select(server => $"{server.EndPoint}")),
+            options.KeyOfServers(context));
     }
 
     // Garnet says that it is Redis 7 and has sharded channels on a cluster only. All nodes must come to the same: what a user may not do,

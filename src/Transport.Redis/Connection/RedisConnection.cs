@@ -233,7 +233,7 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
         ConnectedClient client;
         try
         {
-            client = await Connecting.CheckAsync(multiplexer, options, _context, cancellationToken).ConfigureAwait(false);
+            client = await Connecting.CheckAsync(multiplexer, options, _context, old is null, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
