@@ -66,6 +66,7 @@ internal static class Layers
         "ErrorReports",
         "Connection",     // the connection, its gaps and its subscriptions
         "Options",
+        "Sealing",        // what the keys of the mesh do to bytes
     ];
 
     public static readonly IReadOnlyList<string> HttpPipeline =

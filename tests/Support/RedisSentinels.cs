@@ -40,6 +40,8 @@ public sealed class RedisSentinels : IAsyncDisposable
                 await File.WriteAllTextAsync(
                     file,
                     $"sentinel monitor {Service} 127.0.0.1 {all.Master.Port} 2\n"
+                    // They would ask the master for its replicas after ten seconds only.
+                    + $"sentinel known-replica {Service} 127.0.0.1 {all.Replica.Port}\n"
                     + $"sentinel down-after-milliseconds {Service} 1000\nsentinel failover-timeout {Service} 5000\n");
                 all._sentinels.Add(await RedisServer.StartAsync(new RedisServerOptions { Sentinel = file }));
             }
