@@ -35,6 +35,14 @@ internal static class Layers
         "Formatters",
     ];
 
+    public static readonly IReadOnlyList<string> Testing =
+    [
+        FolderGraph.Root, // hosts, buses and contexts for tests, and their registration
+        "Sent",           // what was sent, and assertions on it
+        "Failures",       // failures on demand
+        "Topics",
+    ];
+
     public static readonly IReadOnlyList<string> Http =
     [
         "Hosting",           // dependency injection
