@@ -18,6 +18,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     private ConnectionPool _connections = null!;
     private MessageClient _client = null!;
     private FanOut _signals = null!;
+    private NodeSessions? _sessions; // null until the start
     private ILogger _logger = null!;
     private OwnServer? _server;
 
@@ -47,8 +48,12 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         var protection = new Protection(parts.Options.Token, parts.Options.AllowUnprotected, parts.Options.KeyOf);
         _node = new(context, _local, protection, watcher => _started?.PeerSeen(watcher));
         _started = parts.MakeDirectory(context, _local, client, _logger);
-        _client = new(parts.MakePipeline(context.Clock), new(_node, _connections, client, Peers), _stopping.Token);
-        _signals = new(_node, client, Peers, parts.Options.Timeouts.Attempt ?? HttpTimeoutOptions.DefaultOfAttempt, _stopping.Token);
+        _sessions = parts.MakeSessions(context, _local, client, _logger);
+        (_node.Sessions, _node.Connections) = (_sessions, Peers.Connections);
+        _client = new(
+            parts.MakePipeline(context.Clock), new(_node, _connections, client, new(_sessions, context, Peers), Peers), _stopping.Token);
+        _signals = new(
+            _node, client, _sessions, Peers, parts.Options.Timeouts.Attempt ?? HttpTimeoutOptions.DefaultOfAttempt, _stopping.Token);
         parts.Endpoints.Open(_node);
         try
         {
@@ -122,6 +127,11 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     {
         await parts.Endpoints.ReleaseWatchersAsync(_logger, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _stopping.CancelAsync().ConfigureAwait(false);
+        if (_sessions is not null)
+        {
+            await _sessions.DisposeAsync().ConfigureAwait(false);
+        }
+
         parts.Endpoints.Close();
         _node.Watchers.Close();
         await StopListeningAsync(cancellationToken).ConfigureAwait(false);

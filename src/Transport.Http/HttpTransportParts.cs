@@ -47,6 +47,20 @@ internal sealed class HttpTransportParts
 
     public ConnectionPool MakeConnections(TimeProvider clock) => new(Options.Timeouts, Options.Tls.LoadTrustedRoots(), clock, Random);
 
+    /// <summary>The sessions of the node. Each has a connection of its own, so that a dead connection ends with its session.</summary>
+    public NodeSessions MakeSessions(TransportContext context, LocalSubscriptions local, BufferedClient client, ILogger logger)
+    {
+        var (timeouts, roots) = (Options.Timeouts, Options.Tls.LoadTrustedRoots());
+        var settings = new SessionSettings(
+            Options.Sessions == HttpSessions.Auto,
+            timeouts.ConnectLimit + timeouts.TlsLimit + TimeSpan.FromSeconds(3),
+            timeouts.Idle > TimeSpan.Zero ? timeouts.Idle : TimeSpan.Zero);
+        var sessions = new NodeSessions(
+            settings, context, local, client, () => new(timeouts, roots, context.Clock, Random), Random, logger);
+        sessions.Observe(_metrics.Meter, _metrics.Client);
+        return sessions;
+    }
+
     public ClientPipeline<ReplyMessage> MakePipeline(TimeProvider clock)
     {
         var budgets = new RetryBudgets(Options.RetryBudget, clock, Options.Services.Keys);

@@ -16,6 +16,7 @@ internal sealed class Member
     {
         Service = service;
         Target = service.TargetOf(endpoint);
+        Session = new(Target, UriOf(SessionProtocol.Path));
     }
 
     public Service Service { get; }
@@ -29,8 +30,15 @@ internal sealed class Member
     public NodeDocument? Document
     {
         get => _document;
-        set => _document = value;
+        set
+        {
+            _document = value;
+            Session.NodeId = value?.Id ?? Session.NodeId;
+        }
     }
+
+    /// <summary>The session with the node, if there is one.</summary>
+    public SessionSlot Session { get; }
 
     /// <summary>Why the endpoint is unreachable; null while it is reachable.</summary>
     public string? Trouble

@@ -17,9 +17,19 @@ internal sealed class HttpNode(TransportContext context, LocalSubscriptions loca
 
     public Watchers Watchers { get; } = new(context.Clock);
 
+    /// <summary>The sessions of other nodes; null before the start.</summary>
+    public ISessionHost? Sessions { get; set; }
+
+    /// <summary>How this node reaches the others now; null before the start.</summary>
+    public Func<IReadOnlyList<ConnectionState>>? Connections { get; set; }
+
     public bool IsDraining => _draining;
 
-    public void BeginDrain() => _draining = true;
+    public void BeginDrain()
+    {
+        _draining = true;
+        Sessions?.BeginLeaving();
+    }
 
     /// <summary>Another node watches this one, so it runs. Null if the name is empty, too long, or that of this node.</summary>
     public string? SeePeer(string watcher)
@@ -34,7 +44,8 @@ internal sealed class HttpNode(TransportContext context, LocalSubscriptions loca
     }
 
     /// <summary>Describes this node. A subscription that is still being added is not in the description yet.</summary>
-    public NodeDocument Describe()
+    /// <param name="withConnections">Whether the description says how this node reaches the others. Nodes do not need that of each other.</param>
+    public NodeDocument Describe(bool withConnections = false)
     {
         // The version is read first: a change after that makes the next version, and the watcher asks again.
         var version = Watchers.Version;
@@ -50,6 +61,7 @@ internal sealed class HttpNode(TransportContext context, LocalSubscriptions loca
             Draining = IsDraining,
             Version = version,
             Load = subscriptions.Count == 0 ? 0 : Math.Round(subscriptions.Max(s => s.Load), 3),
+            Connections = withConnections ? Connections?.Invoke() : null,
             Requests = Of(MessageKind.Request),
             Signals = Of(MessageKind.Signal),
         };

@@ -64,6 +64,18 @@ internal sealed class LocalSubscriptions
         return highest;
     }
 
+    /// <summary>The highest load of all subscriptions, in the same unit.</summary>
+    public double HighestLoad
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _all.Count == 0 ? 0 : _all.Max(s => s.Load);
+            }
+        }
+    }
+
     /// <summary>
     /// Offers a request to one member of one group. The groups take turns; if a group refuses, the next one is asked. Null if no group
     /// handles the topic.
@@ -85,6 +97,20 @@ internal sealed class LocalSubscriptions
         }
 
         return best;
+    }
+
+    /// <summary>Offers a copy of a signal to one member of a group. Null if the group has no member here.</summary>
+    public Delivery? Offer(Message signal, string group)
+    {
+        foreach (var candidate in _signals.Match(signal.Topic).Groups)
+        {
+            if (candidate.Name == group)
+            {
+                return candidate.Offer(signal);
+            }
+        }
+
+        return null;
     }
 
     /// <summary>

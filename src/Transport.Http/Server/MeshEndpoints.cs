@@ -29,6 +29,9 @@ internal sealed class MeshEndpoints
     /// <summary>Whether the application serves these endpoints itself.</summary>
     public bool IsMapped { get; private set; }
 
+    /// <summary>The node that answers; null before the start and after the end.</summary>
+    public HttpNode? Node => _node;
+
     public void Open(HttpNode node) => _node = node;
 
     public void Close() => _node = null;
@@ -50,6 +53,11 @@ internal sealed class MeshEndpoints
             ServerLog.NotConfirmed(logger, "their last requests were answered", string.Join(", ", busy));
         }
 
+        if (node.Sessions is { } sessions)
+        {
+            await sessions.EndAsync(cancellationToken).ConfigureAwait(false);
+        }
+
         node.Watchers.Close();
     }
 
@@ -65,6 +73,7 @@ internal sealed class MeshEndpoints
         var mesh = routes.MapGroup("/mesh/v1");
         mesh.MapPost("/request/{**topic}", Guarded(RequestAsync));
         mesh.MapPost("/signal/{**topic}", Guarded(SignalAsync));
+        mesh.MapPost("/session", Guarded(SessionAsync));
         mesh.MapGet("/node", Guarded(DescribeAsync));
         mesh.MapMethods("/health", s_getOrHead, HealthAsync);
         return mesh;
@@ -129,6 +138,14 @@ internal sealed class MeshEndpoints
         await WriteAsync(http, 200, Json, body).ConfigureAwait(false);
     }
 
+    private static async Task SessionAsync(HttpContext http, HttpNode node)
+    {
+        if ((node.Sessions is { } sessions ? await sessions.AcceptAsync(http).ConfigureAwait(false) : NotRunning()) is { } refusal)
+        {
+            await AnswerAsync(http, refusal, "").ConfigureAwait(false);
+        }
+    }
+
     private static async Task DescribeAsync(HttpContext http, HttpNode node)
     {
         var query = http.Request.Query;
@@ -138,10 +155,11 @@ internal sealed class MeshEndpoints
         var wait = hasWait && seconds >= 0 && seconds < s_maxPoll.TotalSeconds ? TimeSpan.FromSeconds(seconds)
             : known is null ? TimeSpan.Zero
             : s_maxPoll;
-        var watcher = node.SeePeer(http.Request.Headers[MeshHeader.Watcher].ToString());
+        var name = http.Request.Headers[MeshHeader.Watcher].ToString();
+        var watcher = node.SeePeer(name);
         await node.Watchers.PollAsync(watcher, known, query["idle"] == "1", wait, http.RequestAborted).ConfigureAwait(false);
         http.Response.Headers[MeshHeader.Status] = "200";
-        var document = JsonSerializer.SerializeToUtf8Bytes(node.Describe(), HttpJsonContext.Default.NodeDocument);
+        var document = JsonSerializer.SerializeToUtf8Bytes(node.Describe(withConnections: name.Length == 0), HttpJsonContext.Default.NodeDocument);
         await WriteAsync(http, 200, Json, document).ConfigureAwait(false);
     }
 

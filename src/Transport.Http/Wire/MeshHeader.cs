@@ -41,6 +41,9 @@ internal static class MeshHeader
     /// <summary>With a signal: <c>no</c> if the subscribers without a group on the receiving node receive no copy.</summary>
     public const string Individuals = "mesh-individuals";
 
+    /// <summary>With a session: the largest body of a reply, in bytes, that the caller accepts.</summary>
+    public const string MaxBody = "mesh-max-body";
+
     /// <summary>The prefix of headers of the message itself, so that their names are free to choose.</summary>
     public const string OfMessage = "mesh-header-";
 

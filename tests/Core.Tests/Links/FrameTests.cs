@@ -102,7 +102,7 @@ public sealed class FrameTests
         Assert.That(FaultOf([3, 0, 0, 0, (byte)kind, 0, 1]), Is.EqualTo(FrameFault.ReservedKind));
 
     [TestCase(0)]
-    [TestCase(11)]
+    [TestCase(12)]
     [TestCase(255)]
     public void An_unknown_kind_is_skipped_and_named(int kind) =>
         Assert.That(FaultOf([3, 0, 0, 0, (byte)kind, 0, 1]), Is.EqualTo(FrameFault.UnknownKind));

@@ -16,6 +16,9 @@ public abstract class HttpFactory : TransportFactory
 
     protected abstract string Scheme { get; }
 
+    /// <summary>Whether the nodes have sessions with each other before a test goes on; otherwise each message uses an exchange.</summary>
+    protected virtual bool HasSessions => false;
+
     public override TransportCapabilities Capabilities { get; } = new()
     {
         System = "http",
@@ -31,6 +34,7 @@ public abstract class HttpFactory : TransportFactory
         ("Transport", "Http"),
         ("Http:Listen", $"{Scheme}://{IPAddress.Loopback}:{_ports[node]}"),
         ("Http:Services:mesh:Address", $"static:{string.Join(',', _ports.Select(port => $"{IPAddress.Loopback}:{port}"))}"),
+        ("Http:Sessions", HasSessions ? "Auto" : "Never"),
     ];
 
     // Nodes find each other within a round trip or two, which no event tells a test of.
@@ -42,7 +46,30 @@ public abstract class HttpFactory : TransportFactory
         {
             await Failsafe.UntilAsync(async () =>
                 all.SetEquals((await node.Bus.ListNodesAsync()).Select(n => (n.Id, n.Subscriptions.Count))));
+            if (HasSessions)
+            {
+                await Failsafe.UntilAsync(() => HasSessionsWithAllAsync(node, running));
+            }
         }
+    }
+
+    // A session is opened by the first message to its node.
+    private static async Task<bool> HasSessionsWithAllAsync(MeshNode node, IReadOnlyList<MeshNode> running)
+    {
+        var states = node.Services.GetRequiredKeyedService<MeshEndpoints>("").Node!.Connections!();
+        string[] missing =
+        [
+            .. running.Select(other => other.Id).Where(id => id != node.Id && !states.Any(s => s.Node == id && s.Uses == "session")),
+        ];
+        foreach (var id in missing)
+        {
+            if ((await node.Bus.TryRequestAsync(MeshTopics.Node(id), Unit.Value)).Status == StatusCode.HandlerFailed)
+            {
+                return true; // a step of the test ends every request before it is sent
+            }
+        }
+
+        return missing.Length == 0;
     }
 }
 
@@ -59,7 +86,7 @@ public sealed class Http1WithMessagePackFactory : Http1Factory
 }
 
 /// <summary>HTTP/2 in the clear, as it is spoken without negotiation.</summary>
-public sealed class CleartextHttp2Factory : HttpFactory
+public class CleartextHttp2Factory : HttpFactory
 {
     protected override string Scheme => "h2c";
 
@@ -68,7 +95,7 @@ public sealed class CleartextHttp2Factory : HttpFactory
 }
 
 /// <summary>HTTP/2 by negotiation over TLS, with a certificate of the test's own.</summary>
-public sealed class HttpsFactory : HttpFactory, IDisposable
+public class HttpsFactory : HttpFactory, IDisposable
 {
     private TestCertificates? _certificates;
 
@@ -91,9 +118,26 @@ public sealed class HttpsFactory : HttpFactory, IDisposable
         return Task.CompletedTask;
     }
 
-    public void Dispose() => _certificates?.Dispose();
+    public void Dispose()
+    {
+        _certificates?.Dispose();
+        GC.SuppressFinalize(this);
+    }
+}
+
+/// <summary>Sessions in the clear.</summary>
+public sealed class CleartextSessionFactory : CleartextHttp2Factory
+{
+    protected override bool HasSessions => true;
+}
+
+/// <summary>Sessions over TLS.</summary>
+public sealed class TlsSessionFactory : HttpsFactory
+{
+    protected override bool HasSessions => true;
 }
 
 /// <summary>Over each of the HTTP networks.</summary>
 public sealed class OverHttpAttribute() : OverNetworksAttribute(
-    typeof(Http1Factory), typeof(Http1WithMessagePackFactory), typeof(CleartextHttp2Factory), typeof(HttpsFactory));
+    typeof(Http1Factory), typeof(Http1WithMessagePackFactory), typeof(CleartextHttp2Factory), typeof(HttpsFactory),
+    typeof(CleartextSessionFactory), typeof(TlsSessionFactory));

@@ -16,6 +16,21 @@ internal sealed class SharedClock(TimeProvider clock)
 
     private volatile Reading? _reading;
     private long _distrustedAt;
+    private uint _ownId;
+
+    /// <summary>The clock of this node itself, by which the other end of each of its links measures the offset.</summary>
+    /// <param name="clock">This node's clock.</param>
+    /// <param name="id">Names it; not 0.</param>
+    public static SharedClock OfThisNode(TimeProvider clock, uint id)
+    {
+        var own = new SharedClock(clock) { _ownId = id };
+        var now = clock.GetTimestamp();
+        own.Set(id, own.ToMilliseconds(now), now);
+        return own;
+    }
+
+    /// <summary>The name and the time of this node's own clock; null when the clock is another one.</summary>
+    public (uint Id, long Milliseconds)? Own => _ownId == 0 ? null : (_ownId, ToMilliseconds(clock.GetTimestamp()));
 
     /// <summary>The name of the clock that instants are on; 0 for none.</summary>
     public uint Id => IsDistrusted ? 0 : _reading?.Id ?? 0;
