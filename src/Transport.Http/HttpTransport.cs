@@ -48,7 +48,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         var protection = new Protection(parts.Options.Token, parts.Options.AllowUnprotected, parts.Options.KeyOf);
         _node = new(context, _local, protection, watcher => _started?.PeerSeen(watcher));
         _started = parts.MakeDirectory(context, _local, client, _logger);
-        _sessions = parts.MakeSessions(context, _local, client, _logger);
+        _sessions = parts.MakeSessions(_node, client, _logger);
         (_node.Sessions, _node.Connections) = (_sessions, Peers.Connections);
         _client = new(
             parts.MakePipeline(context.Clock), new(_node, _connections, client, new(_sessions, context, Peers), Peers), _stopping.Token);

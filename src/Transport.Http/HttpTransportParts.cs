@@ -48,7 +48,7 @@ internal sealed class HttpTransportParts
     public ConnectionPool MakeConnections(TimeProvider clock) => new(Options.Timeouts, Options.Tls.LoadTrustedRoots(), clock, Random);
 
     /// <summary>The sessions of the node. Each has a connection of its own, so that a dead connection ends with its session.</summary>
-    public NodeSessions MakeSessions(TransportContext context, LocalSubscriptions local, BufferedClient client, ILogger logger)
+    public NodeSessions MakeSessions(HttpNode node, BufferedClient client, ILogger logger)
     {
         var (timeouts, roots) = (Options.Timeouts, Options.Tls.LoadTrustedRoots());
         var settings = new SessionSettings(
@@ -56,7 +56,7 @@ internal sealed class HttpTransportParts
             timeouts.ConnectLimit + timeouts.TlsLimit + TimeSpan.FromSeconds(3),
             timeouts.Idle > TimeSpan.Zero ? timeouts.Idle : TimeSpan.Zero);
         var sessions = new NodeSessions(
-            settings, context, local, client, () => new(timeouts, roots, context.Clock, Random), Random, logger);
+            settings, node, client, () => new(timeouts, roots, node.Context.Clock, Random), Random, logger);
         sessions.Observe(_metrics.Meter, _metrics.Client);
         return sessions;
     }

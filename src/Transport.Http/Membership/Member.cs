@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using ServiceMesh.Links;
 
 namespace ServiceMesh.Http;
 
@@ -16,6 +17,7 @@ internal sealed class Member
     {
         Service = service;
         Target = service.TargetOf(endpoint);
+        Clock = new(endpoint.Clock);
         Session = new(Target, UriOf(SessionProtocol.Path));
     }
 
@@ -36,6 +38,9 @@ internal sealed class Member
             Session.NodeId = value?.Id ?? Session.NodeId;
         }
     }
+
+    /// <summary>The clock of the node, by its documents.</summary>
+    public SharedClock Clock { get; }
 
     /// <summary>The session with the node, if there is one.</summary>
     public SessionSlot Session { get; }

@@ -24,6 +24,11 @@ internal sealed class MessageSender(
         try
         {
             MessageWire.Write(request, attempt.Headers, static (headers, name, value) => headers.TryAddWithoutValidation(name, value));
+            if (member.Clock.Stamp(request.Deadline) is { ClockId: not 0 } deadline)
+            {
+                attempt.Headers.TryAddWithoutValidation(MeshHeader.Deadline, InstantText.Of(deadline));
+            }
+
             span.Inject(attempt.Headers);
             var headersLimit = call.Settings.HeadersLimit(call.MayBeAttemptedAgain, call.Remaining);
             var exchange = await client.SendAsync(attempt, member.Target, node.Context.MaxBodyBytes, headersLimit, cancellationToken)

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using ServiceMesh.Links;
 
 namespace ServiceMesh.Http;
 
@@ -14,6 +15,9 @@ internal sealed class HttpNode(TransportContext context, LocalSubscriptions loca
     public LocalSubscriptions Local => local;
 
     public Protection Protection => protection;
+
+    /// <summary>The clock of this node, on which other nodes may give deadlines.</summary>
+    public SharedClock Clock { get; } = SharedClock.OfThisNode(context.Clock, Math.Max(1, (uint)StableHash.Of(context.NodeId)));
 
     public Watchers Watchers { get; } = new(context.Clock);
 
@@ -61,6 +65,7 @@ internal sealed class HttpNode(TransportContext context, LocalSubscriptions loca
             Draining = IsDraining,
             Version = version,
             Load = subscriptions.Count == 0 ? 0 : Math.Round(subscriptions.Max(s => s.Load), 3),
+            Clock = Clock.Own is { } clock ? new(clock.Id, clock.Milliseconds) : null,
             Connections = withConnections ? Connections?.Invoke() : null,
             Requests = Of(MessageKind.Request),
             Signals = Of(MessageKind.Signal),

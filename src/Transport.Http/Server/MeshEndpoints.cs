@@ -110,7 +110,7 @@ internal sealed class MeshEndpoints
     private static async Task RequestAsync(HttpContext http, HttpNode node)
     {
         var (message, refusal) = await ReadAsync(http, node, MessageKind.Request).ConfigureAwait(false);
-        var reply = refusal ?? await node.AnswerAsync(message!, http.RequestAborted).ConfigureAwait(false);
+        var reply = refusal ?? await node.AnswerAsync(WithInstant(message!, http, node), http.RequestAborted).ConfigureAwait(false);
         if (message is not null)
         {
             var load = node.Local.LoadOf(message.Topic);
@@ -119,6 +119,14 @@ internal sealed class MeshEndpoints
 
         await AnswerAsync(http, reply, TopicOf(http)).ConfigureAwait(false);
     }
+
+    // A deadline on the clock of this node does not begin anew with the arrival.
+    private static Message WithInstant(Message request, HttpContext http, HttpNode node) =>
+        http.Request.Headers.TryGetValue(MeshHeader.Deadline, out var said)
+        && request.Deadline.RemainingMilliseconds is { } left
+        && InstantText.Read(said.ToString(), left) is { } deadline
+            ? request with { Deadline = node.Clock.Judge(deadline) }
+            : request;
 
     private static async Task SignalAsync(HttpContext http, HttpNode node)
     {

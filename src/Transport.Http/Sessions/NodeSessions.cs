@@ -35,20 +35,18 @@ internal sealed class NodeSessions : ISessionHost, IAsyncDisposable
     private readonly Task _ticking;
 
     /// <param name="settings">How sessions are used.</param>
-    /// <param name="context">This node.</param>
-    /// <param name="local">The handlers of this node.</param>
+    /// <param name="node">This node.</param>
     /// <param name="client">Makes the requests that open sessions.</param>
     /// <param name="connect">Makes the connection of one session, so that a dead connection ends with its session.</param>
     /// <param name="random">The source of randomness; must be thread-safe.</param>
     /// <param name="logger">The logger of the transport.</param>
     public NodeSessions(
-        SessionSettings settings, TransportContext context, LocalSubscriptions local, BufferedClient client, Func<ConnectionPool> connect,
-        Random random, ILogger logger)
+        SessionSettings settings, HttpNode node, BufferedClient client, Func<ConnectionPool> connect, Random random, ILogger logger)
     {
-        (_settings, _context, _client, _connect, _random, _logger) = (settings, context, client, connect, random, logger);
-        _losses = new(context);
-        _options = SessionProtocol.LinkOptions(context.MaxBodyBytes);
-        _accepted = new(context, local, _losses, random, logger);
+        (_settings, _context, _client, _connect, _random, _logger) = (settings, node.Context, client, connect, random, logger);
+        _losses = new(_context);
+        _options = SessionProtocol.LinkOptions(_context.MaxBodyBytes);
+        _accepted = new(_context, node.Local, node.Clock, _losses, logger);
         _ticking = settings.AreOn ? TickAsync() : Task.CompletedTask;
     }
 

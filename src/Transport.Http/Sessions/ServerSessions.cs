@@ -30,10 +30,10 @@ internal sealed class ServerSessions
     private volatile bool _isLeaving;
     private volatile bool _isClosed;
 
-    public ServerSessions(TransportContext context, LocalSubscriptions local, LossLog losses, Random random, ILogger logger)
+    public ServerSessions(TransportContext context, LocalSubscriptions local, SharedClock clock, LossLog losses, ILogger logger)
     {
         (_context, _local, _losses, _logger) = (context, local, losses, logger);
-        _clock = SharedClock.OfThisNode(context.Clock, (uint)random.NextInt64(1, uint.MaxValue));
+        _clock = clock;
         _options = SessionProtocol.LinkOptions(context.MaxBodyBytes);
         _preamble = FrameWriter.Preamble(context.NodeId);
         _receiver = new(context.NodeId, _clock)

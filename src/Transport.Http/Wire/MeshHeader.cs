@@ -10,6 +10,12 @@ internal static class MeshHeader
     public const string Timeout = "mesh-timeout";
 
     /// <summary>
+    /// The deadline again, as an instant on the clock of the node that receives it: <c>CLOCK.MILLISECONDS</c>. A request that the network
+    /// held back does not get its time anew.
+    /// </summary>
+    public const string Deadline = "mesh-deadline";
+
+    /// <summary>
     /// The status of a reply. The HTTP status is the same where HTTP allows it (204 has no body, and 1000 is not an HTTP status). A
     /// response without this header does not come from a node.
     /// </summary>

@@ -12,9 +12,6 @@ internal sealed class Link
     // A confirmation counts as lost after so many times the time that a ping may take: a slow reader must not be flooded.
     private const int PingsUntilLost = 5;
 
-    // A measurement of the peer's clock is off by at most half of its round trip; after this time another one may be worse.
-    private static readonly TimeSpan s_measurementAge = TimeSpan.FromSeconds(30);
-
     private readonly ConcurrentDictionary<long, PendingRequest> _pending = new();
     private readonly LinkOptions _options;
     private readonly TimeProvider _clock;
@@ -31,8 +28,6 @@ internal sealed class Link
     private Confirmations _confirmations;
     private long _confirmingSince;
     private MemberLoad _load;
-    private long _measuredAt;
-    private TimeSpan _measuredWithin = TimeSpan.MaxValue;
 
     /// <param name="peer">The id of the other node.</param>
     /// <param name="firstId">What ids begin behind; a link that is made again for the same peer continues where the last one ended.</param>
@@ -143,7 +138,11 @@ internal sealed class Link
         {
             case FrameKind.Pong:
                 _load.Report(frame.Load, Outstanding);
-                MeasureClock(in frame);
+                if (frame.ClockId != 0)
+                {
+                    _sharedClock.Measure(frame.ClockId, frame.ClockTime, frame.Stamp, _clock.GetTimestamp());
+                }
+
                 if (frame.IsAboutRequest)
                 {
                     return _pending.TryGetValue(frame.Id, out var lost)
@@ -358,26 +357,6 @@ internal sealed class Link
         {
             return _options.PingsWhenIdle || Outstanding > 0 || _confirmations.IsWaiting;
         }
-    }
-
-    // The stamp comes back from the peer, so it is not trusted: a measurement that took longer than a ping may is none.
-    private void MeasureClock(in Frame pong)
-    {
-        if (pong.ClockId == 0)
-        {
-            return;
-        }
-
-        var now = _clock.GetTimestamp();
-        var within = _clock.GetElapsedTime(pong.Stamp, now);
-        if (pong.Stamp <= 0 || within < TimeSpan.Zero || within > _options.PingTimeout
-            || (within > _measuredWithin && _clock.GetElapsedTime(_measuredAt, now) < s_measurementAge))
-        {
-            return;
-        }
-
-        (_measuredAt, _measuredWithin) = (now, within);
-        _sharedClock.Set(pong.ClockId, pong.ClockTime, pong.Stamp + ((now - pong.Stamp) / 2));
     }
 
     private bool HearAnswer(in Frame frame)
