@@ -41,6 +41,26 @@ public sealed class HttpFaultTests
     }
 
     [Test]
+    public async Task Every_promise_holds_when_all_members_are_silent([Values] HttpWay way)
+    {
+        var silence = TimeSpan.FromSeconds(TestLength.Of(5, 33));
+        await using var model = await HttpModel.StartAsync(way, seed: 1, [TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(30)]);
+
+        foreach (var network in model.Networks)
+        {
+            network.Silence(FaultDirection.Both);
+        }
+
+        await Task.Delay(silence);
+        foreach (var network in model.Networks)
+        {
+            network.Heal();
+        }
+
+        await model.CheckAsync($"No member was reached for {silence}.");
+    }
+
+    [Test]
     public async Task No_request_fails_while_all_members_are_restarted_one_by_one([Values] HttpWay way)
     {
         await using var model = await HttpModel.StartAsync(way, seed: 1, [TimeSpan.FromSeconds(10)]);

@@ -28,6 +28,7 @@ internal abstract class FaultModel(int seed) : IAsyncDisposable
     private readonly List<FaultProxy> _networks = [];
     private readonly TestNode?[] _nodes = new TestNode?[Nodes];
     private readonly Random _work = new(seed);
+    private readonly long[] _lastWork = new long[Nodes];
     private ModelLoad? _load;
 
     public Ledger Ledger { get; } = new();
@@ -165,6 +166,7 @@ internal abstract class FaultModel(int seed) : IAsyncDisposable
     private async Task<int> WorkAsync(int number, int node)
     {
         Ledger.Ran(number, $"member {node}");
+        Volatile.Write(ref _lastWork[node], Stopwatch.GetTimestamp());
         int time;
         lock (_work)
         {
@@ -179,7 +181,7 @@ internal abstract class FaultModel(int seed) : IAsyncDisposable
         return number;
     }
 
-    // A member serves when it answers a request on its own topic and receives a signal.
+    // A member serves when it answers a request on its own topic, receives a signal, and gets its share of the load.
     private async Task<TimeSpan> ServesAfterAsync(int member, long healed)
     {
         var (answered, news) = (false, 0);
@@ -196,7 +198,8 @@ internal abstract class FaultModel(int seed) : IAsyncDisposable
                 // The caller has not reconnected yet.
             }
 
-            if (answered && _heard.Keys.Any(heard => heard.Member == member && heard.News <= news))
+            if (answered && _heard.Keys.Any(heard => heard.Member == member && heard.News <= news)
+                && Volatile.Read(ref _lastWork[member]) > healed)
             {
                 break;
             }
