@@ -265,4 +265,12 @@ public sealed class FrameTests
 
         return bytes;
     }
+
+    [Test]
+    public void A_refusal_with_the_status_of_a_success_is_skipped()
+    {
+        byte[] refusal = [6, 0, 0, 0, (byte)FrameKind.Refusal, 0, 1, 200, 1, 0];
+
+        Assert.That(FaultOf(refusal), Is.EqualTo(FrameFault.MalformedNumber));
+    }
 }
