@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using System.Diagnostics.Metrics;
+using System.Security.Claims;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using ServiceMesh.Links;
@@ -55,6 +56,9 @@ internal sealed class NodeSessions : ISessionHost, IAsyncDisposable
 
     /// <summary>The nodes that have a session with this one open.</summary>
     public IReadOnlyList<string> Callers => _accepted.Peers;
+
+    /// <summary>Who opened the sessions with this node, as its server authenticated them.</summary>
+    public IReadOnlyList<ClaimsPrincipal> Principals => _accepted.Principals;
 
     /// <summary>
     /// The session with an endpoint; null if there is none now. Then one is opened in the background, unless the endpoint has refused one

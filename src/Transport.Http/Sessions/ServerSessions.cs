@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using System.Security.Claims;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -50,6 +51,9 @@ internal sealed class ServerSessions
 
     /// <summary>The nodes that have opened a session.</summary>
     public IReadOnlyList<string> Peers => [.. _open.Values.Select(o => o.Session.Sender).Distinct().Order(StringComparer.Ordinal)];
+
+    /// <summary>Who opened the sessions.</summary>
+    public IReadOnlyList<ClaimsPrincipal> Principals => [.. _open.Values.Select(o => o.Session.Caller)];
 
     /// <summary>Serves one session until it ends. Returns why it is refused, before anything was answered; null when it was served.</summary>
     public async Task<ReplyMessage?> AcceptAsync(HttpContext http)

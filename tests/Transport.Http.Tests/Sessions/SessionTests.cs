@@ -1,0 +1,182 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Security.Claims;
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using NUnit.Framework;
+using ServiceMesh.Conformance;
+using ServiceMesh.Support;
+using static ServiceMesh.Http.Tests.HttpNodes;
+
+namespace ServiceMesh.Http.Tests;
+
+/// <summary>Two nodes and the session between them: what uses it, what does not, and what it says of itself.</summary>
+public sealed class SessionTests
+{
+    [Test]
+    public async Task The_first_request_opens_the_session_that_the_following_ones_use()
+    {
+        var port = FreePort.Next();
+        await using var server = await SessionNodes.ServerAsync(port, mesh => mesh.AddHandler(Ask, (input, _) => input));
+        await using var caller = await SessionNodes.CallerAsync([port]);
+
+        var before = caller.States().Single();
+        await caller.OpenAsync(server);
+
+        Assert.That(before.Uses, Is.EqualTo("exchange"));
+        Assert.That(await caller.Bus.RequestAsync(Ask, "over the session"), Is.EqualTo("over the session"));
+        Assert.That(server.Sessions().Callers, Is.EqualTo([caller.Bus.DescribeNode().Id]));
+    }
+
+    [Test]
+    public async Task Requests_and_signals_use_the_session_and_large_bodies_an_exchange()
+    {
+        var (port, paths, news) = (FreePort.Next(), new ConcurrentQueue<string>(), new Inbox<string>());
+        var group = new SignalTopic<string>("test.grouped");
+        await using var app = await WebNodeAsync(port, paths, mesh => mesh
+            .AddHandler(Ask, (input, _) => input)
+            .AddHandler(News, news.ReceiveAsync)
+            .AddHandler(group, news.ReceiveAsync, options => options.Group = "workers"));
+        await using var caller = await SessionNodes.CallerAsync([port]);
+        await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Count == 2);
+        await Failsafe.UntilAsync(async () =>
+        {
+            await caller.Bus.RequestAsync(Ask, "");
+            return caller.States().Single().Uses == "session";
+        });
+        var exchanges = paths.Count(p => p.Contains("/request/", StringComparison.Ordinal));
+
+        Assert.That(await caller.Bus.RequestAsync(Ask, new string('a', 60_000)), Has.Length.EqualTo(60_000));
+        var individuals = await caller.Bus.SignalAsync(News, "all");
+        var grouped = await caller.Bus.SignalAsync(group, "one");
+        Assert.That((individuals.Receivers, grouped.Receivers, await news.NextAsync(), await news.NextAsync()), Is.EqualTo((1, 1, "all", "one")));
+        Assert.That(paths.Count(p => p.Contains("/request/", StringComparison.Ordinal)), Is.EqualTo(exchanges));
+        Assert.That(paths, Has.None.Contains("/signal/"));
+
+        Assert.That(await caller.Bus.RequestAsync(Ask, new string('a', 70_000)), Has.Length.EqualTo(70_000));
+        Assert.That(paths.Count(p => p.Contains("/request/", StringComparison.Ordinal)), Is.EqualTo(exchanges + 1));
+        Assert.That(paths.Count(p => p.Contains("/session", StringComparison.Ordinal)), Is.EqualTo(1), "one session, whatever it carries");
+    }
+
+    [Test]
+    public async Task A_session_keeps_who_opened_it()
+    {
+        var port = FreePort.Next();
+        await using var app = await WebNodeAsync(port, [], mesh => mesh.AddHandler(Ask, (input, _) => input), http =>
+            http.User = new(new ClaimsIdentity([new(ClaimTypes.Name, "weather")], "test")));
+        await using var caller = await SessionNodes.CallerAsync([port]);
+        await Failsafe.UntilAsync(async () =>
+        {
+            await caller.Bus.TryRequestAsync(Ask, "");
+            return caller.States().Single().Uses == "session";
+        });
+
+        var host = (NodeSessions)app.Services.GetRequiredKeyedService<MeshEndpoints>("").Node!.Sessions!;
+        Assert.That(host.Principals.Single().Identity?.Name, Is.EqualTo("weather"));
+    }
+
+    [Test]
+    public async Task A_node_says_how_it_reaches_the_others()
+    {
+        var (port, callerPort) = (FreePort.Next(), FreePort.Next());
+        await using var server = await SessionNodes.ServerAsync(port, mesh => mesh.AddHandler(Ask, (input, _) => input));
+        await using var caller = await SessionNodes.CallerAsync([port], Listen(callerPort));
+        using var metrics = new RecordedMetrics(caller.Services);
+        await caller.OpenAsync(server);
+
+        using var http = new HttpClient();
+        using var document = JsonDocument.Parse(await http.GetStringAsync(new Uri($"http://127.0.0.1:{callerPort}/mesh/v1/node")));
+        var connection = document.RootElement.GetProperty("connections").EnumerateArray().Single();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(connection.GetProperty("uses").GetString(), Is.EqualTo("session"));
+            Assert.That(connection.GetProperty("endpoint").GetString(), Is.EqualTo($"h2c://127.0.0.1:{port}"));
+            Assert.That(connection.GetProperty("node").GetString(), Is.EqualTo(server.Bus.DescribeNode().Id));
+            Assert.That(
+                metrics.Observe("servicemesh.http.sessions").Select(m => (m.Value, m.Tags.Contains("caller", StringComparison.Ordinal))),
+                Has.Some.EqualTo((1.0, true)));
+        }
+    }
+
+    [TestCase("Never", "Auto")]
+    [TestCase("Auto", "Never")]
+    public async Task A_node_without_sessions_is_reached_by_exchange(string ofServer, string ofCaller)
+    {
+        var port = FreePort.Next();
+        await using var server = await SessionNodes.ServerAsync(
+            port, mesh => mesh.AddHandler(Ask, (input, _) => input), ("Http:Sessions", ofServer));
+        await using var caller = await SessionNodes.CallerAsync([port], ("Http:Sessions", ofCaller));
+
+        for (var i = 0; i < 20; i++)
+        {
+            Assert.That(await caller.Bus.RequestAsync(Ask, $"{i}"), Is.EqualTo($"{i}"));
+        }
+
+        if (ofServer == "Never")
+        {
+            await Failsafe.UntilAsync(() => caller.States().Single().Why is not null);
+            Assert.That(caller.States().Single().Why, Does.Contain("404").And.Contain("Http:Sessions is Never"));
+        }
+
+        Assert.That(caller.States().Single().Uses, Is.EqualTo("exchange"));
+    }
+
+    [Test]
+    public async Task A_session_that_is_not_used_ends_and_the_next_request_opens_another()
+    {
+        var port = FreePort.Next();
+        await using var server = await SessionNodes.ServerAsync(port, mesh => mesh.AddHandler(Ask, (input, _) => input));
+        await using var caller = await SessionNodes.CallerAsync([port], ("Http:Timeouts:Idle", "00:00:01"));
+        await caller.OpenAsync(server);
+
+        await Failsafe.UntilAsync(() => caller.States().Single().Why?.Contains("not used", StringComparison.Ordinal) == true);
+
+        Assert.That(await caller.Bus.RequestAsync(Ask, "again"), Is.EqualTo("again"));
+        await caller.OpenAsync(server);
+    }
+
+    [Test]
+    public async Task A_cancellation_reaches_the_handler_over_the_session()
+    {
+        var (port, held) = (FreePort.Next(), new Held());
+        await using var server = await SessionNodes.ServerAsync(port, mesh => mesh.AddHandler(Ask, held.HandleAsync));
+        await using var caller = await SessionNodes.CallerAsync([port]);
+        await caller.OpenAsync(server);
+        using var cancel = new CancellationTokenSource();
+        var asking = caller.Bus.RequestAsync(Ask, "x", cancel.Token);
+        await held.EnteredAsync();
+
+        await cancel.CancelAsync();
+
+        await Assert.ThrowsAsync<OperationCanceledException>(() => asking);
+        await held.Cancelled;
+    }
+
+    // The application's own server in front, so that the test sees each HTTP request.
+    private static async Task<WebApplication> WebNodeAsync(
+        int port, ConcurrentQueue<string> paths, Action<IServiceMeshBuilder> configure, Action<HttpContext>? seen = null)
+    {
+        var builder = WebApplication.CreateBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(kestrel =>
+            kestrel.Listen(IPAddress.Loopback, port, options => options.Protocols = HttpProtocols.Http2));
+        builder.Configuration.AddInMemoryCollection([KeyValuePair.Create<string, string?>("ServiceMesh:Transport", "Http")]);
+        configure(builder.Services.AddServiceMesh(builder.Configuration.GetSection("ServiceMesh")).AddHttpTransport());
+        var app = builder.Build();
+        app.Use((http, next) =>
+        {
+            paths.Enqueue(http.Request.Path);
+            seen?.Invoke(http);
+            return next(http);
+        });
+        app.MapServiceMesh();
+        await app.StartAsync();
+        return app;
+    }
+}
