@@ -53,7 +53,8 @@ internal sealed class HttpTransportParts
         var (timeouts, roots) = (Options.Timeouts, Options.Tls.LoadTrustedRoots());
         var settings = new SessionSettings(
             Options.Sessions == HttpSessions.Auto,
-            timeouts.ConnectLimit + timeouts.TlsLimit + TimeSpan.FromSeconds(3),
+            timeouts.ConnectLimit + Options.Health.Timeout,
+            timeouts.TlsLimit,
             timeouts.Idle > TimeSpan.Zero ? timeouts.Idle : TimeSpan.Zero);
         var sessions = new NodeSessions(
             settings, node, client, () => new(timeouts, roots, node.Context.Clock, Random), Random, logger);

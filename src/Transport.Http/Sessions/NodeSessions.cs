@@ -11,8 +11,9 @@ namespace ServiceMesh.Http;
 /// <summary>How a node uses sessions.</summary>
 /// <param name="AreOn">False: no session is opened and none is accepted.</param>
 /// <param name="OpeningLimit">How long a node may take to answer, connection included.</param>
+/// <param name="TlsLimit">How much longer it may take over TLS.</param>
 /// <param name="MaxIdle">A session that is not used for so long is ended; zero for never.</param>
-internal sealed record SessionSettings(bool AreOn, TimeSpan OpeningLimit, TimeSpan MaxIdle);
+internal sealed record SessionSettings(bool AreOn, TimeSpan OpeningLimit, TimeSpan TlsLimit, TimeSpan MaxIdle);
 
 /// <summary>
 /// All sessions of a node: those that it opened, on demand and one for each endpoint, and those that other nodes opened with it.
@@ -147,7 +148,8 @@ internal sealed class NodeSessions : ISessionHost, IAsyncDisposable
         try
         {
             using var connections = _connect();
-            why = await session.RunAsync(connections, _settings.OpeningLimit, () =>
+            var limit = _settings.OpeningLimit + (slot.Target.IsTls ? _settings.TlsLimit : TimeSpan.Zero);
+            why = await session.RunAsync(connections, limit, () =>
             {
                 slot.Opened(session);
                 SessionLog.Opened(_logger, session.Peer, slot.Target.Endpoint);

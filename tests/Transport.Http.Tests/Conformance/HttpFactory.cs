@@ -16,6 +16,12 @@ public abstract class HttpFactory : TransportFactory
 
     protected abstract string Scheme { get; }
 
+    /// <summary>The ports of the nodes.</summary>
+    protected IReadOnlyList<int> Ports => _ports;
+
+    /// <summary>The ports that the nodes call each other at.</summary>
+    protected virtual IReadOnlyList<int> CalledPorts => _ports;
+
     /// <summary>Whether the nodes have sessions with each other before a test goes on; otherwise each message uses an exchange.</summary>
     protected virtual bool HasSessions => false;
 
@@ -33,7 +39,7 @@ public abstract class HttpFactory : TransportFactory
     [
         ("Transport", "Http"),
         ("Http:Listen", $"{Scheme}://{IPAddress.Loopback}:{_ports[node]}"),
-        ("Http:Services:mesh:Address", $"static:{string.Join(',', _ports.Select(port => $"{IPAddress.Loopback}:{port}"))}"),
+        ("Http:Services:mesh:Address", $"static:{string.Join(',', CalledPorts.Select(port => $"{IPAddress.Loopback}:{port}"))}"),
         ("Http:Sessions", HasSessions ? "Auto" : "Never"),
     ];
 
@@ -137,7 +143,41 @@ public sealed class TlsSessionFactory : HttpsFactory
     protected override bool HasSessions => true;
 }
 
+/// <summary>HTTP/1.1 nodes behind a proxy to which the others speak HTTP/2: sessions are tried, and exchanges are used.</summary>
+public abstract class ProxyFactory : HttpFactory
+{
+    private readonly int[] _fronts = [.. Enumerable.Repeat(0, 36).Select(_ => FreePort.Next()).Distinct().Take(9)];
+    private ProxyServer? _proxy;
+
+    protected override string Scheme => "http";
+
+    protected override IReadOnlyList<int> CalledPorts => _fronts;
+
+    public override IEnumerable<(string Key, string Value)> SettingsOf(int node) =>
+        [.. base.SettingsOf(node), ("Http:Services:mesh:Http2", "true"), ("Http:Sessions", "Auto")];
+
+    public override async Task StartAsync() => _proxy = await StartProxyAsync([.. _fronts.Zip(Ports)]);
+
+    public override Task StopAsync() => _proxy!.DisposeAsync().AsTask();
+
+    protected abstract Task<ProxyServer> StartProxyAsync(IReadOnlyList<(int Front, int Back)> ports);
+}
+
+/// <summary>Behind a real nginx.</summary>
+public sealed class NginxFactory : ProxyFactory
+{
+    protected override Task<ProxyServer> StartProxyAsync(IReadOnlyList<(int Front, int Back)> ports) => ProxyServer.StartNginxAsync(ports);
+}
+
+/// <summary>Behind a real HAProxy.</summary>
+public sealed class HaproxyFactory : ProxyFactory
+{
+    protected override Task<ProxyServer> StartProxyAsync(IReadOnlyList<(int Front, int Back)> ports) =>
+        ProxyServer.StartHaproxyAsync(ports);
+}
+
 /// <summary>Over each of the HTTP networks.</summary>
 public sealed class OverHttpAttribute() : OverNetworksAttribute(
     typeof(Http1Factory), typeof(Http1WithMessagePackFactory), typeof(CleartextHttp2Factory), typeof(HttpsFactory),
-    typeof(CleartextSessionFactory), typeof(TlsSessionFactory));
+    typeof(CleartextSessionFactory), typeof(TlsSessionFactory),
+    typeof(NginxFactory), typeof(HaproxyFactory));
