@@ -35,9 +35,16 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         : "no server of its own";
 
     /// <summary>Degraded while no node of a service answers. This node and the other services are not affected.</summary>
-    public TransportHealth Health => _started?.SilentServices() is { Count: > 0 } silent
-        ? new(TransportState.Degraded, $"no node answers for {string.Join("; ", silent)}")
-        : TransportHealth.Healthy;
+    public TransportHealth Health
+    {
+        get
+        {
+            var health = _started?.SilentServices() is { Count: > 0 } silent
+                ? new(TransportState.Degraded, $"no node answers for {string.Join("; ", silent)}")
+                : TransportHealth.Healthy;
+            return _started is null ? health : health with { Data = DescribeConnections(_started.Connections()) };
+        }
+    }
 
     /// <summary>Listens, if the configuration says so, and asks the nodes of all services what they handle.</summary>
     public async Task StartAsync(TransportContext context, CancellationToken cancellationToken)
@@ -141,6 +148,12 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     }
 
     private PeerDirectory Peers => _started!;
+
+    private static Dictionary<string, object> DescribeConnections(IReadOnlyList<ConnectionState> connections) => new()
+    {
+        ["http.sessions"] = connections.Count(c => c.Uses == "session"),
+        ["http.exchanges"] = connections.Count(c => c.Uses != "session"),
+    };
 
     private static bool IsOfApplication(Subscription subscription) =>
         subscription.Kind == MessageKind.Signal || !subscription.Pattern.ToString().StartsWith("mesh.", StringComparison.Ordinal);

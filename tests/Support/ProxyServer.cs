@@ -34,7 +34,8 @@ public sealed class ProxyServer : IAsyncDisposable
             worker_processes 1;
             pid {{folder}}/pid;
             error_log stderr error;
-            events { worker_connections 1024; }
+            worker_rlimit_nofile 32768;
+            events { worker_connections 16384; }
             http {
                 access_log off;
                 client_body_temp_path {{folder}}/body;

@@ -52,6 +52,9 @@ internal sealed class SessionSlot(HttpTarget target, Uri uri)
     public bool TryTake(long now) =>
         CanHaveSession && _nodeId is not null && now >= Volatile.Read(ref _notBefore) && Interlocked.Exchange(ref _isTaken, 1) == 0;
 
+    /// <summary>No session was tried after all.</summary>
+    public void GiveBack() => Volatile.Write(ref _isTaken, 0);
+
     public void Opened(ClientSession session) => (_current, _reason) = (session, null);
 
     /// <summary>The session ended, or was not opened.</summary>
@@ -66,6 +69,6 @@ internal sealed class SessionSlot(HttpTarget target, Uri uri)
         pause = (pause < s_maxPause ? pause : s_maxPause) * (0.8 + (0.4 * random.NextDouble()));
         (_current, _reason) = (null, why);
         Volatile.Write(ref _notBefore, clock.GetTimestamp() + (long)(pause.TotalSeconds * clock.TimestampFrequency));
-        Volatile.Write(ref _isTaken, 0);
+        GiveBack();
     }
 }

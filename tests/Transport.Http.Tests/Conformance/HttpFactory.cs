@@ -25,6 +25,9 @@ public abstract class HttpFactory : TransportFactory
     /// <summary>Whether the nodes have sessions with each other before a test goes on; otherwise each message uses an exchange.</summary>
     protected virtual bool HasSessions => false;
 
+    /// <summary><c>Http:Sessions</c> of the nodes.</summary>
+    protected virtual string Sessions => HasSessions ? "Auto" : "Never";
+
     public override TransportCapabilities Capabilities { get; } = new()
     {
         System = "http",
@@ -40,7 +43,7 @@ public abstract class HttpFactory : TransportFactory
         ("Transport", "Http"),
         ("Http:Listen", $"{Scheme}://{IPAddress.Loopback}:{_ports[node]}"),
         ("Http:Services:mesh:Address", $"static:{string.Join(',', CalledPorts.Select(port => $"{IPAddress.Loopback}:{port}"))}"),
-        ("Http:Sessions", HasSessions ? "Auto" : "Never"),
+        ("Http:Sessions", Sessions),
     ];
 
     // Nodes find each other within a round trip or two, which no event tells a test of.
@@ -153,8 +156,10 @@ public abstract class ProxyFactory : HttpFactory
 
     protected override IReadOnlyList<int> CalledPorts => _fronts;
 
+    protected override string Sessions => "Auto";
+
     public override IEnumerable<(string Key, string Value)> SettingsOf(int node) =>
-        [.. base.SettingsOf(node), ("Http:Services:mesh:Http2", "true"), ("Http:Sessions", "Auto")];
+        [.. base.SettingsOf(node), ("Http:Services:mesh:Http2", "true")];
 
     public override async Task StartAsync() => _proxy = await StartProxyAsync([.. _fronts.Zip(Ports)]);
 
@@ -176,8 +181,19 @@ public sealed class HaproxyFactory : ProxyFactory
         ProxyServer.StartHaproxyAsync(ports);
 }
 
-/// <summary>Over each of the HTTP networks.</summary>
+/// <summary>Over each of the HTTP networks; in a long run behind proxies too.</summary>
 public sealed class OverHttpAttribute() : OverNetworksAttribute(
-    typeof(Http1Factory), typeof(Http1WithMessagePackFactory), typeof(CleartextHttp2Factory), typeof(HttpsFactory),
-    typeof(CleartextSessionFactory), typeof(TlsSessionFactory),
-    typeof(NginxFactory), typeof(HaproxyFactory));
+    [.. s_direct, .. TestLength.IsLong ? OverProxiesAttribute.Proxies : []])
+{
+    private static readonly Type[] s_direct =
+    [
+        typeof(Http1Factory), typeof(Http1WithMessagePackFactory), typeof(CleartextHttp2Factory), typeof(HttpsFactory),
+        typeof(CleartextSessionFactory), typeof(TlsSessionFactory),
+    ];
+}
+
+/// <summary>Behind each of the proxies.</summary>
+public sealed class OverProxiesAttribute() : OverNetworksAttribute(Proxies)
+{
+    internal static readonly Type[] Proxies = [typeof(NginxFactory), typeof(HaproxyFactory)];
+}

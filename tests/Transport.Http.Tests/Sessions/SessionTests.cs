@@ -2,12 +2,14 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Security.Claims;
 using System.Text.Json;
+using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
 using NUnit.Framework;
 using ServiceMesh.Conformance;
@@ -82,6 +84,25 @@ public sealed class SessionTests
     }
 
     [Test]
+    public async Task A_session_ends_with_its_authentication_and_another_one_is_authenticated()
+    {
+        var (port, paths) = (FreePort.Next(), new ConcurrentQueue<string>());
+        await using var app = await WebNodeAsync(port, paths, mesh => mesh.AddHandler(Ask, (input, _) => input), http =>
+        {
+            var properties = new AuthenticationProperties { ExpiresUtc = DateTimeOffset.UtcNow.AddSeconds(1) };
+            http.Features.Set<IAuthenticateResultFeature>(
+                new Authenticated { AuthenticateResult = AuthenticateResult.Success(new(new(), properties, "test")) });
+        });
+        await using var caller = await SessionNodes.CallerAsync([port]);
+
+        await Failsafe.UntilAsync(async () =>
+        {
+            Assert.That(await caller.Bus.TryRequestAsync(Ask, "x"), Has.Property("IsSuccess").True);
+            return paths.Count(p => p.Contains("/session", StringComparison.Ordinal)) >= 2;
+        });
+    }
+
+    [Test]
     public async Task A_node_says_how_it_reaches_the_others()
     {
         var (port, callerPort) = (FreePort.Next(), FreePort.Next());
@@ -102,6 +123,23 @@ public sealed class SessionTests
                 metrics.Observe("servicemesh.http.sessions").Select(m => (m.Value, m.Tags.Contains("caller", StringComparison.Ordinal))),
                 Has.Some.EqualTo((1.0, true)));
         }
+    }
+
+    [Test]
+    public async Task The_health_check_counts_sessions_and_exchanges()
+    {
+        var port = FreePort.Next();
+        await using var server = await SessionNodes.ServerAsync(port, mesh => mesh.AddHandler(Ask, (input, _) => input));
+        await using var caller = await TestNode.StartAsync(
+            mesh => mesh.AddHttpTransport(),
+            [("Transport", "Http"), Service("servers", port), ("Http:Services:servers:Http2", "true")],
+            services => services.AddLogging().AddHealthChecks().AddServiceMesh());
+        var health = caller.Services.GetRequiredService<HealthCheckService>();
+        await caller.OpenAsync(server);
+
+        var data = (await health.CheckHealthAsync()).Entries.Values.Single().Data;
+
+        Assert.That((data["http.sessions"], data["http.exchanges"]), Is.EqualTo(((object)1, (object)0)));
     }
 
     [TestCase("Never", "Auto")]
@@ -178,5 +216,10 @@ public sealed class SessionTests
         app.MapServiceMesh();
         await app.StartAsync();
         return app;
+    }
+
+    private sealed class Authenticated : IAuthenticateResultFeature
+    {
+        public AuthenticateResult? AuthenticateResult { get; set; }
     }
 }
