@@ -151,8 +151,8 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
 
     private static Dictionary<string, object> DescribeConnections(IReadOnlyList<ConnectionState> connections) => new()
     {
-        ["http.sessions"] = connections.Count(c => c.Uses == "session"),
-        ["http.exchanges"] = connections.Count(c => c.Uses != "session"),
+        ["sessions"] = connections.Count(c => c.Uses == "session"),
+        ["exchanges"] = connections.Count(c => c.Uses != "session"),
     };
 
     private static bool IsOfApplication(Subscription subscription) =>

@@ -20,7 +20,9 @@ public sealed class ProxyServer : IAsyncDisposable
     {
     }
 
-    /// <summary>nginx that takes HTTP/2 in the clear and passes on HTTP/1.1, as it does by default: it keeps a body until it is complete.</summary>
+    /// <summary>
+    /// nginx that takes HTTP/2 in the clear and passes on HTTP/1.1, as it does by default: it keeps a body until it is complete.
+    /// </summary>
     /// <param name="ports">The port of the proxy and the port behind it.</param>
     public static Task<ProxyServer> StartNginxAsync(IReadOnlyList<(int Front, int Back)> ports) => StartAsync(ports, folder =>
     {

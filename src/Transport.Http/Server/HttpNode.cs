@@ -48,7 +48,9 @@ internal sealed class HttpNode(TransportContext context, LocalSubscriptions loca
     }
 
     /// <summary>Describes this node. A subscription that is still being added is not in the description yet.</summary>
-    /// <param name="withConnections">Whether the description says how this node reaches the others. Nodes do not need that of each other.</param>
+    /// <param name="withConnections">
+    /// Whether the description says how this node reaches the others. Nodes do not need that of each other.
+    /// </param>
     public NodeDocument Describe(bool withConnections = false)
     {
         // The version is read first: a change after that makes the next version, and the watcher asks again.

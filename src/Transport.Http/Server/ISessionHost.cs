@@ -5,7 +5,9 @@ namespace ServiceMesh.Http;
 /// <summary>Serves the sessions that other nodes open with this one. Implementations are thread-safe.</summary>
 internal interface ISessionHost
 {
-    /// <summary>Serves one session until it ends. Returns why it is refused, before anything was answered; null when it was served.</summary>
+    /// <summary>
+    /// Serves one session until it ends. Returns why it is refused, before anything was answered; null when it was served.
+    /// </summary>
     Task<ReplyMessage?> AcceptAsync(HttpContext http);
 
     /// <summary>From now on each answer says that this node leaves, and no session is accepted.</summary>

@@ -163,7 +163,8 @@ internal sealed class ServerSession
         }
         else if (frame.Kind is FrameKind.Reply or FrameKind.Refusal || !_receiver.Hear(Key, Sender, in frame))
         {
-            _onLoss(new("unexpected-frame", Sender, frame.Kind.ToString(), "The node that calls sent what only a node that answers sends."));
+            _onLoss(new(
+                "unexpected-frame", Sender, frame.Kind.ToString(), "The node that calls sent what only a node that answers sends."));
         }
     }
 

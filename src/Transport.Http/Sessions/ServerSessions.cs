@@ -55,7 +55,9 @@ internal sealed class ServerSessions
     /// <summary>Who opened the sessions.</summary>
     public IReadOnlyList<ClaimsPrincipal> Principals => [.. _open.Values.Select(o => o.Session.Caller)];
 
-    /// <summary>Serves one session until it ends. Returns why it is refused, before anything was answered; null when it was served.</summary>
+    /// <summary>
+    /// Serves one session until it ends. Returns why it is refused, before anything was answered; null when it was served.
+    /// </summary>
     public async Task<ReplyMessage?> AcceptAsync(HttpContext http)
     {
         if (Refusal(http) is { } refusal)
@@ -131,7 +133,9 @@ internal sealed class ServerSessions
 
     private ReplyMessage? Refusal(HttpContext http) =>
         !HttpProtocol.IsHttp2(http.Request.Protocol) && !HttpProtocol.IsHttp3(http.Request.Protocol)
-            ? Refuse(StatusCodes.Status505HttpVersionNotsupported, $"A session needs HTTP/2, and this request came as {http.Request.Protocol}.")
+            ? Refuse(
+                StatusCodes.Status505HttpVersionNotsupported,
+                $"A session needs HTTP/2, and this request came as {http.Request.Protocol}.")
         : _isLeaving || _isClosed ? Refuse(StatusCodes.Status503ServiceUnavailable, "This node shuts down.")
         : _open.Count >= MaxSessions ? Refuse(StatusCodes.Status503ServiceUnavailable, $"This node has {MaxSessions} sessions, its limit.")
         : null;
@@ -202,7 +206,7 @@ internal sealed class ServerSessions
         ended.SetResult();
     }
 
-    // A reply that its caller no longer reads is no loss: the caller has ended its requests with the session.
+    // A reply whose caller has gone does not count as lost: the caller has ended its requests with the session.
     private void Report(LinkLoss loss)
     {
         if (loss.Reason != "reply-not-written")

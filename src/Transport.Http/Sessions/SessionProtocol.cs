@@ -22,7 +22,8 @@ internal static class SessionProtocol
     public static readonly TimeSpan LeaveLimit = TimeSpan.FromSeconds(2);
 
     /// <summary>The longest frame of a node that answers.</summary>
-    public static int MaxAnswerFrameBytes(int maxBodyBytes) => maxBodyBytes + WireFormat.MaxFieldBytes + (2 * WireFormat.MaxErrorBytes);
+    public static int MaxAnswerFrameBytes(int maxBodyBytes) =>
+        maxBodyBytes + WireFormat.MaxFieldBytes + (2 * WireFormat.MaxErrorBytes);
 
     /// <summary>The bounds of the links of sessions. Each end asks the other one after a second of silence, and waits for two more.</summary>
     public static LinkOptions LinkOptions(int maxBodyBytes) => new()

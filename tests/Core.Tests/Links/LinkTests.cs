@@ -323,7 +323,7 @@ public sealed class LinkTests
     }
 
     [Test]
-    public void A_link_that_keeps_alive_asks_a_silent_peer_that_owes_nothing_and_ends_without_its_answer()
+    public void A_link_that_keeps_alive_ends_when_a_silent_peer_does_not_answer()
     {
         _link = new("peer", 0, [], _peer.Write, new() { MaxBodyBytes = 1000, PingsWhenIdle = true }, _clock, new(_clock))
         {

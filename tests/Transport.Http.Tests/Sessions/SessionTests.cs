@@ -57,7 +57,8 @@ public sealed class SessionTests
         Assert.That(await caller.Bus.RequestAsync(Ask, new string('a', 60_000)), Has.Length.EqualTo(60_000));
         var individuals = await caller.Bus.SignalAsync(News, "all");
         var grouped = await caller.Bus.SignalAsync(group, "one");
-        Assert.That((individuals.Receivers, grouped.Receivers, await news.NextAsync(), await news.NextAsync()), Is.EqualTo((1, 1, "all", "one")));
+        Assert.That((individuals.Receivers, grouped.Receivers), Is.EqualTo(((int?)1, (int?)1)));
+        Assert.That((await news.NextAsync(), await news.NextAsync()), Is.EqualTo(("all", "one")));
         Assert.That(paths.Count(p => p.Contains("/request/", StringComparison.Ordinal)), Is.EqualTo(exchanges));
         Assert.That(paths, Has.None.Contains("/signal/"));
 
@@ -139,7 +140,7 @@ public sealed class SessionTests
 
         var data = (await health.CheckHealthAsync()).Entries.Values.Single().Data;
 
-        Assert.That((data["http.sessions"], data["http.exchanges"]), Is.EqualTo(((object)1, (object)0)));
+        Assert.That((data["sessions"], data["exchanges"]), Is.EqualTo(((object)1, (object)0)));
     }
 
     [TestCase("Never", "Auto")]

@@ -69,7 +69,9 @@ internal sealed class Link
     /// <summary>Whether each answer says that this node takes no new messages.</summary>
     public bool IsLeaving { get; set; }
 
-    /// <summary>The largest body of a reply that the peer accepts, where it has said that. A larger one is answered with 413 instead.</summary>
+    /// <summary>
+    /// The largest body of a reply that the peer accepts, where it has said that. A larger one is answered with 413 instead.
+    /// </summary>
     public int MaxReplyBytes { get; init; } = int.MaxValue;
 
     /// <summary>Called when the peer is taken for dead, with the reason. Its requests have ended by then.</summary>
@@ -271,7 +273,8 @@ internal sealed class Link
 
     internal void Cancel(long id) => _outbox.TryAdd(static (to, id) => FrameWriter.Cancel(to, id), id, null);
 
-    private ReplyMessage WithinLimit(ReplyMessage reply) => reply.Body.Length <= MaxReplyBytes ? reply : TooLarge(reply.Body.Length, MaxReplyBytes);
+    private ReplyMessage WithinLimit(ReplyMessage reply) =>
+        reply.Body.Length <= MaxReplyBytes ? reply : TooLarge(reply.Body.Length, MaxReplyBytes);
 
     private static ReplyMessage TooLarge(int bytes, int max) => ReplyMessage.Failure(
         StatusCode.BodyTooLarge,
