@@ -17,10 +17,11 @@ internal sealed class HttpTransportParts
 
     public HttpTransportParts(
         HttpTransportOptions options, MeshEndpoints endpoints, ILookupClient? dns, IMeterFactory meters, ServiceEndpoints known,
-        string busName = "")
+        IServiceProvider application, string busName = "")
     {
         Options = options;
         Endpoints = endpoints;
+        Policies = new(application);
         ListenOn = ListenAddress.ParseAll(options.Listen ?? "http://127.0.0.1:5080");
         _resolvers = new(options.Resolvers);
         _balancers = new(options.Balancers);
@@ -39,6 +40,8 @@ internal sealed class HttpTransportParts
     public HttpTransportOptions Options { get; }
 
     public MeshEndpoints Endpoints { get; }
+
+    public TopicPolicies Policies { get; }
 
     public IReadOnlyList<ListenAddress> ListenOn { get; init; }
 
@@ -62,11 +65,11 @@ internal sealed class HttpTransportParts
         return sessions;
     }
 
-    public ClientPipeline<ReplyMessage> MakePipeline(TimeProvider clock)
+    public ClientPipeline<ReplyMessage> MakePipeline(TimeProvider clock, CancellationToken stopping)
     {
         var budgets = new RetryBudgets(Options.RetryBudget, clock, Options.Services.Keys);
         _metrics.ObserveBudgets(() => budgets.Available);
-        return new(Options.Limits, budgets, clock, Random, _metrics);
+        return new(Options.Limits, budgets, clock, Random, _metrics, stopping);
     }
 
     public PeerDirectory MakeDirectory(TransportContext context, LocalSubscriptions local, BufferedClient client, ILogger logger)

@@ -6,9 +6,9 @@ namespace ServiceMesh.Http;
 internal interface ISessionHost
 {
     /// <summary>
-    /// Serves one session until it ends. Returns why it is refused, before anything was answered; null when it was served.
+    /// Serves one session of a caller until it ends. Returns why it is refused, before anything was answered; null when it was served.
     /// </summary>
-    Task<ReplyMessage?> AcceptAsync(HttpContext http);
+    Task<ReplyMessage?> AcceptAsync(HttpContext http, HttpCaller caller);
 
     /// <summary>From now on each answer says that this node leaves, and no session is accepted.</summary>
     void BeginLeaving();

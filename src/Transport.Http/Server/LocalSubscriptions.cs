@@ -11,6 +11,7 @@ internal sealed class LocalSubscriptions
     private readonly Lock _lock = new();
     private List<Subscription> _all = [];
     private int _nextGroup = -1;
+    private volatile bool _demandsPolicies;
 
     /// <summary>All subscriptions now.</summary>
     public IReadOnlyList<Subscription> All
@@ -24,8 +25,15 @@ internal sealed class LocalSubscriptions
         }
     }
 
+    /// <summary>Whether a subscription demands a policy, or did: most nodes have none, and spend nothing on them.</summary>
+    public bool DemandsPolicies => _demandsPolicies;
+
+    /// <summary>All subscriptions that match a topic.</summary>
+    public IReadOnlyList<Subscription> Matching(MessageKind kind, Topic topic) => TableOf(kind).Match(topic).All;
+
     public void Add(IReadOnlyCollection<Subscription> subscriptions)
     {
+        _demandsPolicies |= subscriptions.Any(s => s.AuthorizationPolicies.Count > 0);
         lock (_lock)
         {
             _all.AddRange(subscriptions);
@@ -99,20 +107,6 @@ internal sealed class LocalSubscriptions
         return best;
     }
 
-    /// <summary>Offers a copy of a signal to one member of a group. Null if the group has no member here.</summary>
-    public Delivery? Offer(Message signal, string group)
-    {
-        foreach (var candidate in _signals.Match(signal.Topic).Groups)
-        {
-            if (candidate.Name == group)
-            {
-                return candidate.Offer(signal);
-            }
-        }
-
-        return null;
-    }
-
     /// <summary>
     /// Delivers a signal to all subscribers without a group and to one member of each of these groups. It does not wait for the handlers.
     /// A copy that a subscriber without a group refuses is reported as lost here; a copy that a group refuses is left to the sender.
@@ -120,12 +114,20 @@ internal sealed class LocalSubscriptions
     /// <param name="signal">The signal.</param>
     /// <param name="groups">The groups that receive a copy here; null for all.</param>
     /// <param name="toIndividuals">Whether subscribers without a group receive a copy.</param>
-    public SignalReceipt Deliver(Message signal, IReadOnlyCollection<string>? groups, bool toIndividuals)
+    /// <param name="denied">The subscriptions that the caller may not reach.</param>
+    public SignalReceipt Deliver(
+        Message signal, IReadOnlyCollection<string>? groups, bool toIndividuals,
+        IReadOnlyDictionary<Subscription, ReplyMessage>? denied = null)
     {
         var match = _signals.Match(signal.Topic);
         var receivers = 0;
         foreach (var individual in toIndividuals ? match.Individuals : [])
         {
+            if (denied?.ContainsKey(individual) == true)
+            {
+                continue;
+            }
+
             var delivery = individual.Offer(signal);
             receivers += Begin(delivery);
             if (!delivery.IsAccepted)
@@ -140,6 +142,12 @@ internal sealed class LocalSubscriptions
         {
             if (left is not null && !left.Remove(group.Name))
             {
+                continue;
+            }
+
+            if (denied is not null && group.Members.FirstOrDefault(denied.ContainsKey) is { } member)
+            {
+                refused.Add(new(group.Name, (int)denied[member].Status, denied[member].Error!));
                 continue;
             }
 

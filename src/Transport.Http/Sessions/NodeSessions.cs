@@ -48,7 +48,7 @@ internal sealed class NodeSessions : ISessionHost, IAsyncDisposable
         (_settings, _context, _client, _connect, _random, _logger) = (settings, node.Context, client, connect, random, logger);
         _losses = new(_context);
         _options = SessionProtocol.LinkOptions(_context.MaxBodyBytes);
-        _accepted = new(_context, node.Local, node.Clock, _losses, logger);
+        _accepted = new(node, _losses, logger);
         _ticking = settings.AreOn ? TickAsync() : Task.CompletedTask;
     }
 
@@ -80,8 +80,8 @@ internal sealed class NodeSessions : ISessionHost, IAsyncDisposable
         return null;
     }
 
-    public async Task<ReplyMessage?> AcceptAsync(HttpContext http) => _settings.AreOn
-        ? await _accepted.AcceptAsync(http).ConfigureAwait(false)
+    public async Task<ReplyMessage?> AcceptAsync(HttpContext http, HttpCaller caller) => _settings.AreOn
+        ? await _accepted.AcceptAsync(http, caller).ConfigureAwait(false)
         : ReplyMessage.Failure(
             StatusCode.NotFound, $"This node has no sessions: its {_context.KeyOf("Http:Sessions")} is Never.", notProcessed: true);
 

@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Security.Claims;
 using Microsoft.AspNetCore.Http;
 using ServiceMesh.Links;
 
@@ -27,22 +26,22 @@ internal sealed class ServerSession
     /// <param name="key">Names the session among those of this node.</param>
     /// <param name="sender">The node that opened it.</param>
     /// <param name="http">The request that opened it.</param>
+    /// <param name="caller">Who opened it.</param>
     /// <param name="receiver">Takes the messages.</param>
-    /// <param name="context">This node.</param>
+    /// <param name="node">This node.</param>
     /// <param name="options">The bounds of the link.</param>
-    /// <param name="own">The clock of this node, for deadlines.</param>
     /// <param name="maxReplyBytes">The largest body of a reply that the caller accepts.</param>
     /// <param name="expires">When the authentication of the request ends; null for never.</param>
     /// <param name="onLoss">Is told of each loss.</param>
     public ServerSession(
-        string key, string sender, HttpContext http, FrameReceiver receiver, TransportContext context, LinkOptions options, SharedClock own,
+        string key, string sender, HttpContext http, HttpCaller caller, FrameReceiver receiver, HttpNode node, LinkOptions options,
         int maxReplyBytes, DateTimeOffset? expires, Action<LinkLoss> onLoss)
     {
-        (Key, Sender, _http, _receiver, _context, _expires, _onLoss) = (key, sender, http, receiver, context, expires, onLoss);
-        Caller = http.User;
+        (Key, Sender, Caller, _http, _receiver, _context) = (key, sender, caller, http, receiver, node.Context);
+        (_expires, _onLoss) = (expires, onLoss);
         _lifetime = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
         _sink = new(http.Response.Body, mustFlush: false, Break, _lifetime.Token);
-        Link = new(sender, 0, [], (frames, _) => _sink.WriteAsync(frames), options, context.Clock, own)
+        Link = new(sender, 0, [], (frames, _) => _sink.WriteAsync(frames), options, node.Context.Clock, node.Clock)
         {
             MaxReplyBytes = maxReplyBytes,
             OnDead = (_, reason) => Break(reason),
@@ -54,8 +53,8 @@ internal sealed class ServerSession
     /// <summary>The node that opened it.</summary>
     public string Sender { get; }
 
-    /// <summary>Who opened it, as the server authenticated the request.</summary>
-    public ClaimsPrincipal Caller { get; }
+    /// <summary>Who opened it: the caller of each of its messages.</summary>
+    public HttpCaller Caller { get; }
 
     /// <summary>Where the answers go.</summary>
     public Link Link { get; }
@@ -161,7 +160,7 @@ internal sealed class ServerSession
         {
             Link.Hear(in frame);
         }
-        else if (frame.Kind is FrameKind.Reply or FrameKind.Refusal || !_receiver.Hear(Key, Sender, in frame))
+        else if (frame.Kind is FrameKind.Reply or FrameKind.Refusal || !_receiver.Hear(Key, Sender, in frame, Caller))
         {
             _onLoss(new(
                 "unexpected-frame", Sender, frame.Kind.ToString(), "The node that calls sent what only a node that answers sends."));

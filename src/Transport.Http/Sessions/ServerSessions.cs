@@ -18,11 +18,10 @@ internal sealed class ServerSessions
     // How long a caller that has been let in may take to say who it is.
     private static readonly TimeSpan s_preambleLimit = TimeSpan.FromSeconds(3);
 
+    private readonly HttpNode _node;
     private readonly TransportContext _context;
-    private readonly LocalSubscriptions _local;
     private readonly ILogger _logger;
     private readonly FrameReceiver _receiver;
-    private readonly SharedClock _clock;
     private readonly LossLog _losses;
     private readonly LinkOptions _options;
     private readonly byte[] _preamble;
@@ -31,19 +30,19 @@ internal sealed class ServerSessions
     private volatile bool _isLeaving;
     private volatile bool _isClosed;
 
-    public ServerSessions(TransportContext context, LocalSubscriptions local, SharedClock clock, LossLog losses, ILogger logger)
+    public ServerSessions(HttpNode node, LossLog losses, ILogger logger)
     {
-        (_context, _local, _losses, _logger) = (context, local, losses, logger);
-        _clock = clock;
+        var (context, local) = (node.Context, node.Local);
+        (_node, _context, _losses, _logger) = (node, context, losses, logger);
         _options = SessionProtocol.LinkOptions(context.MaxBodyBytes);
         _preamble = FrameWriter.Preamble(context.NodeId);
-        _receiver = new(context.NodeId, _clock)
+        _receiver = new(context.NodeId, node.Clock)
         {
             LinkTo = key => _open.TryGetValue(key, out var found) ? found.Session.Link : null,
-            Offer = (message, group) => message.Kind == MessageKind.Request ? local.Offer(message) : local.Offer(message, group),
-            Deliver = signal => local.Deliver(signal, groups: [], toIndividuals: true).Receivers,
+            Offer = (request, _) => local.Offer(request),
+            Deliver = DeliverAsync,
             OnLoss = Report,
-            LoadOf = topic => (int)(SessionProtocol.LoadUnit * (topic is { } one ? _local.LoadOf(one) : _local.HighestLoad)),
+            LoadOf = topic => (int)(SessionProtocol.LoadUnit * (topic is { } one ? local.LoadOf(one) : local.HighestLoad)),
         };
     }
 
@@ -53,12 +52,12 @@ internal sealed class ServerSessions
     public IReadOnlyList<string> Peers => [.. _open.Values.Select(o => o.Session.Sender).Distinct().Order(StringComparer.Ordinal)];
 
     /// <summary>Who opened the sessions.</summary>
-    public IReadOnlyList<ClaimsPrincipal> Principals => [.. _open.Values.Select(o => o.Session.Caller)];
+    public IReadOnlyList<ClaimsPrincipal> Principals => [.. _open.Values.Select(o => o.Session.Caller.Principal)];
 
     /// <summary>
     /// Serves one session until it ends. Returns why it is refused, before anything was answered; null when it was served.
     /// </summary>
-    public async Task<ReplyMessage?> AcceptAsync(HttpContext http)
+    public async Task<ReplyMessage?> AcceptAsync(HttpContext http, HttpCaller caller)
     {
         if (Refusal(http) is { } refusal)
         {
@@ -83,7 +82,7 @@ internal sealed class ServerSessions
             ? max
             : _context.MaxBodyBytes;
         var session = new ServerSession(
-            key, preamble.Sender, http, _receiver, _context, _options, _clock, maxReply, ExpiryOf(http), Report);
+            key, preamble.Sender, http, caller, _receiver, _node, _options, maxReply, ExpiryOf(http), Report);
         await ServeAsync(session, frames).ConfigureAwait(false);
         return null;
     }
@@ -129,6 +128,22 @@ internal sealed class ServerSessions
         {
             open.Session.Tick();
         }
+    }
+
+    // The access of the caller is known at once after the first signal of a topic with policies.
+    private async ValueTask<SignalOutcome> DeliverAsync(Message signal, string group)
+    {
+        var access = await _node.AccessOfAsync(MessageKind.Signal, signal.Topic, signal.Caller!).ConfigureAwait(false);
+        if (access.Refusal is not null)
+        {
+            return new(0, access.Refusal);
+        }
+
+        string[] groups = group.Length == 0 ? [] : [group];
+        var receipt = _node.Local.Deliver(signal, groups, toIndividuals: group.Length == 0, access.Denied);
+        return receipt.Refused is [var refused, ..]
+            ? new(0, ReplyMessage.Failure((StatusCode)refused.Status, refused.Detail, notProcessed: true))
+            : new(receipt.Receivers);
     }
 
     private ReplyMessage? Refusal(HttpContext http) =>

@@ -85,7 +85,7 @@ internal sealed class FanOut(
             string[] names = [.. copy.Groups.Select(g => g.Name)];
             var receipt = routes.MemberOf(endpoint) is { } member
                 ? await SendAsync(signal, member, names, copy.ToIndividuals, result, cancellationToken).ConfigureAwait(false)
-                : node.Local.Deliver(signal, names, copy.ToIndividuals);
+                : await node.DeliverAsync(signal, names, copy.ToIndividuals).ConfigureAwait(false);
             result.Count(receipt.Receivers);
             return [.. copy.Groups.Where(g => receipt.Refused.FirstOrDefault(r => r.Group == g.Name) is { } refusal && g.Refuse(refusal))];
         }
@@ -178,18 +178,19 @@ internal sealed class FanOut(
         request.Headers.TryAddWithoutValidation(MeshHeader.Groups, string.Join(',', groups));
         request.Headers.TryAddWithoutValidation(MeshHeader.Individuals, toIndividuals ? "yes" : "no");
         MessageWire.Write(signal, request.Headers, static (headers, name, value) => headers.TryAddWithoutValidation(name, value));
-        var exchange = await client.SendAsync(request, member.Target, MaxReceiptBytes, TimeSpan.Zero, cancellationToken).ConfigureAwait(false);
+        var exchange = await client.SendAsync(request, member.Target, MaxReceiptBytes, TimeSpan.Zero, cancellationToken)
+            .ConfigureAwait(false);
         if (exchange.IsTooLarge)
         {
             throw new HttpRequestException("answered with a receipt that is too large");
         }
 
-        if (exchange.Reply.Status != 200)
+        if (exchange.Status != 200)
         {
             throw Refusal(exchange, member);
         }
 
-        var receipt = JsonSerializer.Deserialize(exchange.Reply.Body.Span, HttpJsonContext.Default.SignalReceipt);
+        var receipt = JsonSerializer.Deserialize(exchange.Body.Span, HttpJsonContext.Default.SignalReceipt);
         if (receipt is null || receipt.Refused.Contains(null!))
         {
             throw new JsonException("The receipt, or an item in it, is null.");
@@ -199,9 +200,9 @@ internal sealed class FanOut(
         return receipt;
     }
 
-    private RefusedException Refusal(HttpExchange exchange, Member member)
+    private static RefusedException Refusal(HttpExchange exchange, Member member)
     {
-        var reply = ReplyWire.Read(exchange.Reply, member.ToString(), false, node.Context.Clock, out var isFromNode);
+        var reply = ReplyWire.Read(exchange, member.ToString(), false, out var isFromNode);
         return new(
             $"refused it: {reply.Error}",
             AttemptOutcome.OfAnswer((int)reply.Status, isFromNode, reply.NotProcessed, reply.RetryAfter, exchange.Latency),

@@ -85,6 +85,77 @@ public sealed class SessionTests
     }
 
     [Test]
+    public async Task Policies_decide_over_a_session_as_over_an_exchange()
+    {
+        const string Secret = "a secret of 16 characters or more";
+        var (port, admin, secret) = (FreePort.Next(), new RequestTopic<string, string>("test.admin"), new SignalTopic<string>("test.secret"));
+        var heard = new Inbox<string>();
+        await using var server = await TestNode.StartAsync(
+            mesh => mesh.AddHttpTransport()
+                .AddHandler(Ask, (_, context) => context.Caller!.Identity!.AuthenticationType!, handler => handler.RequireAuthorization())
+                .AddHandler(admin, (input, _) => input, handler => handler.RequireAuthorization("admin"))
+                .AddHandler(secret, heard.ReceiveAsync, handler => handler.RequireAuthorization("admin"))
+                .AddHandler(secret, (news, context) => heard.ReceiveAsync($"{news} for all", context)),
+            [("Transport", "Http"), ("Http:Listen", $"h2c://127.0.0.1:{port}"), ("Http:Token", Secret), ("ErrorPolicy", "Ignore")],
+            services => services.AddAuthorization(o => o.AddPolicy("admin", policy => policy.RequireRole("admin"))));
+        await using var caller = await SessionNodes.CallerAsync([port], ("Http:Token", Secret));
+        await caller.OpenAsync(server);
+
+        Assert.That(await caller.Bus.RequestAsync(Ask, "x"), Is.EqualTo("ServiceMesh"));
+        var refused = await caller.Bus.TryRequestAsync(admin, "x");
+        Assert.That((refused.Status, refused.Failure!.NotProcessed), Is.EqualTo((StatusCode.Forbidden, true)));
+        Assert.That(refused.Failure.Message, Does.Contain("'test.admin'").And.Contain("'admin'"));
+        for (var i = 0; i < 2; i++)
+        {
+            Assert.That((await caller.Bus.SignalAsync(secret, $"{i}")).Receivers, Is.EqualTo(1), "the other subscriber demands a policy");
+            Assert.That(await heard.NextAsync(), Is.EqualTo($"{i} for all"));
+        }
+
+        Assert.That(caller.States().Single().Uses, Is.EqualTo("session"));
+    }
+
+    [Test]
+    public async Task A_node_with_another_token_gets_no_session_and_no_answer()
+    {
+        var port = FreePort.Next();
+        await using var server = await SessionNodes.ServerAsync(
+            port, mesh => mesh.AddHandler(Ask, (input, _) => input), ("Http:Token", "a secret of 16 characters or more"));
+        using var http = new HttpClient();
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri($"http://127.0.0.1:{port}/mesh/v1/session"))
+        {
+            Version = HttpVersion.Version20,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
+        request.Headers.TryAddWithoutValidation("Authorization", "Bearer of another secret of the same length");
+
+        using var response = await http.SendAsync(request);
+
+        Assert.That((int)response.StatusCode, Is.EqualTo(401));
+        Assert.That(server.Sessions().Callers, Is.Empty);
+    }
+
+    [TestCase("")]
+    [TestCase("GET / HTTP/1.1")]
+    [TestCase("\u00b5\u0001\u0000\u0001/")]
+    public async Task A_session_of_another_protocol_is_refused_with_400(string preamble)
+    {
+        var port = FreePort.Next();
+        await using var server = await SessionNodes.ServerAsync(port, mesh => mesh.AddHandler(Ask, (input, _) => input));
+        using var http = new HttpClient();
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri($"http://127.0.0.1:{port}/mesh/v1/session"))
+        {
+            Version = HttpVersion.Version20,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Content = new ByteArrayContent(System.Text.Encoding.Latin1.GetBytes(preamble)),
+        };
+
+        using var response = await http.SendAsync(request);
+
+        Assert.That((int)response.StatusCode, Is.EqualTo(400));
+        Assert.That(await response.Content.ReadAsStringAsync(), Does.Contain("Use an exchange"));
+    }
+
+    [Test]
     public async Task A_session_ends_with_its_authentication_and_another_one_is_authenticated()
     {
         var (port, paths) = (FreePort.Next(), new ConcurrentQueue<string>());

@@ -25,13 +25,16 @@ internal sealed class FrameReceiver(string nodeId, SharedClock clock)
     /// <summary>The link to a peer, for the answers; null when it is gone, and answers with it.</summary>
     public required Func<string, Link?> LinkTo { get; init; }
 
-    /// <summary>Offers a message to one member of a group of its topic; null when there is no such group here.</summary>
+    /// <summary>
+    /// Offers a request, or the copy of a signal for a group, to one member of a group; null when there is no such group here.
+    /// </summary>
     public required Func<Message, string, Delivery?> Offer { get; init; }
 
     /// <summary>
-    /// Delivers a signal to each individual, and returns how many took it; null where signals to individuals do not come over links.
+    /// Delivers a signal to a group, or to each individual when the group is empty, in place of <see cref="Offer"/>. Null where signals to
+    /// individuals do not come over links.
     /// </summary>
-    public Func<Message, int>? Deliver { get; init; }
+    public Func<Message, string, ValueTask<SignalOutcome>>? Deliver { get; init; }
 
     /// <summary>Is told of each loss.</summary>
     public required Action<LinkLoss> OnLoss { get; init; }
@@ -48,12 +51,13 @@ internal sealed class FrameReceiver(string nodeId, SharedClock clock)
     /// <param name="peer">Names the link.</param>
     /// <param name="sender">The id of the node at its other end.</param>
     /// <param name="frame">The frame.</param>
-    public bool Hear(string peer, string sender, in Frame frame)
+    /// <param name="caller">Who opened the link, where the transport has authenticated that.</param>
+    public bool Hear(string peer, string sender, in Frame frame, IMessageCaller? caller = null)
     {
         switch (frame.Kind)
         {
             case FrameKind.Request or FrameKind.Signal:
-                Take(peer, sender, in frame);
+                Take(peer, sender, in frame, caller);
                 return true;
             case FrameKind.Cancel:
                 Running.Cancel(peer, frame.Id);
@@ -96,7 +100,7 @@ internal sealed class FrameReceiver(string nodeId, SharedClock clock)
         return Interlocked.CompareExchange(ref _running, made, null) ?? made;
     }
 
-    private void Take(string peer, string sender, in Frame frame)
+    private void Take(string peer, string sender, in Frame frame, IMessageCaller? caller)
     {
         if (Duplicates?.IsNew(peer, frame.Id) == false)
         {
@@ -117,11 +121,20 @@ internal sealed class FrameReceiver(string nodeId, SharedClock clock)
             ContentType = frame.ContentType,
             Body = frame.Body,
             Deadline = clock.Judge(frame.Deadline),
+            Caller = caller,
         };
-        if (!isRequest && frame.Group.Length == 0 && Deliver is not null)
+        if (!isRequest && Deliver is not null)
         {
-            var receivers = Deliver(message);
-            Accept(peer, frame.Id, frame.Topic, SignalCount.Write(receivers));
+            var delivering = Deliver(message, frame.Group);
+            if (delivering.IsCompletedSuccessfully)
+            {
+                End(peer, frame.Id, frame.Topic, delivering.Result);
+            }
+            else
+            {
+                _ = EndAsync(peer, frame.Id, frame.Topic, delivering.AsTask());
+            }
+
             return;
         }
 
@@ -145,6 +158,35 @@ internal sealed class FrameReceiver(string nodeId, SharedClock clock)
 
     // RunAsync never throws and reports the failures of signals itself.
     private static async void Run(Delivery signal) => await signal.RunAsync().ConfigureAwait(false);
+
+    private async Task EndAsync(string peer, long id, Topic topic, Task<SignalOutcome> delivering)
+    {
+        SignalOutcome outcome;
+        try
+        {
+            outcome = await delivering.ConfigureAwait(false);
+        }
+        catch (Exception failure)
+        {
+            // Policies of the application decide who may send it, and may throw.
+            OnLoss(new("not-delivered", peer, topic.ToString(), ExceptionText.Brief(failure)));
+            outcome = new(0, ReplyMessage.Failure(StatusCode.HandlerFailed, $"Node '{nodeId}' could not deliver the signal.", true));
+        }
+
+        End(peer, id, topic, outcome);
+    }
+
+    private void End(string peer, long id, Topic topic, SignalOutcome outcome)
+    {
+        if (outcome.Refusal is { } refusal)
+        {
+            Refuse(peer, id, refusal, topic);
+        }
+        else
+        {
+            Accept(peer, id, topic, SignalCount.Write(outcome.Receivers));
+        }
+    }
 
     private ReplyMessage NoHandler(in Frame frame) => frame.Group.Length == 0 ? ReplyMessage.NoHandler(frame.Topic) : ReplyMessage.Failure(
         StatusCode.NotFound, $"Node '{nodeId}' has no handler of '{frame.Topic}' in group '{frame.Group}'.", notProcessed: true);
