@@ -23,6 +23,8 @@ need nats-server nats-server
 need node nodejs
 need npm npm
 need curl curl
+need nginx nginx-light
+need haproxy haproxy
 if [ ${#needed[@]} -gt 0 ]; then
   as_root=(); [ "$(id -u)" = 0 ] || as_root=(sudo)
   "${as_root[@]}" apt-get update -qq && "${as_root[@]}" apt-get install -y -qq "${needed[@]}" \

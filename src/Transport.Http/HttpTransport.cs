@@ -18,6 +18,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     private ConnectionPool _connections = null!;
     private MessageClient _client = null!;
     private FanOut _signals = null!;
+    private NodeSessions? _sessions; // null until the start
     private ILogger _logger = null!;
     private OwnServer? _server;
 
@@ -35,9 +36,16 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         : "no server of its own";
 
     /// <summary>Degraded while no node of a service answers. This node and the other services are not affected.</summary>
-    public TransportHealth Health => _started?.SilentServices() is { Count: > 0 } silent
-        ? new(TransportState.Degraded, $"no node answers for {string.Join("; ", silent)}")
-        : TransportHealth.Healthy;
+    public TransportHealth Health
+    {
+        get
+        {
+            var health = _started?.SilentServices() is { Count: > 0 } silent
+                ? new(TransportState.Degraded, $"no node answers for {string.Join("; ", silent)}")
+                : TransportHealth.Healthy;
+            return _started is null ? health : health with { Data = DescribeConnections(_started.Connections()) };
+        }
+    }
 
     /// <summary>Listens, if the configuration says so, and asks the nodes of all services what they handle.</summary>
     public async Task StartAsync(TransportContext context, CancellationToken cancellationToken)
@@ -48,8 +56,13 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         var protection = new Protection(parts.Options.Token, parts.Options.AllowUnprotected, parts.Options.KeyOf);
         _node = new(context, _local, protection, parts.Policies, watcher => _started?.PeerSeen(watcher));
         _started = parts.MakeDirectory(context, _local, client, _logger);
-        _client = new(parts.MakePipeline(context.Clock, _stopping.Token), new(_node, _connections, client, Peers));
-        _signals = new(_node, client, Peers, parts.Options.Timeouts.Attempt ?? HttpTimeoutOptions.DefaultOfAttempt, _stopping.Token);
+        _sessions = parts.MakeSessions(_node, client, _logger);
+        (_node.Sessions, _node.Connections) = (_sessions, Peers.Connections);
+        _client = new(
+            parts.MakePipeline(context.Clock, _stopping.Token),
+            new(_node, _connections, client, new(_sessions, context, Peers), Peers));
+        _signals = new(
+            _node, client, _sessions, Peers, parts.Options.Timeouts.Attempt ?? HttpTimeoutOptions.DefaultOfAttempt, _stopping.Token);
         parts.Endpoints.Open(_node);
         try
         {
@@ -125,6 +138,11 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     {
         await parts.Endpoints.ReleaseWatchersAsync(_logger, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _stopping.CancelAsync().ConfigureAwait(false);
+        if (_sessions is not null)
+        {
+            await _sessions.DisposeAsync().ConfigureAwait(false);
+        }
+
         parts.Endpoints.Close();
         _node.Watchers.Close();
         await StopListeningAsync(cancellationToken).ConfigureAwait(false);
@@ -134,6 +152,12 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     }
 
     private PeerDirectory Peers => _started!;
+
+    private static Dictionary<string, object> DescribeConnections(IReadOnlyList<ConnectionState> connections) => new()
+    {
+        ["sessions"] = connections.Count(c => c.Uses == "session"),
+        ["exchanges"] = connections.Count(c => c.Uses != "session"),
+    };
 
     private static bool IsOfApplication(Subscription subscription) =>
         subscription.Kind == MessageKind.Signal || !subscription.Pattern.ToString().StartsWith("mesh.", StringComparison.Ordinal);

@@ -50,6 +50,21 @@ internal sealed class HttpTransportParts
 
     public ConnectionPool MakeConnections(TimeProvider clock) => new(Options.Timeouts, Options.Tls.LoadTrustedRoots(), clock, Random);
 
+    /// <summary>The sessions of the node. Each has a connection of its own, so that a dead connection ends with its session.</summary>
+    public NodeSessions MakeSessions(HttpNode node, BufferedClient client, ILogger logger)
+    {
+        var (timeouts, roots) = (Options.Timeouts, Options.Tls.LoadTrustedRoots());
+        var settings = new SessionSettings(
+            Options.Sessions == HttpSessions.Auto,
+            timeouts.ConnectLimit + Options.Health.Timeout,
+            timeouts.TlsLimit,
+            timeouts.Idle > TimeSpan.Zero ? timeouts.Idle : TimeSpan.Zero);
+        var sessions = new NodeSessions(
+            settings, node, client, () => new(timeouts, roots, node.Context.Clock, Random), Random, logger);
+        sessions.Observe(_metrics.Meter, _metrics.Client);
+        return sessions;
+    }
+
     public ClientPipeline<ReplyMessage> MakePipeline(TimeProvider clock, CancellationToken stopping)
     {
         var budgets = new RetryBudgets(Options.RetryBudget, clock, Options.Services.Keys);

@@ -54,6 +54,7 @@ internal static class Layers
         "Requests",          // requests of the bus
         "Routing",           // which endpoints handle which topics
         "Membership",        // the endpoints of each service, and the nodes behind them
+        "Sessions",          // long streams of frames between two nodes
         "Sending",           // one HTTP request over a connection
         "Pipeline",          // retry, hedging, selection, circuit breaker, timeouts, limits
         "Server",            // the server of this node

@@ -18,6 +18,11 @@ internal sealed class ServiceMeshHealthCheck(IServiceBus bus, NodeLifetime lifet
             ["uptime"] = node.Uptime,
             ["subscriptions"] = node.Subscriptions.Count,
         };
+        foreach (var (name, value) in lifetime.TransportData)
+        {
+            data.TryAdd(name, value);
+        }
+
         var reasons = string.Join(' ', problems.Select(c => c.Reason));
         return Task.FromResult(problems.FirstOrDefault().State switch
         {

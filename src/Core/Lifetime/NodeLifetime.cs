@@ -152,6 +152,9 @@ internal sealed class NodeLifetime(
         Release();
     }
 
+    /// <summary>What the transport says of itself beside its state.</summary>
+    public IReadOnlyDictionary<string, object> TransportData => _transport.Health.Data;
+
     /// <summary>What a health check should know; nothing when all is well.</summary>
     public IEnumerable<(TransportState State, string Reason)> HealthProblems()
     {

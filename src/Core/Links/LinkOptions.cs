@@ -33,6 +33,23 @@ internal sealed record LinkOptions
     /// </summary>
     public TimeSpan AskAfter { get; init; } = TimeSpan.FromSeconds(2);
 
+    /// <summary>
+    /// Whether a peer is asked after a silence even if it owes nothing. For a connection that can be open at one end only: each end then
+    /// finds that out by itself. Default: false.
+    /// </summary>
+    public bool PingsWhenIdle { get; init; }
+
+    /// <summary>
+    /// Whether the link ends requests whose deadline has passed. False where the caller's token does so at once. Default: true.
+    /// </summary>
+    public bool EndsAtDeadline { get; init; } = true;
+
+    /// <summary>
+    /// After how long a signal counts as delivered that its member has neither accepted nor refused. Infinite where only the end of the
+    /// link or the caller's token ends the wait. Default: 3 seconds.
+    /// </summary>
+    public TimeSpan SignalMemory { get; init; } = TimeSpan.FromSeconds(3);
+
     /// <summary>Puts a work item behind all that the pool has to do. Default: the thread pool of .NET.</summary>
     public Action<IThreadPoolWorkItem> RunOnPool { get; init; } =
         static item => ThreadPool.UnsafeQueueUserWorkItem(item, preferLocal: false);

@@ -12,10 +12,6 @@ internal sealed class LinkSet
     /// <summary>The stamp of a ping that is a beat: it is not answered.</summary>
     public const long BeatStamp = -1;
 
-    // Replies that did not leave are kept for the next attempt up to this number.
-    private const int MaxUnsent = 4096;
-    private const int MaxAttempts = 20;
-
     // A node of another version is told so this often.
     private static readonly TimeSpan s_betweenRefusals = TimeSpan.FromSeconds(5);
 
@@ -28,7 +24,7 @@ internal sealed class LinkSet
     private readonly TimeProvider _clock;
     private readonly byte[] _preamble;
     private readonly byte[] _versionRefusal;
-    private readonly ConcurrentDictionary<(string Peer, long Id), UnsentReply> _unsent = new();
+    private readonly FrameReceiver _receiver;
     private long _lastId;
 
     /// <param name="nodeId">This node.</param>
@@ -41,7 +37,13 @@ internal sealed class LinkSet
         (NodeId, _writeTo, _options, _clock, SharedClock) = (nodeId, writeTo, options, clock, sharedClock);
         _preamble = FrameWriter.Preamble(nodeId);
         _versionRefusal = FrameWriter.Preamble(nodeId, refusesVersion: true);
-        Running = new(OnEnded);
+        _receiver = new(nodeId, sharedClock)
+        {
+            LinkTo = To,
+            Offer = Offer,
+            OnLoss = loss => OnLoss!(loss),
+            Duplicates = _duplicates,
+        };
     }
 
     public string NodeId { get; }
@@ -49,7 +51,7 @@ internal sealed class LinkSet
     public SharedClock SharedClock { get; }
 
     /// <summary>What runs here for other nodes.</summary>
-    public RunningDeliveries Running { get; }
+    public RunningDeliveries Running => _receiver.Running;
 
     /// <summary>The handlers of requests.</summary>
     public SubscriptionTable Requests { get; } = new();
@@ -139,16 +141,7 @@ internal sealed class LinkSet
     /// Sends the replies again that could not be sent while the connection was away. Called when it is back, and
     /// by <see cref="Tick"/>.
     /// </summary>
-    public void ResendReplies()
-    {
-        foreach (var (key, unsent) in _unsent)
-        {
-            if (unsent.IsWaiting && _unsent.TryGetValue(key, out var same) && same == unsent)
-            {
-                unsent.Send();
-            }
-        }
-    }
+    public void ResendReplies() => _receiver.ResendReplies();
 
     /// <summary>To be called a few times a second.</summary>
     /// <param name="canHear">False while this node itself is deaf.</param>
@@ -216,104 +209,35 @@ internal sealed class LinkSet
     {
         switch (frame.Kind)
         {
-            case FrameKind.Request:
-                Take(sender, in frame, Requests);
-                break;
-            case FrameKind.Signal:
-                Take(sender, in frame, SignalGroups);
-                break;
-            case FrameKind.Cancel:
-                Running.Cancel(sender, frame.Id);
-                break;
             case FrameKind.Ping when sender == NodeId && frame.Stamp == BeatStamp:
                 OnBeat?.Invoke(frame.Id);
-                break;
-            case FrameKind.Ping:
-                To(sender).Pong(
-                    frame.Id, frame.Stamp, Running.Count,
-                    isNotHere: frame.IsAboutRequest && !Running.Contains(sender, frame.Id) && !_unsent.ContainsKey((sender, frame.Id)));
                 break;
             case FrameKind.Applied:
                 OnApplied?.Invoke(sender, frame.Id);
                 break;
             default:
-                // What nothing waits for is late: its caller has had its 408, its cancellation or another answer.
-                Find(sender)?.Hear(in frame);
+                if (!_receiver.Hear(sender, sender, in frame))
+                {
+                    // What nothing waits for is late: its caller has had its 408, its cancellation or another answer.
+                    Find(sender)?.Hear(in frame);
+                }
+
                 break;
         }
     }
 
-    private void Take(string sender, in Frame frame, SubscriptionTable table)
+    private Delivery? Offer(Message message, string group)
     {
-        if (!_duplicates.IsNew(sender, frame.Id))
-        {
-            // Not answered: the answer of the first one counts.
-            OnLoss(new(
-                "duplicate", sender, frame.Topic.ToString(),
-                "A frame arrived twice, or after its sender had given it up. It was not handled again."));
-            return;
-        }
-
-        var isRequest = frame.Kind == FrameKind.Request;
-        if (Find(table.Match(frame.Topic), frame.Group) is not { } group)
-        {
-            Refuse(sender, frame.Id, ReplyMessage.Failure(
-                StatusCode.NotFound, $"Node '{NodeId}' has no handler of '{frame.Topic}' in group '{frame.Group}'.", notProcessed: true));
-            return;
-        }
-
-        var delivery = group.Offer(new Message
-        {
-            Id = new(sender, frame.Number),
-            Kind = isRequest ? MessageKind.Request : MessageKind.Signal,
-            Topic = frame.Topic,
-            Headers = frame.Headers,
-            ContentType = frame.ContentType,
-            Body = frame.Body,
-            Deadline = SharedClock.Judge(frame.Deadline),
-        });
-        if (!delivery.IsAccepted)
-        {
-            Refuse(sender, frame.Id, delivery.Refusal!);
-        }
-        else if (isRequest)
-        {
-            Running.TryStart(sender, frame.Id, delivery);
-        }
-        else
-        {
-            To(sender).Answer(frame.Id, s_accepted, Running.Count);
-            ThreadPool.UnsafeQueueUserWorkItem(static accepted => Run(accepted), delivery, preferLocal: false);
-        }
-    }
-
-    private static readonly ReplyMessage s_accepted = new() { Status = StatusCode.Ok };
-
-    // RunAsync never throws and reports the failures of signals itself.
-    private static async void Run(Delivery signal) => await signal.RunAsync().ConfigureAwait(false);
-
-    private static SubscriptionGroup? Find(SubscriptionMatch match, string group)
-    {
-        foreach (var candidate in match.Groups)
+        foreach (var candidate in (message.Kind == MessageKind.Request ? Requests : SignalGroups).Match(message.Topic).Groups)
         {
             if (candidate.Name == group)
             {
-                return candidate;
+                return candidate.Offer(message);
             }
         }
 
         return null;
     }
-
-    private void Refuse(string sender, long id, ReplyMessage refusal)
-    {
-        if (!To(sender).Refuse(id, refusal, Running.Count))
-        {
-            OnLoss(new("outbox-full", sender, "refusal", $"Too many frames wait for node '{sender}'."));
-        }
-    }
-
-    private void OnEnded(RunningDelivery running, ReplyMessage reply) => new UnsentReply(this, running, reply).Send();
 
     // A request that cannot be read is refused, and an answer that cannot be read ends its request: no caller waits for its deadline.
     private void Skip(string sender, in Frame frame, FrameFault fault)
@@ -325,11 +249,7 @@ internal sealed class LinkSet
             return;
         }
 
-        if (frame is { Kind: FrameKind.Request or FrameKind.Signal, Id: > 0 } && _duplicates.IsNew(sender, frame.Id))
-        {
-            Refuse(sender, frame.Id, ReplyMessage.Failure(
-                StatusCode.BadRequest, $"Node '{NodeId}' could not read the frame ({fault}).", notProcessed: true));
-        }
+        _receiver.HearUnreadable(sender, in frame, fault);
     }
 
     private void HearOtherVersion(Preamble preamble)
@@ -378,59 +298,5 @@ internal sealed class LinkSet
         {
             Interlocked.CompareExchange(ref _lastId, id, last);
         }
-    }
-
-    /// <summary>
-    /// A reply on its way: when it did not leave, or may not have left, it is sent again. A caller that has it already ignores
-    /// the second one. When the caller's inbox has no receiver, the caller has ended its requests by itself.
-    /// </summary>
-    private sealed class UnsentReply(LinkSet links, RunningDelivery running, ReplyMessage reply) : IFrameSender
-    {
-        private int _attempts;
-
-        public volatile bool IsWaiting;
-
-        private (string, long) Key => (running.Sender, running.Id);
-
-        public void Send()
-        {
-            IsWaiting = false;
-            _attempts++;
-            if (!links.To(running.Sender).Answer(running.Id, reply, links.Running.Count, this))
-            {
-                Keep($"Too many frames wait for node '{running.Sender}'.");
-            }
-        }
-
-        public void OnSent(WriteOutcome outcome)
-        {
-            if (outcome.Result is WriteResult.NotWritten or WriteResult.Unknown)
-            {
-                Keep(outcome.Reason!);
-                return;
-            }
-
-            links._unsent.TryRemove(Key, out _);
-            if (outcome.Result == WriteResult.NoReceiver)
-            {
-                Lose(outcome.Reason!);
-            }
-        }
-
-        private void Keep(string reason)
-        {
-            if (_attempts >= MaxAttempts || running.Delivery.Message.Deadline.HasPassed || links._unsent.Count >= MaxUnsent)
-            {
-                links._unsent.TryRemove(Key, out _);
-                Lose(reason);
-                return;
-            }
-
-            IsWaiting = true;
-            links._unsent[Key] = this;
-        }
-
-        private void Lose(string reason) =>
-            links.OnLoss(new("reply-not-written", running.Sender, running.Delivery.Message.Topic.ToString(), reason));
     }
 }

@@ -1,3 +1,5 @@
+using System.Collections.ObjectModel;
+
 namespace ServiceMesh.Transports;
 
 /// <summary>Whether a transport can move messages now.</summary>
@@ -5,6 +7,11 @@ namespace ServiceMesh.Transports;
 /// <param name="Reason">What is wrong and since when; null when nothing is.</param>
 public sealed record TransportHealth(TransportState State, string? Reason = null)
 {
+    /// <summary>
+    /// What an operator may want to know beside the state, by short names: the data of the health check has it too. Default: none.
+    /// </summary>
+    public IReadOnlyDictionary<string, object> Data { get; init; } = ReadOnlyDictionary<string, object>.Empty;
+
     /// <summary>Nothing is wrong.</summary>
     public static TransportHealth Healthy { get; } = new(TransportState.Healthy);
 }

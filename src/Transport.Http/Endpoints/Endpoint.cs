@@ -62,7 +62,8 @@ public sealed class Endpoint
         get => (EndpointState)Volatile.Read(ref _state);
         set
         {
-            if (Interlocked.Exchange(ref _state, (int)value) == (int)value)
+            var before = (EndpointState)Interlocked.Exchange(ref _state, (int)value);
+            if (before == value)
             {
                 return;
             }
@@ -70,6 +71,11 @@ public sealed class Endpoint
             if (value == EndpointState.Healthy)
             {
                 Volatile.Write(ref _startedAt, Clock.GetTimestamp());
+            }
+
+            if (before == EndpointState.Unreachable)
+            {
+                Guard?.Returned();
             }
 
             Guard?.StateChanged();

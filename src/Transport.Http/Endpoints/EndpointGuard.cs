@@ -24,6 +24,11 @@ internal abstract class EndpointGuard
 
     /// <summary>The state of the endpoint changed.</summary>
     public abstract void StateChanged();
+
+    /// <summary>
+    /// The endpoint was unreachable and answers again: what its failures meanwhile have led to says nothing about it any longer.
+    /// </summary>
+    public abstract void Returned();
 }
 
 /// <summary>The endpoints of one service, as balancers see them together.</summary>

@@ -26,7 +26,7 @@ internal static class HttpSection
             {
                 if (Of(provider, busName) is { } section)
                 {
-                    SectionBinding.Explained(() => section.Bind(target));
+                    SectionBinding.Explained(() => section.Bind(target), typeof(HttpSessions));
                 }
             })
             .PostConfigure<IServiceProvider>((target, provider) =>

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using ServiceMesh.Links;
 
 namespace ServiceMesh.Http;
 
@@ -16,6 +17,8 @@ internal sealed class Member
     {
         Service = service;
         Target = service.TargetOf(endpoint);
+        Clock = new(endpoint.Clock);
+        Session = new(Target, UriOf(SessionProtocol.Path));
     }
 
     public Service Service { get; }
@@ -29,8 +32,18 @@ internal sealed class Member
     public NodeDocument? Document
     {
         get => _document;
-        set => _document = value;
+        set
+        {
+            _document = value;
+            Session.NodeId = value?.Id ?? Session.NodeId;
+        }
     }
+
+    /// <summary>The clock of the node, by its documents.</summary>
+    public SharedClock Clock { get; }
+
+    /// <summary>The session with the node, if there is one.</summary>
+    public SessionSlot Session { get; }
 
     /// <summary>Why the endpoint is unreachable; null while it is reachable.</summary>
     public string? Trouble

@@ -16,6 +16,7 @@ internal sealed class MemberWatch
     private static readonly TimeSpan s_firstDrainPause = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan s_maxDrainPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan s_quick = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan s_clockAge = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan s_maxFarewell = TimeSpan.FromMilliseconds(250);
     private static long s_watches;
 
@@ -28,6 +29,7 @@ internal sealed class MemberWatch
     private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly string _name;
     private TimeSpan _drainPause = TimeSpan.Zero;
+    private long _askedClockAt;
     private int _quickAnswers; // consecutive quick answers to polls that should have waited
     private TaskCompletionSource _probeNow = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -116,12 +118,24 @@ internal sealed class MemberWatch
     {
         var known = Member.Document;
         var isIdle = known is { Draining: true } && Member.Endpoint.InFlight == 0;
-        var wait = known is null || !Member.IsReachable || (known.Draining && !isIdle) ? TimeSpan.Zero : _health.Interval;
+        var wait = known is null || !Member.IsReachable || (known.Draining && !isIdle) || IsClockDue()
+            ? TimeSpan.Zero
+            : _health.Interval;
         var asked = _context.Clock.GetTimestamp();
         var path = PollPath(known, wait, isIdle);
         var exchange = await GetAsync(path, wait + _health.Timeout, isInterruptible: known is not null).ConfigureAwait(false);
         var took = _context.Clock.GetElapsedTime(asked);
         var document = Read(exchange);
+        if (wait == TimeSpan.Zero)
+        {
+            _askedClockAt = asked;
+        }
+
+        if (wait == TimeSpan.Zero && document.Clock is { Id: not 0 } clock)
+        {
+            Member.Clock.Measure(clock.Id, clock.Milliseconds, asked, _context.Clock.GetTimestamp());
+        }
+
         var isQuick = known is not null && wait > TimeSpan.Zero && took < s_quick
             && (document.Id != known.Id || document.Version == known.Version);
         _quickAnswers = isQuick ? _quickAnswers + 1 : 0;
@@ -135,6 +149,9 @@ internal sealed class MemberWatch
         _drainPause = document.Draining ? _drainPause : TimeSpan.Zero;
         await _observer.LearnAsync(Member, document, _stop.Token).ConfigureAwait(false);
     }
+
+    // Only a poll that does not wait measures the clock of the node, and clocks drift.
+    private bool IsClockDue() => _context.Clock.GetElapsedTime(_askedClockAt) >= s_clockAge;
 
     private static string PollPath(NodeDocument? known, TimeSpan wait, bool isIdle)
     {

@@ -34,6 +34,13 @@ public sealed class HttpTransportOptions
     /// </summary>
     public bool AllowUnprotected { get; set; }
 
+    /// <summary>
+    /// Whether messages to other nodes travel as frames on one long HTTP/2 stream for each node, over TLS or h2c. <c>Auto</c>: where the
+    /// other node takes part; otherwise each message uses an exchange of its own. <c>Never</c>: this node opens no session and accepts
+    /// none. Default: <c>Auto</c>.
+    /// </summary>
+    public HttpSessions Sessions { get; set; } = HttpSessions.Auto;
+
     /// <summary>Certificates.</summary>
     public HttpTlsOptions Tls { get; set; } = new();
 

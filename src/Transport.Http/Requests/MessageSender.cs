@@ -4,19 +4,31 @@ using Polly;
 namespace ServiceMesh.Http;
 
 /// <summary>The last step of a request of the bus: sends one attempt to one endpoint and classifies its reply.</summary>
-internal sealed class MessageSender(HttpNode node, ConnectionPool connections, BufferedClient client, PeerDirectory peers)
+internal sealed class MessageSender(
+    HttpNode node, ConnectionPool connections, BufferedClient client, SessionSender sessions, PeerDirectory peers)
 {
     /// <summary>Sends an attempt to another node, or to a foreign server.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<Outcome<AttemptResult<ReplyMessage>>> SendAsync(
         Message request, Member member, MessageCall call, CancellationToken cancellationToken)
     {
+        if (sessions.Find(request, member) is { } session
+            && await sessions.SendAsync(session, request, member, call, cancellationToken).ConfigureAwait(false) is { } answer)
+        {
+            return answer;
+        }
+
         var uri = member.UriOf(request.Kind, request.Topic);
         using var span = AttemptSpan.Start("POST", uri, member.Target, call.Service, call.Attempts.Count - 1);
         using var attempt = client.Make(member.Target, HttpMethod.Post, uri, request.ContentType, request.Body);
         try
         {
             MessageWire.Write(request, attempt.Headers, static (headers, name, value) => headers.TryAddWithoutValidation(name, value));
+            if (member.Clock.Stamp(request.Deadline) is { ClockId: not 0 } deadline)
+            {
+                attempt.Headers.TryAddWithoutValidation(MeshHeader.Deadline, InstantText.Of(deadline));
+            }
+
             span.Inject(attempt.Headers);
             var headersLimit = call.Settings.HeadersLimit(call.MayBeAttemptedAgain, call.Remaining);
             var exchange = await client.SendAsync(attempt, member.Target, node.Context.MaxBodyBytes, headersLimit, cancellationToken)

@@ -95,6 +95,14 @@ internal sealed class PeerDirectory : IMemberObserver, IAsyncDisposable
             .Where(d => d.Id != _context.NodeId).DistinctBy(d => d.Id).Select(d => d.ToNodeInfo()),
     ];
 
+    /// <summary>How each member is reached now, except this node.</summary>
+    public IReadOnlyList<ConnectionState> Connections() =>
+    [
+        .. _watches.Snapshot().Where(s => s.Document?.Id != _context.NodeId).Select(s => new ConnectionState(
+            s.Member.Service.Name, s.Member.ToString(), s.Member.Session.Current is null ? "exchange" : "session", s.Document?.Id,
+            s.Member.Session.Reason)),
+    ];
+
     /// <summary>The reply for a topic that no known node handles.</summary>
     public ReplyMessage NoHandler(Topic topic)
     {

@@ -21,6 +21,12 @@ internal readonly struct AttemptSpan : IDisposable
 
     private AttemptSpan(Activity? span) => _span = span;
 
+    /// <summary>Whether a span would be made.</summary>
+    public static bool IsWanted => s_source.HasListeners();
+
+    /// <summary>The span as a <c>traceparent</c>; null if there is none.</summary>
+    public string? Id => _span?.Id;
+
     /// <param name="method">The HTTP method.</param>
     /// <param name="uri">The URI, of which only path and query are used.</param>
     /// <param name="target">The endpoint.</param>

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using ServiceMesh.Links;
 
 namespace ServiceMesh.Http;
 
@@ -18,11 +19,24 @@ internal sealed class HttpNode(
 
     public Protection Protection => protection;
 
+    /// <summary>The clock of this node, on which other nodes may give deadlines.</summary>
+    public SharedClock Clock { get; } = SharedClock.OfThisNode(context.Clock, Math.Max(1, (uint)StableHash.Of(context.NodeId)));
+
     public Watchers Watchers { get; } = new(context.Clock);
+
+    /// <summary>The sessions of other nodes; null before the start.</summary>
+    public ISessionHost? Sessions { get; set; }
+
+    /// <summary>How this node reaches the others now; null before the start.</summary>
+    public Func<IReadOnlyList<ConnectionState>>? Connections { get; set; }
 
     public bool IsDraining => _draining;
 
-    public void BeginDrain() => _draining = true;
+    public void BeginDrain()
+    {
+        _draining = true;
+        Sessions?.BeginLeaving();
+    }
 
     /// <summary>Another node watches this one, so it runs. Null if the name is empty, too long, or that of this node.</summary>
     public string? SeePeer(string watcher)
@@ -37,7 +51,10 @@ internal sealed class HttpNode(
     }
 
     /// <summary>Describes this node. A subscription that is still being added is not in the description yet.</summary>
-    public NodeDocument Describe()
+    /// <param name="withConnections">
+    /// Whether the description says how this node reaches the others. Nodes do not need that of each other.
+    /// </param>
+    public NodeDocument Describe(bool withConnections = false)
     {
         // The version is read first: a change after that makes the next version, and the watcher asks again.
         var version = Watchers.Version;
@@ -53,6 +70,8 @@ internal sealed class HttpNode(
             Draining = IsDraining,
             Version = version,
             Load = subscriptions.Count == 0 ? 0 : Math.Round(subscriptions.Max(s => s.Load), 3),
+            Clock = Clock.Own is { } clock ? new(clock.Id, clock.Milliseconds) : null,
+            Connections = withConnections ? Connections?.Invoke() : null,
             Requests = Of(MessageKind.Request),
             Signals = Of(MessageKind.Signal),
         };

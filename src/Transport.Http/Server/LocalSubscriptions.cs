@@ -72,6 +72,18 @@ internal sealed class LocalSubscriptions
         return highest;
     }
 
+    /// <summary>The highest load of all subscriptions, in the same unit.</summary>
+    public double HighestLoad
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _all.Count == 0 ? 0 : _all.Max(s => s.Load);
+            }
+        }
+    }
+
     /// <summary>
     /// Offers a request to one member of one group. The groups take turns; if a group refuses, the next one is asked. Null if no group
     /// handles the topic.

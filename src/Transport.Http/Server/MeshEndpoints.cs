@@ -28,12 +28,16 @@ internal sealed class MeshEndpoints
 
     private static readonly Func<HttpContext, HttpNode, string, Task> s_request = RequestAsync;
     private static readonly Func<HttpContext, HttpNode, string, Task> s_signal = SignalAsync;
+    private static readonly Func<HttpContext, HttpNode, string, Task> s_session = SessionAsync;
     private static readonly Func<HttpContext, HttpNode, string, Task> s_describe = DescribeAsync;
 
     private volatile HttpNode? _node;
 
     /// <summary>Whether the application serves these endpoints itself.</summary>
     public bool IsMapped { get; private set; }
+
+    /// <summary>The node that answers; null before the start and after the end.</summary>
+    public HttpNode? Node => _node;
 
     public void Open(HttpNode node) => _node = node;
 
@@ -56,6 +60,11 @@ internal sealed class MeshEndpoints
             ServerLog.NotConfirmed(logger, "their last requests were answered", string.Join(", ", busy));
         }
 
+        if (node.Sessions is { } sessions)
+        {
+            await sessions.EndAsync(cancellationToken).ConfigureAwait(false);
+        }
+
         node.Watchers.Close();
     }
 
@@ -71,6 +80,7 @@ internal sealed class MeshEndpoints
         var mesh = routes.MapGroup("/mesh/v1");
         mesh.MapPost("/request/{**topic}", http => GuardedAsync(http, TopicOf(http), s_request));
         mesh.MapPost("/signal/{**topic}", http => GuardedAsync(http, TopicOf(http), s_signal));
+        mesh.MapPost("/session", http => GuardedAsync(http, "", s_session));
         mesh.MapGet("/node", http => GuardedAsync(http, "", s_describe));
         mesh.MapMethods("/health", s_getOrHead, HealthAsync);
         return mesh;
@@ -93,6 +103,8 @@ internal sealed class MeshEndpoints
                 Allows(http, HttpMethods.Post) ? GuardedAsync(http, below.ToString(), s_request) : Task.CompletedTask,
             _ when name.Equals("signal", StringComparison.OrdinalIgnoreCase) =>
                 Allows(http, HttpMethods.Post) ? GuardedAsync(http, below.ToString(), s_signal) : Task.CompletedTask,
+            _ when name.Equals("session", StringComparison.OrdinalIgnoreCase) && below.IsEmpty =>
+                Allows(http, HttpMethods.Post) ? GuardedAsync(http, "", s_session) : Task.CompletedTask,
             _ when name.Equals("node", StringComparison.OrdinalIgnoreCase) && below.IsEmpty =>
                 Allows(http, HttpMethods.Get) ? GuardedAsync(http, "", s_describe) : Task.CompletedTask,
             _ when name.Equals("health", StringComparison.OrdinalIgnoreCase) && below.IsEmpty =>
@@ -157,7 +169,7 @@ internal sealed class MeshEndpoints
         try
         {
             var (message, refusal, _) = await ReadAsync(http, node, MessageKind.Request, topic, caller).ConfigureAwait(false);
-            var reply = refusal ?? await node.AnswerAsync(message!, http.RequestAborted).ConfigureAwait(false);
+            var reply = refusal ?? await node.AnswerAsync(WithInstant(message!, http, node), http.RequestAborted).ConfigureAwait(false);
             if (message is not null)
             {
                 http.Response.Headers[MeshHeader.Load] = LoadText.Of(node.Local.LoadOf(message.Topic));
@@ -170,6 +182,14 @@ internal sealed class MeshEndpoints
             await caller.CloseAsync().ConfigureAwait(false); // a handler may run on, but the context of the request is used again
         }
     }
+
+    // A deadline on the clock of this node does not begin anew with the arrival.
+    private static Message WithInstant(Message request, HttpContext http, HttpNode node) =>
+        http.Request.Headers.TryGetValue(MeshHeader.Deadline, out var said)
+        && request.Deadline.RemainingMilliseconds is { } left
+        && InstantText.Read(said.ToString(), left) is { } deadline
+            ? request with { Deadline = node.Clock.Judge(deadline) }
+            : request;
 
     private static async Task SignalAsync(HttpContext http, HttpNode node, string topic)
     {
@@ -197,6 +217,25 @@ internal sealed class MeshEndpoints
         }
     }
 
+    private static async Task SessionAsync(HttpContext http, HttpNode node, string topic)
+    {
+        var caller = node.CallerOf(http);
+        try
+        {
+            var refusal = node.Sessions is { } sessions
+                ? await sessions.AcceptAsync(http, caller).ConfigureAwait(false)
+                : NotRunning();
+            if (refusal is not null)
+            {
+                await AnswerAsync(http, refusal, "").ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            await caller.CloseAsync().ConfigureAwait(false);
+        }
+    }
+
     private static async Task DescribeAsync(HttpContext http, HttpNode node, string topic)
     {
         var query = http.Request.Query;
@@ -214,10 +253,12 @@ internal sealed class MeshEndpoints
         var wait = hasWait && seconds >= 0 && seconds < s_maxPoll.TotalSeconds ? TimeSpan.FromSeconds(seconds)
             : known is null ? TimeSpan.Zero
             : s_maxPoll;
-        var watcher = node.SeePeer(http.Request.Headers[MeshHeader.Watcher].ToString());
+        var name = http.Request.Headers[MeshHeader.Watcher].ToString();
+        var watcher = node.SeePeer(name);
         await node.Watchers.PollAsync(watcher, known, query["idle"] == "1", wait, http.RequestAborted).ConfigureAwait(false);
         http.Response.Headers[MeshHeader.Status] = "200";
-        var document = JsonSerializer.SerializeToUtf8Bytes(node.Describe(), HttpJsonContext.Default.NodeDocument);
+        var described = node.Describe(withConnections: name.Length == 0);
+        var document = JsonSerializer.SerializeToUtf8Bytes(described, HttpJsonContext.Default.NodeDocument);
         await WriteAsync(http, 200, Json, document).ConfigureAwait(false);
     }
 

@@ -7,7 +7,8 @@ namespace ServiceMesh.Http;
 /// Sends a signal to all its subscribers: one copy to each node that has subscribers without a group, and one to a member of each group.
 /// Everything for one node travels in one copy. A group whose member refuses is offered to another member.
 /// </summary>
-internal sealed class FanOut(HttpNode node, BufferedClient client, PeerDirectory peers, TimeSpan copyTimeout, CancellationToken stopping)
+internal sealed class FanOut(
+    HttpNode node, BufferedClient client, NodeSessions sessions, PeerDirectory peers, TimeSpan copyTimeout, CancellationToken stopping)
 {
     private const int MaxReceiptBytes = 1024 * 1024;
 
@@ -83,7 +84,7 @@ internal sealed class FanOut(HttpNode node, BufferedClient client, PeerDirectory
         {
             string[] names = [.. copy.Groups.Select(g => g.Name)];
             var receipt = routes.MemberOf(endpoint) is { } member
-                ? await PostAsync(signal, member, names, copy.ToIndividuals, cancellationToken).ConfigureAwait(false)
+                ? await SendAsync(signal, member, names, copy.ToIndividuals, result, cancellationToken).ConfigureAwait(false)
                 : await node.DeliverAsync(signal, names, copy.ToIndividuals).ConfigureAwait(false);
             result.Count(receipt.Receivers);
             return [.. copy.Groups.Where(g => receipt.Refused.FirstOrDefault(r => r.Group == g.Name) is { } refusal && g.Refuse(refusal))];
@@ -137,17 +138,48 @@ internal sealed class FanOut(HttpNode node, BufferedClient client, PeerDirectory
         _ => SendFailure.Describe(failure),
     };
 
-    private async Task<SignalReceipt> PostAsync(
-        Message signal, Member member, string[] groups, bool toIndividuals, CancellationToken cancellationToken)
+    private async Task<SignalReceipt> SendAsync(
+        Message signal, Member member, string[] groups, bool toIndividuals, Tally result, CancellationToken cancellationToken)
     {
         using var limit = new CancellationTokenSource(copyTimeout, node.Context.Clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopping, cancellationToken);
+        if (signal.Body.Length > SessionProtocol.MaxMessageBytes || sessions.Find(member.Session) is not { } session)
+        {
+            return await PostAsync(signal, member, groups, toIndividuals, either.Token).ConfigureAwait(false);
+        }
+
+        var sent = await SessionCopies.SendAsync(session, signal, groups, toIndividuals, either.Token).ConfigureAwait(false);
+        if (sent.Lost is { } reason)
+        {
+            // It may have been delivered, so that no other member is asked.
+            AttemptOutcome.OfFailure(wasSent: true, isOrderly: !session.TryReportLoss()).ApplyTo(member.Endpoint);
+            peers.ProbeNow(member.Endpoint);
+            result.Fail($"{member} {reason}");
+        }
+        else
+        {
+            AttemptOutcome.OfAnswer(200, isFromNode: true, isNotProcessed: false, null, sent.Latency).ApplyTo(member.Endpoint);
+        }
+
+        if (sent.HasLeftAll)
+        {
+            return sent.Receipt;
+        }
+
+        var posted = await PostAsync(signal, member, sent.GroupsLeft, sent.IndividualsLeft, either.Token).ConfigureAwait(false);
+        return new(sent.Receipt.Receivers + posted.Receivers, [.. sent.Receipt.Refused, .. posted.Refused]);
+    }
+
+    private async Task<SignalReceipt> PostAsync(
+        Message signal, Member member, string[] groups, bool toIndividuals, CancellationToken cancellationToken)
+    {
         var uri = member.UriOf(signal.Kind, signal.Topic);
         using var request = client.Make(member.Target, HttpMethod.Post, uri, signal.ContentType, signal.Body);
         request.Headers.TryAddWithoutValidation(MeshHeader.Groups, string.Join(',', groups));
         request.Headers.TryAddWithoutValidation(MeshHeader.Individuals, toIndividuals ? "yes" : "no");
         MessageWire.Write(signal, request.Headers, static (headers, name, value) => headers.TryAddWithoutValidation(name, value));
-        var exchange = await client.SendAsync(request, member.Target, MaxReceiptBytes, TimeSpan.Zero, either.Token).ConfigureAwait(false);
+        var exchange = await client.SendAsync(request, member.Target, MaxReceiptBytes, TimeSpan.Zero, cancellationToken)
+            .ConfigureAwait(false);
         if (exchange.IsTooLarge)
         {
             throw new HttpRequestException("answered with a receipt that is too large");

@@ -10,6 +10,12 @@ internal static class MeshHeader
     public const string Timeout = "mesh-timeout";
 
     /// <summary>
+    /// The deadline again, as an instant on the clock of the node that receives it: <c>CLOCK.MILLISECONDS</c>. A request that the network
+    /// held back does not get its time anew.
+    /// </summary>
+    public const string Deadline = "mesh-deadline";
+
+    /// <summary>
     /// The status of a reply. The HTTP status is the same where HTTP allows it (204 has no body, and 1000 is not an HTTP status). A
     /// response without this header does not come from a node.
     /// </summary>
@@ -40,6 +46,9 @@ internal static class MeshHeader
 
     /// <summary>With a signal: <c>no</c> if the subscribers without a group on the receiving node receive no copy.</summary>
     public const string Individuals = "mesh-individuals";
+
+    /// <summary>With a session: the largest body of a reply, in bytes, that the caller accepts.</summary>
+    public const string MaxBody = "mesh-max-body";
 
     /// <summary>The prefix of headers of the message itself, so that their names are free to choose.</summary>
     public const string OfMessage = "mesh-header-";

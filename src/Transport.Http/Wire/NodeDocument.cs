@@ -25,6 +25,12 @@ internal sealed record NodeDocument
     /// <summary>The highest load of its handlers: 0 is idle, 1 is full, more than 1 means a queue.</summary>
     public required double Load { get; init; }
 
+    /// <summary>Its clock, and what that showed when the document was made.</summary>
+    public ClockReading? Clock { get; init; }
+
+    /// <summary>How it reaches other nodes now; null where another node asks.</summary>
+    public IReadOnlyList<ConnectionState>? Connections { get; init; }
+
     /// <summary>The topics whose requests it handles.</summary>
     public required IReadOnlyList<Interest> Requests { get; init; }
 
@@ -49,6 +55,19 @@ internal sealed record NodeDocument
 
 /// <summary>One topic or pattern, and its group; null for a subscriber without a group.</summary>
 internal sealed record Interest(string Topic, string? Group = null);
+
+/// <summary>The clock of a node, on which deadlines may be given.</summary>
+/// <param name="Id">Names the clock.</param>
+/// <param name="Milliseconds">What it shows.</param>
+internal sealed record ClockReading(uint Id, long Milliseconds);
+
+/// <summary>How one node reaches another one.</summary>
+/// <param name="Service">The service of the endpoint.</param>
+/// <param name="Endpoint">Scheme, host and port.</param>
+/// <param name="Uses"><c>session</c> or <c>exchange</c>.</param>
+/// <param name="Node">The id of the node there; null while it is not known.</param>
+/// <param name="Why">Why no session is open; null if one is, or if none was tried.</param>
+internal sealed record ConnectionState(string Service, string Endpoint, string Uses, string? Node = null, string? Why = null);
 
 /// <summary>The result of a signal at one node.</summary>
 internal sealed record SignalReceipt(int Receivers, IReadOnlyList<Refusal> Refused);

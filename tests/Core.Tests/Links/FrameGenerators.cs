@@ -66,10 +66,12 @@ internal static class FrameGenerators
     private static Gen<Sent> Answers() =>
         from isReply in Gen.Elements(true, false)
         from id in s_number
-        from status in Gen.Choose(100, 999)
+        from status in Gen.Choose(isReply ? 100 : 300, 999)
         from load in Gen.Choose(0, int.MaxValue)
         from error in Gen.OneOf(Gen.Constant<string?>(null), s_text.Select(t => (string?)t))
         from notProcessed in Gen.Elements(true, false)
+        from isLeaving in Gen.Elements(true, false)
+        from retryAfter in Gen.Elements(0u, 1u, 30_000u)
         from headers in s_headers
         from contentType in s_contentType
         from body in s_body
@@ -78,6 +80,7 @@ internal static class FrameGenerators
             Status = (StatusCode)status,
             Error = error,
             NotProcessed = notProcessed,
+            RetryAfter = retryAfter == 0 ? null : TimeSpan.FromMilliseconds(retryAfter),
             Headers = headers,
             ContentType = contentType,
             Body = body,
@@ -90,6 +93,8 @@ internal static class FrameGenerators
             Load = load,
             Error = error,
             NotProcessed = notProcessed,
+            IsLeaving = isLeaving,
+            RetryAfter = retryAfter,
             Headers = isReply ? headers : null!,
             ContentType = isReply ? contentType : null!,
             Body = isReply ? body : default(ReadOnlyMemory<byte>),
@@ -98,26 +103,31 @@ internal static class FrameGenerators
         {
             if (isReply)
             {
-                FrameWriter.Reply(to, id, reply, load);
+                FrameWriter.Reply(to, id, reply, load, isLeaving);
             }
             else
             {
-                FrameWriter.Refusal(to, id, reply, load);
+                FrameWriter.Refusal(to, id, reply, load, isLeaving);
             }
         });
 
     private static Gen<Sent> Small() =>
-        from kind in Gen.Elements(FrameKind.Cancel, FrameKind.Ping, FrameKind.Pong)
-        from id in s_number
+        from kind in Gen.Elements(FrameKind.Cancel, FrameKind.Ping, FrameKind.Pong, FrameKind.Leave)
+        from id in kind == FrameKind.Leave ? Gen.Constant(0L) : s_number
         from stamp in s_number
         from load in Gen.Choose(0, int.MaxValue)
+        from clock in Gen.Elements(0u, 1u, uint.MaxValue)
+        from time in s_number
+        let hasClock = kind == FrameKind.Pong && clock != 0
         select new Sent(
             new()
             {
                 Kind = kind,
                 Id = id,
-                Stamp = kind == FrameKind.Cancel ? 0 : stamp,
+                Stamp = kind is FrameKind.Cancel or FrameKind.Leave ? 0 : stamp,
                 Load = kind == FrameKind.Pong ? load : 0,
+                ClockId = hasClock ? clock : 0,
+                ClockTime = hasClock ? time : 0,
             },
             to =>
             {
@@ -129,8 +139,11 @@ internal static class FrameGenerators
                     case FrameKind.Ping:
                         FrameWriter.Ping(to, id, stamp);
                         break;
+                    case FrameKind.Leave:
+                        FrameWriter.Leave(to);
+                        break;
                     default:
-                        FrameWriter.Pong(to, id, stamp, load);
+                        FrameWriter.Pong(to, id, stamp, load, clock: hasClock ? (clock, time) : null);
                         break;
                 }
             });
@@ -157,6 +170,8 @@ internal static class FrameGenerators
             && other.Topic == Frame.Topic && other.Group == Frame.Group
             && other.Deadline == Frame.Deadline && other.Status == Frame.Status
             && other.Error == Frame.Error && other.NotProcessed == Frame.NotProcessed
+            && other.IsLeaving == Frame.IsLeaving && other.RetryAfter == Frame.RetryAfter
+            && other.ClockId == Frame.ClockId && other.ClockTime == Frame.ClockTime
             && other.Load == Frame.Load && other.Stamp == Frame.Stamp && other.ContentType == Frame.ContentType
             && other.Body.Span.SequenceEqual(Frame.Body.Span)
             && (other.Headers ?? Headers.Empty).SequenceEqual(Frame.Headers ?? Headers.Empty);

@@ -102,7 +102,7 @@ public sealed class FrameTests
         Assert.That(FaultOf([3, 0, 0, 0, (byte)kind, 0, 1]), Is.EqualTo(FrameFault.ReservedKind));
 
     [TestCase(0)]
-    [TestCase(11)]
+    [TestCase(12)]
     [TestCase(255)]
     public void An_unknown_kind_is_skipped_and_named(int kind) =>
         Assert.That(FaultOf([3, 0, 0, 0, (byte)kind, 0, 1]), Is.EqualTo(FrameFault.UnknownKind));
@@ -264,5 +264,13 @@ public sealed class FrameTests
         }
 
         return bytes;
+    }
+
+    [Test]
+    public void A_refusal_with_the_status_of_a_success_is_skipped()
+    {
+        byte[] refusal = [6, 0, 0, 0, (byte)FrameKind.Refusal, 0, 1, 200, 1, 0];
+
+        Assert.That(FaultOf(refusal), Is.EqualTo(FrameFault.MalformedNumber));
     }
 }

@@ -304,4 +304,114 @@ public sealed class LinkTests
         _link.Tick(canHear: true);
         Assert.That(_link.Load, Is.EqualTo(7), "the reported load of others decays");
     }
+
+    [Test]
+    public async Task An_answer_tells_load_readiness_and_when_to_try_again()
+    {
+        var (reply, refusal) = (Ask(), Ask());
+
+        _link.Hear(new()
+        {
+            Kind = FrameKind.Reply, Id = 1, Status = StatusCode.Ok, Headers = Headers.Empty, ContentType = "", Load = 7, IsLeaving = true,
+        });
+        _link.Hear(new() { Kind = FrameKind.Refusal, Id = 2, Status = StatusCode.Overloaded, Load = 9, RetryAfter = 1500 });
+
+        Assert.That(((await reply).Load, (await reply).IsLeaving), Is.EqualTo(((int?)7, true)));
+        Assert.That(
+            ((await refusal).Load, (await refusal).IsLeaving, (await refusal).Reply.RetryAfter),
+            Is.EqualTo(((int?)9, false, (TimeSpan?)TimeSpan.FromSeconds(1.5))));
+    }
+
+    [Test]
+    public void A_link_that_keeps_alive_ends_when_a_silent_peer_does_not_answer()
+    {
+        _link = new("peer", 0, [], _peer.Write, new() { MaxBodyBytes = 1000, PingsWhenIdle = true }, _clock, new(_clock))
+        {
+            OnDead = (_, reason) => _death = reason,
+        };
+
+        TickFor(1.25);
+        Assert.That(_peer.Frames(0).Single().Kind, Is.EqualTo(FrameKind.Ping));
+        TickFor(2.25);
+
+        Assert.That(_death, Does.Contain("has not answered for"));
+
+        void TickFor(double seconds)
+        {
+            for (var time = 0.0; time < seconds; time += 0.25)
+            {
+                _clock.Advance(TimeSpan.FromSeconds(0.25));
+                _link.Tick(canHear: true);
+            }
+        }
+    }
+
+    [Test]
+    public void A_pong_measures_the_clock_of_the_peer()
+    {
+        var shared = new SharedClock(_clock);
+        _link = new("peer", 0, [], _peer.Write, new() { MaxBodyBytes = 1000 }, _clock, shared);
+        var asked = _clock.GetTimestamp();
+        _clock.Advance(TimeSpan.FromMilliseconds(100));
+
+        _link.Hear(new() { Kind = FrameKind.Pong, Stamp = asked, ClockId = 5, ClockTime = 1_000_000 });
+
+        Assert.That((shared.Id, shared.Now), Is.EqualTo((5u, (long?)1_000_050)));
+        var stamped = shared.Stamp(Deadline.After(TimeSpan.FromSeconds(1), _clock));
+        Assert.That((stamped.ClockId, stamped.Instant), Is.EqualTo((5u, 1_001_050L)));
+    }
+
+    [TestCase(3.0)]
+    [TestCase(-1.0)]
+    public void A_measurement_that_took_too_long_or_no_time_is_ignored(double seconds)
+    {
+        var shared = new SharedClock(_clock);
+        _link = new("peer", 0, [], _peer.Write, new() { MaxBodyBytes = 1000 }, _clock, shared);
+        var asked = _clock.GetTimestamp() - (long)(seconds * _clock.TimestampFrequency);
+
+        _link.Hear(new() { Kind = FrameKind.Pong, Stamp = asked, ClockId = 5, ClockTime = 1_000_000 });
+
+        Assert.That(shared.Now, Is.Null);
+    }
+
+    [Test]
+    public void A_node_answers_pings_with_its_own_clock_and_judges_deadlines_by_it()
+    {
+        var own = SharedClock.OfThisNode(_clock, 5);
+        _link = new("peer", 0, [], _peer.Write, new() { MaxBodyBytes = 1000 }, _clock, own);
+
+        _link.Pong(1, 2, load: 0);
+
+        var pong = _peer.Frames(0).Single();
+        Assert.That((pong.ClockId, pong.ClockTime), Is.EqualTo((5u, own.Now!.Value)));
+        _clock.Advance(TimeSpan.FromSeconds(3)); // a request that the network held back
+        var judged = own.Judge(new FrameDeadline(1000, 5, pong.ClockTime + 1000));
+        Assert.That(judged.HasPassed, Is.True);
+    }
+
+    [Test]
+    public void A_reply_that_the_peer_does_not_accept_is_answered_with_413()
+    {
+        _link = new("peer", 0, [], _peer.Write, new() { MaxBodyBytes = 1000 }, _clock, new(_clock)) { MaxReplyBytes = 10 };
+
+        _link.Answer(1, new() { Status = StatusCode.Ok, ContentType = "", Body = new byte[11] }, load: 0, gather: false);
+
+        var sent = _peer.Frames(0).Single();
+        Assert.That((sent.Kind, sent.Status, sent.NotProcessed), Is.EqualTo((FrameKind.Reply, StatusCode.BodyTooLarge, false)));
+        Assert.That(sent.Error, Does.Contain("11 bytes").And.Contain("accepts 10"));
+    }
+
+    [Test]
+    public void A_link_can_leave_deadlines_to_the_tokens_of_callers()
+    {
+        var options = new LinkOptions { MaxBodyBytes = 1000, EndsAtDeadline = false, SignalMemory = Timeout.InfiniteTimeSpan };
+        _link = new("peer", 0, [], _peer.Write, options, _clock, new(_clock));
+        var request = Ask(TimeSpan.FromSeconds(1));
+        var signal = _link.SendAsync(Request(kind: MessageKind.Signal), "workers", default).AsTask();
+
+        _clock.Advance(TimeSpan.FromSeconds(10));
+        _link.Tick(canHear: false);
+
+        Assert.That((request.IsCompleted, signal.IsCompleted), Is.EqualTo((false, false)));
+    }
 }

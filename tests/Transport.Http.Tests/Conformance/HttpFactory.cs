@@ -16,6 +16,18 @@ public abstract class HttpFactory : TransportFactory
 
     protected abstract string Scheme { get; }
 
+    /// <summary>The ports of the nodes.</summary>
+    protected IReadOnlyList<int> Ports => _ports;
+
+    /// <summary>The ports that the nodes call each other at.</summary>
+    protected virtual IReadOnlyList<int> CalledPorts => _ports;
+
+    /// <summary>Whether the nodes have sessions with each other before a test goes on; otherwise each message uses an exchange.</summary>
+    protected virtual bool HasSessions => false;
+
+    /// <summary><c>Http:Sessions</c> of the nodes.</summary>
+    protected virtual string Sessions => HasSessions ? "Auto" : "Never";
+
     public override TransportCapabilities Capabilities { get; } = new()
     {
         System = "http",
@@ -31,7 +43,8 @@ public abstract class HttpFactory : TransportFactory
     [
         ("Transport", "Http"),
         ("Http:Listen", $"{Scheme}://{IPAddress.Loopback}:{_ports[node]}"),
-        ("Http:Services:mesh:Address", $"static:{string.Join(',', _ports.Select(port => $"{IPAddress.Loopback}:{port}"))}"),
+        ("Http:Services:mesh:Address", $"static:{string.Join(',', CalledPorts.Select(port => $"{IPAddress.Loopback}:{port}"))}"),
+        ("Http:Sessions", Sessions),
     ];
 
     // Nodes find each other within a round trip or two, which no event tells a test of.
@@ -43,7 +56,30 @@ public abstract class HttpFactory : TransportFactory
         {
             await Failsafe.UntilAsync(async () =>
                 all.SetEquals((await node.Bus.ListNodesAsync()).Select(n => (n.Id, n.Subscriptions.Count))));
+            if (HasSessions)
+            {
+                await Failsafe.UntilAsync(() => HasSessionsWithAllAsync(node, running));
+            }
         }
+    }
+
+    // A session is opened by the first message to its node.
+    private static async Task<bool> HasSessionsWithAllAsync(MeshNode node, IReadOnlyList<MeshNode> running)
+    {
+        var states = node.Services.GetRequiredKeyedService<MeshEndpoints>("").Node!.Connections!();
+        string[] missing =
+        [
+            .. running.Select(other => other.Id).Where(id => id != node.Id && !states.Any(s => s.Node == id && s.Uses == "session")),
+        ];
+        foreach (var id in missing)
+        {
+            if ((await node.Bus.TryRequestAsync(MeshTopics.Node(id), Unit.Value)).Status == StatusCode.HandlerFailed)
+            {
+                return true; // a step of the test ends every request before it is sent
+            }
+        }
+
+        return missing.Length == 0;
     }
 }
 
@@ -60,7 +96,7 @@ public sealed class Http1WithMessagePackFactory : Http1Factory
 }
 
 /// <summary>HTTP/2 in the clear, as it is spoken without negotiation.</summary>
-public sealed class CleartextHttp2Factory : HttpFactory
+public class CleartextHttp2Factory : HttpFactory
 {
     protected override string Scheme => "h2c";
 
@@ -69,7 +105,7 @@ public sealed class CleartextHttp2Factory : HttpFactory
 }
 
 /// <summary>HTTP/2 by negotiation over TLS, with a certificate of the test's own.</summary>
-public sealed class HttpsFactory : HttpFactory, IDisposable
+public class HttpsFactory : HttpFactory, IDisposable
 {
     private TestCertificates? _certificates;
 
@@ -92,9 +128,73 @@ public sealed class HttpsFactory : HttpFactory, IDisposable
         return Task.CompletedTask;
     }
 
-    public void Dispose() => _certificates?.Dispose();
+    public void Dispose()
+    {
+        _certificates?.Dispose();
+        GC.SuppressFinalize(this);
+    }
 }
 
-/// <summary>Over each of the HTTP networks.</summary>
+/// <summary>Sessions in the clear.</summary>
+public sealed class CleartextSessionFactory : CleartextHttp2Factory
+{
+    protected override bool HasSessions => true;
+}
+
+/// <summary>Sessions over TLS.</summary>
+public sealed class TlsSessionFactory : HttpsFactory
+{
+    protected override bool HasSessions => true;
+}
+
+/// <summary>HTTP/1.1 nodes behind a proxy to which the others speak HTTP/2: sessions are tried, and exchanges are used.</summary>
+public abstract class ProxyFactory : HttpFactory
+{
+    private readonly int[] _fronts = [.. Enumerable.Repeat(0, 36).Select(_ => FreePort.Next()).Distinct().Take(9)];
+    private ProxyServer? _proxy;
+
+    protected override string Scheme => "http";
+
+    protected override IReadOnlyList<int> CalledPorts => _fronts;
+
+    protected override string Sessions => "Auto";
+
+    public override IEnumerable<(string Key, string Value)> SettingsOf(int node) =>
+        [.. base.SettingsOf(node), ("Http:Services:mesh:Http2", "true")];
+
+    public override async Task StartAsync() => _proxy = await StartProxyAsync([.. _fronts.Zip(Ports)]);
+
+    public override Task StopAsync() => _proxy!.DisposeAsync().AsTask();
+
+    protected abstract Task<ProxyServer> StartProxyAsync(IReadOnlyList<(int Front, int Back)> ports);
+}
+
+/// <summary>Behind a real nginx.</summary>
+public sealed class NginxFactory : ProxyFactory
+{
+    protected override Task<ProxyServer> StartProxyAsync(IReadOnlyList<(int Front, int Back)> ports) => ProxyServer.StartNginxAsync(ports);
+}
+
+/// <summary>Behind a real HAProxy.</summary>
+public sealed class HaproxyFactory : ProxyFactory
+{
+    protected override Task<ProxyServer> StartProxyAsync(IReadOnlyList<(int Front, int Back)> ports) =>
+        ProxyServer.StartHaproxyAsync(ports);
+}
+
+/// <summary>Over each of the HTTP networks; in a long run behind proxies too.</summary>
 public sealed class OverHttpAttribute() : OverNetworksAttribute(
-    typeof(Http1Factory), typeof(Http1WithMessagePackFactory), typeof(CleartextHttp2Factory), typeof(HttpsFactory));
+    [.. s_direct, .. TestLength.IsLong ? OverProxiesAttribute.Proxies : []])
+{
+    private static readonly Type[] s_direct =
+    [
+        typeof(Http1Factory), typeof(Http1WithMessagePackFactory), typeof(CleartextHttp2Factory), typeof(HttpsFactory),
+        typeof(CleartextSessionFactory), typeof(TlsSessionFactory),
+    ];
+}
+
+/// <summary>Behind each of the proxies.</summary>
+public sealed class OverProxiesAttribute() : OverNetworksAttribute(Proxies)
+{
+    internal static readonly Type[] Proxies = [typeof(NginxFactory), typeof(HaproxyFactory)];
+}

@@ -61,10 +61,10 @@ internal ref struct FieldReader(ReadOnlyMemory<byte> frame, TextPool texts)
         return default;
     }
 
-    public string Group(bool mayBeEmpty)
+    public string Group()
     {
         var group = Text(ServiceMesh.Topic.MaxLength);
-        if (group.Length == 0 ? mayBeEmpty : ServiceMesh.Topic.IsSegment(group))
+        if (group.Length == 0 || ServiceMesh.Topic.IsSegment(group))
         {
             return group;
         }

@@ -16,7 +16,9 @@ internal struct Frame
 
     public Topic Topic;
 
-    /// <summary>Of a request or signal: the group that it is for; empty for a signal to individuals.</summary>
+    /// <summary>
+    /// Of a request or signal: the group that it is for. Empty for a signal to individuals, and for a request to any group of its topic.
+    /// </summary>
     public string Group;
 
     public FrameDeadline Deadline;
@@ -35,8 +37,20 @@ internal struct Frame
     public bool NotProcessed;
     public bool IsOfHandler;
 
-    /// <summary>Of a reply, refusal or pong: the messages that its sender runs and queues.</summary>
+    /// <summary>Of a reply or refusal: its sender takes no new messages.</summary>
+    public bool IsLeaving;
+
+    /// <summary>Of a reply or refusal: after how many milliseconds another attempt may succeed; 0 when that is not known.</summary>
+    public uint RetryAfter;
+
+    /// <summary>Of a reply, refusal or pong: how busy its sender is, in the unit of the transport.</summary>
     public int Load;
+
+    /// <summary>Of a pong: the name of its sender's own clock; 0 for none.</summary>
+    public uint ClockId;
+
+    /// <summary>Of a pong: the time on that clock in milliseconds.</summary>
+    public long ClockTime;
 
     /// <summary>Of a ping: asks whether the request with its id runs there. Of a pong: that request does not.</summary>
     public bool IsAboutRequest;

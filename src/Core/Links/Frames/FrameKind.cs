@@ -35,4 +35,7 @@ internal enum FrameKind : byte
 
     /// <summary>The sender has taken over the receiver's change of the directory that has this id.</summary>
     Applied = 10,
+
+    /// <summary>The sender leaves: the other end sends nothing more on this stream and ends its half of it.</summary>
+    Leave = 11,
 }

@@ -108,7 +108,7 @@ internal static class FrameReader
                 ReadAnswer(ref fields, flags, ref frame);
                 fields.End();
                 break;
-            case FrameKind.Cancel or FrameKind.Applied:
+            case FrameKind.Cancel or FrameKind.Applied or FrameKind.Leave:
                 fields.CheckFlags(flags, 0);
                 fields.End();
                 break;
@@ -119,10 +119,15 @@ internal static class FrameReader
                 fields.End();
                 break;
             case FrameKind.Pong:
-                fields.CheckFlags(flags, WireFormat.AboutRequest);
-                frame.IsAboutRequest = flags != 0;
+                fields.CheckFlags(flags, WireFormat.AboutRequest | WireFormat.HasClock);
+                frame.IsAboutRequest = (flags & WireFormat.AboutRequest) != 0;
                 frame.Stamp = fields.Int64();
                 frame.Load = fields.Int31();
+                if ((flags & WireFormat.HasClock) != 0)
+                {
+                    (frame.ClockId, frame.ClockTime) = (fields.UInt32(), fields.Int64());
+                }
+
                 fields.End();
                 break;
             case FrameKind.StreamItem or FrameKind.Credit:
@@ -139,7 +144,7 @@ internal static class FrameReader
         fields.CheckFlags(flags, WireFormat.HasDeadline | WireFormat.HasInstant);
         frame.Number = fields.Int63();
         frame.Topic = fields.Topic();
-        frame.Group = fields.Group(mayBeEmpty: frame.Kind == FrameKind.Signal);
+        frame.Group = fields.Group();
         var remaining = (flags & WireFormat.HasDeadline) != 0 ? fields.UInt32Varint() : 0;
         if ((flags & WireFormat.HasInstant) != 0)
         {
@@ -164,14 +169,18 @@ internal static class FrameReader
 
     private static void ReadAnswer(ref FieldReader fields, byte flags, ref Frame frame)
     {
-        fields.CheckFlags(flags, WireFormat.HasError | WireFormat.NotProcessed | WireFormat.IsOfHandler);
+        fields.CheckFlags(
+            flags,
+            WireFormat.HasError | WireFormat.NotProcessed | WireFormat.IsOfHandler | WireFormat.IsLeaving | WireFormat.HasRetryAfter);
         var status = fields.Int31();
         frame.Load = fields.Int31();
         frame.Error = (flags & WireFormat.HasError) != 0 ? fields.Text(WireFormat.MaxErrorBytes) : null;
         frame.NotProcessed = (flags & WireFormat.NotProcessed) != 0;
+        frame.RetryAfter = (flags & WireFormat.HasRetryAfter) != 0 ? fields.UInt32Varint() : 0;
         frame.IsOfHandler = (flags & WireFormat.IsOfHandler) != 0;
+        frame.IsLeaving = (flags & WireFormat.IsLeaving) != 0;
         frame.Status = (StatusCode)status;
-        if (!StatusRange.Contains(status))
+        if (!StatusRange.Contains(status) || (frame.Kind == FrameKind.Refusal && !frame.Status.IsFailure))
         {
             fields.Fail(FrameFault.MalformedNumber);
         }

@@ -15,7 +15,10 @@ internal static class FrameWriter
         return [WireFormat.Mark, WireFormat.Version, refusesVersion ? WireFormat.RefusesVersion : (byte)0, (byte)name.Length, .. name];
     }
 
-    /// <summary>A request for one member of a group, or a signal: for one member, or for individuals when the group is empty.</summary>
+    /// <summary>
+    /// A request or signal for one member of a group. An empty group stands for any group of a request, and for the individuals of a
+    /// signal.
+    /// </summary>
     public static void Message(FrameBuffer to, long id, Message message, string group, FrameDeadline deadline)
     {
         var start = to.BeginFrame();
@@ -44,9 +47,9 @@ internal static class FrameWriter
     }
 
     /// <summary>The outcome of a request, or that a signal was accepted.</summary>
-    public static void Reply(FrameBuffer to, long id, ReplyMessage reply, int load)
+    public static void Reply(FrameBuffer to, long id, ReplyMessage reply, int load, bool isLeaving = false)
     {
-        var start = BeginAnswer(to, FrameKind.Reply, id, reply, load);
+        var start = BeginAnswer(to, FrameKind.Reply, id, reply, load, isLeaving);
         WriteHeaders(to, reply.Headers);
         WriteContentType(to, reply.ContentType);
         to.Raw(reply.Body.Span);
@@ -54,8 +57,8 @@ internal static class FrameWriter
     }
 
     /// <summary>Why this node does not take a request or a signal.</summary>
-    public static void Refusal(FrameBuffer to, long id, ReplyMessage refusal, int load) =>
-        to.EndFrame(BeginAnswer(to, FrameKind.Refusal, id, refusal, load));
+    public static void Refusal(FrameBuffer to, long id, ReplyMessage refusal, int load, bool isLeaving = false) =>
+        to.EndFrame(BeginAnswer(to, FrameKind.Refusal, id, refusal, load, isLeaving));
 
     public static void Cancel(FrameBuffer to, long id)
     {
@@ -66,6 +69,9 @@ internal static class FrameWriter
     /// <summary>A directory notice of the receiver, with this number, is taken over here.</summary>
     public static void Applied(FrameBuffer to, long number) => to.EndFrame(Begin(to, FrameKind.Applied, 0, number));
 
+    /// <summary>This node leaves: the other end is to end its half of the stream.</summary>
+    public static void Leave(FrameBuffer to) => to.EndFrame(Begin(to, FrameKind.Leave, 0, 0));
+
     public static void Ping(FrameBuffer to, long id, long stamp, bool asksForRequest = false)
     {
         var start = Begin(to, FrameKind.Ping, asksForRequest ? WireFormat.AboutRequest : 0, id);
@@ -73,11 +79,25 @@ internal static class FrameWriter
         to.EndFrame(start);
     }
 
-    public static void Pong(FrameBuffer to, long id, long stamp, int load, bool isNotHere = false)
+    /// <param name="to">Where it is written.</param>
+    /// <param name="id">That of the ping.</param>
+    /// <param name="stamp">That of the ping.</param>
+    /// <param name="load">How busy this node is.</param>
+    /// <param name="isNotHere">Whether the request of the ping does not run here.</param>
+    /// <param name="clock">The clock of this node and its time; null where the ends share another one.</param>
+    public static void Pong(
+        FrameBuffer to, long id, long stamp, int load, bool isNotHere = false, (uint Id, long Milliseconds)? clock = null)
     {
-        var start = Begin(to, FrameKind.Pong, isNotHere ? WireFormat.AboutRequest : 0, id);
+        var flags = (isNotHere ? WireFormat.AboutRequest : 0) | (clock is null ? 0 : WireFormat.HasClock);
+        var start = Begin(to, FrameKind.Pong, flags, id);
         to.Int64(stamp);
         to.Varint((uint)load);
+        if (clock is { } own)
+        {
+            to.UInt32(own.Id);
+            to.Int64(own.Milliseconds);
+        }
+
         to.EndFrame(start);
     }
 
@@ -90,11 +110,14 @@ internal static class FrameWriter
         return start;
     }
 
-    private static int BeginAnswer(FrameBuffer to, FrameKind kind, long id, ReplyMessage answer, int load)
+    private static int BeginAnswer(FrameBuffer to, FrameKind kind, long id, ReplyMessage answer, int load, bool isLeaving)
     {
+        var retryAfter = answer.RetryAfter is { } pause ? (uint)Math.Clamp(pause.TotalMilliseconds, 1, uint.MaxValue) : 0;
         var flags = (answer.Error is null ? 0 : WireFormat.HasError)
             | (answer.NotProcessed ? WireFormat.NotProcessed : 0)
-            | (answer.IsOfHandler ? WireFormat.IsOfHandler : 0);
+            | (answer.IsOfHandler ? WireFormat.IsOfHandler : 0)
+            | (isLeaving ? WireFormat.IsLeaving : 0)
+            | (retryAfter > 0 ? WireFormat.HasRetryAfter : 0);
         var start = Begin(to, kind, flags, id);
         to.Varint((uint)answer.Status);
         to.Varint((uint)load);
@@ -104,6 +127,11 @@ internal static class FrameWriter
                 answer.Error.Length <= ReplyMessage.MaxErrorCharacters
                     ? answer.Error
                     : ExceptionText.Cut(answer.Error, ReplyMessage.MaxErrorCharacters));
+        }
+
+        if (retryAfter > 0)
+        {
+            to.Varint(retryAfter);
         }
 
         return start;

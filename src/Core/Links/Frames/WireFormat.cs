@@ -27,6 +27,9 @@ internal static class WireFormat
     /// <summary>Of a ping: asks whether the request with its id runs. Of a pong: it does not.</summary>
     public const byte AboutRequest = 1;
 
+    /// <summary>Of a pong: it carries the time of its sender's own clock.</summary>
+    public const byte HasClock = 2;
+
     // Of requests and signals.
     public const byte HasDeadline = 1;
     public const byte HasInstant = 2;
@@ -35,6 +38,8 @@ internal static class WireFormat
     public const byte HasError = 1;
     public const byte NotProcessed = 2;
     public const byte IsOfHandler = 4;
+    public const byte IsLeaving = 8;
+    public const byte HasRetryAfter = 16;
 
     /// <summary>Content types that have a byte of their own; 0 says that the text follows.</summary>
     public const byte JsonMark = 1;

@@ -44,6 +44,20 @@ internal sealed class RunningDeliveries(Action<RunningDelivery, ReplyMessage> on
     /// <summary>True while a request runs here or waits for its turn.</summary>
     public bool Contains(string sender, long id) => _running.ContainsKey((sender, id));
 
+    /// <summary>True while something runs here, or waits for its turn, for a node.</summary>
+    public bool ContainsAny(string sender)
+    {
+        foreach (var ((of, _), _) in _running)
+        {
+            if (of == sender)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>Ends when nothing runs here or waits for its turn: then every reply stands in line. One waits at a time.</summary>
     public Task EmptyAsync()
     {

@@ -14,8 +14,31 @@ internal sealed class SharedClock(TimeProvider clock)
     // After a jump the nodes notice it one after the other; until then instants are not compared.
     private static readonly TimeSpan s_distrust = TimeSpan.FromSeconds(15);
 
+    // A measurement is off by at most half of its round trip. One that took longer than this says nothing, and after the other time a
+    // worse one than before is taken, since clocks drift.
+    private static readonly TimeSpan s_longest = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_goodFor = TimeSpan.FromSeconds(30);
+
+    private readonly Lock _measuring = new();
+    private long _measuredAt;
+    private TimeSpan _measuredWithin = TimeSpan.MaxValue;
     private volatile Reading? _reading;
     private long _distrustedAt;
+    private uint _ownId;
+
+    /// <summary>The clock of this node itself, by which the other end of each of its links measures the offset.</summary>
+    /// <param name="clock">This node's clock.</param>
+    /// <param name="id">Names it; not 0.</param>
+    public static SharedClock OfThisNode(TimeProvider clock, uint id)
+    {
+        var own = new SharedClock(clock) { _ownId = id };
+        var now = clock.GetTimestamp();
+        own.Set(id, own.ToMilliseconds(now), now);
+        return own;
+    }
+
+    /// <summary>The name and the time of this node's own clock; null when the clock is another one.</summary>
+    public (uint Id, long Milliseconds)? Own => _ownId == 0 ? null : (_ownId, ToMilliseconds(clock.GetTimestamp()));
 
     /// <summary>The name of the clock that instants are on; 0 for none.</summary>
     public uint Id => IsDistrusted ? 0 : _reading?.Id ?? 0;
@@ -36,6 +59,31 @@ internal sealed class SharedClock(TimeProvider clock)
         }
 
         _reading = new(id, offset);
+    }
+
+    /// <summary>The clock of another node, which that node read between two moments here.</summary>
+    /// <param name="id">Names the clock; not 0.</param>
+    /// <param name="milliseconds">What it showed.</param>
+    /// <param name="asked">This node's timestamp before; it may come from outside, and is checked.</param>
+    /// <param name="answered">This node's timestamp after.</param>
+    public void Measure(uint id, long milliseconds, long asked, long answered)
+    {
+        var within = clock.GetElapsedTime(asked, answered);
+        if (asked <= 0 || within < TimeSpan.Zero || within > s_longest)
+        {
+            return;
+        }
+
+        lock (_measuring)
+        {
+            if (_reading?.Id == id && within > _measuredWithin && clock.GetElapsedTime(_measuredAt, answered) < s_goodFor)
+            {
+                return;
+            }
+
+            (_measuredAt, _measuredWithin) = (answered, within);
+            Set(id, milliseconds, asked + ((answered - asked) / 2));
+        }
     }
 
     /// <summary>The shared clock was lost.</summary>

@@ -12,9 +12,6 @@ internal sealed class Link
     // A confirmation counts as lost after so many times the time that a ping may take: a slow reader must not be flooded.
     private const int PingsUntilLost = 5;
 
-    // A signal that its member has neither accepted nor refused by then counts as delivered.
-    private static readonly TimeSpan s_signalMemory = TimeSpan.FromSeconds(3);
-
     private readonly ConcurrentDictionary<long, PendingRequest> _pending = new();
     private readonly LinkOptions _options;
     private readonly TimeProvider _clock;
@@ -69,6 +66,14 @@ internal sealed class Link
     /// <summary>True while nothing is written, waits to be written, or waits for an answer.</summary>
     public bool IsIdle => Outstanding == 0 && _pending.IsEmpty && _outbox.IsIdle;
 
+    /// <summary>Whether each answer says that this node takes no new messages.</summary>
+    public bool IsLeaving { get; set; }
+
+    /// <summary>
+    /// The largest body of a reply that the peer accepts, where it has said that. A larger one is answered with 413 instead.
+    /// </summary>
+    public int MaxReplyBytes { get; init; } = int.MaxValue;
+
     /// <summary>Called when the peer is taken for dead, with the reason. Its requests have ended by then.</summary>
     public Action<Link, string>? OnDead { get; set; }
 
@@ -96,19 +101,33 @@ internal sealed class Link
     }
 
     /// <summary>Gives the answer to one of the peer's requests or signals. False when the outbox is full.</summary>
-    public bool Answer(long id, ReplyMessage reply, int load, IFrameSender? sender = null) =>
+    /// <param name="id">That of the request or signal.</param>
+    /// <param name="reply">The answer.</param>
+    /// <param name="load">How busy this node is.</param>
+    /// <param name="gather">Whether other answers are likely to follow at once, so that one write carries them all.</param>
+    /// <param name="sender">Is told what became of the answer.</param>
+    public bool Answer(long id, ReplyMessage reply, int load, bool gather, IFrameSender? sender = null) =>
         _outbox.TryAdd(
-            static (to, answer) => FrameWriter.Reply(to, answer.id, answer.reply, answer.load),
-            (id, reply: FrameCheck.Writable(reply), load), sender,
-            gather: load > 1);
+            static (to, answer) => FrameWriter.Reply(to, answer.id, answer.reply, answer.load, answer.IsLeaving),
+            (id, reply: FrameCheck.Writable(WithinLimit(reply)), load, IsLeaving), sender,
+            gather);
 
     /// <summary>Says that this node does not take a request or signal of the peer. False when the outbox is full.</summary>
     public bool Refuse(long id, ReplyMessage refusal, int load) =>
-        _outbox.TryAdd(static (to, answer) => FrameWriter.Refusal(to, answer.id, answer.refusal, answer.load), (id, refusal, load), null);
+        _outbox.TryAdd(
+            static (to, answer) => FrameWriter.Refusal(to, answer.id, answer.refusal, answer.load, answer.IsLeaving),
+            (id, refusal, load, IsLeaving), null);
 
     public bool Pong(long id, long stamp, int load, bool isNotHere = false) => _outbox.TryAdd(
-        static (to, pong) => FrameWriter.Pong(to, pong.id, pong.stamp, pong.load, pong.isNotHere), (id, stamp, load, isNotHere), null,
+        static (to, pong) => FrameWriter.Pong(to, pong.id, pong.stamp, pong.load, pong.isNotHere, pong.Link._sharedClock.Own),
+        (Link: this, id, stamp, load, isNotHere), null,
         urgent: !isNotHere); // that a request is not here may be said behind its reply only
+
+    /// <summary>Asks the peer for a sign of life, by which its clock is measured too.</summary>
+    public void Ping() => _outbox.TryAdd(static (to, stamp) => FrameWriter.Ping(to, 0, stamp), _clock.GetTimestamp(), null, urgent: true);
+
+    /// <summary>Tells the peer, behind all answers, that it is to end its half of the stream.</summary>
+    public void Leave() => _outbox.TryAdd(static (to, _) => FrameWriter.Leave(to), 0, null);
 
     /// <summary>Tells the peer that its change of the directory is taken over here.</summary>
     public bool Applied(long number) => _outbox.TryAdd(static (to, number) => FrameWriter.Applied(to, number), number, null);
@@ -121,6 +140,11 @@ internal sealed class Link
         {
             case FrameKind.Pong:
                 _load.Report(frame.Load, Outstanding);
+                if (frame.ClockId != 0)
+                {
+                    _sharedClock.Measure(frame.ClockId, frame.ClockTime, frame.Stamp, _clock.GetTimestamp());
+                }
+
                 if (frame.IsAboutRequest)
                 {
                     return _pending.TryGetValue(frame.Id, out var lost)
@@ -249,6 +273,13 @@ internal sealed class Link
 
     internal void Cancel(long id) => _outbox.TryAdd(static (to, id) => FrameWriter.Cancel(to, id), id, null);
 
+    private ReplyMessage WithinLimit(ReplyMessage reply) =>
+        reply.Body.Length <= MaxReplyBytes ? reply : TooLarge(reply.Body.Length, MaxReplyBytes);
+
+    private static ReplyMessage TooLarge(int bytes, int max) => ReplyMessage.Failure(
+        StatusCode.BodyTooLarge,
+        $"The reply has {bytes} bytes; the caller's node accepts {max}. Answer with less, or raise its Request:MaxBodyBytes.");
+
     private PendingRequest? Send(Message message, string group)
     {
         var pending = new PendingRequest(this, message, group, _clock.GetTimestamp());
@@ -278,13 +309,14 @@ internal sealed class Link
         {
             if (pending.Message.Kind == MessageKind.Request)
             {
-                if (pending.Message.Deadline.HasPassed)
+                if (_options.EndsAtDeadline && pending.Message.Deadline.HasPassed)
                 {
                     pending.TryEnd(new(AnswerKind.Lost, ReplyMessage.Failure(
                         StatusCode.DeadlinePassed, $"The deadline of the request on '{pending.Message.Topic}' passed without an answer.")));
                 }
             }
-            else if (_clock.GetElapsedTime(pending.StartedAt) >= s_signalMemory)
+            else if (_options.SignalMemory != Timeout.InfiniteTimeSpan
+                && _clock.GetElapsedTime(pending.StartedAt) >= _options.SignalMemory)
             {
                 pending.TryEnd(new(AnswerKind.Reply, new() { Status = StatusCode.Ok }));
             }
@@ -326,7 +358,7 @@ internal sealed class Link
     {
         lock (_confirming)
         {
-            return Outstanding > 0 || _confirmations.IsWaiting;
+            return _options.PingsWhenIdle || Outstanding > 0 || _confirmations.IsWaiting;
         }
     }
 
@@ -342,7 +374,12 @@ internal sealed class Link
             _load.Report(frame.Load, Outstanding);
             return pending.TryEnd(new(
                 AnswerKind.Refusal,
-                ReplyMessage.Failure(frame.Status, frame.Error ?? $"Node '{Peer}' refused the message.", notProcessed: true)));
+                ReplyMessage.Failure(
+                    frame.Status, frame.Error ?? $"Node '{Peer}' refused the message.", notProcessed: true, RetryAfter(in frame)))
+            {
+                Load = frame.Load,
+                IsLeaving = frame.IsLeaving,
+            });
         }
 
         if (pending.Message.Kind == MessageKind.Request)
@@ -351,10 +388,7 @@ internal sealed class Link
         }
 
         return pending.TryEnd(new(AnswerKind.Reply, frame.Body.Length > _options.MaxBodyBytes
-            ? ReplyMessage.Failure(
-                StatusCode.BodyTooLarge,
-                $"The reply has {frame.Body.Length} bytes; this node accepts {_options.MaxBodyBytes}. "
-                  + "Answer with less, or raise its Request:MaxBodyBytes.")
+            ? TooLarge(frame.Body.Length, _options.MaxBodyBytes)
             : new()
             {
                 Status = frame.Status,
@@ -364,8 +398,16 @@ internal sealed class Link
                 Headers = frame.Headers,
                 ContentType = frame.ContentType,
                 Body = frame.Body,
-            }));
+                RetryAfter = RetryAfter(in frame),
+            })
+        {
+            Load = frame.Load,
+            IsLeaving = frame.IsLeaving,
+        });
     }
+
+    private static TimeSpan? RetryAfter(in Frame frame) =>
+        frame.RetryAfter == 0 ? null : TimeSpan.FromMilliseconds(frame.RetryAfter);
 
     // Called by the outbox between two writes, without its lock.
     private void OnWritten(int bytes)

@@ -24,6 +24,12 @@ internal enum AnswerKind
 /// <param name="Reply">What the caller would be told if nothing else can be tried.</param>
 internal readonly record struct LinkAnswer(AnswerKind Kind, ReplyMessage Reply)
 {
+    /// <summary>How busy the member said that it is, in the unit of the transport; null when it did not answer.</summary>
+    public int? Load { get; init; }
+
+    /// <summary>Whether the member said that it takes no new messages.</summary>
+    public bool IsLeaving { get; init; }
+
     /// <summary>True when no handler ran for it, so that another member may be asked.</summary>
     public bool MayGoElsewhere => Kind is AnswerKind.Refusal or AnswerKind.NotSent or AnswerKind.NoReceiver;
 

@@ -202,6 +202,18 @@ public sealed class CircuitBreaker
         return CircuitOpenException.Of(Name, open?.Outage, left < TimeSpan.Zero ? TimeSpan.Zero : left);
     }
 
+    /// <summary>
+    /// Something else has shown that the outage is over: a circuit that is open now admits its next trial after one
+    /// <see cref="CircuitBreakerOptions.TrialRequestInterval"/>, however long its window is. Does not apply to one that was opened by hand.
+    /// </summary>
+    internal void TryEarly()
+    {
+        if (Current is not ClosedCircuit and var circuit)
+        {
+            circuit.TriesEarly = true;
+        }
+    }
+
     /// <summary>The name and the state.</summary>
     public override string ToString() => $"{Name} ({State})";
 

@@ -12,6 +12,9 @@ internal enum EjectionCause
     /// <summary>The ejection time has passed: returned.</summary>
     TimePassed,
 
+    /// <summary>It was unreachable and answers again: returned.</summary>
+    AnswersAgain,
+
     /// <summary>The group became too small for so many ejections: returned.</summary>
     GroupShrank,
 }

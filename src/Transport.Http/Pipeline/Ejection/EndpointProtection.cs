@@ -46,6 +46,15 @@ internal sealed class EndpointProtection : EndpointGuard
 
     public override void StateChanged() => Tracker?.Group.Recount();
 
+    public override void Returned()
+    {
+        Breaker.TryEarly();
+        if (Tracker is { } tracker)
+        {
+            tracker.Group.Return(tracker);
+        }
+    }
+
     private void CircuitChanged(object? sender, CircuitChange change)
     {
         if (change.To == CircuitState.Closed)

@@ -143,6 +143,27 @@ internal sealed class OutlierEjection : IEndpointGroup, IDisposable
         _notifier.Notify();
     }
 
+    /// <summary>Ends the ejection of an endpoint that was unreachable and answers again, and forgets the ejections before it.</summary>
+    public void Return(OutlierTracker tracker)
+    {
+        lock (_lock)
+        {
+            if (!IsMemberNeedsLock(tracker))
+            {
+                return;
+            }
+
+            tracker.Times = 0;
+            if (tracker.IsEjected)
+            {
+                ReturnNeedsLock(tracker, EjectionCause.AnswersAgain);
+                RecountNeedsLock();
+            }
+        }
+
+        _notifier.Notify();
+    }
+
     /// <summary>Whether an endpoint fails clearly more often than its peers that are not ejected.</summary>
     public bool IsWorseThanPeers(OutlierTracker tracker, Outcomes own)
     {

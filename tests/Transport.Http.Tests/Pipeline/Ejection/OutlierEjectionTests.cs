@@ -75,6 +75,61 @@ public sealed class OutlierEjectionTests
     }
 
     [Test]
+    public void An_endpoint_that_was_unreachable_returns_when_it_answers_again()
+    {
+        using var group = new TestedGroup(3);
+        for (var i = 0; i < 3; i++)
+        {
+            group.Fail(1, times: 5);
+            group.Pass(10 * (i + 1));
+        }
+
+        group.Fail(1, times: 5); // for 40 s
+        group[1].State = EndpointState.Unreachable;
+        group.Pass(1);
+        group[1].State = EndpointState.Healthy;
+
+        Assert.That((group.Out, group[1].CanTake), Is.EqualTo(("", true)));
+        Assert.That(group.Told[^1], Does.StartWith("b back: AnswersAgain"));
+        group.Fail(1, times: 5);
+        Assert.That(group.Told[^1], Is.EqualTo("b out: ConsecutiveFailures, 1, 10 s"), "the ejections before are forgotten");
+    }
+
+    [Test]
+    public void A_circuit_is_tried_soon_when_its_endpoint_answers_again()
+    {
+        using var group = new TestedGroup(3);
+        var breaker = EndpointProtection.Of(group[1]).Breaker;
+        OpenFor(40);
+        group[1].State = EndpointState.Unreachable;
+        group.Pass(1);
+        Assert.That(breaker.IsTrialDue, Is.False);
+
+        group[1].State = EndpointState.Healthy;
+        group.Pass(3);
+
+        Assert.That(breaker.IsTrialDue, Is.True);
+
+        // Failed trials double the window.
+        void OpenFor(int seconds)
+        {
+            for (var i = 0; i < 10; i++)
+            {
+                breaker.TryEnter(out var pass);
+                breaker.Report(pass, failed: true);
+                group.Pass(0.1);
+            }
+
+            for (var window = 10; window < seconds; window *= 2)
+            {
+                group.Pass(window);
+                breaker.TryEnter(out var pass);
+                breaker.Report(pass, failed: true);
+            }
+        }
+    }
+
+    [Test]
     public void Each_ejection_lasts_longer_up_to_a_limit()
     {
         using var group = new TestedGroup(3);

@@ -1,0 +1,56 @@
+using System.Diagnostics;
+using ServiceMesh.Links;
+
+namespace ServiceMesh.Http;
+
+/// <summary>
+/// The copies of one signal for one node over a session: a frame for its subscribers without a group, and one for each group.
+/// </summary>
+/// <param name="Receipt">What was delivered and what was refused.</param>
+/// <param name="IndividualsLeft">Whether the copy for subscribers without a group was not sent.</param>
+/// <param name="GroupsLeft">The groups whose copies were not sent.</param>
+/// <param name="Lost">Why copies may or may not have been delivered; null if all of the others were answered.</param>
+/// <param name="Latency">The time to the last answer.</param>
+internal readonly record struct SessionCopies(
+    SignalReceipt Receipt, bool IndividualsLeft, string[] GroupsLeft, string? Lost, TimeSpan Latency)
+{
+    /// <summary>Whether nothing is left for another way.</summary>
+    public bool HasLeftAll => !IndividualsLeft && GroupsLeft.Length == 0;
+
+    /// <exception cref="OperationCanceledException">The token fired.</exception>
+    public static async Task<SessionCopies> SendAsync(
+        ClientSession session, Message signal, string[] groups, bool toIndividuals, CancellationToken cancellationToken)
+    {
+        var began = Stopwatch.GetTimestamp();
+        string[] all = toIndividuals ? ["", .. groups] : groups;
+        var copies = new Task<LinkAnswer>[all.Length];
+        for (var i = 0; i < all.Length; i++)
+        {
+            copies[i] = session.SendAsync(signal, all[i], cancellationToken).AsTask(); // all of them, in this order, before any answer
+        }
+
+        var answers = await Task.WhenAll(copies).ConfigureAwait(false);
+        var (receivers, refused, left) = (0, new List<Refusal>(), new List<string>());
+        string? lost = null;
+        foreach (var (group, answer) in all.Zip(answers))
+        {
+            switch (answer.Kind)
+            {
+                case AnswerKind.Reply when !answer.Reply.NotProcessed:
+                    receivers += group.Length == 0 ? SignalCount.Read(answer.Reply.Body.Span) : 1;
+                    break;
+                case AnswerKind.Refusal when group.Length > 0:
+                    refused.Add(new(group, (int)answer.Reply.Status, answer.Reply.Error!));
+                    break;
+                case AnswerKind.Lost:
+                    lost = answer.Reply.Error;
+                    break;
+                default:
+                    left.Add(group);
+                    break;
+            }
+        }
+
+        return new(new(receivers, refused), left.Remove(""), [.. left], lost, Stopwatch.GetElapsedTime(began));
+    }
+}

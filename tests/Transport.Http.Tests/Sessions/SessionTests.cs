@@ -1,0 +1,297 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Security.Claims;
+using System.Text.Json;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
+using NUnit.Framework;
+using ServiceMesh.Conformance;
+using ServiceMesh.Support;
+using static ServiceMesh.Http.Tests.HttpNodes;
+
+namespace ServiceMesh.Http.Tests;
+
+/// <summary>Two nodes and the session between them: what uses it, what does not, and what it says of itself.</summary>
+public sealed class SessionTests
+{
+    [Test]
+    public async Task The_first_request_opens_the_session_that_the_following_ones_use()
+    {
+        var port = FreePort.Next();
+        await using var server = await SessionNodes.ServerAsync(port, mesh => mesh.AddHandler(Ask, (input, _) => input));
+        await using var caller = await SessionNodes.CallerAsync([port]);
+
+        var before = caller.States().Single();
+        await caller.OpenAsync(server);
+
+        Assert.That(before.Uses, Is.EqualTo("exchange"));
+        Assert.That(await caller.Bus.RequestAsync(Ask, "over the session"), Is.EqualTo("over the session"));
+        Assert.That(server.Sessions().Callers, Is.EqualTo([caller.Bus.DescribeNode().Id]));
+    }
+
+    [Test]
+    public async Task Requests_and_signals_use_the_session_and_large_bodies_an_exchange()
+    {
+        var (port, paths, news) = (FreePort.Next(), new ConcurrentQueue<string>(), new Inbox<string>());
+        var group = new SignalTopic<string>("test.grouped");
+        await using var app = await WebNodeAsync(port, paths, mesh => mesh
+            .AddHandler(Ask, (input, _) => input)
+            .AddHandler(News, news.ReceiveAsync)
+            .AddHandler(group, news.ReceiveAsync, options => options.Group = "workers"));
+        await using var caller = await SessionNodes.CallerAsync([port]);
+        await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Count == 2);
+        await Failsafe.UntilAsync(async () =>
+        {
+            await caller.Bus.RequestAsync(Ask, "");
+            return caller.States().Single().Uses == "session";
+        });
+        var exchanges = paths.Count(p => p.Contains("/request/", StringComparison.Ordinal));
+
+        Assert.That(await caller.Bus.RequestAsync(Ask, new string('a', 60_000)), Has.Length.EqualTo(60_000));
+        var individuals = await caller.Bus.SignalAsync(News, "all");
+        var grouped = await caller.Bus.SignalAsync(group, "one");
+        Assert.That((individuals.Receivers, grouped.Receivers), Is.EqualTo(((int?)1, (int?)1)));
+        Assert.That((await news.NextAsync(), await news.NextAsync()), Is.EqualTo(("all", "one")));
+        Assert.That(paths.Count(p => p.Contains("/request/", StringComparison.Ordinal)), Is.EqualTo(exchanges));
+        Assert.That(paths, Has.None.Contains("/signal/"));
+
+        Assert.That(await caller.Bus.RequestAsync(Ask, new string('a', 70_000)), Has.Length.EqualTo(70_000));
+        Assert.That(paths.Count(p => p.Contains("/request/", StringComparison.Ordinal)), Is.EqualTo(exchanges + 1));
+        Assert.That(paths.Count(p => p.Contains("/session", StringComparison.Ordinal)), Is.EqualTo(1), "one session, whatever it carries");
+    }
+
+    [Test]
+    public async Task A_session_keeps_who_opened_it()
+    {
+        var port = FreePort.Next();
+        await using var app = await WebNodeAsync(port, [], mesh => mesh.AddHandler(Ask, (input, _) => input), http =>
+            http.User = new(new ClaimsIdentity([new(ClaimTypes.Name, "weather")], "test")));
+        await using var caller = await SessionNodes.CallerAsync([port]);
+        await Failsafe.UntilAsync(async () =>
+        {
+            await caller.Bus.TryRequestAsync(Ask, "");
+            return caller.States().Single().Uses == "session";
+        });
+
+        var host = (NodeSessions)app.Services.GetRequiredKeyedService<MeshEndpoints>("").Node!.Sessions!;
+        Assert.That(host.Principals.Single().Identity?.Name, Is.EqualTo("weather"));
+    }
+
+    [Test]
+    public async Task Policies_decide_over_a_session_as_over_an_exchange()
+    {
+        const string Secret = "a secret of 16 characters or more";
+        var (port, admin, secret) = (FreePort.Next(), new RequestTopic<string, string>("test.admin"), new SignalTopic<string>("test.secret"));
+        var heard = new Inbox<string>();
+        await using var server = await TestNode.StartAsync(
+            mesh => mesh.AddHttpTransport()
+                .AddHandler(Ask, (_, context) => context.Caller!.Identity!.AuthenticationType!, handler => handler.RequireAuthorization())
+                .AddHandler(admin, (input, _) => input, handler => handler.RequireAuthorization("admin"))
+                .AddHandler(secret, heard.ReceiveAsync, handler => handler.RequireAuthorization("admin"))
+                .AddHandler(secret, (news, context) => heard.ReceiveAsync($"{news} for all", context)),
+            [("Transport", "Http"), ("Http:Listen", $"h2c://127.0.0.1:{port}"), ("Http:Token", Secret), ("ErrorPolicy", "Ignore")],
+            services => services.AddAuthorization(o => o.AddPolicy("admin", policy => policy.RequireRole("admin"))));
+        await using var caller = await SessionNodes.CallerAsync([port], ("Http:Token", Secret));
+        await caller.OpenAsync(server);
+
+        Assert.That(await caller.Bus.RequestAsync(Ask, "x"), Is.EqualTo("ServiceMesh"));
+        var refused = await caller.Bus.TryRequestAsync(admin, "x");
+        Assert.That((refused.Status, refused.Failure!.NotProcessed), Is.EqualTo((StatusCode.Forbidden, true)));
+        Assert.That(refused.Failure.Message, Does.Contain("'test.admin'").And.Contain("'admin'"));
+        for (var i = 0; i < 2; i++)
+        {
+            Assert.That((await caller.Bus.SignalAsync(secret, $"{i}")).Receivers, Is.EqualTo(1), "the other subscriber demands a policy");
+            Assert.That(await heard.NextAsync(), Is.EqualTo($"{i} for all"));
+        }
+
+        Assert.That(caller.States().Single().Uses, Is.EqualTo("session"));
+    }
+
+    [Test]
+    public async Task A_node_with_another_token_gets_no_session_and_no_answer()
+    {
+        var port = FreePort.Next();
+        await using var server = await SessionNodes.ServerAsync(
+            port, mesh => mesh.AddHandler(Ask, (input, _) => input), ("Http:Token", "a secret of 16 characters or more"));
+        using var http = new HttpClient();
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri($"http://127.0.0.1:{port}/mesh/v1/session"))
+        {
+            Version = HttpVersion.Version20,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
+        request.Headers.TryAddWithoutValidation("Authorization", "Bearer of another secret of the same length");
+
+        using var response = await http.SendAsync(request);
+
+        Assert.That((int)response.StatusCode, Is.EqualTo(401));
+        Assert.That(server.Sessions().Callers, Is.Empty);
+    }
+
+    [TestCase("")]
+    [TestCase("GET / HTTP/1.1")]
+    [TestCase("\u00b5\u0001\u0000\u0001/")]
+    public async Task A_session_of_another_protocol_is_refused_with_400(string preamble)
+    {
+        var port = FreePort.Next();
+        await using var server = await SessionNodes.ServerAsync(port, mesh => mesh.AddHandler(Ask, (input, _) => input));
+        using var http = new HttpClient();
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri($"http://127.0.0.1:{port}/mesh/v1/session"))
+        {
+            Version = HttpVersion.Version20,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Content = new ByteArrayContent(System.Text.Encoding.Latin1.GetBytes(preamble)),
+        };
+
+        using var response = await http.SendAsync(request);
+
+        Assert.That((int)response.StatusCode, Is.EqualTo(400));
+        Assert.That(await response.Content.ReadAsStringAsync(), Does.Contain("Use an exchange"));
+    }
+
+    [Test]
+    public async Task A_session_ends_with_its_authentication_and_another_one_is_authenticated()
+    {
+        var (port, paths) = (FreePort.Next(), new ConcurrentQueue<string>());
+        await using var app = await WebNodeAsync(port, paths, mesh => mesh.AddHandler(Ask, (input, _) => input), http =>
+        {
+            var properties = new AuthenticationProperties { ExpiresUtc = DateTimeOffset.UtcNow.AddSeconds(1) };
+            http.Features.Set<IAuthenticateResultFeature>(
+                new Authenticated { AuthenticateResult = AuthenticateResult.Success(new(new(), properties, "test")) });
+        });
+        await using var caller = await SessionNodes.CallerAsync([port]);
+
+        await Failsafe.UntilAsync(async () =>
+        {
+            Assert.That(await caller.Bus.TryRequestAsync(Ask, "x"), Has.Property("IsSuccess").True);
+            return paths.Count(p => p.Contains("/session", StringComparison.Ordinal)) >= 2;
+        });
+    }
+
+    [Test]
+    public async Task A_node_says_how_it_reaches_the_others()
+    {
+        var (port, callerPort) = (FreePort.Next(), FreePort.Next());
+        await using var server = await SessionNodes.ServerAsync(port, mesh => mesh.AddHandler(Ask, (input, _) => input));
+        await using var caller = await SessionNodes.CallerAsync([port], Listen(callerPort));
+        using var metrics = new RecordedMetrics(caller.Services);
+        await caller.OpenAsync(server);
+
+        using var http = new HttpClient();
+        using var document = JsonDocument.Parse(await http.GetStringAsync(new Uri($"http://127.0.0.1:{callerPort}/mesh/v1/node")));
+        var connection = document.RootElement.GetProperty("connections").EnumerateArray().Single();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(connection.GetProperty("uses").GetString(), Is.EqualTo("session"));
+            Assert.That(connection.GetProperty("endpoint").GetString(), Is.EqualTo($"h2c://127.0.0.1:{port}"));
+            Assert.That(connection.GetProperty("node").GetString(), Is.EqualTo(server.Bus.DescribeNode().Id));
+            Assert.That(
+                metrics.Observe("servicemesh.http.sessions").Select(m => (m.Value, m.Tags.Contains("caller", StringComparison.Ordinal))),
+                Has.Some.EqualTo((1.0, true)));
+        }
+    }
+
+    [Test]
+    public async Task The_health_check_counts_sessions_and_exchanges()
+    {
+        var port = FreePort.Next();
+        await using var server = await SessionNodes.ServerAsync(port, mesh => mesh.AddHandler(Ask, (input, _) => input));
+        await using var caller = await TestNode.StartAsync(
+            mesh => mesh.AddHttpTransport(),
+            [("Transport", "Http"), Service("servers", port), ("Http:Services:servers:Http2", "true")],
+            services => services.AddLogging().AddHealthChecks().AddServiceMesh());
+        var health = caller.Services.GetRequiredService<HealthCheckService>();
+        await caller.OpenAsync(server);
+
+        var data = (await health.CheckHealthAsync()).Entries.Values.Single().Data;
+
+        Assert.That((data["sessions"], data["exchanges"]), Is.EqualTo(((object)1, (object)0)));
+    }
+
+    [TestCase("Never", "Auto")]
+    [TestCase("Auto", "Never")]
+    public async Task A_node_without_sessions_is_reached_by_exchange(string ofServer, string ofCaller)
+    {
+        var port = FreePort.Next();
+        await using var server = await SessionNodes.ServerAsync(
+            port, mesh => mesh.AddHandler(Ask, (input, _) => input), ("Http:Sessions", ofServer));
+        await using var caller = await SessionNodes.CallerAsync([port], ("Http:Sessions", ofCaller));
+
+        for (var i = 0; i < 20; i++)
+        {
+            Assert.That(await caller.Bus.RequestAsync(Ask, $"{i}"), Is.EqualTo($"{i}"));
+        }
+
+        if (ofServer == "Never")
+        {
+            await Failsafe.UntilAsync(() => caller.States().Single().Why is not null);
+            Assert.That(caller.States().Single().Why, Does.Contain("404").And.Contain("Http:Sessions is Never"));
+        }
+
+        Assert.That(caller.States().Single().Uses, Is.EqualTo("exchange"));
+    }
+
+    [Test]
+    public async Task A_session_that_is_not_used_ends_and_the_next_request_opens_another()
+    {
+        var port = FreePort.Next();
+        await using var server = await SessionNodes.ServerAsync(port, mesh => mesh.AddHandler(Ask, (input, _) => input));
+        await using var caller = await SessionNodes.CallerAsync([port], ("Http:Timeouts:Idle", "00:00:01"));
+        await caller.OpenAsync(server);
+
+        await Failsafe.UntilAsync(() => caller.States().Single().Why?.Contains("not used", StringComparison.Ordinal) == true);
+
+        Assert.That(await caller.Bus.RequestAsync(Ask, "again"), Is.EqualTo("again"));
+        await caller.OpenAsync(server);
+    }
+
+    [Test]
+    public async Task A_cancellation_reaches_the_handler_over_the_session()
+    {
+        var (port, held) = (FreePort.Next(), new Held());
+        await using var server = await SessionNodes.ServerAsync(port, mesh => mesh.AddHandler(Ask, held.HandleAsync));
+        await using var caller = await SessionNodes.CallerAsync([port]);
+        await caller.OpenAsync(server);
+        using var cancel = new CancellationTokenSource();
+        var asking = caller.Bus.RequestAsync(Ask, "x", cancel.Token);
+        await held.EnteredAsync();
+
+        await cancel.CancelAsync();
+
+        await Assert.ThrowsAsync<OperationCanceledException>(() => asking);
+        await held.Cancelled;
+    }
+
+    // The application's own server in front, so that the test sees each HTTP request.
+    private static async Task<WebApplication> WebNodeAsync(
+        int port, ConcurrentQueue<string> paths, Action<IServiceMeshBuilder> configure, Action<HttpContext>? seen = null)
+    {
+        var builder = WebApplication.CreateBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(kestrel =>
+            kestrel.Listen(IPAddress.Loopback, port, options => options.Protocols = HttpProtocols.Http2));
+        builder.Configuration.AddInMemoryCollection([KeyValuePair.Create<string, string?>("ServiceMesh:Transport", "Http")]);
+        configure(builder.Services.AddServiceMesh(builder.Configuration.GetSection("ServiceMesh")).AddHttpTransport());
+        var app = builder.Build();
+        app.Use((http, next) =>
+        {
+            paths.Enqueue(http.Request.Path);
+            seen?.Invoke(http);
+            return next(http);
+        });
+        app.MapServiceMesh();
+        await app.StartAsync();
+        return app;
+    }
+
+    private sealed class Authenticated : IAuthenticateResultFeature
+    {
+        public AuthenticateResult? AuthenticateResult { get; set; }
+    }
+}
