@@ -45,8 +45,9 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         _logger = context.LoggerFactory.CreateLogger("ServiceMesh.Http");
         _connections = parts.MakeConnections(context.Clock);
         var client = new BufferedClient(_connections, parts.Options.Token, context.Clock);
-        var protection = new Protection(parts.Options.Token, parts.Options.AllowUnprotected, parts.Options.KeyOf);
-        _node = new(context, _local, protection, parts.Policies, watcher => _started?.PeerSeen(watcher));
+        var protection = new Protection(
+            parts.Options.Token, parts.Options.AllowUnprotected, parts.Options.Server.Hosts, parts.Options.KeyOf);
+        _node = new(context, _local, protection, parts.Policies, parts.Options.Server, watcher => _started?.PeerSeen(watcher));
         _started = parts.MakeDirectory(context, _local, client, _logger);
         _client = new(parts.MakePipeline(context.Clock), new(_node, _connections, client, Peers), _stopping.Token);
         _signals = new(_node, client, Peers, parts.Options.Timeouts.Attempt ?? HttpTimeoutOptions.DefaultOfAttempt, _stopping.Token);
@@ -155,7 +156,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
             {
                 _server = await OwnServer.StartAsync(
                     parts.ListenOn, parts.Endpoints, parts.Options.Tls.LoadCertificate, parts.Options.KeyOf("Listen"),
-                    _node.Context.LoggerFactory, cancellationToken).ConfigureAwait(false);
+                    parts.Options.Server.MaxConnections, _node.Context.LoggerFactory, cancellationToken).ConfigureAwait(false);
                 ServerLog.Listening(_logger, _node.Context.NodeId, string.Join(", ", _server.Addresses));
             }
         }

@@ -36,6 +36,9 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
     // Marks a message that was sent because of an error report.
     internal const string AboutReport = "mesh-about-report";
 
+    // A mark is the id of a message.
+    private const int MaxMarkLength = 512;
+
     // The headers of the bus itself, which do not count against the limits: the trace context and the two marks.
     internal const int OwnHeaders = TraceContext.Count + 2;
 
@@ -77,7 +80,7 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
     {
         ArgumentNullException.ThrowIfNull(headers);
         result = null;
-        var (entries, own) = (new List<KeyValuePair<string, string>>(Math.Min(headers.Count, MaxCount + OwnHeaders)), 0);
+        var (entries, own, characters) = (new List<KeyValuePair<string, string>>(Math.Min(headers.Count, MaxCount + OwnHeaders)), 0, 0);
         foreach (var (name, value) in headers)
         {
             if (TraceContext.Owns(name))
@@ -87,7 +90,13 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
                     continue;
                 }
             }
-            else if ((!IsMark(name) && ++own > MaxCount) || !IsName(name) || value.Any(char.IsControl))
+            else if (IsMark(name)
+                ? value.Length > MaxMarkLength
+                : ++own > MaxCount || (characters += name.Length + value.Length) > MaxCharacters)
+            {
+                return false;
+            }
+            else if (!IsName(name) || value.Any(char.IsControl))
             {
                 return false;
             }

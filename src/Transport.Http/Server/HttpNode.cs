@@ -5,7 +5,7 @@ namespace ServiceMesh.Http;
 
 /// <summary>A started node as its server sees it: what it handles, which nodes watch it, and whether it drains. Thread-safe.</summary>
 internal sealed class HttpNode(
-    TransportContext context, LocalSubscriptions local, Protection protection, TopicPolicies policies, Action<string> peerSeen)
+    TransportContext context, LocalSubscriptions local, Protection protection, TopicPolicies policies, HttpServerOptions limits, Action<string> peerSeen)
 {
     private readonly HttpCaller _self = HttpCaller.ThisNode(policies);
     private volatile bool _draining;
@@ -19,6 +19,11 @@ internal sealed class HttpNode(
     public Protection Protection => protection;
 
     public Watchers Watchers { get; } = new(context.Clock);
+
+    public HttpServerOptions Limits => limits;
+
+    /// <summary>The bytes of bodies and answers that the node holds.</summary>
+    public BytesInFlight Bytes { get; } = new(limits);
 
     public bool IsDraining => _draining;
 

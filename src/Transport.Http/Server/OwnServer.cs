@@ -28,16 +28,18 @@ internal sealed class OwnServer : IAsyncDisposable
     /// </exception>
     public static async Task<OwnServer> StartAsync(
         IReadOnlyList<ListenAddress> addresses, MeshEndpoints endpoints, Func<ServerCertificate> loadCertificate, string listenKey,
-        ILoggerFactory loggers, CancellationToken cancellationToken)
+        int maxConnections, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
         var certificate = addresses.Any(a => a.IsTls) ? loadCertificate() : null;
         var builder = WebApplication.CreateEmptyBuilder(new());
-        builder.Services.AddSingleton(loggers);
+        builder.Services.AddSingleton<ILoggerFactory>(new OwnServerLogs(loggers));
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton<IHostLifetime, NoopHostLifetime>();
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxConcurrentConnections = maxConnections;
+            kestrel.Limits.MaxRequestBufferSize = MaxHeaderBytes; // the least that Kestrel allows: bodies have buffers of their own
             kestrel.Limits.MaxRequestBodySize = null; // the endpoints apply the limit of the bus
             kestrel.Limits.MaxRequestHeadersTotalSize = MaxHeaderBytes;
             kestrel.Limits.Http2.MaxRequestHeaderFieldSize = MaxHeaderBytes; // one header may take all of it
