@@ -47,7 +47,9 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         var client = new BufferedClient(_connections, parts.Options.Token, context.Clock);
         var protection = new Protection(
             parts.Options.Token, parts.Options.AllowUnprotected, parts.Options.Server.Hosts, parts.Options.KeyOf);
-        _node = new(context, _local, protection, parts.Policies, parts.Options.Server, watcher => _started?.PeerSeen(watcher));
+        _node = new(context, _local, protection, parts.Policies, parts.Options.Server, watcher => _started?.PeerSeen(watcher),
+            () => _started?.DescribeEndpoints() ?? []);
+        parts.ObserveServer(() => _node.Bytes.Held);
         _started = parts.MakeDirectory(context, _local, client, _logger);
         _client = new(parts.MakePipeline(context.Clock), new(_node, _connections, client, Peers), _stopping.Token);
         _signals = new(_node, client, Peers, parts.Options.Timeouts.Attempt ?? HttpTimeoutOptions.DefaultOfAttempt, _stopping.Token);

@@ -57,6 +57,10 @@ internal sealed class HttpTransportParts
         return new(Options.Limits, budgets, clock, Random, _metrics);
     }
 
+    /// <summary>Publishes the bytes that the node holds for its callers.</summary>
+    public void ObserveServer(Func<long> held) => _metrics.Meter.CreateObservableUpDownCounter(
+        "servicemesh.http.server.held", held, "By", "Bytes of bodies and answers that the node holds.");
+
     public PeerDirectory MakeDirectory(TransportContext context, LocalSubscriptions local, BufferedClient client, ILogger logger)
     {
         var balancing = new BalancerContext { Clock = context.Clock, Random = Random };

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using Microsoft.Extensions.Logging;
 
 namespace ServiceMesh.Http;
@@ -10,7 +9,7 @@ namespace ServiceMesh.Http;
 /// </summary>
 internal sealed class MemberWatch
 {
-    private const int MaxDocumentBytes = 16 * 1024 * 1024;
+    private const int MaxDocumentBytes = 4 * 1024 * 1024;
     private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan s_maxPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan s_firstDrainPause = TimeSpan.FromMilliseconds(5);
@@ -147,10 +146,7 @@ internal sealed class MemberWatch
                 $"answered {reply.Status} with '{reply.ContentType}', which is not how a ServiceMesh node answers{detail}");
         }
 
-        var document = JsonSerializer.Deserialize(reply.Body.Span, HttpJsonContext.Default.NodeDocument);
-        return document is null || document.Requests.Contains(null!) || document.Signals.Contains(null!)
-            ? throw new JsonException("The node document, or an item in it, is null.")
-            : document;
+        return NodeDocument.Read(reply.Body.Span);
     }
 
     private async Task CheckHealthPathAsync()

@@ -95,6 +95,22 @@ internal sealed class PeerDirectory : IMemberObserver, IAsyncDisposable
             .Where(d => d.Id != _context.NodeId).DistinctBy(d => d.Id).Select(d => d.ToNodeInfo()),
     ];
 
+    /// <summary>The endpoints of all services as this node sees them.</summary>
+    public IReadOnlyList<EndpointReport> DescribeEndpoints() =>
+    [
+        .. _watches.Snapshot().Select(s => s.Member).Select(m => new EndpointReport(
+            m.Service.Name,
+            m.ToString(),
+            m.Document?.Id,
+            m.Endpoint.State.ToString(),
+            m.Trouble is { } trouble ? Printable.Detail(trouble) : null,
+            EndpointProtection.Of(m.Endpoint).Breaker.State.ToString(),
+            m.Endpoint.IsEjected,
+            m.Endpoint.InFlight,
+            Math.Round(m.Endpoint.ReportedLoad, 3),
+            Math.Round(m.Endpoint.Latency.TotalMilliseconds, 3))),
+    ];
+
     /// <summary>The reply for a topic that no known node handles.</summary>
     public ReplyMessage NoHandler(Topic topic)
     {

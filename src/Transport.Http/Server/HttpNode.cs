@@ -5,7 +5,8 @@ namespace ServiceMesh.Http;
 
 /// <summary>A started node as its server sees it: what it handles, which nodes watch it, and whether it drains. Thread-safe.</summary>
 internal sealed class HttpNode(
-    TransportContext context, LocalSubscriptions local, Protection protection, TopicPolicies policies, HttpServerOptions limits, Action<string> peerSeen)
+    TransportContext context, LocalSubscriptions local, Protection protection, TopicPolicies policies, HttpServerOptions limits, Action<string> peerSeen,
+    Func<IReadOnlyList<EndpointReport>> endpoints)
 {
     private readonly HttpCaller _self = HttpCaller.ThisNode(policies);
     private volatile bool _draining;
@@ -42,7 +43,8 @@ internal sealed class HttpNode(
     }
 
     /// <summary>Describes this node. A subscription that is still being added is not in the description yet.</summary>
-    public NodeDocument Describe()
+    /// <param name="withEndpoints">Whether it has the endpoints of this node's services.</param>
+    public NodeDocument Describe(bool withEndpoints)
     {
         // The version is read first: a change after that makes the next version, and the watcher asks again.
         var version = Watchers.Version;
@@ -60,6 +62,7 @@ internal sealed class HttpNode(
             Load = subscriptions.Count == 0 ? 0 : Math.Round(subscriptions.Max(s => s.Load), 3),
             Requests = Of(MessageKind.Request),
             Signals = Of(MessageKind.Signal),
+            Endpoints = withEndpoints ? endpoints() : null,
         };
 
         Interest[] Of(MessageKind kind) =>

@@ -169,7 +169,8 @@ internal sealed class MeshEndpoints
         var watcher = node.SeePeer(http.Request.Headers[MeshHeader.Watcher].ToString());
         await node.Watchers.PollAsync(watcher, known, query["idle"] == "1", wait, http.RequestAborted).ConfigureAwait(false);
         http.Response.Headers[MeshHeader.Status] = "200";
-        var document = JsonSerializer.SerializeToUtf8Bytes(node.Describe(), HttpJsonContext.Default.NodeDocument);
+        var isOfNode = http.Request.Headers.ContainsKey(MeshHeader.Watcher);
+        var document = JsonSerializer.SerializeToUtf8Bytes(node.Describe(!isOfNode), HttpJsonContext.Default.NodeDocument);
         await WriteAsync(http, 200, Json, document).ConfigureAwait(false);
     }
 
