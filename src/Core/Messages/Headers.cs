@@ -56,6 +56,12 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
     /// <summary>Those that count against the limits: all but the bus's own.</summary>
     internal int CountOfApplication => _entries.Count(e => !IsOwn(e.Key));
 
+    /// <summary>Whether they are within the limits that a receiver checks.</summary>
+    internal bool AreWithinLimits =>
+        CountOfApplication <= MaxCount
+        && _entries.Sum(e => IsOwn(e.Key) ? 0 : e.Key.Length + e.Value.Length) <= MaxCharacters
+        && !Array.Exists(_entries, e => IsMark(e.Key) && e.Value.Length > MaxMarkLength);
+
     /// <summary>The value of a header, or null when there is none of that name.</summary>
     public string? this[string name] => TryGet(name, out var value) ? value : null;
 

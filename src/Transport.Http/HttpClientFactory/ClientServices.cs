@@ -26,7 +26,7 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
         Options = options;
         Clock = clock;
         Connections = new(options.Timeouts, options.Tls.LoadTrustedRoots(), clock, Random.Shared);
-        Logger = new PrintableLogs(loggers).CreateLogger("ServiceMesh.Http");
+        Logger = new PrintableLogs(loggers, clock).CreateLogger("ServiceMesh.Http");
         _ownMeter = meters is null ? new("ServiceMesh") : null; // a factory disposes the meters that it created
         var metrics = new ClientMetrics(_ownMeter ?? meters!.Create(MeshTelemetry.MeterName), ClientMetrics.HttpClients, busName);
         var budgets = new RetryBudgets(options.RetryBudget, clock, options.Services.Keys);
