@@ -51,7 +51,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
             () => _started?.DescribeEndpoints() ?? []);
         parts.ObserveServer(() => _node.Bytes.Held);
         _started = parts.MakeDirectory(context, _local, client, _logger);
-        _client = new(parts.MakePipeline(context.Clock), new(_node, _connections, client, Peers), _stopping.Token);
+        _client = new(parts.MakePipeline(context.Clock, _stopping.Token), new(_node, _connections, client, Peers));
         _signals = new(_node, client, Peers, parts.Options.Timeouts.Attempt ?? HttpTimeoutOptions.DefaultOfAttempt, _stopping.Token);
         parts.Endpoints.Open(_node);
         try

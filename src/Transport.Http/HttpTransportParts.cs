@@ -50,11 +50,11 @@ internal sealed class HttpTransportParts
 
     public ConnectionPool MakeConnections(TimeProvider clock) => new(Options.Timeouts, Options.Tls.LoadTrustedRoots(), clock, Random);
 
-    public ClientPipeline<ReplyMessage> MakePipeline(TimeProvider clock)
+    public ClientPipeline<ReplyMessage> MakePipeline(TimeProvider clock, CancellationToken stopping)
     {
         var budgets = new RetryBudgets(Options.RetryBudget, clock, Options.Services.Keys);
         _metrics.ObserveBudgets(() => budgets.Available);
-        return new(Options.Limits, budgets, clock, Random, _metrics);
+        return new(Options.Limits, budgets, clock, Random, _metrics, stopping);
     }
 
     /// <summary>Publishes the bytes that the node holds for its callers.</summary>

@@ -19,7 +19,8 @@ internal sealed class HostNames(string? configured)
     /// the header is not of a browser.
     /// </summary>
     public bool Allows(string host) =>
-        host.Length == 0 || IPAddress.TryParse(host.Trim('[', ']'), out _) || Array.Exists(_names, name => Matches(name, host.TrimEnd('.')));
+        host.Length == 0 || IPAddress.TryParse(host.Trim('[', ']'), out _)
+        || Array.Exists(_names, name => Matches(name, host.TrimEnd('.')));
 
     /// <summary>A name as it may be shown.</summary>
     public static string Cut(string host) => host.Length <= MaxShown ? host : host[..MaxShown] + "…";

@@ -5,8 +5,8 @@ namespace ServiceMesh.Http;
 
 /// <summary>A started node as its server sees it: what it handles, which nodes watch it, and whether it drains. Thread-safe.</summary>
 internal sealed class HttpNode(
-    TransportContext context, LocalSubscriptions local, Protection protection, TopicPolicies policies, HttpServerOptions limits, Action<string> peerSeen,
-    Func<IReadOnlyList<EndpointReport>> endpoints)
+    TransportContext context, LocalSubscriptions local, Protection protection, TopicPolicies policies, HttpServerOptions limits,
+    Action<string> peerSeen, Func<IReadOnlyList<EndpointReport>> endpoints)
 {
     private readonly HttpCaller _self = HttpCaller.ThisNode(policies);
     private volatile bool _draining;

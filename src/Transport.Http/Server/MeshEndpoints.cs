@@ -26,9 +26,15 @@ internal sealed class MeshEndpoints
     // ServiceMesh:Errors:MaxDataBytes bounds error reports; a small limit for bodies must not prevent them.
     private const int MaxReportBytes = 8 * 1024 * 1024;
 
+    private const string Prefix = "/mesh/v1/";
+
     private static readonly string[] s_getOrHead = ["GET", "HEAD"];
 
     private static readonly TimeSpan s_maxPoll = TimeSpan.FromMinutes(1);
+
+    private static readonly Func<HttpContext, HttpNode, string, Task> s_request = RequestAsync;
+    private static readonly Func<HttpContext, HttpNode, string, Task> s_signal = SignalAsync;
+    private static readonly Func<HttpContext, HttpNode, string, Task> s_describe = DescribeAsync;
 
     private volatile HttpNode? _node;
 
@@ -69,14 +75,61 @@ internal sealed class MeshEndpoints
     public IEndpointConventionBuilder Map(IEndpointRouteBuilder routes)
     {
         var mesh = routes.MapGroup("/mesh/v1");
-        mesh.MapPost("/request/{**topic}", Guarded(RequestAsync));
-        mesh.MapPost("/signal/{**topic}", Guarded(SignalAsync));
-        mesh.MapGet("/node", Guarded(DescribeAsync));
+        mesh.MapPost("/request/{**topic}", http => GuardedAsync(http, TopicOf(http), s_request));
+        mesh.MapPost("/signal/{**topic}", http => GuardedAsync(http, TopicOf(http), s_signal));
+        mesh.MapGet("/node", http => GuardedAsync(http, "", s_describe));
         mesh.MapMethods("/health", s_getOrHead, HealthAsync);
         return mesh;
     }
 
-    private RequestDelegate Guarded(Func<HttpContext, HttpNode, Task> handle) => async http =>
+    /// <summary>
+    /// Serves the endpoints as the only ones of a server: the same as <see cref="Map"/>, without the routing of ASP.NET Core, which costs
+    /// more than all else here.
+    /// </summary>
+    public Task ServeAsync(HttpContext http)
+    {
+        var path = http.Request.Path.Value ?? "";
+        var rest = path.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase) ? path.AsSpan(Prefix.Length) : default;
+        var end = rest.IndexOf('/');
+        var name = end < 0 ? rest : rest[..end];
+        var below = end < 0 ? default : rest[(end + 1)..];
+        return name switch
+        {
+            _ when name.Equals("request", StringComparison.OrdinalIgnoreCase) =>
+                Allows(http, HttpMethods.Post) ? GuardedAsync(http, below.ToString(), s_request) : Task.CompletedTask,
+            _ when name.Equals("signal", StringComparison.OrdinalIgnoreCase) =>
+                Allows(http, HttpMethods.Post) ? GuardedAsync(http, below.ToString(), s_signal) : Task.CompletedTask,
+            _ when name.Equals("node", StringComparison.OrdinalIgnoreCase) && below.IsEmpty =>
+                Allows(http, HttpMethods.Get) ? GuardedAsync(http, "", s_describe) : Task.CompletedTask,
+            _ when name.Equals("health", StringComparison.OrdinalIgnoreCase) && below.IsEmpty =>
+                Allows(http, HttpMethods.Get, HttpMethods.Head) ? HealthAsync(http) : Task.CompletedTask,
+            _ => NotFound(http),
+        };
+    }
+
+    // A request of another method is answered with 405 here.
+    private static bool Allows(HttpContext http, params ReadOnlySpan<string> methods)
+    {
+        foreach (var method in methods)
+        {
+            if (HttpMethods.Equals(method, http.Request.Method))
+            {
+                return true;
+            }
+        }
+
+        http.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
+        http.Response.Headers.Allow = string.Join(", ", methods);
+        return false;
+    }
+
+    private static Task NotFound(HttpContext http)
+    {
+        http.Response.StatusCode = StatusCodes.Status404NotFound;
+        return Task.CompletedTask;
+    }
+
+    private async Task GuardedAsync(HttpContext http, string topic, Func<HttpContext, HttpNode, string, Task> handle)
     {
         try
         {
@@ -90,7 +143,7 @@ internal sealed class MeshEndpoints
             }
             else
             {
-                await handle(http, node).ConfigureAwait(false);
+                await handle(http, node, topic).ConfigureAwait(false);
             }
         }
         catch (BadHttpRequestException malformed) when (!http.Response.HasStarted)
@@ -104,24 +157,23 @@ internal sealed class MeshEndpoints
         {
             // The caller has closed the connection and reads no answer.
         }
-    };
+    }
 
-    private static async Task RequestAsync(HttpContext http, HttpNode node)
+    private static async Task RequestAsync(HttpContext http, HttpNode node, string topic)
     {
         var caller = node.CallerOf(http);
         using var exchange = node.Bytes.Begin(http);
         try
         {
-            var (message, refusal, _) = await ReadAsync(http, node, MessageKind.Request, caller, exchange).ConfigureAwait(false);
+            var (message, refusal, _) = await ReadAsync(http, node, MessageKind.Request, topic, caller, exchange).ConfigureAwait(false);
             var reply = refusal ?? await node.AnswerAsync(message!, http.RequestAborted).ConfigureAwait(false);
             if (message is not null)
             {
-                var load = node.Local.LoadOf(message.Topic);
-                http.Response.Headers[MeshHeader.Load] = load == 0 ? "0" : load.ToString("0.###", CultureInfo.InvariantCulture);
+                http.Response.Headers[MeshHeader.Load] = LoadText.Of(node.Local.LoadOf(message.Topic));
             }
 
             exchange.Take(reply.Body.Length);
-            await AnswerAsync(http, reply, TopicOf(http), node).ConfigureAwait(false);
+            await AnswerAsync(http, reply, topic, node).ConfigureAwait(false);
         }
         finally
         {
@@ -129,16 +181,16 @@ internal sealed class MeshEndpoints
         }
     }
 
-    private static async Task SignalAsync(HttpContext http, HttpNode node)
+    private static async Task SignalAsync(HttpContext http, HttpNode node, string topic)
     {
         var caller = node.CallerOf(http);
         using var exchange = node.Bytes.Begin(http);
         try
         {
-            var (message, refusal, access) = await ReadAsync(http, node, MessageKind.Signal, caller, exchange).ConfigureAwait(false);
+            var (message, refusal, access) = await ReadAsync(http, node, MessageKind.Signal, topic, caller, exchange).ConfigureAwait(false);
             if (refusal is not null)
             {
-                await AnswerAsync(http, refusal, TopicOf(http)).ConfigureAwait(false);
+                await AnswerAsync(http, refusal, topic).ConfigureAwait(false);
                 return;
             }
 
@@ -156,10 +208,18 @@ internal sealed class MeshEndpoints
         }
     }
 
-    private static async Task DescribeAsync(HttpContext http, HttpNode node)
+    private static async Task DescribeAsync(HttpContext http, HttpNode node, string topic)
     {
         BeQuiet(http);
         var query = http.Request.Query;
+        if (query["left"] == "1")
+        {
+            node.Watchers.Remove(http.Request.Headers[MeshHeader.Watcher].ToString());
+            http.Response.Headers[MeshHeader.Status] = "200";
+            await WriteAsync(http, 200, Json, "{}"u8.ToArray()).ConfigureAwait(false);
+            return;
+        }
+
         var hasVersion = long.TryParse(query["version"], NumberStyles.None, CultureInfo.InvariantCulture, out var version);
         var known = hasVersion && query["of"] == node.Context.NodeId ? version : (long?)null;
         var hasWait = double.TryParse(query["wait"], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds);
@@ -198,14 +258,14 @@ internal sealed class MeshEndpoints
         _ => WriteAsync(http, 200, Json, """{"status":"Healthy"}"""u8.ToArray()),
     };
 
-    private static async Task<Arrival> ReadAsync(
-        HttpContext http, HttpNode node, MessageKind kind, HttpCaller caller, BytesInFlight.Exchange exchange)
+    private static async ValueTask<Arrival> ReadAsync(
+        HttpContext http, HttpNode node, MessageKind kind, string name, HttpCaller caller, BytesInFlight.Exchange exchange)
     {
-        if (!Topic.TryParse(TopicOf(http), out var topic))
+        if (!Topic.TryParse(name, out var topic))
         {
             return new(Refuse(
                 StatusCode.BadRequest,
-                $"'{TopicOf(http)}' is not a topic. A topic has one or more segments, separated by '.'; a segment has letters, digits, " +
+                $"'{name}' is not a topic. A topic has one or more segments, separated by '.'; a segment has letters, digits, " +
                 $"'-' and '_' (ASCII). A topic has at most {Topic.MaxLength} characters."));
         }
 
@@ -220,15 +280,15 @@ internal sealed class MeshEndpoints
             return new(notAllowed);
         }
 
-        var headers = new List<(string, string)>();
-        foreach (var (name, values) in http.Request.Headers)
+        var headers = new MessageHeaders(kind, node.Context.Clock);
+        foreach (var (header, values) in http.Request.Headers)
         {
             // The other headers are between HTTP clients, proxies and servers.
-            if (MessageWire.Reads(name))
+            if (MessageWire.Reads(header))
             {
                 foreach (var value in values)
                 {
-                    headers.Add((name, value ?? ""));
+                    headers.Read(header, value ?? "");
                 }
             }
         }
@@ -237,13 +297,12 @@ internal sealed class MeshEndpoints
         if (Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } server } current
             && current.Source.HasListeners() && (current.Recorded || !http.Request.Headers.ContainsKey(TraceParent)))
         {
-            headers.RemoveAll(h => h.Item1.Equals(TraceParent, StringComparison.OrdinalIgnoreCase));
-            headers.Add((TraceParent, server));
+            headers.Read(TraceParent, server);
         }
 
-        if (!MessageWire.TryRead(kind, topic, http.Request.ContentType, headers, node.Context.Clock, out var message, out var error))
+        if (!headers.TryComplete())
         {
-            return new(Refuse(StatusCode.BadRequest, error));
+            return new(Refuse(StatusCode.BadRequest, headers.Error!));
         }
 
         if (UnsupportedBody.ReasonOf(http.Request) is { } unsupported)
@@ -251,43 +310,38 @@ internal sealed class MeshEndpoints
             return new(Refuse((StatusCode)StatusCodes.Status415UnsupportedMediaType, unsupported));
         }
 
-        if (kind == MessageKind.Request && ArrivingBody.IsLarge(http.Request.ContentLength))
+        var isLarge = kind == MessageKind.Request && ArrivingBody.IsLarge(http.Request.ContentLength);
+        if (isLarge && WhyNotRead(node, headers.ToMessage(topic, http.Request.ContentType, default, caller)) is { } notRead)
         {
-            return await ReadLargeAsync(http, node, message with { Caller = caller }, exchange).ConfigureAwait(false);
-        }
-
-        var (body, reason) = await ReadBodyAsync(http, node, topic, exchange).ConfigureAwait(false);
-        return body is null
-            ? new(reason!)
-            : new(message with { Body = WithoutMark(body, message.ContentType), Caller = caller }, null, access);
-    }
-
-    // A body that takes long to arrive is read only if its handler has a place, and at most as many as there are places.
-    private static async Task<Arrival> ReadLargeAsync(HttpContext http, HttpNode node, Message message, BytesInFlight.Exchange exchange)
-    {
-        if (node.Local.WhyNot(message) is { } refusal)
-        {
-            return new(refusal);
-        }
-
-        if (!node.Local.TryBeginReading(message.Topic))
-        {
-            return new(Refuse(
-                StatusCode.Overloaded,
-                $"Node '{node.Context.NodeId}' reads as many bodies for '{message.Topic}' as its handlers have places (MaxConcurrency, " +
-                "MaxQueued). Try again later."));
+            return new(notRead);
         }
 
         try
         {
-            var (body, reason) = await ReadBodyAsync(http, node, message.Topic, exchange).ConfigureAwait(false);
-            return body is null ? new(reason!) : new(message with { Body = WithoutMark(body, message.ContentType) }, null, default);
+            var (body, reason) = await ReadBodyAsync(http, node, topic, exchange).ConfigureAwait(false);
+            return body is null
+                ? new(reason!)
+                : new(
+                    headers.ToMessage(topic, http.Request.ContentType, WithoutMark(body, http.Request.ContentType), caller), null, access);
         }
         finally
         {
-            node.Local.EndReading(message.Topic);
+            if (isLarge)
+            {
+                node.Local.EndReading(topic);
+            }
         }
     }
+
+    // A body that takes long to arrive is read only if its handler has a place, and at most as many as there are places. Null if it may be
+    // read; then the reading must be ended.
+    private static ReplyMessage? WhyNotRead(HttpNode node, Message message) =>
+        node.Local.WhyNot(message) ?? (node.Local.TryBeginReading(message.Topic)
+            ? null
+            : Refuse(
+                StatusCode.Overloaded,
+                $"Node '{node.Context.NodeId}' reads as many bodies for '{message.Topic}' as its handlers have places (MaxConcurrency, " +
+                "MaxQueued). Try again later."));
 
     private static async ValueTask<(byte[]? Body, ReplyMessage? Refusal)> ReadBodyAsync(
         HttpContext http, HttpNode node, Topic topic, BytesInFlight.Exchange exchange)
@@ -312,7 +366,7 @@ internal sealed class MeshEndpoints
         catch (IOException malformed) when (malformed is not BadHttpRequestException && malformed.InnerException is OverflowException)
         {
             // The size of a chunk is beyond all numbers, which Kestrel reports as a failure to read.
-            return (null, Refuse(StatusCode.BadRequest, "The size of a chunk of the body cannot be read. Send the body in smaller chunks."));
+            return (null, Refuse(StatusCode.BadRequest, "The size of a chunk of the body cannot be read. Send smaller chunks."));
         }
 #pragma warning disable CA1031 // A middleware of the application may wrap the body and throw anything; memory may be short.
         catch (Exception failure) when (!IsOfConnection(failure, http))
@@ -353,9 +407,10 @@ internal sealed class MeshEndpoints
         };
     }
 
-    private static ReadOnlyMemory<byte> WithoutMark(byte[] body, string contentType) =>
+    // Without a type, and with the type that curl -d sends, the body is what the configured serializer reads.
+    private static ReadOnlyMemory<byte> WithoutMark(byte[] body, string? contentType) =>
         body.AsSpan().StartsWith(Utf8.ByteOrderMark)
-        && (contentType.Length == 0 || contentType.Contains("json", StringComparison.OrdinalIgnoreCase))
+        && (contentType is null or "" or MessageHeaders.TypeOfCurl || contentType.Contains("json", StringComparison.OrdinalIgnoreCase))
             ? body.AsMemory(Utf8.ByteOrderMark.Length)
             : body;
 
@@ -367,12 +422,8 @@ internal sealed class MeshEndpoints
 
     private static Task AnswerAsync(HttpContext http, ReplyMessage reply, string topic, HttpNode? node = null)
     {
-        var (status, contentType, headers, body) = ReplyWire.Write(reply, topic);
-        foreach (var (name, value) in headers)
-        {
-            http.Response.Headers[name] = value;
-        }
-
+        var (status, contentType, body) = ReplyWire.Write(
+            reply, topic, http.Response.Headers, static (headers, name, value) => headers[name] = value);
         return WriteAsync(http, status, contentType, body, node);
     }
 

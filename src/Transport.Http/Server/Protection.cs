@@ -64,7 +64,7 @@ internal sealed class Protection(string? token, bool allowUnprotected, string? h
 
         if (!_hosts.Allows(http.Request.Host.Host))
         {
-            // The name of a web page may lead to loopback (DNS rebinding). Then the page is of the same origin as this node for the browser.
+            // The name of a web page may lead to loopback (DNS rebinding): for the browser, the page then is of the origin of this node.
             return ReplyMessage.Failure(
                 StatusCode.Forbidden,
                 $"The Host header is '{HostNames.Cut(http.Request.Host.Host)}', which is not a name of this machine, and this node does " +
