@@ -16,6 +16,8 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     private HttpNode _node = null!;
     private PeerDirectory? _started; // null until the start
     private ConnectionPool _connections = null!;
+    private ClientTls _tls = ClientTls.Usual;
+    private ReloadedFile<OwnCertificate>? _certificate; // of the own server
     private MessageClient _client = null!;
     private FanOut _signals = null!;
     private ILogger _logger = null!;
@@ -34,21 +36,38 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         : parts.Endpoints.IsMapped ? "the application's own web server"
         : "no server of its own";
 
-    /// <summary>Degraded while no node of a service answers. This node and the other services are not affected.</summary>
-    public TransportHealth Health => _started?.SilentServices() is { Count: > 0 } silent
-        ? new(TransportState.Degraded, $"no node answers for {string.Join("; ", silent)}")
-        : TransportHealth.Healthy;
+    /// <summary>
+    /// Degraded while no node of a service answers, and while a certificate of this node has expired. This node and the other services are
+    /// not affected.
+    /// </summary>
+    public TransportHealth Health
+    {
+        get
+        {
+            string[] troubles =
+            [
+                .. _started?.SilentServices() is { Count: > 0 } silent
+                    ? [$"no node answers for {string.Join("; ", silent)}"]
+                    : Array.Empty<string>(),
+                .. new[] { _certificate?.Current, _tls.Certificate }
+                    .Select(c => c?.Trouble(_node.Context.Clock.GetUtcNow())).OfType<string>(),
+            ];
+            return troubles.Length == 0 ? TransportHealth.Healthy : new(TransportState.Degraded, string.Join("; ", troubles));
+        }
+    }
 
     /// <summary>Listens, if the configuration says so, and asks the nodes of all services what they handle.</summary>
     public async Task StartAsync(TransportContext context, CancellationToken cancellationToken)
     {
         _logger = context.LoggerFactory.CreateLogger("ServiceMesh.Http");
-        _connections = parts.MakeConnections(context.Clock);
+        _tls = parts.Options.Tls.OpenClient(context.Clock, _logger);
+        _connections = parts.MakeConnections(_tls, context.Clock);
         var client = new BufferedClient(_connections, parts.Options.Token, context.Clock);
         var protection = new Protection(
             parts.Options.Token, parts.Options.AllowUnprotected, parts.Options.Server.Hosts, parts.Options.KeyOf);
         _node = new(context, _local, protection, parts.Policies, parts.Options.Server, watcher => _started?.PeerSeen(watcher),
             () => _started?.DescribeEndpoints() ?? []);
+        WarnOfCertificate(_tls.Certificate, "Tls:ClientCertificate");
         parts.ObserveServer(() => _node.Bytes.Held);
         _started = parts.MakeDirectory(context, _local, client, _logger);
         _client = new(parts.MakePipeline(context.Clock, _stopping.Token), new(_node, _connections, client, Peers));
@@ -157,7 +176,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
             if (_server is null)
             {
                 _server = await OwnServer.StartAsync(
-                    parts.ListenOn, parts.Endpoints, parts.Options.Tls.LoadCertificate, parts.Options.KeyOf("Listen"),
+                    parts.ListenOn, parts.Endpoints, parts.ListenOn.Any(a => a.IsTls) ? OpenTls() : null, parts.Options.KeyOf("Listen"),
                     parts.Options.Server.MaxConnections, _node.Context.LoggerFactory, cancellationToken).ConfigureAwait(false);
                 ServerLog.Listening(_logger, _node.Context.NodeId, string.Join(", ", _server.Addresses));
             }
@@ -165,6 +184,21 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         finally
         {
             _listening.Release();
+        }
+    }
+
+    private ServerTls OpenTls()
+    {
+        _certificate = parts.Options.Tls.OpenCertificate(_node.Context.Clock, _logger);
+        WarnOfCertificate(_certificate.Current, "Tls:Certificate");
+        return new(_certificate, parts.Options.Tls.RequireClientCertificate, _tls);
+    }
+
+    private void WarnOfCertificate(OwnCertificate? certificate, string key)
+    {
+        if (certificate?.Trouble(_node.Context.Clock.GetUtcNow()) is { } trouble)
+        {
+            CertificateLog.NotValid(_logger, trouble, parts.Options.KeyOf(key));
         }
     }
 

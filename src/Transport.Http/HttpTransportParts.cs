@@ -48,7 +48,7 @@ internal sealed class HttpTransportParts
     /// <summary>The source of randomness; must be thread-safe.</summary>
     public Random Random { get; init; } = Random.Shared;
 
-    public ConnectionPool MakeConnections(TimeProvider clock) => new(Options.Timeouts, Options.Tls.LoadTrustedRoots(), clock, Random);
+    public ConnectionPool MakeConnections(ClientTls tls, TimeProvider clock) => new(Options.Timeouts, tls, clock, Random);
 
     public ClientPipeline<ReplyMessage> MakePipeline(TimeProvider clock, CancellationToken stopping)
     {

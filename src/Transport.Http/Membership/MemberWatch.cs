@@ -15,6 +15,7 @@ internal sealed class MemberWatch
     private static readonly TimeSpan s_maxPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan s_firstDrainPause = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan s_maxDrainPause = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan s_warning = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan s_quick = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan s_maxFarewell = TimeSpan.FromMilliseconds(250);
     private static long s_watches;
@@ -31,6 +32,8 @@ internal sealed class MemberWatch
     private readonly HashSet<string> _nodes = []; // the ids that have answered here; more than one address needs
     private TimeSpan _longestWait; // of a poll: less than the interval where a proxy cuts polls off
     private bool _isDrainConfirmed;
+    private long? _unreachableSince;
+    private bool _hasWarned;
     private int _quickAnswers; // consecutive quick answers to polls that should have waited
     private TaskCompletionSource _probeNow = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -314,6 +317,7 @@ internal sealed class MemberWatch
 
     private async Task SucceededAsync()
     {
+        (_unreachableSince, _hasWarned) = (null, false);
         if (Member.Trouble is not null)
         {
             Member.Trouble = null;
@@ -334,6 +338,7 @@ internal sealed class MemberWatch
             MembershipLog.EndpointIsUnreachable(_logger, Member.Service.Name, Member.Endpoint, reason, level);
         }
 
+        Warn(reason);
         Member.Trouble = reason;
         var wasReachable = Member.IsReachable;
         Member.Endpoint.State = EndpointState.Unreachable;
@@ -349,6 +354,20 @@ internal sealed class MemberWatch
         }
 
         _first.TrySetResult();
+    }
+
+    // A node that restarts is back before an operator could look. A node that had announced that it leaves may stay away.
+    private void Warn(string reason)
+    {
+        var now = _context.Clock.GetTimestamp();
+        _unreachableSince ??= now;
+        var away = _context.Clock.GetElapsedTime(_unreachableSince.Value, now);
+        if (!_hasWarned && away >= s_warning)
+        {
+            _hasWarned = true;
+            MembershipLog.EndpointStaysUnreachable(
+                _logger, Member.Endpoint, Member.Service.Name, Math.Round(away.TotalSeconds), Printable.Detail(reason));
+        }
     }
 
     // Most polls wait at the server, so the next one follows at once.

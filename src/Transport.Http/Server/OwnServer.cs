@@ -27,10 +27,9 @@ internal sealed class OwnServer : IAsyncDisposable
     /// It cannot listen on an address, or the certificate cannot be read; the message names the key.
     /// </exception>
     public static async Task<OwnServer> StartAsync(
-        IReadOnlyList<ListenAddress> addresses, MeshEndpoints endpoints, Func<ServerCertificate> loadCertificate, string listenKey,
+        IReadOnlyList<ListenAddress> addresses, MeshEndpoints endpoints, ServerTls? tls, string listenKey,
         int maxConnections, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
-        var certificate = addresses.Any(a => a.IsTls) ? loadCertificate() : null;
         var builder = WebApplication.CreateEmptyBuilder(new());
         builder.Services.AddSingleton<ILoggerFactory>(new OwnServerLogs(loggers));
         builder.Services.AddSingleton<IHostLifetime, NoopHostLifetime>();
@@ -45,7 +44,7 @@ internal sealed class OwnServer : IAsyncDisposable
             kestrel.Limits.MaxRequestHeaderCount = 2 * Headers.MaxCount;
             foreach (var address in addresses)
             {
-                Listen(kestrel, address, certificate);
+                Listen(kestrel, address, tls);
             }
         });
         var app = builder.Build();
@@ -71,7 +70,7 @@ internal sealed class OwnServer : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
-    private static void Listen(KestrelServerOptions kestrel, ListenAddress address, ServerCertificate? certificate)
+    private static void Listen(KestrelServerOptions kestrel, ListenAddress address, ServerTls? tls)
     {
         void Configure(ListenOptions options)
         {
@@ -83,11 +82,8 @@ internal sealed class OwnServer : IAsyncDisposable
             };
             if (address.IsTls)
             {
-                options.UseHttps(new HttpsConnectionAdapterOptions
-                {
-                    ServerCertificate = certificate!.Leaf,
-                    ServerCertificateChain = certificate.Intermediates,
-                });
+                // Asked for each connection, because the files may have changed.
+                options.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => new(tls!.ToHandshake()) });
             }
         }
 
