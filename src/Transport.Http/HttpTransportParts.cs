@@ -48,19 +48,19 @@ internal sealed class HttpTransportParts
     /// <summary>The source of randomness; must be thread-safe.</summary>
     public Random Random { get; init; } = Random.Shared;
 
-    public ConnectionPool MakeConnections(TimeProvider clock) => new(Options.Timeouts, Options.Tls.LoadTrustedRoots(), clock, Random);
+    public ConnectionPool MakeConnections(ClientTls tls, TimeProvider clock) => new(Options.Timeouts, tls, clock, Random);
 
     /// <summary>The sessions of the node. Each has a connection of its own, so that a dead connection ends with its session.</summary>
-    public NodeSessions MakeSessions(HttpNode node, BufferedClient client, ILogger logger)
+    public NodeSessions MakeSessions(HttpNode node, BufferedClient client, ClientTls tls, ILogger logger)
     {
-        var (timeouts, roots) = (Options.Timeouts, Options.Tls.LoadTrustedRoots());
+        var timeouts = Options.Timeouts;
         var settings = new SessionSettings(
             Options.Sessions == HttpSessions.Auto,
             timeouts.ConnectLimit + Options.Health.Timeout,
             timeouts.TlsLimit,
             timeouts.Idle > TimeSpan.Zero ? timeouts.Idle : TimeSpan.Zero);
         var sessions = new NodeSessions(
-            settings, node, client, () => new(timeouts, roots, node.Context.Clock, Random), Random, logger);
+            settings, node, client, () => MakeConnections(tls, node.Context.Clock), Random, logger);
         sessions.Observe(_metrics.Meter, _metrics.Client);
         return sessions;
     }
@@ -71,6 +71,10 @@ internal sealed class HttpTransportParts
         _metrics.ObserveBudgets(() => budgets.Available);
         return new(Options.Limits, budgets, clock, Random, _metrics, stopping);
     }
+
+    /// <summary>Publishes the bytes that the node holds for its callers.</summary>
+    public void ObserveServer(Func<long> held) => _metrics.Meter.CreateObservableUpDownCounter(
+        "servicemesh.http.server.held", held, "By", "Bytes of bodies and answers that the node holds.");
 
     public PeerDirectory MakeDirectory(TransportContext context, LocalSubscriptions local, BufferedClient client, ILogger logger)
     {

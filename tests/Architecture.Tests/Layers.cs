@@ -60,6 +60,7 @@ internal static class Layers
         "Server",            // the server of this node
         "LoadBalancing",
         "Discovery",         // resolvers of addresses
+        "Certificates",      // certificates in files
         "Endpoints",         // an endpoint with its measured state
         "Wire",
     ];

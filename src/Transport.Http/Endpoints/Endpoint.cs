@@ -28,6 +28,7 @@ public sealed class Endpoint
     private int _inFlight;
     private int _state;
     private bool _lastFailed;
+    private bool _isMany;
     private long _lastSuccess;
     private long _startedAt;
     private EndpointGuard? _guard;
@@ -121,6 +122,15 @@ public sealed class Endpoint
 
     /// <summary>The weight, reduced during a slow start: it rises from a tenth to the whole weight within 20 seconds.</summary>
     public double EffectiveWeight => Address.Weight * Warmth;
+
+    /// <summary>
+    /// Whether several nodes answer at the address, so that it is a load balancer: a refusal says nothing about the next request there.
+    /// </summary>
+    internal bool IsMany
+    {
+        get => Volatile.Read(ref _isMany);
+        set => Volatile.Write(ref _isMany, value);
+    }
 
     internal TimeProvider Clock { get; }
 

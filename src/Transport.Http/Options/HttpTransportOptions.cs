@@ -8,7 +8,7 @@ public sealed class HttpTransportOptions
     internal static readonly OptionsSchema Schema = OptionsSchema.Of<HttpTransportOptions>()
         .With<HttpTlsOptions>().With<HttpServiceOptions>().With<HttpDnsOptions>().With<HttpHealthOptions>().With<HttpTimeoutOptions>()
         .With<HttpRetryOptions>().With<HttpRetryBudgetOptions>().With<CircuitBreakerOptions>().With<OutlierEjectionOptions>()
-        .With<HttpLimitOptions>().With<HttpClientOptions>();
+        .With<HttpLimitOptions>().With<HttpServerOptions>().With<HttpClientOptions>();
 
     // Fields, because the configuration binder looks at every property.
     internal readonly List<BalancerKind> Balancers = [];
@@ -23,7 +23,8 @@ public sealed class HttpTransportOptions
     public string? Listen { get; set; }
 
     /// <summary>
-    /// A secret that all nodes share: each sends it and requires it as <c>Authorization: Bearer</c>. At least 16 characters.
+    /// A secret that all nodes share: each sends it and requires it as <c>Authorization: Bearer</c>. At least 16 visible ASCII
+    /// characters, without blanks.
     /// Default: none.
     /// </summary>
     public string? Token { get; set; }
@@ -70,6 +71,9 @@ public sealed class HttpTransportOptions
 
     /// <summary>How much may be under way at once.</summary>
     public HttpLimitOptions Limits { get; set; } = new();
+
+    /// <summary>What callers may take of this node.</summary>
+    public HttpServerOptions Server { get; set; } = new();
 
     /// <summary>For ordinary HttpClients only.</summary>
     public HttpClientOptions HttpClients { get; set; } = new();

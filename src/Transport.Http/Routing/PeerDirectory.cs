@@ -95,12 +95,22 @@ internal sealed class PeerDirectory : IMemberObserver, IAsyncDisposable
             .Where(d => d.Id != _context.NodeId).DistinctBy(d => d.Id).Select(d => d.ToNodeInfo()),
     ];
 
-    /// <summary>How each member is reached now, except this node.</summary>
-    public IReadOnlyList<ConnectionState> Connections() =>
+    /// <summary>The endpoints of all services as this node sees them.</summary>
+    public IReadOnlyList<EndpointReport> DescribeEndpoints() =>
     [
-        .. _watches.Snapshot().Where(s => s.Document?.Id != _context.NodeId).Select(s => new ConnectionState(
-            s.Member.Service.Name, s.Member.ToString(), s.Member.Session.Current is null ? "exchange" : "session", s.Document?.Id,
-            s.Member.Session.Reason)),
+        .. _watches.Snapshot().Select(s => s.Member).Select(m => new EndpointReport(
+            m.Service.Name,
+            m.ToString(),
+            m.Document?.Id,
+            UsesOf(m),
+            m.Session.Reason,
+            m.Endpoint.State.ToString(),
+            m.Trouble is { } trouble ? Printable.Detail(trouble) : null,
+            EndpointProtection.Of(m.Endpoint).Breaker.State.ToString(),
+            m.Endpoint.IsEjected,
+            m.Endpoint.InFlight,
+            Math.Round(m.Endpoint.ReportedLoad, 3),
+            Math.Round(m.Endpoint.Latency.TotalMilliseconds, 3))),
     ];
 
     /// <summary>The reply for a topic that no known node handles.</summary>
@@ -168,6 +178,10 @@ internal sealed class PeerDirectory : IMemberObserver, IAsyncDisposable
         Here.Address = plan.AddressOfHere;
         _routes = _maker.Make(plan);
     }
+
+    private string UsesOf(Member member) => member.Document?.Id == _context.NodeId ? EndpointReport.Here
+        : member.Session.Current is null ? EndpointReport.Exchange
+        : EndpointReport.Session;
 
     private static string WhySilent(Service service, MemberSnapshot[] members)
     {

@@ -1,5 +1,3 @@
-using System.Security.Cryptography.X509Certificates;
-
 namespace ServiceMesh.Http;
 
 /// <summary>
@@ -13,13 +11,13 @@ internal sealed class ConnectionPool : IDisposable
     private readonly TimeProvider _clock;
 
     /// <param name="timeouts">The timeouts of connection and handshake.</param>
-    /// <param name="trustedRoots">The certificates that are trusted in place of the system's; null for the system's.</param>
+    /// <param name="tls">What is trusted and shown in handshakes.</param>
     /// <param name="clock">The clock.</param>
     /// <param name="random">The source of randomness; must be thread-safe.</param>
-    public ConnectionPool(HttpTimeoutOptions timeouts, X509Certificate2Collection? trustedRoots, TimeProvider clock, Random random)
+    public ConnectionPool(HttpTimeoutOptions timeouts, ClientTls tls, TimeProvider clock, Random random)
     {
         _clock = clock;
-        _dialer = new(timeouts, trustedRoots, clock);
+        _dialer = new(timeouts, tls, clock);
         _http = new(_dialer.MakeHandler(random));
     }
 

@@ -20,8 +20,8 @@ internal sealed record HttpTarget(Endpoint Endpoint, bool IsTls, bool IsHttp2, b
     private readonly ConcurrentDictionary<string, Uri> _uris = new(StringComparer.Ordinal);
     private int _remembered;
 
-    /// <summary>The beginning of its URIs: scheme, host and port.</summary>
-    public string Origin { get; } = $"{(IsTls ? "https" : "http")}://{Endpoint}";
+    /// <summary>The beginning of its URIs: scheme, host, port, and the path of the address.</summary>
+    public string Origin { get; } = $"{(IsTls ? "https" : "http")}://{Endpoint}{Endpoint.Address.Path}";
 
     /// <summary>
     /// The <c>Host</c> header, if it is not what the platform writes from the URI: the name of the server, which its certificate must

@@ -37,6 +37,22 @@ public sealed class MapServiceMeshTests
         await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Count == 1);
     }
 
+    [Test]
+    public async Task A_node_below_a_path_is_called_by_an_address_with_that_path()
+    {
+        var port = FreePort.Next();
+        await using var app = await StartAsync(
+            $"http://127.0.0.1:{port}", mesh => mesh.AddHandler(Ask, (input, _) => $"below {input}"),
+            a => a.MapGroup("/api").MapServiceMesh());
+        foreach (var address in (string[])[$"http://127.0.0.1:{port}/api", $"http://127.0.0.1:{port}/api/", $"static:127.0.0.1:{port};path=/api"])
+        {
+            await using var caller = await HttpNodes.StartAsync(null, ("Http:Services:web:Address", address));
+            Assert.That(await caller.Bus.RequestAsync(Ask, "a path").InTime(), Is.EqualTo("below a path"));
+        }
+
+        await app.StopAsync();
+    }
+
     // A middleware that decompresses may throw anything, and memory may be short.
     [Test]
     public async Task A_body_that_the_node_cannot_read_is_503_with_the_reason_in_the_log()

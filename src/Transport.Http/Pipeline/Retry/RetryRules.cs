@@ -128,7 +128,14 @@ internal sealed class RetryRules<TReply>(RetryBudgets budgets, Random random, Cl
     {
         call.Attempts.NextPause = TimeSpan.Zero;
         call.Attempts.MayReturn = false;
-        return call.HasUntriedEndpoint();
+        if (call.HasUntriedEndpoint())
+        {
+            return true;
+        }
+
+        // A load balancer leads to another node each time, so what one node refuses the next one may take.
+        call.Attempts.MayReturn = call.Attempts.Last is { IsMany: true } && call.Attempts.Count < call.Settings.Attempts;
+        return call.Attempts.MayReturn;
     }
 
     private bool Retry(Call<TReply> call, AttemptOutcome outcome, string reason)
