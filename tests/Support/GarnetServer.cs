@@ -9,18 +9,20 @@ public sealed class GarnetServer : IAsyncDisposable
 
     private readonly Process _process;
 
-    private GarnetServer(Process process, string address) => (_process, Address) = (process, address);
+    private GarnetServer(Process process, int port) => (_process, Port) = (process, port);
 
-    public string Address { get; }
+    public int Port { get; }
+
+    public string Address => $"127.0.0.1:{Port}";
 
     /// <param name="sample">The built sample: <c>WordCount.dll</c>.</param>
     public static async Task<GarnetServer> StartAsync(string sample)
     {
         for (var attempt = 1; ; attempt++)
         {
-            var address = $"127.0.0.1:{FreePort.Next()}";
+            var port = FreePort.Next();
             var process = ChildProcesses.Start(
-                new ProcessStartInfo("dotnet", [sample, "--Role", "Redis", "--ServiceMesh:Redis:Configuration", address])
+                new ProcessStartInfo("dotnet", [sample, "--Role", "Redis", "--ServiceMesh:Redis:Configuration", $"127.0.0.1:{port}"])
                 {
                     RedirectStandardError = true,
                 });
@@ -28,13 +30,13 @@ public sealed class GarnetServer : IAsyncDisposable
             if (said?.Contains("listens on", StringComparison.Ordinal) == true)
             {
                 _ = process.StandardError.ReadToEndAsync(); // so that it never waits for a reader
-                return new(process, address);
+                return new(process, port);
             }
 
             await ChildProcesses.EndAsync(process);
             if (attempt == 3)
             {
-                throw new InvalidOperationException($"Garnet did not start at {address}: {said}");
+                throw new InvalidOperationException($"Garnet did not start on port {port}: {said}");
             }
         }
     }

@@ -87,11 +87,16 @@ public sealed class RedisCluster : IAsyncDisposable
         }
 
         // A replica that is behind its master is not promoted, and a server that does not know it does not vote for it.
-        await UntilAsync(async () => (await Task.WhenAll(_replicas.Select(async replica =>
-            $"{await replica.CommandAsync("INFO", "replication")}".Contains("master_link_status:up", StringComparison.Ordinal)))).All(up => up)
-            && (await Task.WhenAll(_masters.Select(async master =>
-                $"{await master.CommandAsync("CLUSTER", "NODES")}".Split(" slave ").Length - 1 == _replicas.Count))).All(knows => knows));
+        await UntilAsync(async () =>
+            (await Task.WhenAll(_replicas.Select(IsUpToDateAsync))).All(up => up)
+            && (await Task.WhenAll(_masters.Select(KnowsReplicasAsync))).All(knows => knows));
     }
+
+    private static async Task<bool> IsUpToDateAsync(RedisServer replica) =>
+        $"{await replica.CommandAsync("INFO", "replication")}".Contains("master_link_status:up", StringComparison.Ordinal);
+
+    private async Task<bool> KnowsReplicasAsync(RedisServer master) =>
+        $"{await master.CommandAsync("CLUSTER", "NODES")}".Split("slave ").Length - 1 == _replicas.Count;
 
     private async Task UntilAsync(Func<Task<bool>> isSo)
     {

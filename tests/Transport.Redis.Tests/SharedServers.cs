@@ -12,7 +12,7 @@ public sealed class SharedServers
 {
     private static readonly Lazy<Task<RedisCluster>> s_cluster = new(() => RedisCluster.StartAsync(withReplicas: true));
 
-    private static readonly Lazy<Task<RedisSentinels>> s_sentinels = new(RedisSentinels.StartAsync);
+    private static readonly Lazy<Task<RedisSentinels>> s_sentinels = new(() => RedisSentinels.StartAsync());
     private static readonly Lazy<Task<GarnetServer>> s_garnet = new(() => GarnetServer.StartAsync(SampleOf("WordCount")));
 
     /// <summary>Three masters with a replica each; takes some seconds when it is first asked for.</summary>

@@ -98,7 +98,8 @@ internal static class Connecting
         }
 
         hasShardedChannels = hasShardedChannels
-            && (isCluster || options.Wire == RedisWire.Gilmour || await HasShardedChannelsAsync(multiplexer, options, context, cancellationToken).ConfigureAwait(false));
+            && (isCluster || options.Wire == RedisWire.Gilmour
+                || await HasShardedChannelsAsync(multiplexer, options, context, cancellationToken).ConfigureAwait(false));
         return new(multiplexer, isCluster, hasShardedChannels);
     }
 
@@ -191,7 +192,8 @@ internal static class Connecting
             return await ConnectionMultiplexer.ConnectAsync(configuration, null).ConfigureAwait(false);
         }
 
-        var found = await Sentinels.FindMasterAsync(configuration, options.KeyOfServers(context), context, cancellationToken).ConfigureAwait(false);
+        var found = await Sentinels.FindMasterAsync(configuration, options.KeyOfServers(context), context, cancellationToken)
+            .ConfigureAwait(false);
         var multiplexer = await ConnectionMultiplexer.ConnectAsync(found, null).ConfigureAwait(false);
         if (multiplexer.GetServers().Any(server => server is { IsConnected: true, IsReplica: false }))
         {

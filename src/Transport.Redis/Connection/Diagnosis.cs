@@ -144,7 +144,7 @@ internal static class Diagnosis
         };
     }
 
-    // A Sentinel answers with the list of its services, a Redis with an error, and Twemproxy hangs up at each command that it does not pass.
+    // A Sentinel answers with the list of its services, a Redis with an error, and Twemproxy hangs up at what it does not pass.
     private static async Task<string?> OfWorkingServerAsync(Stream stream, string where, CancellationToken cancellationToken)
     {
         try

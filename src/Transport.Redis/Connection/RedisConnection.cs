@@ -138,7 +138,9 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
         (_context, _user) = (context, user);
         _logger = context.LoggerFactory.CreateLogger("ServiceMesh.Redis");
         _monitor = new(s_silence, s_interval, context.Clock);
-        _sentinels = Connecting.IsSentinel(options) ? new(Connecting.SettingsOf(options, context), options.KeyOfServers(context), context) : null;
+        _sentinels = Connecting.IsSentinel(options)
+            ? new(Connecting.SettingsOf(options, context), options.KeyOfServers(context), context)
+            : null;
         try
         {
             await ReplaceAsync(cancellationToken).ConfigureAwait(false);

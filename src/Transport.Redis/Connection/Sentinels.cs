@@ -83,9 +83,9 @@ internal static class Sentinels
         try
         {
             var said = (await sentinel.SentinelMasterAsync(service).ConfigureAwait(false)).ToDictionary();
-            return said.TryGetValue("ip", out var host) && host.Length > 0
-                && int.TryParse(said.GetValueOrDefault("port"), NumberStyles.None, CultureInfo.InvariantCulture, out var port)
-                && EndPointCollection.TryParse($"{(host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host)}:{port}") is { } master
+            var host = said.GetValueOrDefault("ip", "");
+            host = host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host; // IPv6
+            return host.Length > 0 && EndPointCollection.TryParse($"{host}:{said.GetValueOrDefault("port")}") is { } master
                 ? new(
                     master,
                     long.TryParse(said.GetValueOrDefault("config-epoch"), NumberStyles.None, CultureInfo.InvariantCulture, out var epoch)

@@ -99,8 +99,8 @@ public static class RedisServiceMeshBuilderExtensions
     }
 
     /// <summary>
-    /// Makes the Redis transport available on the <see cref="IConnectionMultiplexer"/> of the container, or on the keyed one: the connection
-    /// that caching, data protection or Aspire use already. <c>Redis:Configuration</c> is not used.
+    /// Makes the Redis transport available on the <see cref="IConnectionMultiplexer"/> of the container, or on the keyed one: the
+    /// connection that caching, data protection or Aspire use already. <c>Redis:Configuration</c> is not used.
     /// </summary>
     /// <param name="builder">The bus.</param>
     /// <param name="serviceKey">The key of the service; null for the one without a key.</param>

@@ -100,6 +100,50 @@ public sealed class GarnetFactory : RedisFactory
 }
 
 /// <summary>
+/// The wire of Gilmour where Redis is not a server of the test's own. Its names are fixed, so the server is emptied before each test; a
+/// cluster, whose servers pass signals on after their publisher has gone, cannot be shared in this way.
+/// </summary>
+public abstract class SharedGilmourFactory : RedisFactory
+{
+    private string _configuration = "";
+
+    public override TransportCapabilities Capabilities => base.Capabilities with { AllowsAnyGroupName = true };
+
+    public override bool CarriesAnyBody => false;
+
+    public override async Task StartAsync() => _configuration = await EmptyAsync();
+
+    public override IEnumerable<(string Key, string Value)> SettingsOf(int node) =>
+        [("Transport", "Redis"), ("Redis:Configuration", _configuration), ("Redis:Wire", "Gilmour")];
+
+    /// <summary>Empties the server. Returns how to connect to it.</summary>
+    protected abstract Task<string> EmptyAsync();
+}
+
+/// <summary>The wire of Gilmour on Garnet.</summary>
+public sealed class GilmourOnGarnetFactory : SharedGilmourFactory
+{
+    protected override async Task<string> EmptyAsync()
+    {
+        var garnet = await SharedServers.GarnetAsync();
+        using var client = await RedisClient.ConnectAsync(garnet.Port);
+        await client.SendAsync("FLUSHALL");
+        return garnet.Address;
+    }
+}
+
+/// <summary>The wire of Gilmour behind Sentinels.</summary>
+public sealed class GilmourBehindSentinelsFactory : SharedGilmourFactory
+{
+    protected override async Task<string> EmptyAsync()
+    {
+        var redis = await SharedServers.SentinelsAsync();
+        await redis.Master.CommandAsync("FLUSHALL");
+        return redis.Configuration;
+    }
+}
+
+/// <summary>
 /// A real Redis Cluster. One serves the whole run; each test has channels and keys of its own by their prefix, so a
 /// test does not see what another left behind.
 /// </summary>

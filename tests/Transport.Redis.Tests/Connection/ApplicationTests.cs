@@ -43,7 +43,8 @@ public sealed class ApplicationTests
         var refusal = await Assert.CatchAsync(
             () => StartAsync(mesh => mesh.AddRedisTransport(), ("ServiceMesh:Redis:ConnectionName", "cache")));
 
-        Assert.That(refusal!.Message, Does.Contain("ServiceMesh:Redis:ConnectionName is 'cache', and ConnectionStrings:cache has no value"));
+        Assert.That(
+            refusal!.Message, Does.Contain("ServiceMesh:Redis:ConnectionName is 'cache', and ConnectionStrings:cache has no value"));
     }
 
     [Test]
@@ -106,14 +107,15 @@ public sealed class ApplicationTests
     }
 
     [Test]
-    public async Task A_cache_SignalR_and_data_protection_share_the_client_and_its_connection_with_the_mesh()
+    public async Task A_cache_SignalR_and_data_protection_share_the_client_with_the_mesh()
     {
         var app = WebApplication.CreateSlimBuilder();
         app.WebHost.UseUrls("http://127.0.0.1:0");
         app.Configuration.AddInMemoryCollection([KeyValuePair.Create<string, string?>("ServiceMesh:Transport", "Redis")]);
         var own = await ConnectionMultiplexer.ConnectAsync(_redis.Address);
         app.Services.AddSingleton<IConnectionMultiplexer>(own);
-        app.Services.AddStackExchangeRedisCache(cache => cache.ConnectionMultiplexerFactory = () => Task.FromResult<IConnectionMultiplexer>(own));
+        app.Services.AddStackExchangeRedisCache(
+            cache => cache.ConnectionMultiplexerFactory = () => Task.FromResult<IConnectionMultiplexer>(own));
         app.Services.AddDataProtection().PersistKeysToStackExchangeRedis(own, "protection-keys");
         app.Services.AddSignalR().AddStackExchangeRedis(_redis.Address);
         app.Services.AddServiceMesh(app.Configuration.GetSection("ServiceMesh"))

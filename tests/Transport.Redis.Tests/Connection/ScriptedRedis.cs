@@ -25,7 +25,9 @@ internal sealed class ScriptedRedis : IAsyncDisposable
 
     public string Address => $"{_listener.LocalEndpoint}";
 
-    /// <summary>An answer is what stands on the wire, with CR LF at its end; null for what a plain server says, and "" to hang up.</summary>
+    /// <summary>
+    /// An answer is what stands on the wire, with CR LF at its end; null for what a plain server says, and "" to hang up.
+    /// </summary>
     public static ScriptedRedis Start(Func<string[], string?> answer) => new(answer);
 
     public static string Bulk(string text) =>

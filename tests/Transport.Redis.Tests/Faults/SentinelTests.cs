@@ -14,7 +14,8 @@ public sealed class SentinelTests
     private static readonly RequestTopic<int, int> s_work = new("sentinel.work");
 
     // Two of them end at the same new connection, so one stands for both where time is short.
-    private static readonly string[] s_failovers = TestLength.IsLong ? ["killed", "frozen", "by an operator"] : ["killed", "by an operator"];
+    private static readonly string[] s_failovers =
+        TestLength.IsLong ? ["killed", "frozen", "changed by an operator"] : ["killed", "changed by an operator"];
 
     [TestCaseSource(nameof(s_failovers))]
     public async Task Nodes_serve_again_within_five_seconds_of_the_new_master(string master)
@@ -46,6 +47,26 @@ public sealed class SentinelTests
     }
 
     [Test]
+    public async Task Sentinels_and_servers_with_TLS_serve_before_and_after_a_failover()
+    {
+        using var certificates = new TestCertificates();
+        await using var redis = await RedisSentinels.StartAsync(certificates);
+        await using var server = await StartAsync(Serve);
+        await using var caller = await StartAsync(null);
+        Assert.That(await caller.Bus.RequestAsync(s_work, 1).InTime(), Is.EqualTo(2));
+
+        await redis.Master.KillAsync();
+        await redis.PromotedAsync();
+
+        await Failsafe.UntilAsync(async () => (await caller.Bus.TryRequestAsync(s_work, 2)).IsSuccess
+            && caller.Health.State == TransportState.Healthy && server.Health.State == TransportState.Healthy);
+
+        Task<RedisNode> StartAsync(Action<IServiceMeshBuilder>? configure) => RedisNode.StartAsync(
+            $"{redis.Configuration},ssl=true",
+            options => options.ConfigureClient = client => client.TrustIssuer(certificates.Authority), configure);
+    }
+
+    [Test]
     public async Task A_service_that_the_Sentinels_do_not_know_is_named()
     {
         var refusal = await RefusedAsync($"{(await SharedServers.SentinelsAsync()).Addresses},serviceName=other");
@@ -56,12 +77,14 @@ public sealed class SentinelTests
 
     [Test]
     public async Task A_Sentinel_without_a_service_name_is_refused() =>
-        Assert.That(await RefusedAsync((await SharedServers.SentinelsAsync()).Addresses), Does.Contain("is a Sentinel, and no service is named. Add serviceName=NAME")
+        Assert.That(await RefusedAsync((await SharedServers.SentinelsAsync()).Addresses),
+            Does.Contain("is a Sentinel, and no service is named. Add serviceName=NAME")
             .And.Contain("Redis:Configuration"));
 
     [Test]
     public async Task A_server_that_is_not_a_Sentinel_is_refused_with_a_service_name() =>
-        Assert.That(await RefusedAsync($"{(await SharedServers.SentinelsAsync()).Master.Address},serviceName=x"), Does.Contain("is not a Sentinel")
+        Assert.That(await RefusedAsync($"{(await SharedServers.SentinelsAsync()).Master.Address},serviceName=x"),
+            Does.Contain("is not a Sentinel")
             .And.Contain("take serviceName out").And.Contain("ServiceMesh:Redis:Configuration"));
 
     private static async Task<string> RefusedAsync(string configuration) =>
