@@ -65,8 +65,16 @@ internal sealed record Contestant(string Name, IReadOnlyList<string> Peers, Func
             (_, replicas) => MeshEcho.HttpAsync(http2: true, replicas)),
         new("http/bare-h1", [], (_, replicas) => BareHttpEcho.StartAsync(http2: false, replicas)),
         new("http/bare-h2c", [], (_, replicas) => BareHttpEcho.StartAsync(http2: true, replicas)),
-        new("http/resilience-h1", [], (_, replicas) => ResilientHttpEcho.StartAsync(http2: false, replicas)),
-        new("http/resilience-h2c", [], (_, replicas) => ResilientHttpEcho.StartAsync(http2: true, replicas)),
+        new(
+            "http/client-h1",
+            ["http/bare-h1", "http/resilience-h1"],
+            (_, replicas) => ResilientHttpEcho.StartAsync(http2: false, isMesh: true, replicas)),
+        new(
+            "http/client-h2c",
+            ["http/bare-h2c", "http/resilience-h2c"],
+            (_, replicas) => ResilientHttpEcho.StartAsync(http2: true, isMesh: true, replicas)),
+        new("http/resilience-h1", [], (_, replicas) => ResilientHttpEcho.StartAsync(http2: false, isMesh: false, replicas)),
+        new("http/resilience-h2c", [], (_, replicas) => ResilientHttpEcho.StartAsync(http2: true, isMesh: false, replicas)),
         new("grpc/unary", [], (_, replicas) => GrpcEcho.StartAsync(replicas)),
     ];
 }

@@ -12,9 +12,9 @@ using ServiceMesh.Support;
 namespace ServiceMesh.Benchmarks;
 
 /// <summary>
-/// The components of .NET for the same purpose, as its templates set them up: a client of <see cref="IHttpClientFactory"/> with the
-/// standard resilience handler and, below it, service discovery, which gets the replicas from the configuration and takes
-/// them by round robin. A replica is a minimal API that reads and writes JSON.
+/// A client of <see cref="IHttpClientFactory"/> and a replica that is a minimal API, which both read and write JSON. The client has the
+/// components of .NET as its templates set them up: the standard resilience handler and, below it, service discovery, which gets the
+/// replicas from the configuration and takes them by round robin. Or it has the mesh in their place.
 /// </summary>
 internal sealed class ResilientHttpEcho : IEcho
 {
@@ -22,13 +22,17 @@ internal sealed class ResilientHttpEcho : IEcho
     private readonly IHost _caller;
     private readonly IHttpClientFactory _clients;
 
-    private ResilientHttpEcho(bool http2, IEnumerable<int> ports)
+    private ResilientHttpEcho(bool http2, bool isMesh, IReadOnlyCollection<int> ports)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new());
         builder.Configuration.AddInMemoryCollection(
             ports.Select((port, i) => KeyValuePair.Create<string, string?>($"Services:echo:http:{i}", $"127.0.0.1:{port}")));
+        builder.Configuration.AddInMemoryCollection(
+        [
+            new("ServiceMesh:Http:Services:echo:Address", $"static:{string.Join(',', ports.Select(port => $"127.0.0.1:{port}"))}"),
+            new("ServiceMesh:Http:Services:echo:Http2", $"{http2}"),
+        ]);
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
-        builder.Services.AddServiceDiscovery();
         var client = builder.Services.AddHttpClient("echo", client =>
         {
             client.BaseAddress = new("http://echo");
@@ -36,17 +40,26 @@ internal sealed class ResilientHttpEcho : IEcho
             client.DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact;
         });
         client.ConfigurePrimaryHttpMessageHandler(() => new SocketsHttpHandler { EnableMultipleHttp2Connections = true });
-        client.AddStandardResilienceHandler();
-        client.AddServiceDiscovery();
+        if (isMesh)
+        {
+            client.AddServiceMesh();
+        }
+        else
+        {
+            builder.Services.AddServiceDiscovery();
+            client.AddStandardResilienceHandler();
+            client.AddServiceDiscovery();
+        }
+
         _caller = builder.Build();
         _clients = _caller.Services.GetRequiredService<IHttpClientFactory>();
     }
 
-    public static async Task<IEcho> StartAsync(bool http2, int replicas)
+    public static async Task<IEcho> StartAsync(bool http2, bool isMesh, int replicas)
     {
         int[] ports = [.. Enumerable.Range(0, replicas).Select(_ => FreePort.Next())];
         var protocols = http2 ? HttpProtocols.Http2 : HttpProtocols.Http1;
-        var echo = new ResilientHttpEcho(http2, ports);
+        var echo = new ResilientHttpEcho(http2, isMesh, ports);
         foreach (var port in ports)
         {
             var builder = WebApplication.CreateSlimBuilder();

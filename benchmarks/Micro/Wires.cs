@@ -107,8 +107,16 @@ public class HttpWire
     public int WriteRequest() => WrittenAs(_request).Length;
 
     [Benchmark(Description = "request, read")]
-    public bool ReadRequest() =>
-        MessageWire.TryRead(MessageKind.Request, _request.Topic, _request.ContentType, _requestHeaders, TimeProvider.System, out _, out _);
+    public Message ReadRequest()
+    {
+        var headers = new MessageHeaders(MessageKind.Request, TimeProvider.System);
+        foreach (var (name, value) in _requestHeaders)
+        {
+            headers.Read(name, value);
+        }
+
+        return headers.TryComplete() ? headers.ToMessage(_request.Topic, _request.ContentType, _request.Body) : throw new FormatException();
+    }
 
     [Benchmark(Description = "reply, write")]
     public int WriteReply() => ReplyWire.Write(_reply, "bench.echo").Status;

@@ -17,10 +17,11 @@ internal sealed class HttpTransportParts
 
     public HttpTransportParts(
         HttpTransportOptions options, MeshEndpoints endpoints, ILookupClient? dns, IMeterFactory meters, ServiceEndpoints known,
-        string busName = "")
+        IServiceProvider application, string busName = "")
     {
         Options = options;
         Endpoints = endpoints;
+        Policies = new(application);
         ListenOn = ListenAddress.ParseAll(options.Listen ?? "http://127.0.0.1:5080");
         _resolvers = new(options.Resolvers);
         _balancers = new(options.Balancers);
@@ -40,6 +41,8 @@ internal sealed class HttpTransportParts
 
     public MeshEndpoints Endpoints { get; }
 
+    public TopicPolicies Policies { get; }
+
     public IReadOnlyList<ListenAddress> ListenOn { get; init; }
 
     /// <summary>The source of randomness; must be thread-safe.</summary>
@@ -47,11 +50,11 @@ internal sealed class HttpTransportParts
 
     public ConnectionPool MakeConnections(TimeProvider clock) => new(Options.Timeouts, Options.Tls.LoadTrustedRoots(), clock, Random);
 
-    public ClientPipeline<ReplyMessage> MakePipeline(TimeProvider clock)
+    public ClientPipeline<ReplyMessage> MakePipeline(TimeProvider clock, CancellationToken stopping)
     {
         var budgets = new RetryBudgets(Options.RetryBudget, clock, Options.Services.Keys);
         _metrics.ObserveBudgets(() => budgets.Available);
-        return new(Options.Limits, budgets, clock, Random, _metrics);
+        return new(Options.Limits, budgets, clock, Random, _metrics, stopping);
     }
 
     public PeerDirectory MakeDirectory(TransportContext context, LocalSubscriptions local, BufferedClient client, ILogger logger)

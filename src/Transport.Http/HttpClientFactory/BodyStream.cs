@@ -14,28 +14,26 @@ internal sealed class BodyStream : Stream
     private readonly Stream _rest;
     private readonly TimeSpan _idle;
     private readonly string _name;
-    private readonly CancellationTokenSource _silence;
+    private readonly TimedScopes _scopes;
     private readonly Endpoint _endpoint;
     private ReadOnlyMemory<byte> _ahead;
     private CircuitPass? _pass;
-    private Task<int>? _pending;
-    private ReadOnlyMemory<byte> _pendingBytes;
+    private PendingRead? _pending;
     private long _read;
     private int _state = EndsWithResult;
-    private volatile bool _isAbandoned;
 
     /// <param name="rest">The stream of the connection.</param>
     /// <param name="idle">How long no byte may arrive.</param>
-    /// <param name="clock">The clock.</param>
+    /// <param name="scopes">Makes the tokens of reads.</param>
     /// <param name="endpoint">The endpoint that sent the response.</param>
     /// <param name="name">The name of the endpoint for messages.</param>
-    public BodyStream(Stream rest, TimeSpan idle, TimeProvider clock, Endpoint endpoint, string name)
+    public BodyStream(Stream rest, TimeSpan idle, TimedScopes scopes, Endpoint endpoint, string name)
     {
         _rest = rest;
         _idle = idle;
         _endpoint = endpoint;
         _name = name;
-        _silence = new(Timeout.InfiniteTimeSpan, clock);
+        _scopes = scopes;
     }
 
     // Without it, a response that the caller forgets to dispose would count as in flight forever.
@@ -64,16 +62,7 @@ internal sealed class BodyStream : Stream
     /// <summary>Puts bytes back that were read before. It must not be called while the stream is read.</summary>
     /// <param name="bytes">The bytes that were read.</param>
     /// <param name="pending">A read that is under way and follows them; null if there is none.</param>
-    /// <param name="pendingBytes">The memory that it reads into.</param>
-    public void PutBack(ReadOnlyMemory<byte> bytes, Task<int>? pending = null, ReadOnlyMemory<byte> pendingBytes = default) =>
-        (_ahead, _pending, _pendingBytes) = (bytes, pending, pendingBytes);
-
-    /// <summary>Ends a read that is under way. That says nothing about the endpoint.</summary>
-    public void Abandon()
-    {
-        _isAbandoned = true;
-        _silence.Cancel();
-    }
+    public void PutBack(ReadOnlyMemory<byte> bytes, PendingRead? pending = null) => (_ahead, _pending) = (bytes, pending);
 
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
         buffer.IsEmpty || (_ahead.IsEmpty && _pending is null) ? ReadRestAsync(buffer, cancellationToken)
@@ -102,10 +91,9 @@ internal sealed class BodyStream : Stream
         if (disposing)
         {
             // Its failure, because the stream ends under it, is of no interest.
-            _pending?.ContinueWith(
+            _pending?.Reading.ContinueWith(
                 static read => read.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
             _rest.Dispose();
-            _silence.Dispose();
         }
 
         base.Dispose(disposing);
@@ -123,11 +111,12 @@ internal sealed class BodyStream : Stream
     private async ValueTask<int> ReadPendingAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
         CountFromNow();
+        var pending = _pending!;
         int read;
         try
         {
-            using var cancelled = cancellationToken.UnsafeRegister(static body => ((BodyStream)body!).Abandon(), this);
-            read = await _pending!.ConfigureAwait(false);
+            using var cancelled = cancellationToken.UnsafeRegister(static read => ((PendingRead)read!).Abandon.Cancel(), pending);
+            read = await pending.Reading.ConfigureAwait(false);
         }
         catch (OperationCanceledException failure) when (cancellationToken.IsCancellationRequested)
         {
@@ -135,25 +124,17 @@ internal sealed class BodyStream : Stream
         }
 
         _pending = null;
-        _ahead = _pendingBytes[..read];
+        _ahead = pending.Bytes[..read];
         return ReadAhead(buffer);
     }
 
     private async ValueTask<int> ReadRestAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
+        var silence = _scopes.Begin(_idle, cancellationToken);
         try
         {
             CountFromNow();
-            using var cancelled = cancellationToken.UnsafeRegister(
-                static silence => ((CancellationTokenSource)silence!).Cancel(), _silence);
-            var reading = _rest.ReadAsync(buffer, _silence.Token);
-            if (!reading.IsCompleted)
-            {
-                _silence.CancelAfter(_idle);
-            }
-
-            var read = await reading.ConfigureAwait(false);
-            _silence.CancelAfter(Timeout.InfiniteTimeSpan);
+            var read = await _rest.ReadAsync(buffer, silence.Token).ConfigureAwait(false);
             _read += read;
             if (read == 0 && !buffer.IsEmpty)
             {
@@ -162,12 +143,12 @@ internal sealed class BodyStream : Stream
 
             return read;
         }
-        catch (Exception failure) when (cancellationToken.IsCancellationRequested || _isAbandoned)
+        catch (Exception failure) when (cancellationToken.IsCancellationRequested)
         {
             End();
             throw new TaskCanceledException(failure.Message, failure, cancellationToken);
         }
-        catch (Exception failure) when (_silence.IsCancellationRequested)
+        catch (Exception failure) when (silence.HasTimedOut)
         {
             Fail();
             throw new IOException(failure.Message, new PhaseTimeoutException(TimeoutPhase.Idle, _idle, _name, failure));
@@ -176,6 +157,10 @@ internal sealed class BodyStream : Stream
         {
             Fail();
             throw;
+        }
+        finally
+        {
+            silence.End(isReleased: true);
         }
     }
 
@@ -214,3 +199,9 @@ internal sealed class BodyStream : Stream
         }
     }
 }
+
+/// <summary>A read that is under way before the caller reads.</summary>
+/// <param name="Reading">The read.</param>
+/// <param name="Bytes">The memory that it reads into.</param>
+/// <param name="Abandon">Ends the read; that says nothing about the endpoint.</param>
+internal sealed record PendingRead(Task<int> Reading, ReadOnlyMemory<byte> Bytes, CancellationTokenSource Abandon);

@@ -28,6 +28,8 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
 
     public TimeProvider Clock => owner.Clock;
 
+    public TimedScopes Scopes => owner.Pipeline.Scopes;
+
     /// <summary>Sends a request to one of its servers.</summary>
     /// <exception cref="HttpRequestException">There is no response; the message says why.</exception>
     /// <exception cref="TaskCanceledException">The token fired, or a timeout fired: then the inner exception says which.</exception>
@@ -44,9 +46,10 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
         {
             result = await owner.Pipeline.SendAsync(call, cancellationToken).ConfigureAwait(false);
         }
-        catch (OperationCanceledException cancelled) when (cancelled is not TaskCanceledException)
+        catch (OperationCanceledException cancelled)
+            when (cancelled is not TaskCanceledException || cancelled.CancellationToken != cancellationToken)
         {
-            // The platform throws this type, and some callers catch no other.
+            // The platform throws this type, and some callers catch no other. The token is the caller's own.
             throw new TaskCanceledException(cancelled.Message, cancelled, cancellationToken);
         }
 

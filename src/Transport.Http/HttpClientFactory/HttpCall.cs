@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using Polly;
 
@@ -45,6 +46,9 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
 
     public override string? HashKey => _options.HashKey;
 
+    // The content of the caller may keep the token that it is sent with.
+    public override bool ReleasesTokens => base.ReleasesTokens && _body.IsReleased;
+
     protected override bool BodySurvivesAttempts => _body.SurvivesAttempts;
 
     /// <summary>Creates the call of a request.</summary>
@@ -67,6 +71,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
 
     public override string Describe(Endpoint endpoint) => _service.Service.Describe(endpoint);
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public override async ValueTask<Outcome<AttemptResult<HttpResponseMessage>>> SendAsync(
         Endpoint endpoint, CancellationToken cancellationToken)
     {
@@ -74,6 +79,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
         using var span = AttemptSpan.Start(_request.Method.Method, _request.RequestUri!, target, Service, Attempts.Count - 1);
         AttemptContent? upload = null;
         AttemptRequest? attempt = null;
+        HttpResponseMessage? response = null;
         try
         {
             // A request without content is sent again by the platform itself if a reused connection ends without an answer. A request that
@@ -81,7 +87,18 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             upload = _body.ForAttempt();
             var content = upload ?? (IsRepeatable ? null : (HttpContent)new ByteArrayContent([]));
             attempt = AttemptMessage.Make(_request, content, target);
-            var (response, latency) = await ExchangeAsync(attempt, target, cancellationToken).ConfigureAwait(false);
+            var began = _service.Clock.GetTimestamp();
+            var headersLimit = Settings.HeadersLimit(MayBeAttemptedAgain, Remaining);
+            response = await _service.Connections.SendAsync(attempt, headersLimit, target.Name, cancellationToken).ConfigureAwait(false);
+            var latency = _service.Clock.GetElapsedTime(began);
+            target.Endpoint.RecordBytes(_body.Length ?? 0);
+            response.RequestMessage = _request;
+            if (ReadAhead.HasBody(response, _request.Method))
+            {
+                await ReadAsync(response, target, cancellationToken).ConfigureAwait(false);
+            }
+
+            ResponseHeaders.LearnLoad(response, target.Endpoint);
             span.End((int)response.StatusCode);
             return Outcome.FromResult(new AttemptResult<HttpResponseMessage>(response, Classify(response, latency)));
         }
@@ -89,6 +106,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
         catch (Exception failure)
 #pragma warning restore CA1031
         {
+            response?.Dispose();
             span.Fail(failure, cancellationToken.IsCancellationRequested);
             return Failed(failure, attempt, upload, cancellationToken);
         }
@@ -195,42 +213,21 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             Outcome.FromResult(new AttemptResult<HttpResponseMessage>(null, outcome, failure));
     }
 
-    private async Task<(HttpResponseMessage Response, TimeSpan Latency)> ExchangeAsync(
-        AttemptRequest attempt, HttpTarget target, CancellationToken cancellationToken)
+    private ValueTask ReadAsync(HttpResponseMessage response, HttpTarget target, CancellationToken cancellationToken)
     {
-        var began = _service.Clock.GetTimestamp();
-        var headersLimit = Settings.HeadersLimit(MayBeAttemptedAgain, Remaining);
-        var response = await _service.Connections.SendAsync(attempt, headersLimit, target.Name, cancellationToken).ConfigureAwait(false);
-        try
+        var rest = response.Content.ReadAsStream(cancellationToken);
+        var body = new BodyStream(rest, _service.Client.Timeouts.Idle, _service.Scopes, target.Endpoint, target.Name);
+        if (IsRepeatable && CanBeSentAgain && ReadAhead.IsFor(response, _options.ReadAhead))
         {
-            var latency = _service.Clock.GetElapsedTime(began);
-            target.Endpoint.RecordBytes(_body.Length ?? 0);
-            response.RequestMessage = _request;
-            if (ReadAhead.HasBody(response, _request.Method))
-            {
-                await ReadAsync(response, target, cancellationToken).ConfigureAwait(false);
-            }
+            return ReadAheadAsync(response, body, cancellationToken);
+        }
 
-            ResponseHeaders.LearnLoad(response, target.Endpoint);
-            return (response, latency);
-        }
-        catch
-        {
-            response.Dispose();
-            throw;
-        }
+        ReadAhead.Stream(response, body);
+        return default;
     }
 
-    private async Task ReadAsync(HttpResponseMessage response, HttpTarget target, CancellationToken cancellationToken)
+    private async ValueTask ReadAheadAsync(HttpResponseMessage response, BodyStream body, CancellationToken cancellationToken)
     {
-        var rest = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
-        var body = new BodyStream(rest, _service.Client.Timeouts.Idle, _service.Clock, target.Endpoint, target.Name);
-        if (!(IsRepeatable && CanBeSentAgain && ReadAhead.IsFor(response, _options.ReadAhead)))
-        {
-            ReadAhead.Stream(response, body);
-            return;
-        }
-
         try
         {
             await ReadAhead.ApplyAsync(response, body, _options.ReadAhead, MayHandOver, _service.Clock, cancellationToken)
@@ -238,7 +235,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
         }
         catch
         {
-            await body.DisposeAsync().ConfigureAwait(false); // with its timer
+            await body.DisposeAsync().ConfigureAwait(false);
             throw;
         }
     }

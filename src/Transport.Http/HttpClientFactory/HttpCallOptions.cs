@@ -5,7 +5,7 @@ namespace ServiceMesh.Http;
 /// <param name="Total">How long the request may take until its response headers.</param>
 /// <param name="ReadAhead">The number of bytes of the response that are read within the attempt.</param>
 /// <param name="HashKey">What <c>ConsistentHash</c> hashes; null for nothing.</param>
-internal sealed record HttpCallOptions(bool IsRepeatable, TimeSpan Total, int ReadAhead, string? HashKey)
+internal readonly record struct HttpCallOptions(bool IsRepeatable, TimeSpan Total, int ReadAhead, string? HashKey)
 {
     private const string IdempotencyKey = Headers.IdempotencyKey;
 

@@ -51,6 +51,7 @@ internal static class ReadAhead
         var buffer = new byte[Math.Min(max, FirstBuffer)];
         var (length, lastByte) = (0, clock.GetTimestamp());
         int read;
+        var abandon = new CancellationTokenSource(); // without a timer, so that there is nothing to dispose
         do
         {
             if (length == buffer.Length)
@@ -58,17 +59,17 @@ internal static class ReadAhead
                 Array.Resize(ref buffer, (int)Math.Min(max, buffer.Length * 2L));
             }
 
-            // Without the token, which would end the connection together with the read.
-            var reading = body.ReadAsync(buffer.AsMemory(length), CancellationToken.None).AsTask();
+            // Without the token of the attempt, which would end the connection together with the read.
+            var reading = body.ReadAsync(buffer.AsMemory(length), abandon.Token).AsTask();
             if (!reading.IsCompleted && !await EndsInTimeAsync(reading, cancellationToken).ConfigureAwait(false))
             {
                 if (!mayHandOver(clock.GetElapsedTime(lastByte)))
                 {
-                    body.Abandon();
+                    await abandon.CancelAsync().ConfigureAwait(false);
                 }
                 else if (body.TryHoldAttempt())
                 {
-                    body.PutBack(buffer.AsMemory(0, length), reading, buffer.AsMemory(length));
+                    body.PutBack(buffer.AsMemory(0, length), new(reading, buffer.AsMemory(length), abandon));
                     Replace(response, new StreamedContent(body, response.Content));
                     return;
                 }

@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Diagnostics.CodeAnalysis;
 using System.Net.Http.Json;
+using System.Runtime.CompilerServices;
 
 namespace ServiceMesh.Http;
 
@@ -11,6 +12,9 @@ namespace ServiceMesh.Http;
 /// </summary>
 internal sealed class RequestBody
 {
+    // By type of value, since looking at interfaces is slow. Types of assemblies that are unloaded leave it.
+    private static readonly ConditionalWeakTable<Type, StrongBox<bool>> s_lazy = [];
+
     private readonly HttpContent? _content;
     private readonly bool? _said;
     private readonly bool _isKnown;
@@ -38,6 +42,9 @@ internal sealed class RequestBody
     /// </summary>
     public bool CanBeSentAgain =>
         CanBeSentTwiceAtOnce || (_said is true ? Volatile.Read(ref _running) == 0 : Volatile.Read(ref _begun) == 0);
+
+    /// <summary>Whether its bytes are in memory, so that it does not keep the token that it is sent with.</summary>
+    public bool IsReleased => _content is null || IsInMemory(_content);
 
     /// <summary>The number of bytes, if it is known in advance.</summary>
     public long? Length => _content?.Headers.ContentLength;
@@ -98,13 +105,15 @@ internal sealed class RequestBody
 
     // A sequence that creates its items while it is read may have none left the second time. Only a collection certainly holds them.
     private static bool IsLazy(object? value) =>
-        value is not (null or string)
-        && (value is IEnumerable and not ICollection
-            ? !Implements(value, typeof(ICollection<>)) && !Implements(value, typeof(IReadOnlyCollection<>))
-            : Implements(value, typeof(IAsyncEnumerable<>)));
+        value is not (null or string) && s_lazy.GetValue(value.GetType(), static type => new(IsLazy(type))).Value;
+
+    private static bool IsLazy(Type type) =>
+        typeof(IEnumerable).IsAssignableFrom(type) && !typeof(ICollection).IsAssignableFrom(type)
+            ? !Implements(type, typeof(ICollection<>)) && !Implements(type, typeof(IReadOnlyCollection<>))
+            : Implements(type, typeof(IAsyncEnumerable<>));
 
     [UnconditionalSuppressMessage(
-        "Trimming", "IL2075", Justification = "A collection whose interfaces were trimmed counts as lazy, which is safe.")]
-    private static bool Implements(object value, Type contract) =>
-        Array.Exists(value.GetType().GetInterfaces(), i => i.IsGenericType && i.GetGenericTypeDefinition() == contract);
+        "Trimming", "IL2070", Justification = "A collection whose interfaces were trimmed counts as lazy, which is safe.")]
+    private static bool Implements(Type type, Type contract) =>
+        Array.Exists(type.GetInterfaces(), i => i.IsGenericType && i.GetGenericTypeDefinition() == contract);
 }

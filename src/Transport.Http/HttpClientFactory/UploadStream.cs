@@ -37,12 +37,13 @@ internal sealed class UploadStream(Stream connection, long? length) : Stream
         }
     }
 
-    public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
         Count(buffer.Length);
         try
         {
-            await connection.WriteAsync(buffer, cancellationToken).ConfigureAwait(false);
+            var writing = connection.WriteAsync(buffer, cancellationToken);
+            return writing.IsCompletedSuccessfully ? writing : WatchAsync(writing);
         }
         catch
         {
@@ -68,11 +69,12 @@ internal sealed class UploadStream(Stream connection, long? length) : Stream
         }
     }
 
-    public override async Task FlushAsync(CancellationToken cancellationToken)
+    public override Task FlushAsync(CancellationToken cancellationToken)
     {
         try
         {
-            await connection.FlushAsync(cancellationToken).ConfigureAwait(false);
+            var flushing = connection.FlushAsync(cancellationToken);
+            return flushing.IsCompletedSuccessfully ? flushing : WatchAsync(new(flushing)).AsTask();
         }
         catch
         {
@@ -99,6 +101,19 @@ internal sealed class UploadStream(Stream connection, long? length) : Stream
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
 
     public override void SetLength(long value) => throw new NotSupportedException();
+
+    private async ValueTask WatchAsync(ValueTask work)
+    {
+        try
+        {
+            await work.ConfigureAwait(false);
+        }
+        catch
+        {
+            HasFailed = true;
+            throw;
+        }
+    }
 
     // Checked before the bytes reach the connection, which would fail.
     private void Count(int bytes)

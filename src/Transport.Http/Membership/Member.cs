@@ -58,7 +58,7 @@ internal sealed class Member
     }
 
     /// <summary>The URI of a path with its query.</summary>
-    public Uri UriOf(string path) => new($"{(Target.IsTls ? "https" : "http")}://{Endpoint}{path}");
+    public Uri UriOf(string path) => new(Target.Origin + path);
 
     /// <summary>Scheme, host and port.</summary>
     public override string ToString() => Target.Name;

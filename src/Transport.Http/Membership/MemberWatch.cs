@@ -16,6 +16,7 @@ internal sealed class MemberWatch
     private static readonly TimeSpan s_firstDrainPause = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan s_maxDrainPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan s_quick = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan s_maxFarewell = TimeSpan.FromMilliseconds(250);
     private static long s_watches;
 
     private readonly IMemberObserver _observer;
@@ -91,6 +92,22 @@ internal sealed class MemberWatch
             _first.TrySetResult();
             _stop.Dispose();
         }
+
+        await SayLeftAsync().ConfigureAwait(false);
+    }
+
+    // The closed connection of a poll says it too, but the watch may have ended between two polls. Then the member, if it stops at the
+    // same time, would wait for the next one.
+    private async Task SayLeftAsync()
+    {
+        if (Member is not { Service.IsForeign: false, IsReachable: true, Document: { } document } || document.Id == _context.NodeId)
+        {
+            return;
+        }
+
+        using var limit = new CancellationTokenSource(s_maxFarewell, _context.Clock);
+        await ((Task)SendAsync("/mesh/v1/node?left=1", isWatching: true, limit.Token))
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     // One long poll of the node document. If the document is known, the poll ends when it changes, or after the interval. A node that was
@@ -139,15 +156,14 @@ internal sealed class MemberWatch
             throw new HttpRequestException("answered with a document that is too large");
         }
 
-        var reply = exchange.Reply;
-        if (reply.Status != 200 || !reply.Headers.Any(h => h.Name.Equals(MeshHeader.Status, StringComparison.OrdinalIgnoreCase)))
+        if (exchange is not { Status: 200, Headers.Status: not null })
         {
-            var detail = ProblemDetails.ReadDetail(reply.Body.Span) is { } text ? $": {text}" : "";
+            var detail = ProblemDetails.ReadDetail(exchange.Body.Span) is { } text ? $": {text}" : "";
             throw new HttpRequestException(
-                $"answered {reply.Status} with '{reply.ContentType}', which is not how a ServiceMesh node answers{detail}");
+                $"answered {exchange.Status} with '{exchange.ContentType}', which is not how a ServiceMesh node answers{detail}");
         }
 
-        var document = JsonSerializer.Deserialize(reply.Body.Span, HttpJsonContext.Default.NodeDocument);
+        var document = JsonSerializer.Deserialize(exchange.Body.Span, HttpJsonContext.Default.NodeDocument);
         return document is null || document.Requests.Contains(null!) || document.Signals.Contains(null!)
             ? throw new JsonException("The node document, or an item in it, is null.")
             : document;
@@ -161,9 +177,9 @@ internal sealed class MemberWatch
         }
 
         var exchange = await GetAsync(path, _health.Timeout, isInterruptible: false).ConfigureAwait(false);
-        if (exchange.IsTooLarge || exchange.Reply.Status >= 300)
+        if (exchange.IsTooLarge || exchange.Status >= 300)
         {
-            var what = exchange.IsTooLarge ? "a body that is too large" : exchange.Reply.Status.ToString(CultureInfo.InvariantCulture);
+            var what = exchange.IsTooLarge ? "a body that is too large" : exchange.Status.ToString(CultureInfo.InvariantCulture);
             throw new HttpRequestException($"answered {path} with {what}");
         }
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 
 namespace ServiceMesh.Http;
 
@@ -6,6 +7,8 @@ namespace ServiceMesh.Http;
 internal sealed class Service : IAsyncDisposable
 {
     private readonly Dictionary<string, string> _paths;
+    private readonly ConditionalWeakTable<Endpoint, HttpTarget> _targets = [];
+    private readonly ConditionalWeakTable<Endpoint, HttpTarget> _secureTargets = [];
     private GroupWatcher? _group;
 
     /// <param name="name">The name in the configuration.</param>
@@ -59,8 +62,12 @@ internal sealed class Service : IAsyncDisposable
     /// <summary>An endpoint as requests are sent to it.</summary>
     /// <param name="endpoint">An endpoint of this service.</param>
     /// <param name="forceTls">True: over TLS, whatever the address and the service say.</param>
-    public HttpTarget TargetOf(Endpoint endpoint, bool forceTls = false) =>
-        new(endpoint, forceTls || IsTls(endpoint), Settings.Http2, IsForeign, Describe(endpoint));
+    public HttpTarget TargetOf(Endpoint endpoint, bool forceTls = false)
+    {
+        var targets = forceTls ? _secureTargets : _targets;
+        return targets.TryGetValue(endpoint, out var known) ? known : targets.GetValue(
+            endpoint, e => new(e, forceTls || IsTls(e), Settings.Http2, IsForeign, Describe(e)));
+    }
 
     /// <summary>The name of an endpoint for messages, with its scheme.</summary>
     public string Describe(Endpoint endpoint) => $"{(IsTls(endpoint) ? "https" : Settings.Http2 ? "h2c" : "http")}://{endpoint}";

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Polly;
-using Polly.Timeout;
 
 namespace ServiceMesh.Http;
 
@@ -8,6 +7,10 @@ namespace ServiceMesh.Http;
 /// Everything that happens to a request between its caller and the network, in the order in which it happens: one pipeline for requests
 /// of the bus and for those of HttpClients. Thread-safe.
 /// </summary>
+/// <remarks>
+/// Most requests need one attempt, which is run here by hand. Polly's layers are entered when another attempt may follow, and for
+/// requests that are hedged.
+/// </remarks>
 /// <typeparam name="TReply">What callers receive: a reply of the bus, or an HTTP response.</typeparam>
 internal sealed class ClientPipeline<TReply>
     where TReply : class
@@ -15,33 +18,37 @@ internal sealed class ClientPipeline<TReply>
     private readonly ConcurrencyLimit _limit;
     private readonly RetryBudgets _budgets;
     private readonly RetryRules<TReply> _rules;
-    private readonly TimeProvider _clock;
     private readonly ClientMetrics _metrics;
-    private readonly ResiliencePipeline<AttemptResult<TReply>>?[] _pipelines =
-        new ResiliencePipeline<AttemptResult<TReply>>?[(int)Optional.All + 1];
+    private readonly TimedScopes _scopes;
+    private readonly AttemptRunner<TReply> _runner;
+    private readonly Lazy<ResiliencePipeline<AttemptResult<TReply>>> _retries;
+    private readonly Lazy<ResiliencePipeline<AttemptResult<TReply>>> _hedges;
 
-    public ClientPipeline(HttpLimitOptions limits, RetryBudgets budgets, TimeProvider clock, Random random, ClientMetrics metrics)
+    /// <param name="limits">The limits of the client.</param>
+    /// <param name="budgets">The retry budgets.</param>
+    /// <param name="clock">The clock.</param>
+    /// <param name="random">The source of randomness; must be thread-safe.</param>
+    /// <param name="metrics">The counters of the client.</param>
+    /// <param name="stopping">Fires when the client stops, and ends every request.</param>
+    public ClientPipeline(
+        HttpLimitOptions limits, RetryBudgets budgets, TimeProvider clock, Random random, ClientMetrics metrics,
+        CancellationToken stopping = default)
     {
         _limit = new(limits.Concurrency);
         _budgets = budgets;
         _rules = new(budgets, random, metrics);
-        _clock = clock;
         _metrics = metrics;
+        _scopes = new(clock, stopping);
+        _runner = new(_scopes, clock, metrics);
+        _retries = new(() => Build(clock, hedges: false));
+        _hedges = new(() => Build(clock, hedges: true));
     }
 
-    /// <summary>Layers that a call may not need. Each layer costs a step down and a step back.</summary>
-    [Flags]
-    private enum Optional
-    {
-        None = 0,
-        Total = 1,
-        Hedge = 2,
-        Attempt = 4,
-        All = Total | Hedge | Attempt,
-    }
+    /// <summary>The tokens of requests and attempts, for others that bound a wait.</summary>
+    public TimedScopes Scopes => _scopes;
 
     /// <summary>Sends a request through all layers.</summary>
-    /// <exception cref="OperationCanceledException">The token fired.</exception>
+    /// <exception cref="OperationCanceledException">The token fired, or the client stopped.</exception>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<AttemptResult<TReply>> SendAsync(Call<TReply> call, CancellationToken cancellationToken)
     {
@@ -53,18 +60,31 @@ internal sealed class ClientPipeline<TReply>
         }
 
         _budgets.Of(call.Service).Count(); // only now: a refused request must not pay for retries of the others
-        var context = ResilienceContextPool.Shared.Get(continueOnCapturedContext: false, cancellationToken);
+
+        // 1. Total timeout. It bounds everything below, so that no number of attempts outlives the caller. Requests of the bus bring a
+        //    token that fires at their deadline, and have no other limit.
+        var scope = call.TotalLimit == Timeout.InfiniteTimeSpan ? null : _scopes.Begin(call.TotalLimit, cancellationToken);
+        var token = scope?.Token ?? cancellationToken;
         try
         {
-            call.Enter(context);
-            var end = await LayersFor(call)
-                .ExecuteOutcomeAsync(
-                    static (context, call) => call.BeginAsync(Call<TReply>.EndpointOf(context), context.CancellationToken), context, call)
-                .ConfigureAwait(false);
-            if (end.Exception is TimeoutRejectedException timeout)
+            var end = default(Outcome<AttemptResult<TReply>>);
+            var next = NextStep.Retry;
+            if (!call.IsHedged)
+            {
+                end = await _runner.RunAsync(call, token).ConfigureAwait(false);
+                next = RetryRules<TReply>.AfterFirst(call, end);
+            }
+
+            if (next is NextStep.Move or NextStep.Retry)
+            {
+                end = await SendAgainAsync(call, end, next, token).ConfigureAwait(false);
+            }
+
+            if (end.Exception is OperationCanceledException timeout
+                && scope is { HasTimedOut: true } && !cancellationToken.IsCancellationRequested)
             {
                 var failure = new PhaseTimeoutException(
-                    TimeoutPhase.Total, timeout.Timeout, call.NameOf(call.Attempts.Last), timeout, NothingSentException.PhaseIn(timeout));
+                    TimeoutPhase.Total, call.TotalLimit, call.NameOf(call.Attempts.Last), timeout, NothingSentException.PhaseIn(timeout));
                 return new(null, AttemptOutcome.Unknown, failure);
             }
 
@@ -73,62 +93,40 @@ internal sealed class ClientPipeline<TReply>
         }
         finally
         {
-            ResilienceContextPool.Shared.Return(context);
+            scope?.End(call.ReleasesTokens);
             _limit.Leave();
         }
     }
 
-    private ResiliencePipeline<AttemptResult<TReply>> LayersFor(Call<TReply> call)
+    /// <summary>Goes on after a first attempt, or begins a hedged request.</summary>
+    private async ValueTask<Outcome<AttemptResult<TReply>>> SendAgainAsync(
+        Call<TReply> call, Outcome<AttemptResult<TReply>> first, NextStep next, CancellationToken cancellationToken)
     {
-        var with = (call.TotalLimit == Timeout.InfiniteTimeSpan ? Optional.None : Optional.Total)
-            | (call.IsHedged ? Optional.Hedge : Optional.None)
-            | (call.AttemptLimit == Timeout.InfiniteTimeSpan ? Optional.None : Optional.Attempt);
-
-        // If two threads build the same pipeline, either one is correct: the state of the layers is in the endpoints and in the budget.
-        return Volatile.Read(ref _pipelines[(int)with]) ?? (_pipelines[(int)with] = Build(with));
+        // A client that stops ends the pauses too.
+        var scope = _scopes.Begin(Timeout.InfiniteTimeSpan, cancellationToken);
+        var context = ResilienceContextPool.Shared.Get(continueOnCapturedContext: false, scope.Token);
+        try
+        {
+            call.Enter(context, first, next);
+            var layers = (call.Hedge is null ? _retries : _hedges).Value;
+            return await layers.ExecuteOutcomeAsync(
+                static (context, s) => s.Call.TryTakeFirst(out var end) ? new(end) : s.Runner.RunAsync(s.Call, context.CancellationToken),
+                context, (Call: call, Runner: _runner)).ConfigureAwait(false);
+        }
+        finally
+        {
+            ResilienceContextPool.Shared.Return(context);
+            scope.End(call.ReleasesTokens);
+        }
     }
 
-    private ResiliencePipeline<AttemptResult<TReply>> Build(Optional with)
+    private ResiliencePipeline<AttemptResult<TReply>> Build(TimeProvider clock, bool hedges)
     {
-        var layers = new ResiliencePipelineBuilder<AttemptResult<TReply>> { TimeProvider = _clock };
-
-        // 1. Total timeout. It bounds everything below, so that no number of attempts outlives the caller. Requests of the bus bring a
-        //    token that fires at their deadline and need no other timer.
-        if (with.HasFlag(Optional.Total))
-        {
-            layers.AddTimeout(new TimeoutStrategyOptions
-            {
-                Name = "Total",
-                TimeoutGenerator = static c => new(Call<TReply>.Of(c.Context).TotalLimit),
-            });
-        }
-
         // 2. Retry. Above selection, so that another endpoint can be chosen. It takes tokens from the retry budget.
-        layers.AddRetry(_rules.ToRetryOptions());
+        var layers = new ResiliencePipelineBuilder<AttemptResult<TReply>> { TimeProvider = clock }.AddRetry(_rules.ToRetryOptions());
 
         // 2b. Hedging, for requests that ask for it. Below retry, so that both share the number of attempts and the budget.
-        if (with.HasFlag(Optional.Hedge))
-        {
-            layers.AddHedging(_rules.ToHedgingOptions());
-        }
-
-        // 3. Selection: an endpoint that is healthy, not ejected, not full, and whose circuit is not open. A request whose service has no
-        //    addresses yet waits here, within the limit and the total timeout.
-        // 4. The circuit breaker of that endpoint, in the same strategy. It is below selection, which must know that a circuit is open,
-        //    and above the attempt timeout, so that timeouts count as failures. The outcome of the attempt is applied here, once.
-        layers.AddStrategy(_ => new EndpointSelectionStrategy<TReply>(_clock, _metrics));
-
-        // 5. Attempt timeout. It bounds one attempt, so that there is time for another. A request with one attempt needs none.
-        if (with.HasFlag(Optional.Attempt))
-        {
-            layers.AddTimeout(new TimeoutStrategyOptions
-            {
-                Name = "Attempt",
-                TimeoutGenerator = static c => new(Call<TReply>.Of(c.Context).AttemptLimit),
-            });
-        }
-
-        // 6. Send. In process to this node, over HTTP to all others; only the call knows how.
-        return layers.Build();
+        // 3. to 6. are in the runner, which runs each attempt.
+        return (hedges ? layers.AddHedging(_rules.ToHedgingOptions()) : layers).Build();
     }
 }

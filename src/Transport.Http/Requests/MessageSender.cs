@@ -21,7 +21,7 @@ internal sealed class MessageSender(HttpNode node, ConnectionPool connections, B
             var headersLimit = call.Settings.HeadersLimit(call.MayBeAttemptedAgain, call.Remaining);
             var exchange = await client.SendAsync(attempt, member.Target, node.Context.MaxBodyBytes, headersLimit, cancellationToken)
                 .ConfigureAwait(false);
-            span.End(exchange.Reply.Status);
+            span.End(exchange.Status);
             return Outcome.FromResult(Read(exchange, member));
         }
         catch (Exception failure)
@@ -63,7 +63,7 @@ internal sealed class MessageSender(HttpNode node, ConnectionPool connections, B
 
     private AttemptResult<ReplyMessage> Read(HttpExchange exchange, Member member)
     {
-        var reply = ReplyWire.Read(exchange.Reply, member.ToString(), member.Service.IsForeign, node.Context.Clock, out var isFromNode);
+        var reply = ReplyWire.Read(exchange, member.ToString(), member.Service.IsForeign, out var isFromNode);
         var result = Classify(reply, isFromNode, exchange.Latency);
         return exchange.IsTooLarge ? new(TooLarge(), result.Outcome.AsFinal()) : result;
     }

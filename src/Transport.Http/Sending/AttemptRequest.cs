@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Text;
 
@@ -24,8 +23,10 @@ internal sealed class AttemptRequest : HttpRequestMessage
         Version = target.IsTls || target.IsHttp2 ? HttpVersion.Version20 : HttpVersion.Version11;
         VersionPolicy = target.IsTls ? HttpVersionPolicy.RequestVersionOrLower : HttpVersionPolicy.RequestVersionExact;
 
-        // Always set, because only a message with a header notices that it begins.
-        Headers.Host = HostOf(target.Endpoint.Address, target.IsTls) ?? Join(uri.IdnHost, uri.Port, target.IsTls);
+        if (target.Host is { } host)
+        {
+            Headers.Host = host;
+        }
     }
 
     /// <summary>Whether something of the request may have been written to a connection.</summary>
@@ -33,7 +34,7 @@ internal sealed class AttemptRequest : HttpRequestMessage
 
     /// <summary>
     /// The platform calls this before it writes a header, so when it has a connection and not before
-    /// (<see cref="SocketsHttpHandler.RequestHeaderEncodingSelector"/>). Every message here has the <c>Host</c> header.
+    /// (<see cref="SocketsHttpHandler.RequestHeaderEncodingSelector"/>). Every message has a header, see <see cref="SetHeader"/>.
     /// </summary>
     public static Encoding? OnHeader(string header, HttpRequestMessage request)
     {
@@ -46,21 +47,22 @@ internal sealed class AttemptRequest : HttpRequestMessage
         return null; // the encoding of the platform
     }
 
+    /// <summary>
+    /// Gives a message without any header the <c>Host</c> header that the platform would write, because only a message with a header, its
+    /// own or one of its content, notices that it begins. Call it when all other headers are set.
+    /// </summary>
+    public void SetHeader(HttpTarget target)
+    {
+        if (Headers.NonValidated.Count == 0 && Content is not { Headers.NonValidated.Count: > 0 })
+        {
+            Headers.Host = HttpTarget.Join(RequestUri!.IdnHost, RequestUri.Port, target.IsTls);
+        }
+    }
+
     /// <summary>Starts a timer when the request begins; null removes the timer.</summary>
     public void TimeHeaders(CancellationTokenSource? timer, TimeSpan limit)
     {
         _headersLimit = limit;
         Volatile.Write(ref _headersTimer, timer);
-    }
-
-    // The name of the server, which its certificate must contain too; null if the address has no name.
-    private static string? HostOf(ResolvedAddress address, bool isTls) =>
-        address.Name is { } name ? Join(name, address.Port, isTls) : null;
-
-    // Without the default port of the scheme, as every other client sends it (RFC 9110, 4.2.3): some servers compare the whole text.
-    private static string Join(string host, int port, bool isTls)
-    {
-        var name = host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host;
-        return port == (isTls ? 443 : 80) ? name : string.Create(CultureInfo.InvariantCulture, $"{name}:{port}");
     }
 }

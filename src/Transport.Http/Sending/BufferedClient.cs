@@ -55,36 +55,33 @@ internal sealed class BufferedClient(ConnectionPool connections, string? token, 
         AttemptRequest request, HttpTarget target, int maxBytes, TimeSpan headersLimit, CancellationToken cancellationToken)
     {
         var began = clock.GetTimestamp();
+        request.SetHeader(target);
         using var response = await connections.SendAsync(request, headersLimit, target.Name, cancellationToken).ConfigureAwait(false);
-        var headers = new List<(string, string)>();
+        var latency = clock.GetElapsedTime(began);
+        var headers = default(ReplyHeaders);
         foreach (var (name, values) in response.Headers.NonValidated)
         {
             // The other headers are between the platform and the server.
-            if (ReplyWire.Reads(name))
+            if (ReplyHeaders.Reads(name))
             {
                 foreach (var value in values)
                 {
-                    headers.Add((name, value));
+                    headers.Read(name, value, clock);
                 }
             }
         }
 
-        var latency = clock.GetElapsedTime(began);
-        var stream = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
-        await using (stream.ConfigureAwait(false))
+        // The stream belongs to the response. Its headers have arrived, so this does not wait.
+        var content = response.Content;
+        var stream = content.ReadAsStream(cancellationToken);
+        var body = await BoundedBody.ReadAsync(stream, content.Headers.ContentLength, maxBytes, cancellationToken).ConfigureAwait(false);
+        target.Endpoint.RecordBytes((request.Content?.Headers.ContentLength ?? 0) + (body?.Length ?? 0));
+        if (headers.Load is { } load)
         {
-            var length = response.Content.Headers.ContentLength;
-            var body = await BoundedBody.ReadAsync(stream, length, maxBytes, cancellationToken).ConfigureAwait(false);
-            target.Endpoint.RecordBytes((request.Content?.Headers.ContentLength ?? 0) + (body?.Length ?? 0));
-            ResponseHeaders.LearnLoad(response, target.Endpoint);
-            var type = response.Content.Headers.NonValidated.TryGetValues("Content-Type", out var types) ? types.ToString() : "";
-            return new(new((int)response.StatusCode, type, headers, body), IsTooLarge: body is null, latency);
+            target.Endpoint.ReportedLoad = load;
         }
+
+        var type = content.Headers.NonValidated.TryGetValues("Content-Type", out var types) ? types.ToString() : "";
+        return new((int)response.StatusCode, type, headers, body) { IsTooLarge = body is null, Latency = latency };
     }
 }
-
-/// <summary>A response that was read completely.</summary>
-/// <param name="Reply">The response; without its body if that is too large.</param>
-/// <param name="IsTooLarge">Whether the body is larger than the limit.</param>
-/// <param name="Latency">The time to the response headers.</param>
-internal readonly record struct HttpExchange(HttpReply Reply, bool IsTooLarge, TimeSpan Latency);

@@ -20,9 +20,15 @@ internal sealed class MeshEndpoints
     // ServiceMesh:Errors:MaxDataBytes bounds error reports; a small limit for bodies must not prevent them.
     private const int MaxReportBytes = 8 * 1024 * 1024;
 
+    private const string Prefix = "/mesh/v1/";
+
     private static readonly string[] s_getOrHead = ["GET", "HEAD"];
 
     private static readonly TimeSpan s_maxPoll = TimeSpan.FromMinutes(1);
+
+    private static readonly Func<HttpContext, HttpNode, string, Task> s_request = RequestAsync;
+    private static readonly Func<HttpContext, HttpNode, string, Task> s_signal = SignalAsync;
+    private static readonly Func<HttpContext, HttpNode, string, Task> s_describe = DescribeAsync;
 
     private volatile HttpNode? _node;
 
@@ -63,14 +69,61 @@ internal sealed class MeshEndpoints
     public IEndpointConventionBuilder Map(IEndpointRouteBuilder routes)
     {
         var mesh = routes.MapGroup("/mesh/v1");
-        mesh.MapPost("/request/{**topic}", Guarded(RequestAsync));
-        mesh.MapPost("/signal/{**topic}", Guarded(SignalAsync));
-        mesh.MapGet("/node", Guarded(DescribeAsync));
+        mesh.MapPost("/request/{**topic}", http => GuardedAsync(http, TopicOf(http), s_request));
+        mesh.MapPost("/signal/{**topic}", http => GuardedAsync(http, TopicOf(http), s_signal));
+        mesh.MapGet("/node", http => GuardedAsync(http, "", s_describe));
         mesh.MapMethods("/health", s_getOrHead, HealthAsync);
         return mesh;
     }
 
-    private RequestDelegate Guarded(Func<HttpContext, HttpNode, Task> handle) => async http =>
+    /// <summary>
+    /// Serves the endpoints as the only ones of a server: the same as <see cref="Map"/>, without the routing of ASP.NET Core, which costs
+    /// more than all else here.
+    /// </summary>
+    public Task ServeAsync(HttpContext http)
+    {
+        var path = http.Request.Path.Value ?? "";
+        var rest = path.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase) ? path.AsSpan(Prefix.Length) : default;
+        var end = rest.IndexOf('/');
+        var name = end < 0 ? rest : rest[..end];
+        var below = end < 0 ? default : rest[(end + 1)..];
+        return name switch
+        {
+            _ when name.Equals("request", StringComparison.OrdinalIgnoreCase) =>
+                Allows(http, HttpMethods.Post) ? GuardedAsync(http, below.ToString(), s_request) : Task.CompletedTask,
+            _ when name.Equals("signal", StringComparison.OrdinalIgnoreCase) =>
+                Allows(http, HttpMethods.Post) ? GuardedAsync(http, below.ToString(), s_signal) : Task.CompletedTask,
+            _ when name.Equals("node", StringComparison.OrdinalIgnoreCase) && below.IsEmpty =>
+                Allows(http, HttpMethods.Get) ? GuardedAsync(http, "", s_describe) : Task.CompletedTask,
+            _ when name.Equals("health", StringComparison.OrdinalIgnoreCase) && below.IsEmpty =>
+                Allows(http, HttpMethods.Get, HttpMethods.Head) ? HealthAsync(http) : Task.CompletedTask,
+            _ => NotFound(http),
+        };
+    }
+
+    // A request of another method is answered with 405 here.
+    private static bool Allows(HttpContext http, params ReadOnlySpan<string> methods)
+    {
+        foreach (var method in methods)
+        {
+            if (HttpMethods.Equals(method, http.Request.Method))
+            {
+                return true;
+            }
+        }
+
+        http.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
+        http.Response.Headers.Allow = string.Join(", ", methods);
+        return false;
+    }
+
+    private static Task NotFound(HttpContext http)
+    {
+        http.Response.StatusCode = StatusCodes.Status404NotFound;
+        return Task.CompletedTask;
+    }
+
+    private async Task GuardedAsync(HttpContext http, string topic, Func<HttpContext, HttpNode, string, Task> handle)
     {
         try
         {
@@ -84,7 +137,7 @@ internal sealed class MeshEndpoints
             }
             else
             {
-                await handle(http, node).ConfigureAwait(false);
+                await handle(http, node, topic).ConfigureAwait(false);
             }
         }
         catch (BadHttpRequestException malformed) when (!http.Response.HasStarted)
@@ -96,42 +149,65 @@ internal sealed class MeshEndpoints
         {
             // The caller has closed the connection and reads no answer.
         }
-    };
-
-    private static async Task RequestAsync(HttpContext http, HttpNode node)
-    {
-        var (message, refusal) = await ReadAsync(http, node, MessageKind.Request).ConfigureAwait(false);
-        var reply = refusal ?? await node.AnswerAsync(message!, http.RequestAborted).ConfigureAwait(false);
-        if (message is not null)
-        {
-            var load = node.Local.LoadOf(message.Topic);
-            http.Response.Headers[MeshHeader.Load] = load == 0 ? "0" : load.ToString("0.###", CultureInfo.InvariantCulture);
-        }
-
-        await AnswerAsync(http, reply, TopicOf(http)).ConfigureAwait(false);
     }
 
-    private static async Task SignalAsync(HttpContext http, HttpNode node)
+    private static async Task RequestAsync(HttpContext http, HttpNode node, string topic)
     {
-        var (message, refusal) = await ReadAsync(http, node, MessageKind.Signal).ConfigureAwait(false);
-        if (refusal is not null)
+        var caller = node.CallerOf(http);
+        try
         {
-            await AnswerAsync(http, refusal, TopicOf(http)).ConfigureAwait(false);
+            var (message, refusal, _) = await ReadAsync(http, node, MessageKind.Request, topic, caller).ConfigureAwait(false);
+            var reply = refusal ?? await node.AnswerAsync(message!, http.RequestAborted).ConfigureAwait(false);
+            if (message is not null)
+            {
+                http.Response.Headers[MeshHeader.Load] = LoadText.Of(node.Local.LoadOf(message.Topic));
+            }
+
+            await AnswerAsync(http, reply, topic).ConfigureAwait(false);
+        }
+        finally
+        {
+            await caller.CloseAsync().ConfigureAwait(false); // a handler may run on, but the context of the request is used again
+        }
+    }
+
+    private static async Task SignalAsync(HttpContext http, HttpNode node, string topic)
+    {
+        var caller = node.CallerOf(http);
+        try
+        {
+            var (message, refusal, access) = await ReadAsync(http, node, MessageKind.Signal, topic, caller).ConfigureAwait(false);
+            if (refusal is not null)
+            {
+                await AnswerAsync(http, refusal, topic).ConfigureAwait(false);
+                return;
+            }
+
+            var groups = http.Request.Headers.TryGetValue(MeshHeader.Groups, out var named)
+                ? named.ToString().Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+                : null;
+            var receipt = node.Local.Deliver(message!, groups, http.Request.Headers[MeshHeader.Individuals] != "no", access.Denied);
+            http.Response.Headers[MeshHeader.Status] = "200";
+            var body = JsonSerializer.SerializeToUtf8Bytes(receipt, HttpJsonContext.Default.SignalReceipt);
+            await WriteAsync(http, 200, Json, body).ConfigureAwait(false);
+        }
+        finally
+        {
+            await caller.CloseAsync().ConfigureAwait(false);
+        }
+    }
+
+    private static async Task DescribeAsync(HttpContext http, HttpNode node, string topic)
+    {
+        var query = http.Request.Query;
+        if (query["left"] == "1")
+        {
+            node.Watchers.Remove(http.Request.Headers[MeshHeader.Watcher].ToString());
+            http.Response.Headers[MeshHeader.Status] = "200";
+            await WriteAsync(http, 200, Json, "{}"u8.ToArray()).ConfigureAwait(false);
             return;
         }
 
-        var groups = http.Request.Headers.TryGetValue(MeshHeader.Groups, out var named)
-            ? named.ToString().Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
-            : null;
-        var receipt = node.Local.Deliver(message!, groups, http.Request.Headers[MeshHeader.Individuals] != "no");
-        http.Response.Headers[MeshHeader.Status] = "200";
-        var body = JsonSerializer.SerializeToUtf8Bytes(receipt, HttpJsonContext.Default.SignalReceipt);
-        await WriteAsync(http, 200, Json, body).ConfigureAwait(false);
-    }
-
-    private static async Task DescribeAsync(HttpContext http, HttpNode node)
-    {
-        var query = http.Request.Query;
         var hasVersion = long.TryParse(query["version"], NumberStyles.None, CultureInfo.InvariantCulture, out var version);
         var known = hasVersion && query["of"] == node.Context.NodeId ? version : (long?)null;
         var hasWait = double.TryParse(query["wait"], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds);
@@ -154,25 +230,37 @@ internal sealed class MeshEndpoints
         _ => WriteAsync(http, 200, Json, """{"status":"Healthy"}"""u8.ToArray()),
     };
 
-    private static async Task<(Message? Message, ReplyMessage? Refusal)> ReadAsync(HttpContext http, HttpNode node, MessageKind kind)
+    private static async ValueTask<Arrival> ReadAsync(
+        HttpContext http, HttpNode node, MessageKind kind, string name, HttpCaller caller)
     {
-        if (!Topic.TryParse(TopicOf(http), out var topic))
+        if (!Topic.TryParse(name, out var topic))
         {
-            return (null, Refuse(
+            return new(Refuse(
                 StatusCode.BadRequest,
-                $"'{TopicOf(http)}' is not a topic. A topic has one or more segments, separated by '.'; a segment has letters, digits, " +
+                $"'{name}' is not a topic. A topic has one or more segments, separated by '.'; a segment has letters, digits, " +
                 $"'-' and '_' (ASCII). A topic has at most {Topic.MaxLength} characters."));
         }
 
-        var headers = new List<(string, string)>();
-        foreach (var (name, values) in http.Request.Headers)
+        var access = await node.AccessOfAsync(kind, topic, caller).ConfigureAwait(false);
+        if (access.Refusal is { } notAllowed)
+        {
+            if (notAllowed.Status == StatusCode.Unauthorized)
+            {
+                http.Response.Headers.WWWAuthenticate = "Bearer"; // RFC 9110 demands it
+            }
+
+            return new(notAllowed);
+        }
+
+        var headers = new MessageHeaders(kind, node.Context.Clock);
+        foreach (var (header, values) in http.Request.Headers)
         {
             // The other headers are between HTTP clients, proxies and servers.
-            if (MessageWire.Reads(name))
+            if (MessageWire.Reads(header))
             {
                 foreach (var value in values)
                 {
-                    headers.Add((name, value ?? ""));
+                    headers.Read(header, value ?? "");
                 }
             }
         }
@@ -182,17 +270,17 @@ internal sealed class MeshEndpoints
             && Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } server } current
             && (current.Recorded || current.Source.HasListeners()))
         {
-            headers.Add(("traceparent", server));
+            headers.Read("traceparent", server);
         }
 
-        if (!MessageWire.TryRead(kind, topic, http.Request.ContentType, headers, node.Context.Clock, out var message, out var error))
+        if (!headers.TryComplete())
         {
-            return (null, Refuse(StatusCode.BadRequest, error));
+            return new(Refuse(StatusCode.BadRequest, headers.Error!));
         }
 
         if (UnsupportedBody.ReasonOf(http.Request) is { } unsupported)
         {
-            return (null, Refuse((StatusCode)StatusCodes.Status415UnsupportedMediaType, unsupported));
+            return new(Refuse((StatusCode)StatusCodes.Status415UnsupportedMediaType, unsupported));
         }
 
         var limit = node.Context.MaxBodyBytes;
@@ -213,21 +301,22 @@ internal sealed class MeshEndpoints
 #pragma warning restore CA1031
         {
             ServerLog.NotRead(node.Logger, topic.ToString(), failure);
-            return (null, Refuse(StatusCode.Unavailable, $"Node '{node.Context.NodeId}' could not read the body. Its log has the reason."));
+            return new(Refuse(StatusCode.Unavailable, $"Node '{node.Context.NodeId}' could not read the body. Its log has the reason."));
         }
 
         return body is null
-            ? (null, Refuse(
+            ? new(Refuse(
                 StatusCode.BodyTooLarge,
                 $"The body has {announced?.ToString(CultureInfo.InvariantCulture) ?? $"more than {limit}"} bytes; " +
                 $"node '{node.Context.NodeId}' accepts {limit}. " +
                 $"Send less, or raise its {node.Context.KeyOf("Request:MaxBodyBytes")}."))
-            : (message with { Body = WithoutMark(body, message.ContentType) }, null);
+            : new(headers.ToMessage(topic, http.Request.ContentType, WithoutMark(body, http.Request.ContentType), caller), null, access);
     }
 
-    private static ReadOnlyMemory<byte> WithoutMark(byte[] body, string contentType) =>
+    // Without a type, and with the type that curl -d sends, the body is what the configured serializer reads.
+    private static ReadOnlyMemory<byte> WithoutMark(byte[] body, string? contentType) =>
         body.AsSpan().StartsWith(Utf8.ByteOrderMark)
-        && (contentType.Length == 0 || contentType.Contains("json", StringComparison.OrdinalIgnoreCase))
+        && (contentType is null or "" or MessageHeaders.TypeOfCurl || contentType.Contains("json", StringComparison.OrdinalIgnoreCase))
             ? body.AsMemory(Utf8.ByteOrderMark.Length)
             : body;
 
@@ -239,12 +328,8 @@ internal sealed class MeshEndpoints
 
     private static Task AnswerAsync(HttpContext http, ReplyMessage reply, string topic)
     {
-        var (status, contentType, headers, body) = ReplyWire.Write(reply, topic);
-        foreach (var (name, value) in headers)
-        {
-            http.Response.Headers[name] = value;
-        }
-
+        var (status, contentType, body) = ReplyWire.Write(
+            reply, topic, http.Response.Headers, static (headers, name, value) => headers[name] = value);
         return WriteAsync(http, status, contentType, body);
     }
 
@@ -254,5 +339,14 @@ internal sealed class MeshEndpoints
         http.Response.ContentType = contentType.Length == 0 ? null : contentType;
         http.Response.ContentLength = body.Length;
         await http.Response.Body.WriteAsync(body, http.RequestAborted).ConfigureAwait(false);
+    }
+
+    /// <summary>What arrived: a message with what its caller may reach, or the reason for which it is refused.</summary>
+    private readonly record struct Arrival(Message? Message, ReplyMessage? Refusal, Access Access)
+    {
+        public Arrival(ReplyMessage refusal)
+            : this(null, refusal, default)
+        {
+        }
     }
 }

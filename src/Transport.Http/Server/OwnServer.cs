@@ -33,7 +33,6 @@ internal sealed class OwnServer : IAsyncDisposable
         var certificate = addresses.Any(a => a.IsTls) ? loadCertificate() : null;
         var builder = WebApplication.CreateEmptyBuilder(new());
         builder.Services.AddSingleton(loggers);
-        builder.Services.AddRoutingCore();
         builder.Services.AddSingleton<IHostLifetime, NoopHostLifetime>();
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
         {
@@ -48,7 +47,7 @@ internal sealed class OwnServer : IAsyncDisposable
             }
         });
         var app = builder.Build();
-        endpoints.Map(app);
+        app.Run(endpoints.ServeAsync);
         try
         {
             await app.StartAsync(cancellationToken).ConfigureAwait(false);

@@ -17,7 +17,8 @@ internal static class UnsupportedBody
             return $"The body is encoded as '{Cut(encoding)}' (Content-Encoding). Send it without an encoding.";
         }
 
-        return MediaTypeHeaderValue.TryParse(request.ContentType, out var type) && type.Charset is { Length: > 0 } charset
+        return request.ContentType?.Contains("charset", StringComparison.OrdinalIgnoreCase) == true
+            && MediaTypeHeaderValue.TryParse(request.ContentType, out var type) && type.Charset is { Length: > 0 } charset
             && HeaderUtilities.RemoveQuotes(charset).ToString() is var name && !IsUtf8(name)
             ? $"The body is text in '{Cut(name)}' (charset of Content-Type). Send it in UTF-8."
             : null;

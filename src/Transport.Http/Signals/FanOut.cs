@@ -84,7 +84,7 @@ internal sealed class FanOut(HttpNode node, BufferedClient client, PeerDirectory
             string[] names = [.. copy.Groups.Select(g => g.Name)];
             var receipt = routes.MemberOf(endpoint) is { } member
                 ? await PostAsync(signal, member, names, copy.ToIndividuals, cancellationToken).ConfigureAwait(false)
-                : node.Local.Deliver(signal, names, copy.ToIndividuals);
+                : await node.DeliverAsync(signal, names, copy.ToIndividuals).ConfigureAwait(false);
             result.Count(receipt.Receivers);
             return [.. copy.Groups.Where(g => receipt.Refused.FirstOrDefault(r => r.Group == g.Name) is { } refusal && g.Refuse(refusal))];
         }
@@ -153,12 +153,12 @@ internal sealed class FanOut(HttpNode node, BufferedClient client, PeerDirectory
             throw new HttpRequestException("answered with a receipt that is too large");
         }
 
-        if (exchange.Reply.Status != 200)
+        if (exchange.Status != 200)
         {
             throw Refusal(exchange, member);
         }
 
-        var receipt = JsonSerializer.Deserialize(exchange.Reply.Body.Span, HttpJsonContext.Default.SignalReceipt);
+        var receipt = JsonSerializer.Deserialize(exchange.Body.Span, HttpJsonContext.Default.SignalReceipt);
         if (receipt is null || receipt.Refused.Contains(null!))
         {
             throw new JsonException("The receipt, or an item in it, is null.");
@@ -168,9 +168,9 @@ internal sealed class FanOut(HttpNode node, BufferedClient client, PeerDirectory
         return receipt;
     }
 
-    private RefusedException Refusal(HttpExchange exchange, Member member)
+    private static RefusedException Refusal(HttpExchange exchange, Member member)
     {
-        var reply = ReplyWire.Read(exchange.Reply, member.ToString(), false, node.Context.Clock, out var isFromNode);
+        var reply = ReplyWire.Read(exchange, member.ToString(), false, out var isFromNode);
         return new(
             $"refused it: {reply.Error}",
             AttemptOutcome.OfAnswer((int)reply.Status, isFromNode, reply.NotProcessed, reply.RetryAfter, exchange.Latency),

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace ServiceMesh.Http;
 
 /// <summary>Reads a body up to a limit, and allocates no more memory than for the bytes that have arrived.</summary>
@@ -6,7 +8,8 @@ internal static class BoundedBody
     private const int FirstBuffer = 64 * 1024;
 
     /// <summary>The whole body; null if it is longer than the limit, which its announced length may show before anything is read.</summary>
-    public static async Task<byte[]?> ReadAsync(Stream stream, long? announced, int limit, CancellationToken cancellationToken)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public static async ValueTask<byte[]?> ReadAsync(Stream stream, long? announced, int limit, CancellationToken cancellationToken)
     {
         if (announced > limit)
         {

@@ -21,44 +21,54 @@ internal static class ReplyWire
         var other => other,
     };
 
-    public static HttpReply Write(ReplyMessage reply, string topic)
+    /// <summary>Writes a reply.</summary>
+    /// <param name="reply">The reply.</param>
+    /// <param name="topic">The topic, for problem details.</param>
+    /// <param name="to">The target of the headers.</param>
+    /// <param name="add">Adds one header to the target; without a closure, because this runs for every reply.</param>
+    public static (int Status, string ContentType, ReadOnlyMemory<byte> Body) Write<T>(
+        ReplyMessage reply, string topic, T to, Action<T, string, string> add)
     {
-        var headers = new List<(string, string)> { (MeshHeader.Status, ((int)reply.Status).ToString(CultureInfo.InvariantCulture)) };
+        add(to, MeshHeader.Status, reply.Status == StatusCode.Ok ? "200" : ((int)reply.Status).ToString(CultureInfo.InvariantCulture));
         if (reply.NotProcessed)
         {
-            headers.Add((MeshHeader.NotProcessed, "1"));
+            add(to, MeshHeader.NotProcessed, "1");
         }
 
         if (reply is { IsOfHandler: true, Status: StatusCode.DeadlinePassed or StatusCode.Unavailable })
         {
-            headers.Add((MeshHeader.OfHandler, "1"));
+            add(to, MeshHeader.OfHandler, "1");
         }
 
         if (reply.RetryAfter is { } pause)
         {
-            headers.Add(("Retry-After", Math.Ceiling(pause.TotalSeconds).ToString("0", CultureInfo.InvariantCulture)));
+            add(to, "Retry-After", Math.Ceiling(pause.TotalSeconds).ToString("0", CultureInfo.InvariantCulture));
         }
 
-        MessageWire.Write(reply.Headers, headers, static (list, name, value) => list.Add((name, value)));
+        MessageWire.Write(reply.Headers, to, add);
         var status = HttpStatusOf(reply.Status);
         if (reply.Status.IsFailure && reply.Body.IsEmpty && reply.ContentType.Length == 0)
         {
             var problem = ProblemDetails.Write(status, reply.Error ?? "No details were given.", topic, reply.NotProcessed);
-            return new(status, ProblemDetails.ContentType, headers, problem);
+            return (status, ProblemDetails.ContentType, problem);
         }
 
         if (reply.Error is { } error)
         {
             var sentence = error.Length <= MaxErrorHeader ? error : error[..MaxErrorHeader] + "…";
-            headers.Add((MeshHeader.Error, HeaderText.Encode(sentence)));
+            add(to, MeshHeader.Error, HeaderText.Encode(sentence));
         }
 
-        return new(status, reply.ContentType, headers, reply.Body);
+        return (status, reply.ContentType, reply.Body);
     }
 
-    /// <summary>Whether a header belongs to the reply; all others are between HTTP clients, proxies and servers.</summary>
-    public static bool Reads(string name) =>
-        MessageWire.Reads(name) || name.Equals("Retry-After", StringComparison.OrdinalIgnoreCase);
+    /// <summary>The same as a value.</summary>
+    public static HttpReply Write(ReplyMessage reply, string topic)
+    {
+        var headers = new List<(string, string)>();
+        var (status, contentType, body) = Write(reply, topic, headers, static (list, name, value) => list.Add((name, value)));
+        return new(status, contentType, headers, body);
+    }
 
     /// <summary>Reads a reply, also that of a foreign server, which has only the status and headers of HTTP.</summary>
     /// <param name="response">The response.</param>
@@ -68,75 +78,55 @@ internal static class ReplyWire
     /// <param name="isFromNode">Whether a node sent the response, and not a server or proxy that is not part of the mesh.</param>
     public static ReplyMessage Read(HttpReply response, string from, bool isForeign, TimeProvider clock, out bool isFromNode)
     {
-        int? meshStatus = null;
-        string? error = null;
-        var (notProcessed, isOfHandler) = (false, false);
-        TimeSpan? retryAfter = null;
-        List<(string, string)>? own = null;
+        var headers = default(ReplyHeaders);
         foreach (var (name, value) in response.Headers)
         {
-            if (name.Equals(MeshHeader.Status, StringComparison.OrdinalIgnoreCase)
-                && int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var written))
-            {
-                meshStatus = written;
-            }
-            else if (name.Equals(MeshHeader.Error, StringComparison.OrdinalIgnoreCase))
-            {
-                error = HeaderText.Decode(value);
-            }
-            else if (name.Equals(MeshHeader.NotProcessed, StringComparison.OrdinalIgnoreCase))
-            {
-                notProcessed = value == "1";
-            }
-            else if (name.Equals(MeshHeader.OfHandler, StringComparison.OrdinalIgnoreCase))
-            {
-                isOfHandler = value == "1";
-            }
-            else if (name.Equals("Retry-After", StringComparison.OrdinalIgnoreCase))
-            {
-                retryAfter = RetryAfter.Read(value, clock);
-            }
-            else if (MessageWire.TryReadOwn(name, value) is { } header)
-            {
-                (own ??= []).Add(header);
-            }
+            headers.Read(name, value, clock);
         }
 
-        isFromNode = meshStatus is not null;
+        return Read(new(response.Status, response.ContentType, headers, response.Body), from, isForeign, out isFromNode);
+    }
+
+    /// <summary>The same for a response whose headers were read.</summary>
+    public static ReplyMessage Read(HttpExchange response, string from, bool isForeign, out bool isFromNode)
+    {
+        ref readonly var headers = ref response.Headers;
+        isFromNode = headers.Status is not null;
         if (!isFromNode && !(isForeign && response.Status is >= 200 and < 300 && !IsPage(response)))
         {
-            return ReadUnexpected(response, from, notProcessed, isForeign, retryAfter);
+            return ReadUnexpected(response, from, isForeign);
         }
 
-        var status = meshStatus ?? response.Status;
+        var status = headers.Status ?? response.Status;
         if (!StatusRange.Contains(status))
         {
             return ReplyMessage.Failure(
-                BadGateway, $"{from} answered with the status {status}; {StatusRange.Min} to {StatusRange.Max} are allowed.", notProcessed,
-                retryAfter);
+                BadGateway, $"{from} answered with the status {status}; {StatusRange.Min} to {StatusRange.Max} are allowed.",
+                headers.NotProcessed, headers.RetryAfter);
         }
 
         var isProblem = response.ContentType.StartsWith(ProblemDetails.ContentType, StringComparison.OrdinalIgnoreCase);
         return new ReplyMessage
         {
             Status = (StatusCode)status,
-            Headers = own is not null && Headers.TryRead(own, out var headers) ? headers : Headers.Empty,
+            Headers = headers.Own,
             ContentType = isProblem ? "" : response.ContentType,
             Body = isProblem ? default : response.Body,
-            Error = isProblem ? ProblemDetails.ReadDetail(response.Body.Span) : error,
-            NotProcessed = notProcessed,
-            IsOfHandler = isOfHandler,
-            RetryAfter = retryAfter,
+            Error = isProblem ? ProblemDetails.ReadDetail(response.Body.Span) : headers.Error,
+            NotProcessed = headers.NotProcessed,
+            IsOfHandler = headers.IsOfHandler,
+            RetryAfter = headers.RetryAfter,
         };
     }
 
     // A service does not answer a message with a page for a browser.
-    private static bool IsPage(HttpReply response) =>
+    private static bool IsPage(HttpExchange response) =>
         response.ContentType.StartsWith("text/html", StringComparison.OrdinalIgnoreCase);
 
     // The error page of a proxy, or a web server behind the wrong port: reported as such, and never taken for the answer of a node.
-    private static ReplyMessage ReadUnexpected(HttpReply response, string from, bool notProcessed, bool isForeign, TimeSpan? retryAfter)
+    private static ReplyMessage ReadUnexpected(HttpExchange response, string from, bool isForeign)
     {
+        var (notProcessed, retryAfter) = (response.Headers.NotProcessed, response.Headers.RetryAfter);
         var isProblem = response.ContentType.StartsWith(ProblemDetails.ContentType, StringComparison.OrdinalIgnoreCase);
         if (isProblem && ProblemDetails.ReadDetail(response.Body.Span) is { } detail)
         {
@@ -165,3 +155,27 @@ internal static class ReplyWire
 /// <summary>An HTTP response without the objects of the platform.</summary>
 internal readonly record struct HttpReply(
     int Status, string ContentType, IReadOnlyList<(string Name, string Value)> Headers, ReadOnlyMemory<byte> Body);
+
+/// <summary>A response that was received, with the headers that matter.</summary>
+/// <param name="status">The status of HTTP.</param>
+/// <param name="contentType">The media type of the body; empty for none.</param>
+/// <param name="headers">The headers.</param>
+/// <param name="body">The body; empty if it is too large.</param>
+internal sealed class HttpExchange(int status, string contentType, in ReplyHeaders headers, ReadOnlyMemory<byte> body)
+{
+    private readonly ReplyHeaders _headers = headers;
+
+    public int Status => status;
+
+    public string ContentType => contentType;
+
+    public ref readonly ReplyHeaders Headers => ref _headers;
+
+    public ReadOnlyMemory<byte> Body => body;
+
+    /// <summary>Whether the body is larger than the limit.</summary>
+    public bool IsTooLarge { get; init; }
+
+    /// <summary>The time to the response headers.</summary>
+    public TimeSpan Latency { get; init; }
+}

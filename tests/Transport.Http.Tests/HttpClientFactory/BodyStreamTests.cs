@@ -90,7 +90,7 @@ public sealed class BodyStreamTests
     {
         var endpoint = Begin(minimum: 1);
         _clock.Advance(TimeSpan.FromSeconds(1));
-        await using var body = new BodyStream(new Broken(), TimeSpan.FromSeconds(60), _clock, endpoint, "here");
+        await using var body = new BodyStream(new Broken(), TimeSpan.FromSeconds(60), new(_clock, default), endpoint, "here");
 
         await Assert.CatchAsync<IOException>(async () => await body.ReadExactlyAsync(new byte[1]));
 
@@ -108,7 +108,7 @@ public sealed class BodyStreamTests
     private BodyStream Body(Endpoint endpoint, Stream rest)
     {
         endpoint.Begin();
-        var body = new BodyStream(rest, TimeSpan.FromSeconds(60), _clock, endpoint, "here");
+        var body = new BodyStream(rest, TimeSpan.FromSeconds(60), new(_clock, default), endpoint, "here");
         body.TryHoldAttempt();
         return body;
     }

@@ -232,7 +232,7 @@ public sealed class ResponseBodyTests
     }
 
     [Test]
-    public async Task A_response_that_breaks_off_during_read_ahead_leaves_no_timer(CancellationToken cancellationToken)
+    public async Task Responses_that_break_off_during_read_ahead_share_one_timer(CancellationToken cancellationToken)
     {
         await using var server = await FaultServer.StartAsync(Fault.ResetMidBody);
         var clock = new IdleTimers(TimeSpan.FromSeconds(47));
@@ -240,9 +240,12 @@ public sealed class ResponseBodyTests
         (options.Timeouts.Idle, options.Retry.Attempts) = (clock.Time, 1);
         using var http = new HttpClient(new ServiceMeshHandler(options, clock: clock));
 
-        await Assert.CatchAsync<Exception>(() => http.GetAsync(new Uri(s_weather, "bytes/500000"), cancellationToken));
+        for (var i = 0; i < 5; i++)
+        {
+            await Assert.CatchAsync<Exception>(() => http.GetAsync(new Uri(s_weather, "bytes/500000"), cancellationToken));
+        }
 
-        Assert.That((clock.Set > 0, clock.Alive), Is.EqualTo((true, 0)));
+        Assert.That((clock.Set, clock.Alive), Is.EqualTo((1, 1)));
     }
 
     [Test]

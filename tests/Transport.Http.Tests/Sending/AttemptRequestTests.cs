@@ -31,12 +31,14 @@ public sealed class AttemptRequestTests
     [TestCase("127.0.0.1", null, "127.0.0.1:5080")]
     [TestCase("::1", null, "[::1]:5080")]
     [TestCase("127.0.0.1", "weather.internal", "weather.internal:5080")]
-    public void An_attempt_always_has_a_host_header(string address, string? name, string host)
+    public void An_attempt_without_other_headers_has_a_host_header(string address, string? name, string host)
     {
         var endpoint = new Endpoint(new(address, 5080) { Name = name }, TimeProvider.System);
 
-        using var attempt = new AttemptRequest(
-            HttpMethod.Get, new($"http://{endpoint}/"), new(endpoint, IsTls: false, IsHttp2: false, IsForeign: true, "here"));
+        var target = new HttpTarget(endpoint, IsTls: false, IsHttp2: false, IsForeign: true, "here");
+
+        using var attempt = new AttemptRequest(HttpMethod.Get, new($"http://{endpoint}/"), target);
+        attempt.SetHeader(target);
 
         Assert.That(attempt.Headers.Host, Is.EqualTo(host));
     }
@@ -52,9 +54,10 @@ public sealed class AttemptRequestTests
     {
         var endpoint = new Endpoint(new(address, port) { Name = name }, TimeProvider.System);
 
-        using var attempt = new AttemptRequest(
-            HttpMethod.Get, new($"{(isTls ? "https" : "http")}://{endpoint}/"),
-            new(endpoint, isTls, IsHttp2: false, IsForeign: true, "here"));
+        var target = new HttpTarget(endpoint, isTls, IsHttp2: false, IsForeign: true, "here");
+
+        using var attempt = new AttemptRequest(HttpMethod.Get, new($"{(isTls ? "https" : "http")}://{endpoint}/"), target);
+        attempt.SetHeader(target);
 
         Assert.That(attempt.Headers.Host, Is.EqualTo(host));
     }

@@ -93,7 +93,7 @@ public sealed class MessageWireTests
     [Test]
     public void The_content_type_of_curl_means_the_configured_serializer()
     {
-        MessageWire.TryRead(MessageKind.Request, s_topic, "application/x-www-form-urlencoded", [], _clock, out var message, out _);
+        TryRead("application/x-www-form-urlencoded", [], out var message, out _);
         Assert.That(message!.ContentType, Is.Empty);
     }
 
@@ -104,7 +104,7 @@ public sealed class MessageWireTests
     [TestCase("mesh-header-a", "%0D%0Ab", "without control characters")]
     public void An_invalid_message_is_refused_with_the_reason(string name, string value, string said)
     {
-        Assert.That(MessageWire.TryRead(MessageKind.Request, s_topic, null, [(name, value)], _clock, out _, out var error), Is.False);
+        Assert.That(TryRead(null, [(name, value)], out _, out var error), Is.False);
         Assert.That(error, Does.Contain(said));
     }
 
@@ -119,11 +119,21 @@ public sealed class MessageWireTests
 
     private Message Read((string, string)[] headers)
     {
-        Assert.That(
-            MessageWire.TryRead(MessageKind.Request, s_topic, "application/json", headers, _clock, out var message, out var error),
-            Is.True,
-            error);
+        Assert.That(TryRead("application/json", headers, out var message, out var error), Is.True, error);
         return message!;
+    }
+
+    private bool TryRead(string? contentType, (string, string)[] headers, out Message? message, out string? error)
+    {
+        var read = new MessageHeaders(MessageKind.Request, _clock);
+        foreach (var (name, value) in headers)
+        {
+            read.Read(name, value);
+        }
+
+        message = read.TryComplete() ? read.ToMessage(s_topic, contentType, default) : null;
+        error = read.Error;
+        return message is not null;
     }
 
     private static Message Request(Headers headers) => new()

@@ -12,7 +12,9 @@ internal abstract class Call<TReply>(CallSettings settings)
     where TReply : class
 {
     private static readonly ResiliencePropertyKey<Call<TReply>> s_call = new("mesh-call");
-    private static readonly ResiliencePropertyKey<Endpoint> s_endpoint = new("mesh-endpoint");
+
+    private Outcome<AttemptResult<TReply>>? _first;
+    private NextStep? _afterFirst;
 
     /// <summary>How the request is retried and timed.</summary>
     public CallSettings Settings => settings;
@@ -67,17 +69,32 @@ internal abstract class Call<TReply>(CallSettings settings)
     /// <summary>The call of a context.</summary>
     public static Call<TReply> Of(ResilienceContext context) => context.Properties.GetValue(s_call, null!);
 
-    /// <summary>The endpoint of the context's present attempt.</summary>
-    public static Endpoint EndpointOf(ResilienceContext context) => context.Properties.GetValue(s_endpoint, null!);
-
-    /// <summary>Sets the endpoint of the context's present attempt.</summary>
-    public static void SetEndpoint(ResilienceContext context, Endpoint endpoint) => context.Properties.Set(s_endpoint, endpoint);
-
-    /// <summary>Puts the call into the context in which its layers run.</summary>
-    public void Enter(ResilienceContext context)
+    /// <summary>Puts the call into the context in which Polly's layers run.</summary>
+    /// <param name="context">The context.</param>
+    /// <param name="first">The end of the first attempt, which the layers have not seen; not used for a hedged request.</param>
+    /// <param name="next">What follows the first attempt.</param>
+    public void Enter(ResilienceContext context, Outcome<AttemptResult<TReply>> first, NextStep next)
     {
         Hedge = IsHedged ? new() : null;
+        (_first, _afterFirst) = IsHedged ? (default(Outcome<AttemptResult<TReply>>?), default(NextStep?)) : (first, next);
         context.Properties.Set(s_call, this);
+    }
+
+    /// <summary>Takes the end of the first attempt. False if there is none, or it was taken.</summary>
+    public bool TryTakeFirst(out Outcome<AttemptResult<TReply>> end)
+    {
+        end = _first.GetValueOrDefault();
+        var isFirst = _first is not null;
+        _first = null;
+        return isFirst;
+    }
+
+    /// <summary>Takes what follows the first attempt. Null if there was none, or it was taken.</summary>
+    public NextStep? TakeAfterFirst()
+    {
+        var next = _afterFirst;
+        _afterFirst = null;
+        return next;
     }
 
     /// <summary>
@@ -109,6 +126,12 @@ internal abstract class Call<TReply>(CallSettings settings)
 
     /// <summary>The name of an endpoint for messages; null for null.</summary>
     public string? NameOf(Endpoint? endpoint) => endpoint is null ? null : Describe(endpoint);
+
+    /// <summary>
+    /// Whether nothing that an attempt was given looks at its token after its end, so that the token can serve again. Attempts of a hedged
+    /// request may end after the request.
+    /// </summary>
+    public virtual bool ReleasesTokens => Hedge is null;
 
     /// <summary>Completes when the addresses are known. It throws only if the token fires.</summary>
     public virtual ValueTask ReadyAsync(CancellationToken cancellationToken) => default;

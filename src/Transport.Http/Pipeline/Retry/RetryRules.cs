@@ -34,10 +34,18 @@ internal sealed class RetryRules<TReply>(RetryBudgets budgets, Random random, Cl
             MayStartAnother(Call<TReply>.Of(arguments.PrimaryContext)) ? () => arguments.Callback(arguments.ActionContext) : null,
     };
 
+    /// <summary>
+    /// What follows the first attempt. Only after <see cref="NextStep.Move"/> and <see cref="NextStep.Retry"/> does the request enter the
+    /// retry strategy, which decides the rest.
+    /// </summary>
+    public static NextStep AfterFirst(Call<TReply> call, Outcome<AttemptResult<TReply>> end) =>
+        end.Exception is null ? After(call, end.Result) : NextStep.None;
+
     private bool ShouldRetry(Call<TReply> call, Outcome<AttemptResult<TReply>> end)
     {
         // An exception here is a cancellation: by the caller, or because its time is over.
         var worst = call.Hedge?.TakeWorst();
+        var afterFirst = call.TakeAfterFirst();
         if (end.Exception is not null || !call.CanBeSentAgain)
         {
             return false;
@@ -46,7 +54,7 @@ internal sealed class RetryRules<TReply>(RetryBudgets budgets, Random random, Cl
         // If all concurrent attempts were rejected, the result is that of the first, but the worst decides: an attempt that was declined
         // does not make up for one that may have run.
         var result = end.Result;
-        var last = new RejectedResult(After(call, result), result.Outcome);
+        var last = new RejectedResult(afterFirst ?? After(call, result), result.Outcome);
         var (next, outcome) = last.Next != NextStep.None && worst is not null && worst.IsWorseThan(last) ? worst : last;
         var isRetried = next switch
         {

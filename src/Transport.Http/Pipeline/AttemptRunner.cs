@@ -1,28 +1,27 @@
 using System.Runtime.CompilerServices;
 using Polly;
-using Polly.Timeout;
 
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// Chooses the endpoint of an attempt, asks the endpoint's circuit breaker, and counts the attempt as in flight until its response has
-/// been read. When the attempt ends, its outcome is completed and applied here.
+/// Runs one attempt: chooses its endpoint, asks the endpoint's circuit breaker, counts the attempt as in flight until its response has
+/// been read, bounds it by its timeout, and sends it. When the attempt ends, its outcome is completed and applied here. Thread-safe.
 /// </summary>
-internal sealed class EndpointSelectionStrategy<TReply>(TimeProvider clock, ClientMetrics metrics)
-    : ResilienceStrategy<AttemptResult<TReply>>
+internal sealed class AttemptRunner<TReply>(TimedScopes scopes, TimeProvider clock, ClientMetrics metrics)
     where TReply : class
 {
+    /// <summary>Runs an attempt. A cancellation of the token is returned, not thrown.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    protected override async ValueTask<Outcome<AttemptResult<TReply>>> ExecuteCore<TState>(
-        Func<ResilienceContext, TState, ValueTask<Outcome<AttemptResult<TReply>>>> callback, ResilienceContext context, TState state)
+    public async ValueTask<Outcome<AttemptResult<TReply>>> RunAsync(Call<TReply> call, CancellationToken cancellationToken)
     {
-        var call = Call<TReply>.Of(context);
-        var ready = call.ReadyAsync(context.CancellationToken);
+        // 3. Selection: an endpoint that is healthy, not ejected, not full, and whose circuit is not open. A request whose service has no
+        //    addresses yet waits here, within the limit and the total timeout.
+        var ready = call.ReadyAsync(cancellationToken);
         if (!ready.IsCompletedSuccessfully)
         {
             try
             {
-                await ready.ConfigureAwait(context.ContinueOnCapturedContext);
+                await ready.ConfigureAwait(false);
             }
             catch (OperationCanceledException cancelled)
             {
@@ -37,19 +36,27 @@ internal sealed class EndpointSelectionStrategy<TReply>(TimeProvider clock, Clie
             return Outcome.FromResult(none with { Outcome = none.Outcome.AsNoEndpoint() });
         }
 
-        Call<TReply>.SetEndpoint(context, endpoint);
+        // 4. The circuit breaker of that endpoint. It is below selection, which must know that a circuit is open, and above the attempt
+        //    timeout, so that timeouts count as failures.
         var breaker = endpoint.Breaker;
         var began = clock.GetTimestamp();
         call.Hedge?.Begin();
         CircuitPass? pass = null;
+        TimedScope? scope = null;
+        var limit = Timeout.InfiniteTimeSpan;
         Outcome<AttemptResult<TReply>> end;
         try
         {
             metrics.Picked(call.Service, endpoint);
             if (breaker.TryEnter(out var admitted))
             {
+                // 5. Attempt timeout. It bounds one attempt, so that there is time for another. A request with one attempt needs none.
+                // 6. Send. In process to this node, over HTTP to all others; only the call knows how.
                 pass = admitted;
-                end = await callback(context, state).ConfigureAwait(context.ContinueOnCapturedContext);
+                limit = call.AttemptLimit;
+                var isBoundedAbove = limit == Timeout.InfiniteTimeSpan && call.TotalLimit != Timeout.InfiniteTimeSpan;
+                scope = isBoundedAbove ? null : scopes.Begin(limit, cancellationToken); // without a limit it ends when the client stops
+                end = await call.BeginAsync(endpoint, scope?.Token ?? cancellationToken).ConfigureAwait(false);
             }
             else
             {
@@ -65,11 +72,13 @@ internal sealed class EndpointSelectionStrategy<TReply>(TimeProvider clock, Clie
             end = Outcome.FromException<AttemptResult<TReply>>(failure);
         }
 
+        var hasTimedOut = scope is { HasTimedOut: true } && !cancellationToken.IsCancellationRequested;
+        scope?.End(call.ReleasesTokens);
         call.Hedge?.End();
-        var outcome = Classify(call, end, clock.GetElapsedTime(began));
+        var outcome = Classify(call, end, hasTimedOut, clock.GetElapsedTime(began));
         outcome.ApplyTo(endpoint, pass);
         call.Attempts.End(outcome);
-        end = Complete(call, endpoint, end, outcome);
+        end = Complete(call, endpoint, end, hasTimedOut ? limit : null, outcome);
         call.End(endpoint, end);
         return end;
     }
@@ -115,23 +124,25 @@ internal sealed class EndpointSelectionStrategy<TReply>(TimeProvider clock, Clie
     }
 
     // An attempt with an answer was classified where the answer was read. The others end as exceptions, and here their cause is known.
-    private static AttemptOutcome Classify(Call<TReply> call, Outcome<AttemptResult<TReply>> end, TimeSpan latency) => end.Exception switch
-    {
-        null => end.Result.Outcome,
-        TimeoutRejectedException timeout => AttemptOutcome.OfFailure(wasSent: NothingSentException.PhaseIn(timeout) is null),
-        OperationCanceledException cancelled => AttemptOutcome.OfCancellation(
-            wasSent: NothingSentException.PhaseIn(cancelled) is null,
-            isSuperseded: call.Hedge is { HasAnswer: true }, hasHung: call.HasHung(latency), latency),
-        _ => AttemptOutcome.Unknown,
-    };
+    private static AttemptOutcome Classify(
+        Call<TReply> call, Outcome<AttemptResult<TReply>> end, bool hasTimedOut, TimeSpan latency) => end.Exception switch
+        {
+            null => end.Result.Outcome,
+            OperationCanceledException timeout when hasTimedOut =>
+                AttemptOutcome.OfFailure(wasSent: NothingSentException.PhaseIn(timeout) is null),
+            OperationCanceledException cancelled => AttemptOutcome.OfCancellation(
+                wasSent: NothingSentException.PhaseIn(cancelled) is null,
+                isSuperseded: call.Hedge is { HasAnswer: true }, hasHung: call.HasHung(latency), latency),
+            _ => AttemptOutcome.Unknown,
+        };
 
     private static Outcome<AttemptResult<TReply>> Complete(
-        Call<TReply> call, Endpoint endpoint, Outcome<AttemptResult<TReply>> end, AttemptOutcome outcome)
+        Call<TReply> call, Endpoint endpoint, Outcome<AttemptResult<TReply>> end, TimeSpan? exceeded, AttemptOutcome outcome)
     {
-        if (end.Exception is TimeoutRejectedException timeout)
+        if (exceeded is { } limit && end.Exception is OperationCanceledException timeout)
         {
             var failure = new PhaseTimeoutException(
-                TimeoutPhase.Attempt, timeout.Timeout, call.Describe(endpoint), timeout, NothingSentException.PhaseIn(timeout));
+                TimeoutPhase.Attempt, limit, call.Describe(endpoint), timeout, NothingSentException.PhaseIn(timeout));
             return Outcome.FromResult(new AttemptResult<TReply>(null, outcome, failure) { FailedAt = endpoint });
         }
 
