@@ -96,7 +96,8 @@ public sealed partial class GettingStartedTests
         Assert.That(await Workshop.EndAsync(process), Is.Not.EqualTo(-1), $"{program} has not stopped.");
     }
 
-    private string WithPorts(string text) => _ports.Aggregate(text, (all, port) => all.Replace(port.Key, port.Value, StringComparison.Ordinal));
+    private string WithPorts(string text) =>
+        _ports.Aggregate(text, (all, port) => all.Replace(port.Key, port.Value, StringComparison.Ordinal));
 
     private void UsePorts()
     {

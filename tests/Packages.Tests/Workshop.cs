@@ -47,7 +47,7 @@ public sealed class Workshop
         return code == 0 ? text : throw new AssertionException($"This ended with {code}:\n{commands}\n\nIt printed:\n{text}");
     }
 
-    /// <summary>Waits until a process has ended by itself, and returns its exit code. One that hangs is killed, with its children.</summary>
+    /// <summary>Waits until a process has ended by itself, and returns its exit code. One that hangs is killed with its children.</summary>
     public static async Task<int> EndAsync(Process process)
     {
         using var failsafe = new CancellationTokenSource(s_failsafe);
