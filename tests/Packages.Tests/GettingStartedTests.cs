@@ -110,6 +110,6 @@ public sealed partial class GettingStartedTests
     [GeneratedRegex(@"^```(\w+)\n(.*?)^```$", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex Block();
 
-    [GeneratedRegex(@"^dotnet run --project (\w+)")]
+    [GeneratedRegex(@"^dotnet run (?:--no-build )?--project (\w+)")]
     private static partial Regex Program();
 }
