@@ -30,7 +30,8 @@ internal static partial class Examples
         }
 
         var code = lines[(begin + 1)..end].Where(line => Step(line) == 0).ToArray();
-        var margin = code.Where(line => line.Trim().Length > 0).Select(line => line.Length - line.TrimStart().Length).DefaultIfEmpty().Min();
+        var margin = code.Where(line => line.Trim().Length > 0)
+            .Select(line => line.Length - line.TrimStart().Length).DefaultIfEmpty().Min();
         return string.Join('\n', code.Select(line => line.Length > margin ? line[margin..] : "")).Trim('\n');
     }
 

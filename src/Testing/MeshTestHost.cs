@@ -10,7 +10,8 @@ namespace ServiceMesh.Testing;
 /// </summary>
 /// <remarks>
 /// It reads no configuration files, environment or command line, logs to no place, and drains for at most 5 seconds when it stops. The
-/// transport is the in-memory one unless the settings name another that <c>configure</c> adds.
+/// transport is the in-memory one unless the settings name another that <c>configure</c> adds. What handlers demand of callers
+/// (<see cref="HandlerOptions.RequireAuthorization"/>) is left out on the in-memory transport, which does not know callers.
 /// </remarks>
 /// <example>
 /// <code source="samples/Snippets/Testing.cs" region="host" />
@@ -101,6 +102,12 @@ public sealed class MeshTestHost : IAsyncDisposable
         var mesh = builder.Services.AddServiceMesh(options.BusName, builder.Configuration.GetSection("ServiceMesh"))
             .AddInMemoryTransport(options.Network);
         configure?.Invoke(mesh);
+        if (options.Settings.GetValueOrDefault("Transport") is not { } transport
+            || transport.Equals(InMemoryTransportOptions.TransportName, StringComparison.OrdinalIgnoreCase))
+        {
+            MeshTestingServiceCollectionExtensions.WithoutAuthorization(builder.Services, options.BusName);
+        }
+
         builder.Services.AddMeshTesting(options.BusName);
         return new(builder.Build(), options);
     }

@@ -13,7 +13,8 @@ public static class MeshTestingServiceCollectionExtensions
 {
     /// <summary>
     /// Runs a bus in memory on this network, whatever transport its configuration and its code name. Hosts and applications with the
-    /// same network reach each other.
+    /// same network reach each other. The in-memory transport does not know callers, so what handlers demand of them
+    /// (<see cref="HandlerOptions.RequireAuthorization"/>) is left out: test that over HTTP.
     /// </summary>
     /// <example>
     /// <code source="tests/Testing.Tests/WebApplicationSnippet.cs" region="factory" />
@@ -24,6 +25,8 @@ public static class MeshTestingServiceCollectionExtensions
         var builder = BusOf(services, bus).AddInMemoryTransport();
         InMemoryConnection.Of(builder, null).Join(network);
         builder.Configure(options => options.Transport = InMemoryTransportOptions.TransportName);
+        services.AddKeyedSingleton(bus, new RunsInMemory());
+        WithoutAuthorization(services, bus);
         return services;
     }
 
@@ -62,7 +65,7 @@ public static class MeshTestingServiceCollectionExtensions
     /// </summary>
     /// <param name="services">The services of the application.</param>
     /// <param name="topic">What to answer.</param>
-    /// <param name="fake">The function. It has the group, limits and timeout of the first handler that it replaces.</param>
+    /// <param name="fake">The function. It has the options of the first handler that it replaces: group, limits, timeout.</param>
     /// <param name="bus">The name of the bus.</param>
     [OverloadResolutionPriority(1)] // a lambda that only throws fits both
     public static IServiceCollection ReplaceHandler<TIn, TOut>(
@@ -70,7 +73,7 @@ public static class MeshTestingServiceCollectionExtensions
     {
         var builder = WithoutHandlersOf(services, topic, bus, out var options);
         builder.AddHandler(topic, fake, options);
-        return services;
+        return Adapted(services, bus);
     }
 
     /// <inheritdoc cref="ReplaceHandler{TIn,TOut}(IServiceCollection,RequestTopic{TIn,TOut},Func{TIn,HandlerContext,Task{TOut}},string)"/>
@@ -79,7 +82,7 @@ public static class MeshTestingServiceCollectionExtensions
     {
         var builder = WithoutHandlersOf(services, topic, bus, out var options);
         builder.AddHandler(topic, fake, options);
-        return services;
+        return Adapted(services, bus);
     }
 
     /// <summary>
@@ -88,7 +91,7 @@ public static class MeshTestingServiceCollectionExtensions
     /// </summary>
     /// <param name="services">The services of the application.</param>
     /// <param name="pattern">What to receive.</param>
-    /// <param name="fake">The function. It has the group, limits and timeout of the first handler that it replaces.</param>
+    /// <param name="fake">The function. It has the options of the first handler that it replaces: group, limits, timeout.</param>
     /// <param name="bus">The name of the bus.</param>
     [OverloadResolutionPriority(1)] // a lambda that only throws fits both
     public static IServiceCollection ReplaceHandler<T>(
@@ -96,7 +99,7 @@ public static class MeshTestingServiceCollectionExtensions
     {
         var builder = WithoutHandlersOf(services, pattern, bus, out var options);
         builder.AddHandler(pattern, fake, options);
-        return services;
+        return Adapted(services, bus);
     }
 
     /// <inheritdoc cref="ReplaceHandler{T}(IServiceCollection,SignalPattern{T},Func{T,HandlerContext,Task},string)"/>
@@ -105,7 +108,7 @@ public static class MeshTestingServiceCollectionExtensions
     {
         var builder = WithoutHandlersOf(services, pattern, bus, out var options);
         builder.AddHandler(pattern, fake, options);
-        return services;
+        return Adapted(services, bus);
     }
 
     /// <summary>
@@ -125,7 +128,7 @@ public static class MeshTestingServiceCollectionExtensions
     {
         var builder = WithoutHandlersOf(services, contract, bus, out var options);
         builder.AddHandler<THandler>(contract, options);
-        return services;
+        return Adapted(services, bus);
     }
 
     /// <summary>
@@ -181,7 +184,53 @@ public static class MeshTestingServiceCollectionExtensions
         return removed;
     }
 
+    private static IServiceCollection Adapted(IServiceCollection services, string bus)
+    {
+        if (services.Any(d => d.IsKeyedService && d.ServiceType == typeof(RunsInMemory) && bus.Equals(d.ServiceKey)))
+        {
+            WithoutAuthorization(services, bus);
+        }
+
+        return services;
+    }
+
+    /// <summary>Lets handlers run on a transport that does not know callers.</summary>
+    internal static void WithoutAuthorization(IServiceCollection services, string bus)
+    {
+        for (var i = 0; i < services.Count; i++)
+        {
+            if (services[i] is { IsKeyedService: true, KeyedImplementationInstance: HandlerDefinition handler }
+                && bus.Equals(services[i].ServiceKey)
+                && handler.Options.AuthorizationPolicies.Count > 0)
+            {
+                var options = new HandlerOptions();
+                CopyLimits(handler.Options, options);
+                services[i] = ServiceDescriptor.KeyedSingleton(bus, handler.With(options));
+            }
+        }
+    }
+
     private static void Copy(HandlerOptions from, HandlerOptions to)
+    {
+        CopyLimits(from, to);
+        if (from.AuthorizationPolicies.Count > 0)
+        {
+            // An empty name stands for the default policy, which is asked for without names.
+            string[] named = [.. from.AuthorizationPolicies.Where(policy => policy.Length > 0)];
+            if (named.Length > 0)
+            {
+                to.RequireAuthorization(named);
+            }
+
+            if (named.Length < from.AuthorizationPolicies.Count)
+            {
+                to.RequireAuthorization();
+            }
+        }
+    }
+
+    // All but what is demanded of callers.
+    private static void CopyLimits(HandlerOptions from, HandlerOptions to)
     {
         to.Group = from.Group;
         to.Timeout = from.Timeout;
@@ -189,4 +238,7 @@ public static class MeshTestingServiceCollectionExtensions
         to.MaxQueued = from.MaxQueued;
         to.Ordered = from.Ordered;
     }
+
+    /// <summary>Marks a bus that a test runs in memory.</summary>
+    private sealed class RunsInMemory;
 }

@@ -1,3 +1,4 @@
+using System.Security.Claims;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace ServiceMesh.Testing;
@@ -26,6 +27,7 @@ public sealed class TestHandlerContext : HandlerContext
     /// <param name="bus">The bus of the node. Default: a <see cref="RecordingBus"/>.</param>
     /// <param name="group">The group of the handler. Default: <c>_default</c> for a request, none for a signal.</param>
     /// <param name="nodeId">The id of the handler's node.</param>
+    /// <param name="caller">The identity of the caller. Default: none, as in memory and over Redis.</param>
     /// <param name="cancellationToken">What the handler sees as its token. Default: one that does not fire.</param>
     public TestHandlerContext(
         Topic topic,
@@ -37,6 +39,7 @@ public sealed class TestHandlerContext : HandlerContext
         IServiceBus? bus = null,
         string? group = null,
         string nodeId = "test-node",
+        ClaimsPrincipal? caller = null,
         CancellationToken cancellationToken = default)
         : base(new()
         {
@@ -45,6 +48,7 @@ public sealed class TestHandlerContext : HandlerContext
             Topic = topic,
             Headers = headers ?? Headers.Empty,
             ContentType = "",
+            Caller = caller is null ? null : new GivenCaller(caller),
         })
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(remaining ?? TimeSpan.Zero, TimeSpan.Zero, nameof(remaining));
@@ -79,4 +83,11 @@ public sealed class TestHandlerContext : HandlerContext
     public SentMessages Sent => Bus is RecordingBus recording
         ? recording.Sent
         : throw new InvalidOperationException("This context was given a bus that does not record. Ask that bus, or give none.");
+
+    private sealed class GivenCaller(ClaimsPrincipal principal) : IMessageCaller
+    {
+        public ClaimsPrincipal Principal => principal;
+
+        public ValueTask<ReplyMessage?> RefuseAsync(Topic topic, IReadOnlyList<string> policies) => new((ReplyMessage?)null);
+    }
 }

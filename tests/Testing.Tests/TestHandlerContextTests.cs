@@ -1,3 +1,4 @@
+using System.Security.Claims;
 using Microsoft.Extensions.DependencyInjection;
 using NUnit.Framework;
 using static ServiceMesh.Testing.Tests.Contracts;
@@ -10,17 +11,19 @@ public sealed class TestHandlerContextTests
     public void A_handler_sees_what_the_test_gives()
     {
         using var source = new CancellationTokenSource();
+        var caller = new ClaimsPrincipal(new ClaimsIdentity("test"));
         var services = new ServiceCollection().BuildServiceProvider();
         var bus = new RecordingBus();
         var context = new TestHandlerContext(
             Ask.Topic, sender: "caller-1", headers: Headers.Of(("tenant", "t1")), remaining: TimeSpan.FromSeconds(2), services: services,
-            bus: bus, group: "elders", nodeId: "node-1", cancellationToken: source.Token);
+            bus: bus, group: "elders", nodeId: "node-1", caller: caller, cancellationToken: source.Token);
 
         Assert.That(
             (context.Topic, context.Sender, context.Headers["tenant"], context.Remaining, context.Group, context.NodeId),
             Is.EqualTo((Ask.Topic, "caller-1", "t1", TimeSpan.FromSeconds(2), "elders", "node-1")));
         Assert.That(context.Services, Is.SameAs(services));
         Assert.That(context.Bus, Is.SameAs(bus));
+        Assert.That(context.Caller, Is.SameAs(caller));
         Assert.That(context.CancellationToken, Is.EqualTo(source.Token));
         Assert.That(RequestOptions.Within(context).Timeout, Is.EqualTo(TimeSpan.FromSeconds(2)));
     }
@@ -34,6 +37,7 @@ public sealed class TestHandlerContextTests
         Assert.That((context.Message.Kind, context.Group), Is.EqualTo((kind, group)));
         Assert.That((context.Remaining, context.Headers.Count), Is.EqualTo((TimeSpan.FromSeconds(30), 0)));
         Assert.That(context.CancellationToken.CanBeCanceled, Is.False);
+        Assert.That(context.Caller, Is.Null);
         Assert.That(context.Services.GetService<IServiceBus>(), Is.Null);
     }
 

@@ -3,7 +3,8 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Shop;
 
-var app = Host.CreateApplicationBuilder(args);
+// The settings stand beside the program, wherever it is started.
+var app = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { Args = args, ContentRootPath = AppContext.BaseDirectory });
 app.Services.AddSingleton<Stock>();
 app.Services.AddServiceMesh(app.Configuration.GetSection("ServiceMesh"))
     .AddRedisTransport()
