@@ -48,7 +48,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         _node = new(context, _local, protection, watcher => _started?.PeerSeen(watcher));
         _started = parts.MakeDirectory(context, _local, client, _logger);
         _client = new(parts.MakePipeline(context.Clock, _stopping.Token), new(_node, _connections, client, Peers));
-        _signals = new(_node, client, Peers, parts.Options.Timeouts.Attempt ?? HttpTimeoutOptions.DefaultOfAttempt, _stopping.Token);
+        _signals = new(_node, client, Peers, _stopping.Token);
         parts.Endpoints.Open(_node);
         try
         {

@@ -28,7 +28,7 @@ internal sealed class HttpTransportParts
         _metrics = new(meters.Create(MeshTelemetry.MeterName), ClientMetrics.Bus, busName);
         _services =
         [
-            .. options.Services.Select(s => new Service(s.Key, s.Value, CallSettings.Of(s.Value.Retry, options.Retry, options.Timeouts))),
+            .. options.Services.Select(s => new Service(s.Key, s.Value, options.CallsOf(s.Value))),
         ];
         foreach (var service in _services)
         {

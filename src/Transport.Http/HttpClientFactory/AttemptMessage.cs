@@ -11,11 +11,19 @@ internal static class AttemptMessage
     /// <param name="request">The request of the caller, which is not changed.</param>
     /// <param name="content">The body for this attempt.</param>
     /// <param name="target">The endpoint. Its HTTP version applies unless the caller chose one.</param>
+    /// <param name="isSync">Whether it is sent on the thread of the caller, which is possible over HTTP/1.1 only.</param>
     /// <exception cref="HttpRequestException">A header cannot be sent to any server.</exception>
-    public static AttemptRequest Make(HttpRequestMessage request, HttpContent? content, HttpTarget target)
+    public static AttemptRequest Make(HttpRequestMessage request, HttpContent? content, HttpTarget target, bool isSync = false)
     {
         var attempt = new AttemptRequest(request.Method, target.UriOf(request.RequestUri!.PathAndQuery), target) { Content = content };
-        if (ChoosesVersion(request))
+        if (isSync)
+        {
+            attempt.Version = request.Version.Major == 1 ? request.Version : HttpVersion.Version11;
+            attempt.VersionPolicy = request.VersionPolicy == HttpVersionPolicy.RequestVersionExact
+                ? HttpVersionPolicy.RequestVersionExact
+                : HttpVersionPolicy.RequestVersionOrLower;
+        }
+        else if (ChoosesVersion(request))
         {
             (attempt.Version, attempt.VersionPolicy) = (request.Version, request.VersionPolicy);
         }

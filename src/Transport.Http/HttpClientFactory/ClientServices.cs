@@ -37,7 +37,7 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
         _services = options.Services.ToDictionary(
             s => s.Key,
             s => new ClientService(
-                new(s.Key, s.Value, CallSettings.Of(s.Value.Retry, options.Retry, options.Timeouts)),
+                new(s.Key, s.Value, options.CallsOf(s.Value)),
                 balancers.Create(s.Value.Balancer, balancing), this),
             StringComparer.OrdinalIgnoreCase); // as hosts are compared
         DiscoveryMetrics.Observe(

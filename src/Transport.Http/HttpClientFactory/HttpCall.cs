@@ -15,15 +15,17 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
     private readonly RequestBody _body;
     private readonly ClientService _service;
     private readonly HttpCallOptions _options;
+    private readonly bool _isSync;
     private readonly CancellationToken _caller;
     private readonly long _began;
     private HttpStatusCode? _lastStatus;
 
     private HttpCall(
         HttpRequestMessage request, RequestBody body, ClientService service, HttpCallOptions options, CallSettings settings,
-        CancellationToken caller)
+        bool isSync, CancellationToken caller)
         : base(settings)
     {
+        _isSync = isSync;
         _caller = caller;
         _request = request;
         _body = body;
@@ -55,14 +57,16 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
     /// <param name="request">The request.</param>
     /// <param name="service">The service that its host names.</param>
     /// <param name="caller">The token of the caller, which does not fire when a timeout of the mesh does.</param>
-    public static HttpCall Of(HttpRequestMessage request, ClientService service, CancellationToken caller)
+    /// <param name="isSync">Whether it is sent on the thread of the caller.</param>
+    public static HttpCall Of(HttpRequestMessage request, ClientService service, CancellationToken caller, bool isSync = false)
     {
         var body = new RequestBody(request.Content, HttpRequestMessageExtensions.HasRepeatableBody(request));
         var settings = service.Settings.With(HttpRequestMessageExtensions.RetryOf(request));
 
         // Attempts of a hedged request run at the same time.
         settings = settings.HedgeAfter is not null && !body.CanBeSentTwiceAtOnce ? settings with { HedgeAfter = null } : settings;
-        return new(request, body, service, HttpCallOptions.Of(request, service.Service.Settings, service.Client), settings, caller);
+        var options = HttpCallOptions.Of(request, service.Service.Settings, settings, service.Client.HttpClients.ReadAhead);
+        return new(request, body, service, options, settings, isSync, caller);
     }
 
     public override ValueTask ReadyAsync(CancellationToken cancellationToken) => _service.ReadyAsync(cancellationToken);
@@ -86,10 +90,13 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             // may not be repeated therefore has content, even if it is empty.
             upload = _body.ForAttempt();
             var content = upload ?? (IsRepeatable ? null : (HttpContent)new ByteArrayContent([]));
-            attempt = AttemptMessage.Make(_request, content, target);
+            attempt = AttemptMessage.Make(_request, content, target, _isSync);
             var began = _service.Clock.GetTimestamp();
             var headersLimit = Settings.HeadersLimit(MayBeAttemptedAgain, Remaining);
-            response = await _service.Connections.SendAsync(attempt, headersLimit, target.Name, cancellationToken).ConfigureAwait(false);
+            var connections = _service.Connections;
+            response = _isSync
+                ? connections.Send(attempt, headersLimit, target.Name, cancellationToken)
+                : await connections.SendAsync(attempt, headersLimit, target.Name, cancellationToken).ConfigureAwait(false);
             var latency = _service.Clock.GetElapsedTime(began);
             target.Endpoint.RecordBytes(_body.Length ?? 0);
             response.RequestMessage = _request;
@@ -124,6 +131,17 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
         {
             _service.Group.AskAgainIfNoneAnswers();
         }
+    }
+
+    public override TimeSpan TakePause(CancellationToken cancellationToken)
+    {
+        if (!_isSync)
+        {
+            return base.TakePause(cancellationToken);
+        }
+
+        cancellationToken.WaitHandle.WaitOne(Attempts.NextPause); // on the thread of the caller, like all else
+        return TimeSpan.Zero;
     }
 
     public override void Discard(AttemptResult<HttpResponseMessage> result) => _lastStatus = result.Reply?.StatusCode ?? _lastStatus;
@@ -216,9 +234,15 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
     private ValueTask ReadAsync(HttpResponseMessage response, HttpTarget target, CancellationToken cancellationToken)
     {
         var rest = response.Content.ReadAsStream(cancellationToken);
-        var body = new BodyStream(rest, _service.Client.Timeouts.Idle, _service.Scopes, target.Endpoint, target.Name);
+        var body = new BodyStream(rest, Settings.Idle, _service.Scopes, target.Endpoint, target.Name);
         if (IsRepeatable && CanBeSentAgain && ReadAhead.IsFor(response, _options.ReadAhead))
         {
+            if (_isSync)
+            {
+                ReadAhead.Apply(response, body, _options.ReadAhead, MayHandOver, _service.Clock, cancellationToken);
+                return default;
+            }
+
             return ReadAheadAsync(response, body, cancellationToken);
         }
 

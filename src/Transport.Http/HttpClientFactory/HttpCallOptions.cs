@@ -13,14 +13,14 @@ internal readonly record struct HttpCallOptions(bool IsRepeatable, TimeSpan Tota
     private static readonly HashSet<HttpMethod> s_idempotent =
         [HttpMethod.Get, HttpMethod.Head, HttpMethod.Options, HttpMethod.Trace, HttpMethod.Put, HttpMethod.Delete];
 
-    public static HttpCallOptions Of(HttpRequestMessage request, HttpServiceOptions service, HttpTransportOptions client)
+    public static HttpCallOptions Of(HttpRequestMessage request, HttpServiceOptions service, CallSettings settings, int readAhead)
     {
         var isRepeatable = HttpRequestMessageExtensions.IsIdempotent(request)
             ?? (s_idempotent.Contains(request.Method) || Header(request, IdempotencyKey) is { Length: > 0 });
         return new(
             isRepeatable,
-            HttpRequestMessageExtensions.TotalTimeoutOf(request) ?? client.Timeouts.Total,
-            HttpRequestMessageExtensions.ReadAheadOf(request) ?? client.HttpClients.ReadAhead,
+            HttpRequestMessageExtensions.TotalTimeoutOf(request) ?? settings.Total,
+            HttpRequestMessageExtensions.ReadAheadOf(request) ?? readAhead,
             HttpRequestMessageExtensions.BalancingKeyOf(request) ?? Header(request, service.HashHeader));
     }
 

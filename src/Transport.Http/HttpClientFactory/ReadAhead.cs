@@ -94,6 +94,66 @@ internal static class ReadAhead
         }
     }
 
+    /// <summary>The same as <see cref="ApplyAsync"/> on the thread of the caller.</summary>
+    public static void Apply(
+        HttpResponseMessage response, BodyStream body, int limit, Func<TimeSpan, bool> mayHandOver, TimeProvider clock,
+        CancellationToken cancellationToken)
+    {
+        var max = (int)Math.Min(Math.Min(limit, response.Content.Headers.ContentLength ?? limit) + 1L, Array.MaxLength);
+        var buffer = new byte[Math.Min(max, FirstBuffer)];
+        var (length, read, lastByte, isAbandoned) = (0, 0, clock.GetTimestamp(), false);
+        var over = cancellationToken.UnsafeRegister(
+            _ =>
+            {
+                // Only this ends a read that blocks.
+                if (!mayHandOver(clock.GetElapsedTime(Volatile.Read(ref lastByte))))
+                {
+                    Volatile.Write(ref isAbandoned, true);
+                    body.Dispose();
+                }
+            },
+            null);
+        try
+        {
+            do
+            {
+                if (length == buffer.Length)
+                {
+                    Array.Resize(ref buffer, (int)Math.Min(max, buffer.Length * 2L));
+                }
+
+                read = body.Read(buffer, length, buffer.Length - length);
+                length += read;
+                Volatile.Write(ref lastByte, clock.GetTimestamp());
+            }
+            while (read > 0 && length < max && !cancellationToken.IsCancellationRequested);
+        }
+        catch (Exception failure) when (Volatile.Read(ref isAbandoned))
+        {
+            throw new TaskCanceledException(failure.Message, failure, cancellationToken);
+        }
+        finally
+        {
+            over.Dispose(); // waits for the callback
+        }
+
+        if (isAbandoned)
+        {
+            throw new TaskCanceledException(null, null, cancellationToken);
+        }
+
+        if (read == 0)
+        {
+            body.Dispose();
+            Replace(response, new ReadOnlyMemoryContent(buffer.AsMemory(0, length)));
+        }
+        else
+        {
+            body.PutBack(buffer.AsMemory(0, length));
+            Stream(response, body);
+        }
+    }
+
     /// <summary>Makes the body, which is not being read, the content of the response.</summary>
     public static void Stream(HttpResponseMessage response, BodyStream body)
     {

@@ -35,4 +35,7 @@ public sealed class HttpServiceOptions
 
     /// <summary>How its requests are sent again. Default: the values of <c>ServiceMesh:Http:Retry</c>.</summary>
     public HttpRetryOptions Retry { get; set; } = new();
+
+    /// <summary>Its timeouts. Default: the values of <c>ServiceMesh:Http:Timeouts</c>.</summary>
+    public HttpServiceTimeoutOptions Timeouts { get; set; } = new();
 }

@@ -161,6 +161,10 @@ internal abstract class Call<TReply>(CallSettings settings)
     /// <summary>The result if the client has <paramref name="max"/> requests in flight already.</summary>
     public abstract AttemptResult<TReply> TooMany(int max);
 
+    /// <summary>The pause before the next attempt, or zero after it, if the call blocks its thread.</summary>
+    /// <param name="cancellationToken">Ends a pause that blocks.</param>
+    public virtual TimeSpan TakePause(CancellationToken cancellationToken) => Attempts.NextPause;
+
     /// <summary>A result is about to be discarded for another attempt.</summary>
     public virtual void Discard(AttemptResult<TReply> result)
     {
