@@ -109,7 +109,8 @@ public sealed class ReadAheadTests : IDisposable
     }
 
     private Task ApplyAsync(Func<TimeSpan, bool> mayHandOver, CancellationToken attempt) => ReadAhead.ApplyAsync(
-        _response, new BodyStream(_arriving, TimeSpan.FromSeconds(60), new(_clock, default), _endpoint, "here"), 1000, mayHandOver, _clock, attempt);
+        _response, new BodyStream(_arriving, TimeSpan.FromSeconds(60), new(_clock, default), _endpoint, "here"), 1000, mayHandOver, _clock,
+        attempt);
 
     // A connection to which the test gives parts. A part is sent when the reader waits for it, and was read when the reader waits again.
     private sealed class Arriving : Stream
