@@ -33,21 +33,22 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
     /// <summary>Sends a request to one of its servers.</summary>
     /// <exception cref="HttpRequestException">There is no response; the message says why.</exception>
     /// <exception cref="TaskCanceledException">The token fired, or a timeout fired: then the inner exception says which.</exception>
-    public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    public Task<HttpResponseMessage> SendAsync(
+        HttpRequestMessage request, ServiceMeshClientOptions client, CancellationToken cancellationToken)
     {
         if (Volatile.Read(ref _group) is null)
         {
             Start();
         }
 
-        return SendAsync(HttpCall.Of(request, this, cancellationToken), cancellationToken);
+        return SendAsync(HttpCall.Of(request, this, client, isSync: false, cancellationToken), cancellationToken);
     }
 
     /// <summary>
     /// The same on the thread of the caller, over HTTP/1.1. A server that has only HTTP/2, and a request that is hedged, needs other
     /// threads too: then this thread waits for them.
     /// </summary>
-    public HttpResponseMessage Send(HttpRequestMessage request, CancellationToken cancellationToken)
+    public HttpResponseMessage Send(HttpRequestMessage request, ServiceMeshClientOptions client, CancellationToken cancellationToken)
     {
         if (Volatile.Read(ref _group) is null)
         {
@@ -55,8 +56,8 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
         }
 
         var isHttp2 = service.Settings.Http2 && request.RequestUri!.Scheme != Uri.UriSchemeHttps;
-        var call = HttpCall.Of(request, this, cancellationToken, isSync: !isHttp2);
-        call = call.IsHedged ? HttpCall.Of(request, this, cancellationToken) : call;
+        var call = HttpCall.Of(request, this, client, isSync: !isHttp2, cancellationToken);
+        call = call.IsHedged ? HttpCall.Of(request, this, client, isSync: false, cancellationToken) : call;
         return SendAsync(call, cancellationToken).GetAwaiter().GetResult();
     }
 

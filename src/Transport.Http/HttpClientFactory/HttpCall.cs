@@ -15,6 +15,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
     private readonly RequestBody _body;
     private readonly ClientService _service;
     private readonly HttpCallOptions _options;
+    private readonly ServiceMeshClientOptions _client;
     private readonly bool _isSync;
     private readonly CancellationToken _caller;
     private readonly long _began;
@@ -22,9 +23,10 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
 
     private HttpCall(
         HttpRequestMessage request, RequestBody body, ClientService service, HttpCallOptions options, CallSettings settings,
-        bool isSync, CancellationToken caller)
+        ServiceMeshClientOptions client, bool isSync, CancellationToken caller)
         : base(settings)
     {
+        _client = client;
         _isSync = isSync;
         _caller = caller;
         _request = request;
@@ -56,17 +58,20 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
     /// <summary>Creates the call of a request.</summary>
     /// <param name="request">The request.</param>
     /// <param name="service">The service that its host names.</param>
-    /// <param name="caller">The token of the caller, which does not fire when a timeout of the mesh does.</param>
+    /// <param name="client">The options of the HttpClient.</param>
     /// <param name="isSync">Whether it is sent on the thread of the caller.</param>
-    public static HttpCall Of(HttpRequestMessage request, ClientService service, CancellationToken caller, bool isSync = false)
+    /// <param name="caller">The token of the caller, which does not fire when a timeout of the mesh does.</param>
+    public static HttpCall Of(
+        HttpRequestMessage request, ClientService service, ServiceMeshClientOptions client, bool isSync, CancellationToken caller)
     {
         var body = new RequestBody(request.Content, HttpRequestMessageExtensions.HasRepeatableBody(request));
-        var settings = service.Settings.With(HttpRequestMessageExtensions.RetryOf(request));
+        var settings = service.Settings.With(client.TotalTimeout, client.AttemptTimeout)
+            .With(HttpRequestMessageExtensions.RetryOf(request));
 
         // Attempts of a hedged request run at the same time.
         settings = settings.HedgeAfter is not null && !body.CanBeSentTwiceAtOnce ? settings with { HedgeAfter = null } : settings;
         var options = HttpCallOptions.Of(request, service.Service.Settings, settings, service.Client.HttpClients.ReadAhead);
-        return new(request, body, service, options, settings, isSync, caller);
+        return new(request, body, service, options, settings, client, isSync, caller);
     }
 
     public override ValueTask ReadyAsync(CancellationToken cancellationToken) => _service.ReadyAsync(cancellationToken);
@@ -144,6 +149,9 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
         return TimeSpan.Zero;
     }
 
+    public override bool? WantsRetry(AttemptResult<HttpResponseMessage> result) =>
+        base.WantsRetry(result) ?? (_client.RetryOn is { } wants && result.Reply is { } response ? wants(response) : null);
+
     public override void Discard(AttemptResult<HttpResponseMessage> result) => _lastStatus = result.Reply?.StatusCode ?? _lastStatus;
 
     public override AttemptResult<HttpResponseMessage> NoEndpoint()
@@ -183,15 +191,10 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
     }
 
     /// <summary>
-    /// Whether the caller reads the rest of an answer when the time of its attempt, or of the request, is over. One that still arrives
-    /// would be as slow the next time. One that has stalled is requested again, and so is not handed over. The answer of the slower one of
-    /// two concurrent attempts is not needed.
+    /// Whether the caller reads the rest of an answer when the time of its attempt, or of the request, is over. It would be as slow the
+    /// next time, also if it pauses. The answer of the slower one of two concurrent attempts is not needed.
     /// </summary>
-    /// <param name="silence">The time since the last byte of the answer.</param>
-    public bool MayHandOver(TimeSpan silence) =>
-        !_caller.IsCancellationRequested
-        && Hedge is not { HasAnswer: true }
-        && silence < (Settings.AttemptTimeout ?? HttpTimeoutOptions.DefaultOfAttempt) / 2;
+    public bool MayHandOver() => !_caller.IsCancellationRequested && Hedge is not { HasAnswer: true };
 
     protected override int StatusOf(HttpResponseMessage reply) => (int)reply.StatusCode;
 
@@ -239,7 +242,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
         {
             if (_isSync)
             {
-                ReadAhead.Apply(response, body, _options.ReadAhead, MayHandOver, _service.Clock, cancellationToken);
+                ReadAhead.Apply(response, body, _options.ReadAhead, MayHandOver, cancellationToken);
                 return default;
             }
 
@@ -254,8 +257,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
     {
         try
         {
-            await ReadAhead.ApplyAsync(response, body, _options.ReadAhead, MayHandOver, _service.Clock, cancellationToken)
-                .ConfigureAwait(false);
+            await ReadAhead.ApplyAsync(response, body, _options.ReadAhead, MayHandOver, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -264,9 +266,13 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
         }
     }
 
-    private AttemptOutcome Classify(HttpResponseMessage response, TimeSpan latency) => AttemptOutcome.OfAnswer(
-        (int)response.StatusCode, ResponseHeaders.IsFromNode(response), ResponseHeaders.IsNotProcessed(response),
-        RetryAfter.Of(response.Headers.RetryAfter, _service.Clock), latency);
+    private AttemptOutcome Classify(HttpResponseMessage response, TimeSpan latency)
+    {
+        var outcome = AttemptOutcome.OfAnswer(
+            (int)response.StatusCode, ResponseHeaders.IsFromNode(response), ResponseHeaders.IsNotProcessed(response),
+            RetryAfter.Of(response.Headers.RetryAfter, _service.Clock), latency);
+        return _client.IsFailed is { } isFailed ? outcome.Judged(isFailed(response)) : outcome;
+    }
 
     private Exception ExceptionFor(AttemptResult<HttpResponseMessage> result)
     {

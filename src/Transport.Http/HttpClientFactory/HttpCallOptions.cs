@@ -21,8 +21,11 @@ internal readonly record struct HttpCallOptions(bool IsRepeatable, TimeSpan Tota
             isRepeatable,
             HttpRequestMessageExtensions.TotalTimeoutOf(request) ?? settings.Total,
             HttpRequestMessageExtensions.ReadAheadOf(request) ?? readAhead,
-            HttpRequestMessageExtensions.BalancingKeyOf(request) ?? Header(request, service.HashHeader));
+            HttpRequestMessageExtensions.BalancingKeyOf(request) ?? KeyOf(request, service));
     }
+
+    private static string? KeyOf(HttpRequestMessage request, HttpServiceOptions service) =>
+        service.HashBy == HashBy.Header ? Header(request, service.HashHeader) : request.RequestUri!.PathAndQuery;
 
     private static string? Header(HttpRequestMessage request, string name) =>
         request.Headers.NonValidated.TryGetValues(name, out var values) ? values.ToString() : null;

@@ -45,12 +45,15 @@ public sealed class ServiceMeshHandler : DelegatingHandler
 
     internal ServiceMeshHandler(ClientServices services, bool isOwner) => (_services, _isOwner) = (services, isOwner);
 
+    /// <summary>Judgements and times of this client. Default: those of the services.</summary>
+    public ServiceMeshClientOptions Client { get; init; } = new();
+
     /// <inheritdoc/>
     protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
         return _services.Find(request.RequestUri) is { } service
-            ? service.SendAsync(request, cancellationToken)
+            ? service.SendAsync(request, Client, cancellationToken)
             : base.SendAsync(request, cancellationToken);
     }
 
@@ -62,7 +65,7 @@ public sealed class ServiceMeshHandler : DelegatingHandler
     {
         ArgumentNullException.ThrowIfNull(request);
         return _services.Find(request.RequestUri) is { } service
-            ? service.Send(request, cancellationToken)
+            ? service.Send(request, Client, cancellationToken)
             : base.Send(request, cancellationToken);
     }
 

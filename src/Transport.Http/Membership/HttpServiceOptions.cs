@@ -12,7 +12,13 @@ public sealed class HttpServiceOptions
     /// <summary>How one of its endpoints is chosen: the name of a balancer. Default: <c>PowerOfTwoChoices</c>.</summary>
     public string Balancer { get; set; } = "PowerOfTwoChoices";
 
-    /// <summary>The header of the message whose value the balancer <c>ConsistentHash</c> hashes. Default: <c>partition-key</c>.</summary>
+    /// <summary>What the balancer <c>ConsistentHash</c> hashes. Default: <c>Header</c>.</summary>
+    public HashBy HashBy { get; set; }
+
+    /// <summary>
+    /// The header of the message whose value the balancer <c>ConsistentHash</c> hashes, if it hashes a header. Default:
+    /// <c>partition-key</c>.
+    /// </summary>
     public string HashHeader { get; set; } = "partition-key";
 
     /// <summary>Whether it is called over TLS, where its addresses do not say so themselves. Default: false.</summary>

@@ -106,7 +106,7 @@ internal abstract class Call<TReply>(CallSettings settings)
         Remaining <= TimeSpan.Zero && latency >= (settings.AttemptTimeout ?? HttpTimeoutOptions.DefaultOfAttempt);
 
     /// <summary>What the request itself says about retrying after an answer; null to leave it to the rules.</summary>
-    public bool? WantsRetry(AttemptResult<TReply> result) =>
+    public virtual bool? WantsRetry(AttemptResult<TReply> result) =>
         settings.RetryOn is { } wants && result.Reply is { } reply ? wants(StatusOf(reply)) : null;
 
     /// <summary>Whether an endpoint that was not tried can take the request now, even an ejected one.</summary>

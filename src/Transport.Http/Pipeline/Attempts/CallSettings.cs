@@ -48,6 +48,13 @@ internal sealed record CallSettings
         };
     }
 
+    /// <summary>The same with the timeouts of one client, where they are set.</summary>
+    public CallSettings With(TimeSpan? total, TimeSpan? attempt) => total is null && attempt is null ? this : this with
+    {
+        Total = total ?? Total,
+        AttemptTimeout = attempt ?? AttemptTimeout,
+    };
+
     /// <summary>The same with the options of one request, which come first.</summary>
     public CallSettings With(RetryOptions? request) => request is null ? this : this with
     {
