@@ -23,11 +23,12 @@ internal static class AttemptMessage
                 ? HttpVersionPolicy.RequestVersionExact
                 : HttpVersionPolicy.RequestVersionOrLower;
         }
-        else if (ChoosesVersion(request))
+        else if (ChoosesVersion(request) || IsWebSocket(request))
         {
             (attempt.Version, attempt.VersionPolicy) = (request.Version, request.VersionPolicy);
         }
 
+        attempt.Headers.Protocol = request.Headers.Protocol;
         if (request.Headers.Host is not null)
         {
             attempt.Headers.Host = null; // the caller's own is sent where it stands among the headers of the caller
@@ -55,6 +56,9 @@ internal static class AttemptMessage
     /// <summary>Whether the caller chose an HTTP version, so that it differs from the default of a message.</summary>
     public static bool ChoosesVersion(HttpRequestMessage request) =>
         request.Version != HttpVersion.Version11 || request.VersionPolicy != HttpVersionPolicy.RequestVersionOrLower;
+
+    // HTTP/2 has no upgrade of a connection: there the caller asks for version 2, and CONNECT opens the socket.
+    private static bool IsWebSocket(HttpRequestMessage request) => request.RequestUri!.Scheme is "ws" or "wss";
 
     private static void Trace(HttpRequestMessage attempt) =>
         DistributedContextPropagator.Current.Inject(Activity.Current, attempt.Headers, static (carrier, name, value) =>

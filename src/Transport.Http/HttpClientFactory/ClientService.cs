@@ -55,7 +55,7 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
             Start();
         }
 
-        var isHttp2 = service.Settings.Http2 && request.RequestUri!.Scheme != Uri.UriSchemeHttps;
+        var isHttp2 = service.Settings.Http2 && !ServiceUri.DemandsTls(request.RequestUri!);
         var call = HttpCall.Of(request, this, client, isSync: !isHttp2, cancellationToken);
         call = call.IsHedged ? HttpCall.Of(request, this, client, isSync: false, cancellationToken) : call;
         return SendAsync(call, cancellationToken).GetAwaiter().GetResult();

@@ -34,11 +34,10 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
         _lookup = new(options.OfEndpoints, options.Dns, resolvers, dns, clock, Logger, metrics);
         Pipeline = new(options.Limits, budgets, clock, Random.Shared, metrics);
         var balancing = new BalancerContext { Clock = clock };
-        _services = options.Services.ToDictionary(
-            s => s.Key,
+        _services = options.Services.SelectMany(s => s.Value.WithNamed(s.Key)).ToDictionary(
+            s => s.Host,
             s => new ClientService(
-                new(s.Key, s.Value, options.CallsOf(s.Value)),
-                balancers.Create(s.Value.Balancer, balancing), this),
+                new(s.Host, s.Settings, options.CallsOf(s.Settings)), balancers.Create(s.Settings.Balancer, balancing), this),
             StringComparer.OrdinalIgnoreCase); // as hosts are compared
         DiscoveryMetrics.Observe(
             metrics.Meter, () => _services.Values.Select(s => s.Service.Started).OfType<GroupWatcher>(), metrics.Client);
@@ -58,13 +57,23 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
 
     public ILogger Logger { get; }
 
-    /// <summary>The service whose name is the host of a URI without a port. Null for all other URIs.</summary>
+    /// <summary>
+    /// The service whose name is the host of a URI without a port, or the named endpoint (<c>_NAME.SERVICE</c>). Null for all other URIs.
+    /// </summary>
+    /// <exception cref="HttpRequestException">The service has no endpoint of that name.</exception>
     public ClientService? Find(Uri? uri)
     {
         ObjectDisposedException.ThrowIf(Volatile.Read(ref _isDisposed) != 0, typeof(ServiceMeshHandler));
-        return uri is { IsAbsoluteUri: true, IsDefaultPort: true, Scheme: "http" or "https" }
-            ? _services.GetValueOrDefault(uri.Host)
-            : null;
+        if (uri is not { IsAbsoluteUri: true, IsDefaultPort: true } || !ServiceUri.IsOfService(uri))
+        {
+            return null;
+        }
+
+        return _services.GetValueOrDefault(uri.Host) ?? (ServiceUri.ServiceOf(uri.Host) is { } named && _services.ContainsKey(named)
+            ? throw new HttpRequestException(
+                $"Service '{named}' has no endpoint that is called '{ServiceUri.NameOf(uri.Host)}'. " +
+                $"Add {Options.KeyOf($"Services:{named}:Endpoints:{ServiceUri.NameOf(uri.Host)}")}, or call the service without it.")
+            : null);
     }
 
     /// <summary>Creates the watch of a service's addresses.</summary>

@@ -84,7 +84,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
     public override async ValueTask<Outcome<AttemptResult<HttpResponseMessage>>> SendAsync(
         Endpoint endpoint, CancellationToken cancellationToken)
     {
-        var target = _service.Service.TargetOf(endpoint, forceTls: _request.RequestUri!.Scheme == Uri.UriSchemeHttps);
+        var target = _service.Service.TargetOf(endpoint, forceTls: ServiceUri.DemandsTls(_request.RequestUri!));
         using var span = AttemptSpan.Start(_request.Method.Method, _request.RequestUri!, target, Service, Attempts.Count - 1);
         AttemptContent? upload = null;
         AttemptRequest? attempt = null;
@@ -94,7 +94,8 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             // A request without content is sent again by the platform itself if a reused connection ends without an answer. A request that
             // may not be repeated therefore has content, even if it is empty.
             upload = _body.ForAttempt();
-            var content = upload ?? (IsRepeatable ? null : (HttpContent)new ByteArrayContent([]));
+            var isTunnel = _request.Headers.Protocol is not null; // the connection carries another protocol, and ends with the stream
+            var content = upload ?? (IsRepeatable || isTunnel ? null : (HttpContent)new ByteArrayContent([]));
             attempt = AttemptMessage.Make(_request, content, target, _isSync);
             var began = _service.Clock.GetTimestamp();
             var headersLimit = Settings.HeadersLimit(MayBeAttemptedAgain, Remaining);
@@ -105,7 +106,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             var latency = _service.Clock.GetElapsedTime(began);
             target.Endpoint.RecordBytes(_body.Length ?? 0);
             response.RequestMessage = _request;
-            if (ReadAhead.HasBody(response, _request.Method))
+            if (!isTunnel && ReadAhead.HasBody(response, _request.Method))
             {
                 await ReadAsync(response, target, cancellationToken).ConfigureAwait(false);
             }

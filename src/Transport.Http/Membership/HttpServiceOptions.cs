@@ -9,6 +9,12 @@ public sealed class HttpServiceOptions
     /// </summary>
     public string Address { get; set; } = "";
 
+    /// <summary>
+    /// For HttpClients: its endpoints for other purposes, each by its name with the addresses. The endpoint <c>admin</c> of the service
+    /// <c>orders</c> is called as <c>http://_admin.orders</c>. Default: none.
+    /// </summary>
+    public Dictionary<string, string> Endpoints { get; set; } = [];
+
     /// <summary>How one of its endpoints is chosen: the name of a balancer. Default: <c>PowerOfTwoChoices</c>.</summary>
     public string Balancer { get; set; } = "PowerOfTwoChoices";
 
@@ -44,4 +50,18 @@ public sealed class HttpServiceOptions
 
     /// <summary>Its timeouts. Default: the values of <c>ServiceMesh:Http:Timeouts</c>.</summary>
     public HttpServiceTimeoutOptions Timeouts { get; set; } = new();
+
+    /// <summary>The service itself and its named endpoints, each with the host that URIs name it by.</summary>
+    internal IEnumerable<(string Host, HttpServiceOptions Settings)> WithNamed(string name) =>
+    [
+        (name, this),
+        .. Endpoints.Select(e => ($"_{e.Key}.{name}", With(e.Value))),
+    ];
+
+    private HttpServiceOptions With(string address)
+    {
+        var copy = (HttpServiceOptions)MemberwiseClone();
+        (copy.Address, copy.Endpoints) = (address, []);
+        return copy;
+    }
 }
