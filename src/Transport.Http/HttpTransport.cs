@@ -20,6 +20,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     private FanOut _signals = null!;
     private ILogger _logger = null!;
     private OwnServer? _server;
+    private IAsyncDisposable? _changes;
 
     public TransportCapabilities Capabilities { get; } = new()
     {
@@ -58,6 +59,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
             }
 
             await parts.StartDirectoryAsync(Peers, context, _logger, cancellationToken).ConfigureAwait(false);
+            _changes = parts.WatchServices(Peers, _logger);
         }
         catch
         {
@@ -122,6 +124,11 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     {
         await parts.Endpoints.ReleaseWatchersAsync(_logger, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _stopping.CancelAsync().ConfigureAwait(false);
+        if (Interlocked.Exchange(ref _changes, null) is { } changes)
+        {
+            await changes.DisposeAsync().ConfigureAwait(false);
+        }
+
         parts.Endpoints.Close();
         _node.Watchers.Close();
         await StopListeningAsync(cancellationToken).ConfigureAwait(false);

@@ -47,7 +47,8 @@ public static class HttpServiceMeshBuilderExtensions
             provider.GetService<ILookupClient>(),
             provider.GetRequiredService<IMeterFactory>(),
             provider.GetRequiredKeyedService<ServiceEndpoints>(builder.Name),
-            builder.Name))));
+            builder.Name,
+            HttpSection.ChangesOf(provider, builder.Name)))));
     }
 
     /// <summary>

@@ -139,7 +139,8 @@ public static class ServiceMeshHttpClientBuilderExtensions
             provider.GetRequiredService<ILoggerFactory>(),
             provider.GetService<TimeProvider>() ?? TimeProvider.System,
             provider.GetRequiredKeyedService<ServiceEndpoints>(busName),
-            busName));
+            busName,
+            HttpSection.ChangesOf(provider, busName)));
         HttpServiceMeshBuilderExtensions.AddServiceEndpoints(services, busName);
     }
 

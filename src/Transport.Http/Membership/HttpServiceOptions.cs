@@ -58,6 +58,18 @@ public sealed class HttpServiceOptions
         .. Endpoints.Select(e => ($"_{e.Key}.{name}", With(e.Value))),
     ];
 
+    /// <summary>Whether all settings are the same, so that a service need not be made again.</summary>
+    internal bool IsSameAs(HttpServiceOptions other) =>
+        (Address, Balancer, HashBy, HashHeader, Tls, Http2, HealthPath)
+            == (other.Address, other.Balancer, other.HashBy, other.HashHeader, other.Tls, other.Http2, other.HealthPath)
+        && Same(Topics, other.Topics) && Same(Endpoints, other.Endpoints)
+        && (Retry.Attempts, Retry.Backoff, Retry.MaxBackoff, Retry.HedgeAfter)
+            == (other.Retry.Attempts, other.Retry.Backoff, other.Retry.MaxBackoff, other.Retry.HedgeAfter)
+        && Timeouts.All == other.Timeouts.All;
+
+    private static bool Same(Dictionary<string, string> a, Dictionary<string, string> b) =>
+        a.Count == b.Count && a.All(pair => b.TryGetValue(pair.Key, out var value) && value == pair.Value);
+
     private HttpServiceOptions With(string address)
     {
         var copy = (HttpServiceOptions)MemberwiseClone();

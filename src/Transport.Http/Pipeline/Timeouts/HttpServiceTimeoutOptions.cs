@@ -42,5 +42,8 @@ public sealed class HttpServiceTimeoutOptions
     [OptionRange("00:00:00.001", "1.00:00:00")]
     public TimeSpan? Idle { get; set; }
 
-    internal bool IsEmpty => (Connect, Tls, ResponseHeaders, Attempt, Total, Idle) == default;
+    internal bool IsEmpty => All == default;
+
+    internal (TimeSpan? Connect, TimeSpan? Tls, TimeSpan? Headers, TimeSpan? Attempt, TimeSpan? Total, TimeSpan? Idle) All =>
+        (Connect, Tls, ResponseHeaders, Attempt, Total, Idle);
 }
