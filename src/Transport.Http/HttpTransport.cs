@@ -25,7 +25,8 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     public TransportCapabilities Capabilities { get; } = new()
     {
         System = "http",
-        Features = TransportFeatures.Patterns | TransportFeatures.SignalGroups | TransportFeatures.Cancellation,
+        Features = TransportFeatures.Patterns | TransportFeatures.SignalGroups | TransportFeatures.Cancellation
+            | TransportFeatures.Authorization,
         ReceiverCount = ReceiverCount.Subscriptions,
         ReleasesTokens = true,
     };
@@ -46,7 +47,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         _connections = parts.MakeConnections(context.Clock);
         var client = new BufferedClient(_connections, parts.Options.Token, context.Clock);
         var protection = new Protection(parts.Options.Token, parts.Options.AllowUnprotected, parts.Options.KeyOf);
-        _node = new(context, _local, protection, watcher => _started?.PeerSeen(watcher));
+        _node = new(context, _local, protection, parts.Policies, watcher => _started?.PeerSeen(watcher));
         _started = parts.MakeDirectory(context, _local, client, _logger);
         _client = new(parts.MakePipeline(context.Clock, _stopping.Token), new(_node, _connections, client, Peers));
         _signals = new(_node, client, Peers, _stopping.Token);
@@ -87,6 +88,8 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
 
     public async Task SubscribeAsync(IReadOnlyCollection<Subscription> subscriptions, CancellationToken cancellationToken)
     {
+        await parts.Policies.EnsureExistAsync(subscriptions).ConfigureAwait(false);
+
         // A node that only sends opens no port: it handles only the bus's own requests, and receives no signals.
         if (!parts.Endpoints.IsMapped && subscriptions.Any(IsOfApplication))
         {

@@ -21,12 +21,13 @@ internal sealed class HttpTransportParts
 
     public HttpTransportParts(
         HttpTransportOptions options, MeshEndpoints endpoints, ILookupClient? dns, IMeterFactory meters, ServiceEndpoints known,
-        string busName = "", ServiceChanges? changes = null)
+        IServiceProvider application, string busName = "", ServiceChanges? changes = null)
     {
         _changes = changes ?? ServiceChanges.None;
         _known = known;
         Options = options;
         Endpoints = endpoints;
+        Policies = new(application);
         ListenOn = ListenAddress.ParseAll(options.Listen ?? "http://127.0.0.1:5080");
         _resolvers = new(options.Resolvers);
         _balancers = new(options.Balancers);
@@ -38,6 +39,8 @@ internal sealed class HttpTransportParts
     public HttpTransportOptions Options { get; }
 
     public MeshEndpoints Endpoints { get; }
+
+    public TopicPolicies Policies { get; }
 
     public IReadOnlyList<ListenAddress> ListenOn { get; init; }
 

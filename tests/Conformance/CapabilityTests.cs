@@ -40,6 +40,17 @@ public abstract class CapabilityTests<TFactory> : ConformanceFixture<TFactory>
     }
 
     [Test]
+    public async Task A_policy_that_the_transport_cannot_evaluate_fails_at_start()
+    {
+        Assume.That(Can(TransportFeatures.Authorization), Is.False);
+
+        var refusal = await Assert.ThrowsAsync<InvalidOperationException>(() => StartAsync(mesh => mesh.AddHandler(
+            new RequestTopic<string, string>("test.staff"), (input, _) => input, handler => handler.RequireAuthorization("staff"))));
+
+        Assert.That(refusal?.Message, Does.Contain("'test.staff'").And.Contain(nameof(TransportFeatures.Authorization)));
+    }
+
+    [Test]
     public void Every_theme_of_the_suite_is_inherited()
     {
         var themes = typeof(CapabilityTests<>).Assembly.GetTypes()

@@ -1,3 +1,5 @@
+using System.Security.Claims;
+
 namespace ServiceMesh;
 
 /// <summary>
@@ -19,6 +21,14 @@ public abstract class HandlerContext
 
     /// <summary>The id of the node that sent it.</summary>
     public string Sender => Message.Sender;
+
+    /// <summary>
+    /// The authenticated identity of the caller. Over HTTP it is the user of ASP.NET Core, or an identity of the authentication type
+    /// <c>ServiceMesh</c> for a node that sent the shared token; an anonymous caller has a principal without an authenticated identity.
+    /// Null for a message of this process, unless its handler demands a policy, and over transports that do not authenticate callers
+    /// (Redis, in memory). <see cref="Sender"/> is only what the caller says of itself.
+    /// </summary>
+    public ClaimsPrincipal? Caller => Message.Caller?.Principal;
 
     /// <summary>What travelled beside the body.</summary>
     public Headers Headers => Message.Headers;

@@ -62,6 +62,12 @@ public sealed record Message
         init => _local = _local is PassedValue ? _local : value; // within the process nothing is sent again
     }
 
+    /// <summary>
+    /// The process that sent it, set by the transport that received it; null where the transport does not authenticate callers. It does
+    /// not travel.
+    /// </summary>
+    public IMessageCaller? Caller { get; init; }
+
     /// <summary>The value itself, where it is handed over within one process; null when there is a body.</summary>
     internal PassedValue? Passed
     {

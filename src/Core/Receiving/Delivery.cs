@@ -285,7 +285,9 @@ public sealed class Delivery : HandlerContext
                 MakeScopeOrRefuse();
             }
 
-            var reply = await Subscription.Handle(this).ConfigureAwait(false);
+            var reply = Subscription.AuthorizationPolicies.Count == 0 || await RefuseCallerAsync().ConfigureAwait(false) is not { } refusal
+                ? await Subscription.Handle(this).ConfigureAwait(false)
+                : refusal;
             return WhyGivenUp() is { } cause ? GiveUpReply(cause) : WithinLimit(reply);
         }
         catch (Exception failure) when (WhyGivenUp() is { } cause)
@@ -335,6 +337,14 @@ public sealed class Delivery : HandlerContext
             logScope?.Dispose();
         }
     }
+
+    // Here for every transport: one that forgets to say who the caller is must not run the handler for all of them.
+    private ValueTask<ReplyMessage?> RefuseCallerAsync() =>
+        Message.Caller is { } caller
+            ? caller.RefuseAsync(Topic, Subscription.AuthorizationPolicies)
+            : new(ReplyMessage.Failure(
+                StatusCode.Forbidden, $"'{Topic}' demands authorization, and the transport does not say who the caller is.",
+                notProcessed: true));
 
     // What a handler of log entries logs, or what handling one logs, is not published in turn.
     private IDisposable? BeginLogScope()

@@ -46,6 +46,12 @@ public sealed class Subscription
     /// </summary>
     public bool HasPlace => !Gate.IsFull;
 
+    /// <summary>
+    /// The authorization policies that a caller must satisfy, all of them; empty for none. The bus asks <see cref="Message.Caller"/>
+    /// before it decodes a message; a transport that reads bodies late may ask earlier.
+    /// </summary>
+    public IReadOnlyList<string> AuthorizationPolicies => Definition.Options.AuthorizationPolicies;
+
     internal Receiver Receiver => _receiver;
 
     internal HandlerDefinition Definition { get; }

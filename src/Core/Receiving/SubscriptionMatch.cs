@@ -26,6 +26,9 @@ public sealed class SubscriptionMatch
     /// <summary>Groups: one member of each gets a copy, also when members subscribed with different patterns.</summary>
     public ReadOnlySpan<SubscriptionGroup> Groups => _groups;
 
+    /// <summary>All of them.</summary>
+    internal IReadOnlyList<Subscription> All => _all;
+
     internal bool Contains(Subscription subscription) => Array.IndexOf(_all, subscription) >= 0;
 
     internal SubscriptionMatch With(IEnumerable<Subscription> more) => new([.. _all, .. more]);
@@ -47,6 +50,9 @@ public sealed class SubscriptionGroup
 
     /// <summary>The group's name.</summary>
     public string Name { get; }
+
+    /// <summary>The members that match.</summary>
+    internal IReadOnlyList<Subscription> Members => _members;
 
     /// <summary>How full its least busy member is; see <see cref="Subscription.Load"/>.</summary>
     public double Load

@@ -35,10 +35,22 @@ internal sealed class SubscriptionRegistry
                         "per topic and node. Remove one, or give one of them another group.");
                 }
 
+                if (added.Kind == MessageKind.Request && _all.Find(s => DiffersInPolicies(s, added)) is { } other)
+                {
+                    _all.RemoveRange(before, _all.Count - before);
+                    throw new InvalidOperationException(
+                        $"The {added} cannot be added: it demands other authorization policies than the {other}. A caller reaches one " +
+                        "group of a topic, so all handlers of a request topic on a node must demand the same policies.");
+                }
+
                 _all.Add(added);
             }
         }
     }
+
+    private static bool DiffersInPolicies(Subscription one, Subscription other) =>
+        one.Kind == other.Kind && one.Pattern.Equals(other.Pattern)
+        && !one.AuthorizationPolicies.Order().SequenceEqual(other.AuthorizationPolicies.Order());
 
     public bool Remove(Subscription subscription)
     {

@@ -30,6 +30,13 @@ internal static class CapabilityCheck
                 problems.Add($"The {handler} is in the group '{group}'; letters, digits, '-' and '_' are allowed.");
             }
 
+            if (handler.Options.AuthorizationPolicies.Count > 0 && !can.Has(TransportFeatures.Authorization))
+            {
+                problems.Add(
+                    $"The {handler} demands authorization (RequireAuthorization) and needs {TransportFeatures.Authorization}; " +
+                    "without it the handler would run for every caller.");
+            }
+
             if (handler.Options.Ordered && !can.Has(TransportFeatures.OrderedDelivery))
             {
                 problems.Add($"The {handler} is ordered and needs {TransportFeatures.OrderedDelivery}.");

@@ -27,4 +27,10 @@ public enum TransportFeatures
 
     /// <summary>A signal waits for a subscriber that is away.</summary>
     DurableSignals = 32,
+
+    /// <summary>
+    /// The transport authenticates callers and evaluates authorization policies: <see cref="Message.Caller"/> of each message that a
+    /// handler with a policy receives is set.
+    /// </summary>
+    Authorization = 64,
 }

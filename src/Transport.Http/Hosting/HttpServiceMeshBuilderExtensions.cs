@@ -47,6 +47,7 @@ public static class HttpServiceMeshBuilderExtensions
             provider.GetService<ILookupClient>(),
             provider.GetRequiredService<IMeterFactory>(),
             provider.GetRequiredKeyedService<ServiceEndpoints>(builder.Name),
+            provider,
             builder.Name,
             HttpSection.ChangesOf(provider, builder.Name)))));
     }

@@ -16,6 +16,7 @@ internal sealed class MemberWatch
     private static readonly TimeSpan s_firstDrainPause = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan s_maxDrainPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan s_quick = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan s_maxFarewell = TimeSpan.FromMilliseconds(250);
     private static long s_watches;
 
     private readonly IMemberObserver _observer;
@@ -91,6 +92,22 @@ internal sealed class MemberWatch
             _first.TrySetResult();
             _stop.Dispose();
         }
+
+        await SayLeftAsync().ConfigureAwait(false);
+    }
+
+    // The closed connection of a poll says it too, but the watch may have ended between two polls. Then the member, if it stops at the
+    // same time, would wait for the next one.
+    private async Task SayLeftAsync()
+    {
+        if (Member is not { Service.IsForeign: false, IsReachable: true, Document: { } document } || document.Id == _context.NodeId)
+        {
+            return;
+        }
+
+        using var limit = new CancellationTokenSource(s_maxFarewell, _context.Clock);
+        await ((Task)SendAsync("/mesh/v1/node?left=1", isWatching: true, limit.Token))
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     // One long poll of the node document. If the document is known, the poll ends when it changes, or after the interval. A node that was

@@ -126,15 +126,15 @@ internal sealed class AttemptRunner<TReply>(TimedScopes scopes, TimeProvider clo
     // An attempt with an answer was classified where the answer was read. The others end as exceptions, and here their cause is known.
     private static AttemptOutcome Classify(
         Call<TReply> call, Outcome<AttemptResult<TReply>> end, bool hasTimedOut, TimeSpan latency) => end.Exception switch
-    {
-        null => end.Result.Outcome,
-        OperationCanceledException timeout when hasTimedOut =>
-            AttemptOutcome.OfFailure(wasSent: NothingSentException.PhaseIn(timeout) is null),
-        OperationCanceledException cancelled => AttemptOutcome.OfCancellation(
-            wasSent: NothingSentException.PhaseIn(cancelled) is null,
-            isSuperseded: call.Hedge is { HasAnswer: true }, hasHung: call.HasHung(latency), latency),
-        _ => AttemptOutcome.Unknown,
-    };
+        {
+            null => end.Result.Outcome,
+            OperationCanceledException timeout when hasTimedOut =>
+                AttemptOutcome.OfFailure(wasSent: NothingSentException.PhaseIn(timeout) is null),
+            OperationCanceledException cancelled => AttemptOutcome.OfCancellation(
+                wasSent: NothingSentException.PhaseIn(cancelled) is null,
+                isSuperseded: call.Hedge is { HasAnswer: true }, hasHung: call.HasHung(latency), latency),
+            _ => AttemptOutcome.Unknown,
+        };
 
     private static Outcome<AttemptResult<TReply>> Complete(
         Call<TReply> call, Endpoint endpoint, Outcome<AttemptResult<TReply>> end, TimeSpan? exceeded, AttemptOutcome outcome)

@@ -1,10 +1,13 @@
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
 namespace ServiceMesh.Http;
 
 /// <summary>A started node as its server sees it: what it handles, which nodes watch it, and whether it drains. Thread-safe.</summary>
-internal sealed class HttpNode(TransportContext context, LocalSubscriptions local, Protection protection, Action<string> peerSeen)
+internal sealed class HttpNode(
+    TransportContext context, LocalSubscriptions local, Protection protection, TopicPolicies policies, Action<string> peerSeen)
 {
+    private readonly HttpCaller _self = HttpCaller.ThisNode(policies);
     private volatile bool _draining;
 
     public TransportContext Context => context;
@@ -58,9 +61,31 @@ internal sealed class HttpNode(TransportContext context, LocalSubscriptions loca
             [.. subscriptions.Where(s => s.Kind == kind).Select(s => new Interest(s.Pattern.ToString(), s.Group))];
     }
 
+    /// <summary>
+    /// The caller behind a request of HTTP that <see cref="Protection"/> has admitted. Set it as <see cref="Message.Caller"/> of every
+    /// message that arrives with the request, and close it before the request ends.
+    /// </summary>
+    public HttpCaller CallerOf(HttpContext http) => new(http, protection.HasToken, policies);
+
+    /// <summary>Which handlers of a topic a caller may reach. The bus asks again; this asks before the body is read.</summary>
+    public ValueTask<Access> AccessOfAsync(MessageKind kind, Topic topic, IMessageCaller caller) =>
+        local.DemandsPolicies ? Access.OfAsync(local.Matching(kind, topic), topic, caller) : default;
+
+    /// <summary>Delivers a signal of this node to its own subscribers.</summary>
+    public async ValueTask<SignalReceipt> DeliverAsync(Message signal, IReadOnlyCollection<string> groups, bool toIndividuals)
+    {
+        var access = await AccessOfAsync(MessageKind.Signal, signal.Topic, _self).ConfigureAwait(false);
+        return local.Deliver(local.DemandsPolicies ? signal with { Caller = _self } : signal, groups, toIndividuals, access.Denied);
+    }
+
     /// <summary>Handles a request here, or returns why not. Completes when the handler has ended or was abandoned.</summary>
     public ValueTask<ReplyMessage> AnswerAsync(Message request, CancellationToken callerGone)
     {
+        if (request.Caller is null && local.DemandsPolicies)
+        {
+            request = request with { Caller = _self };
+        }
+
         var delivery = local.Offer(request);
         return delivery switch
         {

@@ -11,6 +11,7 @@ internal sealed class LocalSubscriptions
     private readonly Lock _lock = new();
     private List<Subscription> _all = [];
     private int _nextGroup = -1;
+    private volatile bool _demandsPolicies;
 
     /// <summary>All subscriptions now.</summary>
     public IReadOnlyList<Subscription> All
@@ -24,8 +25,15 @@ internal sealed class LocalSubscriptions
         }
     }
 
+    /// <summary>Whether a subscription demands a policy, or did: most nodes have none, and spend nothing on them.</summary>
+    public bool DemandsPolicies => _demandsPolicies;
+
+    /// <summary>All subscriptions that match a topic.</summary>
+    public IReadOnlyList<Subscription> Matching(MessageKind kind, Topic topic) => TableOf(kind).Match(topic).All;
+
     public void Add(IReadOnlyCollection<Subscription> subscriptions)
     {
+        _demandsPolicies |= subscriptions.Any(s => s.AuthorizationPolicies.Count > 0);
         lock (_lock)
         {
             _all.AddRange(subscriptions);
@@ -94,12 +102,20 @@ internal sealed class LocalSubscriptions
     /// <param name="signal">The signal.</param>
     /// <param name="groups">The groups that receive a copy here; null for all.</param>
     /// <param name="toIndividuals">Whether subscribers without a group receive a copy.</param>
-    public SignalReceipt Deliver(Message signal, IReadOnlyCollection<string>? groups, bool toIndividuals)
+    /// <param name="denied">The subscriptions that the caller may not reach.</param>
+    public SignalReceipt Deliver(
+        Message signal, IReadOnlyCollection<string>? groups, bool toIndividuals,
+        IReadOnlyDictionary<Subscription, ReplyMessage>? denied = null)
     {
         var match = _signals.Match(signal.Topic);
         var receivers = 0;
         foreach (var individual in toIndividuals ? match.Individuals : [])
         {
+            if (denied?.ContainsKey(individual) == true)
+            {
+                continue;
+            }
+
             var delivery = individual.Offer(signal);
             receivers += Begin(delivery);
             if (!delivery.IsAccepted)
@@ -114,6 +130,12 @@ internal sealed class LocalSubscriptions
         {
             if (left is not null && !left.Remove(group.Name))
             {
+                continue;
+            }
+
+            if (denied is not null && group.Members.FirstOrDefault(denied.ContainsKey) is { } member)
+            {
+                refused.Add(new(group.Name, (int)denied[member].Status, denied[member].Error!));
                 continue;
             }
 

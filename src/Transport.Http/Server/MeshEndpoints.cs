@@ -153,37 +153,61 @@ internal sealed class MeshEndpoints
 
     private static async Task RequestAsync(HttpContext http, HttpNode node, string topic)
     {
-        var (message, refusal) = await ReadAsync(http, node, MessageKind.Request, topic).ConfigureAwait(false);
-        var reply = refusal ?? await node.AnswerAsync(message!, http.RequestAborted).ConfigureAwait(false);
-        if (message is not null)
+        var caller = node.CallerOf(http);
+        try
         {
-            http.Response.Headers[MeshHeader.Load] = LoadText.Of(node.Local.LoadOf(message.Topic));
-        }
+            var (message, refusal, _) = await ReadAsync(http, node, MessageKind.Request, topic, caller).ConfigureAwait(false);
+            var reply = refusal ?? await node.AnswerAsync(message!, http.RequestAborted).ConfigureAwait(false);
+            if (message is not null)
+            {
+                http.Response.Headers[MeshHeader.Load] = LoadText.Of(node.Local.LoadOf(message.Topic));
+            }
 
-        await AnswerAsync(http, reply, topic).ConfigureAwait(false);
+            await AnswerAsync(http, reply, topic).ConfigureAwait(false);
+        }
+        finally
+        {
+            await caller.CloseAsync().ConfigureAwait(false); // a handler may run on, but the context of the request is used again
+        }
     }
 
     private static async Task SignalAsync(HttpContext http, HttpNode node, string topic)
     {
-        var (message, refusal) = await ReadAsync(http, node, MessageKind.Signal, topic).ConfigureAwait(false);
-        if (refusal is not null)
+        var caller = node.CallerOf(http);
+        try
         {
-            await AnswerAsync(http, refusal, topic).ConfigureAwait(false);
-            return;
-        }
+            var (message, refusal, access) = await ReadAsync(http, node, MessageKind.Signal, topic, caller).ConfigureAwait(false);
+            if (refusal is not null)
+            {
+                await AnswerAsync(http, refusal, topic).ConfigureAwait(false);
+                return;
+            }
 
-        var groups = http.Request.Headers.TryGetValue(MeshHeader.Groups, out var named)
-            ? named.ToString().Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
-            : null;
-        var receipt = node.Local.Deliver(message!, groups, http.Request.Headers[MeshHeader.Individuals] != "no");
-        http.Response.Headers[MeshHeader.Status] = "200";
-        var body = JsonSerializer.SerializeToUtf8Bytes(receipt, HttpJsonContext.Default.SignalReceipt);
-        await WriteAsync(http, 200, Json, body).ConfigureAwait(false);
+            var groups = http.Request.Headers.TryGetValue(MeshHeader.Groups, out var named)
+                ? named.ToString().Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+                : null;
+            var receipt = node.Local.Deliver(message!, groups, http.Request.Headers[MeshHeader.Individuals] != "no", access.Denied);
+            http.Response.Headers[MeshHeader.Status] = "200";
+            var body = JsonSerializer.SerializeToUtf8Bytes(receipt, HttpJsonContext.Default.SignalReceipt);
+            await WriteAsync(http, 200, Json, body).ConfigureAwait(false);
+        }
+        finally
+        {
+            await caller.CloseAsync().ConfigureAwait(false);
+        }
     }
 
     private static async Task DescribeAsync(HttpContext http, HttpNode node, string topic)
     {
         var query = http.Request.Query;
+        if (query["left"] == "1")
+        {
+            node.Watchers.Remove(http.Request.Headers[MeshHeader.Watcher].ToString());
+            http.Response.Headers[MeshHeader.Status] = "200";
+            await WriteAsync(http, 200, Json, "{}"u8.ToArray()).ConfigureAwait(false);
+            return;
+        }
+
         var hasVersion = long.TryParse(query["version"], NumberStyles.None, CultureInfo.InvariantCulture, out var version);
         var known = hasVersion && query["of"] == node.Context.NodeId ? version : (long?)null;
         var hasWait = double.TryParse(query["wait"], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds);
@@ -206,15 +230,26 @@ internal sealed class MeshEndpoints
         _ => WriteAsync(http, 200, Json, """{"status":"Healthy"}"""u8.ToArray()),
     };
 
-    private static async ValueTask<(Message? Message, ReplyMessage? Refusal)> ReadAsync(
-        HttpContext http, HttpNode node, MessageKind kind, string name)
+    private static async ValueTask<Arrival> ReadAsync(
+        HttpContext http, HttpNode node, MessageKind kind, string name, HttpCaller caller)
     {
         if (!Topic.TryParse(name, out var topic))
         {
-            return (null, Refuse(
+            return new(Refuse(
                 StatusCode.BadRequest,
                 $"'{name}' is not a topic. A topic has one or more segments, separated by '.'; a segment has letters, digits, " +
                 $"'-' and '_' (ASCII). A topic has at most {Topic.MaxLength} characters."));
+        }
+
+        var access = await node.AccessOfAsync(kind, topic, caller).ConfigureAwait(false);
+        if (access.Refusal is { } notAllowed)
+        {
+            if (notAllowed.Status == StatusCode.Unauthorized)
+            {
+                http.Response.Headers.WWWAuthenticate = "Bearer"; // RFC 9110 demands it
+            }
+
+            return new(notAllowed);
         }
 
         var headers = new MessageHeaders(kind, node.Context.Clock);
@@ -240,12 +275,12 @@ internal sealed class MeshEndpoints
 
         if (!headers.TryComplete())
         {
-            return (null, Refuse(StatusCode.BadRequest, headers.Error!));
+            return new(Refuse(StatusCode.BadRequest, headers.Error!));
         }
 
         if (UnsupportedBody.ReasonOf(http.Request) is { } unsupported)
         {
-            return (null, Refuse((StatusCode)StatusCodes.Status415UnsupportedMediaType, unsupported));
+            return new(Refuse((StatusCode)StatusCodes.Status415UnsupportedMediaType, unsupported));
         }
 
         var limit = node.Context.MaxBodyBytes;
@@ -266,16 +301,16 @@ internal sealed class MeshEndpoints
 #pragma warning restore CA1031
         {
             ServerLog.NotRead(node.Logger, topic.ToString(), failure);
-            return (null, Refuse(StatusCode.Unavailable, $"Node '{node.Context.NodeId}' could not read the body. Its log has the reason."));
+            return new(Refuse(StatusCode.Unavailable, $"Node '{node.Context.NodeId}' could not read the body. Its log has the reason."));
         }
 
         return body is null
-            ? (null, Refuse(
+            ? new(Refuse(
                 StatusCode.BodyTooLarge,
                 $"The body has {announced?.ToString(CultureInfo.InvariantCulture) ?? $"more than {limit}"} bytes; " +
                 $"node '{node.Context.NodeId}' accepts {limit}. " +
                 $"Send less, or raise its {node.Context.KeyOf("Request:MaxBodyBytes")}."))
-            : (headers.ToMessage(topic, http.Request.ContentType, WithoutMark(body, http.Request.ContentType)), null);
+            : new(headers.ToMessage(topic, http.Request.ContentType, WithoutMark(body, http.Request.ContentType), caller), null, access);
     }
 
     // Without a type, and with the type that curl -d sends, the body is what the configured serializer reads.
@@ -304,5 +339,14 @@ internal sealed class MeshEndpoints
         http.Response.ContentType = contentType.Length == 0 ? null : contentType;
         http.Response.ContentLength = body.Length;
         await http.Response.Body.WriteAsync(body, http.RequestAborted).ConfigureAwait(false);
+    }
+
+    /// <summary>What arrived: a message with what its caller may reach, or the reason for which it is refused.</summary>
+    private readonly record struct Arrival(Message? Message, ReplyMessage? Refusal, Access Access)
+    {
+        public Arrival(ReplyMessage refusal)
+            : this(null, refusal, default)
+        {
+        }
     }
 }

@@ -19,6 +19,9 @@ internal sealed class Protection(string? token, bool allowUnprotected, Func<stri
 
     private readonly byte[]? _hash = token is null ? null : SHA256.HashData(Encoding.UTF8.GetBytes(token));
 
+    /// <summary>Whether every call that is allowed has sent the shared token.</summary>
+    public bool HasToken => _hash is not null;
+
     /// <summary>The refusal of a call; null if the call is allowed.</summary>
     public ReplyMessage? Refuse(HttpContext http)
     {

@@ -102,6 +102,18 @@ internal sealed class Watchers
         }
     }
 
+    /// <summary>A watcher has ended between two polls: the node does not wait for it.</summary>
+    public void Remove(string name)
+    {
+        lock (_lock)
+        {
+            if (_all.Remove(name))
+            {
+                Renew(ref _confirmed);
+            }
+        }
+    }
+
     /// <summary>Answers all polls, and from then on each poll at once.</summary>
     public void Close()
     {

@@ -84,7 +84,7 @@ internal sealed class FanOut(HttpNode node, BufferedClient client, PeerDirectory
             string[] names = [.. copy.Groups.Select(g => g.Name)];
             var receipt = routes.MemberOf(endpoint) is { } member
                 ? await PostAsync(signal, member, names, copy.ToIndividuals, cancellationToken).ConfigureAwait(false)
-                : node.Local.Deliver(signal, names, copy.ToIndividuals);
+                : await node.DeliverAsync(signal, names, copy.ToIndividuals).ConfigureAwait(false);
             result.Count(receipt.Receivers);
             return [.. copy.Groups.Where(g => receipt.Refused.FirstOrDefault(r => r.Group == g.Name) is { } refusal && g.Refuse(refusal))];
         }

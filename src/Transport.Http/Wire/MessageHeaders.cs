@@ -60,7 +60,7 @@ internal struct MessageHeaders(MessageKind kind, TimeProvider clock)
     }
 
     /// <summary>The message, after <see cref="TryComplete"/>.</summary>
-    public readonly Message ToMessage(Topic topic, string? contentType, ReadOnlyMemory<byte> body) => new()
+    public readonly Message ToMessage(Topic topic, string? contentType, ReadOnlyMemory<byte> body, IMessageCaller? caller = null) => new()
     {
         Id = _id ?? new MessageId("nameless", Interlocked.Increment(ref s_nameless)),
         Kind = kind,
@@ -69,6 +69,7 @@ internal struct MessageHeaders(MessageKind kind, TimeProvider clock)
         Deadline = _deadline,
         ContentType = contentType is null or TypeOfCurl ? "" : contentType,
         Body = body,
+        Caller = caller,
     };
 
     private static MessageId ReadId(string text)

@@ -19,7 +19,8 @@ public abstract class HttpFactory : TransportFactory
     public override TransportCapabilities Capabilities { get; } = new()
     {
         System = "http",
-        Features = TransportFeatures.Patterns | TransportFeatures.SignalGroups | TransportFeatures.Cancellation,
+        Features = TransportFeatures.Patterns | TransportFeatures.SignalGroups | TransportFeatures.Cancellation
+            | TransportFeatures.Authorization,
         ReceiverCount = ReceiverCount.Subscriptions,
         ReleasesTokens = true,
     };

@@ -221,7 +221,7 @@ public sealed class OptionsTests
     public void A_node_listens_on_loopback_by_default()
     {
         using var metrics = new ServiceCollection().AddMetrics().BuildServiceProvider();
-        var parts = new HttpTransportParts(new(), new(), null, metrics.GetRequiredService<IMeterFactory>(), new());
+        var parts = new HttpTransportParts(new(), new(), null, metrics.GetRequiredService<IMeterFactory>(), new(), metrics);
         Assert.That(parts.ListenOn.Select(a => (a.ToString(), a.IsLoopback)), Is.EqualTo([("http://127.0.0.1:5080", true)]));
     }
 

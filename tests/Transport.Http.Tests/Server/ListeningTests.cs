@@ -85,7 +85,8 @@ public sealed class ListeningTests
                     new(),
                     null,
                     provider.GetRequiredService<IMeterFactory>(),
-                    new())
+                    new(),
+                    provider)
                 { ListenOn = ListenAddress.ParseAll($"http://127.0.0.1:{port}") }))));
             configure?.Invoke(mesh);
         },

@@ -51,6 +51,17 @@ public sealed class WatchersTests
     }
 
     [Test]
+    public async Task The_node_does_not_wait_for_a_watcher_that_said_that_it_left()
+    {
+        var watchers = new Watchers(_clock);
+        await PollAsync(watchers, "a.1", null).InTime();
+        var told = watchers.NotifyAsync(CancellationToken.None);
+        watchers.Remove("a.1");
+
+        Assert.That(await told.InTime(), Is.Empty);
+    }
+
+    [Test]
     public async Task A_silent_watcher_is_named_after_two_seconds_and_then_forgotten()
     {
         var watchers = new Watchers(_clock);

@@ -15,8 +15,8 @@ namespace ServiceMesh.Links;
 internal sealed class Outbox(byte[] preamble, FrameWrite write, LinkOptions options, TimeProvider clock) : IThreadPoolWorkItem
 {
     // A pool that takes longer than this to begin a write is busy: then the frames themselves begin it, for the time below.
-    private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(1);
-    private static readonly TimeSpan s_mistrust = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan s_mistrust = TimeSpan.FromMilliseconds(100);
 
     private readonly Lock _lock = new();
     private readonly Queue<Batch> _waiting = new();
