@@ -23,6 +23,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     private NodeSessions? _sessions; // null until the start
     private ILogger _logger = null!;
     private OwnServer? _server;
+    private IAsyncDisposable? _changes;
 
     public TransportCapabilities Capabilities { get; } = new()
     {
@@ -77,8 +78,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         _client = new(
             parts.MakePipeline(context.Clock, _stopping.Token),
             new(_node, _connections, client, new(_sessions, context, Peers), Peers));
-        _signals = new(
-            _node, client, _sessions, Peers, parts.Options.Timeouts.Attempt ?? HttpTimeoutOptions.DefaultOfAttempt, _stopping.Token);
+        _signals = new(_node, client, _sessions, Peers, _stopping.Token);
         parts.Endpoints.Open(_node);
         try
         {
@@ -88,6 +88,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
             }
 
             await parts.StartDirectoryAsync(Peers, context, _logger, cancellationToken).ConfigureAwait(false);
+            _changes = parts.WatchServices(Peers, _logger);
         }
         catch
         {
@@ -154,6 +155,11 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     {
         await parts.Endpoints.ReleaseWatchersAsync(_logger, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _stopping.CancelAsync().ConfigureAwait(false);
+        if (Interlocked.Exchange(ref _changes, null) is { } changes)
+        {
+            await changes.DisposeAsync().ConfigureAwait(false);
+        }
+
         if (_sessions is not null)
         {
             await _sessions.DisposeAsync().ConfigureAwait(false);

@@ -110,7 +110,8 @@ public sealed partial class ConfigurationTests
             try
             {
                 var part = key.Name.Split(':')[0];
-                Load([(key.Name, value), ("Transport", part is "Redis" or "Http" ? part : "InMemory")]);
+                var name = key.Name.Replace("NAME", "weather", StringComparison.Ordinal);
+                Load([(name, value), ("Transport", part is "Redis" or "Http" ? part : "InMemory")]);
                 return null;
             }
             catch (OptionsValidationException failure)

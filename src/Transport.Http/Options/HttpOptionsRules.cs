@@ -75,6 +75,20 @@ internal static class HttpOptionsRules
             yield return malformed;
         }
 
+        foreach (var (name, address) in service.Endpoints)
+        {
+            var of = $"{key}:Endpoints:{name}";
+            if (!name.All(c => char.IsAsciiLetterOrDigit(c) || c == '-') || name.Length is 0 or > 63)
+            {
+                yield return $"{of} is not a name for an endpoint: 1 to 63 letters, digits and '-' (ASCII) are allowed.";
+            }
+
+            if (OptionRules.Readable(of, () => new ResolverKinds(options.Resolvers).Parse(address)) is { } wrong)
+            {
+                yield return wrong;
+            }
+        }
+
         if (new BalancerKinds(options.Balancers) is var balancers && balancers.Find(service.Balancer) is null)
         {
             yield return OptionRules.OneOf($"{key}:Balancer", service.Balancer, balancers.Names, "Is AddBalancer(…) missing?")!;

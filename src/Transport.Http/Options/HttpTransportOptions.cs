@@ -6,7 +6,8 @@ public sealed class HttpTransportOptions
     internal const string TransportName = "Http";
 
     internal static readonly OptionsSchema Schema = OptionsSchema.Of<HttpTransportOptions>()
-        .With<HttpTlsOptions>().With<HttpServiceOptions>().With<HttpDnsOptions>().With<HttpHealthOptions>().With<HttpTimeoutOptions>()
+        .With<HttpTlsOptions>().With<HttpServiceOptions>().With<HttpServiceTimeoutOptions>().With<HttpDnsOptions>()
+        .With<HttpHealthOptions>().With<HttpTimeoutOptions>()
         .With<HttpRetryOptions>().With<HttpRetryBudgetOptions>().With<CircuitBreakerOptions>().With<OutlierEjectionOptions>()
         .With<HttpLimitOptions>().With<HttpServerOptions>().With<HttpClientOptions>();
 
@@ -83,6 +84,9 @@ public sealed class HttpTransportOptions
 
     /// <summary>The options of the endpoints of each service.</summary>
     internal GroupOptions OfEndpoints => new(CircuitBreaker, Ejection, Limits.MaxPerEndpoint);
+
+    /// <summary>How the requests of a service are retried and timed: by its own options, and where it has none by those for all.</summary>
+    internal CallSettings CallsOf(HttpServiceOptions service) => CallSettings.Of(service.Retry, Retry, Timeouts.With(service.Timeouts));
 
     /// <summary>Adds a balancer that services may name; it replaces a built-in one of the same name.</summary>
     /// <param name="name">The name that configuration uses; case does not matter.</param>

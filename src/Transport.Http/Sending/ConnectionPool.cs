@@ -33,6 +33,31 @@ internal sealed class ConnectionPool : IDisposable
             ? SendWithinAsync(request, headersLimit, endpoint, cancellationToken)
             : _http.SendAsync(request, cancellationToken);
 
+    /// <summary>The same as <see cref="SendAsync"/> on the thread of the caller, over HTTP/1.1.</summary>
+    public HttpResponseMessage Send(AttemptRequest request, TimeSpan headersLimit, string endpoint, CancellationToken cancellationToken)
+    {
+        if (headersLimit <= TimeSpan.Zero)
+        {
+            return _http.Send(request, cancellationToken);
+        }
+
+        using var timer = new CancellationTokenSource(Timeout.InfiniteTimeSpan, _clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellationToken);
+        request.TimeHeaders(timer, headersLimit);
+        try
+        {
+            return _http.Send(request, either.Token);
+        }
+        catch (Exception failure) when (timer.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new PhaseTimeoutException(TimeoutPhase.ResponseHeaders, headersLimit, endpoint, failure);
+        }
+        finally
+        {
+            request.TimeHeaders(null, headersLimit);
+        }
+    }
+
     /// <summary>The cancellation of an attempt: it contains how the attempt ended, and whether nothing of it was sent.</summary>
     public OperationCanceledException Cancelled(AttemptRequest request, Exception failure, CancellationToken cancellationToken)
     {

@@ -64,12 +64,13 @@ internal sealed class Dialer
     private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
     {
         var (host, port) = (context.DnsEndPoint.Host, context.DnsEndPoint.Port);
+        var own = (context.InitialRequestMessage as AttemptRequest)?.Timeouts;
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
             await WithinAsync(
-                token => socket.ConnectAsync(context.DnsEndPoint, token).AsTask(), TimeoutPhase.Connect, _timeouts.ConnectLimit, host, port,
-                cancellationToken).ConfigureAwait(false);
+                token => socket.ConnectAsync(context.DnsEndPoint, token).AsTask(), TimeoutPhase.Connect,
+                own?.Connect ?? _timeouts.ConnectLimit, host, port, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -97,7 +98,7 @@ internal sealed class Dialer
                     : [SslApplicationProtocol.Http11],
             };
             await WithinAsync(
-                token => secured.AuthenticateAsClientAsync(options, token), TimeoutPhase.Tls, _timeouts.TlsLimit, host, port,
+                token => secured.AuthenticateAsClientAsync(options, token), TimeoutPhase.Tls, own?.Tls ?? _timeouts.TlsLimit, host, port,
                 cancellationToken).ConfigureAwait(false);
             return secured;
         }

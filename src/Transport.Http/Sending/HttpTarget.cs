@@ -29,6 +29,9 @@ internal sealed record HttpTarget(Endpoint Endpoint, bool IsTls, bool IsHttp2, b
     /// </summary>
     public string? Host { get; } = Endpoint.Address.Name is { } name ? Join(name, Endpoint.Address.Port, IsTls) : null;
 
+    /// <summary>The timeouts of its service, which bound connection and handshake.</summary>
+    public HttpServiceTimeoutOptions? Timeouts { get; init; }
+
     /// <summary>The URI of a path with its query, which is sent as it is written.</summary>
     public Uri UriOf(string pathAndQuery)
     {

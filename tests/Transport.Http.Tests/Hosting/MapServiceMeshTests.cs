@@ -53,6 +53,47 @@ public sealed class MapServiceMeshTests
         await app.StopAsync();
     }
 
+    // The node's own server has no routing of ASP.NET Core.
+    [Test]
+    public async Task The_nodes_own_server_answers_every_path_and_method_as_a_web_application_does()
+    {
+        var (own, mapped) = (FreePort.Next(), FreePort.Next());
+        await using var node = await HttpNodes.StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(own));
+        await using var app = await StartAsync(
+            $"http://127.0.0.1:{mapped}", mesh => mesh.AddHandler(Ask, (input, _) => input), a => a.MapServiceMesh());
+        using var http = new HttpClient();
+        string[] paths =
+        [
+            "/mesh/v1/request/test.ask", "/MESH/v1/Request/test.ask", "/mesh/v1/request/TEST.ask", "/mesh/v1/request", "/mesh/v1/request/",
+            "/mesh/v1/request/test.ask/", "/mesh/v1/request/a/b", "/mesh/v1/request/a%2Fb", "/mesh/v1/request/a%20b", "/mesh/v1/requests",
+            "/mesh/v1/signal/test.news", "/mesh/v1/signal", "/mesh/v1/node", "/mesh/v1/node/", "/mesh/v1/node/x", "/mesh/v1/health",
+            "/mesh/v1/Health/", "/mesh/v1/health/x", "/mesh/v1", "/mesh/v1/", "/mesh/v2/node", "/mesh", "/nothing",
+        ];
+        using (Assert.EnterMultipleScope())
+        {
+            foreach (var path in paths)
+            {
+                foreach (var method in new[] { "GET", "POST", "PUT", "HEAD", "DELETE" })
+                {
+                    Assert.That(
+                        await AnswerAsync(http, own, path, method), Is.EqualTo(await AnswerAsync(http, mapped, path, method)),
+                        $"{method} {path}");
+                }
+            }
+        }
+
+        static async Task<string> AnswerAsync(HttpClient http, int port, string path, string method)
+        {
+            using var request = new HttpRequestMessage(new(method), $"http://127.0.0.1:{port}{path}")
+            {
+                Content = method == "POST" ? new StringContent("\"pune\"") : null,
+            };
+            using var response = await http.SendAsync(request);
+            var allowed = response.Content.Headers.Allow.Order(StringComparer.Ordinal);
+            return $"{(int)response.StatusCode} {string.Join(',', allowed)} {response.Content.Headers.ContentType}";
+        }
+    }
+
     // A middleware that decompresses may throw anything, and memory may be short.
     [Test]
     public async Task A_body_that_the_node_cannot_read_is_503_with_the_reason_in_the_log()

@@ -16,7 +16,7 @@ internal sealed class RetryRules<TReply>(RetryBudgets budgets, Random random, Cl
         Name = "Retry",
         MaxRetryAttempts = int.MaxValue, // each request has its own limit
         ShouldHandle = arguments => new(ShouldRetry(Call<TReply>.Of(arguments.Context), arguments.Outcome)),
-        DelayGenerator = static arguments => new(Call<TReply>.Of(arguments.Context).Attempts.NextPause),
+        DelayGenerator = static arguments => new(Call<TReply>.Of(arguments.Context).TakePause(arguments.Context.CancellationToken)),
     };
 
     /// <summary>
