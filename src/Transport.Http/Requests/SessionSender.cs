@@ -93,7 +93,7 @@ internal sealed class SessionSender(NodeSessions sessions, TransportContext cont
                 peers.ProbeNow(member.Endpoint);
                 return Outcome.FromResult(new AttemptResult<ReplyMessage>(
                     null, AttemptOutcome.OfFailure(wasSent: true, isOrderly: !session.TryReportLoss()),
-                    new SessionLostException(answer.Reply.Error!)));
+                    new SessionLostException(session.Why ?? answer.Reply.Error!)));
             default:
                 return null;
         }

@@ -54,6 +54,9 @@ internal sealed class ClientSession
     /// <summary>The node at the other end.</summary>
     public string Peer => _peer;
 
+    /// <summary>Why it ended or ends; null while it does not.</summary>
+    public string? Why => Volatile.Read(ref _why)?.TrimEnd('.');
+
     /// <summary>How long it has been open; zero if it was not opened.</summary>
     public TimeSpan Age { get; private set; }
 
@@ -269,7 +272,7 @@ internal sealed class ClientSession
     // What is not handed over yet is not sent, and goes by exchange. The answers to the rest still come.
     private async Task SealAsync(string why)
     {
-        _sink!.Close($"The session with node '{_peer}' ends: {why}.");
+        _sink!.Close($"The session with node '{_peer}' ends: {why.TrimEnd('.')}.");
         await _link.FlushAsync().ConfigureAwait(false);
         _content.End();
     }
@@ -277,7 +280,7 @@ internal sealed class ClientSession
     private async Task EndAsync(string why)
     {
         _isUp = false;
-        var reason = $"The session with node '{_peer}' ended: {why}.";
+        var reason = $"The session with node '{_peer}' ended: {why.TrimEnd('.')}.";
         _sink?.Close(reason);
         await _link.CloseAsync(reason).ConfigureAwait(false);
         _content.End();

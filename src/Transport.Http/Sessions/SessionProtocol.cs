@@ -25,7 +25,9 @@ internal static class SessionProtocol
     public static int MaxAnswerFrameBytes(int maxBodyBytes) =>
         maxBodyBytes + WireFormat.MaxFieldBytes + (2 * WireFormat.MaxErrorBytes);
 
-    /// <summary>The bounds of the links of sessions. Each end asks the other one after a second of silence, and waits for two more.</summary>
+    /// <summary>
+    /// The bounds of the links of sessions. Each end asks the other one after a second of silence, and waits for two more.
+    /// </summary>
     public static LinkOptions LinkOptions(int maxBodyBytes) => new()
     {
         MaxBodyBytes = maxBodyBytes,

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
 using NUnit.Framework;
 using ServiceMesh.Conformance;
@@ -47,21 +48,31 @@ public sealed class SessionFailureTests
     [Test]
     public async Task A_repeatable_request_of_a_broken_session_goes_to_another_node()
     {
-        var (first, second) = (new Held(), new Held());
-        second.Release();
-        var repeatable = new RequestTopic<string, string>("test.repeatable") { IsIdempotent = true };
-        var port = FreePort.Next();
-        await using var one = await SessionNodes.ServerAsync(port, mesh => mesh.AddHandler(repeatable, first.HandleAsync));
-        await using var network = FaultProxy.Start(port);
-        await using var caller = await CallerAsync(network);
-        await caller.OpenAsync(one);
+        int[] ports = [FreePort.Next(), FreePort.Next()];
+        var entered = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var repeatable = new RequestTopic<string, int>("test.repeatable") { IsIdempotent = true };
+        Task<TestNode> ServerAsync(int index) => SessionNodes.ServerAsync(ports[index], mesh => mesh.AddHandler(
+            repeatable, async (_, context) =>
+            {
+                if (entered.TrySetResult(index))
+                {
+                    await Task.Delay(Timeout.Infinite, context.CancellationToken);
+                }
+
+                return index;
+            }));
+        await using var one = await ServerAsync(0);
+        await using var other = await ServerAsync(1);
+        FaultProxy[] networks = [FaultProxy.Start(ports[0]), FaultProxy.Start(ports[1])];
+        await using var caller = await SessionNodes.CallerAsync([PortOf(networks[0]), PortOf(networks[1])]);
+        await caller.OpenAsync(one, other);
         var asking = caller.Bus.RequestAsync(repeatable, "x");
-        await first.EnteredAsync();
-        first.Release();
+        var first = await entered.Task.InTime();
 
-        network.Reset();
+        networks[first].Reset();
 
-        Assert.That(await asking, Is.EqualTo("x"));
+        Assert.That(await asking.InTime(), Is.EqualTo(1 - first));
+        await Task.WhenAll(networks.Select(network => network.DisposeAsync().AsTask()));
     }
 
     [TestCase(FaultDirection.ToServer)]
@@ -130,6 +141,7 @@ public sealed class SessionFailureTests
         Assert.That(server.Log.Lines, Has.Some.Contains("ended: the node ended it"));
     }
 
-    private static Task<TestNode> CallerAsync(FaultProxy network) =>
-        SessionNodes.CallerAsync([int.Parse(network.Address.Split(':')[^1], System.Globalization.CultureInfo.InvariantCulture)]);
+    private static int PortOf(FaultProxy network) => int.Parse(network.Address.Split(':')[^1], CultureInfo.InvariantCulture);
+
+    private static Task<TestNode> CallerAsync(FaultProxy network) => SessionNodes.CallerAsync([PortOf(network)]);
 }

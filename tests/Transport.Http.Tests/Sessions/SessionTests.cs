@@ -88,7 +88,8 @@ public sealed class SessionTests
     public async Task Policies_decide_over_a_session_as_over_an_exchange()
     {
         const string Secret = "a secret of 16 characters or more";
-        var (port, admin, secret) = (FreePort.Next(), new RequestTopic<string, string>("test.admin"), new SignalTopic<string>("test.secret"));
+        var (admin, secret) = (new RequestTopic<string, string>("test.admin"), new SignalTopic<string>("test.secret"));
+        var port = FreePort.Next();
         var heard = new Inbox<string>();
         await using var server = await TestNode.StartAsync(
             mesh => mesh.AddHttpTransport()
