@@ -50,7 +50,8 @@ internal sealed class OwnCertificate
     /// <summary>Why the other end will refuse it now: it has expired, or is not valid yet; null while it is valid.</summary>
     public string? Trouble(DateTimeOffset now) =>
         now > _leaf.NotAfter ? string.Create(CultureInfo.InvariantCulture, $"the certificate {Path} expired on {_leaf.NotAfter:u}")
-        : now < _leaf.NotBefore ? string.Create(CultureInfo.InvariantCulture, $"the certificate {Path} is valid from {_leaf.NotBefore:u} on")
+        : now < _leaf.NotBefore
+            ? string.Create(CultureInfo.InvariantCulture, $"the certificate {Path} is valid from {_leaf.NotBefore:u} on")
         : null;
 
     private static OwnCertificate ReadPkcs12(string path, string? password)

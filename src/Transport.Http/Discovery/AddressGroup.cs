@@ -37,7 +37,9 @@ public sealed record AddressGroup
     /// <summary>The port, 1 to 65535; 0 if the address has none.</summary>
     public int Port { get; }
 
-    /// <summary>The path below which the one server of <c>http:</c> and <c>https:</c> serves everything: <c>/api</c>; empty for none.</summary>
+    /// <summary>
+    /// The path below which the one server of <c>http:</c> and <c>https:</c> serves everything: <c>/api</c>; empty for none.
+    /// </summary>
     public string Path { get; }
 
     /// <summary>Reads an address with a built-in scheme.</summary>

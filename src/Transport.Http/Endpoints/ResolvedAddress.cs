@@ -27,8 +27,8 @@ public sealed record ResolvedAddress(string Host, int Port)
     public bool? Tls { get; init; }
 
     /// <summary>
-    /// The path below which the server serves everything, as a proxy or <c>MapGroup("/api")</c> has it: <c>/api</c>. At most 255 characters.
-    /// Empty, the default: none.
+    /// The path below which the server serves everything, as a proxy or <c>MapGroup("/api")</c> has it: <c>/api</c>. At most 255
+    /// characters. Empty, the default: none.
     /// </summary>
     public string Path { get; init; } = "";
 

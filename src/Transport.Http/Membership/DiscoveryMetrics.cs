@@ -40,8 +40,11 @@ internal static class DiscoveryMetrics
             () => Of(e => e.IsEjected ? 1 : 0),
             description: "Whether an endpoint is ejected: 1 if it is.");
 
-        IEnumerable<Measurement<int>> Of(Func<Endpoint, int> value) => groups().SelectMany(g => g.Endpoints.Select(e => new Measurement<int>(
-            value(e), [.. Tag(g), new("server.address", e.Address.Host), new("server.port", e.Address.Port)])));
+        IEnumerable<Measurement<int>> Of(Func<Endpoint, int> value) =>
+            from g in groups()
+            from e in g.Endpoints
+            select new Measurement<int>(
+                value(e), [.. Tag(g), new("server.address", e.Address.Host), new("server.port", e.Address.Port)]);
 
         KeyValuePair<string, object?>[] Tag(GroupWatcher group) => [new("servicemesh.service", group.Name), .. client];
     }

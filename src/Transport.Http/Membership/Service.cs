@@ -73,7 +73,8 @@ internal sealed class Service : IAsyncDisposable
     }
 
     /// <summary>The name of an endpoint for messages, with its scheme.</summary>
-    public string Describe(Endpoint endpoint) => $"{(IsTls(endpoint) ? "https" : Settings.Http2 ? "h2c" : "http")}://{endpoint}{endpoint.Address.Path}";
+    public string Describe(Endpoint endpoint) =>
+        $"{(IsTls(endpoint) ? "https" : Settings.Http2 ? "h2c" : "http")}://{endpoint}{endpoint.Address.Path}";
 
     private bool IsTls(Endpoint endpoint) => endpoint.Address.Tls ?? Settings.Tls;
 }

@@ -38,9 +38,10 @@ internal static class HttpOptionsRules
         }
 
         // It travels as a header, where other characters are changed, cut off or refused on the way.
-        if (options.Token?.Index().FirstOrDefault(c => c.Item is <= ' ' or > '~', (-1, default)) is (>= 0, var bad))
+        if (options.Token?.Index().FirstOrDefault(c => c.Item is <= ' ' or > '~', (-1, default)) is ( >= 0, var bad))
         {
-            yield return $"{options.KeyOf("Token")} has the character U+{(int)bad:X4}; visible ASCII characters without blanks are allowed.";
+            yield return $"{options.KeyOf("Token")} has the character U+{(int)bad:X4}; " +
+                "visible ASCII characters without blanks are allowed.";
         }
 
         if (options.Listen is null)

@@ -87,7 +87,9 @@ internal sealed record NodeDocument
 
     private static Interest[] Usable(IReadOnlyList<Interest> interests, Func<string, bool> isTopic) => interests.Contains(null!)
         ? throw new JsonException("An item in the node document is null.")
-        : [.. interests.Where(i => isTopic(i.Topic) && (i.Group is null || (i.Group.Length <= Topic.MaxLength && Topic.IsSegment(i.Group))))];
+        : [.. interests.Where(i => isTopic(i.Topic) && IsGroup(i.Group))];
+
+    private static bool IsGroup(string? name) => name is null || (name.Length <= Topic.MaxLength && Topic.IsSegment(name));
 }
 
 /// <summary>An endpoint of a service as a node sees it.</summary>

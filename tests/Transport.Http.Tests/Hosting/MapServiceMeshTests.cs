@@ -44,7 +44,9 @@ public sealed class MapServiceMeshTests
         await using var app = await StartAsync(
             $"http://127.0.0.1:{port}", mesh => mesh.AddHandler(Ask, (input, _) => $"below {input}"),
             a => a.MapGroup("/api").MapServiceMesh());
-        foreach (var address in (string[])[$"http://127.0.0.1:{port}/api", $"http://127.0.0.1:{port}/api/", $"static:127.0.0.1:{port};path=/api"])
+        string[] addresses =
+            [$"http://127.0.0.1:{port}/api", $"http://127.0.0.1:{port}/api/", $"static:127.0.0.1:{port};path=/api"];
+        foreach (var address in addresses)
         {
             await using var caller = await HttpNodes.StartAsync(null, ("Http:Services:web:Address", address));
             Assert.That(await caller.Bus.RequestAsync(Ask, "a path").InTime(), Is.EqualTo("below a path"));
@@ -95,8 +97,10 @@ public sealed class MapServiceMeshTests
     }
 
     // A middleware that decompresses may throw anything, and memory may be short.
-    [Test]
-    public async Task A_body_that_the_node_cannot_read_is_503_with_the_reason_in_the_log()
+    [TestCase(typeof(InsufficientMemoryException))]
+    [TestCase(typeof(IOException))]
+    [TestCase(typeof(TimeoutException))]
+    public async Task A_body_that_the_node_cannot_read_is_503_with_the_reason_in_the_log(Type thrown)
     {
         var port = FreePort.Next();
         await using var app = await StartAsync(
@@ -105,7 +109,7 @@ public sealed class MapServiceMeshTests
             {
                 a.Use((http, next) =>
                 {
-                    http.Request.Body = new Unreadable();
+                    http.Request.Body = new Unreadable(thrown);
                     return next(http);
                 });
                 a.MapServiceMesh();
@@ -225,9 +229,9 @@ public sealed class MapServiceMeshTests
                 : AuthenticateResult.NoResult());
     }
 
-    private sealed class Unreadable : MemoryStream
+    private sealed class Unreadable(Type thrown) : MemoryStream
     {
         public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
-            throw new InsufficientMemoryException("There is no memory.");
+            throw (Exception)Activator.CreateInstance(thrown, "It cannot be read.")!;
     }
 }

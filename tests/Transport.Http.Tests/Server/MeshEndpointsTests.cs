@@ -183,7 +183,8 @@ public sealed class MeshEndpointsTests : IDisposable
     [TestCase("GARBAGE\r\n\r\n", "HTTP/1.1 400")]
     [TestCase("POST /mesh/v1/request/weather.fetch HTTP/1.1\r\nHost: localhost\r\nContent-Length: banana\r\n\r\n", "HTTP/1.1 400")]
     [TestCase(
-        "POST /mesh/v1/request/weather.fetch HTTP/1.1\r\nHost: localhost\r\nmesh-timeout: soon\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        "POST /mesh/v1/request/weather.fetch HTTP/1.1\r\nHost: localhost\r\nmesh-timeout: soon\r\nContent-Length: 0\r\n" +
+        "Connection: close\r\n\r\n",
         "mesh-timeout is 'soon'")]
     public async Task Garbage_is_refused_and_the_node_keeps_running(string sent, string expected)
     {
