@@ -48,14 +48,16 @@ internal sealed class RedisModel : IAsyncDisposable
     /// <param name="timeouts">The timeouts of requests; each request has one of them. Null for some below and some above the time
     /// after which a member counts as silent.</param>
     /// <param name="clocks">The clock of each node; null for that of the machine.</param>
-    public static async Task<RedisModel> StartAsync(int seed, TimeSpan[]? timeouts = null, TimeProvider[]? clocks = null)
+    /// <param name="isSealed">Whether the mesh has a key.</param>
+    public static async Task<RedisModel> StartAsync(
+        int seed, TimeSpan[]? timeouts = null, TimeProvider[]? clocks = null, bool isSealed = false)
     {
         var model = new RedisModel(await RedisServer.StartAsync(), seed);
         try
         {
             for (var node = 0; node < Nodes; node++)
             {
-                await model.AddAsync(node, clocks?[node] ?? TimeProvider.System);
+                await model.AddAsync(node, clocks?[node] ?? TimeProvider.System, isSealed);
             }
 
             model._load = ModelLoad.Start(
@@ -130,7 +132,7 @@ internal sealed class RedisModel : IAsyncDisposable
         }
     }
 
-    private async Task AddAsync(int node, TimeProvider clock)
+    private async Task AddAsync(int node, TimeProvider clock, bool isSealed)
     {
         var network = FaultProxy.Start(Redis.Port);
         _networks.Add(network);
@@ -147,6 +149,7 @@ internal sealed class RedisModel : IAsyncDisposable
             },
             [
                 ("Transport", "Redis"), ("Redis:Configuration", network.Address), ("ErrorPolicy", "Ignore"), ("DrainTimeout", "00:00:03"),
+                .. isSealed ? ((string, string)[])[("Redis:Keys:0", Convert.ToBase64String(new byte[32]))] : [],
             ],
             services => services.AddSingleton(clock)).WaitAsync(s_patience));
     }
