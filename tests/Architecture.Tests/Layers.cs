@@ -21,8 +21,8 @@ internal static class Layers
         "Contracts",     // the types that an application uses
         "Serialization",
         "ErrorReports",
-        "Threading",     // the context of the bus's own work, and the pool that it runs on
         "Diagnostics",
+        "Threading",     // the context of the bus's own work
         "Messages",
         "Topics",
         "Options",       // ranges and keys of options classes

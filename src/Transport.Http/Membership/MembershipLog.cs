@@ -18,13 +18,13 @@ internal static partial class MembershipLog
     public static partial void EndpointIsMany(ILogger logger, Endpoint endpoint, string service, string first, string second);
 
     [LoggerMessage(
-        407, LogLevel.Information,
+        410, LogLevel.Information,
         "A poll of endpoint {Endpoint} of service {Service} ended after {Seconds} s, while the endpoint answers. A proxy may end requests "
         + "that wait; polls wait {Wait} s from now on")]
     public static partial void PollsAreCut(ILogger logger, Endpoint endpoint, string service, double seconds, double wait);
 
     [LoggerMessage(
-        408, LogLevel.Warning, "Endpoint {Endpoint} of service {Service} has been unreachable for {Seconds} s: {Detail}")]
+        411, LogLevel.Warning, "Endpoint {Endpoint} of service {Service} has been unreachable for {Seconds} s: {Detail}")]
     public static partial void EndpointStaysUnreachable(ILogger logger, Endpoint endpoint, string service, double seconds, string detail);
 
     [LoggerMessage(420, LogLevel.Warning, "Endpoint {Endpoint} of service {Service} is ejected for {Seconds} s: {Cause}")]

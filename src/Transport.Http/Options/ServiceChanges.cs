@@ -94,10 +94,10 @@ internal sealed class ServiceChanges(IConfiguration? section, Func<HttpTransport
 /// <summary>Log messages about changes of services. The ids are stable.</summary>
 internal static partial class ReloadLog
 {
-    [LoggerMessage(430, LogLevel.Warning, "The changed services in the configuration are not used, because they are not valid: {Problems}")]
+    [LoggerMessage(450, LogLevel.Warning, "The changed services in the configuration are not used, because they are not valid: {Problems}")]
     public static partial void NotTakenOver(ILogger logger, string problems);
 
     [LoggerMessage(
-        431, LogLevel.Information, "The configuration of services has changed. Added: {Added}; changed: {Changed}; removed: {Removed}")]
+        451, LogLevel.Information, "The configuration of services has changed. Added: {Added}; changed: {Changed}; removed: {Removed}")]
     public static partial void TakenOver(ILogger logger, string added, string changed, string removed);
 }

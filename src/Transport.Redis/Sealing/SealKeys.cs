@@ -23,8 +23,8 @@ internal sealed class SealKeys
 
     /// <summary>Null for no keys.</summary>
     /// <param name="keys">As <see cref="Problem"/> found them right.</param>
-    public static SealKeys? Of(IReadOnlyList<string> keys) =>
-        keys.Count == 0 ? null : new([.. keys.Select(key => SealKey.Of(Convert.FromBase64String(key)))]);
+    public static SealKeys? Of(IReadOnlyList<string>? keys) =>
+        keys is null or { Count: 0 } ? null : new([.. keys.Select(key => SealKey.Of(Convert.FromBase64String(key)))]);
 
     /// <summary>What is wrong with the keys, in a sentence that has no part of them; null for nothing.</summary>
     /// <param name="keys">As they were configured; null for none.</param>
