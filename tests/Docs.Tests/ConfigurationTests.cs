@@ -58,7 +58,8 @@ public sealed partial class ConfigurationTests
             .Concat(ofTheBus.Keys);
         var retry = OptionKey.Of(new Http.HttpRetryOptions(), "Http:Services:*:Retry:").Select(k => k.Name);
         var documented = OptionKey.All
-            .Select(k => k.Name.Replace("NAME", "*", StringComparison.Ordinal).Replace("TOPIC", "*", StringComparison.Ordinal))
+            .Select(k => k.Name.Replace("NAME", "*", StringComparison.Ordinal).Replace("TOPIC", "*", StringComparison.Ordinal)
+                .Replace("ENDPOINT", "*", StringComparison.Ordinal))
             .SelectMany(k => k == "Http:Services:*:Retry:*" ? retry : [k]);
         Assert.That(documented, Is.EquivalentTo(known));
     }
