@@ -59,7 +59,8 @@ public sealed partial class ConfigurationTests
         var retry = OptionKey.Of(new Http.HttpRetryOptions(), "Http:Services:*:Retry:").Select(k => k.Name);
         var documented = OptionKey.All
             .Select(k => k.Name.Replace("NAME", "*", StringComparison.Ordinal).Replace("TOPIC", "*", StringComparison.Ordinal)
-                .Replace("NUMBER", "*", StringComparison.Ordinal))
+                .Replace("NUMBER", "*", StringComparison.Ordinal)
+                .Replace("ENDPOINT", "*", StringComparison.Ordinal))
             .SelectMany(k => k == "Http:Services:*:Retry:*" ? retry : [k]);
         Assert.That(documented, Is.EquivalentTo(known));
     }

@@ -51,6 +51,7 @@ internal sealed record OptionKey(string Name, PropertyInfo Property, object? Val
     {
         Dictionary<string, HttpServiceOptions> => Of(new HttpServiceOptions(), $"{name}:NAME:"),
         IReadOnlyList<string> => [new($"{name}:NUMBER", property, null)],
+        Dictionary<string, string> when property.Name == nameof(HttpServiceOptions.Endpoints) => [new($"{name}:ENDPOINT", property, null)],
         Dictionary<string, string> => [new($"{name}:TOPIC", property, null)],
         // The retry keys of one service are the same as those of all services.
         HttpRetryOptions when name.Contains("NAME", StringComparison.Ordinal) => [new($"{name}:*", property, null)],

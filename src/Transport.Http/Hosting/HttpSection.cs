@@ -20,7 +20,8 @@ internal static class HttpSection
         }
 
         services.AddKeyedSingleton<Added>(busName);
-        services.AddKeyedSingleton(busName, new ReloadedKeys($"{HttpTransportOptions.TransportName}:{nameof(HttpTransportOptions.Services)}"));
+        const string Reloaded = $"{HttpTransportOptions.TransportName}:{nameof(HttpTransportOptions.Services)}";
+        services.AddKeyedSingleton(busName, new ReloadedKeys(Reloaded));
         services.AddSingleton<IValidateOptions<HttpTransportOptions>>(provider => new HttpOptionsValidator(busName, provider));
         return options.ValidateOnStart()
             .Configure<IServiceProvider>((target, provider) =>

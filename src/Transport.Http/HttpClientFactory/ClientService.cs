@@ -10,6 +10,7 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
 {
     private readonly Lock _lock = new();
     private GroupWatcher? _group;
+    private bool _hasEnded;
 
     public string Name => service.Name;
 
@@ -81,7 +82,15 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
                 $"No endpoint of service '{Name}' takes a request now: {string.Join("; ", endpoints.Take(5).Select(Describe))}.");
     }
 
-    public ValueTask DisposeAsync() => service.DisposeAsync();
+    public ValueTask DisposeAsync()
+    {
+        lock (_lock)
+        {
+            _hasEnded = true;
+        }
+
+        return service.DisposeAsync();
+    }
 
     private async Task<HttpResponseMessage> SendAsync(HttpCall call, CancellationToken cancellationToken)
     {
@@ -104,6 +113,13 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
     {
         lock (_lock)
         {
+            if (_hasEnded)
+            {
+                // The configuration changed between the look for the service and its first request.
+                throw new HttpRequestException(
+                    HttpRequestError.ConnectionError, $"The configuration of service '{Name}' has just changed. Send the request again.");
+            }
+
             if (_group is null)
             {
                 service.Start(owner.Watch, Update);

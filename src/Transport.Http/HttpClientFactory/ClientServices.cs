@@ -14,7 +14,7 @@ internal sealed class ClientServices : IAsyncDisposable, IDisposable
     private readonly BalancerKinds _balancers;
     private readonly ServiceEndpoints? _known;
     private readonly IAsyncDisposable _changes;
-    private readonly HashSet<string> _shown = new(StringComparer.OrdinalIgnoreCase); // belongs to the constructor and to one change at a time
+    private readonly HashSet<string> _shown = new(StringComparer.OrdinalIgnoreCase); // belongs to the thread that makes services
     private volatile Dictionary<string, ClientService> _services = [];
     private readonly ServiceLookup _lookup;
     private readonly Meter? _ownMeter;

@@ -5,7 +5,9 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Routing.Patterns;
 using Microsoft.Extensions.Logging;
 
 namespace ServiceMesh.Http;
@@ -31,6 +33,13 @@ internal sealed class MeshEndpoints
     private static readonly string[] s_getOrHead = ["GET", "HEAD"];
 
     private static readonly TimeSpan s_maxPoll = TimeSpan.FromMinutes(1);
+
+    // What the routing of ASP.NET Core would have chosen: the route stands in spans and metrics of the server.
+    private static readonly RouteEndpoint s_requestRoute = RouteOf("request/{**topic}");
+    private static readonly RouteEndpoint s_signalRoute = RouteOf("signal/{**topic}");
+    private static readonly RouteEndpoint s_sessionRoute = RouteOf("session");
+    private static readonly RouteEndpoint s_nodeRoute = RouteOf("node");
+    private static readonly RouteEndpoint s_healthRoute = RouteOf("health");
 
     private static readonly Func<HttpContext, HttpNode, string, Task> s_request = RequestAsync;
     private static readonly Func<HttpContext, HttpNode, string, Task> s_signal = SignalAsync;
@@ -106,26 +115,27 @@ internal sealed class MeshEndpoints
         return name switch
         {
             _ when name.Equals("request", StringComparison.OrdinalIgnoreCase) =>
-                Allows(http, HttpMethods.Post) ? GuardedAsync(http, below.ToString(), s_request) : Task.CompletedTask,
+                Allows(http, s_requestRoute, HttpMethods.Post) ? GuardedAsync(http, below.ToString(), s_request) : Task.CompletedTask,
             _ when name.Equals("signal", StringComparison.OrdinalIgnoreCase) =>
-                Allows(http, HttpMethods.Post) ? GuardedAsync(http, below.ToString(), s_signal) : Task.CompletedTask,
+                Allows(http, s_signalRoute, HttpMethods.Post) ? GuardedAsync(http, below.ToString(), s_signal) : Task.CompletedTask,
             _ when name.Equals("session", StringComparison.OrdinalIgnoreCase) && below.IsEmpty =>
-                Allows(http, HttpMethods.Post) ? GuardedAsync(http, "", s_session) : Task.CompletedTask,
+                Allows(http, s_sessionRoute, HttpMethods.Post) ? GuardedAsync(http, "", s_session) : Task.CompletedTask,
             _ when name.Equals("node", StringComparison.OrdinalIgnoreCase) && below.IsEmpty =>
-                Allows(http, HttpMethods.Get) ? GuardedAsync(http, "", s_describe) : Task.CompletedTask,
+                Allows(http, s_nodeRoute, HttpMethods.Get) ? GuardedAsync(http, "", s_describe) : Task.CompletedTask,
             _ when name.Equals("health", StringComparison.OrdinalIgnoreCase) && below.IsEmpty =>
-                Allows(http, HttpMethods.Get, HttpMethods.Head) ? HealthAsync(http) : Task.CompletedTask,
+                Allows(http, s_healthRoute, HttpMethods.Get, HttpMethods.Head) ? HealthAsync(http) : Task.CompletedTask,
             _ => NotFound(http),
         };
     }
 
     // A request of another method is answered with 405 here.
-    private static bool Allows(HttpContext http, params ReadOnlySpan<string> methods)
+    private static bool Allows(HttpContext http, RouteEndpoint route, params ReadOnlySpan<string> methods)
     {
         foreach (var method in methods)
         {
             if (HttpMethods.Equals(method, http.Request.Method))
             {
+                http.SetEndpoint(route);
                 return true;
             }
         }
@@ -133,6 +143,12 @@ internal sealed class MeshEndpoints
         http.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
         http.Response.Headers.Allow = string.Join(", ", methods);
         return false;
+    }
+
+    private static RouteEndpoint RouteOf(string below)
+    {
+        var pattern = RoutePatternFactory.Parse(Prefix + below);
+        return new(static _ => Task.CompletedTask, pattern, order: 0, new(new RouteText(pattern.RawText!)), pattern.RawText);
     }
 
     private static Task NotFound(HttpContext http)
@@ -482,4 +498,6 @@ internal sealed class MeshEndpoints
         {
         }
     }
+
+    private sealed record RouteText(string Route) : IRouteDiagnosticsMetadata;
 }

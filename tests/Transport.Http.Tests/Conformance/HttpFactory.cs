@@ -69,7 +69,8 @@ public abstract class HttpFactory : TransportFactory
         var states = node.Services.GetRequiredKeyedService<MeshEndpoints>("").Node!.Describe(withEndpoints: true).Endpoints!;
         string[] missing =
         [
-            .. running.Select(other => other.Id).Where(id => id != node.Id && !states.Any(s => s.Node == id && s.Uses == EndpointReport.Session)),
+            .. running.Select(other => other.Id)
+                .Where(id => id != node.Id && !states.Any(s => s.Node == id && s.Uses == EndpointReport.Session)),
         ];
         foreach (var id in missing)
         {

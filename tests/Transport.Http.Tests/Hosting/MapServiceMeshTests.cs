@@ -4,6 +4,9 @@ using System.Text.Encodings.Web;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Metadata;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -94,6 +97,24 @@ public sealed class MapServiceMeshTests
             var allowed = response.Content.Headers.Allow.Order(StringComparer.Ordinal);
             return $"{(int)response.StatusCode} {string.Join(',', allowed)} {response.Content.Headers.ContentType}";
         }
+    }
+
+    // Spans and metrics of the server have it.
+    [TestCase("POST", "/mesh/v1/request/test.ask", "/mesh/v1/request/{**topic}")]
+    [TestCase("POST", "/mesh/v1/signal/test.news", "/mesh/v1/signal/{**topic}")]
+    [TestCase("GET", "/mesh/v1/node", "/mesh/v1/node")]
+    [TestCase("HEAD", "/mesh/v1/health", "/mesh/v1/health")]
+    [TestCase("GET", "/else", null)]
+    public async Task The_nodes_own_server_knows_the_route_of_a_request(string method, string path, string? route)
+    {
+        var http = new DefaultHttpContext { Request = { Method = method, Path = path } };
+
+        await new MeshEndpoints().ServeAsync(http);
+
+        var endpoint = http.GetEndpoint() as RouteEndpoint;
+        Assert.That(
+            (endpoint?.RoutePattern.RawText, endpoint?.Metadata.GetMetadata<IRouteDiagnosticsMetadata>()?.Route),
+            Is.EqualTo((route, route)));
     }
 
     // A middleware that decompresses may throw anything, and memory may be short.

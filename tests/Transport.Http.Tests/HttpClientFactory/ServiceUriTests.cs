@@ -53,7 +53,8 @@ public sealed class ServiceUriTests
     {
         using var http = new HttpClient(new ServiceMeshHandler(ServiceMeshHandlerTests.Options([])));
 
-        var failure = await Assert.CatchAsync<HttpRequestException>(() => http.GetAsync(new Uri("http://_admin.weather/"), cancellationToken));
+        var failure = await Assert.CatchAsync<HttpRequestException>(
+            () => http.GetAsync(new Uri("http://_admin.weather/"), cancellationToken));
 
         Assert.That(failure!.Message, Does.Contain("Services:weather:Endpoints:admin"));
     }

@@ -76,7 +76,8 @@ public sealed class ServiceReloadTests
         var (first, second) = (FreePort.Next(), FreePort.Next());
         await using var a = await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => $"a {input}"), Listen(first));
         await using var b = await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => $"b {input}"), Listen(second));
-        await using var caller = await StartAsync(settings: [Service("answers", first), Listen(FreePort.Next())]);
+        await using var caller = await StartAsync(
+            settings: [Service("answers", first), Listen(FreePort.Next()), ("Http:Timeouts:Connect", "00:01:00")]);
         Assert.That(await caller.Bus.RequestAsync(Ask, "1", cancellationToken), Is.EqualTo("a 1"));
 
         var (key, value) = Service("answers", second);
