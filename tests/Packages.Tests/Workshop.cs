@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.RegularExpressions;
 using NUnit.Framework;
 using ServiceMesh.Support;
 
@@ -9,7 +10,7 @@ namespace ServiceMesh.Packages.Tests;
 /// this project.
 /// </summary>
 [SetUpFixture]
-public sealed class Workshop
+public sealed partial class Workshop
 {
     private static readonly TimeSpan s_failsafe = TimeSpan.FromMinutes(4);
 
@@ -95,8 +96,7 @@ public sealed class Workshop
         var machine = Environment.GetEnvironmentVariable("NUGET_PACKAGES")
             ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
         var listed = await RunAsync("dotnet nuget list source", Root);
-        var sources = listed.Split('\n').Select(line => line.Trim().Split(' ', StringSplitOptions.RemoveEmptyEntries))
-            .Where(words => words is [_, _, "[Enabled]"]).Select(words => words[1]);
+        var sources = EnabledSource().Matches(listed).Select(match => match.Groups[1].Value);
         return $"""
             <configuration>
               <packageSourceMapping>
@@ -107,6 +107,9 @@ public sealed class Workshop
             </configuration>
             """;
     }
+
+    [GeneratedRegex(@"^\s*\d+\.\s+(.+) \[Enabled\]\s*$", RegexOptions.Multiline)]
+    private static partial Regex EnabledSource();
 
     private static string Above(string start, string file)
     {
