@@ -98,12 +98,23 @@ internal sealed class RepeatedLines(TimeProvider clock)
         public void Begin(string first)
         {
             _first = first;
-            var timer = CleanContext.Call(() => all.Clock.CreateTimer(
-                static self => ((Kind)self!).EndInterval(), this, Interval, Interval));
+            var timer = MakeTimer();
             lock (_lock)
             {
                 _timer = timer;
             }
+        }
+
+        // The timer outlives the call that logs, and must not keep its context.
+        private ITimer MakeTimer()
+        {
+            if (ExecutionContext.IsFlowSuppressed())
+            {
+                return all.Clock.CreateTimer(static self => ((Kind)self!).EndInterval(), this, Interval, Interval);
+            }
+
+            using var suppressed = ExecutionContext.SuppressFlow();
+            return all.Clock.CreateTimer(static self => ((Kind)self!).EndInterval(), this, Interval, Interval);
         }
 
         // False when the interval has just ended without a line.
