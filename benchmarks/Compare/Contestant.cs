@@ -59,11 +59,18 @@ internal sealed record Contestant(string Name, IReadOnlyList<string> Peers, Func
         new("redis/moleculer", [], MoleculerEcho.StartAsync) { Needs = [Requirement.Redis, Requirement.Node, Requirement.Moleculer] },
         new("nats/natsnet", [], (brokers, replicas) => NatsEcho.StartAsync(direct: true, brokers, replicas)) { Needs = s_nats },
         new("nats/natsnet-default", [], (brokers, replicas) => NatsEcho.StartAsync(direct: false, brokers, replicas)) { Needs = s_nats },
-        new("http/servicemesh-h1", ["http/bare-h1", "http/resilience-h1"], (_, replicas) => MeshEcho.HttpAsync(http2: false, replicas)),
+        new(
+            "http/servicemesh-h1",
+            ["http/bare-h1", "http/resilience-h1"],
+            (_, replicas) => MeshEcho.HttpAsync(http2: false, hasSessions: false, replicas)),
         new(
             "http/servicemesh-h2c",
             ["http/bare-h2c", "http/resilience-h2c", "grpc/unary"],
-            (_, replicas) => MeshEcho.HttpAsync(http2: true, replicas)),
+            (_, replicas) => MeshEcho.HttpAsync(http2: true, hasSessions: false, replicas)),
+        new(
+            "http/servicemesh-sessions",
+            ["http/bare-h1", "http/bare-h2c", "grpc/unary"],
+            (_, replicas) => MeshEcho.HttpAsync(http2: true, hasSessions: true, replicas)),
         new("http/bare-h1", [], (_, replicas) => BareHttpEcho.StartAsync(http2: false, replicas)),
         new("http/bare-h2c", [], (_, replicas) => BareHttpEcho.StartAsync(http2: true, replicas)),
         new(

@@ -44,7 +44,7 @@ internal sealed class MeshEcho : IEcho
         mesh => mesh.AddRedisTransport(),
         replicas);
 
-    public static async Task<IEcho> HttpAsync(bool http2, int replicas)
+    public static async Task<IEcho> HttpAsync(bool http2, bool hasSessions, int replicas)
     {
         var echo = new MeshEcho();
         int[] ports = [.. Enumerable.Range(0, replicas).Select(_ => FreePort.Next())];
@@ -59,6 +59,7 @@ internal sealed class MeshEcho : IEcho
                 ("Transport", "Http"),
                 ("Http:Services:echo:Address", $"static:{string.Join(',', ports.Select(port => $"127.0.0.1:{port}"))}"),
                 ("Http:Services:echo:Http2", $"{http2}"),
+                ("Http:Sessions", hasSessions ? "Auto" : "Never"),
             ],
             WithHttp,
             answers: false);

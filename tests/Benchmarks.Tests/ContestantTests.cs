@@ -12,7 +12,8 @@ public sealed class ContestantTests
         "redis/servicemesh-native", "redis/servicemesh-sealed", "redis/servicemesh-gilmour",
         "redis/bare", "redis/bare-claim", "redis/gilmour-protocol", "redis/moleculer",
         "nats/natsnet", "nats/natsnet-default",
-        "http/servicemesh-h1", "http/servicemesh-h2c", "http/bare-h1", "http/bare-h2c", "http/client-h1", "http/client-h2c",
+        "http/servicemesh-h1", "http/servicemesh-h2c", "http/servicemesh-sessions",
+        "http/bare-h1", "http/bare-h2c", "http/client-h1", "http/client-h2c",
         "http/resilience-h1", "http/resilience-h2c",
         "grpc/unary",
     ];

@@ -17,6 +17,7 @@ public sealed class OneServerTests
     private static readonly TimeSpan s_connect = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan s_headers = TimeSpan.FromMilliseconds(600);
     private static readonly TimeSpan s_attempt = TimeSpan.FromMilliseconds(1500);
+    private static readonly TimeSpan s_idle = TimeSpan.FromMilliseconds(2500);
     private static readonly TimeSpan s_retryAfter = TimeSpan.FromSeconds(1);
 
     // The time that a request may take beyond the expected timeouts. It is so short that no further timeout can have fired. It
@@ -49,7 +50,10 @@ public sealed class OneServerTests
     public async Task Each_fault_has_its_status_its_time_and_its_number_of_attempts(
         [ValueSource(nameof(All))] Fault fault, [Values] CallerKind kind, [Values(1, 3)] int attempts, CancellationToken cancellationToken)
     {
-        var row = s_table[fault];
+        // A body that has begun is handed to the caller of an HttpClient as a stream when its attempt is over: it may be long and good. One
+        // that stands still then ends by its silence, and is not asked for again.
+        var isStream = (kind, fault) == (CallerKind.HttpClient, Fault.SlowBody);
+        var row = isStream ? Row.Late(TimeoutPhase.Idle) : s_table[fault];
         await using var server = await FaultServer.StartAsync(fault);
         server.RetryAfter = (int)s_retryAfter.TotalSeconds;
         await using var caller = await StartAsync(kind, server, attempts);
@@ -57,7 +61,7 @@ public sealed class OneServerTests
         var seen = await caller.AskAsync(isIdempotent: true, cancellationToken);
 
         // Only the application knows that it did not want a web page: for an HttpClient the page is a successful answer.
-        attempts = kind == CallerKind.HttpClient && row.HttpStatus == 200 ? 1 : attempts;
+        attempts = isStream || (kind == CallerKind.HttpClient && row.HttpStatus == 200) ? 1 : attempts;
         if (kind == CallerKind.Bus)
         {
             Assert.That((seen.Status, seen.IsNotProcessed), Is.EqualTo(((int?)row.BusStatus, row.Reached == 0)), seen.Message);
@@ -73,18 +77,18 @@ public sealed class OneServerTests
             // The exceptions that an HttpClient throws without ServiceMesh too.
             Assert.That(
                 seen.Exception,
-                Is.TypeOf(row.Phase is null ? typeof(HttpRequestException) : typeof(TaskCanceledException)),
+                Is.TypeOf(row.Phase is null || isStream ? typeof(HttpRequestException) : typeof(TaskCanceledException)),
                 seen.ToString());
             Assert.That(
-                (seen.Exception!.InnerException as PhaseTimeoutException)?.Phase,
+                PhaseTimeoutException.In(seen.Exception!)?.Phase,
                 Is.EqualTo(row.Phase),
                 $"{seen.Took} {seen.Lost} {seen.Exception}");
-            Assert.That(seen.Message, Does.Contain(row.HttpMessage));
+            Assert.That(isStream ? $"{seen.Exception}" : seen.Message, Does.Contain(row.HttpMessage));
         }
 
         if (row.HttpStatus is null)
         {
-            Assert.That(seen.Message, Does.Contain(server.Address));
+            Assert.That(isStream ? $"{seen.Exception}" : seen.Message, Does.Contain(server.Address));
         }
 
         AssertTime(seen, (LimitOf(row.Phase) * attempts) + (row.Pause * (attempts - 1)));
@@ -112,13 +116,15 @@ public sealed class OneServerTests
         ("Retry:Attempts", attempts.ToString(CultureInfo.InvariantCulture)),
         ("Timeouts:Connect", s_connect.ToString("c", CultureInfo.InvariantCulture)),
         ("Timeouts:ResponseHeaders", s_headers.ToString("c", CultureInfo.InvariantCulture)),
-        ("Timeouts:Attempt", s_attempt.ToString("c", CultureInfo.InvariantCulture)));
+        ("Timeouts:Attempt", s_attempt.ToString("c", CultureInfo.InvariantCulture)),
+        ("Timeouts:Idle", s_idle.ToString("c", CultureInfo.InvariantCulture)));
 
     private static TimeSpan LimitOf(TimeoutPhase? phase) => phase switch
     {
         TimeoutPhase.Connect => s_connect,
         TimeoutPhase.ResponseHeaders => s_headers,
         TimeoutPhase.Attempt => s_attempt,
+        TimeoutPhase.Idle => s_idle,
         _ => TimeSpan.Zero,
     };
 
