@@ -57,6 +57,10 @@ internal static partial class Log
     [LoggerMessage(13, LogLevel.Warning, "Lost a message on {Topic} ({Reason}) from {Sender}: {Detail}")]
     public static partial void Dropped(ILogger logger, string topic, string sender, string reason, string detail);
 
+    // The same for losses that were counted and grouped before, which must not be grouped again: their lines have the counts.
+    [LoggerMessage(15, LogLevel.Warning, "Lost a message on {Topic} ({Reason}) from {Sender}: {Detail}")]
+    public static partial void DroppedAndCounted(ILogger logger, string topic, string sender, string reason, string detail);
+
     [LoggerMessage(EventId = 14, Message = "{Count} more lines like this one within {Seconds} s: {Line}")]
     public static partial void Repeated(ILogger logger, LogLevel level, int count, double seconds, string line);
 

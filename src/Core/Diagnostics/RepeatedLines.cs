@@ -33,7 +33,8 @@ internal sealed class RepeatedLines(TimeProvider clock)
         string category, ILogger logger, LogLevel level, EventId eventId, object? state, Exception? exception, Func<string> text)
     {
         var values = state as IReadOnlyList<KeyValuePair<string, object?>>;
-        if (level < LogLevel.Information || (level == LogLevel.Information && values?.Any(v => v.Key == "Status") != true))
+        if (level < LogLevel.Information || eventId.Name == nameof(Log.DroppedAndCounted)
+            || (level == LogLevel.Information && values?.Any(v => v.Key == "Status") != true))
         {
             return true;
         }

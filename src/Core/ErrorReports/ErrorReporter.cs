@@ -181,7 +181,7 @@ internal sealed class ErrorReporter(
             return;
         }
 
-        Log.Dropped(logger, Printable.Line(topic), Printable.Line(sender), reason, Printable.Detail(detail));
+        Log.DroppedAndCounted(logger, Printable.Line(topic), Printable.Line(sender), reason, Printable.Detail(detail));
         Report(topic, status, detail, null);
     }
 
