@@ -253,6 +253,28 @@ public sealed class SessionTests
     }
 
     [Test]
+    public async Task The_load_of_a_node_rides_on_its_replies()
+    {
+        var (port, held) = (FreePort.Next(), new Held());
+        await using var server = await SessionNodes.ServerAsync(port, mesh => mesh.AddHandler(
+            Ask, (string input, HandlerContext context) => input == "hold" ? held.HandleAsync(input, context) : Task.FromResult(input),
+            options => options.MaxConcurrency = 4));
+        await using var caller = await SessionNodes.CallerAsync([port], ("Http:Health:Interval", "00:01:00"));
+        await caller.OpenAsync(server);
+        var endpoint = caller.Services.GetRequiredService<ServiceEndpoints>().Of("servers").Single();
+        Task<string>[] holding = [caller.Bus.RequestAsync(Ask, "hold"), caller.Bus.RequestAsync(Ask, "hold")];
+        await held.EnteredAsync();
+        await held.EnteredAsync();
+        var before = endpoint.ReportedLoad;
+
+        await caller.Bus.RequestAsync(Ask, "quick");
+
+        Assert.That((before < 0.2, endpoint.ReportedLoad > 0.2), Is.EqualTo((true, true)), $"{before}, {endpoint.ReportedLoad}");
+        held.Release();
+        await Task.WhenAll(holding);
+    }
+
+    [Test]
     public async Task A_cancellation_reaches_the_handler_over_the_session()
     {
         var (port, held) = (FreePort.Next(), new Held());
