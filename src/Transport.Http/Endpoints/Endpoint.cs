@@ -201,7 +201,13 @@ public sealed class Endpoint
     /// <param name="latency">From the beginning of the attempt to the response headers.</param>
     public void RecordSuccess(TimeSpan latency)
     {
-        _latency.Record((float)latency.TotalSeconds, Now);
+        // An answer that the network held back until the endpoint returned says nothing about the endpoint as it is now.
+        var startedAt = Volatile.Read(ref _startedAt);
+        if (startedAt == long.MinValue || latency <= Clock.GetElapsedTime(startedAt))
+        {
+            _latency.Record((float)latency.TotalSeconds, Now);
+        }
+
         Volatile.Write(ref _lastFailed, false);
         Volatile.Write(ref _lastSuccess, Clock.GetTimestamp());
     }
@@ -231,9 +237,10 @@ public sealed class Endpoint
     }
 
     /// <summary>The endpoint returns after a time without requests: it counts as new, and its latency as unknown.</summary>
-    internal void StartSlowly()
+    /// <param name="latency">The latency to assume, in seconds; null for that of a new endpoint.</param>
+    internal void StartSlowly(float? latency = null)
     {
-        _latency.Reset(InitialLatency, Now);
+        _latency.Reset(latency ?? InitialLatency, Now);
         Volatile.Write(ref _lastFailed, false);
         Volatile.Write(ref _startedAt, Clock.GetTimestamp());
     }

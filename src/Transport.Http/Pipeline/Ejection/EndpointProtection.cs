@@ -53,13 +53,15 @@ internal sealed class EndpointProtection : EndpointGuard
         {
             tracker.Group.Return(tracker);
         }
+
+        _endpoint.StartSlowly(Tracker?.Group.LatencyBeside(_endpoint));
     }
 
     private void CircuitChanged(object? sender, CircuitChange change)
     {
         if (change.To == CircuitState.Closed)
         {
-            _endpoint.StartSlowly();
+            _endpoint.StartSlowly(Tracker?.Group.LatencyBeside(_endpoint));
         }
 
         Tracker?.Group.Recount(_endpoint, change);
