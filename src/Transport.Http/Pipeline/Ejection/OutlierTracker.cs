@@ -74,7 +74,7 @@ internal sealed class OutlierTracker(Endpoint endpoint, OutlierEjection group, O
     {
         Volatile.Write(ref _window, window);
         Volatile.Write(ref _consecutiveFailures, 0);
-        endpoint.StartSlowly(group.LatencyBeside(endpoint));
+        endpoint.StartSlowly();
         _isEjected = false;
     }
 }
