@@ -89,7 +89,7 @@ internal sealed class SessionSender(NodeSessions sessions, TransportContext cont
             case AnswerKind.Reply or AnswerKind.Refusal:
                 return Outcome.FromResult(Answered(answer, request, member, context.Clock.GetElapsedTime(began)));
             case AnswerKind.Lost:
-                // Many messages share one connection, so its end is no evidence about the endpoint: the probe that follows finds that out.
+                // Many messages share one connection, so its end does not count against the endpoint: the probe that follows decides.
                 peers.ProbeNow(member.Endpoint);
                 return Outcome.FromResult(new AttemptResult<ReplyMessage>(
                     null, AttemptOutcome.OfFailure(wasSent: true, isOrderly: true),

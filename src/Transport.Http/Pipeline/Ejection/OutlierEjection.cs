@@ -173,7 +173,8 @@ internal sealed class OutlierEjection : IEndpointGroup, IDisposable
         var (sum, count) = (0.0, 0);
         foreach (var other in _all)
         {
-            if (other.Endpoint != endpoint && other.Endpoint.State == EndpointState.Healthy && !other.IsEjected && !other.Endpoint.LastFailed)
+            if (other.Endpoint != endpoint && other.Endpoint.State == EndpointState.Healthy && !other.IsEjected
+                && !other.Endpoint.LastFailed)
             {
                 (sum, count) = (sum + other.Endpoint.Latency.TotalSeconds, count + 1);
             }
