@@ -48,6 +48,7 @@ internal sealed record Contestant(string Name, IReadOnlyList<string> Peers, Func
         {
             Needs = s_redis,
         },
+        new("redis/servicemesh-sealed", ["redis/servicemesh-native"], MeshEcho.SealedAsync) { Needs = s_redis },
         new("redis/servicemesh-gilmour", s_onRedis, (brokers, replicas) => MeshEcho.RedisAsync("Gilmour", brokers, replicas))
         {
             Needs = s_redis,

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -31,6 +32,15 @@ internal sealed class MeshEcho : IEcho
 
     public static Task<IEcho> RedisAsync(string wire, Brokers brokers, int replicas) => StartAsync(
         [("Transport", "Redis"), ("Redis:Configuration", brokers.Redis), ("Redis:Wire", wire), ("Redis:KeyPrefix", Brokers.NextPrefix())],
+        mesh => mesh.AddRedisTransport(),
+        replicas);
+
+    /// <summary>The native wire with a key.</summary>
+    public static Task<IEcho> SealedAsync(Brokers brokers, int replicas) => StartAsync(
+        [
+            ("Transport", "Redis"), ("Redis:Configuration", brokers.Redis), ("Redis:KeyPrefix", Brokers.NextPrefix()),
+            ("Redis:Keys:0", Convert.ToBase64String(RandomNumberGenerator.GetBytes(32))),
+        ],
         mesh => mesh.AddRedisTransport(),
         replicas);
 

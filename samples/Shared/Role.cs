@@ -1,6 +1,6 @@
 namespace ServiceMesh.Samples;
 
-/// <summary>What one process of a sample does: <c>--Role All|Server|Client</c>.</summary>
+/// <summary>What one process of a sample does: <c>--Role All|Server|Client|Redis</c>.</summary>
 public enum Role
 {
     /// <summary>Serves and calls itself. The default.</summary>
@@ -11,4 +11,7 @@ public enum Role
 
     /// <summary>Calls services of other processes.</summary>
     Client,
+
+    /// <summary>Is the Redis server between them, in samples that bring one.</summary>
+    Redis,
 }

@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -21,11 +22,13 @@ public static class SampleApp
     /// <param name="usage">The line of <c>--help</c> that explains the argument.</param>
     /// <param name="configure">Adds the bus, and the handlers in roles that serve.</param>
     /// <param name="client">Calls services and prints the results; a server does not run it. The string is the argument, or null.</param>
+    /// <param name="redis">Starts a Redis server at an address, for <see cref="Role.Redis"/>; null for a sample that has none.</param>
     public static async Task<int> RunAsync(
         string[] args,
         string usage,
         Action<HostApplicationBuilder, Role> configure,
-        Func<IServiceBus, string?, CancellationToken, Task> client)
+        Func<IServiceBus, string?, CancellationToken, Task> client,
+        Func<IPEndPoint, IHostedService>? redis = null)
     {
         var running = false;
         try
@@ -33,17 +36,32 @@ public static class SampleApp
             var commandLine = CommandLine.Parse(args);
             if (commandLine.AsksForHelp)
             {
-                Console.WriteLine($"{usage}\n[--Role All|Server|Client] [--ServiceMesh:KEY VALUE …] [--Logging:LogLevel:CATEGORY LEVEL …]");
+                var roles = string.Join('|', RolesOf(redis));
+                Console.WriteLine($"{usage}\n[--Role {roles}] [--ServiceMesh:KEY VALUE …] [--Logging:LogLevel:CATEGORY LEVEL …]");
                 return 0;
             }
 
             var app = CreateBuilder(commandLine.Settings);
-            var role = ReadRole(app.Configuration["Role"] ?? nameof(Role.All));
-            configure(app, role);
+            var role = ReadRole(app.Configuration["Role"] ?? nameof(Role.All), RolesOf(redis));
+            var address = RedisAddress.Of(app.Configuration["ServiceMesh:Redis:Configuration"]);
+            if (role == Role.Redis)
+            {
+                app.Services.AddSingleton(redis!(address));
+            }
+            else
+            {
+                configure(app, role);
+            }
+
             using var host = app.Build();
             await host.StartAsync();
             running = true;
-            await (role == Role.Server ? ServeAsync(host) : CallAsync(host, commandLine.Argument, client));
+            await (role switch
+            {
+                Role.Redis => WaitAsync(host, $"A Redis server listens on {address}"),
+                Role.Server => ServeAsync(host),
+                _ => CallAsync(host, commandLine.Argument, client),
+            });
             return 0;
         }
         catch (OperationCanceledException)
@@ -70,10 +88,18 @@ public static class SampleApp
         return app;
     }
 
-    private static Role ReadRole(string text) =>
-        Enum.GetNames<Role>().Contains(text, StringComparer.OrdinalIgnoreCase)
-            ? Enum.Parse<Role>(text, ignoreCase: true)
-            : throw new UsageException($"Role is '{text}'; allowed are: {string.Join(", ", Enum.GetNames<Role>())}.");
+    private static string[] RolesOf(Func<IPEndPoint, IHostedService>? redis) =>
+        [.. Enum.GetNames<Role>().Where(name => redis is not null || name != nameof(Role.Redis))];
+
+    private static Role ReadRole(string text, string[] roles) => roles.Contains(text, StringComparer.OrdinalIgnoreCase)
+        ? Enum.Parse<Role>(text, ignoreCase: true)
+        : throw new UsageException($"Role is '{text}'; allowed are: {string.Join(", ", roles)}.");
+
+    private static async Task WaitAsync(IHost host, string what)
+    {
+        await Console.Error.WriteLineAsync($"{what}. Ctrl-C stops it.");
+        await host.WaitForShutdownAsync();
+    }
 
     private static async Task ServeAsync(IHost host)
     {

@@ -24,6 +24,17 @@ public static class HttpClients
     }
     #endregion
 
+    #region client
+    public static void AddSearch(IServiceCollection services) => services.AddHttpClient("search")
+        .AddServiceMesh()
+        .ConfigureServiceMesh(client =>
+        {
+            client.RetryOn = answer => (int)answer.StatusCode is 404 or 503; // replicas are filled one after the other
+            client.IsFailed = answer => (int)answer.StatusCode >= 500;
+            client.TotalTimeout = TimeSpan.FromSeconds(5);
+        });
+    #endregion
+
     #region handler
     public static HttpClient MakeClient() => new(new ServiceMeshHandler(new HttpTransportOptions
     {

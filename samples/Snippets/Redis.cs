@@ -19,6 +19,8 @@ public static class Redis
     public static void HandIn(IServiceMeshBuilder mesh, IConnectionMultiplexer connection)
     {
         #region handed-in
+        mesh.AddRedisTransportFromServices();          // the IConnectionMultiplexer of the container
+        mesh.AddRedisTransportFromServices("cache");   // the one with this key
         mesh.AddRedisTransport(connection);
         mesh.AddRedisTransport(
             async (services, cancellationToken) => await services.GetRequiredService<Lazy<Task<ConnectionMultiplexer>>>().Value);

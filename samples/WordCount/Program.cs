@@ -6,7 +6,8 @@ using ServiceMesh.Samples.WordCount;
 
 // The most frequent words of three, four and five letters, counted by seven services. One process runs all services and
 // their client. With --Role and a transport between processes they run in as many processes as you like.
-return await SampleApp.RunAsync(args, "WordCount [FILE or URL]    without one: the documents of this repository", Configure, CountAsync);
+return await SampleApp.RunAsync(args, "WordCount [FILE or URL]    without one: the documents of this repository", Configure, CountAsync,
+    address => new RedisServer(address));
 
 static void Configure(HostApplicationBuilder app, Role role)
 {

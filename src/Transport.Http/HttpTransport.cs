@@ -16,11 +16,14 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     private HttpNode _node = null!;
     private PeerDirectory? _started; // null until the start
     private ConnectionPool _connections = null!;
+    private ClientTls _tls = ClientTls.Usual;
+    private ReloadedFile<OwnCertificate>? _certificate; // of the own server
     private MessageClient _client = null!;
     private FanOut _signals = null!;
     private NodeSessions? _sessions; // null until the start
     private ILogger _logger = null!;
     private OwnServer? _server;
+    private IAsyncDisposable? _changes;
 
     public TransportCapabilities Capabilities { get; } = new()
     {
@@ -35,15 +38,24 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
         : parts.Endpoints.IsMapped ? "the application's own web server"
         : "no server of its own";
 
-    /// <summary>Degraded while no node of a service answers. This node and the other services are not affected.</summary>
+    /// <summary>
+    /// Degraded while no node of a service answers, and while a certificate of this node has expired. This node and the other services are
+    /// not affected.
+    /// </summary>
     public TransportHealth Health
     {
         get
         {
-            var health = _started?.SilentServices() is { Count: > 0 } silent
-                ? new(TransportState.Degraded, $"no node answers for {string.Join("; ", silent)}")
-                : TransportHealth.Healthy;
-            return _started is null ? health : health with { Data = DescribeConnections(_started.Connections()) };
+            string[] troubles =
+            [
+                .. _started?.SilentServices() is { Count: > 0 } silent
+                    ? [$"no node answers for {string.Join("; ", silent)}"]
+                    : Array.Empty<string>(),
+                .. new[] { _certificate?.Current, _tls.Certificate }
+                    .Select(c => c?.Trouble(_node.Context.Clock.GetUtcNow())).OfType<string>(),
+            ];
+            var health = troubles.Length == 0 ? TransportHealth.Healthy : new(TransportState.Degraded, string.Join("; ", troubles));
+            return _started is null ? health : health with { Data = CountConnections(_started.DescribeEndpoints()) };
         }
     }
 
@@ -51,18 +63,22 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     public async Task StartAsync(TransportContext context, CancellationToken cancellationToken)
     {
         _logger = context.LoggerFactory.CreateLogger("ServiceMesh.Http");
-        _connections = parts.MakeConnections(context.Clock);
+        _tls = parts.Options.Tls.OpenClient(context.Clock, _logger);
+        _connections = parts.MakeConnections(_tls, context.Clock);
         var client = new BufferedClient(_connections, parts.Options.Token, context.Clock);
-        var protection = new Protection(parts.Options.Token, parts.Options.AllowUnprotected, parts.Options.KeyOf);
-        _node = new(context, _local, protection, parts.Policies, watcher => _started?.PeerSeen(watcher));
+        var protection = new Protection(
+            parts.Options.Token, parts.Options.AllowUnprotected, parts.Options.Server.Hosts, parts.Options.KeyOf);
+        _node = new(context, _local, protection, parts.Policies, parts.Options.Server, watcher => _started?.PeerSeen(watcher),
+            () => _started?.DescribeEndpoints() ?? []);
+        WarnOfCertificate(_tls.Certificate, "Tls:ClientCertificate");
+        parts.ObserveServer(() => _node.Bytes.Held);
         _started = parts.MakeDirectory(context, _local, client, _logger);
-        _sessions = parts.MakeSessions(_node, client, _logger);
-        (_node.Sessions, _node.Connections) = (_sessions, Peers.Connections);
+        _sessions = parts.MakeSessions(_node, client, _tls, _logger);
+        _node.Sessions = _sessions;
         _client = new(
             parts.MakePipeline(context.Clock, _stopping.Token),
             new(_node, _connections, client, new(_sessions, context, Peers), Peers));
-        _signals = new(
-            _node, client, _sessions, Peers, parts.Options.Timeouts.Attempt ?? HttpTimeoutOptions.DefaultOfAttempt, _stopping.Token);
+        _signals = new(_node, client, _sessions, Peers, _stopping.Token);
         parts.Endpoints.Open(_node);
         try
         {
@@ -72,6 +88,7 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
             }
 
             await parts.StartDirectoryAsync(Peers, context, _logger, cancellationToken).ConfigureAwait(false);
+            _changes = parts.WatchServices(Peers, _logger);
         }
         catch
         {
@@ -138,6 +155,11 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
     {
         await parts.Endpoints.ReleaseWatchersAsync(_logger, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _stopping.CancelAsync().ConfigureAwait(false);
+        if (Interlocked.Exchange(ref _changes, null) is { } changes)
+        {
+            await changes.DisposeAsync().ConfigureAwait(false);
+        }
+
         if (_sessions is not null)
         {
             await _sessions.DisposeAsync().ConfigureAwait(false);
@@ -153,10 +175,10 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
 
     private PeerDirectory Peers => _started!;
 
-    private static Dictionary<string, object> DescribeConnections(IReadOnlyList<ConnectionState> connections) => new()
+    private static Dictionary<string, object> CountConnections(IReadOnlyList<EndpointReport> endpoints) => new()
     {
-        ["sessions"] = connections.Count(c => c.Uses == "session"),
-        ["exchanges"] = connections.Count(c => c.Uses != "session"),
+        ["sessions"] = endpoints.Count(e => e.Uses == EndpointReport.Session),
+        ["exchanges"] = endpoints.Count(e => e.Uses == EndpointReport.Exchange),
     };
 
     private static bool IsOfApplication(Subscription subscription) =>
@@ -178,14 +200,29 @@ internal sealed class HttpTransport(HttpTransportParts parts) : ITransport
             if (_server is null)
             {
                 _server = await OwnServer.StartAsync(
-                    parts.ListenOn, parts.Endpoints, parts.Options.Tls.LoadCertificate, parts.Options.KeyOf("Listen"),
-                    _node.Context.LoggerFactory, cancellationToken).ConfigureAwait(false);
+                    parts.ListenOn, parts.Endpoints, parts.ListenOn.Any(a => a.IsTls) ? OpenTls() : null, parts.Options.KeyOf("Listen"),
+                    parts.Options.Server.MaxConnections, _node.Context.LoggerFactory, cancellationToken).ConfigureAwait(false);
                 ServerLog.Listening(_logger, _node.Context.NodeId, string.Join(", ", _server.Addresses));
             }
         }
         finally
         {
             _listening.Release();
+        }
+    }
+
+    private ServerTls OpenTls()
+    {
+        _certificate = parts.Options.Tls.OpenCertificate(_node.Context.Clock, _logger);
+        WarnOfCertificate(_certificate.Current, "Tls:Certificate");
+        return new(_certificate, parts.Options.Tls.RequireClientCertificate, _tls);
+    }
+
+    private void WarnOfCertificate(OwnCertificate? certificate, string key)
+    {
+        if (certificate?.Trouble(_node.Context.Clock.GetUtcNow()) is { } trouble)
+        {
+            CertificateLog.NotValid(_logger, trouble, parts.Options.KeyOf(key));
         }
     }
 

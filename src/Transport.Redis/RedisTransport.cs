@@ -9,7 +9,7 @@ namespace ServiceMesh.Redis;
 /// (<see cref="InboxMesh"/>) or the protocol of Gilmour (<see cref="GilmourMesh"/>).
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "StopAsync, which every transport has, ends and disposes all of it.")]
-internal sealed class RedisTransport(RedisTransportOptions options, int queueCapacity, RedisGaps gaps, IMeterFactory meters) : ITransport
+internal sealed class RedisTransport : ITransport
 {
     private static readonly TransportCapabilities s_capabilities = new()
     {
@@ -23,21 +23,31 @@ internal sealed class RedisTransport(RedisTransportOptions options, int queueCap
 
     private static readonly TransportCapabilities s_gilmour = s_capabilities with { AllowsAnyGroupName = true };
 
-    private readonly TransportCapabilities _withOneServer = options.Wire == RedisWire.Gilmour ? s_gilmour : s_capabilities;
-
-    // Each server counts its own connections only.
-    private readonly TransportCapabilities _withSeveralServers =
-        (options.Wire == RedisWire.Gilmour ? s_gilmour : s_capabilities) with { ReceiverCount = ReceiverCount.Unknown };
-
-    private readonly RedisErrorQueue _errors =
-        new(options.Wire == RedisWire.Gilmour ? new GilmourReports() : new NativeReports(options.KeyPrefix), queueCapacity);
-
+    private readonly RedisTransportOptions _options;
+    private readonly RedisGaps _gaps;
+    private readonly IMeterFactory _meters;
+    private readonly TransportCapabilities _withOneServer;
+    private readonly TransportCapabilities _withSeveralServers;
+    private readonly NodeSeal? _seal;
+    private readonly RedisErrorQueue _errors;
     private RedisConnection? _connection;
     private IRedisMesh? _mesh;
 
+    public RedisTransport(RedisTransportOptions options, int queueCapacity, RedisGaps gaps, IMeterFactory meters)
+    {
+        (_options, _gaps, _meters) = (options, gaps, meters);
+        var isGilmour = options.Wire == RedisWire.Gilmour;
+        _withOneServer = isGilmour ? s_gilmour : s_capabilities;
+        // Each server counts its own connections only.
+        _withSeveralServers = _withOneServer with { ReceiverCount = ReceiverCount.Unknown };
+        _seal = SealKeys.Of(options.Keys) is { } keys ? new(keys) : null;
+        var reports = new NativeReports(options.KeyPrefix);
+        _errors = new(isGilmour ? new GilmourReports() : _seal is null ? reports : new SealedReports(reports, _seal), queueCapacity);
+    }
+
     public TransportCapabilities Capabilities => _connection is { PublishCountsAll: false } ? _withSeveralServers : _withOneServer;
 
-    public string Server => options.Servers;
+    public string Server => _options.Servers;
 
     public TransportHealth Health => _connection?.Health ?? TransportHealth.Healthy;
 
@@ -51,10 +61,10 @@ internal sealed class RedisTransport(RedisTransportOptions options, int queueCap
     public async Task StartAsync(TransportContext context, CancellationToken cancellationToken)
     {
         var logger = context.LoggerFactory.CreateLogger("ServiceMesh.Redis");
-        var connection = _connection = new(options, new GapWatch(gaps, meters, context.Clock, logger));
-        _mesh = options.Wire == RedisWire.Gilmour
-            ? new GilmourMesh(options, connection, context, logger)
-            : new InboxMesh(options, connection, context, meters, logger);
+        var connection = _connection = new(_options, new GapWatch(_gaps, _meters, context.Clock, logger));
+        _mesh = _options.Wire == RedisWire.Gilmour
+            ? new GilmourMesh(_options, connection, context, logger)
+            : new InboxMesh(_options, connection, _seal, context, _meters, logger);
         _errors.Open(connection, context);
         try
         {

@@ -8,6 +8,7 @@ internal sealed class LayerTests
     private static readonly TestCaseData[] s_projects =
     [
         new TestCaseData("Serialization.MessagePack", "", Layers.MessagePack).SetArgDisplayNames("Serialization.MessagePack"),
+        new TestCaseData("Testing", "", Layers.Testing).SetArgDisplayNames("Testing"),
         new TestCaseData("Core", "", Layers.Core).SetArgDisplayNames("Core"),
         new TestCaseData("Transport.Redis", "", Layers.Redis).SetArgDisplayNames("Transport.Redis"),
         new TestCaseData("Transport.Http", "", Layers.Http).SetArgDisplayNames("Transport.Http"),

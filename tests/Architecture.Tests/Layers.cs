@@ -21,8 +21,8 @@ internal static class Layers
         "Contracts",     // the types that an application uses
         "Serialization",
         "ErrorReports",
-        "Threading",     // the context of the bus's own work, and the pool that it runs on
         "Diagnostics",
+        "Threading",     // the context of the bus's own work
         "Messages",
         "Topics",
         "Options",       // ranges and keys of options classes
@@ -33,6 +33,14 @@ internal static class Layers
         FolderGraph.Root, // the serializer and its registration
         "Types",          // the formatters of types, and the types that are refused
         "Formatters",
+    ];
+
+    public static readonly IReadOnlyList<string> Testing =
+    [
+        FolderGraph.Root, // hosts, buses and contexts for tests, and their registration
+        "Sent",           // what was sent, and assertions on it
+        "Failures",       // failures on demand
+        "Topics",
     ];
 
     public static readonly IReadOnlyList<string> Http =
@@ -52,6 +60,7 @@ internal static class Layers
         "Server",            // the server of this node
         "LoadBalancing",
         "Discovery",         // resolvers of addresses
+        "Certificates",      // certificates in files
         "Endpoints",         // an endpoint with its measured state
         "Wire",
     ];
@@ -67,6 +76,7 @@ internal static class Layers
         "ErrorReports",
         "Connection",     // the connection, its gaps and its subscriptions
         "Options",
+        "Sealing",        // what the keys of the mesh do to bytes
     ];
 
     public static readonly IReadOnlyList<string> HttpPipeline =

@@ -9,7 +9,7 @@ public sealed class ContestantTests
     private static readonly string[] s_table =
     [
         "inmemory/servicemesh", "inmemory/by-reference", "inmemory/floor", "inmemory/masstransit", "inmemory/wolverine",
-        "redis/servicemesh-native", "redis/servicemesh-gilmour",
+        "redis/servicemesh-native", "redis/servicemesh-sealed", "redis/servicemesh-gilmour",
         "redis/bare", "redis/bare-claim", "redis/gilmour-protocol", "redis/moleculer",
         "nats/natsnet", "nats/natsnet-default",
         "http/servicemesh-h1", "http/servicemesh-h2c", "http/bare-h1", "http/bare-h2c", "http/client-h1", "http/client-h2c",

@@ -1,7 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using NUnit.Framework;
 using ServiceMesh.Conformance.Compositions;
-using ServiceMesh.Support;
 using static ServiceMesh.Conformance.Contracts;
 
 namespace ServiceMesh.Conformance;

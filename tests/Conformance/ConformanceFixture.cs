@@ -3,7 +3,6 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using NUnit.Framework;
 using NUnit.Framework.Constraints;
-using ServiceMesh.Support;
 
 namespace ServiceMesh.Conformance;
 
@@ -101,7 +100,7 @@ public abstract class ConformanceFixture<TFactory>
             all[key] = value;
         }
 
-        var node = new MeshNode(await TestNode.StartAsync(
+        var node = await MeshNode.StartAsync(
             mesh =>
             {
                 if (_factory.Bodies is not JsonMessageSerializer)
@@ -112,7 +111,7 @@ public abstract class ConformanceFixture<TFactory>
                 _factory.AddTransport(mesh);
                 configure?.Invoke(mesh);
             },
-            all.Select(setting => (setting.Key, setting.Value))).InTime());
+            all);
         _started.Add(node);
         _running.Add(node);
         await _factory.SettleAsync(_running).InTime();

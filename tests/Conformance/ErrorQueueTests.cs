@@ -1,6 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
 using NUnit.Framework;
-using ServiceMesh.Support;
 using static ServiceMesh.Conformance.Contracts;
 
 namespace ServiceMesh.Conformance;

@@ -58,7 +58,9 @@ public sealed partial class ConfigurationTests
             .Concat(ofTheBus.Keys);
         var retry = OptionKey.Of(new Http.HttpRetryOptions(), "Http:Services:*:Retry:").Select(k => k.Name);
         var documented = OptionKey.All
-            .Select(k => k.Name.Replace("NAME", "*", StringComparison.Ordinal).Replace("TOPIC", "*", StringComparison.Ordinal))
+            .Select(k => k.Name.Replace("NAME", "*", StringComparison.Ordinal).Replace("TOPIC", "*", StringComparison.Ordinal)
+                .Replace("NUMBER", "*", StringComparison.Ordinal)
+                .Replace("ENDPOINT", "*", StringComparison.Ordinal))
             .SelectMany(k => k == "Http:Services:*:Retry:*" ? retry : [k]);
         Assert.That(documented, Is.EquivalentTo(known));
     }
@@ -109,7 +111,8 @@ public sealed partial class ConfigurationTests
             try
             {
                 var part = key.Name.Split(':')[0];
-                Load([(key.Name, value), ("Transport", part is "Redis" or "Http" ? part : "InMemory")]);
+                var name = key.Name.Replace("NAME", "weather", StringComparison.Ordinal);
+                Load([(name, value), ("Transport", part is "Redis" or "Http" ? part : "InMemory")]);
                 return null;
             }
             catch (OptionsValidationException failure)

@@ -50,6 +50,8 @@ internal sealed record OptionKey(string Name, PropertyInfo Property, object? Val
     private static IEnumerable<OptionKey> Of(PropertyInfo property, object? value, string name) => value switch
     {
         Dictionary<string, HttpServiceOptions> => Of(new HttpServiceOptions(), $"{name}:NAME:"),
+        IReadOnlyList<string> => [new($"{name}:NUMBER", property, null)],
+        Dictionary<string, string> when property.Name == nameof(HttpServiceOptions.Endpoints) => [new($"{name}:ENDPOINT", property, null)],
         Dictionary<string, string> => [new($"{name}:TOPIC", property, null)],
         // The retry keys of one service are the same as those of all services.
         HttpRetryOptions when name.Contains("NAME", StringComparison.Ordinal) => [new($"{name}:*", property, null)],

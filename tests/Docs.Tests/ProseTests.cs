@@ -16,14 +16,16 @@ public sealed partial class ProseTests
             [
                 $"dotnet run --project samples/WordCount -- {ExampleFile}",
                 "./test.sh",
-                "dotnet pack ServiceMesh.sln -c Release -o artifacts",
+                "./pack.sh",
             ]));
     }
 
     [Test]
     public void Every_command_names_an_existing_path()
     {
-        var commands = Repository.Documents.SelectMany(d => d.Blocks).Where(b => b.Language == "bash")
+        // Those of Getting started are run, by tests/Packages.Tests.
+        var commands = Repository.Documents.Where(d => d.Path != "docs/getting-started.md")
+            .SelectMany(d => d.Blocks).Where(b => b.Language == "bash")
             .SelectMany(b => b.Text.Replace("\\\n", "", StringComparison.Ordinal).Split('\n', StringSplitOptions.RemoveEmptyEntries));
         Assert.That(
             commands.Where(c =>

@@ -54,6 +54,24 @@ public sealed class SnippetRunTests
     }
 
     [Test]
+    public async Task The_code_about_tests_does_what_it_says()
+    {
+        var (services, shipped) = (new ServiceCollection(), new List<Receipt>());
+        services.AddServiceMesh();
+        services.AddServiceMesh("orders");
+        Snippets.Testing.Replace(services, shipped);
+        Snippets.Testing.Remove(services);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(await Snippets.Testing.HostAsync(), Is.EqualTo(12.5));
+            Assert.That(await Snippets.Testing.SeveralAsync(), Is.True);
+            Assert.That(await Snippets.Testing.RecordingAsync(Token), Is.True);
+            Assert.That(await Snippets.Testing.FailuresAsync(Token), Is.False);
+            Assert.That(await Snippets.Testing.ContextAsync(), Is.EqualTo("asha"));
+        }
+    }
+
+    [Test]
     public void Breaking_changes_of_contracts_are_named()
     {
         using var host = Hosting.Build([]);

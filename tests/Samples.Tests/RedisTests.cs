@@ -33,7 +33,10 @@ public sealed class RedisTests(string wire)
         {
             Assert.That(alone.Out, Has.Length.EqualTo(sample == "WordCount" ? 3 : 4), alone.ToString);
             Assert.That(together.Out, Is.EqualTo(alone.Out), together.ToString);
-            Assert.That(together.Error, Is.Empty, "a client has no handlers, so it receives no log lines");
+            // Unless the machine is so busy that its thread pool was watched to be blocked.
+            Assert.That(
+                together.Error.Where(line => !line.Contains("threads of the pool", StringComparison.Ordinal)), Is.Empty,
+                "a client has no handlers, so it receives no log lines");
             Assert.That(stopped.ExitCode, Is.Zero, stopped.ToString);
             Assert.That(withOne.Out, Is.EqualTo(alone.Out), withOne.ToString);
             Assert.That((await second.EndAsync()).ExitCode, Is.Zero);

@@ -32,11 +32,14 @@ internal sealed class SampleProcess : IDisposable
     /// <summary>The working copy that these tests were built from.</summary>
     public static string Repository { get; } = Above(AppContext.BaseDirectory, "ServiceMesh.sln");
 
-    /// <summary>The output folder of a sample, in the configuration of these tests: <c>bin/CONFIGURATION/net10.0</c>.</summary>
+    /// <summary>
+    /// The output folder of a sample, in the configuration of these tests: <c>bin/CONFIGURATION/net10.0</c>. Of <c>Shop.Orders</c> it is
+    /// below <c>Shop/Orders</c>.
+    /// </summary>
     public static string OutputOf(string sample)
     {
         var own = new DirectoryInfo(AppContext.BaseDirectory);
-        return Path.Combine(Repository, "samples", sample, "bin", own.Parent!.Name, own.Name);
+        return Path.Combine(Repository, "samples", sample.Replace('.', '/'), "bin", own.Parent!.Name, own.Name);
     }
 
     public static Task<Run> RunAsync(string sample, params string[] args) => RunAsync(sample, args, null);

@@ -12,6 +12,9 @@ public sealed class RecordedLog : ILoggerProvider
 
     public bool Has(LogLevel level, string part) => _lines.Any(l => l.Level == level && l.Text.Contains(part, StringComparison.Ordinal));
 
+    /// <summary>The lines of a level and above.</summary>
+    public IEnumerable<string> From(LogLevel level) => _lines.Where(l => l.Level >= level).Select(l => l.Text);
+
     public ILogger CreateLogger(string categoryName) => new Recorder(this);
 
     public void Dispose() { }

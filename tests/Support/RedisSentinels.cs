@@ -26,9 +26,11 @@ public sealed class RedisSentinels : IAsyncDisposable
     public string Configuration => $"{Addresses},serviceName={Service}";
 
     /// <summary>Starts all; ends when each Sentinel knows the two others and the replica.</summary>
-    public static async Task<RedisSentinels> StartAsync()
+    /// <param name="certificates">Those of all of them, which then speak TLS only; null for plain TCP.</param>
+    public static async Task<RedisSentinels> StartAsync(TestCertificates? certificates = null)
     {
-        var all = new RedisSentinels(await RedisServer.StartAsync(), await RedisServer.StartAsync());
+        var data = new RedisServerOptions { Certificates = certificates };
+        var all = new RedisSentinels(await RedisServer.StartAsync(data), await RedisServer.StartAsync(data));
         try
         {
             await all.Replica.CommandAsync("REPLICAOF", "127.0.0.1", $"{all.Master.Port}");
@@ -40,8 +42,10 @@ public sealed class RedisSentinels : IAsyncDisposable
                 await File.WriteAllTextAsync(
                     file,
                     $"sentinel monitor {Service} 127.0.0.1 {all.Master.Port} 2\n"
+                    // They would ask the master for its replicas after ten seconds only.
+                    + $"sentinel known-replica {Service} 127.0.0.1 {all.Replica.Port}\n"
                     + $"sentinel down-after-milliseconds {Service} 1000\nsentinel failover-timeout {Service} 5000\n");
-                all._sentinels.Add(await RedisServer.StartAsync(new RedisServerOptions { Sentinel = file }));
+                all._sentinels.Add(await RedisServer.StartAsync(data with { Sentinel = file }));
             }
 
             await UntilAsync(async () => (await Task.WhenAll(all._sentinels.Select(KnowsAllAsync))).All(knows => knows));

@@ -10,17 +10,44 @@ namespace ServiceMesh.Redis.Tests;
 [SetUpFixture]
 public sealed class SharedServers
 {
-    private static readonly Lazy<Task<RedisCluster>> s_cluster = new(() => RedisCluster.StartAsync());
+    private static readonly Lazy<Task<RedisCluster>> s_cluster = new(() => RedisCluster.StartAsync(withReplicas: true));
 
-    /// <summary>Three masters; takes some seconds when it is first asked for.</summary>
+    private static readonly Lazy<Task<RedisSentinels>> s_sentinels = new(() => RedisSentinels.StartAsync());
+    private static readonly Lazy<Task<GarnetServer>> s_garnet = new(() => GarnetServer.StartAsync(SampleOf("WordCount")));
+
+    /// <summary>Three masters with a replica each; takes some seconds when it is first asked for.</summary>
     public static Task<RedisCluster> ClusterAsync() => s_cluster.Value;
+
+    /// <summary>A master, a replica and three Sentinels; takes some seconds when it is first asked for.</summary>
+    public static Task<RedisSentinels> SentinelsAsync() => s_sentinels.Value;
+
+    /// <summary>The sample's Garnet.</summary>
+    public static Task<GarnetServer> GarnetAsync() => s_garnet.Value;
 
     [OneTimeTearDown]
     public async Task StopAsync()
     {
+        if (s_sentinels.IsValueCreated)
+        {
+            await (await s_sentinels.Value).DisposeAsync();
+        }
+
+        if (s_garnet.IsValueCreated)
+        {
+            await (await s_garnet.Value).DisposeAsync();
+        }
+
         if (s_cluster.IsValueCreated)
         {
             await (await s_cluster.Value).DisposeAsync();
         }
+    }
+
+    // As it was built with these tests.
+    private static string SampleOf(string name)
+    {
+        var own = new DirectoryInfo(AppContext.BaseDirectory);
+        return Path.GetFullPath(
+            Path.Combine(own.FullName, "..", "..", "..", "..", "..", "samples", name, "bin", own.Parent!.Name, own.Name, $"{name}.dll"));
     }
 }

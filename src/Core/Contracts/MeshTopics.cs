@@ -21,5 +21,5 @@ public static class MeshTopics
 
     /// <summary>Asks one node who it is and what it handles: <c>mesh.node.ID</c>.</summary>
     /// <exception cref="FormatException">The id is not a node id.</exception>
-    public static RequestTopic<Unit, NodeInfo> Node(string nodeId) => new($"{ReservedTopics.Prefix}node.{nodeId}");
+    public static RequestTopic<Unit, NodeInfo> Node(string nodeId) => new($"{ReservedTopics.Nodes}{nodeId}");
 }

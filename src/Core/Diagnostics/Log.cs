@@ -57,6 +57,9 @@ internal static partial class Log
     [LoggerMessage(13, LogLevel.Warning, "Lost a message on {Topic} ({Reason}) from {Sender}: {Detail}")]
     public static partial void Dropped(ILogger logger, string topic, string sender, string reason, string detail);
 
+    [LoggerMessage(EventId = 14, Message = "{Count} more lines like this one within {Seconds} s: {Line}")]
+    public static partial void Repeated(ILogger logger, LogLevel level, int count, double seconds, string line);
+
     [LoggerMessage(20, LogLevel.Debug, "Request {Topic} from {Sender} failed with {Status}: {Error}")]
     public static partial void RequestFailed(ILogger logger, string topic, string sender, int status, string error);
 

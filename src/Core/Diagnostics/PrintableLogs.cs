@@ -4,18 +4,24 @@ namespace ServiceMesh;
 
 /// <summary>
 /// The application's loggers as the bus and its transports use them: each message is one line, and an exception has no line breaks
-/// but those of its stack. Text from outside is cleaned here once, so that no log call can forget it. Levels are the application's.
+/// but those of its stack. Text from outside is cleaned here once, so that no log call can forget it. A failure that repeats is one line
+/// with a count (<see cref="RepeatedLines"/>). Levels are the application's.
 /// </summary>
-internal sealed class PrintableLogs(ILoggerFactory application) : ILoggerFactory
+internal sealed class PrintableLogs(ILoggerFactory application, TimeProvider clock) : ILoggerFactory
 {
-    public ILogger CreateLogger(string categoryName) => new Lines(application.CreateLogger(categoryName));
+    private readonly RepeatedLines _repeated = new(clock);
+
+    public ILogger CreateLogger(string categoryName) => new Lines(categoryName, application.CreateLogger(categoryName), _repeated);
+
+    /// <summary>Writes what has been held back, because the node stops.</summary>
+    public void Flush() => _repeated.Flush();
 
     public void AddProvider(ILoggerProvider provider) => application.AddProvider(provider);
 
     // The factory belongs to the application.
     public void Dispose() { }
 
-    private sealed class Lines(ILogger inner) : ILogger
+    private sealed class Lines(string category, ILogger inner, RepeatedLines repeated) : ILogger
     {
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => inner.BeginScope(state);
@@ -25,7 +31,9 @@ internal sealed class PrintableLogs(ILoggerFactory application) : ILoggerFactory
         public void Log<TState>(
             LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
-            if (inner.IsEnabled(logLevel))
+            if (inner.IsEnabled(logLevel)
+                && repeated.IsWritten(
+                    category, inner, logLevel, eventId, state, exception, () => Printable.Whole(formatter(state, exception))))
             {
                 inner.Log(
                     logLevel, eventId, state, LoggedException.Of(exception),

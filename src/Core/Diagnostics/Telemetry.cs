@@ -72,7 +72,7 @@ internal sealed class Telemetry
             "{message}", "Messages waiting for a place.");
 
         Measurement<int> Measure(HandlerLoad handler, int value) => new(
-            value, System, new("messaging.destination.template", handler.Pattern.ToString()),
+            value, System, new("messaging.destination.template", ReservedTopics.Series(handler.Pattern.ToString())),
             new("messaging.consumer.group.name", handler.Group));
     }
 
@@ -170,7 +170,7 @@ internal sealed class Telemetry
                 System,
                 { "messaging.operation.name", NameOf(kind) },
                 { "messaging.operation.type", "send" },
-                { "messaging.destination.name", topic.ToString() },
+                { "messaging.destination.name", ReservedTopics.Series(topic.ToString()) },
             };
             if (error is not null)
             {
@@ -268,7 +268,9 @@ internal sealed class Telemetry
     {
         if (_rejected.Enabled)
         {
-            _rejected.Add(1, System, new("messaging.destination.template", pattern.ToString()), new("servicemesh.reason", reason));
+            _rejected.Add(
+                1, System, new("messaging.destination.template", ReservedTopics.Series(pattern.ToString())),
+                new("servicemesh.reason", reason));
         }
     }
 
@@ -277,7 +279,7 @@ internal sealed class Telemetry
     {
         if (_dropped.Enabled)
         {
-            _dropped.Add(1, System, new("messaging.destination.name", topic), new("servicemesh.reason", reason));
+            _dropped.Add(1, System, new("messaging.destination.name", ReservedTopics.Series(topic)), new("servicemesh.reason", reason));
         }
     }
 
@@ -382,7 +384,10 @@ internal sealed class Telemetry
             System,
             { "messaging.operation.name", "process" },
             { "messaging.operation.type", "process" },
-            { pattern.IsExact ? "messaging.destination.name" : "messaging.destination.template", pattern.ToString() },
+            {
+                pattern.IsExact ? "messaging.destination.name" : "messaging.destination.template",
+                ReservedTopics.Series(pattern.ToString())
+            },
         };
         if (group is not null)
         {

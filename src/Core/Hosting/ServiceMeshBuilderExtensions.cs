@@ -17,7 +17,10 @@ public static class ServiceMeshBuilderExtensions
     /// configuration names none. Called again, it changes more options of the same transport.
     /// </summary>
     /// <param name="builder">The bus.</param>
-    /// <param name="network">What connects it with other buses of this process; null for a network of its own.</param>
+    /// <param name="network">
+    /// What connects it with other buses of this process. Null for the <see cref="InMemoryNetwork"/> of the container, which a bus with a
+    /// name finds under its name as key; and for a network of its own where the container has none.
+    /// </param>
     /// <param name="configure">Changes options in code, after the section <c>InMemory</c> of the bus's configuration was read.</param>
     /// <exception cref="InvalidOperationException">It was added with another network.</exception>
     public static IServiceMeshBuilder AddInMemoryTransport(
@@ -42,7 +45,7 @@ public static class ServiceMeshBuilderExtensions
             ? builder
             : builder.AddTransport(new(InMemoryTransportOptions.TransportName, InMemoryTransportOptions.Schema.Keys, provider =>
                 new InMemoryTransport(
-                    connection.Network ?? new(),
+                    connection.NetworkOf(provider, name),
                     provider.GetRequiredService<IOptionsMonitor<InMemoryTransportOptions>>().Get(name).PassByReference)));
     }
 

@@ -140,7 +140,7 @@ public static class ServiceMeshServiceCollectionExtensions
         var registration = provider.GetKeyedServices<TransportRegistration>(name)
             .First(t => t.Name.Equals(options.Transport, StringComparison.OrdinalIgnoreCase));
         var chosen = new ChosenTransport(registration.Create(provider), registration.Name);
-        var loggerFactory = new PrintableLogs(provider.GetRequiredService<ILoggerFactory>());
+        var loggerFactory = new PrintableLogs(provider.GetRequiredService<ILoggerFactory>(), clock);
         var logger = loggerFactory.CreateLogger("ServiceMesh");
         var serializers = new SerializerSet(
             provider.GetKeyedServices<IMessageSerializer>(name)

@@ -121,11 +121,13 @@ internal sealed class NodeLifetime(
 
         _state = State.Stopped;
         await errors.StopAsync(shutdown.LeftForAStep).ConfigureAwait(false);
+        TellRepeated(); // which may still be published
         await logs.StopAsync(shutdown.LeftForAStep).ConfigureAwait(false);
         sender.Close();
         subscriber.TransportStops();
         await shutdown.AttemptAsync("stop", shutdown.LeftForAStep, _transport.StopAsync).ConfigureAwait(false);
         _poolWatch?.Dispose();
+        TellRepeated();
     }
 
     /// <summary>
@@ -226,6 +228,8 @@ internal sealed class NodeLifetime(
             : topics.Length <= MaxTopicsInLog ? string.Join(", ", topics)
             : $"{string.Join(", ", topics.Take(MaxTopicsInLog))} and {topics.Length - MaxTopicsInLog} more";
     }
+
+    private void TellRepeated() => (context.LoggerFactory as PrintableLogs)?.Flush();
 
     private void Release()
     {

@@ -36,6 +36,9 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
     // Marks a message that was sent because of an error report.
     internal const string AboutReport = "mesh-about-report";
 
+    // A mark is the id of a message.
+    private const int MaxMarkLength = 512;
+
     // The headers of the bus itself, which do not count against the limits: the trace context and the two marks.
     internal const int OwnHeaders = TraceContext.Count + 2;
 
@@ -52,6 +55,12 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
 
     /// <summary>Those that count against the limits: all but the bus's own.</summary>
     internal int CountOfApplication => _entries.Count(e => !IsOwn(e.Key));
+
+    /// <summary>Whether they are within the limits that a receiver checks.</summary>
+    internal bool AreWithinLimits =>
+        CountOfApplication <= MaxCount
+        && _entries.Sum(e => IsOwn(e.Key) ? 0 : e.Key.Length + e.Value.Length) <= MaxCharacters
+        && !Array.Exists(_entries, e => IsMark(e.Key) && e.Value.Length > MaxMarkLength);
 
     /// <summary>The value of a header, or null when there is none of that name.</summary>
     public string? this[string name] => TryGet(name, out var value) ? value : null;
@@ -77,7 +86,7 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
     {
         ArgumentNullException.ThrowIfNull(headers);
         result = null;
-        var (entries, own) = (new List<KeyValuePair<string, string>>(Math.Min(headers.Count, MaxCount + OwnHeaders)), 0);
+        var (entries, own, characters) = (new List<KeyValuePair<string, string>>(Math.Min(headers.Count, MaxCount + OwnHeaders)), 0, 0);
         foreach (var (name, value) in headers)
         {
             if (TraceContext.Owns(name))
@@ -87,7 +96,13 @@ public sealed class Headers : IReadOnlyCollection<KeyValuePair<string, string>>
                     continue;
                 }
             }
-            else if ((!IsMark(name) && ++own > MaxCount) || !IsName(name) || value.Any(char.IsControl))
+            else if (IsMark(name)
+                ? value.Length > MaxMarkLength
+                : ++own > MaxCount || (characters += name.Length + value.Length) > MaxCharacters)
+            {
+                return false;
+            }
+            else if (!IsName(name) || value.Any(char.IsControl))
             {
                 return false;
             }

@@ -77,8 +77,7 @@ public sealed class ReplyMessage
     internal bool IsReportedByCaller =>
         IsForeign
         || Status is StatusCode.DeadlinePassed or StatusCode.Unavailable
-        || (NotProcessed && Status is StatusCode.NotFound or StatusCode.BodyTooLarge or StatusCode.Overloaded
-            or StatusCode.Unauthorized or StatusCode.Forbidden);
+        || (NotProcessed && Status is StatusCode.NotFound or StatusCode.BodyTooLarge or StatusCode.Overloaded);
 
     /// <summary>
     /// An answer that serves again once its caller has read it and has called <see cref="Release"/>. Only for an answer that no

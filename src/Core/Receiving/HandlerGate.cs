@@ -32,6 +32,9 @@ internal sealed class HandlerGate(int maxConcurrency, int maxQueued)
 
     public int InFlight => Running + Waiting;
 
+    /// <summary>How many may run and wait in all.</summary>
+    public int Places => maxConcurrency + maxQueued;
+
     /// <summary>0 is idle, 1 is full, more is a queue.</summary>
     public double Load => (double)(Running is var running && running < maxConcurrency ? running : InFlight) / maxConcurrency;
 

@@ -52,6 +52,12 @@ public sealed class Subscription
     /// </summary>
     public IReadOnlyList<string> AuthorizationPolicies => Definition.Options.AuthorizationPolicies;
 
+    /// <summary>How many messages may run and wait at once.</summary>
+    internal int Places => Gate.Places;
+
+    /// <summary>How many messages run and wait now.</summary>
+    internal int InFlight => Gate.InFlight;
+
     internal Receiver Receiver => _receiver;
 
     internal HandlerDefinition Definition { get; }

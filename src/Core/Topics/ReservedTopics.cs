@@ -11,6 +11,9 @@ internal static class ReservedTopics
     /// <summary>What log entries are published below, with the id of the node behind it.</summary>
     public const string Logs = Prefix + "log.";
 
+    /// <summary>What nodes are asked about themselves below, with the id of the node behind it.</summary>
+    public const string Nodes = Prefix + "node.";
+
     /// <summary>True for the entries of a log.</summary>
     public static bool IsLog(Topic topic) => IsLog(topic.ToString());
 
@@ -20,6 +23,15 @@ internal static class ReservedTopics
     public static bool IsReserved(Topic topic) => topic.ToString().StartsWith(Prefix, StringComparison.Ordinal);
 
     public static bool IsReserved(TopicPattern pattern) => pattern.ToString().StartsWith(Prefix, StringComparison.Ordinal);
+
+    /// <summary>
+    /// The name of a topic in metrics: the topics of one node are one series, because node ids come and go and each would be a series
+    /// of its own for ever.
+    /// </summary>
+    public static string Series(string topic) =>
+        topic.StartsWith(Logs, StringComparison.Ordinal) ? $"{Logs}*"
+        : topic.StartsWith(Nodes, StringComparison.Ordinal) ? $"{Nodes}*"
+        : topic;
 
     /// <summary>
     /// True for error reports. Their size is bounded by <c>Errors:MaxDataBytes</c>, so that a small limit for bodies does not make

@@ -12,8 +12,9 @@ public sealed record AddressGroup
     /// <summary>The built-in schemes, in the order in which messages list them.</summary>
     public static IReadOnlyList<string> BuiltInSchemes { get; } = ["static", "http", "https", "dns", "dns+srv", "dns+txt", "file"];
 
-    private AddressGroup(string text, string scheme, string target, string host, int port)
+    private AddressGroup(string text, string scheme, string target, string host, int port, string path)
     {
+        Path = path;
         Text = text;
         Scheme = scheme;
         Target = target;
@@ -35,6 +36,11 @@ public sealed record AddressGroup
 
     /// <summary>The port, 1 to 65535; 0 if the address has none.</summary>
     public int Port { get; }
+
+    /// <summary>
+    /// The path below which the one server of <c>http:</c> and <c>https:</c> serves everything: <c>/api</c>; empty for none.
+    /// </summary>
+    public string Path { get; }
 
     /// <summary>Reads an address with a built-in scheme.</summary>
     /// <exception cref="FormatException">The text is not valid; the message says what is allowed.</exception>
@@ -76,11 +82,13 @@ public sealed record AddressGroup
             (scheme, target) = ("dns+txt", target["txt:".Length..]);
         }
 
+        var slash = scheme is "http" or "https" ? target.IndexOf('/', StringComparison.Ordinal) : -1;
+        var path = slash < 0 ? "" : target[slash..].TrimEnd('/');
         (error, var host, var port) = scheme switch
         {
             _ when target.Length == 0 => ($"nothing follows '{scheme}:'", "", 0),
             "static" or "file" => (null, "", 0),
-            "http" or "https" => ReadHost(target.TrimEnd('/'), defaultPort: scheme == "http" ? 80 : 443),
+            "http" or "https" => ReadServer(target, path, defaultPort: scheme == "http" ? 80 : 443),
             "dns" => ReadHost(target, defaultPort: null),
             "dns+txt" => ReadHost(target, defaultPort: 0),
             "dns+srv" => ReadService(target),
@@ -92,7 +100,7 @@ public sealed record AddressGroup
             return false;
         }
 
-        group = new(trimmed, scheme, target, host, port);
+        group = new(trimmed, scheme, target, host, port, path);
         return true;
     }
 
@@ -108,6 +116,11 @@ public sealed record AddressGroup
     // dns://txt:weather.internal:5080, but dns://txt:5080 is the host "txt".
     private static bool IsTextForm(string target) =>
         target.StartsWith("txt:", StringComparison.OrdinalIgnoreCase) && !ushort.TryParse(target.AsSpan(4), NumberStyles.None, null, out _);
+
+    private static (string? Error, string Host, int Port) ReadServer(string target, string path, int defaultPort) =>
+        ResolvedAddress.IsPath(path)
+            ? ReadHost(target.Split('/')[0], defaultPort)
+            : ($"'{path}' is not a path: segments of letters, digits, '-', '_', '.', '~' and '%' behind '/' are allowed", "", 0);
 
     private static (string? Error, string Host, int Port) ReadService(string target) =>
         ReadHost(target, defaultPort: 0) is var read && read.Port != 0

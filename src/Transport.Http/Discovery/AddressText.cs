@@ -38,10 +38,11 @@ internal static class AddressText
         {
             "weight" => address with { Weight = Number(part, value, 0) },
             "priority" => address with { Priority = Number(part, value, 0) },
+            "path" when value.Length > 0 && ResolvedAddress.IsPath(value) => address with { Path = value },
             "name" when ResolvedAddress.IsHost(value) => address with { Name = value },
             "tls" when bool.TryParse(value, out var tls) => address with { Tls = tls },
             _ => throw new FormatException(
-                $"'{part}' is nothing that an address can say; it can say weight=1, priority=0, name=host, tls=true."),
+                $"'{part}' is nothing that an address can say; it can say weight=1, priority=0, name=host, tls=true, path=/api."),
         };
     }
 

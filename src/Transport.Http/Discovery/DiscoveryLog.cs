@@ -14,6 +14,9 @@ internal static partial class DiscoveryLog
     [LoggerMessage(202, LogLevel.Information, "{Service} can be resolved again")]
     public static partial void ResolveRecovered(ILogger logger, string service);
 
+    [LoggerMessage(204, LogLevel.Warning, "{Service} has lost its last address: {Reason}. Its requests are refused until it has one")]
+    public static partial void LastAddressLost(ILogger logger, string service, string reason);
+
     [LoggerMessage(203, LogLevel.Warning, "Records of {Source} that are left out: {Count}. One of them: {Reason}")]
     public static partial void RecordsIgnored(ILogger logger, string source, int count, string reason);
 }

@@ -67,9 +67,11 @@ internal sealed class AddressFileEntry
 
     public bool? Tls { get; set; }
 
+    public string Path { get; set; } = "";
+
     public ResolvedAddress ToAddress(int index)
     {
-        var address = new ResolvedAddress(Host, Port) { Weight = Weight, Priority = Priority, Name = Name, Tls = Tls };
+        var address = new ResolvedAddress(Host, Port) { Weight = Weight, Priority = Priority, Name = Name, Tls = Tls, Path = Path };
         return address.Problem is { } problem ? throw new FormatException($"in entry {index} {problem}") : address;
     }
 }

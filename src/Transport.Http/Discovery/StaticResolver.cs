@@ -22,8 +22,9 @@ internal sealed class StaticResolver(ImmutableArray<ResolvedAddress> addresses) 
         }
     }
 
-    /// <summary>One server: <c>https://weather.internal:5443</c>.</summary>
-    public static StaticResolver OfOne(AddressGroup group) => new([new(group.Host, group.Port) { Tls = group.Scheme == "https" }]);
+    /// <summary>One server: <c>https://weather.internal:5443</c>, or one below a path: <c>https://weather.internal/api</c>.</summary>
+    public static StaticResolver OfOne(AddressGroup group) =>
+        new([new(group.Host, group.Port) { Tls = group.Scheme == "https", Path = group.Path }]);
 
     public async IAsyncEnumerable<ResolverResult> WatchAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {

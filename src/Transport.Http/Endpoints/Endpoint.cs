@@ -22,12 +22,14 @@ public sealed class Endpoint
 
     private readonly uint _createdAt;
     private readonly PeakEwma _latency = new(InitialLatency);
+    private readonly RecentPeak _recentLatency = new();
     private readonly DecayingSum _bytes = new();
     private readonly DecayingValue _load = new();
     private ResolvedAddress _address;
     private int _inFlight;
     private int _state;
     private bool _lastFailed;
+    private bool _isMany;
     private long _lastSuccess;
     private long _startedAt;
     private EndpointGuard? _guard;
@@ -114,13 +116,23 @@ public sealed class Endpoint
     }
 
     /// <summary>
-    /// The peak average of the latency. It fades while nothing is in flight, so that a slow or failing endpoint is tried again. It does
-    /// not fade while a response is awaited, so that one trial does not attract a thousand requests.
+    /// The peak average of the latency, and at most the highest latency of the last one or two seconds. It fades while nothing is in
+    /// flight, so that a slow or failing endpoint is tried again. It does not fade while a response is awaited, so that one trial does not
+    /// attract a thousand requests.
     /// </summary>
     public TimeSpan Latency => TimeSpan.FromSeconds(LatencyAt(CoarseClock.Read(Clock)));
 
     /// <summary>The weight, reduced during a slow start: it rises from a tenth to the whole weight within 20 seconds.</summary>
     public double EffectiveWeight => Address.Weight * Warmth;
+
+    /// <summary>
+    /// Whether several nodes answer at the address, so that it is a load balancer: a refusal says nothing about the next request there.
+    /// </summary>
+    internal bool IsMany
+    {
+        get => Volatile.Read(ref _isMany);
+        set => Volatile.Write(ref _isMany, value);
+    }
 
     internal TimeProvider Clock { get; }
 
@@ -149,7 +161,11 @@ public sealed class Endpoint
     // Balancers read the coarse clock once for all endpoints that they compare.
 
     /// <summary><see cref="Latency"/> in seconds.</summary>
-    internal float LatencyAt(uint now) => InFlight == 0 ? _latency.Read(unchecked(now - _createdAt)) : _latency.Last;
+    internal float LatencyAt(uint now) =>
+        Math.Min(InFlight == 0 ? _latency.Read(unchecked(now - _createdAt)) : _latency.Last, _recentLatency.Value);
+
+    /// <summary>Whether the endpoint has not answered since it is new, and nothing is under way to it.</summary>
+    internal bool IsUntested => InFlight == 0 && float.IsPositiveInfinity(_recentLatency.Value);
 
     /// <summary>The same as <see cref="ReportedLoad"/>.</summary>
     internal float LoadAt(uint now) => _load.Read(unchecked(now - _createdAt));
@@ -205,7 +221,7 @@ public sealed class Endpoint
         var startedAt = Volatile.Read(ref _startedAt);
         if (startedAt == long.MinValue || latency <= Clock.GetElapsedTime(startedAt))
         {
-            _latency.Record((float)latency.TotalSeconds, Now);
+            RecordLatency(latency);
         }
 
         Volatile.Write(ref _lastFailed, false);
@@ -220,7 +236,7 @@ public sealed class Endpoint
     public void RecordFailure(TimeSpan? retryAfter = null)
     {
         var penalty = retryAfter is { } asked && asked > s_minPenalty ? asked : s_minPenalty;
-        _latency.Record((float)(penalty < s_maxPenalty ? penalty : s_maxPenalty).TotalSeconds, Now);
+        RecordLatency(penalty < s_maxPenalty ? penalty : s_maxPenalty);
         Volatile.Write(ref _lastFailed, true);
     }
 
@@ -232,7 +248,7 @@ public sealed class Endpoint
     {
         if (atLeast > Latency)
         {
-            _latency.Record((float)atLeast.TotalSeconds, Now);
+            RecordLatency(atLeast);
         }
     }
 
@@ -241,8 +257,16 @@ public sealed class Endpoint
     internal void StartSlowly(float? latency = null)
     {
         _latency.Reset(latency ?? InitialLatency, Now);
+        _recentLatency.Reset();
         Volatile.Write(ref _lastFailed, false);
         Volatile.Write(ref _startedAt, Clock.GetTimestamp());
+    }
+
+    private void RecordLatency(TimeSpan latency)
+    {
+        var (seconds, now) = ((float)latency.TotalSeconds, Now);
+        _latency.Record(seconds, now);
+        _recentLatency.Record(seconds, now);
     }
 
     /// <summary>Host and port.</summary>

@@ -26,6 +26,12 @@ public sealed record ResolvedAddress(string Host, int Port)
     /// <summary>Whether the server is called over TLS. Null, the default: as the service is configured.</summary>
     public bool? Tls { get; init; }
 
+    /// <summary>
+    /// The path below which the server serves everything, as a proxy or <c>MapGroup("/api")</c> has it: <c>/api</c>. At most 255
+    /// characters. Empty, the default: none.
+    /// </summary>
+    public string Path { get; init; } = "";
+
     /// <summary>Why the address is not valid; null if it is.</summary>
     internal string? Problem =>
         !IsHost(Host) ? $"'{Host}' is neither an IP address nor a host name"
@@ -33,6 +39,7 @@ public sealed record ResolvedAddress(string Host, int Port)
         : Weight is < 0 or > 65535 ? $"the weight of '{Host}:{Port}' is {Weight}; a weight is 0 to 65535"
         : Priority is < 0 or > 65535 ? $"the priority of '{Host}:{Port}' is {Priority}; a priority is 0 to 65535"
         : Name is not null && !IsHost(Name) ? $"the name of '{Host}:{Port}' is '{Name}', which is not a host name"
+        : !IsPath(Path) ? $"the path of '{Host}:{Port}' is not '/' with segments behind it, such as /api"
         : null;
 
     /// <summary>
@@ -47,6 +54,12 @@ public sealed record ResolvedAddress(string Host, int Port)
         _ => text.All(c => char.IsLetterOrDigit(c) || c is '-' or '_' or '.')
             && Uri.TryCreate($"http://{text}:80/", UriKind.Absolute, out _),
     };
+
+    /// <summary>Whether a text is a valid path prefix: empty, or segments that each begin with '/'.</summary>
+    internal static bool IsPath(string? text) => text is ""
+        || (text is { Length: > 1 and <= 255 } && text[0] == '/' && text[^1] != '/' && !text.Contains("//", StringComparison.Ordinal)
+            && !text.Split('/').Any(segment => segment is "." or "..")
+            && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '/' or '-' or '_' or '.' or '~' or '%'));
 
     /// <summary>The name of a host; null for an IP address, which has none.</summary>
     internal static string? NameOf(string host) => IPAddress.TryParse(host, out _) ? null : host.TrimEnd('.');

@@ -37,7 +37,8 @@ internal sealed class HttpOptionsValidator(string busName, IServiceProvider prov
 
     private IEnumerable<string> OfBus(HttpTransportOptions options) =>
         IsOfBus(out var bus)
-            ? HttpOptionsRules.Problems(options, new(HttpSection.Path(provider, busName, "Request:Timeout"), bus.Request.Timeout))
+            ? HttpOptionsRules.Problems(
+                options, new(HttpSection.Path(provider, busName, "Request:Timeout"), bus.Request.Timeout, IsOfBus: true))
             : [];
 
     private IEnumerable<string> OfHttpClients(HttpTransportOptions options)

@@ -20,6 +20,8 @@ internal static class HttpSection
         }
 
         services.AddKeyedSingleton<Added>(busName);
+        const string Reloaded = $"{HttpTransportOptions.TransportName}:{nameof(HttpTransportOptions.Services)}";
+        services.AddKeyedSingleton(busName, new ReloadedKeys(Reloaded));
         services.AddSingleton<IValidateOptions<HttpTransportOptions>>(provider => new HttpOptionsValidator(busName, provider));
         return options.ValidateOnStart()
             .Configure<IServiceProvider>((target, provider) =>
@@ -41,6 +43,13 @@ internal static class HttpSection
         provider.GetKeyedService<BusSection>(busName) is { } bus ? bus.Section?.GetSection(HttpTransportOptions.TransportName)
         : busName.Length == 0 ? provider.GetService<IConfiguration>()?.GetSection($"ServiceMesh:{HttpTransportOptions.TransportName}")
         : null;
+
+    /// <summary>The changes of services in the section of a bus, or of HttpClients without a bus.</summary>
+    public static ServiceChanges ChangesOf(IServiceProvider provider, string busName)
+    {
+        var factory = provider.GetRequiredService<IOptionsFactory<HttpTransportOptions>>();
+        return new(Of(provider, busName), () => factory.Create(busName));
+    }
 
     /// <summary>The full path of a key of a bus.</summary>
     public static string Path(IServiceProvider provider, string busName, string key) =>

@@ -48,7 +48,8 @@ public static class HttpServiceMeshBuilderExtensions
             provider.GetRequiredService<IMeterFactory>(),
             provider.GetRequiredKeyedService<ServiceEndpoints>(builder.Name),
             provider,
-            builder.Name))));
+            builder.Name,
+            HttpSection.ChangesOf(provider, builder.Name)))));
     }
 
     /// <summary>

@@ -64,6 +64,34 @@ public static class ServiceMeshHttpClientBuilderExtensions
         return builder;
     }
 
+    /// <summary>
+    /// Sets judgements and times of one client: which answers are sent again, which count as failures of their server, and how long a
+    /// request and an attempt may take. Called again, it changes more of them. For all clients, call it once in
+    /// <c>ConfigureHttpClientDefaults</c>; what one client sets comes after that, in either order.
+    /// </summary>
+    /// <param name="builder">The client, or the builder of <c>ConfigureHttpClientDefaults</c> for all clients.</param>
+    /// <param name="configure">Changes the options.</param>
+    /// <example>
+    /// <code source="samples/Snippets/HttpClients.cs" region="client" />
+    /// </example>
+    public static IHttpClientBuilder ConfigureServiceMesh(this IHttpClientBuilder builder, Action<ServiceMeshClientOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(configure);
+        if (builder.Name is { } name)
+        {
+            builder.Services.Configure(name, configure);
+        }
+        else
+        {
+            // Before those of single clients, in whatever order they are added.
+            builder.Services.Insert(0, ServiceDescriptor.Singleton<IConfigureOptions<ServiceMeshClientOptions>>(
+                new ConfigureNamedOptions<ServiceMeshClientOptions>(null, configure)));
+        }
+
+        return builder;
+    }
+
     // In place of the primary handler: builder filters, and so the loggers of the platform, add handlers after all others.
     private static void AddHandler(HttpMessageHandlerBuilder chain)
     {
@@ -72,7 +100,11 @@ public static class ServiceMeshHttpClientBuilderExtensions
             var choices = chain.Services.GetServices<BusOfClient>().ToList();
             var choice = choices.Find(c => c.ClientName == chain.Name) ?? choices.Find(c => c.ClientName is null)!;
             var mesh = chain.Services.GetRequiredKeyedService<ClientServices>(choice.BusName);
-            chain.PrimaryHandler = new ServiceMeshHandler(mesh, isOwner: false) { InnerHandler = chain.PrimaryHandler };
+            chain.PrimaryHandler = new ServiceMeshHandler(mesh, isOwner: false)
+            {
+                InnerHandler = chain.PrimaryHandler,
+                Client = chain.Services.GetRequiredService<IOptionsMonitor<ServiceMeshClientOptions>>().Get(chain.Name),
+            };
         }
     }
 
@@ -107,7 +139,8 @@ public static class ServiceMeshHttpClientBuilderExtensions
             provider.GetRequiredService<ILoggerFactory>(),
             provider.GetService<TimeProvider>() ?? TimeProvider.System,
             provider.GetRequiredKeyedService<ServiceEndpoints>(busName),
-            busName));
+            busName,
+            HttpSection.ChangesOf(provider, busName)));
         HttpServiceMeshBuilderExtensions.AddServiceEndpoints(services, busName);
     }
 

@@ -35,18 +35,7 @@ internal sealed class AttemptContent : HttpContent
     protected override async Task SerializeToStreamAsync(
         Stream stream, System.Net.TransportContext? context, CancellationToken cancellationToken)
     {
-        // Within one attempt the platform sends content again only if the server certainly did not process it: it refused the stream, or it
-        // closed the connection (GOAWAY) and named the last stream that it took.
-        var isResend = _hasBegun;
-        _hasBegun = true;
-        if (!_body.TryBegin(isResend))
-        {
-            IsRefusedAndLost = isResend;
-            throw new InvalidOperationException(isResend
-                ? "The server refused the stream of the request, and the body cannot be sent a second time."
-                : "The body of the request is still being sent by an earlier attempt and cannot be sent a second time.");
-        }
-
+        var isResend = Begin();
         var watched = RequestBody.IsInMemory(_content) ? null : new UploadStream(stream, Headers.ContentLength);
         try
         {
@@ -68,9 +57,59 @@ internal sealed class AttemptContent : HttpContent
         }
     }
 
+    protected override void SerializeToStream(Stream stream, System.Net.TransportContext? context, CancellationToken cancellationToken)
+    {
+        var isResend = Begin();
+        using var watched = new UploadStream(stream, Headers.ContentLength);
+        try
+        {
+            Copy(watched, context, cancellationToken);
+            watched.Complete();
+        }
+        catch (Exception failure) when (!watched.HasFailed && !cancellationToken.IsCancellationRequested)
+        {
+            (OwnFailure, IsRefusedAndLost) = isResend ? (null, true) : (failure, false);
+            throw;
+        }
+        finally
+        {
+            _body.End();
+        }
+    }
+
     protected override bool TryComputeLength(out long length)
     {
         length = _content.Headers.ContentLength ?? 0;
         return _content.Headers.ContentLength is not null;
+    }
+
+    // Whether the content was sent within the same attempt before. The platform sends it again only if the server certainly did not process
+    // it: it refused the stream, or it closed the connection (GOAWAY) and named the last stream that it took.
+    private bool Begin()
+    {
+        var isResend = _hasBegun;
+        _hasBegun = true;
+        if (!_body.TryBegin(isResend))
+        {
+            IsRefusedAndLost = isResend;
+            throw new InvalidOperationException(isResend
+                ? "The server refused the stream of the request, and the body cannot be sent a second time."
+                : "The body of the request is still being sent by an earlier attempt and cannot be sent a second time.");
+        }
+
+        return isResend;
+    }
+
+    // Content that can only be written asynchronously throws before it writes anything.
+    private void Copy(UploadStream stream, System.Net.TransportContext? context, CancellationToken cancellationToken)
+    {
+        try
+        {
+            _content.CopyTo(stream, context, cancellationToken);
+        }
+        catch (NotSupportedException) when (!stream.HasBegun)
+        {
+            _content.CopyToAsync(stream, context, cancellationToken).GetAwaiter().GetResult();
+        }
     }
 }

@@ -11,15 +11,24 @@ internal static class AttemptMessage
     /// <param name="request">The request of the caller, which is not changed.</param>
     /// <param name="content">The body for this attempt.</param>
     /// <param name="target">The endpoint. Its HTTP version applies unless the caller chose one.</param>
+    /// <param name="isSync">Whether it is sent on the thread of the caller, which is possible over HTTP/1.1 only.</param>
     /// <exception cref="HttpRequestException">A header cannot be sent to any server.</exception>
-    public static AttemptRequest Make(HttpRequestMessage request, HttpContent? content, HttpTarget target)
+    public static AttemptRequest Make(HttpRequestMessage request, HttpContent? content, HttpTarget target, bool isSync = false)
     {
         var attempt = new AttemptRequest(request.Method, target.UriOf(request.RequestUri!.PathAndQuery), target) { Content = content };
-        if (ChoosesVersion(request))
+        if (isSync)
+        {
+            attempt.Version = request.Version.Major == 1 ? request.Version : HttpVersion.Version11;
+            attempt.VersionPolicy = request.VersionPolicy == HttpVersionPolicy.RequestVersionExact
+                ? HttpVersionPolicy.RequestVersionExact
+                : HttpVersionPolicy.RequestVersionOrLower;
+        }
+        else if (ChoosesVersion(request) || IsWebSocket(request))
         {
             (attempt.Version, attempt.VersionPolicy) = (request.Version, request.VersionPolicy);
         }
 
+        attempt.Headers.Protocol = request.Headers.Protocol;
         if (request.Headers.Host is not null)
         {
             attempt.Headers.Host = null; // the caller's own is sent where it stands among the headers of the caller
@@ -47,6 +56,9 @@ internal static class AttemptMessage
     /// <summary>Whether the caller chose an HTTP version, so that it differs from the default of a message.</summary>
     public static bool ChoosesVersion(HttpRequestMessage request) =>
         request.Version != HttpVersion.Version11 || request.VersionPolicy != HttpVersionPolicy.RequestVersionOrLower;
+
+    // HTTP/2 has no upgrade of a connection: there the caller asks for version 2, and CONNECT opens the socket.
+    private static bool IsWebSocket(HttpRequestMessage request) => request.RequestUri!.Scheme is "ws" or "wss";
 
     private static void Trace(HttpRequestMessage attempt) =>
         DistributedContextPropagator.Current.Inject(Activity.Current, attempt.Headers, static (carrier, name, value) =>

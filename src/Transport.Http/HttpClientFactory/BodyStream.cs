@@ -67,13 +67,29 @@ internal sealed class BodyStream : Stream
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
         buffer.IsEmpty || (_ahead.IsEmpty && _pending is null) ? ReadRestAsync(buffer, cancellationToken)
         : _ahead.IsEmpty ? ReadPendingAsync(buffer, cancellationToken)
-        : new(ReadAhead(buffer));
+        : new(ReadAhead(buffer.Span));
 
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
         ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
     public override int Read(byte[] buffer, int offset, int count) =>
-        ReadAsync(buffer.AsMemory(offset, count)).AsTask().GetAwaiter().GetResult();
+        _pending is null
+            ? Read(buffer.AsSpan(offset, count))
+            : ReadAsync(buffer.AsMemory(offset, count)).AsTask().GetAwaiter().GetResult();
+
+    /// <summary>Reads on the thread of the caller, so that no other thread is needed for it.</summary>
+    public override int Read(Span<byte> buffer)
+    {
+        if (_pending is not null)
+        {
+            var bytes = new byte[buffer.Length];
+            var length = Read(bytes, 0, bytes.Length);
+            bytes.AsSpan(0, length).CopyTo(buffer);
+            return length;
+        }
+
+        return buffer.IsEmpty || _ahead.IsEmpty ? ReadRest(buffer) : ReadAhead(buffer);
+    }
 
     public override void Flush()
     {
@@ -99,10 +115,10 @@ internal sealed class BodyStream : Stream
         base.Dispose(disposing);
     }
 
-    private int ReadAhead(Memory<byte> buffer)
+    private int ReadAhead(Span<byte> buffer)
     {
         var length = Math.Min(buffer.Length, _ahead.Length);
-        _ahead.Span[..length].CopyTo(buffer.Span);
+        _ahead.Span[..length].CopyTo(buffer);
         _ahead = _ahead[length..];
         return length;
     }
@@ -125,7 +141,7 @@ internal sealed class BodyStream : Stream
 
         _pending = null;
         _ahead = pending.Bytes[..read];
-        return ReadAhead(buffer);
+        return ReadAhead(buffer.Span);
     }
 
     private async ValueTask<int> ReadRestAsync(Memory<byte> buffer, CancellationToken cancellationToken)
@@ -147,6 +163,39 @@ internal sealed class BodyStream : Stream
         {
             End();
             throw new TaskCanceledException(failure.Message, failure, cancellationToken);
+        }
+        catch (Exception failure) when (silence.HasTimedOut)
+        {
+            Fail();
+            throw new IOException(failure.Message, new PhaseTimeoutException(TimeoutPhase.Idle, _idle, _name, failure));
+        }
+        catch
+        {
+            Fail();
+            throw;
+        }
+        finally
+        {
+            silence.End(isReleased: true);
+        }
+    }
+
+    // A read that blocks cannot be cancelled. Silence ends it by disposing the stream, as the platform does it for synchronous requests.
+    private int ReadRest(Span<byte> buffer)
+    {
+        var silence = _scopes.Begin(_idle, CancellationToken.None);
+        try
+        {
+            CountFromNow();
+            using var end = silence.Token.UnsafeRegister(static rest => ((Stream)rest!).Dispose(), _rest);
+            var read = _rest.Read(buffer);
+            _read += read;
+            if (read == 0 && !buffer.IsEmpty)
+            {
+                End();
+            }
+
+            return read;
         }
         catch (Exception failure) when (silence.HasTimedOut)
         {

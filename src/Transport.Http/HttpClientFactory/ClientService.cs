@@ -10,6 +10,7 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
 {
     private readonly Lock _lock = new();
     private GroupWatcher? _group;
+    private bool _hasEnded;
 
     public string Name => service.Name;
 
@@ -33,27 +34,32 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
     /// <summary>Sends a request to one of its servers.</summary>
     /// <exception cref="HttpRequestException">There is no response; the message says why.</exception>
     /// <exception cref="TaskCanceledException">The token fired, or a timeout fired: then the inner exception says which.</exception>
-    public async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    public Task<HttpResponseMessage> SendAsync(
+        HttpRequestMessage request, ServiceMeshClientOptions client, CancellationToken cancellationToken)
     {
         if (Volatile.Read(ref _group) is null)
         {
             Start();
         }
 
-        var call = HttpCall.Of(request, this, cancellationToken);
-        AttemptResult<HttpResponseMessage> result;
-        try
+        return SendAsync(HttpCall.Of(request, this, client, isSync: false, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>
+    /// The same on the thread of the caller, over HTTP/1.1. A server that has only HTTP/2, and a request that is hedged, needs other
+    /// threads too: then this thread waits for them.
+    /// </summary>
+    public HttpResponseMessage Send(HttpRequestMessage request, ServiceMeshClientOptions client, CancellationToken cancellationToken)
+    {
+        if (Volatile.Read(ref _group) is null)
         {
-            result = await owner.Pipeline.SendAsync(call, cancellationToken).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException cancelled)
-            when (cancelled is not TaskCanceledException || cancelled.CancellationToken != cancellationToken)
-        {
-            // The platform throws this type, and some callers catch no other. The token is the caller's own.
-            throw new TaskCanceledException(cancelled.Message, cancelled, cancellationToken);
+            Start();
         }
 
-        return call.Complete(result);
+        var isHttp2 = service.Settings.Http2 && !ServiceUri.DemandsTls(request.RequestUri!);
+        var call = HttpCall.Of(request, this, client, isSync: !isHttp2, cancellationToken);
+        call = call.IsHedged ? HttpCall.Of(request, this, client, isSync: false, cancellationToken) : call;
+        return SendAsync(call, cancellationToken).GetAwaiter().GetResult();
     }
 
     /// <summary>Completes when the first addresses are known, or after the connect timeout.</summary>
@@ -76,12 +82,44 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
                 $"No endpoint of service '{Name}' takes a request now: {string.Join("; ", endpoints.Take(5).Select(Describe))}.");
     }
 
-    public ValueTask DisposeAsync() => service.DisposeAsync();
+    public ValueTask DisposeAsync()
+    {
+        lock (_lock)
+        {
+            _hasEnded = true;
+        }
+
+        return service.DisposeAsync();
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(HttpCall call, CancellationToken cancellationToken)
+    {
+        AttemptResult<HttpResponseMessage> result;
+        try
+        {
+            result = await owner.Pipeline.SendAsync(call, cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException cancelled)
+            when (cancelled is not TaskCanceledException || cancelled.CancellationToken != cancellationToken)
+        {
+            // The platform throws this type, and some callers catch no other. The token is the caller's own.
+            throw new TaskCanceledException(cancelled.Message, cancelled, cancellationToken);
+        }
+
+        return call.Complete(result);
+    }
 
     private void Start()
     {
         lock (_lock)
         {
+            if (_hasEnded)
+            {
+                // The configuration changed between the look for the service and its first request.
+                throw new HttpRequestException(
+                    HttpRequestError.ConnectionError, $"The configuration of service '{Name}' has just changed. Send the request again.");
+            }
+
             if (_group is null)
             {
                 service.Start(owner.Watch, Update);
@@ -108,7 +146,7 @@ internal sealed class ClientService(Service service, IBalancer balancer, ClientS
     {
         try
         {
-            await Group.FirstResult.WaitAsync(Client.Timeouts.ConnectLimit, Clock, cancellationToken).ConfigureAwait(false);
+            await Group.FirstResult.WaitAsync(service.ConnectLimit, Clock, cancellationToken).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {

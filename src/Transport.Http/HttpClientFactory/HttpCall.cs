@@ -15,15 +15,19 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
     private readonly RequestBody _body;
     private readonly ClientService _service;
     private readonly HttpCallOptions _options;
+    private readonly ServiceMeshClientOptions _client;
+    private readonly bool _isSync;
     private readonly CancellationToken _caller;
     private readonly long _began;
     private HttpStatusCode? _lastStatus;
 
     private HttpCall(
         HttpRequestMessage request, RequestBody body, ClientService service, HttpCallOptions options, CallSettings settings,
-        CancellationToken caller)
+        ServiceMeshClientOptions client, bool isSync, CancellationToken caller)
         : base(settings)
     {
+        _client = client;
+        _isSync = isSync;
         _caller = caller;
         _request = request;
         _body = body;
@@ -54,15 +58,20 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
     /// <summary>Creates the call of a request.</summary>
     /// <param name="request">The request.</param>
     /// <param name="service">The service that its host names.</param>
+    /// <param name="client">The options of the HttpClient.</param>
+    /// <param name="isSync">Whether it is sent on the thread of the caller.</param>
     /// <param name="caller">The token of the caller, which does not fire when a timeout of the mesh does.</param>
-    public static HttpCall Of(HttpRequestMessage request, ClientService service, CancellationToken caller)
+    public static HttpCall Of(
+        HttpRequestMessage request, ClientService service, ServiceMeshClientOptions client, bool isSync, CancellationToken caller)
     {
         var body = new RequestBody(request.Content, HttpRequestMessageExtensions.HasRepeatableBody(request));
-        var settings = service.Settings.With(HttpRequestMessageExtensions.RetryOf(request));
+        var settings = service.Settings.With(client.TotalTimeout, client.AttemptTimeout)
+            .With(HttpRequestMessageExtensions.RetryOf(request));
 
         // Attempts of a hedged request run at the same time.
         settings = settings.HedgeAfter is not null && !body.CanBeSentTwiceAtOnce ? settings with { HedgeAfter = null } : settings;
-        return new(request, body, service, HttpCallOptions.Of(request, service.Service.Settings, service.Client), settings, caller);
+        var options = HttpCallOptions.Of(request, service.Service.Settings, settings, service.Client.HttpClients.ReadAhead);
+        return new(request, body, service, options, settings, client, isSync, caller);
     }
 
     public override ValueTask ReadyAsync(CancellationToken cancellationToken) => _service.ReadyAsync(cancellationToken);
@@ -75,7 +84,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
     public override async ValueTask<Outcome<AttemptResult<HttpResponseMessage>>> SendAsync(
         Endpoint endpoint, CancellationToken cancellationToken)
     {
-        var target = _service.Service.TargetOf(endpoint, forceTls: _request.RequestUri!.Scheme == Uri.UriSchemeHttps);
+        var target = _service.Service.TargetOf(endpoint, forceTls: ServiceUri.DemandsTls(_request.RequestUri!));
         using var span = AttemptSpan.Start(_request.Method.Method, _request.RequestUri!, target, Service, Attempts.Count - 1);
         AttemptContent? upload = null;
         AttemptRequest? attempt = null;
@@ -85,15 +94,19 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             // A request without content is sent again by the platform itself if a reused connection ends without an answer. A request that
             // may not be repeated therefore has content, even if it is empty.
             upload = _body.ForAttempt();
-            var content = upload ?? (IsRepeatable ? null : (HttpContent)new ByteArrayContent([]));
-            attempt = AttemptMessage.Make(_request, content, target);
+            var isTunnel = _request.Headers.Protocol is not null; // the connection carries another protocol, and ends with the stream
+            var content = upload ?? (IsRepeatable || isTunnel ? null : (HttpContent)new ByteArrayContent([]));
+            attempt = AttemptMessage.Make(_request, content, target, _isSync);
             var began = _service.Clock.GetTimestamp();
             var headersLimit = Settings.HeadersLimit(MayBeAttemptedAgain, Remaining);
-            response = await _service.Connections.SendAsync(attempt, headersLimit, target.Name, cancellationToken).ConfigureAwait(false);
+            var connections = _service.Connections;
+            response = _isSync
+                ? connections.Send(attempt, headersLimit, target.Name, cancellationToken)
+                : await connections.SendAsync(attempt, headersLimit, target.Name, cancellationToken).ConfigureAwait(false);
             var latency = _service.Clock.GetElapsedTime(began);
             target.Endpoint.RecordBytes(_body.Length ?? 0);
             response.RequestMessage = _request;
-            if (ReadAhead.HasBody(response, _request.Method))
+            if (!isTunnel && ReadAhead.HasBody(response, _request.Method))
             {
                 await ReadAsync(response, target, cancellationToken).ConfigureAwait(false);
             }
@@ -125,6 +138,20 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
             _service.Group.AskAgainIfNoneAnswers();
         }
     }
+
+    public override TimeSpan TakePause(CancellationToken cancellationToken)
+    {
+        if (!_isSync)
+        {
+            return base.TakePause(cancellationToken);
+        }
+
+        cancellationToken.WaitHandle.WaitOne(Attempts.NextPause); // on the thread of the caller, like all else
+        return TimeSpan.Zero;
+    }
+
+    public override bool? WantsRetry(AttemptResult<HttpResponseMessage> result) =>
+        base.WantsRetry(result) ?? (_client.RetryOn is { } wants && result.Reply is { } response ? wants(response) : null);
 
     public override void Discard(AttemptResult<HttpResponseMessage> result) => _lastStatus = result.Reply?.StatusCode ?? _lastStatus;
 
@@ -165,15 +192,10 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
     }
 
     /// <summary>
-    /// Whether the caller reads the rest of an answer when the time of its attempt, or of the request, is over. One that still arrives
-    /// would be as slow the next time. One that has stalled is requested again, and so is not handed over. The answer of the slower one of
-    /// two concurrent attempts is not needed.
+    /// Whether the caller reads the rest of an answer when the time of its attempt, or of the request, is over. It would be as slow the
+    /// next time, also if it pauses. The answer of the slower one of two concurrent attempts is not needed.
     /// </summary>
-    /// <param name="silence">The time since the last byte of the answer.</param>
-    public bool MayHandOver(TimeSpan silence) =>
-        !_caller.IsCancellationRequested
-        && Hedge is not { HasAnswer: true }
-        && silence < (Settings.AttemptTimeout ?? HttpTimeoutOptions.DefaultOfAttempt) / 2;
+    public bool MayHandOver() => !_caller.IsCancellationRequested && Hedge is not { HasAnswer: true };
 
     protected override int StatusOf(HttpResponseMessage reply) => (int)reply.StatusCode;
 
@@ -216,9 +238,15 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
     private ValueTask ReadAsync(HttpResponseMessage response, HttpTarget target, CancellationToken cancellationToken)
     {
         var rest = response.Content.ReadAsStream(cancellationToken);
-        var body = new BodyStream(rest, _service.Client.Timeouts.Idle, _service.Scopes, target.Endpoint, target.Name);
+        var body = new BodyStream(rest, Settings.Idle, _service.Scopes, target.Endpoint, target.Name);
         if (IsRepeatable && CanBeSentAgain && ReadAhead.IsFor(response, _options.ReadAhead))
         {
+            if (_isSync)
+            {
+                ReadAhead.Apply(response, body, _options.ReadAhead, MayHandOver, cancellationToken);
+                return default;
+            }
+
             return ReadAheadAsync(response, body, cancellationToken);
         }
 
@@ -230,8 +258,7 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
     {
         try
         {
-            await ReadAhead.ApplyAsync(response, body, _options.ReadAhead, MayHandOver, _service.Clock, cancellationToken)
-                .ConfigureAwait(false);
+            await ReadAhead.ApplyAsync(response, body, _options.ReadAhead, MayHandOver, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -240,9 +267,13 @@ internal sealed class HttpCall : Call<HttpResponseMessage>
         }
     }
 
-    private AttemptOutcome Classify(HttpResponseMessage response, TimeSpan latency) => AttemptOutcome.OfAnswer(
-        (int)response.StatusCode, ResponseHeaders.IsFromNode(response), ResponseHeaders.IsNotProcessed(response),
-        RetryAfter.Of(response.Headers.RetryAfter, _service.Clock), latency);
+    private AttemptOutcome Classify(HttpResponseMessage response, TimeSpan latency)
+    {
+        var outcome = AttemptOutcome.OfAnswer(
+            (int)response.StatusCode, ResponseHeaders.IsFromNode(response), ResponseHeaders.IsNotProcessed(response),
+            RetryAfter.Of(response.Headers.RetryAfter, _service.Clock), latency);
+        return _client.IsFailed is { } isFailed ? outcome.Judged(isFailed(response)) : outcome;
+    }
 
     private Exception ExceptionFor(AttemptResult<HttpResponseMessage> result)
     {

@@ -13,16 +13,19 @@ internal readonly record struct HttpCallOptions(bool IsRepeatable, TimeSpan Tota
     private static readonly HashSet<HttpMethod> s_idempotent =
         [HttpMethod.Get, HttpMethod.Head, HttpMethod.Options, HttpMethod.Trace, HttpMethod.Put, HttpMethod.Delete];
 
-    public static HttpCallOptions Of(HttpRequestMessage request, HttpServiceOptions service, HttpTransportOptions client)
+    public static HttpCallOptions Of(HttpRequestMessage request, HttpServiceOptions service, CallSettings settings, int readAhead)
     {
         var isRepeatable = HttpRequestMessageExtensions.IsIdempotent(request)
             ?? (s_idempotent.Contains(request.Method) || Header(request, IdempotencyKey) is { Length: > 0 });
         return new(
             isRepeatable,
-            HttpRequestMessageExtensions.TotalTimeoutOf(request) ?? client.Timeouts.Total,
-            HttpRequestMessageExtensions.ReadAheadOf(request) ?? client.HttpClients.ReadAhead,
-            HttpRequestMessageExtensions.BalancingKeyOf(request) ?? Header(request, service.HashHeader));
+            HttpRequestMessageExtensions.TotalTimeoutOf(request) ?? settings.Total,
+            HttpRequestMessageExtensions.ReadAheadOf(request) ?? readAhead,
+            HttpRequestMessageExtensions.BalancingKeyOf(request) ?? KeyOf(request, service));
     }
+
+    private static string? KeyOf(HttpRequestMessage request, HttpServiceOptions service) =>
+        service.HashBy == HashBy.Header ? Header(request, service.HashHeader) : request.RequestUri!.PathAndQuery;
 
     private static string? Header(HttpRequestMessage request, string name) =>
         request.Headers.NonValidated.TryGetValues(name, out var values) ? values.ToString() : null;

@@ -55,7 +55,8 @@ public static class HttpRequestMessageExtensions
     }
 
     /// <summary>
-    /// What the balancer <c>ConsistentHash</c> hashes. Default: the request header that <c>Services:NAME:HashHeader</c> names.
+    /// What the balancer <c>ConsistentHash</c> hashes. Default: what <c>Services:NAME:HashBy</c> says, which is the
+    /// header that <c>Services:NAME:HashHeader</c> names unless it is changed.
     /// </summary>
     public static HttpRequestMessage SetBalancingKey(this HttpRequestMessage request, string key)
     {

@@ -3,8 +3,8 @@ using System.Net;
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// Reads the body of a response within its attempt, so that another attempt can follow if the connection breaks or stalls in the middle of
-/// it. A long or endless body is handed to the caller as a stream, and so is one that still arrives when the time of the attempt is over.
+/// Reads the body of a response within its attempt, so that another attempt can follow if the connection breaks in the middle of it. A
+/// long or endless body is handed to the caller as a stream, and so is one that has not ended when the time of the attempt is over.
 /// </summary>
 internal static class ReadAhead
 {
@@ -36,20 +36,16 @@ internal static class ReadAhead
     /// <param name="response">The response.</param>
     /// <param name="body">Its body, which was not read yet.</param>
     /// <param name="limit">The number of bytes to read at most.</param>
-    /// <param name="mayHandOver">
-    /// Whether the rest may become a stream when the token has fired. The argument is the time since the last byte.
-    /// </param>
-    /// <param name="clock">The clock.</param>
+    /// <param name="mayHandOver">Whether the rest may become a stream when the token has fired.</param>
     /// <param name="cancellationToken">Fires when the time of the attempt is over, or when it is cancelled.</param>
     /// <exception cref="OperationCanceledException">The token fired, and the rest may not become a stream.</exception>
     public static async Task ApplyAsync(
-        HttpResponseMessage response, BodyStream body, int limit, Func<TimeSpan, bool> mayHandOver, TimeProvider clock,
-        CancellationToken cancellationToken)
+        HttpResponseMessage response, BodyStream body, int limit, Func<bool> mayHandOver, CancellationToken cancellationToken)
     {
         // One byte more than the limit shows whether the body ends.
         var max = (int)Math.Min(Math.Min(limit, response.Content.Headers.ContentLength ?? limit) + 1L, Array.MaxLength);
         var buffer = new byte[Math.Min(max, FirstBuffer)];
-        var (length, lastByte) = (0, clock.GetTimestamp());
+        var length = 0;
         int read;
         var abandon = new CancellationTokenSource(); // without a timer, so that there is nothing to dispose
         do
@@ -63,7 +59,7 @@ internal static class ReadAhead
             var reading = body.ReadAsync(buffer.AsMemory(length), abandon.Token).AsTask();
             if (!reading.IsCompleted && !await EndsInTimeAsync(reading, cancellationToken).ConfigureAwait(false))
             {
-                if (!mayHandOver(clock.GetElapsedTime(lastByte)))
+                if (!mayHandOver())
                 {
                     await abandon.CancelAsync().ConfigureAwait(false);
                 }
@@ -77,7 +73,6 @@ internal static class ReadAhead
 
             read = await reading.ConfigureAwait(false);
             length += read;
-            lastByte = clock.GetTimestamp();
         }
         while (read > 0 && length < max);
 
@@ -90,6 +85,64 @@ internal static class ReadAhead
         else
         {
             body.PutBack(bytes);
+            Stream(response, body);
+        }
+    }
+
+    /// <summary>The same as <see cref="ApplyAsync"/> on the thread of the caller.</summary>
+    public static void Apply(
+        HttpResponseMessage response, BodyStream body, int limit, Func<bool> mayHandOver, CancellationToken cancellationToken)
+    {
+        var max = (int)Math.Min(Math.Min(limit, response.Content.Headers.ContentLength ?? limit) + 1L, Array.MaxLength);
+        var buffer = new byte[Math.Min(max, FirstBuffer)];
+        var (length, read, isAbandoned) = (0, 0, false);
+        var over = cancellationToken.UnsafeRegister(
+            _ =>
+            {
+                // Only this ends a read that blocks.
+                if (!mayHandOver())
+                {
+                    Volatile.Write(ref isAbandoned, true);
+                    body.Dispose();
+                }
+            },
+            null);
+        try
+        {
+            do
+            {
+                if (length == buffer.Length)
+                {
+                    Array.Resize(ref buffer, (int)Math.Min(max, buffer.Length * 2L));
+                }
+
+                read = body.Read(buffer, length, buffer.Length - length);
+                length += read;
+            }
+            while (read > 0 && length < max && !cancellationToken.IsCancellationRequested);
+        }
+        catch (Exception failure) when (Volatile.Read(ref isAbandoned))
+        {
+            throw new TaskCanceledException(failure.Message, failure, cancellationToken);
+        }
+        finally
+        {
+            over.Dispose(); // waits for the callback
+        }
+
+        if (isAbandoned)
+        {
+            throw new TaskCanceledException(null, null, cancellationToken);
+        }
+
+        if (read == 0)
+        {
+            body.Dispose();
+            Replace(response, new ReadOnlyMemoryContent(buffer.AsMemory(0, length)));
+        }
+        else
+        {
+            body.PutBack(buffer.AsMemory(0, length));
             Stream(response, body);
         }
     }

@@ -45,21 +45,27 @@ public sealed class ServiceMeshHandler : DelegatingHandler
 
     internal ServiceMeshHandler(ClientServices services, bool isOwner) => (_services, _isOwner) = (services, isOwner);
 
+    /// <summary>Judgements and times of this client. Default: those of the services.</summary>
+    public ServiceMeshClientOptions Client { get; init; } = new();
+
     /// <inheritdoc/>
     protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
         return _services.Find(request.RequestUri) is { } service
-            ? service.SendAsync(request, cancellationToken)
+            ? service.SendAsync(request, Client, cancellationToken)
             : base.SendAsync(request, cancellationToken);
     }
 
-    /// <summary>The same as <see cref="SendAsync"/>, blocking the thread, because the pipeline is asynchronous.</summary>
+    /// <summary>
+    /// The same as <see cref="SendAsync"/> on the thread of the caller, over HTTP/1.1. It needs no thread of the pool, unless the service
+    /// has only HTTP/2 or the request is hedged.
+    /// </summary>
     protected override HttpResponseMessage Send(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
         return _services.Find(request.RequestUri) is { } service
-            ? Task.Run(() => service.SendAsync(request, cancellationToken), CancellationToken.None).GetAwaiter().GetResult()
+            ? service.Send(request, Client, cancellationToken)
             : base.Send(request, cancellationToken);
     }
 

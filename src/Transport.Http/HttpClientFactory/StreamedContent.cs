@@ -22,8 +22,13 @@ internal sealed class StreamedContent(BodyStream body, HttpContent original) : H
         }
     }
 
-    protected override void SerializeToStream(Stream stream, System.Net.TransportContext? context, CancellationToken cancellationToken) =>
-        SerializeToStreamAsync(stream, context, cancellationToken).GetAwaiter().GetResult();
+    protected override void SerializeToStream(Stream stream, System.Net.TransportContext? context, CancellationToken cancellationToken)
+    {
+        using (body)
+        {
+            body.CopyTo(stream);
+        }
+    }
 
     protected override bool TryComputeLength(out long length)
     {

@@ -13,6 +13,9 @@ internal sealed class UploadStream(Stream connection, long? length) : Stream
     /// <summary>Whether a write to the connection failed.</summary>
     public bool HasFailed { get; private set; }
 
+    /// <summary>Whether a byte was written.</summary>
+    public bool HasBegun => _written > 0;
+
     public override bool CanRead => false;
 
     public override bool CanSeek => false;

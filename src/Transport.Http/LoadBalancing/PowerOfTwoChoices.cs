@@ -7,8 +7,16 @@ namespace ServiceMesh.Http;
 /// attempts in flight, divided by the weight, and higher for a server that reports load. Two choices come close to the best choice, and
 /// clients with the same knowledge do not all choose the same endpoint (Mitzenmacher; Finagle's "Power of Two Choices: Peak EWMA").
 /// </summary>
+/// <remarks>
+/// Without load only the latency would decide, and an endpoint that was slow once, or a little slower than its equals, would get nothing
+/// for a long time. So latencies that differ by less than a factor of two count as equal, an endpoint that has not answered yet gets the
+/// first request that draws it, and one pick in 32 is a probe, which goes to any idle endpoint.
+/// </remarks>
 internal sealed class PowerOfTwoChoices(BalancerContext context) : SnapshotBalancer<Endpoint[]>
 {
+    private const ulong ProbeMask = 31;
+    private const float BusyLoad = 0.5f;
+
     private readonly Random _random = context.Random;
     private readonly TimeProvider _clock = context.Clock;
 
@@ -28,8 +36,21 @@ internal sealed class PowerOfTwoChoices(BalancerContext context) : SnapshotBalan
             {
                 case (true, true):
                     var now = CoarseClock.Read(_clock);
+                    if ((drawn & ProbeMask) == 0 && Probe(plan, context, now) is { } idle)
+                    {
+                        return idle;
+                    }
+
+                    if (a.IsUntested != b.IsUntested)
+                    {
+                        return a.IsUntested ? a : b;
+                    }
+
                     // Selecting an index compiles to a conditional move, so no branch is mispredicted.
-                    return plan[Cost(b, now) * a.EffectiveWeight < Cost(a, now) * b.EffectiveWeight ? second : first];
+                    var (latencyA, latencyB) = (a.LatencyAt(now), b.LatencyAt(now));
+                    var isEqual = latencyA <= 2 * latencyB && latencyB <= 2 * latencyA;
+                    var costA = (isEqual ? latencyB : latencyA) * Load(a, now) * b.EffectiveWeight;
+                    return plan[latencyB * Load(b, now) * a.EffectiveWeight < costA ? second : first];
                 case (true, false): return a;
                 case (false, true): return b;
             }
@@ -38,7 +59,9 @@ internal sealed class PowerOfTwoChoices(BalancerContext context) : SnapshotBalan
         return RandomDraw.Uniform(plan, context, _random);
     }
 
-    // Not divided by the weight yet.
-    private static double Cost(Endpoint endpoint, uint now) =>
-        endpoint.LatencyAt(now) * (endpoint.InFlight + 1) * (1 + endpoint.LoadAt(now));
+    private static double Load(Endpoint endpoint, uint now) => (endpoint.InFlight + 1) * (1 + endpoint.LoadAt(now));
+
+    // An endpoint that is busy, or whose server says so, is not probed: its answers are on the way, or its load is known.
+    private Endpoint? Probe(Endpoint[] plan, in PickContext context, uint now) =>
+        RandomDraw.Weighted(plan, context, _random) is { InFlight: 0 } drawn && drawn.LoadAt(now) < BusyLoad ? drawn : null;
 }

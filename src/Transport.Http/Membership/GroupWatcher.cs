@@ -189,10 +189,15 @@ internal sealed class GroupWatcher : IAsyncDisposable
         ImmutableInterlocked.InterlockedExchange(ref _endpoints, next.ToImmutable());
         Ejection.Update(_endpoints);
         DiscoveryLog.Resolved(_logger, Name, _endpoints.Length, before.Count);
+        if (_endpoints.IsEmpty && before.Count > 0)
+        {
+            DiscoveryLog.LastAddressLost(_logger, Name, WhyEmpty);
+        }
+
         _changed(_endpoints);
     }
 
     // The connections depend on these values: a change of one of them makes another endpoint.
-    private static (string, int, string?, bool?) Identity(ResolvedAddress address) =>
-        (address.Host, address.Port, address.Name, address.Tls);
+    private static (string, int, string, string?, bool?) Identity(ResolvedAddress address) =>
+        (address.Host, address.Port, address.Path, address.Name, address.Tls);
 }

@@ -9,10 +9,22 @@ public sealed class HttpServiceOptions
     /// </summary>
     public string Address { get; set; } = "";
 
+    /// <summary>
+    /// For HttpClients: its endpoints for other purposes, each by its name with the addresses. The endpoint <c>admin</c> of the service
+    /// <c>orders</c> is called as <c>http://_admin.orders</c>. Default: none.
+    /// </summary>
+    public Dictionary<string, string> Endpoints { get; set; } = [];
+
     /// <summary>How one of its endpoints is chosen: the name of a balancer. Default: <c>PowerOfTwoChoices</c>.</summary>
     public string Balancer { get; set; } = "PowerOfTwoChoices";
 
-    /// <summary>The header of the message whose value the balancer <c>ConsistentHash</c> hashes. Default: <c>partition-key</c>.</summary>
+    /// <summary>What the balancer <c>ConsistentHash</c> hashes. Default: <c>Header</c>.</summary>
+    public HashBy HashBy { get; set; }
+
+    /// <summary>
+    /// The header of the message whose value the balancer <c>ConsistentHash</c> hashes, if it hashes a header. Default:
+    /// <c>partition-key</c>.
+    /// </summary>
     public string HashHeader { get; set; } = "partition-key";
 
     /// <summary>Whether it is called over TLS, where its addresses do not say so themselves. Default: false.</summary>
@@ -35,4 +47,33 @@ public sealed class HttpServiceOptions
 
     /// <summary>How its requests are sent again. Default: the values of <c>ServiceMesh:Http:Retry</c>.</summary>
     public HttpRetryOptions Retry { get; set; } = new();
+
+    /// <summary>Its timeouts. Default: the values of <c>ServiceMesh:Http:Timeouts</c>.</summary>
+    public HttpServiceTimeoutOptions Timeouts { get; set; } = new();
+
+    /// <summary>The service itself and its named endpoints, each with the host that URIs name it by.</summary>
+    internal IEnumerable<(string Host, HttpServiceOptions Settings)> WithNamed(string name) =>
+    [
+        (name, this),
+        .. Endpoints.Select(e => ($"_{e.Key}.{name}", With(e.Value))),
+    ];
+
+    /// <summary>Whether all settings are the same, so that a service need not be made again.</summary>
+    internal bool IsSameAs(HttpServiceOptions other) =>
+        (Address, Balancer, HashBy, HashHeader, Tls, Http2, HealthPath)
+            == (other.Address, other.Balancer, other.HashBy, other.HashHeader, other.Tls, other.Http2, other.HealthPath)
+        && Same(Topics, other.Topics) && Same(Endpoints, other.Endpoints)
+        && (Retry.Attempts, Retry.Backoff, Retry.MaxBackoff, Retry.HedgeAfter)
+            == (other.Retry.Attempts, other.Retry.Backoff, other.Retry.MaxBackoff, other.Retry.HedgeAfter)
+        && Timeouts.All == other.Timeouts.All;
+
+    private static bool Same(Dictionary<string, string> a, Dictionary<string, string> b) =>
+        a.Count == b.Count && a.All(pair => b.TryGetValue(pair.Key, out var value) && value == pair.Value);
+
+    private HttpServiceOptions With(string address)
+    {
+        var copy = (HttpServiceOptions)MemberwiseClone();
+        (copy.Address, copy.Endpoints) = (address, []);
+        return copy;
+    }
 }

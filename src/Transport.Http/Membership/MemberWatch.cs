@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using Microsoft.Extensions.Logging;
 
 namespace ServiceMesh.Http;
@@ -10,11 +9,13 @@ namespace ServiceMesh.Http;
 /// </summary>
 internal sealed class MemberWatch
 {
-    private const int MaxDocumentBytes = 16 * 1024 * 1024;
+    private const int MaxDocumentBytes = 4 * 1024 * 1024;
+    private const int MaxNodes = 64;
     private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan s_maxPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan s_firstDrainPause = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan s_maxDrainPause = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan s_warning = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan s_quick = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan s_clockAge = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan s_maxFarewell = TimeSpan.FromMilliseconds(250);
@@ -30,6 +31,11 @@ internal sealed class MemberWatch
     private readonly string _name;
     private TimeSpan _drainPause = TimeSpan.Zero;
     private long _askedClockAt;
+    private readonly HashSet<string> _nodes = []; // the ids that have answered here; more than one address needs
+    private TimeSpan _longestWait; // of a poll: less than the interval where a proxy cuts polls off
+    private bool _isDrainConfirmed;
+    private long? _unreachableSince;
+    private bool _hasWarned;
     private int _quickAnswers; // consecutive quick answers to polls that should have waited
     private TaskCompletionSource _probeNow = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -42,6 +48,7 @@ internal sealed class MemberWatch
         _client = client;
         _context = context;
         _health = health;
+        _longestWait = health.Interval;
         _logger = logger;
         _stop = CancellationTokenSource.CreateLinkedTokenSource(stopping);
         _name = string.Create(CultureInfo.InvariantCulture, $"{context.NodeId}.{Interlocked.Increment(ref s_watches)}");
@@ -69,6 +76,7 @@ internal sealed class MemberWatch
         {
             while (!_stop.IsCancellationRequested)
             {
+                var asked = _context.Clock.GetTimestamp();
                 try
                 {
                     await (Member.Service.IsForeign ? CheckHealthPathAsync() : PollAsync()).ConfigureAwait(false);
@@ -79,7 +87,11 @@ internal sealed class MemberWatch
                 catch (Exception failure) when (!_stop.IsCancellationRequested)
                 {
                     // Whatever a server answers, the watch must go on.
-                    await FailedAsync(failure).ConfigureAwait(false);
+                    if (!await AnswersAllTheSameAsync(failure, _context.Clock.GetElapsedTime(asked)).ConfigureAwait(false))
+                    {
+                        await FailedAsync(failure).ConfigureAwait(false);
+                    }
+
                     await WaitAsync(pause).ConfigureAwait(false);
                     pause = pause * 2 < s_maxPause ? pause * 2 : s_maxPause;
                 }
@@ -120,7 +132,7 @@ internal sealed class MemberWatch
         var isIdle = known is { Draining: true } && Member.Endpoint.InFlight == 0;
         var wait = known is null || !Member.IsReachable || (known.Draining && !isIdle) || IsClockDue()
             ? TimeSpan.Zero
-            : _health.Interval;
+            : _longestWait;
         var asked = _context.Clock.GetTimestamp();
         var path = PollPath(known, wait, isIdle);
         var exchange = await GetAsync(path, wait + _health.Timeout, isInterruptible: known is not null).ConfigureAwait(false);
@@ -144,6 +156,25 @@ internal sealed class MemberWatch
             MembershipLog.EndpointIsMany(_logger, Member.Endpoint, Member.Service.Name, known.Id, document.Id);
         }
 
+        Recognize(document);
+        if (document.Draining && !Member.Endpoint.IsMany && !_isDrainConfirmed && known is { Draining: false })
+        {
+            // One node of several behind the address may drain: another question tells whether all do.
+            _isDrainConfirmed = true;
+            document = await AskAtOnceAsync().ConfigureAwait(false);
+        }
+
+        await TakeAsync(document).ConfigureAwait(false);
+    }
+
+    private async Task TakeAsync(NodeDocument document)
+    {
+        if (Member.Endpoint.IsMany && document.Draining)
+        {
+            document = document with { Draining = false }; // the others behind the address go on
+        }
+
+        _isDrainConfirmed &= document.Draining;
         Member.Endpoint.ReportedLoad = document.Load;
         Member.Endpoint.State = document.Draining ? EndpointState.Draining : EndpointState.Healthy;
         _drainPause = document.Draining ? _drainPause : TimeSpan.Zero;
@@ -152,6 +183,60 @@ internal sealed class MemberWatch
 
     // Only a poll that does not wait measures the clock of the node, and clocks drift.
     private bool IsClockDue() => _context.Clock.GetElapsedTime(_askedClockAt) >= s_clockAge;
+
+    // A node that is replaced has an id that is new. An id that returns means that several nodes take turns at the address.
+    private void Recognize(NodeDocument document)
+    {
+        if (Member.Document is { } known && document.Id != known.Id)
+        {
+            Member.Endpoint.IsMany |= _nodes.Contains(document.Id);
+            if (_nodes.Count >= MaxNodes)
+            {
+                _nodes.Clear();
+            }
+
+            _nodes.Add(known.Id);
+        }
+    }
+
+    private async Task<NodeDocument> AskAtOnceAsync()
+    {
+        var path = PollPath(Member.Document, TimeSpan.Zero, isIdle: false);
+        var document = Read(await GetAsync(path, _health.Timeout, isInterruptible: false).ConfigureAwait(false));
+        Recognize(document);
+        return document;
+    }
+
+    /// <summary>
+    /// A poll of a node that was reachable has failed, and not for want of a connection: a proxy may have cut it off, or one of several
+    /// nodes may have gone. A second question that does not wait decides, and so do requests that succeed meanwhile.
+    /// </summary>
+    private async Task<bool> AnswersAllTheSameAsync(Exception failure, TimeSpan took)
+    {
+        if (Member is not { IsReachable: true, Document: not null, Service.IsForeign: false } || SendFailure.WasNotSent(failure))
+        {
+            return false;
+        }
+
+        var asked = _context.Clock.GetTimestamp();
+        try
+        {
+            await TakeAsync(await AskAtOnceAsync().ConfigureAwait(false)).ConfigureAwait(false);
+        }
+        catch (Exception second) when (!_stop.IsCancellationRequested)
+        {
+            return !SendFailure.WasNotSent(second) && Member.Endpoint.LastSuccess > asked;
+        }
+
+        if (took > s_quick && took < _longestWait + _health.Timeout && took / 2 < _longestWait)
+        {
+            _longestWait = took / 2 > s_firstPause ? took / 2 : s_firstPause;
+            MembershipLog.PollsAreCut(_logger, Member.Endpoint, Member.Service.Name, took.TotalSeconds, _longestWait.TotalSeconds);
+        }
+
+        await SucceededAsync().ConfigureAwait(false);
+        return true;
+    }
 
     private static string PollPath(NodeDocument? known, TimeSpan wait, bool isIdle)
     {
@@ -180,10 +265,7 @@ internal sealed class MemberWatch
                 $"answered {exchange.Status} with '{exchange.ContentType}', which is not how a ServiceMesh node answers{detail}");
         }
 
-        var document = JsonSerializer.Deserialize(exchange.Body.Span, HttpJsonContext.Default.NodeDocument);
-        return document is null || document.Requests.Contains(null!) || document.Signals.Contains(null!)
-            ? throw new JsonException("The node document, or an item in it, is null.")
-            : document;
+        return NodeDocument.Read(exchange.Body.Span);
     }
 
     private async Task CheckHealthPathAsync()
@@ -252,6 +334,7 @@ internal sealed class MemberWatch
 
     private async Task SucceededAsync()
     {
+        (_unreachableSince, _hasWarned) = (null, false);
         if (Member.Trouble is not null)
         {
             Member.Trouble = null;
@@ -272,6 +355,7 @@ internal sealed class MemberWatch
             MembershipLog.EndpointIsUnreachable(_logger, Member.Service.Name, Member.Endpoint, reason, level);
         }
 
+        Warn(reason);
         Member.Trouble = reason;
         var wasReachable = Member.IsReachable;
         Member.Endpoint.State = EndpointState.Unreachable;
@@ -287,6 +371,20 @@ internal sealed class MemberWatch
         }
 
         _first.TrySetResult();
+    }
+
+    // A node that restarts is back before an operator could look. A node that had announced that it leaves may stay away.
+    private void Warn(string reason)
+    {
+        var now = _context.Clock.GetTimestamp();
+        _unreachableSince ??= now;
+        var away = _context.Clock.GetElapsedTime(_unreachableSince.Value, now);
+        if (!_hasWarned && away >= s_warning)
+        {
+            _hasWarned = true;
+            MembershipLog.EndpointStaysUnreachable(
+                _logger, Member.Endpoint, Member.Service.Name, Math.Round(away.TotalSeconds), Printable.Detail(reason));
+        }
     }
 
     // Most polls wait at the server, so the next one follows at once.

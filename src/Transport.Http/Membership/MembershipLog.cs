@@ -17,6 +17,16 @@ internal static partial class MembershipLog
         + "list the nodes themselves, so that each is watched")]
     public static partial void EndpointIsMany(ILogger logger, Endpoint endpoint, string service, string first, string second);
 
+    [LoggerMessage(
+        410, LogLevel.Information,
+        "A poll of endpoint {Endpoint} of service {Service} ended after {Seconds} s, while the endpoint answers. A proxy may end requests "
+        + "that wait; polls wait {Wait} s from now on")]
+    public static partial void PollsAreCut(ILogger logger, Endpoint endpoint, string service, double seconds, double wait);
+
+    [LoggerMessage(
+        411, LogLevel.Warning, "Endpoint {Endpoint} of service {Service} has been unreachable for {Seconds} s: {Detail}")]
+    public static partial void EndpointStaysUnreachable(ILogger logger, Endpoint endpoint, string service, double seconds, string detail);
+
     [LoggerMessage(420, LogLevel.Warning, "Endpoint {Endpoint} of service {Service} is ejected for {Seconds} s: {Cause}")]
     public static partial void EndpointIsEjected(ILogger logger, Endpoint endpoint, string service, EjectionCause cause, double seconds);
 

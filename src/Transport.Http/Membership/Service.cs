@@ -28,6 +28,9 @@ internal sealed class Service : IAsyncDisposable
 
     public CallSettings Calls { get; }
 
+    /// <summary>How long a connection to one of its servers may take.</summary>
+    public TimeSpan ConnectLimit => Calls.Connect;
+
     /// <summary>
     /// Whether its servers are not nodes, as those of a service with topics or a health path: the bus does not ask them for a document.
     /// </summary>
@@ -66,11 +69,12 @@ internal sealed class Service : IAsyncDisposable
     {
         var targets = forceTls ? _secureTargets : _targets;
         return targets.TryGetValue(endpoint, out var known) ? known : targets.GetValue(
-            endpoint, e => new(e, forceTls || IsTls(e), Settings.Http2, IsForeign, Describe(e)));
+            endpoint, e => new(e, forceTls || IsTls(e), Settings.Http2, IsForeign, Describe(e)) { Timeouts = Settings.Timeouts });
     }
 
     /// <summary>The name of an endpoint for messages, with its scheme.</summary>
-    public string Describe(Endpoint endpoint) => $"{(IsTls(endpoint) ? "https" : Settings.Http2 ? "h2c" : "http")}://{endpoint}";
+    public string Describe(Endpoint endpoint) =>
+        $"{(IsTls(endpoint) ? "https" : Settings.Http2 ? "h2c" : "http")}://{endpoint}{endpoint.Address.Path}";
 
     private bool IsTls(Endpoint endpoint) => endpoint.Address.Tls ?? Settings.Tls;
 }

@@ -37,6 +37,13 @@ internal static class HttpOptionsRules
                 "since a token that can be guessed protects nothing.";
         }
 
+        // It travels as a header, where other characters are changed, cut off or refused on the way.
+        if (options.Token?.Index().FirstOrDefault(c => c.Item is <= ' ' or > '~', (-1, default)) is ( >= 0, var bad))
+        {
+            yield return $"{options.KeyOf("Token")} has the character U+{(int)bad:X4}; " +
+                "visible ASCII characters without blanks are allowed.";
+        }
+
         if (options.Listen is null)
         {
             yield break;
@@ -67,6 +74,20 @@ internal static class HttpOptionsRules
         if (OptionRules.Readable($"{key}:Address", () => new ResolverKinds(options.Resolvers).Parse(service.Address)) is { } malformed)
         {
             yield return malformed;
+        }
+
+        foreach (var (name, address) in service.Endpoints)
+        {
+            var of = $"{key}:Endpoints:{name}";
+            if (!name.All(c => char.IsAsciiLetterOrDigit(c) || c == '-') || name.Length is 0 or > 63)
+            {
+                yield return $"{of} is not a name for an endpoint: 1 to 63 letters, digits and '-' (ASCII) are allowed.";
+            }
+
+            if (OptionRules.Readable(of, () => new ResolverKinds(options.Resolvers).Parse(address)) is { } wrong)
+            {
+                yield return wrong;
+            }
         }
 
         if (new BalancerKinds(options.Balancers) is var balancers && balancers.Find(service.Balancer) is null)

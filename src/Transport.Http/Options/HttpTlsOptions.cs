@@ -1,9 +1,12 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Microsoft.Extensions.Logging;
 
 namespace ServiceMesh.Http;
 
-/// <summary><c>ServiceMesh:Http:Tls</c>: certificates, as files.</summary>
+/// <summary>
+/// <c>ServiceMesh:Http:Tls</c>: certificates, as files. They are read again when they change, within a second of the next handshake.
+/// </summary>
 public sealed class HttpTlsOptions
 {
     /// <summary>
@@ -18,36 +21,53 @@ public sealed class HttpTlsOptions
     /// <summary>The password of the key or of the PKCS#12 file. Default: none.</summary>
     public string? CertificatePassword { get; set; }
 
+    /// <summary>
+    /// Whether an <c>https</c> listener of the transport demands a certificate of its callers, which must come from
+    /// <see cref="TrustedRoots"/>, or from the system's where that is not set. Default: false.
+    /// </summary>
+    public bool RequireClientCertificate { get; set; }
+
+    /// <summary>
+    /// The certificate that this node shows to servers that ask for one: PEM, or PKCS#12 (<c>.pfx</c>, <c>.p12</c>) with its key.
+    /// Default: none.
+    /// </summary>
+    public string? ClientCertificate { get; set; }
+
+    /// <summary>The key of a PEM client certificate. Default: in the same file.</summary>
+    public string? ClientCertificateKey { get; set; }
+
+    /// <summary>The password of the key or of the PKCS#12 file of the client certificate. Default: none.</summary>
+    public string? ClientCertificatePassword { get; set; }
+
     /// <summary>PEM certificates that are trusted when calling others, in place of the system's. Default: the system's.</summary>
     public string? TrustedRoots { get; set; }
 
     /// <summary>The path of a key below the section that these options were read from, for messages.</summary>
     internal Func<string, string> KeyOf { get; set; } = key => $"ServiceMesh:Http:Tls:{key}";
 
-    internal ServerCertificate LoadCertificate() => Read("Certificate", Certificate, path =>
-    {
-        if (Path.GetExtension(path).ToLowerInvariant() is ".pfx" or ".p12")
-        {
-            var all = X509CertificateLoader.LoadPkcs12CollectionFromFile(path, CertificatePassword);
-            var own = all.FirstOrDefault(c => c.HasPrivateKey)
-                ?? throw new CryptographicException("There is no certificate with a private key in it.");
-            return new ServerCertificate(own, [.. all.Where(c => !ReferenceEquals(c, own))]);
-        }
+    /// <summary>The certificate of an <c>https</c> listener.</summary>
+    /// <exception cref="InvalidOperationException">It cannot be read, or is not for this use; the message names the key.</exception>
+    internal ReloadedFile<OwnCertificate> OpenCertificate(TimeProvider clock, ILogger? logger) => new(
+        () => Read("Certificate", Certificate, path => OwnCertificate.Read(path, CertificateKey, CertificatePassword, isOfServer: true)),
+        [Certificate, CertificateKey], clock, logger);
 
-        var leaf = CertificatePassword is null
-            ? X509Certificate2.CreateFromPemFile(path, CertificateKey)
-            : X509Certificate2.CreateFromEncryptedPemFile(path, CertificatePassword, CertificateKey);
-        var chain = new X509Certificate2Collection();
-        chain.ImportFromPemFile(path);
-        return new(leaf, [.. chain.Where(c => c.Thumbprint != leaf.Thumbprint)]);
-    });
+    /// <summary>What a client trusts and shows.</summary>
+    /// <exception cref="InvalidOperationException">A file cannot be read, or is not for this use; the message names the key.</exception>
+    internal ClientTls OpenClient(TimeProvider clock, ILogger? logger) => new(
+        TrustedRoots is null ? null : new(() => Read("TrustedRoots", TrustedRoots, ReadRoots), [TrustedRoots], clock, logger),
+        ClientCertificate is null ? null : new(
+            () => Read("ClientCertificate", ClientCertificate, path =>
+                OwnCertificate.Read(path, ClientCertificateKey, ClientCertificatePassword, isOfServer: false)),
+            [ClientCertificate, ClientCertificateKey], clock, logger));
 
-    internal X509Certificate2Collection? LoadTrustedRoots() => TrustedRoots is null ? null : Read("TrustedRoots", TrustedRoots, path =>
+    private static X509ChainPolicy ReadRoots(string path)
     {
         var roots = new X509Certificate2Collection();
         roots.ImportFromPemFile(path);
-        return roots.Count > 0 ? roots : throw new CryptographicException("There is no certificate in it.");
-    });
+        return roots.Count > 0
+            ? ClientTls.PolicyOf(roots)
+            : throw new CryptographicException("There is no certificate in it.");
+    }
 
     private T Read<T>(string key, string? path, Func<string, T> read)
     {
@@ -62,7 +82,7 @@ public sealed class HttpTlsOptions
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or CryptographicException)
         {
-            throw new InvalidOperationException($"{KeyOf(key)} is '{path}' and cannot be read: {failure.Message}", failure);
+            throw new InvalidOperationException($"{KeyOf(key)} is '{path}' and cannot be used: {failure.Message}", failure);
         }
     }
 }

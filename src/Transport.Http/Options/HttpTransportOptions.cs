@@ -6,9 +6,10 @@ public sealed class HttpTransportOptions
     internal const string TransportName = "Http";
 
     internal static readonly OptionsSchema Schema = OptionsSchema.Of<HttpTransportOptions>()
-        .With<HttpTlsOptions>().With<HttpServiceOptions>().With<HttpDnsOptions>().With<HttpHealthOptions>().With<HttpTimeoutOptions>()
+        .With<HttpTlsOptions>().With<HttpServiceOptions>().With<HttpServiceTimeoutOptions>().With<HttpDnsOptions>()
+        .With<HttpHealthOptions>().With<HttpTimeoutOptions>()
         .With<HttpRetryOptions>().With<HttpRetryBudgetOptions>().With<CircuitBreakerOptions>().With<OutlierEjectionOptions>()
-        .With<HttpLimitOptions>().With<HttpClientOptions>();
+        .With<HttpLimitOptions>().With<HttpServerOptions>().With<HttpClientOptions>();
 
     // Fields, because the configuration binder looks at every property.
     internal readonly List<BalancerKind> Balancers = [];
@@ -23,7 +24,8 @@ public sealed class HttpTransportOptions
     public string? Listen { get; set; }
 
     /// <summary>
-    /// A secret that all nodes share: each sends it and requires it as <c>Authorization: Bearer</c>. At least 16 characters.
+    /// A secret that all nodes share: each sends it and requires it as <c>Authorization: Bearer</c>. At least 16 visible ASCII
+    /// characters, without blanks.
     /// Default: none.
     /// </summary>
     public string? Token { get; set; }
@@ -71,6 +73,9 @@ public sealed class HttpTransportOptions
     /// <summary>How much may be under way at once.</summary>
     public HttpLimitOptions Limits { get; set; } = new();
 
+    /// <summary>What callers may take of this node.</summary>
+    public HttpServerOptions Server { get; set; } = new();
+
     /// <summary>For ordinary HttpClients only.</summary>
     public HttpClientOptions HttpClients { get; set; } = new();
 
@@ -79,6 +84,9 @@ public sealed class HttpTransportOptions
 
     /// <summary>The options of the endpoints of each service.</summary>
     internal GroupOptions OfEndpoints => new(CircuitBreaker, Ejection, Limits.MaxPerEndpoint);
+
+    /// <summary>How the requests of a service are retried and timed: by its own options, and where it has none by those for all.</summary>
+    internal CallSettings CallsOf(HttpServiceOptions service) => CallSettings.Of(service.Retry, Retry, Timeouts.With(service.Timeouts));
 
     /// <summary>Adds a balancer that services may name; it replaces a built-in one of the same name.</summary>
     /// <param name="name">The name that configuration uses; case does not matter.</param>

@@ -13,10 +13,12 @@ internal static class ResilienceRules
         var total = ofRequest ?? new(options.KeyOf("Timeouts:Total"), options.Timeouts.Total);
         string?[] problems =
         [
-            .. OfTimeouts(options, total),
+            .. OfTimeouts(new("", options.KeyOf, options.Timeouts, null), total),
+            .. options.Services.SelectMany(s => OfTimeouts(
+                new($"Services:{s.Key}:", options.KeyOf, options.Timeouts.With(s.Value.Timeouts), s.Value.Timeouts), total)),
             .. OfRetry(options, options.KeyOf("Retry"), options.Retry, new(), total),
-            .. options.Services.SelectMany(s =>
-                OfRetry(options, options.KeyOf($"Services:{s.Key}:Retry"), s.Value.Retry, options.Retry, total)),
+            .. options.Services.SelectMany(s => OfRetry(
+                options, options.KeyOf($"Services:{s.Key}:Retry"), s.Value.Retry, options.Retry, total, s.Value.Timeouts)),
             .. options.CircuitBreaker.Contradictions(options.KeyOf("CircuitBreaker")),
             OptionRules.NotMore(
                 options.KeyOf("Limits:ConcurrencyPerEndpoint"), options.Limits.MaxPerEndpoint,
@@ -25,20 +27,24 @@ internal static class ResilienceRules
         return problems.OfType<string>();
     }
 
-    private static IEnumerable<string?> OfTimeouts(HttpTransportOptions options, Total total)
+    // For a service only what its own timeouts contradict: the others have their own sentences.
+    private static IEnumerable<string?> OfTimeouts(EffectiveTimeouts of, Total ofRequest)
     {
-        var (timeouts, attemptKey) = (options.Timeouts, options.KeyOf("Timeouts:Attempt"));
-        yield return NotLonger(attemptKey, timeouts.Attempt, total.Key, total.Time);
-        yield return timeouts.Attempt is { } whole
-            ? NotLonger(options.KeyOf("Timeouts:ResponseHeaders"), timeouts.ResponseHeaders, attemptKey, whole)
-            : NotLonger(options.KeyOf("Timeouts:ResponseHeaders"), timeouts.ResponseHeaders, total.Key, total.Time);
-        if (timeouts.Attempt is not { } attempt)
+        var timeouts = of.Timeouts;
+        var total = of.Own?.Total is { } own && !ofRequest.IsOfBus ? new Total(of.KeyOf(nameof(timeouts.Total), own), own) : ofRequest;
+        var attemptKey = of.KeyOf(nameof(timeouts.Attempt), of.Own?.Attempt);
+        var headersKey = of.KeyOf(nameof(timeouts.ResponseHeaders), of.Own?.ResponseHeaders);
+        yield return of.Own is { Attempt: null, Total: null } ? null : NotLonger(attemptKey, timeouts.Attempt, total.Key, total.Time);
+        yield return of.Own is { ResponseHeaders: null, Attempt: null, Total: null } ? null
+            : timeouts.Attempt is { } whole ? NotLonger(headersKey, timeouts.ResponseHeaders, attemptKey, whole)
+            : NotLonger(headersKey, timeouts.ResponseHeaders, total.Key, total.Time);
+        if (timeouts.Attempt is not { } attempt || of.Own is { Attempt: null, Connect: null, Tls: null })
         {
             yield break;
         }
 
         // An option that is not set gives way: its default is shorter where an attempt has less time.
-        var (connectKey, tlsKey) = (options.KeyOf("Timeouts:Connect"), options.KeyOf("Timeouts:Tls"));
+        var (connectKey, tlsKey) = (of.KeyOf(nameof(timeouts.Connect), of.Own?.Connect), of.KeyOf(nameof(timeouts.Tls), of.Own?.Tls));
         if (timeouts is { Connect: { } connect, Tls: { } tls } && connect <= attempt && tls <= attempt)
         {
             yield return NotLonger($"{connectKey} and {tlsKey} together", connect + tls, attemptKey, attempt);
@@ -50,9 +56,10 @@ internal static class ResilienceRules
     }
 
     private static IEnumerable<string?> OfRetry(
-        HttpTransportOptions options, string key, HttpRetryOptions retry, HttpRetryOptions inherited, Total total)
+        HttpTransportOptions options, string key, HttpRetryOptions retry, HttpRetryOptions inherited, Total total,
+        HttpServiceTimeoutOptions? own = null)
     {
-        var rules = CallSettings.Of(retry, inherited, options.Timeouts);
+        var rules = CallSettings.Of(retry, inherited, own is null ? options.Timeouts : options.Timeouts.With(own));
         if (retry.Backoff is not null || retry.MaxBackoff is not null)
         {
             yield return OptionRules.NotMore($"{key}:Backoff", rules.Backoff, $"{key}:MaxBackoff", rules.MaxBackoff);
@@ -88,4 +95,17 @@ internal static class ResilienceRules
 /// <summary>How long a request may take in all.</summary>
 /// <param name="Key">The key that says so, for instance <c>ServiceMesh:Request:Timeout</c>.</param>
 /// <param name="Time">How long.</param>
-internal sealed record Total(string Key, TimeSpan Time);
+/// <param name="IsOfBus">Whether it is a request of the bus, which no timeout of the HTTP transport lengthens.</param>
+internal sealed record Total(string Key, TimeSpan Time, bool IsOfBus = false);
+
+/// <summary>Timeouts as they are for one service, or for all.</summary>
+/// <param name="Prefix">The part of the keys before <c>Timeouts</c>.</param>
+/// <param name="Path">Returns the full path of a key.</param>
+/// <param name="Timeouts">The timeouts.</param>
+/// <param name="Own">Those that the service sets itself; null for those of all services.</param>
+internal sealed record EffectiveTimeouts(
+    string Prefix, Func<string, string> Path, HttpTimeoutOptions Timeouts, HttpServiceTimeoutOptions? Own)
+{
+    /// <summary>The key of a timeout: that of the service if it sets the timeout.</summary>
+    public string KeyOf(string name, TimeSpan? own) => Path($"{(own is null ? "" : Prefix)}Timeouts:{name}");
+}

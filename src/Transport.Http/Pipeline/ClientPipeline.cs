@@ -80,8 +80,8 @@ internal sealed class ClientPipeline<TReply>
                 end = await SendAgainAsync(call, end, next, token).ConfigureAwait(false);
             }
 
-            if (end.Exception is OperationCanceledException timeout
-                && scope is { HasTimedOut: true } && !cancellationToken.IsCancellationRequested)
+            var hasTimedOut = scope is { HasTimedOut: true } && !cancellationToken.IsCancellationRequested;
+            if (hasTimedOut && end.Exception is OperationCanceledException timeout)
             {
                 var failure = new PhaseTimeoutException(
                     TimeoutPhase.Total, call.TotalLimit, call.NameOf(call.Attempts.Last), timeout, NothingSentException.PhaseIn(timeout));

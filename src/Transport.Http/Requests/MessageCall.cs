@@ -18,7 +18,8 @@ internal sealed class MessageCall(Message message, RequestRoute route, Routes ro
 
     public override ImmutableArray<Endpoint> Endpoints => route.Endpoints;
 
-    public override string? HashKey => message.Headers[route.HashHeader];
+    // A topic has one path at a service, so hashing either is the same.
+    public override string? HashKey => route.HashBy == HashBy.Header ? message.Headers[route.HashHeader] : message.Topic.ToString();
 
     public override Endpoint? Pick(in PickContext context) => route.Balancer.Pick(context);
 

@@ -9,7 +9,7 @@ namespace ServiceMesh.Http;
 /// </summary>
 internal sealed class PeerDirectory : IMemberObserver, IAsyncDisposable
 {
-    private readonly IReadOnlyList<Service> _services;
+    private volatile IReadOnlyList<Service> _services;
     private readonly TransportContext _context;
     private readonly LocalSubscriptions _local;
     private readonly ILogger _logger;
@@ -17,6 +17,7 @@ internal sealed class PeerDirectory : IMemberObserver, IAsyncDisposable
     private readonly RouteMaker _maker;
     private readonly RebuildQueue _rebuilds;
     private volatile Routes _routes = Routes.None;
+    private Func<Service, Action<ImmutableArray<Endpoint>>, GroupWatcher> _makeWatcher = null!; // set at the start
 
     public PeerDirectory(
         IReadOnlyList<Service> services, TransportContext context, LocalSubscriptions local, BufferedClient client,
@@ -43,15 +44,19 @@ internal sealed class PeerDirectory : IMemberObserver, IAsyncDisposable
 
     public Routes Routes => _routes;
 
+    /// <summary>The services as they are configured now.</summary>
+    public IReadOnlyList<Service> Services => _services;
+
     /// <summary>
     /// Begins to resolve and to watch. Completes when every member has answered or failed once, or after <paramref name="maxWait"/>.
     /// </summary>
     public async Task StartAsync(
         Func<Service, Action<ImmutableArray<Endpoint>>, GroupWatcher> makeWatcher, TimeSpan maxWait, CancellationToken cancellationToken)
     {
+        _makeWatcher = makeWatcher;
         foreach (var service in _services)
         {
-            service.Start(makeWatcher, endpoints => _watches.Replace(service, endpoints));
+            Start(service);
         }
 
         try
@@ -67,6 +72,37 @@ internal sealed class PeerDirectory : IMemberObserver, IAsyncDisposable
         {
             RoutingLog.ServiceIsEmpty(_logger, service.Name, service.Group.Group.Text, service.Group.WhyEmpty);
         }
+    }
+
+    /// <summary>
+    /// Replaces the services. Those that stay are the same objects. Those that go serve until the new ones have answered or failed once, or
+    /// until <paramref name="maxWait"/>. One call at a time, after the start.
+    /// </summary>
+    public async Task ReplaceAsync(IReadOnlyList<Service> services, TimeSpan maxWait, CancellationToken cancellationToken)
+    {
+        Service[] gone = [.. _services.Except(services)];
+        foreach (var service in services.Except(_services))
+        {
+            Start(service);
+        }
+
+        _services = services;
+        try
+        {
+            await FirstAnswersAsync().WaitAsync(maxWait, _context.Clock, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception late) when (late is TimeoutException or OperationCanceledException)
+        {
+            // As at the start: slow members are added later. A node that stops needs no members.
+        }
+
+        foreach (var service in gone)
+        {
+            await service.DisposeAsync().ConfigureAwait(false); // it finds no more endpoints
+            _watches.Replace(service, []);
+        }
+
+        await _rebuilds.AskAsync().ConfigureAwait(false);
     }
 
     public Task ChangedAsync(CancellationToken cancellationToken) => _rebuilds.AskAsync().WaitAsync(cancellationToken);
@@ -95,12 +131,22 @@ internal sealed class PeerDirectory : IMemberObserver, IAsyncDisposable
             .Where(d => d.Id != _context.NodeId).DistinctBy(d => d.Id).Select(d => d.ToNodeInfo()),
     ];
 
-    /// <summary>How each member is reached now, except this node.</summary>
-    public IReadOnlyList<ConnectionState> Connections() =>
+    /// <summary>The endpoints of all services as this node sees them.</summary>
+    public IReadOnlyList<EndpointReport> DescribeEndpoints() =>
     [
-        .. _watches.Snapshot().Where(s => s.Document?.Id != _context.NodeId).Select(s => new ConnectionState(
-            s.Member.Service.Name, s.Member.ToString(), s.Member.Session.Current is null ? "exchange" : "session", s.Document?.Id,
-            s.Member.Session.Reason)),
+        .. _watches.Snapshot().Select(s => s.Member).Select(m => new EndpointReport(
+            m.Service.Name,
+            m.ToString(),
+            m.Document?.Id,
+            UsesOf(m),
+            m.Session.Reason,
+            m.Endpoint.State.ToString(),
+            m.Trouble is { } trouble ? Printable.Detail(trouble) : null,
+            EndpointProtection.Of(m.Endpoint).Breaker.State.ToString(),
+            m.Endpoint.IsEjected,
+            m.Endpoint.InFlight,
+            Math.Round(m.Endpoint.ReportedLoad, 3),
+            Math.Round(m.Endpoint.Latency.TotalMilliseconds, 3))),
     ];
 
     /// <summary>The reply for a topic that no known node handles.</summary>
@@ -155,6 +201,8 @@ internal sealed class PeerDirectory : IMemberObserver, IAsyncDisposable
         await _rebuilds.DisposeAsync().ConfigureAwait(false);
     }
 
+    private void Start(Service service) => service.Start(_makeWatcher, endpoints => _watches.Replace(service, endpoints));
+
     private async Task FirstAnswersAsync()
     {
         await Task.WhenAll(_services.Select(s => s.Group.FirstResult)).ConfigureAwait(false);
@@ -168,6 +216,10 @@ internal sealed class PeerDirectory : IMemberObserver, IAsyncDisposable
         Here.Address = plan.AddressOfHere;
         _routes = _maker.Make(plan);
     }
+
+    private string UsesOf(Member member) => member.Document?.Id == _context.NodeId ? EndpointReport.Here
+        : member.Session.Current is null ? EndpointReport.Exchange
+        : EndpointReport.Session;
 
     private static string WhySilent(Service service, MemberSnapshot[] members)
     {

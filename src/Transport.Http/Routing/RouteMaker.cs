@@ -37,7 +37,8 @@ internal sealed class RouteMaker(
         // Weights and priorities change while the endpoints stay the same objects, so the balancer is updated in any case.
         balancer.Update(planned.Endpoints);
         var service = planned.Service?.Name ?? "local";
-        return new(balancer, planned.Endpoints, service, settings.HashHeader, planned.Service?.Calls ?? s_localOnly);
+        return new(
+            balancer, planned.Endpoints, service, settings.HashBy, settings.HashHeader, planned.Service?.Calls ?? s_localOnly);
     }
 
     private RouteBalancer BalancerOf(string of, string name) => new(name, of, () => makeBalancer(name), logger);

@@ -85,10 +85,12 @@ internal sealed class Routes
 /// <param name="Balancer">Chooses among the endpoints.</param>
 /// <param name="Endpoints">All endpoints that handle the topic, whether or not they can take a request now.</param>
 /// <param name="Service">The service for settings and telemetry; "local" if only this node handles the topic.</param>
-/// <param name="HashHeader">The header that a balancer may hash.</param>
+/// <param name="HashBy">What a balancer may hash.</param>
+/// <param name="HashHeader">The header that a balancer may hash, if it hashes a header.</param>
 /// <param name="Settings">How the requests are retried and timed.</param>
 internal sealed record RequestRoute(
-    RouteBalancer Balancer, ImmutableArray<Endpoint> Endpoints, string Service, string HashHeader, CallSettings Settings);
+    RouteBalancer Balancer, ImmutableArray<Endpoint> Endpoints, string Service, HashBy HashBy, string HashHeader,
+    CallSettings Settings);
 
 /// <summary>One subscription to signals on one node.</summary>
 internal sealed record SignalSubscriber(Endpoint Endpoint, TopicPattern Pattern, string? Group);

@@ -23,11 +23,15 @@ internal sealed class AttemptRequest : HttpRequestMessage
         Version = target.IsTls || target.IsHttp2 ? HttpVersion.Version20 : HttpVersion.Version11;
         VersionPolicy = target.IsTls ? HttpVersionPolicy.RequestVersionOrLower : HttpVersionPolicy.RequestVersionExact;
 
+        Timeouts = target.Timeouts;
         if (target.Host is { } host)
         {
             Headers.Host = host;
         }
     }
+
+    /// <summary>The timeouts of the service, if the request opens a connection.</summary>
+    public HttpServiceTimeoutOptions? Timeouts { get; }
 
     /// <summary>Whether something of the request may have been written to a connection.</summary>
     public bool HasBegun => _hasBegun;

@@ -1,5 +1,3 @@
-using System.Security.Cryptography.X509Certificates;
-
 namespace ServiceMesh.Http;
 
 /// <summary>
@@ -13,13 +11,13 @@ internal sealed class ConnectionPool : IDisposable
     private readonly TimeProvider _clock;
 
     /// <param name="timeouts">The timeouts of connection and handshake.</param>
-    /// <param name="trustedRoots">The certificates that are trusted in place of the system's; null for the system's.</param>
+    /// <param name="tls">What is trusted and shown in handshakes.</param>
     /// <param name="clock">The clock.</param>
     /// <param name="random">The source of randomness; must be thread-safe.</param>
-    public ConnectionPool(HttpTimeoutOptions timeouts, X509Certificate2Collection? trustedRoots, TimeProvider clock, Random random)
+    public ConnectionPool(HttpTimeoutOptions timeouts, ClientTls tls, TimeProvider clock, Random random)
     {
         _clock = clock;
-        _dialer = new(timeouts, trustedRoots, clock);
+        _dialer = new(timeouts, tls, clock);
         _http = new(_dialer.MakeHandler(random));
     }
 
@@ -34,6 +32,31 @@ internal sealed class ConnectionPool : IDisposable
         headersLimit > TimeSpan.Zero
             ? SendWithinAsync(request, headersLimit, endpoint, cancellationToken)
             : _http.SendAsync(request, cancellationToken);
+
+    /// <summary>The same as <see cref="SendAsync"/> on the thread of the caller, over HTTP/1.1.</summary>
+    public HttpResponseMessage Send(AttemptRequest request, TimeSpan headersLimit, string endpoint, CancellationToken cancellationToken)
+    {
+        if (headersLimit <= TimeSpan.Zero)
+        {
+            return _http.Send(request, cancellationToken);
+        }
+
+        using var timer = new CancellationTokenSource(Timeout.InfiniteTimeSpan, _clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellationToken);
+        request.TimeHeaders(timer, headersLimit);
+        try
+        {
+            return _http.Send(request, either.Token);
+        }
+        catch (Exception failure) when (timer.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new PhaseTimeoutException(TimeoutPhase.ResponseHeaders, headersLimit, endpoint, failure);
+        }
+        finally
+        {
+            request.TimeHeaders(null, headersLimit);
+        }
+    }
 
     /// <summary>The cancellation of an attempt: it contains how the attempt ended, and whether nothing of it was sent.</summary>
     public OperationCanceledException Cancelled(AttemptRequest request, Exception failure, CancellationToken cancellationToken)

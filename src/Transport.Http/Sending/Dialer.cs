@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Net.Http.Headers;
 using System.Net.Security;
 using System.Net.Sockets;
-using System.Security.Cryptography.X509Certificates;
 
 namespace ServiceMesh.Http;
 
@@ -14,23 +13,19 @@ internal sealed class Dialer
     private const int MaxHeaderKilobytes = 128;
 
     private readonly HttpTimeoutOptions _timeouts;
-    private readonly X509ChainPolicy? _trust;
+    private readonly ClientTls _tls;
     private readonly TimeProvider _clock;
     private readonly Lock _lock = new();
     private readonly Dictionary<(string Host, int Port), (int Connecting, int Handshaking)> _underWay = [];
 
     /// <param name="timeouts">The timeouts of connection and handshake.</param>
-    /// <param name="trustedRoots">The certificates that are trusted in place of the system's; null for the system's.</param>
+    /// <param name="tls">What is trusted and shown in handshakes.</param>
     /// <param name="clock">The clock.</param>
-    public Dialer(HttpTimeoutOptions timeouts, X509Certificate2Collection? trustedRoots, TimeProvider clock)
+    public Dialer(HttpTimeoutOptions timeouts, ClientTls tls, TimeProvider clock)
     {
         _timeouts = timeouts;
+        _tls = tls;
         _clock = clock;
-        if (trustedRoots is not null)
-        {
-            _trust = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-            _trust.CustomTrustStore.AddRange(trustedRoots);
-        }
     }
 
     /// <summary>
@@ -69,12 +64,13 @@ internal sealed class Dialer
     private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
     {
         var (host, port) = (context.DnsEndPoint.Host, context.DnsEndPoint.Port);
+        var own = (context.InitialRequestMessage as AttemptRequest)?.Timeouts;
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
             await WithinAsync(
-                token => socket.ConnectAsync(context.DnsEndPoint, token).AsTask(), TimeoutPhase.Connect, _timeouts.ConnectLimit, host, port,
-                cancellationToken).ConfigureAwait(false);
+                token => socket.ConnectAsync(context.DnsEndPoint, token).AsTask(), TimeoutPhase.Connect,
+                own?.Connect ?? _timeouts.ConnectLimit, host, port, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -95,13 +91,14 @@ internal sealed class Dialer
             {
                 // The certificate must contain the name in the Host header, by which the service is known.
                 TargetHost = NameIn(context.InitialRequestMessage.Headers) ?? host,
-                CertificateChainPolicy = _trust,
+                CertificateChainPolicy = _tls.Trust,
+                ClientCertificateContext = _tls.Certificate?.Context,
                 ApplicationProtocols = context.InitialRequestMessage.Version.Major >= 2
                     ? [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11]
                     : [SslApplicationProtocol.Http11],
             };
             await WithinAsync(
-                token => secured.AuthenticateAsClientAsync(options, token), TimeoutPhase.Tls, _timeouts.TlsLimit, host, port,
+                token => secured.AuthenticateAsClientAsync(options, token), TimeoutPhase.Tls, own?.Tls ?? _timeouts.TlsLimit, host, port,
                 cancellationToken).ConfigureAwait(false);
             return secured;
         }

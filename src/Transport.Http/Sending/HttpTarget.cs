@@ -20,14 +20,17 @@ internal sealed record HttpTarget(Endpoint Endpoint, bool IsTls, bool IsHttp2, b
     private readonly ConcurrentDictionary<string, Uri> _uris = new(StringComparer.Ordinal);
     private int _remembered;
 
-    /// <summary>The beginning of its URIs: scheme, host and port.</summary>
-    public string Origin { get; } = $"{(IsTls ? "https" : "http")}://{Endpoint}";
+    /// <summary>The beginning of its URIs: scheme, host, port, and the path of the address.</summary>
+    public string Origin { get; } = $"{(IsTls ? "https" : "http")}://{Endpoint}{Endpoint.Address.Path}";
 
     /// <summary>
     /// The <c>Host</c> header, if it is not what the platform writes from the URI: the name of the server, which its certificate must
     /// contain too. Null if the address has no name.
     /// </summary>
     public string? Host { get; } = Endpoint.Address.Name is { } name ? Join(name, Endpoint.Address.Port, IsTls) : null;
+
+    /// <summary>The timeouts of its service, which bound connection and handshake.</summary>
+    public HttpServiceTimeoutOptions? Timeouts { get; init; }
 
     /// <summary>The URI of a path with its query, which is sent as it is written.</summary>
     public Uri UriOf(string pathAndQuery)

@@ -6,7 +6,8 @@ namespace ServiceMesh.Http;
 
 /// <summary>A started node as its server sees it: what it handles, which nodes watch it, and whether it drains. Thread-safe.</summary>
 internal sealed class HttpNode(
-    TransportContext context, LocalSubscriptions local, Protection protection, TopicPolicies policies, Action<string> peerSeen)
+    TransportContext context, LocalSubscriptions local, Protection protection, TopicPolicies policies, HttpServerOptions limits,
+    Action<string> peerSeen, Func<IReadOnlyList<EndpointReport>> endpoints)
 {
     private readonly HttpCaller _self = HttpCaller.ThisNode(policies);
     private volatile bool _draining;
@@ -27,8 +28,10 @@ internal sealed class HttpNode(
     /// <summary>The sessions of other nodes; null before the start.</summary>
     public ISessionHost? Sessions { get; set; }
 
-    /// <summary>How this node reaches the others now; null before the start.</summary>
-    public Func<IReadOnlyList<ConnectionState>>? Connections { get; set; }
+    public HttpServerOptions Limits => limits;
+
+    /// <summary>The bytes of bodies and answers that the node holds.</summary>
+    public BytesInFlight Bytes { get; } = new(limits);
 
     public bool IsDraining => _draining;
 
@@ -51,10 +54,8 @@ internal sealed class HttpNode(
     }
 
     /// <summary>Describes this node. A subscription that is still being added is not in the description yet.</summary>
-    /// <param name="withConnections">
-    /// Whether the description says how this node reaches the others. Nodes do not need that of each other.
-    /// </param>
-    public NodeDocument Describe(bool withConnections = false)
+    /// <param name="withEndpoints">Whether it has the endpoints of this node's services.</param>
+    public NodeDocument Describe(bool withEndpoints)
     {
         // The version is read first: a change after that makes the next version, and the watcher asks again.
         var version = Watchers.Version;
@@ -71,9 +72,9 @@ internal sealed class HttpNode(
             Version = version,
             Load = subscriptions.Count == 0 ? 0 : Math.Round(subscriptions.Max(s => s.Load), 3),
             Clock = Clock.Own is { } clock ? new(clock.Id, clock.Milliseconds) : null,
-            Connections = withConnections ? Connections?.Invoke() : null,
             Requests = Of(MessageKind.Request),
             Signals = Of(MessageKind.Signal),
+            Endpoints = withEndpoints ? endpoints() : null,
         };
 
         Interest[] Of(MessageKind kind) =>

@@ -9,6 +9,7 @@ internal sealed class LocalSubscriptions
     private readonly SubscriptionTable _requests = new();
     private readonly SubscriptionTable _signals = new();
     private readonly Lock _lock = new();
+    private readonly Dictionary<Topic, int> _reading = []; // how many large bodies are being read
     private List<Subscription> _all = [];
     private int _nextGroup = -1;
     private volatile bool _demandsPolicies;
@@ -55,6 +56,59 @@ internal sealed class LocalSubscriptions
         foreach (var subscription in subscriptions)
         {
             TableOf(subscription.Kind).Remove(subscription);
+        }
+    }
+
+    /// <summary>
+    /// Asks whether a request would be accepted, before its body is read; its place is not kept. Null if it would; otherwise the refusal.
+    /// </summary>
+    public ReplyMessage? WhyNot(Message request)
+    {
+        switch (Offer(request))
+        {
+            case null:
+                return ReplyMessage.NoHandler(request.Topic);
+            case { IsAccepted: true } accepted:
+                accepted.Withdraw();
+                return null;
+            case var refused:
+                return refused.Refusal;
+        }
+    }
+
+    /// <summary>
+    /// Begins to read a large body for a topic. False if as many are being read as its handlers have free places. When it is true, call
+    /// <see cref="EndReading"/>.
+    /// </summary>
+    public bool TryBeginReading(Topic topic)
+    {
+        var free = 0;
+        foreach (var subscription in Matching(MessageKind.Request, topic))
+        {
+            free += subscription.Places - subscription.InFlight;
+        }
+
+        lock (_lock)
+        {
+            var reading = _reading.GetValueOrDefault(topic);
+            if (reading >= free)
+            {
+                return false;
+            }
+
+            _reading[topic] = reading + 1;
+            return true;
+        }
+    }
+
+    public void EndReading(Topic topic)
+    {
+        lock (_lock)
+        {
+            if (--_reading[topic] == 0)
+            {
+                _reading.Remove(topic);
+            }
         }
     }
 

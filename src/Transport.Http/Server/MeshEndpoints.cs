@@ -2,9 +2,12 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Routing.Patterns;
 using Microsoft.Extensions.Logging;
 
 namespace ServiceMesh.Http;
@@ -15,7 +18,12 @@ namespace ServiceMesh.Http;
 /// </summary>
 internal sealed class MeshEndpoints
 {
+    /// <summary>The path of the node document.</summary>
+    public const string NodePath = "/mesh/v1/node";
+
     private const string Json = "application/json";
+
+    private const string TraceParent = "traceparent";
 
     // ServiceMesh:Errors:MaxDataBytes bounds error reports; a small limit for bodies must not prevent them.
     private const int MaxReportBytes = 8 * 1024 * 1024;
@@ -25,6 +33,13 @@ internal sealed class MeshEndpoints
     private static readonly string[] s_getOrHead = ["GET", "HEAD"];
 
     private static readonly TimeSpan s_maxPoll = TimeSpan.FromMinutes(1);
+
+    // What the routing of ASP.NET Core would have chosen: the route stands in spans and metrics of the server.
+    private static readonly RouteEndpoint s_requestRoute = RouteOf("request/{**topic}");
+    private static readonly RouteEndpoint s_signalRoute = RouteOf("signal/{**topic}");
+    private static readonly RouteEndpoint s_sessionRoute = RouteOf("session");
+    private static readonly RouteEndpoint s_nodeRoute = RouteOf("node");
+    private static readonly RouteEndpoint s_healthRoute = RouteOf("health");
 
     private static readonly Func<HttpContext, HttpNode, string, Task> s_request = RequestAsync;
     private static readonly Func<HttpContext, HttpNode, string, Task> s_signal = SignalAsync;
@@ -100,26 +115,27 @@ internal sealed class MeshEndpoints
         return name switch
         {
             _ when name.Equals("request", StringComparison.OrdinalIgnoreCase) =>
-                Allows(http, HttpMethods.Post) ? GuardedAsync(http, below.ToString(), s_request) : Task.CompletedTask,
+                Allows(http, s_requestRoute, HttpMethods.Post) ? GuardedAsync(http, below.ToString(), s_request) : Task.CompletedTask,
             _ when name.Equals("signal", StringComparison.OrdinalIgnoreCase) =>
-                Allows(http, HttpMethods.Post) ? GuardedAsync(http, below.ToString(), s_signal) : Task.CompletedTask,
+                Allows(http, s_signalRoute, HttpMethods.Post) ? GuardedAsync(http, below.ToString(), s_signal) : Task.CompletedTask,
             _ when name.Equals("session", StringComparison.OrdinalIgnoreCase) && below.IsEmpty =>
-                Allows(http, HttpMethods.Post) ? GuardedAsync(http, "", s_session) : Task.CompletedTask,
+                Allows(http, s_sessionRoute, HttpMethods.Post) ? GuardedAsync(http, "", s_session) : Task.CompletedTask,
             _ when name.Equals("node", StringComparison.OrdinalIgnoreCase) && below.IsEmpty =>
-                Allows(http, HttpMethods.Get) ? GuardedAsync(http, "", s_describe) : Task.CompletedTask,
+                Allows(http, s_nodeRoute, HttpMethods.Get) ? GuardedAsync(http, "", s_describe) : Task.CompletedTask,
             _ when name.Equals("health", StringComparison.OrdinalIgnoreCase) && below.IsEmpty =>
-                Allows(http, HttpMethods.Get, HttpMethods.Head) ? HealthAsync(http) : Task.CompletedTask,
+                Allows(http, s_healthRoute, HttpMethods.Get, HttpMethods.Head) ? HealthAsync(http) : Task.CompletedTask,
             _ => NotFound(http),
         };
     }
 
     // A request of another method is answered with 405 here.
-    private static bool Allows(HttpContext http, params ReadOnlySpan<string> methods)
+    private static bool Allows(HttpContext http, RouteEndpoint route, params ReadOnlySpan<string> methods)
     {
         foreach (var method in methods)
         {
             if (HttpMethods.Equals(method, http.Request.Method))
             {
+                http.SetEndpoint(route);
                 return true;
             }
         }
@@ -127,6 +143,12 @@ internal sealed class MeshEndpoints
         http.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
         http.Response.Headers.Allow = string.Join(", ", methods);
         return false;
+    }
+
+    private static RouteEndpoint RouteOf(string below)
+    {
+        var pattern = RoutePatternFactory.Parse(Prefix + below);
+        return new(static _ => Task.CompletedTask, pattern, order: 0, new(new RouteText(pattern.RawText!)), pattern.RawText);
     }
 
     private static Task NotFound(HttpContext http)
@@ -157,7 +179,9 @@ internal sealed class MeshEndpoints
             // Too slow, cut off, or not HTTP: the status from Kestrel says which.
             await AnswerAsync(http, Refuse((StatusCode)malformed.StatusCode, malformed.Message), "").ConfigureAwait(false);
         }
-        catch (Exception failure) when (http.RequestAborted.IsCancellationRequested && failure is OperationCanceledException or IOException)
+        catch (Exception failure) when (
+            failure is ConnectionResetException or ConnectionAbortedException
+            || (http.RequestAborted.IsCancellationRequested && failure is OperationCanceledException or IOException))
         {
             // The caller has closed the connection and reads no answer.
         }
@@ -166,16 +190,18 @@ internal sealed class MeshEndpoints
     private static async Task RequestAsync(HttpContext http, HttpNode node, string topic)
     {
         var caller = node.CallerOf(http);
+        using var exchange = node.Bytes.Begin(http);
         try
         {
-            var (message, refusal, _) = await ReadAsync(http, node, MessageKind.Request, topic, caller).ConfigureAwait(false);
+            var (message, refusal, _) = await ReadAsync(http, node, MessageKind.Request, topic, caller, exchange).ConfigureAwait(false);
             var reply = refusal ?? await node.AnswerAsync(WithInstant(message!, http, node), http.RequestAborted).ConfigureAwait(false);
             if (message is not null)
             {
                 http.Response.Headers[MeshHeader.Load] = LoadText.Of(node.Local.LoadOf(message.Topic));
             }
 
-            await AnswerAsync(http, reply, topic).ConfigureAwait(false);
+            exchange.Take(reply.Body.Length);
+            await AnswerAsync(http, reply, topic, node).ConfigureAwait(false);
         }
         finally
         {
@@ -194,9 +220,10 @@ internal sealed class MeshEndpoints
     private static async Task SignalAsync(HttpContext http, HttpNode node, string topic)
     {
         var caller = node.CallerOf(http);
+        using var exchange = node.Bytes.Begin(http);
         try
         {
-            var (message, refusal, access) = await ReadAsync(http, node, MessageKind.Signal, topic, caller).ConfigureAwait(false);
+            var (message, refusal, access) = await ReadAsync(http, node, MessageKind.Signal, topic, caller, exchange).ConfigureAwait(false);
             if (refusal is not null)
             {
                 await AnswerAsync(http, refusal, topic).ConfigureAwait(false);
@@ -238,6 +265,7 @@ internal sealed class MeshEndpoints
 
     private static async Task DescribeAsync(HttpContext http, HttpNode node, string topic)
     {
+        BeQuiet(http);
         var query = http.Request.Query;
         if (query["left"] == "1")
         {
@@ -253,13 +281,27 @@ internal sealed class MeshEndpoints
         var wait = hasWait && seconds >= 0 && seconds < s_maxPoll.TotalSeconds ? TimeSpan.FromSeconds(seconds)
             : known is null ? TimeSpan.Zero
             : s_maxPoll;
-        var name = http.Request.Headers[MeshHeader.Watcher].ToString();
-        var watcher = node.SeePeer(name);
+        var watcher = node.SeePeer(http.Request.Headers[MeshHeader.Watcher].ToString());
         await node.Watchers.PollAsync(watcher, known, query["idle"] == "1", wait, http.RequestAborted).ConfigureAwait(false);
         http.Response.Headers[MeshHeader.Status] = "200";
-        var described = node.Describe(withConnections: name.Length == 0);
-        var document = JsonSerializer.SerializeToUtf8Bytes(described, HttpJsonContext.Default.NodeDocument);
+        var isOfNode = http.Request.Headers.ContainsKey(MeshHeader.Watcher);
+        var document = JsonSerializer.SerializeToUtf8Bytes(node.Describe(!isOfNode), HttpJsonContext.Default.NodeDocument);
         await WriteAsync(http, 200, Json, document).ConfigureAwait(false);
+    }
+
+    // A long poll waits by design: its time would drown that of the requests, and its span would be one every few seconds.
+    private static void BeQuiet(HttpContext http)
+    {
+        if (http.Features.Get<IHttpMetricsTagsFeature>() is { } metrics)
+        {
+            metrics.MetricsDisabled = true;
+        }
+
+        if (http.Features.Get<IHttpActivityFeature>()?.Activity is { } span)
+        {
+            span.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded;
+            span.IsAllDataRequested = false;
+        }
     }
 
     // Open to every caller, unless the application requires authorization for all endpoints: load balancers ask it, and the answer only
@@ -272,7 +314,7 @@ internal sealed class MeshEndpoints
     };
 
     private static async ValueTask<Arrival> ReadAsync(
-        HttpContext http, HttpNode node, MessageKind kind, string name, HttpCaller caller)
+        HttpContext http, HttpNode node, MessageKind kind, string name, HttpCaller caller, BytesInFlight.Exchange exchange)
     {
         if (!Topic.TryParse(name, out var topic))
         {
@@ -306,12 +348,11 @@ internal sealed class MeshEndpoints
             }
         }
 
-        // A caller without a trace of its own: the handler's span belongs below the span of the web server, when something collects that.
-        if (!http.Request.Headers.ContainsKey("traceparent")
-            && Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } server } current
-            && (current.Recorded || current.Source.HasListeners()))
+        // The span of the web server is the parent of the handler's, when something collects it. It is a child of the caller's span.
+        if (Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } server } current
+            && current.Source.HasListeners() && (current.Recorded || !http.Request.Headers.ContainsKey(TraceParent)))
         {
-            headers.Read("traceparent", server);
+            headers.Read(TraceParent, server);
         }
 
         if (!headers.TryComplete())
@@ -324,6 +365,42 @@ internal sealed class MeshEndpoints
             return new(Refuse((StatusCode)StatusCodes.Status415UnsupportedMediaType, unsupported));
         }
 
+        var isLarge = kind == MessageKind.Request && ArrivingBody.IsLarge(http.Request.ContentLength);
+        if (isLarge && WhyNotRead(node, headers.ToMessage(topic, http.Request.ContentType, default, caller)) is { } notRead)
+        {
+            return new(notRead);
+        }
+
+        try
+        {
+            var (body, reason) = await ReadBodyAsync(http, node, topic, exchange).ConfigureAwait(false);
+            return body is null
+                ? new(reason!)
+                : new(
+                    headers.ToMessage(topic, http.Request.ContentType, WithoutMark(body, http.Request.ContentType), caller), null, access);
+        }
+        finally
+        {
+            if (isLarge)
+            {
+                node.Local.EndReading(topic);
+            }
+        }
+    }
+
+    // A body that takes long to arrive is read only if its handler has a place, and at most as many as there are places. Null if it may be
+    // read; then the reading must be ended.
+    private static ReplyMessage? WhyNotRead(HttpNode node, Message message) =>
+        node.Local.WhyNot(message) ?? (node.Local.TryBeginReading(message.Topic)
+            ? null
+            : Refuse(
+                StatusCode.Overloaded,
+                $"Node '{node.Context.NodeId}' reads as many bodies for '{message.Topic}' as its handlers have places (MaxConcurrency, " +
+                "MaxQueued). Try again later."));
+
+    private static async ValueTask<(byte[]? Body, ReplyMessage? Refusal)> ReadBodyAsync(
+        HttpContext http, HttpNode node, Topic topic, BytesInFlight.Exchange exchange)
+    {
         var limit = node.Context.MaxBodyBytes;
         limit = topic == MeshTopics.Errors.Topic ? Math.Max(MaxReportBytes, limit) : limit;
         if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
@@ -331,27 +408,58 @@ internal sealed class MeshEndpoints
             size.MaxRequestBodySize = null; // the limit of the bus applies instead
         }
 
-        var announced = http.Request.ContentLength;
-        byte[]? body;
+        // RFC 9112, 6.3: a request without a length and without chunks has no body. Other versions say so by a flag of the server.
+        var hasBody = http.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? true;
+        var announced = hasBody ? http.Request.ContentLength : 0;
         try
         {
-            body = await BoundedBody.ReadAsync(http.Request.Body, announced, limit, http.RequestAborted).ConfigureAwait(false);
+            var (body, fault) = await ArrivingBody.ReadAsync(
+                http.Request.Body, announced, limit, exchange, node.Limits.MinBytesPerSecond, node.Context.Clock,
+                announced > 0 ? http.Request.BodyReader : null, http.RequestAborted).ConfigureAwait(false);
+            return fault == BodyFault.None ? (body, null) : (null, NotRead(http, node, fault, announced, limit));
+        }
+        catch (IOException malformed) when (malformed is not BadHttpRequestException && malformed.InnerException is OverflowException)
+        {
+            // The size of a chunk is beyond all numbers, which Kestrel reports as a failure to read.
+            return (null, Refuse(StatusCode.BadRequest, "The size of a chunk of the body cannot be read. Send smaller chunks."));
         }
 #pragma warning disable CA1031 // A middleware of the application may wrap the body and throw anything; memory may be short.
-        catch (Exception failure) when (failure is not (BadHttpRequestException or IOException or OperationCanceledException))
+        catch (Exception failure) when (!IsOfConnection(failure, http))
 #pragma warning restore CA1031
         {
             ServerLog.NotRead(node.Logger, topic.ToString(), failure);
-            return new(Refuse(StatusCode.Unavailable, $"Node '{node.Context.NodeId}' could not read the body. Its log has the reason."));
+            return (null, Refuse(StatusCode.Unavailable, $"Node '{node.Context.NodeId}' could not read the body. Its log has the reason."));
+        }
+    }
+
+    private static bool IsOfConnection(Exception failure, HttpContext http) =>
+        http.RequestAborted.IsCancellationRequested
+        || failure is BadHttpRequestException or ConnectionResetException or ConnectionAbortedException;
+
+    private static ReplyMessage NotRead(HttpContext http, HttpNode node, BodyFault fault, long? announced, int limit)
+    {
+        if (HttpProtocol.IsHttp11(http.Request.Protocol))
+        {
+            http.Response.Headers.Connection = "close"; // rather than read the rest
         }
 
-        return body is null
-            ? new(Refuse(
+        return fault switch
+        {
+            BodyFault.TooSlow => Refuse(
+                StatusCode.DeadlinePassed,
+                $"The body arrived more slowly than {node.Limits.MinBytesPerSecond} bytes a second " +
+                $"({node.Context.KeyOf("Http:Server:MinBytesPerSecond")} of node '{node.Context.NodeId}')."),
+            BodyFault.NoRoom => Refuse(
+                StatusCode.Overloaded,
+                $"Node '{node.Context.NodeId}' holds as many bytes of bodies and answers as it may, in all or for this connection " +
+                $"({node.Context.KeyOf("Http:Server:MaxBytesInFlight")}, {node.Context.KeyOf("Http:Server:MaxBytesPerConnection")}). " +
+                "Try again later."),
+            _ => Refuse(
                 StatusCode.BodyTooLarge,
                 $"The body has {announced?.ToString(CultureInfo.InvariantCulture) ?? $"more than {limit}"} bytes; " +
                 $"node '{node.Context.NodeId}' accepts {limit}. " +
-                $"Send less, or raise its {node.Context.KeyOf("Request:MaxBodyBytes")}."))
-            : new(headers.ToMessage(topic, http.Request.ContentType, WithoutMark(body, http.Request.ContentType), caller), null, access);
+                $"Send less, or raise its {node.Context.KeyOf("Request:MaxBodyBytes")}."),
+        };
     }
 
     // Without a type, and with the type that curl -d sends, the body is what the configured serializer reads.
@@ -367,19 +475,19 @@ internal sealed class MeshEndpoints
 
     private static ReplyMessage NotRunning() => Refuse(StatusCode.Unavailable, "The bus of this node has not started yet, or has stopped.");
 
-    private static Task AnswerAsync(HttpContext http, ReplyMessage reply, string topic)
+    private static Task AnswerAsync(HttpContext http, ReplyMessage reply, string topic, HttpNode? node = null)
     {
         var (status, contentType, body) = ReplyWire.Write(
             reply, topic, http.Response.Headers, static (headers, name, value) => headers[name] = value);
-        return WriteAsync(http, status, contentType, body);
+        return WriteAsync(http, status, contentType, body, node);
     }
 
-    private static async Task WriteAsync(HttpContext http, int status, string contentType, ReadOnlyMemory<byte> body)
+    private static Task WriteAsync(HttpContext http, int status, string contentType, ReadOnlyMemory<byte> body, HttpNode? node = null)
     {
         http.Response.StatusCode = status;
         http.Response.ContentType = contentType.Length == 0 ? null : contentType;
         http.Response.ContentLength = body.Length;
-        await http.Response.Body.WriteAsync(body, http.RequestAborted).ConfigureAwait(false);
+        return AnswerBody.WriteAsync(http, body, node?.Limits.MinBytesPerSecond, node?.Context.Clock);
     }
 
     /// <summary>What arrived: a message with what its caller may reach, or the reason for which it is refused.</summary>
@@ -390,4 +498,6 @@ internal sealed class MeshEndpoints
         {
         }
     }
+
+    private sealed record RouteText(string Route) : IRouteDiagnosticsMetadata;
 }

@@ -27,23 +27,24 @@ internal sealed class OwnServer : IAsyncDisposable
     /// It cannot listen on an address, or the certificate cannot be read; the message names the key.
     /// </exception>
     public static async Task<OwnServer> StartAsync(
-        IReadOnlyList<ListenAddress> addresses, MeshEndpoints endpoints, Func<ServerCertificate> loadCertificate, string listenKey,
-        ILoggerFactory loggers, CancellationToken cancellationToken)
+        IReadOnlyList<ListenAddress> addresses, MeshEndpoints endpoints, ServerTls? tls, string listenKey,
+        int maxConnections, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
-        var certificate = addresses.Any(a => a.IsTls) ? loadCertificate() : null;
         var builder = WebApplication.CreateEmptyBuilder(new());
-        builder.Services.AddSingleton(loggers);
+        builder.Services.AddSingleton<ILoggerFactory>(new OwnServerLogs(loggers));
         builder.Services.AddSingleton<IHostLifetime, NoopHostLifetime>();
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxConcurrentConnections = maxConnections;
+            kestrel.Limits.MaxRequestBufferSize = MaxHeaderBytes; // the least that Kestrel allows: bodies have buffers of their own
             kestrel.Limits.MaxRequestBodySize = null; // the endpoints apply the limit of the bus
             kestrel.Limits.MaxRequestHeadersTotalSize = MaxHeaderBytes;
             kestrel.Limits.Http2.MaxRequestHeaderFieldSize = MaxHeaderBytes; // one header may take all of it
             kestrel.Limits.MaxRequestHeaderCount = 2 * Headers.MaxCount;
             foreach (var address in addresses)
             {
-                Listen(kestrel, address, certificate);
+                Listen(kestrel, address, tls);
             }
         });
         var app = builder.Build();
@@ -69,7 +70,7 @@ internal sealed class OwnServer : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
-    private static void Listen(KestrelServerOptions kestrel, ListenAddress address, ServerCertificate? certificate)
+    private static void Listen(KestrelServerOptions kestrel, ListenAddress address, ServerTls? tls)
     {
         void Configure(ListenOptions options)
         {
@@ -81,11 +82,8 @@ internal sealed class OwnServer : IAsyncDisposable
             };
             if (address.IsTls)
             {
-                options.UseHttps(new HttpsConnectionAdapterOptions
-                {
-                    ServerCertificate = certificate!.Leaf,
-                    ServerCertificateChain = certificate.Intermediates,
-                });
+                // Asked for each connection, because the files may have changed.
+                options.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => new(tls!.ToHandshake()) });
             }
         }
 

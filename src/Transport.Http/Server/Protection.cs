@@ -12,11 +12,13 @@ namespace ServiceMesh.Http;
 /// </summary>
 /// <param name="token">The shared token; null for none.</param>
 /// <param name="allowUnprotected">Whether unprotected calls are allowed.</param>
+/// <param name="hosts">The names in <c>Host</c> that callers without authentication may use, beside those of this machine.</param>
 /// <param name="keyOf">Returns the full path of a key, for messages.</param>
-internal sealed class Protection(string? token, bool allowUnprotected, Func<string, string> keyOf)
+internal sealed class Protection(string? token, bool allowUnprotected, string? hosts, Func<string, string> keyOf)
 {
     private const string Scheme = "Bearer ";
 
+    private readonly HostNames _hosts = new(hosts);
     private readonly byte[]? _hash = token is null ? null : SHA256.HashData(Encoding.UTF8.GetBytes(token));
 
     /// <summary>Whether every call that is allowed has sent the shared token.</summary>
@@ -41,7 +43,10 @@ internal sealed class Protection(string? token, bool allowUnprotected, Func<stri
                 notProcessed: true);
         }
 
-        if (allowUnprotected || http.GetEndpoint()?.Metadata.GetMetadata<IAuthorizeData>() is not null)
+        // RequireAuthorization().AllowAnonymous() authenticates no caller.
+        var metadata = http.GetEndpoint()?.Metadata;
+        var isAuthorized = metadata?.GetMetadata<IAuthorizeData>() is not null && metadata.GetMetadata<IAllowAnonymous>() is null;
+        if (allowUnprotected || isAuthorized)
         {
             return null;
         }
@@ -54,6 +59,17 @@ internal sealed class Protection(string? token, bool allowUnprotected, Func<stri
                 "The request has an Origin header, so a web page sent it, and this node does not authenticate callers. " +
                 $"Set {keyOf("Token")}, " +
                 $"or call RequireAuthorization() on the result of MapServiceMesh(), or set {keyOf("AllowUnprotected")} to true.",
+                notProcessed: true);
+        }
+
+        if (!_hosts.Allows(http.Request.Host.Host))
+        {
+            // The name of a web page may lead to loopback (DNS rebinding): for the browser, the page then is of the origin of this node.
+            return ReplyMessage.Failure(
+                StatusCode.Forbidden,
+                $"The Host header is '{HostNames.Cut(http.Request.Host.Host)}', which is not a name of this machine, and this node does " +
+                $"not authenticate callers. Call it by localhost or by an IP address, add the name to {keyOf("Server:Hosts")}, " +
+                $"or set {keyOf("Token")}.",
                 notProcessed: true);
         }
 

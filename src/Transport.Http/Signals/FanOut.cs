@@ -8,7 +8,7 @@ namespace ServiceMesh.Http;
 /// Everything for one node travels in one copy. A group whose member refuses is offered to another member.
 /// </summary>
 internal sealed class FanOut(
-    HttpNode node, BufferedClient client, NodeSessions sessions, PeerDirectory peers, TimeSpan copyTimeout, CancellationToken stopping)
+    HttpNode node, BufferedClient client, NodeSessions sessions, PeerDirectory peers, CancellationToken stopping)
 {
     private const int MaxReceiptBytes = 1024 * 1024;
 
@@ -103,7 +103,7 @@ internal sealed class FanOut(
                 peers.ProbeNow(endpoint);
             }
 
-            var reason = $"{routes.MemberOf(endpoint)} {Describe(failure)}";
+            var reason = $"{routes.MemberOf(endpoint)} {Describe(failure, routes.MemberOf(endpoint))}";
             var mayHaveIt = refusal is null ? outcome.MayHaveRun : !refusal.IsNotProcessed;
             if (copy.ToIndividuals || mayHaveIt)
             {
@@ -131,17 +131,19 @@ internal sealed class FanOut(
             : AttemptOutcome.OfFailure(wasSent, SendFailure.IsOrderly(failure));
     }
 
-    private string Describe(Exception failure) => failure switch
+    private string Describe(Exception failure, Member? member) => failure switch
     {
         OperationCanceledException when stopping.IsCancellationRequested => "had not answered when the bus stopped",
-        OperationCanceledException when !SendFailure.WasNotSent(failure) => $"did not take it within {copyTimeout.TotalSeconds:0} s",
+        OperationCanceledException when !SendFailure.WasNotSent(failure) => $"did not take it within {TimeoutOf(member).TotalSeconds:0} s",
         _ => SendFailure.Describe(failure),
     };
+
+    private static TimeSpan TimeoutOf(Member? member) => member?.Service.Calls.AttemptTimeout ?? HttpTimeoutOptions.DefaultOfAttempt;
 
     private async Task<SignalReceipt> SendAsync(
         Message signal, Member member, string[] groups, bool toIndividuals, Tally result, CancellationToken cancellationToken)
     {
-        using var limit = new CancellationTokenSource(copyTimeout, node.Context.Clock);
+        using var limit = new CancellationTokenSource(TimeoutOf(member), node.Context.Clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopping, cancellationToken);
         if (signal.Body.Length > SessionProtocol.MaxMessageBytes || sessions.Find(member.Session) is not { } session)
         {

@@ -52,7 +52,8 @@ internal struct MessageHeaders(MessageKind kind, TimeProvider clock)
         _read = Headers.Empty;
         if (_own is not null && !Headers.TryRead(_own, out _read))
         {
-            Error ??= $"A header of the message ({MeshHeader.OfMessage}…) is outside the limits: at most {Headers.MaxCount}, " +
+            Error ??= $"A header of the message ({MeshHeader.OfMessage}…) is outside the limits: at most {Headers.MaxCount} " +
+                $"with {Headers.MaxCharacters} characters in all, " +
                 "names of 1 to 64 letters, digits, '-', '_' or '.', values without control characters.";
         }
 

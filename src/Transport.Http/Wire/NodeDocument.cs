@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace ServiceMesh.Http;
@@ -5,6 +6,9 @@ namespace ServiceMesh.Http;
 /// <summary>The answer of <c>GET /mesh/v1/node</c>: the identity of a node, what it handles, and its state.</summary>
 internal sealed record NodeDocument
 {
+    // A node with that many is beyond what the mesh is made for.
+    private const int MaxInterests = 20_000;
+
     public required string Id { get; init; }
 
     public required string Name { get; init; }
@@ -28,14 +32,43 @@ internal sealed record NodeDocument
     /// <summary>Its clock, and what that showed when the document was made.</summary>
     public ClockReading? Clock { get; init; }
 
-    /// <summary>How it reaches other nodes now; null where another node asks.</summary>
-    public IReadOnlyList<ConnectionState>? Connections { get; init; }
-
     /// <summary>The topics whose requests it handles.</summary>
     public required IReadOnlyList<Interest> Requests { get; init; }
 
     /// <summary>The patterns of signals that it subscribes to.</summary>
     public required IReadOnlyList<Interest> Signals { get; init; }
+
+    /// <summary>The endpoints of its services as this node sees them; null in the answer to another node, which does not read it.</summary>
+    public IReadOnlyList<EndpointReport>? Endpoints { get; init; }
+
+    /// <summary>
+    /// Reads the document of another node, which may send anything: what is beyond the limits is refused, and what cannot be used, as a
+    /// pattern of a later version, is left out.
+    /// </summary>
+    /// <exception cref="JsonException">It is not a document, or is beyond the limits.</exception>
+    public static NodeDocument Read(ReadOnlySpan<byte> json)
+    {
+        var document = JsonSerializer.Deserialize(json, HttpJsonContext.Default.NodeDocument)
+            ?? throw new JsonException("The node document is null.");
+        if (document.Id.Length > Topic.MaxLength || !Topic.IsSegment(document.Id))
+        {
+            throw new JsonException($"The id in the node document is '{Printable.Line(document.Id)}', which is not a node id.");
+        }
+
+        if (document.Requests.Count + document.Signals.Count > MaxInterests)
+        {
+            throw new JsonException($"The node document has more than {MaxInterests} topics and patterns.");
+        }
+
+        return document with
+        {
+            Name = Printable.Line(document.Name),
+            Host = Printable.Line(document.Host),
+            Requests = Usable(document.Requests, static text => Topic.TryParse(text, out _)),
+            Signals = Usable(document.Signals, static text => TopicPattern.TryParse(text, out _)),
+            Endpoints = null,
+        };
+    }
 
     public NodeInfo ToNodeInfo() => new()
     {
@@ -51,6 +84,34 @@ internal sealed record NodeDocument
             .. Signals.Select(s => new SubscriptionInfo { Kind = MessageKind.Signal, Pattern = s.Topic, Group = s.Group }),
         ],
     };
+
+    private static Interest[] Usable(IReadOnlyList<Interest> interests, Func<string, bool> isTopic) => interests.Contains(null!)
+        ? throw new JsonException("An item in the node document is null.")
+        : [.. interests.Where(i => isTopic(i.Topic) && IsGroup(i.Group))];
+
+    private static bool IsGroup(string? name) => name is null || (name.Length <= Topic.MaxLength && Topic.IsSegment(name));
+}
+
+/// <summary>An endpoint of a service as a node sees it.</summary>
+/// <param name="Service">The name of the service in the node's configuration.</param>
+/// <param name="Address">Scheme, host and port.</param>
+/// <param name="Node">The id of the node that answered there last; null for none.</param>
+/// <param name="Uses">What carries messages there: <see cref="Session"/>, <see cref="Exchange"/>, or <see cref="Here"/> for itself.</param>
+/// <param name="WhyExchange">Why no session is open; null if one is, or if none was tried.</param>
+/// <param name="State"><c>Healthy</c>, <c>Draining</c> or <c>Unreachable</c>.</param>
+/// <param name="Trouble">Why it is unreachable.</param>
+/// <param name="Circuit"><c>Closed</c>, <c>Open</c> or <c>HalfOpen</c>.</param>
+/// <param name="Ejected">Whether it is left out because it was worse than its peers.</param>
+/// <param name="InFlight">Requests that it has now.</param>
+/// <param name="Load">The load that it reported last.</param>
+/// <param name="LatencyMs">The peak average of its latency, in milliseconds.</param>
+internal sealed record EndpointReport(
+    string Service, string Address, string? Node, string Uses, string? WhyExchange, string State, string? Trouble, string Circuit,
+    bool Ejected, int InFlight, double Load, double LatencyMs)
+{
+    public const string Session = "session";
+    public const string Exchange = "exchange";
+    public const string Here = "here";
 }
 
 /// <summary>One topic or pattern, and its group; null for a subscriber without a group.</summary>
@@ -60,14 +121,6 @@ internal sealed record Interest(string Topic, string? Group = null);
 /// <param name="Id">Names the clock.</param>
 /// <param name="Milliseconds">What it shows.</param>
 internal sealed record ClockReading(uint Id, long Milliseconds);
-
-/// <summary>How one node reaches another one.</summary>
-/// <param name="Service">The service of the endpoint.</param>
-/// <param name="Endpoint">Scheme, host and port.</param>
-/// <param name="Uses"><c>session</c> or <c>exchange</c>.</param>
-/// <param name="Node">The id of the node there; null while it is not known.</param>
-/// <param name="Why">Why no session is open; null if one is, or if none was tried.</param>
-internal sealed record ConnectionState(string Service, string Endpoint, string Uses, string? Node = null, string? Why = null);
 
 /// <summary>The result of a signal at one node.</summary>
 internal sealed record SignalReceipt(int Receivers, IReadOnlyList<Refusal> Refused);

@@ -25,43 +25,9 @@ internal static class Connecting
     public static bool IsSentinel(RedisTransportOptions options) =>
         options.Connect is null && ConfigurationOptions.Parse(options.Configuration).ServiceName is { Length: > 0 };
 
-    /// <summary>Refuses at start what could not work later, and says what the servers are.</summary>
-    /// <exception cref="NotSupportedException">These servers cannot carry a mesh, and trying again does not help.</exception>
-    public static ConnectedClient Check(IConnectionMultiplexer multiplexer)
-    {
-        var (isCluster, hasShardedChannels) = (false, true);
-        foreach (var server in multiplexer.GetServers())
-        {
-            isCluster |= server.ServerType == ServerType.Cluster;
-            if (server.ServerType == ServerType.Sentinel)
-            {
-                throw new NotSupportedException(
-                    $"{server.EndPoint} is a Sentinel, and no service is named. Add serviceName=NAME (Redis:Configuration).");
-            }
-
-            if (server.ServerType == ServerType.Twemproxy)
-            {
-                throw new NotSupportedException(
-                    $"{server.EndPoint} is a Twemproxy, which has no publish/subscribe for applications. "
-                    + "Name the Redis servers themselves (Redis:Configuration).");
-            }
-
-            if (server.IsConnected)
-            {
-                hasShardedChannels &= server.Version >= s_shardedChannels;
-                if (server.Version < s_oldest)
-                {
-                    throw new NotSupportedException(
-                        $"{server.EndPoint} is Redis {server.Version}; {s_oldest} or newer is needed. Update the server.");
-                }
-            }
-        }
-
-        return new(multiplexer, isCluster, hasShardedChannels);
-    }
-
-    private static async Task<IConnectionMultiplexer> OpenOwnAsync(
-        RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken)
+    /// <summary>The settings of the bus's own client, as the application has configured them.</summary>
+    /// <exception cref="NotSupportedException">They separate meshes by halves.</exception>
+    public static ConfigurationOptions SettingsOf(RedisTransportOptions options, TransportContext context)
     {
         var configuration = ConfigurationOptions.Parse(options.Configuration);
         configuration.AbortOnConnectFail = true;
@@ -84,7 +50,109 @@ internal static class Connecting
         configuration.BacklogPolicy = BacklogPolicy.FailFast;
         options.ConfigureClient?.Invoke(configuration);
         RefuseHalfSeparated(configuration, options, "RedisTransportOptions.ConfigureClient", context);
-        var connecting = ConnectAsync(configuration, context, cancellationToken);
+        return configuration;
+    }
+
+    /// <summary>Refuses at start what could not work later, and says what the servers are.</summary>
+    /// <param name="multiplexer">Connected.</param>
+    /// <param name="options">Those of the transport.</param>
+    /// <param name="context">Of the bus.</param>
+    /// <param name="isFirst">True at start; false in a gap.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
+    /// <exception cref="NotSupportedException">These servers cannot carry a mesh, and trying again does not help.</exception>
+    public static async Task<ConnectedClient> CheckAsync(
+        IConnectionMultiplexer multiplexer, RedisTransportOptions options, TransportContext context, bool isFirst,
+        CancellationToken cancellationToken)
+    {
+        var (isCluster, hasShardedChannels) = (false, true);
+        foreach (var server in multiplexer.GetServers())
+        {
+            isCluster |= server.ServerType == ServerType.Cluster;
+            if (server.ServerType == ServerType.Sentinel)
+            {
+                throw new NotSupportedException(
+                    $"{server.EndPoint} is a Sentinel, and no service is named. Add serviceName=NAME ({options.KeyOfServers(context)}).");
+            }
+
+            if (server.ServerType is ServerType.Twemproxy or ServerType.Envoyproxy)
+            {
+                throw new NotSupportedException(
+                    $"{server.EndPoint} is a {server.ServerType}, which has no publish/subscribe for applications. "
+                    + $"Name the Redis servers themselves ({options.KeyOfServers(context)}).");
+            }
+
+            if (server.IsConnected)
+            {
+                hasShardedChannels &= server.Version >= s_shardedChannels;
+                if (server.Version < s_oldest)
+                {
+                    throw new NotSupportedException(
+                        $"{server.EndPoint} is Redis {server.Version}; {s_oldest} or newer is needed. Update the server.");
+                }
+            }
+        }
+
+        if (!isCluster && options.Connect is null)
+        {
+            LookAtRoles(multiplexer, options, context, isFirst);
+        }
+
+        hasShardedChannels = hasShardedChannels
+            && (isCluster || options.Wire == RedisWire.Gilmour
+                || await HasShardedChannelsAsync(multiplexer, options, context, cancellationToken).ConfigureAwait(false));
+        return new(multiplexer, isCluster, hasShardedChannels);
+    }
+
+    // Only at start: while a master and its replica change places, both are masters for a moment.
+    private static void LookAtRoles(
+        IConnectionMultiplexer multiplexer, RedisTransportOptions options, TransportContext context, bool isFirst)
+    {
+        var connected = multiplexer.GetServers().Where(server => server.IsConnected).ToArray();
+        string[] masters = [.. connected.Where(server => !server.IsReplica).Select(server => $"{server.EndPoint}")];
+        if (!isFirst || connected.Length < 2)
+        {
+            return;
+        }
+
+        if (masters.Length > 1)
+        {
+            throw new NotSupportedException(
+                $"{string.Join(" and ", masters)} are masters of their own and no cluster, so that nodes on them would not see each other. "
+                + $"Name one of them. ({options.KeyOfServers(context)})");
+        }
+
+        RedisLog.ReplicaInList(
+            context.LoggerFactory.CreateLogger("ServiceMesh.Redis"),
+            string.Join(", ", connected.Where(server => server.IsReplica).Select(server => $"{server.EndPoint}")),
+            options.KeyOfServers(context));
+    }
+
+    // Garnet says that it is Redis 7 and has sharded channels on a cluster only. All nodes must come to the same: what a user may not do,
+    // or what was disabled, is told elsewhere.
+    private static async Task<bool> HasShardedChannelsAsync(
+        IConnectionMultiplexer multiplexer, RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await multiplexer.GetSubscriber().PublishAsync(RedisChannel.Sharded($"{options.KeyPrefix}:beat:{context.NodeId}"), "")
+                .WaitAsync(options.ConnectTimeout, context.Clock, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (RedisServerException refusal)
+        {
+            return !refusal.Message.Contains("cluster support disabled", StringComparison.OrdinalIgnoreCase);
+        }
+        catch (Exception failure) when (RedisConnection.IsOfRedis(failure))
+        {
+            throw new TransportException($"Redis did not answer at start: {Printable.Line(failure.Message)}", failure);
+        }
+    }
+
+    private static async Task<IConnectionMultiplexer> OpenOwnAsync(
+        RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken)
+    {
+        var configuration = SettingsOf(options, context);
+        var connecting = ConnectAsync(configuration, options, context, cancellationToken);
         try
         {
             // The client bounds each attempt and not the whole.
@@ -96,7 +164,7 @@ internal static class Connecting
                 CloseLate(connecting);
                 throw new TransportException(
                     $"Redis refuses the user '{Printable.Line(user)}' or the password, and takes this node for the user "
-                    + $"'{Printable.Line(actual)}'. Fix the user or the password. ({context.KeyOf("Redis:Configuration")})");
+                    + $"'{Printable.Line(actual)}'. Fix the user or the password. ({options.KeyOfServers(context)})");
             }
 
             return multiplexer;
@@ -106,7 +174,7 @@ internal static class Connecting
             CloseLate(connecting);
             var why = await Diagnosis.OfAsync(configuration, failure, cancellationToken).ConfigureAwait(false);
             throw new TransportException(
-                $"Redis could not be used within {options.ConnectTimeout}: {why} ({context.KeyOf("Redis:Configuration")})",
+                $"Redis could not be used within {options.ConnectTimeout}: {why} ({options.KeyOfServers(context)})",
                 Secrets.Unless(failure, configuration.Password));
         }
         catch (OperationCanceledException)
@@ -117,14 +185,15 @@ internal static class Connecting
     }
 
     private static async Task<ConnectionMultiplexer> ConnectAsync(
-        ConfigurationOptions configuration, TransportContext context, CancellationToken cancellationToken)
+        ConfigurationOptions configuration, RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken)
     {
         if (configuration.ServiceName is not { Length: > 0 } service)
         {
             return await ConnectionMultiplexer.ConnectAsync(configuration, null).ConfigureAwait(false);
         }
 
-        var found = await Sentinels.FindMasterAsync(configuration, context, cancellationToken).ConfigureAwait(false);
+        var found = await Sentinels.FindMasterAsync(configuration, options.KeyOfServers(context), context, cancellationToken)
+            .ConfigureAwait(false);
         var multiplexer = await ConnectionMultiplexer.ConnectAsync(found, null).ConfigureAwait(false);
         if (multiplexer.GetServers().Any(server => server is { IsConnected: true, IsReplica: false }))
         {
@@ -134,7 +203,7 @@ internal static class Connecting
         await multiplexer.DisposeAsync().ConfigureAwait(false);
         throw new TransportException(
             $"The Sentinels name {found.EndPoints[0]} as the master of '{Printable.Line(service)}', and it is a replica: a failover is "
-            + $"under way. ({context.KeyOf("Redis:Configuration")})");
+            + $"under way. ({options.KeyOfServers(context)})");
     }
 
     // Where the default user needs no password, the client goes on as that user when Redis refuses the configured one.

@@ -135,15 +135,29 @@ internal static class Diagnosis
         {
             ['-', 'N', 'O', 'A', 'U', 'T', 'H', ..] => $"{where} asks for a password and none is given: add password=….",
             ['-', .. var error] => $"{where} answers with an error: {Printable.Line(Secrets.WithoutArguments(error))}.",
-            // A Sentinel answers with the list of its services, and another server with an error.
             "+PONG" => configuration.ServiceName is null or ""
-                && await CommandAsync(stream, cancellationToken, "SENTINEL", "MASTERS").ConfigureAwait(false) is ['*', ..]
-                ? $"{where} is a Sentinel, and no service is named. Add serviceName=NAME"
+                ? await OfWorkingServerAsync(stream, where, cancellationToken).ConfigureAwait(false)
                 : null,
             // One that echoes what it is sent would tell the password here.
             _ when configuration.Password is { Length: > 0 } => $"{where} is not a Redis server: it does not answer PING as Redis does.",
             var other => $"{where} is not a Redis server: it answers PING with '{Printable.Line(other)}'.",
         };
+    }
+
+    // A Sentinel answers with the list of its services, a Redis with an error, and Twemproxy hangs up at what it does not pass.
+    private static async Task<string?> OfWorkingServerAsync(Stream stream, string where, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await CommandAsync(stream, cancellationToken, "SENTINEL", "MASTERS").ConfigureAwait(false) is ['*', ..]
+                ? $"{where} is a Sentinel, and no service is named. Add serviceName=NAME"
+                : null;
+        }
+        catch (IOException)
+        {
+            return $"{where} answers PING and hangs up at other commands, as Twemproxy does, which has no publish/subscribe for "
+                + "applications. Name the Redis servers themselves.";
+        }
     }
 
     // The first line of the answer; everything that these commands answer has one line.

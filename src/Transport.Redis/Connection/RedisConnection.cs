@@ -58,6 +58,7 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
     private Task _loop = Task.CompletedTask;
     private volatile ConnectedClient? _client;
     private volatile MasterBeats? _masters;
+    private SentinelWatch? _sentinels;
     private volatile TaskCompletionSource? _heard;
     private volatile string? _refusal;
     private long _refusedAt;
@@ -137,6 +138,9 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
         (_context, _user) = (context, user);
         _logger = context.LoggerFactory.CreateLogger("ServiceMesh.Redis");
         _monitor = new(s_silence, s_interval, context.Clock);
+        _sentinels = Connecting.IsSentinel(options)
+            ? new(Connecting.SettingsOf(options, context), options.KeyOfServers(context), context)
+            : null;
         try
         {
             await ReplaceAsync(cancellationToken).ConfigureAwait(false);
@@ -160,7 +164,7 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
                 + "May its user PUBLISH and SUBSCRIBE on the mesh's channels?";
             if (!options.KeepTrying)
             {
-                throw new TransportException($"{Deaf} (Redis:Configuration)");
+                throw new TransportException($"{Deaf} ({options.KeyOfServers(_context)})");
             }
 
             Break(Deaf);
@@ -173,6 +177,7 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
     {
         await _closing.CancelAsync().ConfigureAwait(false);
         await _loop.ConfigureAwait(false);
+        await (_sentinels?.CloseAsync() ?? Task.CompletedTask).ConfigureAwait(false);
         if (_masters is { } masters && options.Connect is not null)
         {
             await masters.CloseAsync().ConfigureAwait(false);
@@ -230,7 +235,7 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
         ConnectedClient client;
         try
         {
-            client = Connecting.Check(multiplexer);
+            client = await Connecting.CheckAsync(multiplexer, options, _context, old is null, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -438,6 +443,7 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
             {
                 BeatWhenDue();
                 CheckMasters();
+                CheckSentinels();
             }
         }
         catch (Exception failure)
@@ -468,6 +474,20 @@ internal sealed class RedisConnection(RedisTransportOptions options, GapWatch ga
         if (silence.For >= s_silence)
         {
             Break($"No message that this node sent to itself through {silence.Of} has come back for {s_silence.TotalSeconds} s.");
+        }
+    }
+
+    private void CheckSentinels()
+    {
+        if (_sentinels is not null && _client is { } client && client.Multiplexer.GetEndPoints(configuredOnly: true) is [var used])
+        {
+            _sentinels.Look(used, named =>
+            {
+                if (client == _client)
+                {
+                    Break($"The Sentinels have made {named} the master.");
+                }
+            });
         }
     }
 

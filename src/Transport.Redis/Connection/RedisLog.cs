@@ -39,6 +39,11 @@ internal static partial class RedisLog
     [LoggerMessage(111, LogLevel.Warning, "Node {Peer} is taken for dead: {Reason}")]
     public static partial void MemberDead(ILogger logger, string peer, string reason);
 
+    [LoggerMessage(112, LogLevel.Warning,
+        "{Replicas} is a replica beside its master: the node follows a change of the master within ten seconds, and signals do not tell "
+        + "how many received them. Name the master alone, or the Sentinels with serviceName=NAME ({Key})")]
+    public static partial void ReplicaInList(ILogger logger, string replicas, string key);
+
     [LoggerMessage(107, LogLevel.Warning, "The receivers of {Topic} could not be counted on every server: {Reason}")]
     public static partial void CountFailed(ILogger logger, Topic topic, string reason);
 }

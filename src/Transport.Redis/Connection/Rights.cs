@@ -35,7 +35,7 @@ internal static class Rights
                 ? $"Redis has a command disabled that the mesh needs: it says '{Said(said).Split(',')[0]}'. Enable it (rename-command)."
             : $"The user '{Printable.Line(user)}' lacks a right that the mesh needs: Redis says '{Said(said)}'. "
                 + "Give the user the rights of the line in docs/redis.md.")
-            + $" ({context.KeyOf("Redis:Configuration")})");
+            + $" ({options.KeyOfServers(context)})");
     }
 
     private static IEnumerable<Task> OfNative(ConnectedClient client, string prefix, string id)

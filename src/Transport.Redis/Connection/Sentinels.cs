@@ -1,3 +1,4 @@
+using System.Globalization;
 using StackExchange.Redis;
 using DnsEndPoint = System.Net.DnsEndPoint;
 using EndPoint = System.Net.EndPoint;
@@ -12,24 +13,20 @@ internal static class Sentinels
 {
     /// <summary>The settings of a client for the master.</summary>
     /// <param name="settings">Those of the application, with the Sentinels as the servers and the name of the service.</param>
-    /// <param name="context">Says which key a message names.</param>
+    /// <param name="key">The key of the configuration that a message names.</param>
+    /// <param name="context">Of the bus.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
     /// <exception cref="TransportException">The Sentinels do not know the service, or none of them answers.</exception>
     public static async Task<ConfigurationOptions> FindMasterAsync(
-        ConfigurationOptions settings, TransportContext context, CancellationToken cancellationToken)
+        ConfigurationOptions settings, string key, TransportContext context, CancellationToken cancellationToken)
     {
         var sentinels = await ConnectAsync(settings, context, cancellationToken).ConfigureAwait(false);
         try
         {
-            var limit = TimeSpan.FromMilliseconds(settings.ConnectTimeout);
-            var answers = await Task.WhenAll(sentinels.GetServers().Where(server => server.IsConnected)
-                    .Select(server => AskAsync(server, settings.ServiceName!, context)))
-                .WaitAsync(limit, context.Clock, cancellationToken).ConfigureAwait(false);
-            // When they do not agree, the one that most of them name.
-            var master = answers.OfType<EndPoint>().GroupBy(endpoint => endpoint).MaxBy(same => same.Count())?.Key
+            var master = await AskAsync(sentinels, settings, key, context, cancellationToken).ConfigureAwait(false)
                 ?? throw new TransportException(
                     $"The Sentinels at {Names(settings)} know no service '{Printable.Line(settings.ServiceName!)}'. "
-                    + $"Fix serviceName. ({context.KeyOf("Redis:Configuration")})");
+                    + $"Fix serviceName. ({key})");
             var found = settings.Clone();
             found.ServiceName = null;
             found.EndPoints.Clear();
@@ -42,7 +39,8 @@ internal static class Sentinels
         }
     }
 
-    private static async Task<ConnectionMultiplexer> ConnectAsync(
+    /// <summary>Connects to the Sentinels.</summary>
+    public static async Task<ConnectionMultiplexer> ConnectAsync(
         ConfigurationOptions settings, TransportContext context, CancellationToken cancellationToken)
     {
         try
@@ -56,6 +54,19 @@ internal static class Sentinels
         }
     }
 
+    /// <summary>The master that the Sentinels name; null when none of those that answer knows the service.</summary>
+    /// <exception cref="TransportException">One of them is not a Sentinel.</exception>
+    public static async Task<EndPoint?> AskAsync(
+        ConnectionMultiplexer sentinels, ConfigurationOptions settings, string key, TransportContext context,
+        CancellationToken cancellationToken)
+    {
+        var answers = await Task.WhenAll(sentinels.GetServers().Where(server => server.IsConnected)
+                .Select(server => AskAsync(server, settings.ServiceName!, key)))
+            .WaitAsync(TimeSpan.FromMilliseconds(settings.ConnectTimeout), context.Clock, cancellationToken).ConfigureAwait(false);
+        // Each failover has an epoch, for which a majority has voted: the latest one counts, also when the others have not heard of it.
+        return answers.OfType<Named>().MaxBy(named => named.Epoch)?.Master;
+    }
+
     private static Task<ConnectionMultiplexer> OpenAsync(
         ConfigurationOptions settings, string? user, string? password, TransportContext context, CancellationToken cancellationToken)
     {
@@ -67,17 +78,25 @@ internal static class Sentinels
     }
 
     // Null where the service is not known.
-    private static async Task<EndPoint?> AskAsync(IServer sentinel, string service, TransportContext context)
+    private static async Task<Named?> AskAsync(IServer sentinel, string service, string key)
     {
         try
         {
-            return await sentinel.SentinelGetMasterAddressByNameAsync(service).ConfigureAwait(false);
+            var said = (await sentinel.SentinelMasterAsync(service).ConfigureAwait(false)).ToDictionary();
+            var host = said.GetValueOrDefault("ip", "");
+            host = host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host; // IPv6
+            return host.Length > 0 && EndPointCollection.TryParse($"{host}:{said.GetValueOrDefault("port")}") is { } master
+                ? new(
+                    master,
+                    long.TryParse(said.GetValueOrDefault("config-epoch"), NumberStyles.None, CultureInfo.InvariantCulture, out var epoch)
+                        ? epoch : 0)
+                : null;
         }
         catch (RedisServerException refusal) when (refusal.Message.Contains("unknown command", StringComparison.OrdinalIgnoreCase))
         {
             throw new TransportException(
                 $"{sentinel.EndPoint} is not a Sentinel. Name the Sentinels with serviceName, or take serviceName out. "
-                + $"({context.KeyOf("Redis:Configuration")})");
+                + $"({key})");
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException)
         {
@@ -87,4 +106,7 @@ internal static class Sentinels
 
     private static string Names(ConfigurationOptions settings) => string.Join(
         ", ", settings.EndPoints.Select(server => server is DnsEndPoint name ? $"{name.Host}:{name.Port}" : $"{server}"));
+
+    /// <summary>What one Sentinel says.</summary>
+    private sealed record Named(EndPoint Master, long Epoch);
 }

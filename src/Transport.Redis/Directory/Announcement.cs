@@ -90,9 +90,16 @@ internal sealed record Offer(MessageKind Kind, TopicPattern Pattern, string? Gro
     public override string ToString() => $"{(Kind == MessageKind.Request ? 'r' : 's')}:{Pattern}:{Group}";
 }
 
+/// <summary>What is sealed of a node's entry.</summary>
+/// <param name="Node">Who it is.</param>
+/// <param name="Version">That of the state beside it.</param>
+/// <param name="Offers">What it handles.</param>
+internal sealed record SealedContent(Announcement Node, long Version, IReadOnlyList<string> Offers);
+
 /// <summary>The JSON of the directory. Reading never throws and gives null for what is not meant.</summary>
 [JsonSerializable(typeof(Announcement))]
 [JsonSerializable(typeof(DirectoryNotice))]
+[JsonSerializable(typeof(SealedContent))]
 [JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault)]
 internal sealed partial class DirectoryJson : JsonSerializerContext
 {
@@ -100,8 +107,21 @@ internal sealed partial class DirectoryJson : JsonSerializerContext
     {
         try
         {
-            return JsonSerializer.Deserialize(json.Span, DirectoryJson.Default.Announcement) is { } read && IsNodeId(read.Id)
-                ? read with { Name = Printable.Line(read.Name ?? ""), Host = Printable.Line(read.Host ?? "") }
+            return Clean(JsonSerializer.Deserialize(json.Span, DirectoryJson.Default.Announcement));
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    public static SealedContent? ReadSealed(ReadOnlyMemory<byte> json)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(json.Span, DirectoryJson.Default.SealedContent) is { Offers: not null } read
+                && Clean(read.Node) is { } node
+                ? read with { Node = node }
                 : null;
         }
         catch (JsonException)
@@ -123,6 +143,10 @@ internal sealed partial class DirectoryJson : JsonSerializerContext
             return null;
         }
     }
+
+    private static Announcement? Clean(Announcement? read) => read is not null && IsNodeId(read.Id)
+        ? read with { Name = Printable.Line(read.Name ?? ""), Host = Printable.Line(read.Host ?? "") }
+        : null;
 
     public static bool IsNodeId(string? id) => id is { Length: > 0 and < 256 } && Topic.IsSegment(id);
 }

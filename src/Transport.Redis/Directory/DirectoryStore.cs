@@ -4,10 +4,17 @@ using StackExchange.Redis;
 namespace ServiceMesh.Redis;
 
 /// <summary>
-/// How the directory lies in Redis: for each node a hash with a field for what the node is and one for each thing that it handles,
-/// which expires when it is not renewed, and a sorted set of the node ids by the time at which they expire.
+/// How the directory lies in Redis: for each node a hash, which expires when it is not renewed, and a sorted set of the node ids by the
+/// time at which they expire.
 /// </summary>
-internal sealed class DirectoryStore(RedisConnection connection, ServerClock clock, TimeProvider time, string prefix)
+/// <param name="connection">Reads and writes.</param>
+/// <param name="clock">That of the mesh.</param>
+/// <param name="time">Bounds each wait.</param>
+/// <param name="prefix">What the names of keys and channels begin with.</param>
+/// <param name="format">How an entry lies in its hash.</param>
+/// <param name="sealer">Seals notices; null to publish them as they are.</param>
+internal sealed class DirectoryStore(RedisConnection connection, ServerClock clock, TimeProvider time, string prefix, IEntryFormat format,
+    Sealer? sealer)
 {
     /// <summary>An entry that is not renewed is gone after this.</summary>
     public static readonly TimeSpan Lifetime = TimeSpan.FromSeconds(15);
@@ -15,9 +22,6 @@ internal sealed class DirectoryStore(RedisConnection connection, ServerClock clo
     // What anyone else wrote there is not looked at beyond this, and ages out.
     private const int MaxMembers = 4096;
     private const int MaxOffers = 100_000;
-    private const string Head = "node";
-    private const string State = "v";
-    private const int OwnFields = 2;
 
     // Times beyond this are not those of a node.
     private static readonly TimeSpan s_latest = TimeSpan.FromSeconds(60);
@@ -27,35 +31,41 @@ internal sealed class DirectoryStore(RedisConnection connection, ServerClock clo
 
     public RedisChannel Notices { get; } = RedisChannel.Literal($"{prefix}:notices");
 
+    /// <summary>The key of a node's entry.</summary>
+    public static string KeyOf(string prefix, string id) => $"{prefix}:member:{id}";
+
     /// <summary>Writes all of this node's entry, whatever lies there.</summary>
-    public Task WriteAllAsync(Announcement self, EntryState state, IEnumerable<Offer> offers)
+    public Task WriteAllAsync(Announcement self, EntryState state, IReadOnlyCollection<Offer> offers)
     {
-        var key = KeyOf(self.Id);
+        var key = KeyOf(prefix, self.Id);
         var transaction = connection.Database.CreateTransaction();
-        HashEntry[] entries = [new(Head, Encode(self)), new(State, state.ToString()), .. offers.Select(o => new HashEntry(o.ToString(),
-            RedisValue.EmptyString))];
         Task[] commands =
         [
             transaction.KeyDeleteAsync(key),
-            transaction.HashSetAsync(key, entries),
+            transaction.HashSetAsync(key, format.Whole(self, state, offers)),
             transaction.KeyExpireAsync(key, Lifetime),
         ];
         return Task.WhenAll(ExecuteAsync(transaction, commands), ListSelfAsync(self.Id)).WaitAsync(s_patience, time);
     }
 
     /// <summary>Writes what changed in this node's entry.</summary>
-    public Task WriteChangeAsync(string id, EntryState state, IReadOnlyList<Offer> added, IReadOnlyList<Offer> removed)
+    /// <param name="self">Who it is.</param>
+    /// <param name="state">The state after the change.</param>
+    /// <param name="offers">All that it handles now.</param>
+    /// <param name="added">What it did not handle before.</param>
+    /// <param name="removed">What it does not handle any longer.</param>
+    public Task WriteChangeAsync(
+        Announcement self, EntryState state, IReadOnlyCollection<Offer> offers, IReadOnlyList<Offer> added, IReadOnlyList<Offer> removed)
     {
-        var key = KeyOf(id);
-        HashEntry[] entries = [new(State, state.ToString()), .. added.Select(o => new HashEntry(o.ToString(), RedisValue.EmptyString))];
-        if (removed.Count == 0)
+        var key = KeyOf(prefix, self.Id);
+        var (written, obsolete) = format.Change(self, state, offers, added, removed);
+        if (obsolete.Length == 0)
         {
-            return connection.Database.HashSetAsync(key, entries).WaitAsync(s_patience, time);
+            return connection.Database.HashSetAsync(key, written).WaitAsync(s_patience, time);
         }
 
         var transaction = connection.Database.CreateTransaction();
-        Task[] commands = [transaction.HashDeleteAsync(key, [.. removed.Select(o => (RedisValue)o.ToString())]),
-            transaction.HashSetAsync(key, entries)];
+        Task[] commands = [transaction.HashDeleteAsync(key, obsolete), transaction.HashSetAsync(key, written)];
         return ExecuteAsync(transaction, commands).WaitAsync(s_patience, time);
     }
 
@@ -63,31 +73,40 @@ internal sealed class DirectoryStore(RedisConnection connection, ServerClock clo
     /// Renews this node's entry, and takes out of the set what has aged out. False when the entry is not whole and must be written
     /// again.
     /// </summary>
-    public async Task<bool> RenewAsync(string id, int offers)
+    public async Task<bool> RenewAsync(string id, EntryState state)
     {
         var database = connection.Database;
         var now = clock.Now;
-        var length = database.HashLengthAsync(KeyOf(id));
-        var renewed = database.KeyExpireAsync(KeyOf(id), Lifetime);
+        var key = KeyOf(prefix, id);
+        var length = database.HashLengthAsync(key);
+        var alive = format.Renewal(id, state) is { Length: > 0 } fields ? database.HashSetAsync(key, fields) : Task.CompletedTask;
+        var renewed = database.KeyExpireAsync(key, Lifetime);
         await Task.WhenAll(
             length,
+            alive,
             renewed,
             ListSelfAsync(id),
             database.SortedSetRemoveRangeByScoreAsync(_members, double.NegativeInfinity, now),
             database.SortedSetRemoveRangeByScoreAsync(_members, now + s_latest.TotalMilliseconds,
                 double.PositiveInfinity)).WaitAsync(s_patience, time).ConfigureAwait(false);
-        return await renewed.ConfigureAwait(false) && await length.ConfigureAwait(false) == offers + OwnFields;
+        return await renewed.ConfigureAwait(false) && await length.ConfigureAwait(false) == format.FieldsOf(state.Count);
     }
 
     /// <summary>Takes this node out.</summary>
     public Task RemoveAsync(string id) =>
-        Task.WhenAll(connection.Database.KeyDeleteAsync(KeyOf(id)), connection.Database.SortedSetRemoveAsync(_members,
+        Task.WhenAll(connection.Database.KeyDeleteAsync(KeyOf(prefix, id)), connection.Database.SortedSetRemoveAsync(_members,
             id)).WaitAsync(s_patience, time);
 
     /// <summary>Publishes a notice. All nodes that are there receive it.</summary>
-    public Task PublishAsync(DirectoryNotice notice) => connection.Subscriber
-        .PublishAsync(Notices, JsonSerializer.SerializeToUtf8Bytes(notice, DirectoryJson.Default.DirectoryNotice)).WaitAsync(s_patience,
-            time);
+    public Task PublishAsync(DirectoryNotice notice)
+    {
+        var json = JsonSerializer.SerializeToUtf8Bytes(notice, DirectoryJson.Default.DirectoryNotice);
+        var publishing = sealer is null
+            ? connection.Subscriber.PublishAsync(Notices, json)
+            : sealer.PublishAsync((byte[])Notices!, json, (connection.Subscriber, Notices), static (to, packet) =>
+                to.Subscriber.PublishAsync(to.Notices, packet)).AsTask();
+        return publishing.WaitAsync(s_patience, time);
+    }
 
     /// <summary>The ids of the nodes that are there, as far as they can be ids.</summary>
     public async Task<IReadOnlyList<string>> ListAsync()
@@ -98,46 +117,38 @@ internal sealed class DirectoryStore(RedisConnection connection, ServerClock clo
         return [.. ids.Select(id => (string?)id).Where(DirectoryJson.IsNodeId).OfType<string>()];
     }
 
-    /// <summary>The state of a node's entry; null when it has no entry, or one that is not meant.</summary>
-    public async Task<EntryState?> ReadStateAsync(string id)
+    /// <summary>
+    /// How many of the nodes that are there can be read with this node's keys, and how many have other keys, or none where this node has
+    /// keys. What is neither is not counted.
+    /// </summary>
+    public async Task<(int Same, int Other)> CountByKeysAsync()
     {
-        var state = await connection.Database.HashGetAsync(KeyOf(id), State).WaitAsync(s_patience, time).ConfigureAwait(false);
-        return EntryState.TryRead(state, out var read) ? read : null;
+        var ids = await ListAsync().ConfigureAwait(false);
+        var states = await Task.WhenAll(ids.Select(async id => (Id: id, Field: await ReadFieldAsync(id).ConfigureAwait(false))))
+            .ConfigureAwait(false);
+        return (states.Count(s => format.TryReadState(s.Id, s.Field, out _)),
+            states.Count(s => !s.Field.IsNull && format.IsOfOtherKeys(s.Field)));
     }
 
+    /// <summary>The state of a node's entry; null when it has no entry, or one that is not meant.</summary>
+    public async Task<EntryState?> ReadStateAsync(string id) =>
+        format.TryReadState(id, await ReadFieldAsync(id).ConfigureAwait(false), out var state) ? state : null;
+
     /// <summary>A node's whole entry; null when there is none, or one that is not whole.</summary>
-    public async Task<(Announcement Announced, EntryState State, IReadOnlyList<Offer> Offers)?> ReadAsync(string id)
+    public async Task<Entry?> ReadAsync(string id)
     {
-        var database = connection.Database;
-        if (await database.HashLengthAsync(KeyOf(id)).WaitAsync(s_patience, time).ConfigureAwait(false) is 0 or > MaxOffers)
+        var (database, key) = (connection.Database, KeyOf(prefix, id));
+        if (await database.HashLengthAsync(key).WaitAsync(s_patience, time).ConfigureAwait(false) is 0 or > MaxOffers)
         {
             return null;
         }
 
-        var fields = await database.HashGetAllAsync(KeyOf(id)).WaitAsync(s_patience, time).ConfigureAwait(false);
-        var offers = new List<Offer>(fields.Length);
-        Announcement? announced = null;
-        EntryState? state = null;
-        foreach (var field in fields)
-        {
-            if (field.Name == Head)
-            {
-                announced = DirectoryJson.ReadAnnouncement((byte[])field.Value!) is { } read && read.Id == id ? read : null;
-            }
-            else if (field.Name == State)
-            {
-                state = EntryState.TryRead(field.Value, out var read) ? read : null;
-            }
-            else if (Offer.TryRead(field.Name, out var offer))
-            {
-                offers.Add(offer);
-            }
-        }
-
-        return announced is not null && state is { } whole && whole.Count == offers.Count ? (announced, whole, offers) : null;
+        var fields = await database.HashGetAllAsync(key).WaitAsync(s_patience, time).ConfigureAwait(false);
+        return format.TryRead(id, fields, out var entry) ? entry : null;
     }
 
-    private static byte[] Encode(Announcement self) => JsonSerializer.SerializeToUtf8Bytes(self, DirectoryJson.Default.Announcement);
+    private Task<RedisValue> ReadFieldAsync(string id) =>
+        connection.Database.HashGetAsync(KeyOf(prefix, id), EntryFields.State).WaitAsync(s_patience, time);
 
     private static async Task ExecuteAsync(ITransaction transaction, Task[] commands)
     {
@@ -148,6 +159,4 @@ internal sealed class DirectoryStore(RedisConnection connection, ServerClock clo
 
     private Task<bool> ListSelfAsync(string id) =>
         connection.Database.SortedSetAddAsync(_members, id, clock.Now + Lifetime.TotalMilliseconds);
-
-    private string KeyOf(string id) => $"{prefix}:member:{id}";
 }

@@ -48,9 +48,9 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
     public Task RefreshAsync() => _refresh.RunAsync(ReadAllAsync);
 
     /// <summary>Something was published for all nodes.</summary>
-    public void OnNotice(RedisValue value)
+    public void OnNotice(ReadOnlyMemory<byte> value)
     {
-        if (value.Length() > 1 << 20 || DirectoryJson.ReadNotice((byte[])value!) is not { } notice)
+        if (value.Length > 1 << 20 || DirectoryJson.ReadNotice(value) is not { } notice)
         {
             onLoss(new("malformed-frame", "unknown", store.Notices.ToString(),
                 "What was published there is not a notice of the directory."));
@@ -232,7 +232,8 @@ internal sealed class MemberDirectory(DirectoryStore store, LinkSet links, Trans
 
         if (state is not { } head)
         {
-            onLoss(new("unreadable-member", id, "directory", $"{id}: what is announced there is not a node."));
+            onLoss(new("unreadable-member", id, "directory",
+                $"{id}: what is announced there is not a node, or has other keys (Redis:Keys)."));
             return;
         }
 

@@ -112,7 +112,7 @@ internal sealed class OwnEntry(DirectoryStore store, MemberDirectory directory, 
 
         try
         {
-            if (isWritten && await store.RenewAsync(_self.Id, state.Count).ConfigureAwait(false))
+            if (isWritten && await store.RenewAsync(_self.Id, state).ConfigureAwait(false))
             {
                 await store.PublishAsync(new(_self.Id, state.Version)).ConfigureAwait(false);
             }
@@ -252,7 +252,7 @@ internal sealed class OwnEntry(DirectoryStore store, MemberDirectory directory, 
 
         try
         {
-            await (all ? store.WriteAllAsync(_self, state, offers) : store.WriteChangeAsync(_self.Id, state, added, removed))
+            await (all ? store.WriteAllAsync(_self, state, offers) : store.WriteChangeAsync(_self, state, offers, added, removed))
                 .ConfigureAwait(false);
             await store.PublishAsync(all || added.Length + removed.Length > MaxNoticed
                 ? new(_self.Id, state.Version)

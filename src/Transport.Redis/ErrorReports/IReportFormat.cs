@@ -19,6 +19,11 @@ internal interface IReportFormat
     /// <param name="now">The time of a report that does not say when it was made.</param>
     /// <param name="report">What it says.</param>
     bool TryRead(ReadOnlyMemory<byte> entry, DateTimeOffset now, [NotNullWhen(true)] out ErrorReport? report);
+
+    /// <summary>
+    /// True for an entry that this node cannot read and another one may be able to. All others that are no reports are taken out.
+    /// </summary>
+    bool MustStay(ReadOnlyMemory<byte> entry);
 }
 
 /// <summary>The list of the native wire: <c>PREFIX:errors</c>, each entry a report as JSON.</summary>
@@ -35,6 +40,9 @@ internal sealed class NativeReports(string prefix) : IReportFormat
         report = Parse(entry.Span);
         return report is not null;
     }
+
+    // It comes from a node with keys.
+    public bool MustStay(ReadOnlyMemory<byte> entry) => SealFormat.IsSealed(entry.Span);
 
     /// <summary>A report as the bus writes it; null for anything else.</summary>
     public static ErrorReport? Parse(ReadOnlySpan<byte> json)

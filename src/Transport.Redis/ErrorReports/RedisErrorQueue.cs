@@ -26,6 +26,7 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
 
     private volatile Opened? _opened;
+    private bool _saidThatSomeStay;
 
     public int Capacity { get; } = Math.Min(capacity, format.MaxEntries);
 
@@ -63,7 +64,9 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
         return read;
     }
 
-    /// <summary>Entries that are no reports are removed, counted and reported as lost.</summary>
+    /// <summary>
+    /// Entries that are no reports are removed, counted and reported as lost. Those that are sealed with another key stay.
+    /// </summary>
     public async ValueTask<IReadOnlyList<TakenReport>> TakeAsync(int max, TimeSpan lease, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
@@ -153,6 +156,12 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
         var dropped = 0;
         foreach (var entry in entries.Where(e => e.Report is null))
         {
+            if (format.MustStay(entry.Bytes))
+            {
+                SayThatSomeStay();
+                continue;
+            }
+
             dropped += (int)await AskAsync(
                 "taken from", database => database.ListRemoveAsync(format.Key, entry.Bytes, -1, CommandFlags.None), cancellationToken)
                 .ConfigureAwait(false);
@@ -165,6 +174,17 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
         }
 
         return dropped;
+    }
+
+    // Once: they are found again with each look.
+    private void SayThatSomeStay()
+    {
+        if (!Interlocked.Exchange(ref _saidThatSomeStay, true))
+        {
+            _opened!.Context.ReportLoss("unknown-key", format.Key,
+                "Entries of the error queue are sealed with a key that this node does not have. They stay there. "
+                + $"Give this node that key as the second of {_opened.Context.KeyOf("Redis:Keys")} until they are worked through.");
+        }
     }
 
     private async Task<TakenReport?> TryTakeAsync(Entry entry, TimeSpan lease, CancellationToken cancellationToken)

@@ -24,4 +24,7 @@ internal sealed class GilmourReports : IReportFormat
             ?? GilmourReport.OfText(entry.Span, now);
         return true;
     }
+
+    // Every entry is read.
+    public bool MustStay(ReadOnlyMemory<byte> entry) => false;
 }

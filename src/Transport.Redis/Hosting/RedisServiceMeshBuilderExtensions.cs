@@ -40,6 +40,14 @@ public static class RedisServiceMeshBuilderExtensions
             return builder;
         }
 
+        options.PostConfigure<IServiceProvider>(static (target, provider) =>
+        {
+            if (target.ConnectionName is { Length: > 0 } name
+                && provider.GetService<IConfiguration>()?.GetConnectionString(name) is { Length: > 0 } named)
+            {
+                target.Configuration = named;
+            }
+        });
         services.AddSingleton<IValidateOptions<RedisTransportOptions>>(provider =>
             new RedisOptionsValidator(name, builder.Configuration, provider));
         services.TryAddKeyedSingleton<RedisGaps>(name);
@@ -89,6 +97,29 @@ public static class RedisServiceMeshBuilderExtensions
                 options.Connect = cancellationToken => connect(provider, cancellationToken));
         return builder.AddRedisTransport();
     }
+
+    /// <summary>
+    /// Makes the Redis transport available on the <see cref="IConnectionMultiplexer"/> of the container, or on the keyed one: the
+    /// connection that caching, data protection or Aspire use already. <c>Redis:Configuration</c> is not used.
+    /// </summary>
+    /// <param name="builder">The bus.</param>
+    /// <param name="serviceKey">The key of the service; null for the one without a key.</param>
+    /// <exception cref="InvalidOperationException">An earlier call gave another connection.</exception>
+    public static IServiceMeshBuilder AddRedisTransportFromServices(this IServiceMeshBuilder builder, object? serviceKey = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        GiveOnce(builder, (typeof(IConnectionMultiplexer), serviceKey));
+        builder.Services.AddOptions<RedisTransportOptions>(builder.Name).Configure<IServiceProvider>((options, provider) =>
+            // On a thread of its own: factories of the container connect while their caller waits.
+            options.Connect = cancellationToken => Task.Run(() => Resolve(provider, serviceKey), cancellationToken));
+        return builder.AddRedisTransport();
+    }
+
+    private static IConnectionMultiplexer Resolve(IServiceProvider provider, object? key) =>
+        (key is null ? provider.GetService<IConnectionMultiplexer>() : provider.GetKeyedService<IConnectionMultiplexer>(key))
+        ?? throw new InvalidOperationException(
+            $"the container has no IConnectionMultiplexer{(key is null ? "" : $" with the key '{key}'")}. "
+            + "Register one, or call AddRedisTransport in place of AddRedisTransportFromServices.");
 
     private static void GiveOnce(IServiceMeshBuilder builder, object source)
     {

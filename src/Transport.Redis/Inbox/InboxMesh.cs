@@ -20,6 +20,8 @@ internal sealed class InboxMesh : IRedisMesh
     // How long the last replies may take to leave.
     private static readonly TimeSpan s_flush = TimeSpan.FromSeconds(2);
 
+    private readonly string _prefix;
+    private readonly NodeSeal? _seal;
     private readonly RedisConnection _connection;
     private readonly TransportContext _context;
     private readonly ILogger _logger;
@@ -39,16 +41,23 @@ internal sealed class InboxMesh : IRedisMesh
     private Task _ticking = Task.CompletedTask;
     private Task _renewing = Task.CompletedTask;
 
-    public InboxMesh(RedisTransportOptions options, RedisConnection connection, TransportContext context, IMeterFactory meters,
-        ILogger logger)
+    /// <param name="options">Those of the transport.</param>
+    /// <param name="connection">Not open yet.</param>
+    /// <param name="seal">Seals and opens everything; null without keys.</param>
+    /// <param name="context">Of the bus.</param>
+    /// <param name="meters">Makes instruments.</param>
+    /// <param name="logger">That of the transport.</param>
+    public InboxMesh(RedisTransportOptions options, RedisConnection connection, NodeSeal? seal, TransportContext context,
+        IMeterFactory meters, ILogger logger)
     {
         var (prefix, clock) = (options.KeyPrefix, context.Clock);
+        (_prefix, _seal) = (prefix, seal);
         (_connection, _context, _logger) = (connection, context, logger);
         _subscriptions = new(connection, clock, logger);
         _losses = new(context);
         _sharedClock = new(clock);
         _serverClock = new(connection, _sharedClock, clock, prefix);
-        _writer = new(connection, prefix);
+        _writer = new(connection, prefix, context.NodeId, seal is null ? null : () => NewSealer()!);
         _links = new(
             context.NodeId, _writer.To, new() { MaxBodyBytes = context.MaxBodyBytes, MaxBatchBytes = options.MaxBatchBytes }, clock,
                 _sharedClock)
@@ -56,8 +65,10 @@ internal sealed class InboxMesh : IRedisMesh
             OnLoss = _losses.Report,
             OnBeat = connection.Heard,
         };
-        _signals = new(connection, context, prefix, _losses.Report);
-        _store = new(connection, _serverClock, clock, prefix);
+        _signals = new(connection, context, prefix, _losses.Report, NewSealer());
+        _store = new(connection, _serverClock, clock, prefix, seal is null
+            ? new PlainEntry()
+            : new SealedEntry(seal, NewSealer()!, Now, id => DirectoryStore.KeyOf(prefix, id)), NewSealer());
         _directory = new(_store, _links, context, _losses.Report, CanReach, Random.Shared);
         _own = new(_store, _directory, connection, context, logger);
         _requests = new(_directory, connection, _losses);
@@ -74,10 +85,14 @@ internal sealed class InboxMesh : IRedisMesh
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        await _subscriptions.HearAsync(_writer.ChannelOf(_context.NodeId), HearInbox, cancellationToken).ConfigureAwait(false);
-        await _subscriptions.HearAsync(_store.Notices, (_, notice) => _directory.OnNotice(notice), cancellationToken).ConfigureAwait(false);
+        await _subscriptions.HearAsync(
+            _writer.ChannelOf(_context.NodeId), Opened("inbox", (_, packet) => _links.Hear(packet)), cancellationToken)
+            .ConfigureAwait(false);
+        await _subscriptions.HearAsync(
+            _store.Notices, Opened("notices", (_, notice) => _directory.OnNotice(notice)), cancellationToken).ConfigureAwait(false);
         await _connection.WatchAsync(cancellationToken).ConfigureAwait(false);
         await LearnAsync(cancellationToken).ConfigureAwait(false);
+        await RefuseOtherKeysAsync(cancellationToken).ConfigureAwait(false);
         var info = _context.Describe();
         await _own.StartAsync(
             new(info.Id, info.Name, info.Host, info.ProcessId, _serverClock.Now - (long)info.Uptime.TotalMilliseconds, WireFormat.Version,
@@ -176,7 +191,7 @@ internal sealed class InboxMesh : IRedisMesh
     public async Task RestoreAsync(CancellationToken cancellationToken) =>
         await _subscriptions.RestoreAsync(cancellationToken).ConfigureAwait(false);
 
-    public Task BeatAsync(long number) => _writer.PublishAsync(_context.NodeId, _links.Beat(number));
+    public Task BeatAsync(long number) => _writer.BeatAsync(_links.Beat(number));
 
     public void OnGap(string reason)
     {
@@ -191,12 +206,45 @@ internal sealed class InboxMesh : IRedisMesh
 
     private bool IsSharded => _connection.Client is not { HasShardedChannels: false };
 
-    private void HearInbox(RedisChannel channel, RedisValue packet) => _links.Hear(packet);
+    private long Now() => _serverClock.Now;
 
-    private async Task HearAsync(Subscription subscription,
-        CancellationToken cancellationToken) => _individuals[subscription] = await _subscriptions.HearAsync(
-        _signals.ChannelOf(subscription.Pattern), (channel, packet) => _signals.Hear(subscription, channel, (byte[])packet!),
-            cancellationToken).ConfigureAwait(false);
+    private Sealer? NewSealer() => _seal is null ? null : new(_seal, Now);
+
+    // What arrives on a channel, opened where there are keys.
+    private Action<RedisChannel, RedisValue> Opened(string what, Action<RedisChannel, ReadOnlyMemory<byte>> hear) => _seal is null
+        ? (channel, packet) => hear(channel, packet)
+        : new SealedChannel(_seal, _context, Now, what, _losses.Report, hear).Hear;
+
+    private async Task HearAsync(Subscription subscription, CancellationToken cancellationToken) =>
+        _individuals[subscription] = await _subscriptions.HearAsync(
+            _signals.ChannelOf(subscription.Pattern),
+            Opened("signals", (channel, packet) => _signals.Hear(subscription, channel, packet)), cancellationToken).ConfigureAwait(false);
+
+    /// <exception cref="TransportException">The nodes that are there have other keys than this one.</exception>
+    private async Task RefuseOtherKeysAsync(CancellationToken cancellationToken)
+    {
+        var (same, other) = (0, 0);
+        try
+        {
+            if (_connection.IsUp)
+            {
+                (same, other) = await _store.CountByKeysAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch (Exception failure) when (RedisConnection.IsOfRedis(failure))
+        {
+            RedisLog.StillAway(_logger, Printable.Line(failure.Message));
+        }
+
+        if (same == 0 && other > 0)
+        {
+            throw new TransportException(
+                $"The nodes of the mesh '{_prefix}' ({other}) "
+                + (_seal is null ? "seal their messages with keys, and this node has none. " : "have other keys than this node, or none. ")
+                + $"Give this node their {_context.KeyOf("Redis:Keys")}, or another {_context.KeyOf("Redis:KeyPrefix")}. "
+                + $"Entries of nodes that have died expire after {DirectoryStore.Lifetime.TotalSeconds} s.");
+        }
+    }
 
     private Task ForgetAsync(Subscription subscription, CancellationToken cancellationToken) =>
         _individuals.TryRemove(subscription, out var entry) ? _subscriptions.ForgetAsync(entry, cancellationToken) : Task.CompletedTask;

@@ -5,26 +5,45 @@ using StackExchange.Redis;
 namespace ServiceMesh.Redis;
 
 /// <summary>Publishes packets to the inboxes of nodes, and tells exactly what is known of each.</summary>
-internal sealed class InboxWriter(RedisConnection connection, string prefix)
+/// <param name="connection">Publishes.</param>
+/// <param name="prefix">What the names of channels begin with.</param>
+/// <param name="nodeId">This node.</param>
+/// <param name="sealers">Makes what seals the packets of one inbox; null to publish them as they are.</param>
+internal sealed class InboxWriter(RedisConnection connection, string prefix, string nodeId, Func<Sealer>? sealers)
 {
+    // Its beats and its requests to itself go one way, in the order of their numbers.
+    private readonly Sealer? _toSelf = sealers?.Invoke();
+
     /// <summary>The channel of a node's inbox: sharded where the servers have it, so that its count is exact on a cluster too.</summary>
-    public RedisChannel ChannelOf(string nodeId) => connection.Client is { HasShardedChannels: false }
-        ? RedisChannel.Literal($"{prefix}:inbox:{nodeId}").WithKeyRouting()
-        : RedisChannel.Sharded($"{prefix}:inbox:{nodeId}");
+    public RedisChannel ChannelOf(string peer) => ChannelsOf(peer) is var (sharded, plain) && HasSharded ? sharded : plain;
 
     /// <summary>The mover of bytes to one node.</summary>
-    public FrameWrite To(string nodeId)
+    public FrameWrite To(string peer)
     {
-        var sharded = RedisChannel.Sharded($"{prefix}:inbox:{nodeId}");
-        var plain = RedisChannel.Literal($"{prefix}:inbox:{nodeId}").WithKeyRouting();
-        return (bytes, _) => WriteAsync(connection.Client is { HasShardedChannels: false } ? plain : sharded, bytes);
+        var (sharded, plain) = ChannelsOf(peer);
+        var sealer = peer == nodeId ? _toSelf : sealers?.Invoke();
+        return (bytes, _) => WriteAsync(HasSharded ? sharded : plain, bytes, sealer);
     }
 
     /// <summary>Publishes to this node itself.</summary>
-    public Task<long> PublishAsync(string nodeId, byte[] packet) => connection.Subscriber.PublishAsync(ChannelOf(nodeId), packet);
+    public Task BeatAsync(byte[] packet) => PublishAsync(ChannelOf(nodeId), packet, _toSelf).AsTask();
+
+    private bool HasSharded => connection.Client is not { HasShardedChannels: false };
+
+    private (RedisChannel Sharded, RedisChannel Plain) ChannelsOf(string peer)
+    {
+        var name = $"{prefix}:inbox:{peer}";
+        return (RedisChannel.Sharded(name), RedisChannel.Literal(name).WithKeyRouting());
+    }
+
+    private ValueTask<long> PublishAsync(RedisChannel channel, ReadOnlyMemory<byte> bytes, Sealer? sealer) => sealer is null
+        ? new(connection.Subscriber.PublishAsync(channel, bytes))
+        : sealer.PublishAsync(
+            (byte[])channel!, bytes, (connection.Subscriber, channel),
+            static (to, packet) => to.Subscriber.PublishAsync(to.channel, packet));
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<WriteOutcome> WriteAsync(RedisChannel channel, ReadOnlyMemory<byte> bytes)
+    private async ValueTask<WriteOutcome> WriteAsync(RedisChannel channel, ReadOnlyMemory<byte> bytes, Sealer? sealer)
     {
         if (!connection.IsUp)
         {
@@ -33,7 +52,7 @@ internal sealed class InboxWriter(RedisConnection connection, string prefix)
 
         try
         {
-            var receivers = await connection.Subscriber.PublishAsync(channel, bytes).ConfigureAwait(false);
+            var receivers = await PublishAsync(channel, bytes, sealer).ConfigureAwait(false);
             return receivers > 0 ? WriteOutcome.Written : new(WriteResult.NoReceiver, "No connection of the node receives its inbox.");
         }
         catch (RedisServerException refusal)

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
 
@@ -19,11 +20,12 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
 
         string?[] problems =
         [
-            options.Connect is null ? OfConfiguration(options) : null,
+            options.Connect is null ? OfConnectionName(options.ConnectionName) ?? OfConfiguration(options) : null,
             OptionRules.Defined(KeyOf(nameof(options.Wire)), options.Wire),
             OfWire(options, chosen.Serializer),
             OfErrorChannel(options.Gilmour?.ErrorChannel),
             OfKeyPrefix(options.KeyPrefix),
+            OfKeys(options),
             .. RedisTransportOptions.Schema.OutOfRange(SectionBinding.PathOf(bus, RedisTransportOptions.TransportName), options),
         ];
         var misread = RedisTransportOptions.Schema.Misread(bus?.GetSection(RedisTransportOptions.TransportName));
@@ -47,6 +49,29 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
         : $"{KeyOf($"{nameof(RedisTransportOptions.Gilmour)}:{nameof(GilmourOptions.ErrorChannel)}")} is '{channel}'; "
             + $"write {GilmourNames.ErrorChannels[0]} for Go or {GilmourNames.ErrorChannels[1]} for Ruby.";
 
+    private string? OfConnectionName(string? name)
+    {
+        var key = KeyOf(nameof(RedisTransportOptions.ConnectionName));
+        return name is null or "" ? null
+            : bus?.GetSection(RedisTransportOptions.TransportName)[nameof(RedisTransportOptions.Configuration)] is not null
+                ? $"{key} and {KeyOf(nameof(RedisTransportOptions.Configuration))} are both set. Take one of them out."
+            : provider.GetService<IConfiguration>()?.GetConnectionString(name) is null or ""
+                ? $"{key} is '{name}', and ConnectionStrings:{name} has no value in the application's configuration. "
+                    + $"Add that connection string, or fix {key}."
+            : null;
+    }
+
+    private string? OfKeys(RedisTransportOptions options)
+    {
+        var key = KeyOf(nameof(options.Keys));
+        return options.Keys is { Count: > 0 } && options.Wire == RedisWire.Gilmour
+            ? $"{key} is set and {KeyOf(nameof(options.Wire))} is Gilmour, where the other implementations could not read what is sealed. "
+                + $"Take the keys out, or set {KeyOf(nameof(options.Wire))} to Native."
+            : bus?.GetSection(RedisTransportOptions.TransportName).GetSection(nameof(options.Keys)).Value is { Length: > 0 }
+                ? $"{key} is one text; write a list ({key}:0 and so on), the key that seals first."
+            : SealKeys.Problem(options.Keys, key);
+    }
+
     private string? OfKeyPrefix(string prefix) =>
         prefix is { Length: > 0 and <= MaxPrefix } && prefix.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')
             ? null
@@ -57,7 +82,8 @@ internal sealed class RedisOptionsValidator(string busName, IConfiguration? bus,
     private string? OfConfiguration(RedisTransportOptions options)
     {
         var configuration = options.Configuration;
-        var key = KeyOf(nameof(RedisTransportOptions.Configuration));
+        var key = options.ConnectionName is { Length: > 0 } name
+            ? $"ConnectionStrings:{name}" : KeyOf(nameof(RedisTransportOptions.Configuration));
         if (HasServerBehindPassword(configuration))
         {
             return $"{key} has a server behind the password, or a password that contains a comma. Write the servers first; "

@@ -30,6 +30,12 @@ public sealed class RedisTransportOptions
     /// </summary>
     public string Configuration { get; set; } = "localhost:6379";
 
+    /// <summary>
+    /// The name of a connection string of the application in place of <see cref="Configuration"/>: with <c>cache</c>,
+    /// <c>ConnectionStrings:cache</c> is used, as hosts and Aspire give it. Default: none.
+    /// </summary>
+    public string? ConnectionName { get; set; }
+
     /// <summary>Which wire is spoken. All nodes of a mesh speak the same. Default: <see cref="RedisWire.Native"/>.</summary>
     public RedisWire Wire { get; set; } = RedisWire.Native;
 
@@ -38,6 +44,13 @@ public sealed class RedisTransportOptions
     /// 1 to 64 letters, digits, <c>-</c>, <c>_</c> and <c>.</c>. The Gilmour wire has fixed names. Default: <c>mesh</c>.
     /// </summary>
     public string KeyPrefix { get; set; } = "mesh";
+
+    /// <summary>
+    /// The keys of the mesh, each 32 bytes as base64: with them every message, announcement and report of the native wire is sealed, so
+    /// that a stranger with access to Redis can neither read nor forge it. The first key seals; each of them opens, so that a key can be
+    /// changed while the mesh runs. At most 2; all nodes have the same. Default: none, nothing is sealed.
+    /// </summary>
+    public IReadOnlyList<string> Keys { get; set; } = [];
 
     /// <summary>
     /// How long the start waits for Redis; the diagnosis of a failure may take two seconds more. 1 ms to 1 day. Default: 5 seconds.
@@ -72,6 +85,10 @@ public sealed class RedisTransportOptions
     /// <see cref="KeepTrying"/> again until it is connected; it never closes it. Code only. Default: null.
     /// </summary>
     public Func<CancellationToken, Task<IConnectionMultiplexer>>? Connect { get; set; }
+
+    /// <summary>The key of the configuration that says where Redis is, for messages.</summary>
+    internal string KeyOfServers(Transports.TransportContext context) =>
+        ConnectionName is { Length: > 0 } name ? $"ConnectionStrings:{name}" : context.KeyOf($"{TransportName}:{nameof(Configuration)}");
 
     /// <summary>The servers, for the log, without anything secret.</summary>
     internal string Servers => Connect is not null

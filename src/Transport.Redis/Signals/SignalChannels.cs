@@ -1,3 +1,4 @@
+using System.Text;
 using ServiceMesh.Links;
 using StackExchange.Redis;
 
@@ -6,7 +7,13 @@ namespace ServiceMesh.Redis;
 /// <summary>
 /// Signals for individuals: one PUBLISH that Redis fans out, and one subscription for each subscriber. Thread-safe.
 /// </summary>
-internal sealed class SignalChannels(RedisConnection connection, TransportContext context, string prefix, Action<LinkLoss> onLoss)
+/// <param name="connection">Publishes.</param>
+/// <param name="context">Of the bus.</param>
+/// <param name="prefix">What the names of channels begin with.</param>
+/// <param name="onLoss">Is told of what cannot be read.</param>
+/// <param name="sealer">Seals what is published; null to publish it as it is.</param>
+internal sealed class SignalChannels(RedisConnection connection, TransportContext context, string prefix, Action<LinkLoss> onLoss,
+    Sealer? sealer)
 {
     private readonly TextPool _texts = new();
     private readonly byte[] _preamble = FrameWriter.Preamble(context.NodeId);
@@ -30,11 +37,11 @@ internal sealed class SignalChannels(RedisConnection connection, TransportContex
 
         try
         {
-            // On a cluster all messages of a channel go through the master that has the key of that name, in order.
             var name = _start + signal.Topic;
-            return connection.IsCluster
-                ? (long)await connection.Database.ExecuteAsync("PUBLISH", (RedisKey)name, packet).ConfigureAwait(false)
-                : await connection.Subscriber.PublishAsync(RedisChannel.Literal(name), packet).ConfigureAwait(false);
+            return sealer is null
+                ? await PublishAsync(name, packet).ConfigureAwait(false)
+                : await sealer.PublishAsync(Encoding.UTF8.GetBytes(name), packet, (this, name), static (to, bytes) =>
+                    to.Item1.PublishAsync(to.name, bytes)).ConfigureAwait(false);
         }
         catch (Exception failure) when (RedisConnection.IsOfRedis(failure))
         {
@@ -47,6 +54,13 @@ internal sealed class SignalChannels(RedisConnection connection, TransportContex
                 ?? new($"Redis did not take the signal, or its answer is lost: {Printable.Line(failure.Message)}", failure);
         }
     }
+
+    // On a cluster all messages of a channel go through the master that has the key of that name, in order.
+    private Task<long> PublishAsync(string channel, ReadOnlyMemory<byte> packet) => connection.IsCluster
+        ? CountAsync(connection.Database.ExecuteAsync("PUBLISH", (RedisKey)channel, packet))
+        : connection.Subscriber.PublishAsync(RedisChannel.Literal(channel), packet);
+
+    private static async Task<long> CountAsync(Task<RedisResult> publishing) => (long)await publishing.ConfigureAwait(false);
 
     /// <summary>What one individual subscriber does with what it hears. Nothing in it can make this throw.</summary>
     public void Hear(Subscription subscription, RedisChannel channel, ReadOnlyMemory<byte> packet)

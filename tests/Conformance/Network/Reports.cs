@@ -1,5 +1,3 @@
-using ServiceMesh.Support;
-
 namespace ServiceMesh.Conformance;
 
 /// <summary>

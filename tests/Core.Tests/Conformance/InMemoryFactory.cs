@@ -4,6 +4,7 @@ using ServiceMesh.MessagePack;
 
 namespace ServiceMesh.Core.Tests.Conformance;
 
+#region factory
 /// <summary>An in-memory network for each test.</summary>
 public class InMemoryFactory : TransportFactory
 {
@@ -20,6 +21,7 @@ public class InMemoryFactory : TransportFactory
 
     public override void AddTransport(IServiceMeshBuilder mesh) => mesh.AddInMemoryTransport(_network);
 }
+#endregion
 
 /// <summary>An in-memory network whose nodes write MessagePack.</summary>
 public sealed class InMemoryWithMessagePackFactory : InMemoryFactory

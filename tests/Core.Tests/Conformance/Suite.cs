@@ -5,9 +5,11 @@ namespace ServiceMesh.Core.Tests.Conformance;
 /// <summary>The in-memory transport passes the whole suite. A transport lists each theme on one line and writes nothing else.</summary>
 public static class Suite
 {
+    #region theme
     [OverMemory]
     public sealed class Capability<T> : CapabilityTests<T>
         where T : TransportFactory, new();
+    #endregion
 
     [OverMemory]
     public sealed class RequestReply<T> : RequestReplyTests<T>

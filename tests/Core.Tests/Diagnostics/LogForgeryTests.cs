@@ -56,7 +56,7 @@ public sealed class LogForgeryTests
     {
         using var log = new Texts();
         using var application = LoggerFactory.Create(logging => logging.AddProvider(log));
-        using var logs = new PrintableLogs(application);
+        using var logs = new PrintableLogs(application, TimeProvider.System);
 
         logs.CreateLogger("x").Log(LogLevel.Warning, default, Forged, null, (text, _) => $"A server said {text}");
 

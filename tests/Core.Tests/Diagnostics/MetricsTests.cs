@@ -37,6 +37,19 @@ public sealed class MetricsTests
     }
 
     [Test]
+    public async Task The_topics_of_a_node_are_one_series_whatever_its_id_is()
+    {
+        await using var node = await StartAsync();
+        using var metrics = new RecordedMetrics(node.Services);
+
+        await node.Bus.RequestAsync(MeshTopics.Node(node.Bus.DescribeNode().Id), Unit.Value).Soon();
+
+        Assert.That(metrics.Sum("messaging.client.sent.messages", "messaging.destination.name=mesh.node.*"), Is.EqualTo(1));
+        Assert.That(metrics.Sum("messaging.client.consumed.messages", "messaging.destination.name=mesh.node.*"), Is.EqualTo(1));
+        Assert.That(metrics.Observe("servicemesh.handlers.in_flight").Select(m => m.Tags), Has.None.Contains(node.Bus.DescribeNode().Id));
+    }
+
+    [Test]
     public async Task A_request_is_sent_consumed_and_timed_on_both_sides()
     {
         await using var node = await StartAsync(bus => bus.AddHandler(s_ok, (input, _) =>

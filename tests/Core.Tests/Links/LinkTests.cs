@@ -312,7 +312,13 @@ public sealed class LinkTests
 
         _link.Hear(new()
         {
-            Kind = FrameKind.Reply, Id = 1, Status = StatusCode.Ok, Headers = Headers.Empty, ContentType = "", Load = 7, IsLeaving = true,
+            Kind = FrameKind.Reply,
+            Id = 1,
+            Status = StatusCode.Ok,
+            Headers = Headers.Empty,
+            ContentType = "",
+            Load = 7,
+            IsLeaving = true,
         });
         _link.Hear(new() { Kind = FrameKind.Refusal, Id = 2, Status = StatusCode.Overloaded, Load = 9, RetryAfter = 1500 });
 

@@ -129,6 +129,16 @@ public sealed class HeadersTests
     }
 
     [Test]
+    public void The_limits_hold_for_headers_that_arrive()
+    {
+        var fits = Enumerable.Range(10, 4).Select(i => ($"h{i}", new string('x', (Headers.MaxCharacters / 4) - 3))).ToArray();
+
+        Assert.That(Headers.TryRead(fits, out _), Is.True);
+        Assert.That(Headers.TryRead([.. fits, ("more", "x")], out _), Is.False);
+        Assert.That(Headers.TryRead([.. fits, (Headers.ReplayOf, new string('x', 100_000))], out _), Is.False);
+    }
+
+    [Test]
     public void Null_is_misuse()
     {
         Assert.That(() => Headers.Empty.With(null!, "x"), Throws.ArgumentNullException);

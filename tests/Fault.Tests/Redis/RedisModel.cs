@@ -7,9 +7,10 @@ namespace ServiceMesh.Faults.Tests;
 internal sealed class RedisModel : FaultModel
 {
     private readonly TimeProvider[]? _clocks;
+    private readonly bool _isSealed;
 
-    private RedisModel(RedisServer redis, int seed, TimeProvider[]? clocks)
-        : base(seed) => (Redis, _clocks) = (redis, clocks);
+    private RedisModel(RedisServer redis, int seed, TimeProvider[]? clocks, bool isSealed)
+        : base(seed) => (Redis, _clocks, _isSealed) = (redis, clocks, isSealed);
 
     public RedisServer Redis { get; }
 
@@ -18,9 +19,11 @@ internal sealed class RedisModel : FaultModel
     /// <param name="seed">Determines the choices of the callers and the duration of the handlers.</param>
     /// <param name="timeouts">The timeouts of requests: see <see cref="FaultModel.BeginAsync"/>.</param>
     /// <param name="clocks">The clock of each node; null for that of the machine.</param>
-    public static async Task<RedisModel> StartAsync(int seed, TimeSpan[]? timeouts = null, TimeProvider[]? clocks = null)
+    /// <param name="isSealed">Whether the mesh has a key.</param>
+    public static async Task<RedisModel> StartAsync(
+        int seed, TimeSpan[]? timeouts = null, TimeProvider[]? clocks = null, bool isSealed = false)
     {
-        var model = new RedisModel(await RedisServer.StartAsync(), seed, clocks);
+        var model = new RedisModel(await RedisServer.StartAsync(), seed, clocks, isSealed);
         for (var node = 0; node < Nodes; node++)
         {
             model.AddNetwork(model.Redis.Port);
@@ -35,6 +38,7 @@ internal sealed class RedisModel : FaultModel
         [
             ("Transport", "Redis"), ("Redis:Configuration", Networks[node].Address), ("ErrorPolicy", "Ignore"),
             ("DrainTimeout", "00:00:03"),
+            .. _isSealed ? ((string, string)[])[("Redis:Keys:0", Convert.ToBase64String(new byte[32]))] : [],
         ],
         services => services.AddSingleton(_clocks?[node] ?? TimeProvider.System));
 

@@ -187,7 +187,7 @@ public sealed class WordCountTests : IDisposable
     [TestCase("ServiceMesh:Transport is 'Pigeon'; allowed here are:", "--ServiceMesh:Transport", "Pigeon")]
     [TestCase("ServiceMesh:Request:Timeout is 00:00:00; allowed are", "--ServiceMesh:Request:Timeout=0")]
     [TestCase("'abc' at 'ServiceMesh:Request:Timeout'", "--ServiceMesh:Request:Timeout", "abc")]
-    [TestCase("Role is 'Boss'; allowed are: All, Server, Client.", "--Role", "Boss")]
+    [TestCase("Role is 'Boss'; allowed are: All, Server, Client, Redis.", "--Role", "Boss")]
     [TestCase("--Transport is not known.", "--Transport", "InMemory")]
     public async Task A_mistake_in_the_configuration_is_reported_in_one_line(string expected, params string[] args)
     {

@@ -66,10 +66,11 @@ public abstract class HttpFactory : TransportFactory
     // A session is opened by the first message to its node.
     private static async Task<bool> HasSessionsWithAllAsync(MeshNode node, IReadOnlyList<MeshNode> running)
     {
-        var states = node.Services.GetRequiredKeyedService<MeshEndpoints>("").Node!.Connections!();
+        var states = node.Services.GetRequiredKeyedService<MeshEndpoints>("").Node!.Describe(withEndpoints: true).Endpoints!;
         string[] missing =
         [
-            .. running.Select(other => other.Id).Where(id => id != node.Id && !states.Any(s => s.Node == id && s.Uses == "session")),
+            .. running.Select(other => other.Id)
+                .Where(id => id != node.Id && !states.Any(s => s.Node == id && s.Uses == EndpointReport.Session)),
         ];
         foreach (var id in missing)
         {

@@ -41,7 +41,9 @@ public sealed class AddressGroupTests
     [TestCase("dns://a%b:80", "is not host:port")]
     [TestCase("dns://[::1%@]:80", "is not host:port")]
     [TestCase("dns://::1:80", "write an IPv6 address in brackets")]
-    [TestCase("http://weather:80/path", "'80/path' is not a port")]
+    [TestCase("http://weather:80/a?b", "'/a?b' is not a path")]
+    [TestCase("http://weather:80/a/../b", "'/a/../b' is not a path")]
+    [TestCase("dns://weather:80/path", "'80/path' is not a port")]
     [TestCase("dns+srv://_mesh._tcp.weather:80", "the ports of dns+srv come from the SRV records")]
     public void A_bad_address_says_what_is_wrong_and_what_is_allowed(string text, string expected)
     {

@@ -93,7 +93,8 @@ public sealed class NameServerFaultTests
         await using var caller = await StartAsync(
             null, ("Http:Services:weather:Address", $"dns://weather.internal:{port}"), ("Http:Dns:Servers", $"{dns.EndPoint}"));
         await using var node = await StartAsync(
-            mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), ("Http:Listen", $"http://127.0.0.1:{port}"));
+            mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), ("Http:Listen", $"http://127.0.0.1:{port}"),
+            ("Http:Server:Hosts", "weather.internal"));
         await dns.ChangeAsync("--host-record=weather.internal,127.0.0.1", Records);
         var watch = Stopwatch.StartNew();
         await Failsafe.UntilAsync(async () => (await caller.Bus.TryRequestAsync(Ask, "", cancellationToken)).IsSuccess);

@@ -4,6 +4,9 @@ using System.Text.Encodings.Web;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Metadata;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -37,9 +40,88 @@ public sealed class MapServiceMeshTests
         await Failsafe.UntilAsync(async () => (await caller.Bus.ListNodesAsync()).Count == 1);
     }
 
-    // A middleware that decompresses may throw anything, and memory may be short.
     [Test]
-    public async Task A_body_that_the_node_cannot_read_is_503_with_the_reason_in_the_log()
+    public async Task A_node_below_a_path_is_called_by_an_address_with_that_path()
+    {
+        var port = FreePort.Next();
+        await using var app = await StartAsync(
+            $"http://127.0.0.1:{port}", mesh => mesh.AddHandler(Ask, (input, _) => $"below {input}"),
+            a => a.MapGroup("/api").MapServiceMesh());
+        string[] addresses =
+            [$"http://127.0.0.1:{port}/api", $"http://127.0.0.1:{port}/api/", $"static:127.0.0.1:{port};path=/api"];
+        foreach (var address in addresses)
+        {
+            await using var caller = await HttpNodes.StartAsync(null, ("Http:Services:web:Address", address));
+            Assert.That(await caller.Bus.RequestAsync(Ask, "a path").InTime(), Is.EqualTo("below a path"));
+        }
+
+        await app.StopAsync();
+    }
+
+    // The node's own server has no routing of ASP.NET Core.
+    [Test]
+    public async Task The_nodes_own_server_answers_every_path_and_method_as_a_web_application_does()
+    {
+        var (own, mapped) = (FreePort.Next(), FreePort.Next());
+        await using var node = await HttpNodes.StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(own));
+        await using var app = await StartAsync(
+            $"http://127.0.0.1:{mapped}", mesh => mesh.AddHandler(Ask, (input, _) => input), a => a.MapServiceMesh());
+        using var http = new HttpClient();
+        string[] paths =
+        [
+            "/mesh/v1/request/test.ask", "/MESH/v1/Request/test.ask", "/mesh/v1/request/TEST.ask", "/mesh/v1/request", "/mesh/v1/request/",
+            "/mesh/v1/request/test.ask/", "/mesh/v1/request/a/b", "/mesh/v1/request/a%2Fb", "/mesh/v1/request/a%20b", "/mesh/v1/requests",
+            "/mesh/v1/signal/test.news", "/mesh/v1/signal", "/mesh/v1/node", "/mesh/v1/node/", "/mesh/v1/node/x", "/mesh/v1/health",
+            "/mesh/v1/Health/", "/mesh/v1/health/x", "/mesh/v1", "/mesh/v1/", "/mesh/v2/node", "/mesh", "/nothing",
+        ];
+        using (Assert.EnterMultipleScope())
+        {
+            foreach (var path in paths)
+            {
+                foreach (var method in new[] { "GET", "POST", "PUT", "HEAD", "DELETE" })
+                {
+                    Assert.That(
+                        await AnswerAsync(http, own, path, method), Is.EqualTo(await AnswerAsync(http, mapped, path, method)),
+                        $"{method} {path}");
+                }
+            }
+        }
+
+        static async Task<string> AnswerAsync(HttpClient http, int port, string path, string method)
+        {
+            using var request = new HttpRequestMessage(new(method), $"http://127.0.0.1:{port}{path}")
+            {
+                Content = method == "POST" ? new StringContent("\"pune\"") : null,
+            };
+            using var response = await http.SendAsync(request);
+            var allowed = response.Content.Headers.Allow.Order(StringComparer.Ordinal);
+            return $"{(int)response.StatusCode} {string.Join(',', allowed)} {response.Content.Headers.ContentType}";
+        }
+    }
+
+    // Spans and metrics of the server have it.
+    [TestCase("POST", "/mesh/v1/request/test.ask", "/mesh/v1/request/{**topic}")]
+    [TestCase("POST", "/mesh/v1/signal/test.news", "/mesh/v1/signal/{**topic}")]
+    [TestCase("GET", "/mesh/v1/node", "/mesh/v1/node")]
+    [TestCase("HEAD", "/mesh/v1/health", "/mesh/v1/health")]
+    [TestCase("GET", "/else", null)]
+    public async Task The_nodes_own_server_knows_the_route_of_a_request(string method, string path, string? route)
+    {
+        var http = new DefaultHttpContext { Request = { Method = method, Path = path } };
+
+        await new MeshEndpoints().ServeAsync(http);
+
+        var endpoint = http.GetEndpoint() as RouteEndpoint;
+        Assert.That(
+            (endpoint?.RoutePattern.RawText, endpoint?.Metadata.GetMetadata<IRouteDiagnosticsMetadata>()?.Route),
+            Is.EqualTo((route, route)));
+    }
+
+    // A middleware that decompresses may throw anything, and memory may be short.
+    [TestCase(typeof(InsufficientMemoryException))]
+    [TestCase(typeof(IOException))]
+    [TestCase(typeof(TimeoutException))]
+    public async Task A_body_that_the_node_cannot_read_is_503_with_the_reason_in_the_log(Type thrown)
     {
         var port = FreePort.Next();
         await using var app = await StartAsync(
@@ -48,7 +130,7 @@ public sealed class MapServiceMeshTests
             {
                 a.Use((http, next) =>
                 {
-                    http.Request.Body = new Unreadable();
+                    http.Request.Body = new Unreadable(thrown);
                     return next(http);
                 });
                 a.MapServiceMesh();
@@ -168,9 +250,9 @@ public sealed class MapServiceMeshTests
                 : AuthenticateResult.NoResult());
     }
 
-    private sealed class Unreadable : MemoryStream
+    private sealed class Unreadable(Type thrown) : MemoryStream
     {
         public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
-            throw new InsufficientMemoryException("There is no memory.");
+            throw (Exception)Activator.CreateInstance(thrown, "It cannot be read.")!;
     }
 }

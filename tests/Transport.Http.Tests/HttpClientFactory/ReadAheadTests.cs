@@ -31,14 +31,13 @@ public sealed class ReadAheadTests : IDisposable
     public async Task A_body_that_still_arrives_becomes_a_stream(CancellationToken cancellationToken)
     {
         using var attempt = new CancellationTokenSource();
-        TimeSpan? silence = null;
-        var reading = ApplyAsync(s => { silence = s; return true; }, attempt.Token);
+        var reading = ApplyAsync(() => true, attempt.Token);
         await _arriving.SendAsync([1, 2, 3]);
-        _clock.Advance(TimeSpan.FromSeconds(4));
+        _clock.Advance(TimeSpan.FromSeconds(9)); // it pauses, and may be a good answer all the same
 
         await attempt.CancelAsync();
         await reading.InTime();
-        Assert.That((silence, _endpoint.InFlight), Is.EqualTo((TimeSpan.FromSeconds(4), 1)));
+        Assert.That(_endpoint.InFlight, Is.EqualTo(1));
         var all = _response.Content.ReadAsByteArrayAsync(cancellationToken);
         await _arriving.SendAsync([4, 5]);
         await _arriving.SendAsync([6]);
@@ -52,7 +51,7 @@ public sealed class ReadAheadTests : IDisposable
     public async Task A_body_that_may_not_be_handed_over_is_cancelled()
     {
         using var attempt = new CancellationTokenSource();
-        var reading = ApplyAsync(_ => false, attempt.Token);
+        var reading = ApplyAsync(() => false, attempt.Token);
         await _arriving.SendAsync([1, 2, 3]);
 
         await attempt.CancelAsync();
@@ -65,7 +64,7 @@ public sealed class ReadAheadTests : IDisposable
     public async Task A_body_that_was_handed_over_ends_with_the_idle_timeout(CancellationToken cancellationToken)
     {
         using var attempt = new CancellationTokenSource();
-        var reading = ApplyAsync(_ => true, attempt.Token);
+        var reading = ApplyAsync(() => true, attempt.Token);
         await _arriving.SendAsync([1]);
         await attempt.CancelAsync();
         await reading.InTime();
@@ -82,7 +81,7 @@ public sealed class ReadAheadTests : IDisposable
     public async Task A_caller_can_cancel_the_read_of_a_body_that_was_handed_over()
     {
         using var attempt = new CancellationTokenSource();
-        var reading = ApplyAsync(_ => true, attempt.Token);
+        var reading = ApplyAsync(() => true, attempt.Token);
         await attempt.CancelAsync();
         await reading.InTime();
         using var caller = new CancellationTokenSource();
@@ -99,7 +98,7 @@ public sealed class ReadAheadTests : IDisposable
     public async Task A_body_that_was_handed_over_and_dropped_ends_its_attempt()
     {
         using var attempt = new CancellationTokenSource();
-        var reading = ApplyAsync(_ => true, attempt.Token);
+        var reading = ApplyAsync(() => true, attempt.Token);
         await attempt.CancelAsync();
         await reading.InTime();
 
@@ -108,8 +107,8 @@ public sealed class ReadAheadTests : IDisposable
         Assert.That((_endpoint.InFlight, _endpoint.LastFailed), Is.EqualTo((0, false)));
     }
 
-    private Task ApplyAsync(Func<TimeSpan, bool> mayHandOver, CancellationToken attempt) => ReadAhead.ApplyAsync(
-        _response, new BodyStream(_arriving, TimeSpan.FromSeconds(60), new(_clock, default), _endpoint, "here"), 1000, mayHandOver, _clock,
+    private Task ApplyAsync(Func<bool> mayHandOver, CancellationToken attempt) => ReadAhead.ApplyAsync(
+        _response, new BodyStream(_arriving, TimeSpan.FromSeconds(60), new(_clock, default), _endpoint, "here"), 1000, mayHandOver,
         attempt);
 
     // A connection to which the test gives parts. A part is sent when the reader waits for it, and was read when the reader waits again.

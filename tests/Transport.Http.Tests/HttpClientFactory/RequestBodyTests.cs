@@ -149,7 +149,7 @@ public sealed class RequestBodyTests
         };
         request.SetRetry(new() { Attempts = attempts, HedgeAfter = TimeSpan.FromSeconds(1) });
 
-        var call = HttpCall.Of(request, services.Find(request.RequestUri)!, default);
+        var call = HttpCall.Of(request, services.Find(request.RequestUri)!, new(), isSync: false, default);
 
         Assert.That(
             (call.AttemptLimit != Timeout.InfiniteTimeSpan, call.MayBeAttemptedAgain, call.IsHedged, call.IsLastAttempt),

@@ -92,7 +92,8 @@ public sealed class GroupWatcherTests
         Assert.That(watched.Group.Failure, Is.EqualTo("The server is on fire."));
         Assert.That(watched.Group.Endpoints, Has.Length.EqualTo(1));
         Assert.That(
-            Measure(watched.Group), Is.EqualTo(["servicemesh.discovery.age weather 42", "servicemesh.discovery.endpoints weather 1"]));
+            Measure(watched.Group).Where(m => m.StartsWith("servicemesh.discovery", StringComparison.Ordinal)),
+            Is.EqualTo(["servicemesh.discovery.age weather 42", "servicemesh.discovery.endpoints weather 1"]));
         resolver.Find();
         Assert.That(await watched.NextAsync(), Is.Empty, "that there is none is an answer");
         Assert.That(watched.Group.Failure, Is.Null);

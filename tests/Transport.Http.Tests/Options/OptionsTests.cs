@@ -20,6 +20,8 @@ public sealed class OptionsTests
     [TestCase("Http:Listen", "http://*:5080", "Http:Listen is 'http://*:5080'", "ServiceMesh:Http:Token")]
     [TestCase("Http:Listen", "https://127.0.0.1:5443", "Http:Tls:Certificate is missing", "https")]
     [TestCase("Http:Token", "short", "Http:Token has 5 characters", "16")]
+    [TestCase("Http:Token", "a secret of 16 characters or more", "Http:Token has the character U+0020", "visible ASCII")]
+    [TestCase("Http:Token", "ein-Geheimnis-für-alle-Knoten", "Http:Token has the character U+00FC", "visible ASCII")]
     [TestCase("Http:Services:weather:Address", "carrier-pigeon://loft", "Http:Services:weather:Address", "unknown scheme 'carrier-pigeon'")]
     [TestCase("Http:Services:weather:Address", "static:10.0.0.1", "Http:Services:weather:Address", "'10.0.0.1' has no port")]
     [TestCase("Http:Services:weather:Balancer", "Dice", "Http:Services:weather:Balancer is 'Dice'", "PowerOfTwoChoices")]
@@ -211,7 +213,7 @@ public sealed class OptionsTests
         await using var meant = await StartAsync(null, ("Http:Listen", $"http://*:{FreePort.Next()}"), ("Http:AllowUnprotected", "true"));
         await using var safe = await StartAsync(
             null,
-            ("Http:Listen", $"https://*:{FreePort.Next()}"), ("Http:Token", "a secret of 16 characters or more"),
+            ("Http:Listen", $"https://*:{FreePort.Next()}"), ("Http:Token", "a-secret-of-16-characters-or-more"),
             ("Http:Tls:Certificate", certificates.Server), ("Http:Tls:CertificateKey", certificates.ServerKey));
 
         Assert.That(meant.Bus.DescribeNode().Id, Is.Not.EqualTo(safe.Bus.DescribeNode().Id));

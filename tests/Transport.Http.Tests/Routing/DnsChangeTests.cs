@@ -18,9 +18,11 @@ public sealed class DnsChangeTests
         var port = FreePort.Next();
         await using var dns = await DnsServer.StartAsync("--host-record=weather.internal,127.0.0.1", "--local-ttl=5");
         await using var old = await StartAsync(
-            mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), ("Http:Listen", $"http://127.0.0.1:{port}"));
+            mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), ("Http:Listen", $"http://127.0.0.1:{port}"),
+            ("Http:Server:Hosts", "weather.internal"));
         await using var young = await StartAsync(
-            mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), ("Http:Listen", $"http://127.0.0.2:{port}"));
+            mesh => mesh.AddHandler(Ask, (_, context) => context.NodeId), ("Http:Listen", $"http://127.0.0.2:{port}"),
+            ("Http:Server:Hosts", "weather.internal"));
         await using var caller = await StartAsync(
             null, ("Http:Services:weather:Address", $"dns://weather.internal:{port}"), ("Http:Dns:Servers", $"{dns.EndPoint}"));
         var failures = new ConcurrentBag<string>();

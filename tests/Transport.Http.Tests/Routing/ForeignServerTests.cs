@@ -118,7 +118,7 @@ public sealed class ForeignServerTests
             null, Service(
                 "weather",
                 port), ("Http:Services:weather:Topics:weather.fetch", "/fetch"), ("Http:Services:weather:HealthPath", "/healthz"),
-            ("Http:Token", "a secret of 16 characters or more"));
+            ("Http:Token", "a-secret-of-16-characters-or-more"));
 
         await caller.Bus.RequestAsync(s_fetch, "pune").InTime();
 

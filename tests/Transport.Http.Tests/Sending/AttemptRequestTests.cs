@@ -19,7 +19,7 @@ public sealed class AttemptRequestTests
         await using var server = await StartAsync(isHttp2 ? HttpProtocols.Http2 : HttpProtocols.Http1);
         using var request = new HttpRequestMessage(new(method), "http://weather/");
         using var attempt = AttemptMessage.Make(request, null, TargetOf(server.Urls.Single(), isHttp2));
-        using var connections = new ConnectionPool(new(), null, TimeProvider.System, new Random(1));
+        using var connections = new ConnectionPool(new(), ClientTls.Usual, TimeProvider.System, new Random(1));
         var before = attempt.HasBegun;
 
         using var response = await connections.SendAsync(attempt, TimeSpan.Zero, "here", default).InTime();
@@ -69,7 +69,7 @@ public sealed class AttemptRequestTests
         silent.Start();
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
         using var attempt = AttemptMessage.Make(request, null, TargetOf($"https://{silent.LocalEndpoint}"));
-        using var connections = new ConnectionPool(new(), null, TimeProvider.System, new Random(1));
+        using var connections = new ConnectionPool(new(), ClientTls.Usual, TimeProvider.System, new Random(1));
         using var cancel = new CancellationTokenSource();
         // The limit of the headers begins with the request.
         var sending = connections.SendAsync(attempt, TimeSpan.FromMilliseconds(1), "here", cancel.Token);

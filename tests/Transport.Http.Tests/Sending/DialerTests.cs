@@ -25,7 +25,7 @@ public sealed class DialerTests
     [Test]
     public async Task A_refused_connection_is_not_a_timeout()
     {
-        using var http = new HttpMessageInvoker(new Dialer(new(), null, TimeProvider.System).MakeHandler(new Random(1)));
+        using var http = new HttpMessageInvoker(new Dialer(new(), ClientTls.Usual, TimeProvider.System).MakeHandler(new Random(1)));
 
         var failure = await Assert.CatchAsync<HttpRequestException>(async () =>
             await http.SendAsync(new(HttpMethod.Get, $"http://127.0.0.1:{FreePort.Next()}"), default));
@@ -35,7 +35,7 @@ public sealed class DialerTests
 
     private static async Task<PhaseTimeoutException?> FailureAsync(Uri uri, HttpTimeoutOptions timeouts)
     {
-        using var http = new HttpMessageInvoker(new Dialer(timeouts, null, TimeProvider.System).MakeHandler(new Random(1)));
+        using var http = new HttpMessageInvoker(new Dialer(timeouts, ClientTls.Usual, TimeProvider.System).MakeHandler(new Random(1)));
         Exception? failure = await Assert.CatchAsync(async () => await http.SendAsync(new(HttpMethod.Get, uri), default).InTime());
         Assert.That(SendFailure.WasNotSent(failure!));
         while (failure is not (null or PhaseTimeoutException))

@@ -19,7 +19,7 @@ namespace ServiceMesh.Http.Tests;
 /// <summary>The identity of the caller in the context of a handler, and handlers that demand policies.</summary>
 public sealed class AuthorizationTests
 {
-    private const string Secret = "a secret of 16 characters or more";
+    private const string Secret = "a-secret-of-16-characters-or-more";
 
     [TestCase(null, 401, "demands an authenticated caller")]
     [TestCase("guest", 403, "is not allowed to call 'test.ask'")]

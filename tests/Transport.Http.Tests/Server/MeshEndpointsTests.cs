@@ -157,7 +157,7 @@ public sealed class MeshEndpointsTests : IDisposable
     public async Task A_body_that_announces_too_much_is_413_before_it_is_sent()
     {
         var answer = await TalkAsync(
-            "POST /mesh/v1/request/weather.fetch HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\nConnection: close\r\n\r\n");
+            "POST /mesh/v1/request/weather.fetch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1001\r\nConnection: close\r\n\r\n");
         Assert.That(answer, Does.StartWith("HTTP/1.1 413").And.Contain("accepts 1000").And.Contain("ServiceMesh:Request:MaxBodyBytes"));
     }
 
@@ -175,15 +175,16 @@ public sealed class MeshEndpointsTests : IDisposable
     [Test]
     public async Task A_body_that_does_not_arrive_is_408_and_the_node_keeps_running()
     {
-        var answer = await TalkAsync("POST /mesh/v1/request/weather.fetch HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n\"p");
+        var answer = await TalkAsync("POST /mesh/v1/request/weather.fetch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\n\"p");
         Assert.That(answer, Does.StartWith("HTTP/1.1 408").And.Contain("application/problem+json"));
         Assert.That(await CurlAsync("-d", "\"pune\"", Url("request/weather.fetch")), Is.EqualTo("[11,29]"));
     }
 
     [TestCase("GARBAGE\r\n\r\n", "HTTP/1.1 400")]
-    [TestCase("POST /mesh/v1/request/weather.fetch HTTP/1.1\r\nHost: x\r\nContent-Length: banana\r\n\r\n", "HTTP/1.1 400")]
+    [TestCase("POST /mesh/v1/request/weather.fetch HTTP/1.1\r\nHost: localhost\r\nContent-Length: banana\r\n\r\n", "HTTP/1.1 400")]
     [TestCase(
-        "POST /mesh/v1/request/weather.fetch HTTP/1.1\r\nHost: x\r\nmesh-timeout: soon\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        "POST /mesh/v1/request/weather.fetch HTTP/1.1\r\nHost: localhost\r\nmesh-timeout: soon\r\nContent-Length: 0\r\n" +
+        "Connection: close\r\n\r\n",
         "mesh-timeout is 'soon'")]
     public async Task Garbage_is_refused_and_the_node_keeps_running(string sent, string expected)
     {

@@ -27,13 +27,13 @@ public sealed class ProxyTests
         await Failsafe.UntilAsync(async () =>
         {
             Assert.That(await caller.Bus.RequestAsync(Ask, "hello"), Is.EqualTo("hello"));
-            return caller.States().Single().Why is not null;
+            return caller.States().Single().WhyExchange is not null;
         });
         await caller.Bus.SignalAsync(News, "news");
 
         var state = caller.States().Single();
         Assert.That(state.Uses, Is.EqualTo("exchange"));
-        Assert.That(state.Why, kind == "nginx" ? Does.Contain("was not opened within") : Does.Contain("505"));
+        Assert.That(state.WhyExchange, kind == "nginx" ? Does.Contain("was not opened within") : Does.Contain("505"));
         Assert.That(await inbox.NextAsync(), Is.EqualTo("news"));
         Assert.That(await caller.Bus.RequestAsync(Ask, "still"), Is.EqualTo("still"));
     }

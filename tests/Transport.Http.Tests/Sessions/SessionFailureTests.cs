@@ -122,7 +122,7 @@ public sealed class SessionFailureTests
         var took = Stopwatch.GetElapsedTime(silentSince);
 
         Assert.That(took, Is.LessThan(LostTime.WidenSince(s_noticed, lost)));
-        Assert.That(caller.States().Single().Why, Does.Contain("has not answered"));
+        Assert.That(caller.States().Single().WhyExchange, Does.Contain("has not answered"));
         network.Heal();
     }
 
@@ -136,8 +136,8 @@ public sealed class SessionFailureTests
 
         await server.DisposeAsync().AsTask().InTime();
 
-        await Failsafe.UntilAsync(() => caller.States().Single().Why is not null);
-        Assert.That(caller.States().Single().Why, Is.EqualTo("the node leaves"));
+        await Failsafe.UntilAsync(() => caller.States().Single().WhyExchange is not null);
+        Assert.That(caller.States().Single().WhyExchange, Is.EqualTo("the node leaves"));
         Assert.That(server.Log.Lines, Has.Some.Contains("ended: the node ended it"));
     }
 

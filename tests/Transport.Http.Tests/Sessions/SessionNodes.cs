@@ -16,8 +16,8 @@ internal static class SessionNodes
         null, [HttpNodes.Service("servers", ports), ("Http:Services:servers:Http2", "true"), .. settings]);
 
     /// <summary>How a node reaches the others now.</summary>
-    public static IReadOnlyList<ConnectionState> States(this TestNode node) =>
-        node.Services.GetRequiredKeyedService<MeshEndpoints>("").Node!.Connections!();
+    public static IReadOnlyList<EndpointReport> States(this TestNode node) =>
+        node.Services.GetRequiredKeyedService<MeshEndpoints>("").Node!.Describe(withEndpoints: true).Endpoints!;
 
     /// <summary>The sessions of a node.</summary>
     public static NodeSessions Sessions(this TestNode node) =>

@@ -186,11 +186,11 @@ public sealed class SessionTests
 
         using var http = new HttpClient();
         using var document = JsonDocument.Parse(await http.GetStringAsync(new Uri($"http://127.0.0.1:{callerPort}/mesh/v1/node")));
-        var connection = document.RootElement.GetProperty("connections").EnumerateArray().Single();
+        var connection = document.RootElement.GetProperty("endpoints").EnumerateArray().Single();
         using (Assert.EnterMultipleScope())
         {
             Assert.That(connection.GetProperty("uses").GetString(), Is.EqualTo("session"));
-            Assert.That(connection.GetProperty("endpoint").GetString(), Is.EqualTo($"h2c://127.0.0.1:{port}"));
+            Assert.That(connection.GetProperty("address").GetString(), Is.EqualTo($"h2c://127.0.0.1:{port}"));
             Assert.That(connection.GetProperty("node").GetString(), Is.EqualTo(server.Bus.DescribeNode().Id));
             Assert.That(
                 metrics.Observe("servicemesh.http.sessions").Select(m => (m.Value, m.Tags.Contains("caller", StringComparison.Ordinal))),
@@ -231,8 +231,8 @@ public sealed class SessionTests
 
         if (ofServer == "Never")
         {
-            await Failsafe.UntilAsync(() => caller.States().Single().Why is not null);
-            Assert.That(caller.States().Single().Why, Does.Contain("404").And.Contain("Http:Sessions is Never"));
+            await Failsafe.UntilAsync(() => caller.States().Single().WhyExchange is not null);
+            Assert.That(caller.States().Single().WhyExchange, Does.Contain("404").And.Contain("Http:Sessions is Never"));
         }
 
         Assert.That(caller.States().Single().Uses, Is.EqualTo("exchange"));
@@ -246,7 +246,7 @@ public sealed class SessionTests
         await using var caller = await SessionNodes.CallerAsync([port], ("Http:Timeouts:Idle", "00:00:01"));
         await caller.OpenAsync(server);
 
-        await Failsafe.UntilAsync(() => caller.States().Single().Why?.Contains("not used", StringComparison.Ordinal) == true);
+        await Failsafe.UntilAsync(() => caller.States().Single().WhyExchange?.Contains("not used", StringComparison.Ordinal) == true);
 
         Assert.That(await caller.Bus.RequestAsync(Ask, "again"), Is.EqualTo("again"));
         await caller.OpenAsync(server);

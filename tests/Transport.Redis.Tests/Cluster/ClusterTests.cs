@@ -57,6 +57,39 @@ public sealed class ClusterTests
     }
 
     [Test]
+    public async Task Requests_go_only_to_the_masters_that_hold_the_two_inboxes()
+    {
+        const int Requests = 50;
+        var body = new string('x', 100_000);
+        var news = new SignalTopic<string>("cluster.news");
+        var measure = new RequestTopic<string, int>("cluster.measure");
+        await using var server = await RedisNode.StartAsync(
+            _cluster.Configuration,
+            mesh => mesh.AddHandler(measure, (text, _) => text.Length).AddHandler(news, (_, _) => Task.CompletedTask));
+        await using var caller = await RedisNode.StartAsync(_cluster.Configuration);
+        var inboxes = await Task.WhenAll(_cluster.Masters.Select(async master =>
+            await CountAsync(master, $"mesh:inbox:{server.Id}") + await CountAsync(master, $"mesh:inbox:{caller.Id}")));
+        var other = _cluster.Masters[Array.IndexOf(inboxes, 0)];
+        await caller.Bus.RequestAsync(measure, body).InTime();
+
+        var before = other.BytesRead;
+        for (var i = 0; i < Requests; i++)
+        {
+            Assert.That(await caller.Bus.RequestAsync(measure, body).InTime(), Is.EqualTo(body.Length));
+        }
+
+        var ofRequests = other.BytesRead - before;
+        for (var i = 0; i < Requests; i++)
+        {
+            await caller.Bus.SignalAsync(news, body).InTime();
+        }
+
+        await Failsafe.UntilAsync(() => other.BytesRead - before - ofRequests >= Requests * body.Length);
+        await TestContext.Out.WriteLineAsync($"Of {Requests * body.Length} bytes of requests the third master has read {ofRequests}.");
+        Assert.That(ofRequests, Is.LessThan(Requests * body.Length / 10), "gossip and beats; signals, as above, go to all");
+    }
+
+    [Test]
     public async Task A_database_that_a_cluster_does_not_have_is_refused_at_start()
     {
         var refusal = await Assert.CatchAsync(() => StartNodeAsync(null, "defaultDatabase=3"));

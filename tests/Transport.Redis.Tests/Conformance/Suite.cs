@@ -6,18 +6,18 @@ using ServiceMesh.Conformance;
 
 namespace ServiceMesh.Redis.Tests;
 
-/// <summary>The whole suite over a real Redis: on each wire, and on a cluster.</summary>
+/// <summary>The whole suite over a real Redis: on each wire, and where Redis runs.</summary>
 public static class Suite
 {
     [OverRedis]
     public sealed class Capability<T> : CapabilityTests<T>
         where T : TransportFactory, new();
 
-    [OverRedis]
+    [OverRedis(everywhere: true)]
     public sealed class RequestReply<T> : RequestReplyTests<T>
         where T : TransportFactory, new();
 
-    [OverRedis]
+    [OverRedis(everywhere: true)]
     public sealed class Body<T> : BodyTests<T>
         where T : TransportFactory, new();
 
@@ -33,7 +33,7 @@ public static class Suite
     public sealed class Status<T> : StatusTests<T>
         where T : TransportFactory, new();
 
-    [OverRedis]
+    [OverRedis(everywhere: true)]
     public sealed class NoHandler<T> : NoHandlerTests<T>
         where T : TransportFactory, new();
 
@@ -45,11 +45,11 @@ public static class Suite
     public sealed class Cancellation<T> : CancellationTests<T>
         where T : TransportFactory, new();
 
-    [OverRedis]
+    [OverRedis(everywhere: true)]
     public sealed class RequestGroup<T> : RequestGroupTests<T>
         where T : TransportFactory, new();
 
-    [OverRedis]
+    [OverRedis(everywhere: true)]
     public sealed class Signal<T> : SignalTests<T>
         where T : TransportFactory, new();
 
@@ -57,7 +57,7 @@ public static class Suite
     public sealed class Pattern<T> : PatternTests<T>
         where T : TransportFactory, new();
 
-    [OverRedis]
+    [OverRedis(everywhere: true)]
     public sealed class SignalGroup<T> : SignalGroupTests<T>
         where T : TransportFactory, new();
 
@@ -73,7 +73,7 @@ public static class Suite
     public sealed class Subscription<T> : SubscriptionTests<T>
         where T : TransportFactory, new();
 
-    [OverRedis]
+    [OverRedis(everywhere: true)]
     public sealed class Drain<T> : DrainTests<T>
         where T : TransportFactory, new();
 
@@ -89,7 +89,7 @@ public static class Suite
     public sealed class Concurrency<T> : ConcurrencyTests<T>
         where T : TransportFactory, new();
 
-    [OverRedis]
+    [OverRedis(everywhere: true)]
     public sealed class QueueOfErrors<T> : ErrorQueueTests<T>
         where T : TransportFactory, new();
 
@@ -97,7 +97,7 @@ public static class Suite
     public sealed class ErrorReport<T> : ErrorReportTests<T>
         where T : TransportFactory, new();
 
-    [OverRedis]
+    [OverRedis(everywhere: true)]
     public sealed class Presence<T> : PresenceTests<T>
         where T : TransportFactory, new();
 

@@ -18,7 +18,7 @@ public sealed class DocumentedUserTests
     public async Task A_user_with_the_documented_rights_has_all_of_the_mesh(string wire)
     {
         await using var redis = await RedisServer.StartAsync();
-        await redis.CommandAsync(Documented(wire));
+        await redis.CommandAsync(DocumentedUser.Line(wire));
         if (wire == "Native")
         {
             await redis.CommandAsync("ACL", "SETUSER", "mesh", "&mesh:signal:user.*"); // of the handler by pattern
@@ -62,25 +62,4 @@ public sealed class DocumentedUserTests
             .Select(entry => $"{entry[3]} {entry[5]} {entry[7]}")
             .Where(refused => !refused.EndsWith("config|get", StringComparison.Ordinal)), // the client does without it
     ];
-
-    // The words of the line for a wire, below its heading.
-    private static string[] Documented(string wire)
-    {
-        var document = File.ReadAllText(Path.Combine(RepositoryFolder(), "docs", "redis.md"));
-        var block = document[document.IndexOf("ACL SETUSER mesh", StringComparison.Ordinal)..];
-        block = wire == "Native" ? block : block[block.IndexOf("ACL SETUSER mesh", 1, StringComparison.Ordinal)..];
-        return block[..block.IndexOf("\n```", StringComparison.Ordinal)].Replace("\\\n", " ", StringComparison.Ordinal)
-            .Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-    }
-
-    private static string RepositoryFolder()
-    {
-        var folder = TestContext.CurrentContext.TestDirectory;
-        while (!File.Exists(Path.Combine(folder, "ServiceMesh.sln")))
-        {
-            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("The repository was not found.");
-        }
-
-        return folder;
-    }
 }

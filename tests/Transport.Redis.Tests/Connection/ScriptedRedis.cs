@@ -25,7 +25,9 @@ internal sealed class ScriptedRedis : IAsyncDisposable
 
     public string Address => $"{_listener.LocalEndpoint}";
 
-    /// <summary>An answer is what stands on the wire, with CR LF at its end; null for what a plain server says.</summary>
+    /// <summary>
+    /// An answer is what stands on the wire, with CR LF at its end; null for what a plain server says, and "" to hang up.
+    /// </summary>
     public static ScriptedRedis Start(Func<string[], string?> answer) => new(answer);
 
     public static string Bulk(string text) =>
@@ -88,7 +90,12 @@ internal sealed class ScriptedRedis : IAsyncDisposable
                 }
 
                 command[0] = command[0].ToUpperInvariant();
-                await stream.WriteAsync(Encoding.Latin1.GetBytes(_answer(command) ?? Plain(command)), _end.Token);
+                if ((_answer(command) ?? Plain(command)) is not { Length: > 0 } answer)
+                {
+                    return;
+                }
+
+                await stream.WriteAsync(Encoding.Latin1.GetBytes(answer), _end.Token);
             }
         }
         catch (Exception gone) when (gone is IOException or OperationCanceledException or ObjectDisposedException)

@@ -33,7 +33,7 @@ public sealed class RestartTests
         var ended = 0;
         using var counting = CountEnds(() => Interlocked.Increment(ref ended));
         var callers = Callers.Start(caller.Bus, s_work, CallerCount);
-        var rounds = TestLength.Of(wire == "Native" ? 10 : 3, 30);
+        var rounds = TestLength.Of(3, 30);
         for (var round = 0; round < rounds; round++)
         {
             var (succeeded, failed) = (callers.Succeeded, callers.Failed);

@@ -42,9 +42,9 @@ internal static class FrameCheck
             }
         }
 
-        var count = headers.CountOfApplication;
-        return count > Headers.MaxCount || bytes > WireFormat.MaxFieldBytes
-            ? $"There are {count} headers with {bytes} bytes; {Headers.MaxCount} with {WireFormat.MaxFieldBytes} are allowed."
-            : null;
+        return headers.AreWithinLimits && bytes <= WireFormat.MaxFieldBytes
+            ? null
+            : $"There are {headers.CountOfApplication} headers with {bytes} bytes; {Headers.MaxCount} with {Headers.MaxCharacters} " +
+                $"characters and {WireFormat.MaxFieldBytes} bytes are allowed.";
     }
 }

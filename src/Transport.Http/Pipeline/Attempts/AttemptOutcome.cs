@@ -75,7 +75,7 @@ internal readonly record struct AttemptOutcome
 
     public OutcomeKind Kind { get; private init; }
 
-    public EndpointEvidence Evidence { get; }
+    public EndpointEvidence Evidence { get; private init; }
 
     /// <summary>Whether no endpoint could be chosen. Then no other attempt can follow, and none is counted or paid for.</summary>
     public bool HasNoEndpoint { get; private init; }
@@ -135,6 +135,12 @@ internal readonly record struct AttemptOutcome
 
     /// <summary>The same outcome without a further attempt, for an answer that the client itself cannot use.</summary>
     public AttemptOutcome AsFinal() => this with { Kind = OutcomeKind.Answered };
+
+    /// <summary>The same outcome of an answer, where the client itself says whether the endpoint failed.</summary>
+    public AttemptOutcome Judged(bool isFailed) => this with
+    {
+        Evidence = isFailed ? EndpointEvidence.Failure : Evidence == EndpointEvidence.Failure ? EndpointEvidence.Success : Evidence,
+    };
 
     /// <summary>The same outcome as the last one of a request for which no endpoint could be chosen.</summary>
     public AttemptOutcome AsNoEndpoint() => this with { HasNoEndpoint = true };

@@ -106,7 +106,7 @@ internal abstract class Call<TReply>(CallSettings settings)
         Remaining <= TimeSpan.Zero && latency >= (settings.AttemptTimeout ?? HttpTimeoutOptions.DefaultOfAttempt);
 
     /// <summary>What the request itself says about retrying after an answer; null to leave it to the rules.</summary>
-    public bool? WantsRetry(AttemptResult<TReply> result) =>
+    public virtual bool? WantsRetry(AttemptResult<TReply> result) =>
         settings.RetryOn is { } wants && result.Reply is { } reply ? wants(StatusOf(reply)) : null;
 
     /// <summary>Whether an endpoint that was not tried can take the request now, even an ejected one.</summary>
@@ -160,6 +160,10 @@ internal abstract class Call<TReply>(CallSettings settings)
 
     /// <summary>The result if the client has <paramref name="max"/> requests in flight already.</summary>
     public abstract AttemptResult<TReply> TooMany(int max);
+
+    /// <summary>The pause before the next attempt, or zero after it, if the call blocks its thread.</summary>
+    /// <param name="cancellationToken">Ends a pause that blocks.</param>
+    public virtual TimeSpan TakePause(CancellationToken cancellationToken) => Attempts.NextPause;
 
     /// <summary>A result is about to be discarded for another attempt.</summary>
     public virtual void Discard(AttemptResult<TReply> result)

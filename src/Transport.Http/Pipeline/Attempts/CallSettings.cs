@@ -18,10 +18,19 @@ internal sealed record CallSettings
     /// <summary>Null: the default of <see cref="HttpTimeoutOptions.ResponseHeaders"/>.</summary>
     public TimeSpan? HeadersTimeout { get; init; }
 
+    /// <summary>How long a connection may take.</summary>
+    public TimeSpan Connect { get; init; } = new HttpTimeoutOptions().ConnectLimit;
+
+    /// <summary>How long a request of an HttpClient may take in all.</summary>
+    public TimeSpan Total { get; init; } = new HttpTimeoutOptions().Total;
+
+    /// <summary>How long the body of an answer to an HttpClient may be silent.</summary>
+    public TimeSpan Idle { get; init; } = new HttpTimeoutOptions().Idle;
+
     /// <summary>Whether an answer with this status is retried, in place of the rules; null for the rules.</summary>
     public Func<int, bool>? RetryOn { get; init; }
 
-    /// <summary>The settings of a service: its own options, and those of the client where it has none.</summary>
+    /// <summary>The settings of a service: its own options of retries, where it has none those for all, and its timeouts.</summary>
     public static CallSettings Of(HttpRetryOptions service, HttpRetryOptions client, HttpTimeoutOptions timeouts)
     {
         var rules = new CallSettings();
@@ -33,8 +42,18 @@ internal sealed record CallSettings
             HedgeAfter = service.HedgeAfter ?? client.HedgeAfter,
             AttemptTimeout = timeouts.Attempt,
             HeadersTimeout = timeouts.ResponseHeaders,
+            Connect = timeouts.ConnectLimit,
+            Total = timeouts.Total,
+            Idle = timeouts.Idle,
         };
     }
+
+    /// <summary>The same with the timeouts of one client, where they are set.</summary>
+    public CallSettings With(TimeSpan? total, TimeSpan? attempt) => total is null && attempt is null ? this : this with
+    {
+        Total = total ?? Total,
+        AttemptTimeout = attempt ?? AttemptTimeout,
+    };
 
     /// <summary>The same with the options of one request, which come first.</summary>
     public CallSettings With(RetryOptions? request) => request is null ? this : this with

@@ -11,6 +11,12 @@ public sealed class CircuitBreakerOptions
     private static readonly OptionsSchema s_schema = OptionsSchema.Of<CircuitBreakerOptions>();
 
     /// <summary>
+    /// False switches the breaker off: no failure opens the circuit, and it can still be opened by hand. Ejection has a switch of its own
+    /// (<see cref="OutlierEjectionOptions.MaxEjected"/>). Default: true.
+    /// </summary>
+    public bool Enabled { get; set; } = true;
+
+    /// <summary>
     /// The circuit opens when at least this share of the calls within the window failed, and at least one did: at 0 any failure opens
     /// it, at 1 only when all calls fail. Lower it for callers that have another server to go to. 0 to 1. Default: 0.5.
     /// </summary>

@@ -5,6 +5,7 @@ internal sealed class CircuitRules
 {
     private const double MaxJitter = 0.2;
 
+    private readonly bool _isEnabled;
     private readonly double _failureRate;
     private readonly int _minimum;
     private readonly long _window;
@@ -20,6 +21,7 @@ internal sealed class CircuitRules
             throw new ArgumentException(string.Join(' ', problems), nameof(settings));
         }
 
+        _isEnabled = settings.Enabled;
         _failureRate = settings.FailureRateThreshold;
         _minimum = settings.MinimumRequestThreshold;
         CountedTime = settings.CounterSlidingWindow;
@@ -40,7 +42,7 @@ internal sealed class CircuitRules
     public OutcomeWindow MakeWindow(long now) => new(_window, _interval, now);
 
     public bool ShouldOpen(Outcomes within) =>
-        within.Failures > 0 && within.Total >= _minimum && within.FailureRate >= _failureRate;
+        _isEnabled && within.Failures > 0 && within.Total >= _minimum && within.FailureRate >= _failureRate;
 
     /// <summary>How long a circuit stays open whose trial failed.</summary>
     public TimeSpan NextWindow(TimeSpan before, bool grows)

@@ -16,7 +16,7 @@ internal sealed class RetryRules<TReply>(RetryBudgets budgets, Random random, Cl
         Name = "Retry",
         MaxRetryAttempts = int.MaxValue, // each request has its own limit
         ShouldHandle = arguments => new(ShouldRetry(Call<TReply>.Of(arguments.Context), arguments.Outcome)),
-        DelayGenerator = static arguments => new(Call<TReply>.Of(arguments.Context).Attempts.NextPause),
+        DelayGenerator = static arguments => new(Call<TReply>.Of(arguments.Context).TakePause(arguments.Context.CancellationToken)),
     };
 
     /// <summary>
@@ -128,7 +128,14 @@ internal sealed class RetryRules<TReply>(RetryBudgets budgets, Random random, Cl
     {
         call.Attempts.NextPause = TimeSpan.Zero;
         call.Attempts.MayReturn = false;
-        return call.HasUntriedEndpoint();
+        if (call.HasUntriedEndpoint())
+        {
+            return true;
+        }
+
+        // A load balancer leads to another node each time, so what one node refuses the next one may take.
+        call.Attempts.MayReturn = call.Attempts.Last is { IsMany: true } && call.Attempts.Count < call.Settings.Attempts;
+        return call.Attempts.MayReturn;
     }
 
     private bool Retry(Call<TReply> call, AttemptOutcome outcome, string reason)

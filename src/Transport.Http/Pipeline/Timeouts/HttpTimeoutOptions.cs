@@ -46,6 +46,17 @@ public sealed class HttpTimeoutOptions
     [OptionRange("00:00:00.001", "1.00:00:00")]
     public TimeSpan Idle { get; set; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>The same, with the timeouts of a service or client where it has its own.</summary>
+    internal HttpTimeoutOptions With(HttpServiceTimeoutOptions own) => own.IsEmpty ? this : new()
+    {
+        Connect = own.Connect ?? Connect,
+        Tls = own.Tls ?? Tls,
+        ResponseHeaders = own.ResponseHeaders ?? ResponseHeaders,
+        Attempt = own.Attempt ?? Attempt,
+        Total = own.Total ?? Total,
+        Idle = own.Idle ?? Idle,
+    };
+
     internal TimeSpan ConnectLimit => Connect ?? TimeSpan.FromSeconds(3);
 
     internal TimeSpan TlsLimit => Tls ?? TimeSpan.FromSeconds(3);

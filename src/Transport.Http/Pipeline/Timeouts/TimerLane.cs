@@ -1,9 +1,9 @@
 namespace ServiceMesh.Http;
 
 /// <summary>
-/// The scopes that have the same limit and have not ended. They stand in the order in which they began, which is the order in which
-/// their time is over: one timer, set for the first, serves them all. After the ordered lists of Varghese and Lauck, "Hashed and
-/// Hierarchical Timing Wheels" (1987). Thread-safe.
+/// The scopes that have the same limit and have not ended. They stand in the order in which they began, which is the order in which their
+/// time is over: one timer, set for the first, serves them all. After the ordered lists of Varghese and Lauck, "Hashed and Hierarchical
+/// Timing Wheels" (1987). Thread-safe.
 /// </summary>
 internal sealed class TimerLane
 {

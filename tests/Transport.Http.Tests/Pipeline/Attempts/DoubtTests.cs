@@ -81,7 +81,7 @@ public sealed class DoubtTests
         await using var server = await FaultServer.StartAsync();
         using var services = ServiceMeshHandlerTests.Services([server]);
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
-        var call = HttpCall.Of(request, services.Find(new("http://weather/"))!, default);
+        var call = HttpCall.Of(request, services.Find(new("http://weather/"))!, new(), isSync: false, default);
         Doubt(call.Attempts, mayHaveRun);
         Exception[] refusals =
         [
@@ -111,7 +111,7 @@ public sealed class DoubtTests
         await using var server = await FaultServer.StartAsync();
         using var services = ServiceMeshHandlerTests.Services([server]);
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
-        var call = HttpCall.Of(request, services.Find(new("http://weather/"))!, default);
+        var call = HttpCall.Of(request, services.Find(new("http://weather/"))!, new(), isSync: false, default);
         var failure = new HttpRequestException(isUnsent ? HttpRequestError.ConnectionError : HttpRequestError.ResponseEnded, "reset");
 
         var told = Assert.Throws<HttpRequestException>(() => call.Complete(
@@ -131,7 +131,7 @@ public sealed class DoubtTests
         using var services = ServiceMeshHandlerTests.Services([server]);
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://weather/");
         using var response = new HttpResponseMessage(HttpStatusCode.TooManyRequests) { Headers = { { "mesh-not-processed", "1" } } };
-        var call = HttpCall.Of(request, services.Find(new("http://weather/"))!, default);
+        var call = HttpCall.Of(request, services.Find(new("http://weather/"))!, new(), isSync: false, default);
         Doubt(call.Attempts, mayHaveRun);
 
         Assert.That(
@@ -162,7 +162,8 @@ public sealed class DoubtTests
             Topic = Topic.Parse("test.ask"),
             ContentType = "application/json"
         },
-        new(new("RoundRobin", "test.ask", () => throw new NotSupportedException(), NullLogger.Instance), [], "weather", "key", new()),
+        new(new("RoundRobin", "test.ask", () => throw new NotSupportedException(), NullLogger.Instance), [], "weather",
+            HashBy.Header, "key", new()),
         Routes.None,
         null!);
 }

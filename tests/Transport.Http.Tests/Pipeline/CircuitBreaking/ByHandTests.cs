@@ -35,6 +35,23 @@ public sealed class ByHandTests
     }
 
     [Test]
+    public void A_breaker_that_is_switched_off_opens_by_hand_only()
+    {
+        var clock = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
+        var breaker = new CircuitBreaker("off", new() { Enabled = false, MinimumRequestThreshold = 1 }, clock);
+        for (var i = 0; i < 100; i++)
+        {
+            clock.Advance(TimeSpan.FromSeconds(1));
+            Assert.That(breaker.TryEnter(out var pass), Is.True);
+            breaker.Report(pass, failed: true);
+        }
+
+        Assert.That(breaker.State, Is.EqualTo(CircuitState.Closed));
+        breaker.Open();
+        Assert.That(breaker.TryEnter(out _), Is.False);
+    }
+
+    [Test]
     public void Opening_by_hand_overrides_a_window_and_a_trial()
     {
         var circuit = new TestedCircuit().Trip().WaitForTrial();
