@@ -87,7 +87,7 @@ public sealed class SessionTests
     [Test]
     public async Task Policies_decide_over_a_session_as_over_an_exchange()
     {
-        const string Secret = "a secret of 16 characters or more";
+        const string Secret = "a-secret-of-16-characters-or-more";
         var (admin, secret) = (new RequestTopic<string, string>("test.admin"), new SignalTopic<string>("test.secret"));
         var port = FreePort.Next();
         var heard = new Inbox<string>();
@@ -120,14 +120,14 @@ public sealed class SessionTests
     {
         var port = FreePort.Next();
         await using var server = await SessionNodes.ServerAsync(
-            port, mesh => mesh.AddHandler(Ask, (input, _) => input), ("Http:Token", "a secret of 16 characters or more"));
+            port, mesh => mesh.AddHandler(Ask, (input, _) => input), ("Http:Token", "a-secret-of-16-characters-or-more"));
         using var http = new HttpClient();
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri($"http://127.0.0.1:{port}/mesh/v1/session"))
         {
             Version = HttpVersion.Version20,
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
         };
-        request.Headers.TryAddWithoutValidation("Authorization", "Bearer of another secret of the same length");
+        request.Headers.TryAddWithoutValidation("Authorization", "Bearer another-secret-of-some-length");
 
         using var response = await http.SendAsync(request);
 
