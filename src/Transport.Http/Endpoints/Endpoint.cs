@@ -217,7 +217,13 @@ public sealed class Endpoint
     /// <param name="latency">From the beginning of the attempt to the response headers.</param>
     public void RecordSuccess(TimeSpan latency)
     {
-        RecordLatency(latency);
+        // An answer that the network held back until the endpoint returned says nothing about the endpoint as it is now.
+        var startedAt = Volatile.Read(ref _startedAt);
+        if (startedAt == long.MinValue || latency <= Clock.GetElapsedTime(startedAt))
+        {
+            RecordLatency(latency);
+        }
+
         Volatile.Write(ref _lastFailed, false);
         Volatile.Write(ref _lastSuccess, Clock.GetTimestamp());
     }
@@ -247,9 +253,10 @@ public sealed class Endpoint
     }
 
     /// <summary>The endpoint returns after a time without requests: it counts as new, and its latency as unknown.</summary>
-    internal void StartSlowly()
+    /// <param name="latency">The latency to assume, in seconds; null for that of a new endpoint.</param>
+    internal void StartSlowly(float? latency = null)
     {
-        _latency.Reset(InitialLatency, Now);
+        _latency.Reset(latency ?? InitialLatency, Now);
         _recentLatency.Reset();
         Volatile.Write(ref _lastFailed, false);
         Volatile.Write(ref _startedAt, Clock.GetTimestamp());

@@ -89,10 +89,10 @@ internal sealed class SessionSender(NodeSessions sessions, TransportContext cont
             case AnswerKind.Reply or AnswerKind.Refusal:
                 return Outcome.FromResult(Answered(answer, request, member, context.Clock.GetElapsedTime(began)));
             case AnswerKind.Lost:
-                // Of the many messages of one broken session, one counts against the endpoint.
+                // Many messages share one connection, so its end does not count against the endpoint: the probe that follows decides.
                 peers.ProbeNow(member.Endpoint);
                 return Outcome.FromResult(new AttemptResult<ReplyMessage>(
-                    null, AttemptOutcome.OfFailure(wasSent: true, isOrderly: !session.TryReportLoss()),
+                    null, AttemptOutcome.OfFailure(wasSent: true, isOrderly: true),
                     new SessionLostException(session.Why ?? answer.Reply.Error!)));
             default:
                 return null;

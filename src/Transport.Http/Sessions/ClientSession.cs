@@ -28,7 +28,6 @@ internal sealed class ClientSession
     private long _sealedAt;
     private long _lastUse;
     private long _lastId;
-    private int _hasReportedLoss;
 
     /// <param name="slot">The endpoint.</param>
     /// <param name="peer">The id of the node at the endpoint.</param>
@@ -67,9 +66,6 @@ internal sealed class ClientSession
     /// <exception cref="OperationCanceledException">The token fired.</exception>
     public ValueTask<LinkAnswer> SendAsync(Message message, string group, CancellationToken cancellationToken) =>
         _link.SendAsync(message, group, cancellationToken);
-
-    /// <summary>True once: the end of a session is one failure of its endpoint, however many messages it carried.</summary>
-    public bool TryReportLoss() => Interlocked.Exchange(ref _hasReportedLoss, 1) == 0;
 
     /// <summary>Opens the session and keeps it until it ends. Never throws.</summary>
     /// <param name="connections">The connection of this session alone.</param>

@@ -20,6 +20,7 @@ internal sealed class ServerSession
     private readonly FrameSink _sink;
     private readonly DateTimeOffset? _expires;
     private readonly Action<LinkLoss> _onLoss;
+    private volatile bool _isOpen;
     private string? _why;
     private int _hasLeft;
 
@@ -70,6 +71,12 @@ internal sealed class ServerSession
         {
             await _http.Response.Body.WriteAsync(preamble, _lifetime.Token).ConfigureAwait(false);
             await _http.Response.Body.FlushAsync(_lifetime.Token).ConfigureAwait(false);
+            _isOpen = true;
+            if (Volatile.Read(ref _hasLeft) != 0)
+            {
+                Link.Leave(); // it was asked to before
+            }
+
             var body = _http.Request.Body;
             int count;
             do
@@ -102,6 +109,11 @@ internal sealed class ServerSession
     /// <summary>To be called a few times a second: asks the node whether it lives, and ends what is not authenticated any longer.</summary>
     public void Tick()
     {
+        if (!_isOpen)
+        {
+            return;
+        }
+
         Link.Tick(canHear: Volatile.Read(ref _hasLeft) != 2); // a node that has ended its half answers no ping
         if (_expires is { } end && _context.Clock.GetUtcNow() >= end)
         {
@@ -112,7 +124,8 @@ internal sealed class ServerSession
     /// <summary>Asks the other node to end the session, after the answers that are ready.</summary>
     public void Leave()
     {
-        if (Interlocked.CompareExchange(ref _hasLeft, 1, 0) == 0)
+        // A frame must not come before the preamble. Where both sides of the race send it, the other node ignores the second one.
+        if (Interlocked.CompareExchange(ref _hasLeft, 1, 0) == 0 && _isOpen)
         {
             Link.Leave();
         }

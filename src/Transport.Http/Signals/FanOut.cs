@@ -154,7 +154,6 @@ internal sealed class FanOut(
         if (sent.Lost is { } reason)
         {
             // It may have been delivered, so that no other member is asked.
-            AttemptOutcome.OfFailure(wasSent: true, isOrderly: !session.TryReportLoss()).ApplyTo(member.Endpoint);
             peers.ProbeNow(member.Endpoint);
             result.Fail($"{member} {reason}");
         }

@@ -87,7 +87,7 @@ public sealed class SessionTests
     [Test]
     public async Task Policies_decide_over_a_session_as_over_an_exchange()
     {
-        const string Secret = "a secret of 16 characters or more";
+        const string Secret = "a-secret-of-16-characters-or-more";
         var (admin, secret) = (new RequestTopic<string, string>("test.admin"), new SignalTopic<string>("test.secret"));
         var port = FreePort.Next();
         var heard = new Inbox<string>();
@@ -120,14 +120,14 @@ public sealed class SessionTests
     {
         var port = FreePort.Next();
         await using var server = await SessionNodes.ServerAsync(
-            port, mesh => mesh.AddHandler(Ask, (input, _) => input), ("Http:Token", "a secret of 16 characters or more"));
+            port, mesh => mesh.AddHandler(Ask, (input, _) => input), ("Http:Token", "a-secret-of-16-characters-or-more"));
         using var http = new HttpClient();
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri($"http://127.0.0.1:{port}/mesh/v1/session"))
         {
             Version = HttpVersion.Version20,
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
         };
-        request.Headers.TryAddWithoutValidation("Authorization", "Bearer of another secret of the same length");
+        request.Headers.TryAddWithoutValidation("Authorization", "Bearer another-secret-of-some-length");
 
         using var response = await http.SendAsync(request);
 
@@ -250,6 +250,28 @@ public sealed class SessionTests
 
         Assert.That(await caller.Bus.RequestAsync(Ask, "again"), Is.EqualTo("again"));
         await caller.OpenAsync(server);
+    }
+
+    [Test]
+    public async Task The_load_of_a_node_rides_on_its_replies()
+    {
+        var (port, held) = (FreePort.Next(), new Held());
+        await using var server = await SessionNodes.ServerAsync(port, mesh => mesh.AddHandler(
+            Ask, (string input, HandlerContext context) => input == "hold" ? held.HandleAsync(input, context) : Task.FromResult(input),
+            options => options.MaxConcurrency = 4));
+        await using var caller = await SessionNodes.CallerAsync([port], ("Http:Health:Interval", "00:01:00"));
+        await caller.OpenAsync(server);
+        var endpoint = caller.Services.GetRequiredService<ServiceEndpoints>().Of("servers").Single();
+        Task<string>[] holding = [caller.Bus.RequestAsync(Ask, "hold"), caller.Bus.RequestAsync(Ask, "hold")];
+        await held.EnteredAsync();
+        await held.EnteredAsync();
+        var before = endpoint.ReportedLoad;
+
+        await caller.Bus.RequestAsync(Ask, "quick");
+
+        Assert.That((before < 0.2, endpoint.ReportedLoad > 0.2), Is.EqualTo((true, true)), $"{before}, {endpoint.ReportedLoad}");
+        held.Release();
+        await Task.WhenAll(holding);
     }
 
     [Test]

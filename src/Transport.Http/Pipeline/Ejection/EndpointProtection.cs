@@ -8,6 +8,7 @@ internal sealed class EndpointProtection : EndpointGuard
 {
     private readonly Endpoint _endpoint;
     private OutlierTracker? _tracker;
+    private volatile bool _hasReturned; // since the circuit closed last
 
     private EndpointProtection(Endpoint endpoint, CircuitBreakerOptions? settings)
     {
@@ -53,13 +54,17 @@ internal sealed class EndpointProtection : EndpointGuard
         {
             tracker.Group.Return(tracker);
         }
+
+        _hasReturned = true;
+        _endpoint.StartSlowly(Tracker?.Group.LatencyBeside(_endpoint));
     }
 
     private void CircuitChanged(object? sender, CircuitChange change)
     {
         if (change.To == CircuitState.Closed)
         {
-            _endpoint.StartSlowly();
+            _endpoint.StartSlowly(_hasReturned ? Tracker?.Group.LatencyBeside(_endpoint) : null);
+            _hasReturned = false;
         }
 
         Tracker?.Group.Recount(_endpoint, change);

@@ -164,6 +164,25 @@ internal sealed class OutlierEjection : IEndpointGroup, IDisposable
         _notifier.Notify();
     }
 
+    /// <summary>
+    /// The average latency of the other endpoints that take requests, in seconds: what an endpoint that returns is assumed to have, so that
+    /// it gets requests again as soon as its slow start allows. Null without such endpoints.
+    /// </summary>
+    public float? LatencyBeside(Endpoint endpoint)
+    {
+        var (sum, count) = (0.0, 0);
+        foreach (var other in _all)
+        {
+            if (other.Endpoint != endpoint && other.Endpoint.State == EndpointState.Healthy && !other.IsEjected
+                && !other.Endpoint.LastFailed)
+            {
+                (sum, count) = (sum + other.Endpoint.Latency.TotalSeconds, count + 1);
+            }
+        }
+
+        return count == 0 ? null : (float)(sum / count);
+    }
+
     /// <summary>Whether an endpoint fails clearly more often than its peers that are not ejected.</summary>
     public bool IsWorseThanPeers(OutlierTracker tracker, Outcomes own)
     {

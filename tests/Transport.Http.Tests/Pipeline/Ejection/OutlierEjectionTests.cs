@@ -96,6 +96,25 @@ public sealed class OutlierEjectionTests
     }
 
     [Test]
+    public void An_endpoint_that_returns_is_assumed_to_be_as_quick_as_its_peers()
+    {
+        using var group = new TestedGroup(3);
+        group.Pass(60);
+        group.Succeed(0);
+        group.Succeed(2);
+        var usual = (group[0].Latency + group[2].Latency) / 2;
+        group.Fail(1, times: 2);
+        group[1].State = EndpointState.Unreachable;
+        group.Pass(1);
+        group[1].State = EndpointState.Healthy;
+        Assert.That(group[1].Latency.TotalMilliseconds, Is.LessThan(usual.TotalMilliseconds + 1));
+
+        group[1].RecordSuccess(TimeSpan.FromSeconds(5)); // it was asked before, and the network held the answer back
+
+        Assert.That(group[1].Latency.TotalMilliseconds, Is.LessThan(usual.TotalMilliseconds + 1));
+    }
+
+    [Test]
     public void A_circuit_is_tried_soon_when_its_endpoint_answers_again()
     {
         using var group = new TestedGroup(3);
