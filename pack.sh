@@ -15,7 +15,8 @@ for argument in "$@"; do
 done
 
 mkdir -p "$output"
-rm -f "$output"/ServiceMesh*.nupkg "$output"/ServiceMesh*.snupkg
+# Earlier packages of the default folder only: another one may hold those of others.
+[ "$output" != "$root/artifacts" ] || rm -f "$output"/ServiceMesh*.nupkg "$output"/ServiceMesh*.snupkg
 if [ "$build" = yes ]; then
   dotnet build "$root/packaging/Packages.slnf" -c Release --nologo -v quiet
 fi

@@ -22,6 +22,7 @@ internal static class RedisAddress
         return address is not null && ushort.TryParse(port, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
             ? new(address, number)
             : throw new UsageException(
-                $"ServiceMesh:Redis:Configuration is '{server}'; a Redis server of this process needs localhost:PORT or IP-ADDRESS:PORT.");
+                "A Redis server of this process needs localhost:PORT or IP-ADDRESS:PORT at the beginning of "
+                + "ServiceMesh:Redis:Configuration.");
     }
 }

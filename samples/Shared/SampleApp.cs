@@ -43,8 +43,8 @@ public static class SampleApp
 
             var app = CreateBuilder(commandLine.Settings);
             var role = ReadRole(app.Configuration["Role"] ?? nameof(Role.All), RolesOf(redis));
-            var address = RedisAddress.Of(app.Configuration["ServiceMesh:Redis:Configuration"]);
-            if (role == Role.Redis)
+            var address = role == Role.Redis ? RedisAddress.Of(app.Configuration["ServiceMesh:Redis:Configuration"]) : null;
+            if (address is not null)
             {
                 app.Services.AddSingleton(redis!(address));
             }

@@ -81,8 +81,14 @@ public sealed class MeshTestHost : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await StopAsync().ConfigureAwait(false);
-        await ((IAsyncDisposable)_host).DisposeAsync().ConfigureAwait(false);
+        try
+        {
+            await StopAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            await ((IAsyncDisposable)_host).DisposeAsync().ConfigureAwait(false);
+        }
     }
 
     internal static MeshTestHost Build(Action<IServiceMeshBuilder>? configure, MeshTestHostOptions? options)

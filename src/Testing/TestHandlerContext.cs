@@ -5,15 +5,18 @@ namespace ServiceMesh.Testing;
 
 /// <summary>
 /// A context for a unit test that calls a handler without a bus. After the call, <see cref="HandlerContext.Status"/> and
-/// <see cref="HandlerContext.ReplyHeaders"/> have what the handler set. Thread-safe as the context of a message is.
+/// <see cref="HandlerContext.ReplyHeaders"/> have what the handler set. Thread-safe as the context of a message is. Dispose one whose
+/// handler sends, unless it was given a bus.
 /// </summary>
 /// <example>
 /// <code source="samples/Snippets/Testing.cs" region="context" />
 /// </example>
-public sealed class TestHandlerContext : HandlerContext
+public sealed class TestHandlerContext : HandlerContext, IAsyncDisposable
 {
-    private readonly Lazy<IServiceBus> _bus;
-    private readonly Lazy<IServiceProvider> _services;
+    private readonly Lazy<RecordingBus> _ownBus = new(() => new());
+    private readonly Lazy<ServiceProvider> _ownServices = new(() => new ServiceCollection().BuildServiceProvider());
+    private readonly IServiceBus? _bus;
+    private readonly IServiceProvider? _services;
 
     /// <summary>Makes a context.</summary>
     /// <param name="topic">The topic that is handled: <c>Weather.Fetch.Topic</c>.</param>
@@ -52,8 +55,7 @@ public sealed class TestHandlerContext : HandlerContext
         })
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(remaining ?? TimeSpan.Zero, TimeSpan.Zero, nameof(remaining));
-        _services = new(() => services ?? new ServiceCollection().BuildServiceProvider());
-        _bus = new(() => bus ?? new RecordingBus());
+        (_services, _bus) = (services, bus);
         Group = group ?? (kind == MessageKind.Request ? HandlerDefinition.DefaultGroup : null);
         NodeId = nodeId;
         Remaining = remaining ?? TimeSpan.FromSeconds(30);
@@ -73,16 +75,33 @@ public sealed class TestHandlerContext : HandlerContext
     public override CancellationToken CancellationToken { get; }
 
     /// <inheritdoc/>
-    public override IServiceProvider Services => _services.Value;
+    public override IServiceProvider Services => _services ?? _ownServices.Value;
 
     /// <inheritdoc/>
-    public override IServiceBus Bus => _bus.Value;
+    public override IServiceBus Bus => _bus ?? _ownBus.Value;
 
     /// <summary>What the handler sent, when the context has a <see cref="RecordingBus"/>.</summary>
     /// <exception cref="InvalidOperationException">The context was given another bus.</exception>
     public SentMessages Sent => Bus is RecordingBus recording
         ? recording.Sent
         : throw new InvalidOperationException("This context was given a bus that does not record. Ask that bus, or give none.");
+
+    /// <summary>
+    /// Stops the bus that the context made because none was given. A context whose handler sends nothing has none, and need not be
+    /// disposed.
+    /// </summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_ownBus.IsValueCreated)
+        {
+            await _ownBus.Value.DisposeAsync().ConfigureAwait(false);
+        }
+
+        if (_ownServices.IsValueCreated)
+        {
+            await _ownServices.Value.DisposeAsync().ConfigureAwait(false);
+        }
+    }
 
     private sealed class GivenCaller(ClaimsPrincipal principal) : IMessageCaller
     {

@@ -32,6 +32,8 @@ public sealed class HttpTests
             [
                 "--ServiceMesh:Http:Services:words:Address",
                 "dns+srv://_mesh._tcp.words.internal",
+                "--ServiceMesh:Http:Server:Hosts",
+                "node.internal",
                 "--ServiceMesh:Http:Dns:Servers",
                 $"{dns.EndPoint}",
             ]);

@@ -89,6 +89,55 @@ public sealed class ProxyServer : IAsyncDisposable
                 """)]);
         });
 
+    /// <summary>nginx with its defaults, on HTTP/1.1, in front of several servers that it takes in turn.</summary>
+    public static Task<ProxyServer> StartNginxWithDefaultsAsync(int front, params IReadOnlyList<int> backs) =>
+        StartAsync([(front, 0)], folder =>
+        {
+            var servers = string.Concat(backs.Select(back => $"server 127.0.0.1:{back.ToString(CultureInfo.InvariantCulture)}; "));
+            return new("nginx", ["-c", Write(folder, $$"""
+                worker_processes 1;
+                pid {{folder}}/pid;
+                error_log stderr error;
+                events { }
+                http {
+                    access_log off;
+                    client_body_temp_path {{folder}}/body;
+                    proxy_temp_path {{folder}}/proxy;
+                    fastcgi_temp_path {{folder}}/fastcgi;
+                    uwsgi_temp_path {{folder}}/uwsgi;
+                    scgi_temp_path {{folder}}/scgi;
+                    upstream nodes { {{servers}} }
+                    server {
+                        listen 127.0.0.1:{{front.ToString(CultureInfo.InvariantCulture)}};
+                        location / { proxy_pass http://nodes; }
+                    }
+                }
+                """), "-e", "stderr", "-g", "daemon off; master_process off;"]);
+        });
+
+    /// <summary>HAProxy with its defaults, on HTTP/1.1, in front of several servers that it takes in turn.</summary>
+    /// <param name="front">The port of the proxy.</param>
+    /// <param name="setting">A further line of its configuration; empty for none.</param>
+    /// <param name="backs">The ports behind it.</param>
+    public static Task<ProxyServer> StartHaproxyWithDefaultsAsync(int front, string setting, params IReadOnlyList<int> backs) =>
+        StartAsync([(front, 0)], folder =>
+        {
+            var servers = string.Join('\n', backs.Select((back, i) => string.Create(
+                CultureInfo.InvariantCulture, $"    server node{i} 127.0.0.1:{back}")));
+            return new("haproxy", ["-db", "-f", Write(folder, $"""
+                defaults
+                    mode http
+                    timeout connect 3s
+                    timeout client 70s
+                    timeout server 70s
+                listen nodes
+                    bind 127.0.0.1:{front.ToString(CultureInfo.InvariantCulture)}
+                    {setting}
+                {servers}
+
+                """)]);
+        });
+
     public async ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _process, null) is { } process)

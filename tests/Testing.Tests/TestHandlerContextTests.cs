@@ -44,12 +44,23 @@ public sealed class TestHandlerContextTests
     [Test]
     public async Task The_test_sees_what_the_handler_sets_and_sends()
     {
-        var context = new TestHandlerContext(Ask.Topic);
+        await using var context = new TestHandlerContext(Ask.Topic);
 
         await HandleAsync("a", context);
 
         Assert.That((context.Status, context.ReplyHeaders["by"]), Is.EqualTo(((StatusCode)202, "the handler")));
         Assert.That(context.Sent.AssertOne(News), Is.EqualTo("a"));
+    }
+
+    [Test]
+    public async Task A_context_that_is_disposed_stops_the_bus_that_it_made()
+    {
+        var context = new TestHandlerContext(Ask.Topic);
+        await HandleAsync("a", context);
+
+        await context.DisposeAsync();
+
+        Assert.That(() => context.Bus.SignalAsync(News, "b"), Throws.InstanceOf<ObjectDisposedException>());
     }
 
     [Test]

@@ -32,6 +32,9 @@ internal sealed class MeshEndpoints
 
     private static readonly string[] s_getOrHead = ["GET", "HEAD"];
 
+    // A cache between two nodes would answer for a node that has changed, or is gone.
+    private const string NotStored = "no-store";
+
     private static readonly TimeSpan s_maxPoll = TimeSpan.FromMinutes(1);
 
     // What the routing of ASP.NET Core would have chosen: the route stands in spans and metrics of the server.
@@ -266,6 +269,7 @@ internal sealed class MeshEndpoints
     private static async Task DescribeAsync(HttpContext http, HttpNode node, string topic)
     {
         BeQuiet(http);
+        http.Response.Headers.CacheControl = NotStored;
         var query = http.Request.Query;
         if (query["left"] == "1")
         {
@@ -306,12 +310,16 @@ internal sealed class MeshEndpoints
 
     // Open to every caller, unless the application requires authorization for all endpoints: load balancers ask it, and the answer only
     // says whether to send requests here.
-    private Task HealthAsync(HttpContext http) => _node switch
+    private Task HealthAsync(HttpContext http)
     {
-        null => WriteAsync(http, 503, Json, """{"status":"Stopped"}"""u8.ToArray()),
-        { IsDraining: true } => WriteAsync(http, 503, Json, """{"status":"Draining"}"""u8.ToArray()),
-        _ => WriteAsync(http, 200, Json, """{"status":"Healthy"}"""u8.ToArray()),
-    };
+        http.Response.Headers.CacheControl = NotStored;
+        return _node switch
+        {
+            null => WriteAsync(http, 503, Json, """{"status":"Stopped"}"""u8.ToArray()),
+            { IsDraining: true } => WriteAsync(http, 503, Json, """{"status":"Draining"}"""u8.ToArray()),
+            _ => WriteAsync(http, 200, Json, """{"status":"Healthy"}"""u8.ToArray()),
+        };
+    }
 
     private static async ValueTask<Arrival> ReadAsync(
         HttpContext http, HttpNode node, MessageKind kind, string name, HttpCaller caller, BytesInFlight.Exchange exchange)

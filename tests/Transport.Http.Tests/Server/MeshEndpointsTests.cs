@@ -277,6 +277,11 @@ public sealed class MeshEndpointsTests : IDisposable
         Assert.That((await polling.InTime()).Version, Is.GreaterThan(version));
     }
 
+    [TestCase("node")]
+    [TestCase("health")]
+    public async Task A_cache_does_not_store_what_the_node_says_of_itself(string path) =>
+        Assert.That(await CurlAsync("-i", Url(path)), Does.Contain("Cache-Control: no-store"));
+
     [Test]
     public async Task The_health_endpoint_says_when_to_send_elsewhere()
     {
