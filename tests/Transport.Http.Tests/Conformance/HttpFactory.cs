@@ -183,15 +183,18 @@ public sealed class HaproxyFactory : ProxyFactory
         ProxyServer.StartHaproxyAsync(ports);
 }
 
-/// <summary>Over each of the HTTP networks; in a long run behind proxies too.</summary>
-public sealed class OverHttpAttribute() : OverNetworksAttribute(
-    [.. s_direct, .. TestLength.IsLong ? OverProxiesAttribute.Proxies : []])
+/// <summary>
+/// Over each of the HTTP networks. Sessions, and exchanges in the clear, run all themes. Exchanges over TLS, and with MessagePack, run the
+/// main ones, and in a long run all. A long run is behind proxies too.
+/// </summary>
+/// <param name="everywhere">True for a main theme.</param>
+public sealed class OverHttpAttribute(bool everywhere = false) : OverNetworksAttribute(
+    [.. s_always, .. everywhere || TestLength.IsLong ? s_main : [], .. TestLength.IsLong ? OverProxiesAttribute.Proxies : []])
 {
-    private static readonly Type[] s_direct =
-    [
-        typeof(Http1Factory), typeof(Http1WithMessagePackFactory), typeof(CleartextHttp2Factory), typeof(HttpsFactory),
-        typeof(CleartextSessionFactory), typeof(TlsSessionFactory),
-    ];
+    private static readonly Type[] s_always =
+        [typeof(Http1Factory), typeof(CleartextHttp2Factory), typeof(CleartextSessionFactory), typeof(TlsSessionFactory)];
+
+    private static readonly Type[] s_main = [typeof(Http1WithMessagePackFactory), typeof(HttpsFactory)];
 }
 
 /// <summary>Behind each of the proxies.</summary>

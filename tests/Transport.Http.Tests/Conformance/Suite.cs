@@ -13,15 +13,15 @@ public static class Suite
     public sealed class Capability<T> : CapabilityTests<T>
         where T : TransportFactory, new();
 
-    [OverHttp]
+    [OverHttp(everywhere: true)]
     public sealed class RequestReply<T> : RequestReplyTests<T>
         where T : TransportFactory, new();
 
-    [OverHttp]
+    [OverHttp(everywhere: true)]
     public sealed class Body<T> : BodyTests<T>
         where T : TransportFactory, new();
 
-    [OverHttp]
+    [OverHttp(everywhere: true)]
     public sealed class Contract<T> : ContractTests<T>
         where T : TransportFactory, new();
 
@@ -33,7 +33,7 @@ public static class Suite
     public sealed class Status<T> : StatusTests<T>
         where T : TransportFactory, new();
 
-    [OverHttp]
+    [OverHttp(everywhere: true)]
     public sealed class NoHandler<T> : NoHandlerTests<T>
         where T : TransportFactory, new();
 
@@ -45,11 +45,11 @@ public static class Suite
     public sealed class Cancellation<T> : CancellationTests<T>
         where T : TransportFactory, new();
 
-    [OverHttp]
+    [OverHttp(everywhere: true)]
     public sealed class RequestGroup<T> : RequestGroupTests<T>
         where T : TransportFactory, new();
 
-    [OverHttp]
+    [OverHttp(everywhere: true)]
     public sealed class Signal<T> : SignalTests<T>
         where T : TransportFactory, new();
 
@@ -57,7 +57,7 @@ public static class Suite
     public sealed class Pattern<T> : PatternTests<T>
         where T : TransportFactory, new();
 
-    [OverHttp]
+    [OverHttp(everywhere: true)]
     public sealed class SignalGroup<T> : SignalGroupTests<T>
         where T : TransportFactory, new();
 
@@ -73,7 +73,7 @@ public static class Suite
     public sealed class Subscription<T> : SubscriptionTests<T>
         where T : TransportFactory, new();
 
-    [OverHttp]
+    [OverHttp(everywhere: true)]
     public sealed class Drain<T> : DrainTests<T>
         where T : TransportFactory, new();
 
@@ -85,11 +85,11 @@ public static class Suite
     public sealed class ErrorReporting<T> : ErrorReportTests<T>
         where T : TransportFactory, new();
 
-    [OverHttp]
+    [OverHttp(everywhere: true)]
     public sealed class QueueOfErrors<T> : ErrorQueueTests<T>
         where T : TransportFactory, new();
 
-    [OverHttp]
+    [OverHttp(everywhere: true)]
     public sealed class Presence<T> : PresenceTests<T>
         where T : TransportFactory, new();
 
