@@ -82,7 +82,7 @@ internal sealed class ServiceChanges(IConfiguration? section, Func<HttpTransport
             {
                 await _changedAsync(services, _stop.Token).ConfigureAwait(false);
             }
-#pragma warning disable CA1031 // Whatever a resolver or a balancer throws, the next change must be seen, and the transport must stop in full.
+#pragma warning disable CA1031 // Whatever a resolver or a balancer throws, the next change is seen, and the transport stops in full.
             catch (Exception failure) when (!_stop.IsCancellationRequested || failure is not OperationCanceledException)
 #pragma warning restore CA1031
             {

@@ -172,7 +172,7 @@ internal sealed class FanOut(
             : await PostRestAsync(signal, member, sent, result, either.Token, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Posts what the session did not take. A failure concerns this rest alone: the session may have delivered the others.</summary>
+    /// <summary>Posts what the session did not take. A failure concerns the rest alone: the others may be delivered.</summary>
     private async Task<SignalReceipt> PostRestAsync(
         Message signal, Member member, SessionCopies sent, Tally result, CancellationToken limit, CancellationToken cancellationToken)
     {
