@@ -1,7 +1,7 @@
 using Contracts;
 using ServiceMesh;
 
-namespace MeshService;
+namespace Mesh.Service1;
 
 /// <summary>Answers with a greeting, and tells that it did.</summary>
 public sealed class GreetHandler : IRequestHandler<string, Greeting>

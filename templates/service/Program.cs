@@ -1,5 +1,5 @@
 using Contracts;
-using MeshService;
+using Mesh.Service1;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 

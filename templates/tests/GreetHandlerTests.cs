@@ -5,7 +5,7 @@ using NUnit.Framework;
 using ServiceMesh;
 using ServiceMesh.Testing;
 
-namespace MeshTests;
+namespace Mesh.Tests1;
 
 public sealed class GreetHandlerTests
 {

@@ -30,6 +30,7 @@ public sealed class Endpoint
     private int _state;
     private bool _lastFailed;
     private bool _isMany;
+    private bool _hasBegun;
     private long _lastSuccess;
     private long _startedAt;
     private EndpointGuard? _guard;
@@ -164,8 +165,11 @@ public sealed class Endpoint
     internal float LatencyAt(uint now) =>
         Math.Min(InFlight == 0 ? _latency.Read(unchecked(now - _createdAt)) : _latency.Last, _recentLatency.Value);
 
-    /// <summary>Whether the endpoint has not answered since it is new, and nothing is under way to it.</summary>
-    internal bool IsUntested => InFlight == 0 && float.IsPositiveInfinity(_recentLatency.Value);
+    /// <summary>
+    /// Whether no attempt has begun since the endpoint is new. One that was abandoned without a result counts too, so that an endpoint
+    /// that hangs does not attract one caller after the other.
+    /// </summary>
+    internal bool IsUntested => !Volatile.Read(ref _hasBegun) && InFlight == 0 && float.IsPositiveInfinity(_recentLatency.Value);
 
     /// <summary>The same as <see cref="ReportedLoad"/>.</summary>
     internal float LoadAt(uint now) => _load.Read(unchecked(now - _createdAt));
@@ -185,7 +189,11 @@ public sealed class Endpoint
     internal EndpointGuard TrySetGuard(EndpointGuard guard) => Interlocked.CompareExchange(ref _guard, guard, null) ?? guard;
 
     /// <summary>An attempt begins.</summary>
-    public void Begin() => Interlocked.Increment(ref _inFlight);
+    public void Begin()
+    {
+        Interlocked.Increment(ref _inFlight);
+        MarkBegun();
+    }
 
     /// <summary>
     /// An attempt begins, unless the endpoint began to drain between the choice and the count. A draining node leaves when it learns that
@@ -200,6 +208,7 @@ public sealed class Endpoint
         var now = Interlocked.Increment(ref _inFlight);
         if (State == EndpointState.Healthy && (!limited || now <= MaxInFlight))
         {
+            MarkBegun();
             return true;
         }
 
@@ -258,8 +267,18 @@ public sealed class Endpoint
     {
         _latency.Reset(latency ?? InitialLatency, Now);
         _recentLatency.Reset();
+        Volatile.Write(ref _hasBegun, false);
         Volatile.Write(ref _lastFailed, false);
         Volatile.Write(ref _startedAt, Clock.GetTimestamp());
+    }
+
+    // Written once, so that the attempts that follow only read what all of them share.
+    private void MarkBegun()
+    {
+        if (!Volatile.Read(ref _hasBegun))
+        {
+            Volatile.Write(ref _hasBegun, true);
+        }
     }
 
     private void RecordLatency(TimeSpan latency)

@@ -9,7 +9,7 @@ namespace ServiceMesh.Http;
 /// </summary>
 /// <remarks>
 /// Without load only the latency would decide, and an endpoint that was slow once, or a little slower than its equals, would get nothing
-/// for a long time. So latencies that differ by less than a factor of two count as equal, an endpoint that has not answered yet gets the
+/// for a long time. So latencies that differ by less than a factor of two count as equal, an endpoint that was never tried gets the
 /// first request that draws it, and one pick in 32 is a probe, which goes to any idle endpoint.
 /// </remarks>
 internal sealed class PowerOfTwoChoices(BalancerContext context) : SnapshotBalancer<Endpoint[]>

@@ -18,7 +18,9 @@ internal sealed class ServiceChanges(IConfiguration? section, Func<HttpTransport
     public static readonly ServiceChanges None = new(null, () => throw new InvalidOperationException("There is no configuration."));
 
     /// <summary>Begins to watch. Disposing the result ends it and waits until the last change has been taken over.</summary>
-    /// <param name="changedAsync">Receives all services after a change, one call at a time. It must not throw.</param>
+    /// <param name="changedAsync">
+    /// Receives all services after a change, one call at a time. What it throws is logged, and the next change is taken over as usual.
+    /// </param>
     /// <param name="logger">The logger.</param>
     public IAsyncDisposable Watch(
         Func<IReadOnlyDictionary<string, HttpServiceOptions>, CancellationToken, Task> changedAsync, ILogger logger) =>
@@ -64,13 +66,27 @@ internal sealed class ServiceChanges(IConfiguration? section, Func<HttpTransport
                 {
                     if (TryRead() is { } services)
                     {
-                        await _changedAsync(services, _stop.Token).ConfigureAwait(false);
+                        await TakeOverAsync(services).ConfigureAwait(false);
                     }
                 }
             }
             catch (OperationCanceledException) when (_stop.IsCancellationRequested)
             {
                 // It was disposed.
+            }
+        }
+
+        private async Task TakeOverAsync(Dictionary<string, HttpServiceOptions> services)
+        {
+            try
+            {
+                await _changedAsync(services, _stop.Token).ConfigureAwait(false);
+            }
+#pragma warning disable CA1031 // Whatever a resolver or a balancer throws, the next change is seen, and the transport stops in full.
+            catch (Exception failure) when (!_stop.IsCancellationRequested || failure is not OperationCanceledException)
+#pragma warning restore CA1031
+            {
+                ReloadLog.TakeOverFailed(_logger, failure);
             }
         }
 
@@ -100,4 +116,7 @@ internal static partial class ReloadLog
     [LoggerMessage(
         451, LogLevel.Information, "The configuration of services has changed. Added: {Added}; changed: {Changed}; removed: {Removed}")]
     public static partial void TakenOver(ILogger logger, string added, string changed, string removed);
+
+    [LoggerMessage(452, LogLevel.Error, "The changed services in the configuration were not taken over in full")]
+    public static partial void TakeOverFailed(ILogger logger, Exception failure);
 }

@@ -95,16 +95,7 @@ internal sealed class FanOut(
         }
         catch (Exception failure) when (!cancellationToken.IsCancellationRequested && IsDeliveryFailure(failure))
         {
-            var refusal = failure as RefusedException;
-            var outcome = refusal?.Outcome ?? OutcomeOf(failure);
-            outcome.ApplyTo(endpoint);
-            if (refusal is not { IsNotProcessed: true })
-            {
-                peers.ProbeNow(endpoint);
-            }
-
-            var reason = $"{routes.MemberOf(endpoint)} {Describe(failure, routes.MemberOf(endpoint))}";
-            var mayHaveIt = refusal is null ? outcome.MayHaveRun : !refusal.IsNotProcessed;
+            var (reason, mayHaveIt) = Judge(failure, endpoint, routes.MemberOf(endpoint));
             if (copy.ToIndividuals || mayHaveIt)
             {
                 result.Fail(reason);
@@ -117,6 +108,20 @@ internal sealed class FanOut(
         {
             endpoint.End();
         }
+    }
+
+    /// <summary>Records a failure of the endpoint. Returns it for people, and whether the signal may have been delivered.</summary>
+    private (string Reason, bool MayHaveIt) Judge(Exception failure, Endpoint endpoint, Member? member)
+    {
+        var refusal = failure as RefusedException;
+        var outcome = refusal?.Outcome ?? OutcomeOf(failure);
+        outcome.ApplyTo(endpoint);
+        if (refusal is not { IsNotProcessed: true })
+        {
+            peers.ProbeNow(endpoint);
+        }
+
+        return ($"{member} {Describe(failure, member)}", refusal is null ? outcome.MayHaveRun : !refusal.IsNotProcessed);
     }
 
     private static bool IsDeliveryFailure(Exception failure) =>
@@ -157,18 +162,34 @@ internal sealed class FanOut(
             peers.ProbeNow(member.Endpoint);
             result.Fail($"{member} {reason}");
         }
-        else
+        else if (sent.HasAnswer)
         {
             AttemptOutcome.OfAnswer(200, isFromNode: true, isNotProcessed: false, null, sent.Latency).ApplyTo(member.Endpoint);
         }
 
-        if (sent.HasLeftAll)
-        {
-            return sent.Receipt;
-        }
+        return sent.HasLeftAll
+            ? sent.Receipt
+            : await PostRestAsync(signal, member, sent, result, either.Token, cancellationToken).ConfigureAwait(false);
+    }
 
-        var posted = await PostAsync(signal, member, sent.GroupsLeft, sent.IndividualsLeft, either.Token).ConfigureAwait(false);
-        return new(sent.Receipt.Receivers + posted.Receivers, [.. sent.Receipt.Refused, .. posted.Refused]);
+    /// <summary>Posts what the session did not take. A failure concerns the rest alone: the others may be delivered.</summary>
+    private async Task<SignalReceipt> PostRestAsync(
+        Message signal, Member member, SessionCopies sent, Tally result, CancellationToken limit, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return sent.With(await PostAsync(signal, member, sent.GroupsLeft, sent.IndividualsLeft, limit).ConfigureAwait(false));
+        }
+        catch (Exception failure) when (!cancellationToken.IsCancellationRequested && IsDeliveryFailure(failure))
+        {
+            var (reason, mayHaveIt) = Judge(failure, member.Endpoint, member);
+            if (sent.IndividualsLeft || mayHaveIt)
+            {
+                result.Fail(reason);
+            }
+
+            return mayHaveIt ? sent.Receipt : sent.WithoutRest(reason);
+        }
     }
 
     private async Task<SignalReceipt> PostAsync(

@@ -134,6 +134,25 @@ public sealed class PowerOfTwoChoicesTests
         Assert.That(arrivals.Run(TimeSpan.FromSeconds(4), _ => _ => 1)[3], Is.GreaterThan(0.17));
     }
 
+    [Test]
+    public void A_new_server_whose_callers_give_up_is_tried_first_only_once()
+    {
+        var endpoints = new Endpoints(1, 1);
+        var balancer = endpoints.Balancer("PowerOfTwoChoices");
+        endpoints[0].RecordSuccess(TimeSpan.FromMilliseconds(5));
+        Assert.That(Endpoints.Letters(balancer, 20).Count(c => c == 'b'), Is.GreaterThan(15), "nothing was sent to it yet");
+
+        endpoints[1].Begin();
+        endpoints[1].End(); // its caller gave up, which records nothing
+        Assert.That(endpoints.Count(balancer, 100)[1], Is.LessThan(20));
+
+        endpoints[1].StartSlowly();
+        Assert.That(Endpoints.Letters(balancer, 20).Count(c => c == 'b'), Is.GreaterThan(15), "it has returned, so it is new again");
+        Assert.That(endpoints[1].TryBegin(), Is.True);
+        endpoints[1].End();
+        Assert.That(endpoints.Count(balancer, 100)[1], Is.LessThan(20));
+    }
+
     /// <summary>Requests that arrive at a rate, one at a time for the most part, in simulated time.</summary>
     private sealed class Arrivals(Endpoints endpoints, IBalancer balancer, int perSecond, Random random)
     {

@@ -115,6 +115,27 @@ public sealed class ServiceReloadTests
         await UntilAsync(async () => (await caller.Bus.TryRequestAsync(Ask, "2", cancellationToken)).IsSuccess, cancellationToken);
     }
 
+    [Test]
+    public async Task A_change_that_fails_is_logged_and_the_next_one_is_taken_over(CancellationToken cancellationToken)
+    {
+        var settings = new Settings();
+        var configuration = new ConfigurationBuilder().Add(settings).Build();
+        var failed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var second = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var log = new RecordedLog();
+        await using (new ServiceChanges(configuration.GetSection("ServiceMesh:Http"), () => new()).Watch(
+            (_, _) => failed.TrySetResult() ? throw new InvalidOperationException("no resolver") : Task.FromResult(second.TrySetResult()),
+            log.CreateLogger("reload")))
+        {
+            settings.Replace();
+            await failed.Task.WaitAsync(cancellationToken);
+            settings.Replace();
+            await second.Task.WaitAsync(cancellationToken);
+        }
+
+        Assert.That(log.Lines, Has.One.Contains("were not taken over in full"));
+    }
+
     // A new setting that is not compared would be ignored by a reload.
     [Test]
     public void Every_setting_of_a_service_makes_a_difference()
