@@ -39,7 +39,7 @@ internal readonly record struct SessionCopies(
                 case AnswerKind.Reply when !answer.Reply.NotProcessed:
                     receivers += group.Length == 0 ? SignalCount.Read(answer.Reply.Body.Span) : 1;
                     break;
-                case AnswerKind.Refusal when group.Length > 0:
+                case AnswerKind.Refusal when group.Length > 0 && answer.Reply.Status != StatusCode.Unauthorized:
                     refused.Add(new(group, (int)answer.Reply.Status, answer.Reply.Error!));
                     break;
                 case AnswerKind.Lost:
