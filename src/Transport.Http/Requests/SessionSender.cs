@@ -86,6 +86,8 @@ internal sealed class SessionSender(NodeSessions sessions, TransportContext cont
     {
         switch (answer.Kind)
         {
+            case AnswerKind.Refusal when answer.Reply.Status == StatusCode.Unauthorized:
+                return null; // the session may be older than the token that an exchange sends
             case AnswerKind.Reply or AnswerKind.Refusal:
                 return Outcome.FromResult(Answered(answer, request, member, context.Clock.GetElapsedTime(began)));
             case AnswerKind.Lost:

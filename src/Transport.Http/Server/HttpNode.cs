@@ -9,7 +9,7 @@ internal sealed class HttpNode(
     TransportContext context, LocalSubscriptions local, Protection protection, TopicPolicies policies, HttpServerOptions limits,
     Action<string> peerSeen, Func<IReadOnlyList<EndpointReport>> endpoints)
 {
-    private readonly HttpCaller _self = HttpCaller.ThisNode(policies);
+    private readonly HttpCaller _self = HttpCaller.ThisNode(policies, context.Clock);
     private volatile bool _draining;
 
     public TransportContext Context => context;
@@ -82,10 +82,13 @@ internal sealed class HttpNode(
     }
 
     /// <summary>
-    /// The caller behind a request of HTTP that <see cref="Protection"/> has admitted. Set it as <see cref="Message.Caller"/> of every
-    /// message that arrives with the request, and close it before the request ends.
+    /// The caller behind a request of HTTP that <see cref="Protection"/> has admitted. Set <see cref="CallerOfMessage"/> as
+    /// <see cref="Message.Caller"/> of every message that arrives with the request, and close it before the request ends.
     /// </summary>
-    public HttpCaller CallerOf(HttpContext http) => new(http, protection.HasToken, policies);
+    public HttpCaller CallerOf(HttpContext http) => new(http, protection.HasToken, policies, context.Clock);
+
+    /// <summary>The caller of one of the messages that arrive with a request of HTTP.</summary>
+    public IMessageCaller CallerOfMessage(HttpCaller caller) => local.DemandsPolicies ? caller.OfMessage() : caller;
 
     /// <summary>Which handlers of a topic a caller may reach. The bus asks again; this asks before the body is read.</summary>
     public ValueTask<Access> AccessOfAsync(MessageKind kind, Topic topic, IMessageCaller caller) =>

@@ -196,7 +196,8 @@ internal sealed class MeshEndpoints
         using var exchange = node.Bytes.Begin(http);
         try
         {
-            var (message, refusal, _) = await ReadAsync(http, node, MessageKind.Request, topic, caller, exchange).ConfigureAwait(false);
+            var (message, refusal, _) = await ReadAsync(
+                http, node, MessageKind.Request, topic, node.CallerOfMessage(caller), exchange).ConfigureAwait(false);
             var reply = refusal ?? await node.AnswerAsync(WithInstant(message!, http, node), http.RequestAborted).ConfigureAwait(false);
             if (message is not null)
             {
@@ -226,7 +227,8 @@ internal sealed class MeshEndpoints
         using var exchange = node.Bytes.Begin(http);
         try
         {
-            var (message, refusal, access) = await ReadAsync(http, node, MessageKind.Signal, topic, caller, exchange).ConfigureAwait(false);
+            var (message, refusal, access) = await ReadAsync(
+                http, node, MessageKind.Signal, topic, node.CallerOfMessage(caller), exchange).ConfigureAwait(false);
             if (refusal is not null)
             {
                 await AnswerAsync(http, refusal, topic).ConfigureAwait(false);
@@ -249,6 +251,7 @@ internal sealed class MeshEndpoints
 
     private static async Task SessionAsync(HttpContext http, HttpNode node, string topic)
     {
+        BeQuiet(http);
         var caller = node.CallerOf(http);
         try
         {
@@ -293,7 +296,7 @@ internal sealed class MeshEndpoints
         await WriteAsync(http, 200, Json, document).ConfigureAwait(false);
     }
 
-    // A long poll waits by design: its time would drown that of the requests, and its span would be one every few seconds.
+    // A long poll and a session last long by design: their time would drown that of the requests, and a span would be one of every poll.
     private static void BeQuiet(HttpContext http)
     {
         if (http.Features.Get<IHttpMetricsTagsFeature>() is { } metrics)
@@ -322,7 +325,7 @@ internal sealed class MeshEndpoints
     }
 
     private static async ValueTask<Arrival> ReadAsync(
-        HttpContext http, HttpNode node, MessageKind kind, string name, HttpCaller caller, BytesInFlight.Exchange exchange)
+        HttpContext http, HttpNode node, MessageKind kind, string name, IMessageCaller caller, BytesInFlight.Exchange exchange)
     {
         if (!Topic.TryParse(name, out var topic))
         {

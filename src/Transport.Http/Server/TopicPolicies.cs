@@ -36,9 +36,10 @@ internal sealed class TopicPolicies(IServiceProvider application)
 
     /// <summary>
     /// Evaluates policies as ASP.NET Core does for an endpoint: the user of the request is authenticated by the schemes of the policies,
-    /// if they name some, and the resource is the <see cref="HttpContext"/>.
+    /// if they name some, and the resource is the <see cref="HttpContext"/>. Returns when that authentication ends, too.
     /// </summary>
-    public async Task<PolicyAuthorizationResult> EvaluateAsync(HttpContext http, IReadOnlyList<string> policies)
+    public async Task<(PolicyAuthorizationResult Result, DateTimeOffset? Expires)> EvaluateAsync(
+        HttpContext http, IReadOnlyList<string> policies)
     {
         // The server of the transport has a container of its own, without the application's services.
         if (http.RequestServices?.GetService<IAuthorizationPolicyProvider>() is null)
@@ -56,7 +57,8 @@ internal sealed class TopicPolicies(IServiceProvider application)
         var evaluator = services.GetService<IPolicyEvaluator>()
             ?? new PolicyEvaluator(services.GetRequiredService<IAuthorizationService>());
         var authenticated = await evaluator.AuthenticateAsync(policy!, http).ConfigureAwait(false);
-        return await evaluator.AuthorizeAsync(policy!, authenticated, http, http).ConfigureAwait(false);
+        var result = await evaluator.AuthorizeAsync(policy!, authenticated, http, http).ConfigureAwait(false);
+        return (result, authenticated.Properties?.ExpiresUtc);
     }
 
     /// <summary>Evaluates policies for a caller without a request of HTTP: this node itself.</summary>
@@ -66,7 +68,7 @@ internal sealed class TopicPolicies(IServiceProvider application)
         await using (scope.ConfigureAwait(false))
         {
             var http = new DefaultHttpContext { RequestServices = scope.ServiceProvider, User = user };
-            return await EvaluateAsync(http, policies).ConfigureAwait(false);
+            return (await EvaluateAsync(http, policies).ConfigureAwait(false)).Result;
         }
     }
 }

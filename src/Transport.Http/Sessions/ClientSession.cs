@@ -138,11 +138,15 @@ internal sealed class ClientSession
         {
             Leave("it was not used");
         }
-        else if (sealedAt != 0 && _context.Clock.GetElapsedTime(sealedAt, now) >= SessionProtocol.LeaveLimit + SessionProtocol.LeaveLimit)
+        else if (sealedAt != 0 && _context.Clock.GetElapsedTime(sealedAt, now) >= MaxLeaving)
         {
             Break("the node did not end it in time");
         }
     }
+
+    // A node that stops cuts off what runs sooner, by itself.
+    private TimeSpan MaxLeaving =>
+        (_link.Outstanding > 0 ? SessionProtocol.RunLimit : SessionProtocol.LeaveLimit) + SessionProtocol.LeaveLimit;
 
     /// <summary>Sends nothing more, and waits for the answers that are still to come.</summary>
     public void Leave(string why)

@@ -15,6 +15,7 @@ internal sealed class ServerSession
 
     private readonly HttpContext _http;
     private readonly FrameReceiver _receiver;
+    private readonly HttpNode _node;
     private readonly TransportContext _context;
     private readonly CancellationTokenSource _lifetime;
     private readonly FrameSink _sink;
@@ -39,7 +40,7 @@ internal sealed class ServerSession
         int maxReplyBytes, DateTimeOffset? expires, Action<LinkLoss> onLoss)
     {
         (Key, Sender, Caller, _http, _receiver, _context) = (key, sender, caller, http, receiver, node.Context);
-        (_expires, _onLoss) = (expires, onLoss);
+        (_node, _expires, _onLoss) = (node, expires, onLoss);
         _lifetime = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
         _sink = new(http.Response.Body, mustFlush: false, Break, _lifetime.Token);
         Link = new(sender, 0, [], (frames, _) => _sink.WriteAsync(frames), options, node.Context.Clock, node.Clock)
@@ -115,9 +116,15 @@ internal sealed class ServerSession
         }
 
         Link.Tick(canHear: Volatile.Read(ref _hasLeft) != 2); // a node that has ended its half answers no ping
-        if (_expires is { } end && _context.Clock.GetUtcNow() >= end)
+        if (Expires is not { } end || _context.Clock.GetUtcNow() < end)
         {
-            Leave();
+            return;
+        }
+
+        Leave();
+        if (_context.Clock.GetUtcNow() - end >= SessionProtocol.RunLimit + SessionProtocol.LeaveLimit)
+        {
+            Break("its authentication has expired, and the node did not end it");
         }
     }
 
@@ -167,25 +174,45 @@ internal sealed class ServerSession
         }
     }
 
+    // The authentication of the request, or of the first policy of a topic whose own scheme authenticated the caller.
+    private DateTimeOffset? Expires => Caller.Expires is { } ofPolicy && !(ofPolicy >= _expires) ? ofPolicy : _expires;
+
     private void Hear(in Frame frame)
     {
-        if (frame.Kind == FrameKind.Pong)
+        if (frame.Kind is FrameKind.Request or FrameKind.Signal && Expires is { } end && _context.Clock.GetUtcNow() >= end)
+        {
+            Refuse(in frame);
+        }
+        else if (frame.Kind == FrameKind.Pong)
         {
             Link.Hear(in frame);
         }
-        else if (frame.Kind is FrameKind.Reply or FrameKind.Refusal || !_receiver.Hear(Key, Sender, in frame, Caller))
+        else if (frame.Kind is FrameKind.Reply or FrameKind.Refusal
+            || !_receiver.Hear(Key, Sender, in frame, _node.CallerOfMessage(Caller)))
         {
             _onLoss(new(
                 "unexpected-frame", Sender, frame.Kind.ToString(), "The node that calls sent what only a node that answers sends."));
         }
     }
 
-    // The other node has ended its half: what it has asked for is answered, within a bound.
+    // The caller sends it again by exchange, with the token that it has now.
+    private void Refuse(in Frame frame)
+    {
+        var refusal = ReplyMessage.Failure(
+            StatusCode.Unauthorized, "The authentication of the session has expired. Use an exchange, or open another session.",
+            notProcessed: true);
+        if (!Link.Refuse(frame.Id, refusal, load: 0))
+        {
+            _onLoss(new("outbox-full", Sender, "refusal", $"Too many frames wait for node '{Sender}'."));
+        }
+    }
+
+    // The other node has ended its half: what it has asked for is answered, within a bound. A node that stops has a shorter one.
     private async Task AnswerTheRestAsync()
     {
         Volatile.Write(ref _hasLeft, 2);
         var since = _context.Clock.GetTimestamp();
-        while (_receiver.Running.ContainsAny(Key) && _context.Clock.GetElapsedTime(since) < SessionProtocol.LeaveLimit)
+        while (_receiver.Running.ContainsAny(Key) && _context.Clock.GetElapsedTime(since) < SessionProtocol.RunLimit)
         {
             await Task.Delay(s_look, _context.Clock, _lifetime.Token).ConfigureAwait(false);
         }

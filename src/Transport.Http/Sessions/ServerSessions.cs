@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Security.Claims;
 using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.Timeouts;
@@ -14,6 +16,7 @@ namespace ServiceMesh.Http;
 internal sealed class ServerSessions
 {
     private const int MaxSessions = 16_384;
+    private const int MaxOfConnection = 4;
 
     // How long a caller that has been let in may take to say who it is.
     private static readonly TimeSpan s_preambleLimit = TimeSpan.FromSeconds(3);
@@ -26,6 +29,7 @@ internal sealed class ServerSessions
     private readonly LinkOptions _options;
     private readonly byte[] _preamble;
     private readonly ConcurrentDictionary<string, (ServerSession Session, Task Ended)> _open = new();
+    private readonly ConditionalWeakTable<object, StrongBox<int>> _connections = [];
     private long _last;
     private volatile bool _isLeaving;
     private volatile bool _isClosed;
@@ -34,12 +38,12 @@ internal sealed class ServerSessions
     {
         var (context, local) = (node.Context, node.Local);
         (_node, _context, _losses, _logger) = (node, context, losses, logger);
-        _options = SessionProtocol.LinkOptions(context.MaxBodyBytes);
+        _options = SessionProtocol.LinkOptions(context.MaxBodyBytes) with { MaxWaitingBytes = node.Limits.MaxBytesPerConnection };
         _preamble = FrameWriter.Preamble(context.NodeId);
         _receiver = new(context.NodeId, node.Clock)
         {
             LinkTo = key => _open.TryGetValue(key, out var found) ? found.Session.Link : null,
-            Offer = (request, _) => local.Offer(request),
+            Offer = (request, _) => Offer(request),
             Deliver = DeliverAsync,
             OnLoss = Report,
             LoadOf = topic => (int)(SessionProtocol.LoadUnit * (topic is { } one ? local.LoadOf(one) : local.HighestLoad)),
@@ -64,27 +68,21 @@ internal sealed class ServerSessions
             return refusal;
         }
 
-        LiftLimits(http);
-        var frames = new FrameStream(SessionProtocol.MaxCallerFrameBytes);
-        var (preamble, fault) = await ReadPreambleAsync(http, frames).ConfigureAwait(false);
-        if (fault != FrameFault.None)
+        var ofConnection = http.Features.Get<IConnectionLifetimeFeature>() is { } connection
+            ? _connections.GetValue(connection, _ => new())
+            : new();
+        try
         {
-            return ReplyMessage.Failure(
-                StatusCode.BadRequest,
-                $"This is not a session of version {WireFormat.Version} ({fault}). Use an exchange for each message.", notProcessed: true);
+            return Interlocked.Increment(ref ofConnection.Value) > MaxOfConnection
+                ? Refuse(
+                    StatusCodes.Status503ServiceUnavailable,
+                    $"The connection has {MaxOfConnection} sessions, its limit. Use an exchange for each message.")
+                : await BeginAsync(http, caller).ConfigureAwait(false);
         }
-
-        http.Response.StatusCode = StatusCodes.Status200OK;
-        http.Response.ContentType = SessionProtocol.ContentType;
-        http.Response.Headers[MeshHeader.Status] = "200";
-        var key = string.Create(CultureInfo.InvariantCulture, $"{preamble.Sender}/{Interlocked.Increment(ref _last)}");
-        var maxReply = int.TryParse(http.Request.Headers[MeshHeader.MaxBody], NumberStyles.None, CultureInfo.InvariantCulture, out var max)
-            ? max
-            : _context.MaxBodyBytes;
-        var session = new ServerSession(
-            key, preamble.Sender, http, caller, _receiver, _node, _options, maxReply, ExpiryOf(http), Report);
-        await ServeAsync(session, frames).ConfigureAwait(false);
-        return null;
+        finally
+        {
+            Interlocked.Decrement(ref ofConnection.Value);
+        }
     }
 
     /// <summary>From now on each answer says that this node leaves, and no session is accepted.</summary>
@@ -128,6 +126,49 @@ internal sealed class ServerSessions
         {
             open.Session.Tick();
         }
+    }
+
+    private async Task<ReplyMessage?> BeginAsync(HttpContext http, HttpCaller caller)
+    {
+        LiftLimits(http);
+        var frames = new FrameStream(SessionProtocol.MaxCallerFrameBytes);
+        var (preamble, fault) = await ReadPreambleAsync(http, frames).ConfigureAwait(false);
+        if (fault != FrameFault.None)
+        {
+            return ReplyMessage.Failure(
+                StatusCode.BadRequest,
+                $"This is not a session of version {WireFormat.Version} ({fault}). Use an exchange for each message.", notProcessed: true);
+        }
+
+        http.Response.StatusCode = StatusCodes.Status200OK;
+        http.Response.ContentType = SessionProtocol.ContentType;
+        http.Response.Headers[MeshHeader.Status] = "200";
+        var key = string.Create(CultureInfo.InvariantCulture, $"{preamble.Sender}/{Interlocked.Increment(ref _last)}");
+        var maxReply = int.TryParse(http.Request.Headers[MeshHeader.MaxBody], NumberStyles.None, CultureInfo.InvariantCulture, out var max)
+            ? max
+            : _context.MaxBodyBytes;
+        var session = new ServerSession(
+            key, preamble.Sender, http, caller, _receiver, _node, _options, maxReply, ExpiryOf(http), Report);
+        await ServeAsync(session, frames).ConfigureAwait(false);
+        return null;
+    }
+
+    // A caller that may not call the handlers takes none of their places. Its access is known at once after the first request; until then
+    // the bus asks before it calls the handler.
+    private Delivery? Offer(Message request)
+    {
+        var asking = _node.AccessOfAsync(MessageKind.Request, request.Topic, request.Caller!);
+        if (!asking.IsCompletedSuccessfully)
+        {
+            _ = asking.AsTask().ContinueWith(
+                static t => _ = t.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+        }
+        else if (asking.Result.Refusal is { } refusal && _node.Local.Matching(MessageKind.Request, request.Topic) is [var one, ..])
+        {
+            return new(one, request, refusal);
+        }
+
+        return _node.Local.Offer(request);
     }
 
     // The access of the caller is known at once after the first signal of a topic with policies.

@@ -18,6 +18,9 @@ internal static class SessionProtocol
     /// <summary>The load in a frame is in thousandths: 1000 is full.</summary>
     public const int LoadUnit = 1000;
 
+    /// <summary>How long the requests that run when a session ends may go on, within their own deadlines.</summary>
+    public static readonly TimeSpan RunLimit = TimeSpan.FromMinutes(1);
+
     /// <summary>How long an end that is asked to leave may take before the session is broken off.</summary>
     public static readonly TimeSpan LeaveLimit = TimeSpan.FromSeconds(2);
 

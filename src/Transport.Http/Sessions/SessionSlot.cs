@@ -34,7 +34,7 @@ internal sealed class SessionSlot(HttpTarget target, Uri uri)
         get => _nodeId;
         set
         {
-            if (value is not null && value != _nodeId)
+            if (value is not null && value != _nodeId && !target.Endpoint.IsMany)
             {
                 // Another process: what the one before refused says nothing about it.
                 Volatile.Write(ref _failures, 0);

@@ -51,7 +51,7 @@ internal readonly record struct SessionCopies(
                     hasAnswer = true;
                     receivers += group.Length == 0 ? SignalCount.Read(answer.Reply.Body.Span) : 1;
                     break;
-                case AnswerKind.Refusal when group.Length > 0:
+                case AnswerKind.Refusal when group.Length > 0 && answer.Reply.Status != StatusCode.Unauthorized:
                     hasAnswer = true;
                     refused.Add(new(group, (int)answer.Reply.Status, answer.Reply.Error!));
                     break;

@@ -18,19 +18,7 @@ public sealed class QuietWatchTests
     {
         var port = FreePort.Next();
         var routes = new ConcurrentQueue<string>();
-        using var meters = new MeterListener
-        {
-            InstrumentPublished = (instrument, listener) =>
-            {
-                if (instrument.Name == "http.server.request.duration")
-                {
-                    listener.EnableMeasurementEvents(instrument);
-                }
-            },
-        };
-        meters.SetMeasurementEventCallback<double>((_, _, tags, _) => routes.Enqueue(
-            tags.ToArray().FirstOrDefault(t => t.Key == "http.route").Value?.ToString() ?? "none"));
-        meters.Start();
+        using var meters = Durations(routes);
         using var spans = new Spans();
         await using (var server = await StartAsync(mesh => mesh.AddHandler(Ask, (input, _) => input), Listen(port)))
         {
@@ -66,6 +54,42 @@ public sealed class QuietWatchTests
         var attempt = Mine().Single(s => s.Kind == ActivityKind.Client && s.DisplayName == "POST");
         var process = Mine().Single(s => s.DisplayName == "process test.ask");
         Assert.That((ofServer.ParentSpanId, process.ParentSpanId), Is.EqualTo((attempt.SpanId, ofServer.SpanId)));
+    }
+
+    [Test]
+    public async Task A_session_leaves_no_span_and_no_duration()
+    {
+        var port = FreePort.Next();
+        var routes = new ConcurrentQueue<string>();
+        using var meters = Durations(routes);
+        using var spans = new Spans();
+        await using (var server = await SessionNodes.ServerAsync(port, mesh => mesh.AddHandler(Ask, (input, _) => input)))
+        {
+            await using var caller = await SessionNodes.CallerAsync([port]);
+            await caller.OpenAsync(server);
+        }
+
+        Assert.That(routes, Has.Some.Contains("request").And.None.Contains("session"));
+        Assert.That(OfServer(spans).Where(s => s.Recorded).Select(s => s.DisplayName), Has.None.Contains("session"));
+    }
+
+    // The durations of requests that servers publish, by route.
+    private static MeterListener Durations(ConcurrentQueue<string> routes)
+    {
+        var meters = new MeterListener
+        {
+            InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Name == "http.server.request.duration")
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        meters.SetMeasurementEventCallback<double>((_, _, tags, _) => routes.Enqueue(
+            tags.ToArray().FirstOrDefault(t => t.Key == "http.route").Value?.ToString() ?? "none"));
+        meters.Start();
+        return meters;
     }
 
     private static IEnumerable<Activity> OfServer(Spans spans) => spans.Ended.Where(s => s.Source.Name == "Microsoft.AspNetCore");

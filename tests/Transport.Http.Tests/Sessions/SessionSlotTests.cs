@@ -56,6 +56,18 @@ public sealed class SessionSlotTests
         Assert.That(Take(), Is.True);
     }
 
+    [Test]
+    public void Another_node_behind_a_load_balancer_is_not_asked_at_once()
+    {
+        Take();
+        _slot.Ended("it was refused", TimeSpan.Zero, _clock, new Random(1));
+        _slot.Target.Endpoint.IsMany = true;
+
+        _slot.NodeId = "another";
+
+        Assert.That(IsDue(), Is.False);
+    }
+
     [TestCase(true, false, false, true)]
     [TestCase(false, true, false, true)]
     [TestCase(false, false, false, false)]

@@ -11,8 +11,10 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
 using NUnit.Framework;
 using ServiceMesh.Conformance;
+using ServiceMesh.Links;
 using ServiceMesh.Support;
 using static ServiceMesh.Http.Tests.HttpNodes;
 
@@ -156,13 +158,14 @@ public sealed class SessionTests
         Assert.That(await response.Content.ReadAsStringAsync(), Does.Contain("Use an exchange"));
     }
 
-    [Test]
-    public async Task A_session_ends_with_its_authentication_and_another_one_is_authenticated()
+    [TestCase(1)]
+    [TestCase(-1)]
+    public async Task A_session_ends_with_its_authentication_and_another_one_is_authenticated(int seconds)
     {
         var (port, paths) = (FreePort.Next(), new ConcurrentQueue<string>());
         await using var app = await WebNodeAsync(port, paths, mesh => mesh.AddHandler(Ask, (input, _) => input), http =>
         {
-            var properties = new AuthenticationProperties { ExpiresUtc = DateTimeOffset.UtcNow.AddSeconds(1) };
+            var properties = new AuthenticationProperties { ExpiresUtc = DateTimeOffset.UtcNow.AddSeconds(seconds) };
             http.Features.Set<IAuthenticateResultFeature>(
                 new Authenticated { AuthenticateResult = AuthenticateResult.Success(new(new(), properties, "test")) });
         });
@@ -173,6 +176,101 @@ public sealed class SessionTests
             Assert.That(await caller.Bus.TryRequestAsync(Ask, "x"), Has.Property("IsSuccess").True);
             return paths.Count(p => p.Contains("/session", StringComparison.Ordinal)) >= 2;
         });
+    }
+
+    [Test]
+    public async Task A_session_whose_authentication_has_expired_takes_no_message()
+    {
+        var (port, calls) = (FreePort.Next(), 0);
+        await using var app = await WebNodeAsync(
+            port, [], mesh => mesh.AddHandler(Ask, (input, _) => $"{Interlocked.Increment(ref calls)}"), http =>
+            {
+                var properties = new AuthenticationProperties { ExpiresUtc = DateTimeOffset.UtcNow.AddSeconds(-1) };
+                http.Features.Set<IAuthenticateResultFeature>(
+                    new Authenticated { AuthenticateResult = AuthenticateResult.Success(new(new(), properties, "test")) });
+            });
+
+        var answers = await RawSession.AskAsync(port, Ask.Topic, Ask.Topic);
+
+        Assert.That(answers, Is.EqualTo([
+            (1L, FrameKind.Refusal, StatusCode.Unauthorized), (2L, FrameKind.Refusal, StatusCode.Unauthorized)]));
+        Assert.That(calls, Is.Zero);
+    }
+
+    [Test]
+    public async Task A_request_that_runs_when_its_session_ends_may_go_on()
+    {
+        var (port, held, clock) = (FreePort.Next(), new Held(), new FakeTimeProvider(DateTimeOffset.UtcNow));
+        await using var server = await TestNode.StartAsync(
+            mesh => mesh.AddHttpTransport().AddHandler(Ask, held.HandleAsync),
+            [("Transport", "Http"), ("Http:Listen", $"h2c://127.0.0.1:{port}"), ("ErrorPolicy", "Ignore")],
+            services => services.AddSingleton<TimeProvider>(clock));
+        var asking = RawSession.AskAsync(port, Ask.Topic);
+        await held.EnteredAsync();
+        for (var i = 0; i < 50; i++)
+        {
+            clock.Advance(TimeSpan.FromMilliseconds(100)); // five seconds, in all
+        }
+
+        held.Release();
+        await Failsafe.UntilAsync(() =>
+        {
+            clock.Advance(TimeSpan.FromMilliseconds(20));
+            return asking.IsCompleted;
+        });
+
+        Assert.That(await asking, Is.EqualTo([(1L, FrameKind.Reply, StatusCode.Ok)]));
+    }
+
+    [Test]
+    public async Task A_caller_without_the_right_takes_no_place_over_a_session()
+    {
+        var (port, held) = (FreePort.Next(), new Held());
+        var staff = false;
+        await using var app = await WebNodeAsync(
+            port, [],
+            mesh => mesh.AddHandler(Ask, held.HandleAsync, handler =>
+            {
+                (handler.MaxConcurrency, handler.MaxQueued) = (1, 0);
+                handler.RequireAuthorization("staff");
+            }),
+            http => http.User = new(new ClaimsIdentity(Volatile.Read(ref staff) ? [new(ClaimTypes.Role, "staff")] : [], "test")),
+            services => services.AddAuthorization(o => o.AddPolicy("staff", policy => policy.RequireRole("staff"))));
+        var unknown = RawSession.AskAsync(port, Ask.Topic);
+        Assert.That(await unknown, Is.EqualTo([(1L, FrameKind.Refusal, StatusCode.Forbidden)]), "asked before a place is taken");
+        Volatile.Write(ref staff, true);
+        var running = RawSession.AskAsync(port, Ask.Topic);
+        await held.EnteredAsync();
+        Volatile.Write(ref staff, false);
+
+        var answers = await RawSession.AskAsync(port, Ask.Topic);
+
+        Assert.That(answers, Is.EqualTo([(1L, FrameKind.Refusal, StatusCode.Forbidden)]), "not that the place is taken");
+        held.Release();
+        Assert.That(await running, Is.EqualTo([(1L, FrameKind.Reply, StatusCode.Ok)]));
+    }
+
+    [Test]
+    public async Task A_connection_has_four_sessions()
+    {
+        var (port, held) = (FreePort.Next(), new Held());
+        await using var server = await SessionNodes.ServerAsync(port, mesh => mesh.AddHandler(Ask, held.HandleAsync));
+        using var http = new HttpClient();
+        var open = new List<HttpResponseMessage>();
+        for (var i = 0; i < 4; i++)
+        {
+            using var request = RawSession.Request(port, [Ask.Topic]);
+            open.Add(await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead).InTime());
+        }
+
+        using var another = RawSession.Request(port, [Ask.Topic]);
+        using var refused = await http.SendAsync(another).InTime();
+
+        Assert.That(open.Select(o => (int)o.StatusCode), Is.All.EqualTo(200));
+        Assert.That((int)refused.StatusCode, Is.EqualTo(503));
+        Assert.That(await refused.Content.ReadAsStringAsync(), Does.Contain("4 sessions"));
+        held.Release();
+        open.ForEach(o => o.Dispose());
     }
 
     [Test]
@@ -293,7 +391,8 @@ public sealed class SessionTests
 
     // The application's own server in front, so that the test sees each HTTP request.
     private static async Task<WebApplication> WebNodeAsync(
-        int port, ConcurrentQueue<string> paths, Action<IServiceMeshBuilder> configure, Action<HttpContext>? seen = null)
+        int port, ConcurrentQueue<string> paths, Action<IServiceMeshBuilder> configure, Action<HttpContext>? seen = null,
+        Action<IServiceCollection>? services = null)
     {
         var builder = WebApplication.CreateBuilder();
         builder.Logging.ClearProviders();
@@ -301,6 +400,7 @@ public sealed class SessionTests
             kestrel.Listen(IPAddress.Loopback, port, options => options.Protocols = HttpProtocols.Http2));
         builder.Configuration.AddInMemoryCollection([KeyValuePair.Create<string, string?>("ServiceMesh:Transport", "Http")]);
         configure(builder.Services.AddServiceMesh(builder.Configuration.GetSection("ServiceMesh")).AddHttpTransport());
+        services?.Invoke(builder.Services);
         var app = builder.Build();
         app.Use((http, next) =>
         {
