@@ -188,8 +188,12 @@ internal sealed class InboxMesh : IRedisMesh
         (subscription.Kind == MessageKind.Request ? _links.Requests : _links.SignalGroups).Remove(subscription);
     }
 
-    public async Task RestoreAsync(CancellationToken cancellationToken) =>
+    public async Task RestoreAsync(CancellationToken cancellationToken)
+    {
         await _subscriptions.RestoreAsync(cancellationToken).ConfigureAwait(false);
+        // Before the first message leaves: a new master may have another wall clock, and peers drop what seems late on it.
+        await _serverClock.MeasureAsync(cancellationToken).ConfigureAwait(false);
+    }
 
     public Task BeatAsync(long number) => _writer.BeatAsync(_links.Beat(number));
 
