@@ -255,18 +255,23 @@ internal static class Connecting
         }
     }
 
-    // The start has stopped waiting: a connection that comes too late is closed when it comes.
-    private static async void CloseLate(Task<ConnectionMultiplexer> connecting)
+    /// <summary>Its caller has stopped waiting: a connection that comes too late is closed when it comes.</summary>
+    public static async void CloseLate(Task<ConnectionMultiplexer> connecting)
     {
+        await ((Task)connecting).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!connecting.IsCompletedSuccessfully)
+        {
+            return; // it came to nothing, as its caller was told already
+        }
+
         try
         {
             var late = await connecting.ConfigureAwait(false);
             await late.CloseAsync(false).ConfigureAwait(false);
         }
-        catch (Exception failure)
-            when (RedisConnection.IsOfRedis(failure) || failure is OperationCanceledException)
+        catch (Exception failure) when (RedisConnection.IsOfRedis(failure))
         {
-            // It came to nothing, as its caller was told already.
+            // What is left of it ends with its sockets.
         }
     }
 }
