@@ -240,8 +240,8 @@ internal static class Connecting
             when (failure is not (TransportException or NotSupportedException) && !cancellationToken.IsCancellationRequested)
         {
             throw new TransportException(
-                $"The application handed in no connection to Redis within {options.ConnectTimeout}: {failure.Message}",
-                failure);
+                $"The application handed in no connection to Redis within {options.ConnectTimeout}: {Secrets.Told(failure)}",
+                Secrets.Unless(failure, null));
         }
     }
 

@@ -55,6 +55,34 @@ public sealed class HandedInTests
             RedisNode.StartAsync(s_nowhere, options => options.Connect = _ => Task.FromResult<IConnectionMultiplexer>(own), configure);
     }
 
+    [TestCase(false)]
+    [TestCase(true)]
+    public async Task A_factory_that_fails_does_not_bring_its_password_into_a_message(bool isWrapped)
+    {
+        var refusal = await Assert.CatchAsync<TransportException>(() => RedisNode.StartAsync(s_nowhere, options => options.Connect = _ =>
+        {
+            try
+            {
+                return Task.FromResult<IConnectionMultiplexer>(ConnectionMultiplexer.Connect("127.0.0.1:1,password=ab,cd=ef"));
+            }
+            catch (ArgumentException wrong) when (isWrapped)
+            {
+                throw new InvalidOperationException($"no connection: {wrong.Message}", wrong);
+            }
+        }));
+
+        Assert.That($"{refusal}", Does.Contain("The application handed in no connection").And.Not.Contain("'cd'"));
+    }
+
+    [Test]
+    public async Task Arguments_that_a_server_repeats_are_cut_from_the_failure_of_a_factory()
+    {
+        var refusal = await Assert.CatchAsync<TransportException>(() => RedisNode.StartAsync(s_nowhere, options => options.Connect =
+            _ => throw new InvalidOperationException("ERR unknown command 'AUTH', with args beginning with: 'secret'")));
+
+        Assert.That($"{refusal}", Does.Contain("unknown command 'AUTH'").And.Not.Contain("secret"));
+    }
+
     [Test]
     public async Task A_factory_that_fails_or_never_ends_is_named_in_bounded_time()
     {
