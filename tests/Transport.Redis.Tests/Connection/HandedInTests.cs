@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 using NUnit.Framework;
 using ServiceMesh.Conformance;
 using ServiceMesh.Redis.Tests.Faults;
@@ -53,6 +54,31 @@ public sealed class HandedInTests
 
         Task<RedisNode> StartAsync(Action<IServiceMeshBuilder>? configure) =>
             RedisNode.StartAsync(s_nowhere, options => options.Connect = _ => Task.FromResult<IConnectionMultiplexer>(own), configure);
+    }
+
+    [Test]
+    public async Task A_factory_of_the_container_that_has_not_ended_is_not_started_again()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        using var own = await ConnectionMultiplexer.ConnectAsync(redis.Address);
+        using var goOn = new ManualResetEventSlim();
+        var begun = 0;
+        var services = new ServiceCollection().AddLogging().AddMetrics();
+        services.AddTransient<IConnectionMultiplexer>(_ =>
+        {
+            Interlocked.Increment(ref begun);
+            goOn.Wait();
+            return own;
+        });
+        services.AddServiceMesh().AddRedisTransportFromServices();
+        await using var provider = services.BuildServiceProvider();
+        var connect = provider.GetRequiredService<IOptionsMonitor<RedisTransportOptions>>().Get("").Connect!;
+
+        Task<IConnectionMultiplexer>[] asked = [connect(CancellationToken.None), connect(CancellationToken.None)];
+        goOn.Set();
+
+        Assert.That(await Task.WhenAll(asked).InTime(), Is.All.SameAs(own));
+        Assert.That(begun, Is.EqualTo(1));
     }
 
     [TestCase(false)]
