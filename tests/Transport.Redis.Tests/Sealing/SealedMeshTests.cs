@@ -255,7 +255,7 @@ public sealed class SealedMeshTests
 
     [Test]
     public async Task A_node_with_another_key_is_refused_at_start() =>
-        Assert.That(await RefusedAsync([NodeSealTests.KeyOf(2)]), Does.Contain("have other keys than this node, or none")
+        Assert.That(await RefusedAsync([NodeSealTests.KeyOf(2)]), Does.Contain("have other keys than this node. ")
             .And.Contain("ServiceMesh:Redis:Keys").And.Contain("ServiceMesh:Redis:KeyPrefix"));
 
     [Test]
@@ -264,11 +264,13 @@ public sealed class SealedMeshTests
             .And.Contain("ServiceMesh:Redis:Keys"));
 
     [Test]
-    public async Task A_node_with_a_key_is_refused_by_a_mesh_without_keys()
+    public async Task Entries_without_a_seal_are_warned_of_and_keep_no_node_from_starting()
     {
         await using var plain = await RedisNode.StartAsync(_redis.Address, null, ("Redis:KeyPrefix", "plain"));
 
-        Assert.That(await RefusedAsync([s_key], ("Redis:KeyPrefix", "plain")), Does.Contain("other keys than this node, or none"));
+        var first = await StartNodeAsync(Serve, null, ("Redis:KeyPrefix", "plain"));
+
+        Assert.That(first.Log.Lines, Has.Some.Contains("are not sealed, and this node has keys").And.Contains("ServiceMesh:Redis:Keys"));
     }
 
     [Test]
