@@ -87,6 +87,17 @@ public sealed class SentinelTests
             Does.Contain("is not a Sentinel")
             .And.Contain("take serviceName out").And.Contain("ServiceMesh:Redis:Configuration"));
 
+    [TestCase("")]
+    [TestCase(",password=of-the-servers")]
+    public async Task A_master_that_is_named_and_cannot_be_reached_is_the_one_in_the_message(string login)
+    {
+        await using var redis = await RedisSentinels.StartAsync();
+        await redis.Replica.KillAsync();
+        await redis.Master.KillAsync();
+
+        Assert.That(await RefusedAsync(redis.Configuration + login), Does.Contain($"nothing listens at {redis.Master.Address}"));
+    }
+
     private static async Task<string> RefusedAsync(string configuration) =>
         (await Assert.CatchAsync(() => RedisNode.StartAsync(configuration)))!.Message;
 
