@@ -152,7 +152,8 @@ internal static class Connecting
         RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken)
     {
         var configuration = SettingsOf(options, context);
-        var connecting = ConnectAsync(configuration, options, context, cancellationToken);
+        var asked = configuration; // the servers with which something may be wrong
+        var connecting = ConnectAsync(configuration, found => asked = found, options, context, cancellationToken);
         try
         {
             // The client bounds each attempt and not the whole.
@@ -172,7 +173,7 @@ internal static class Connecting
         catch (Exception failure) when (failure is RedisException or TimeoutException)
         {
             CloseLate(connecting);
-            var why = await Diagnosis.OfAsync(configuration, failure, cancellationToken).ConfigureAwait(false);
+            var why = await Diagnosis.OfAsync(asked, failure, cancellationToken).ConfigureAwait(false);
             throw new TransportException(
                 $"Redis could not be used within {options.ConnectTimeout}: {why} ({options.KeyOfServers(context)})",
                 Secrets.Unless(failure, configuration.Password));
@@ -185,7 +186,8 @@ internal static class Connecting
     }
 
     private static async Task<ConnectionMultiplexer> ConnectAsync(
-        ConfigurationOptions configuration, RedisTransportOptions options, TransportContext context, CancellationToken cancellationToken)
+        ConfigurationOptions configuration, Action<ConfigurationOptions> onFound, RedisTransportOptions options, TransportContext context,
+        CancellationToken cancellationToken)
     {
         if (configuration.ServiceName is not { Length: > 0 } service)
         {
@@ -194,6 +196,7 @@ internal static class Connecting
 
         var found = await Sentinels.FindMasterAsync(configuration, options.KeyOfServers(context), context, cancellationToken)
             .ConfigureAwait(false);
+        onFound(found);
         var multiplexer = await ConnectionMultiplexer.ConnectAsync(found, null).ConfigureAwait(false);
         if (multiplexer.GetServers().Any(server => server is { IsConnected: true, IsReplica: false }))
         {
@@ -240,8 +243,8 @@ internal static class Connecting
             when (failure is not (TransportException or NotSupportedException) && !cancellationToken.IsCancellationRequested)
         {
             throw new TransportException(
-                $"The application handed in no connection to Redis within {options.ConnectTimeout}: {failure.Message}",
-                failure);
+                $"The application handed in no connection to Redis within {options.ConnectTimeout}: {Secrets.Told(failure)}",
+                Secrets.Unless(failure, null));
         }
     }
 
@@ -255,18 +258,23 @@ internal static class Connecting
         }
     }
 
-    // The start has stopped waiting: a connection that comes too late is closed when it comes.
-    private static async void CloseLate(Task<ConnectionMultiplexer> connecting)
+    /// <summary>Its caller has stopped waiting: a connection that comes too late is closed when it comes.</summary>
+    public static async void CloseLate(Task<ConnectionMultiplexer> connecting)
     {
+        await ((Task)connecting).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!connecting.IsCompletedSuccessfully)
+        {
+            return; // it came to nothing, as its caller was told already
+        }
+
         try
         {
             var late = await connecting.ConfigureAwait(false);
             await late.CloseAsync(false).ConfigureAwait(false);
         }
-        catch (Exception failure)
-            when (RedisConnection.IsOfRedis(failure) || failure is OperationCanceledException)
+        catch (Exception failure) when (RedisConnection.IsOfRedis(failure))
         {
-            // It came to nothing, as its caller was told already.
+            // What is left of it ends with its sockets.
         }
     }
 }

@@ -121,19 +121,26 @@ internal static class Diagnosis
     private static async Task<string?> AskAsync(
         Stream stream, ConfigurationOptions configuration, string where, CancellationToken cancellationToken)
     {
+        string? refusal = null;
         if (configuration.Password is { Length: > 0 } password)
         {
             string[] login = configuration.User is { Length: > 0 } name ? ["AUTH", name, password] : ["AUTH", password];
             if (await CommandAsync(stream, cancellationToken, login).ConfigureAwait(false) is ['-', .. var refused])
             {
                 var what = login.Length == 2 ? "the password" : $"the user '{Printable.Line(login[1])}' or the password";
-                return $"{where} refuses {what}: {Secrets.WithoutArguments(refused)}.";
+                refusal = $"{where} refuses {what}: {Secrets.WithoutArguments(refused)}.";
+                if (configuration.ServiceName is null or "")
+                {
+                    return refusal;
+                }
+
+                // The password is that of the servers, and a Sentinel may have none.
             }
         }
 
         return await CommandAsync(stream, cancellationToken, "PING").ConfigureAwait(false) switch
         {
-            ['-', 'N', 'O', 'A', 'U', 'T', 'H', ..] => $"{where} asks for a password and none is given: add password=….",
+            ['-', 'N', 'O', 'A', 'U', 'T', 'H', ..] => refusal ?? $"{where} asks for a password and none is given: add password=….",
             ['-', .. var error] => $"{where} answers with an error: {Printable.Line(Secrets.WithoutArguments(error))}.",
             "+PONG" => configuration.ServiceName is null or ""
                 ? await OfWorkingServerAsync(stream, where, cancellationToken).ConfigureAwait(false)

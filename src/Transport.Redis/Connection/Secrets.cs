@@ -14,13 +14,28 @@ internal static class Secrets
     public static string WithoutArguments(string said) =>
         said.IndexOf(Arguments, StringComparison.OrdinalIgnoreCase) is >= 0 and var at ? $"{said[..at]}arguments that are not shown" : said;
 
-    /// <summary>The exception, unless its texts contain the password or arguments that a server has repeated: then null.</summary>
+    /// <summary>What code of the application failed with, as one line that may be logged.</summary>
+    public static string Told(Exception failure) => RepeatsSettings(failure)
+        ? $"{failure.GetType().Name}, with a text that may repeat a password and is not shown. Check the connection string."
+        : Printable.Line(WithoutArguments(failure.Message));
+
+    /// <summary>
+    /// The exception, unless its texts contain the password or arguments that a server has repeated, or may repeat a part of the
+    /// connection string: then null.
+    /// </summary>
     public static Exception? Unless(Exception failure, string? password)
     {
         var text = failure.ToString();
-        return text.Contains(Arguments, StringComparison.OrdinalIgnoreCase)
+        return RepeatsSettings(failure)
+            || text.Contains(Arguments, StringComparison.OrdinalIgnoreCase)
             || (password is { Length: > 0 } && text.Contains(password, StringComparison.Ordinal))
             ? null
             : failure;
     }
+
+    // The client names what it cannot read in a connection string, which may be the rest of a password with a comma.
+    private static bool RepeatsSettings(Exception failure) =>
+        failure is ArgumentException or FormatException
+        || (failure is AggregateException all && all.InnerExceptions.Any(RepeatsSettings))
+        || (failure.InnerException is { } inner && RepeatsSettings(inner));
 }

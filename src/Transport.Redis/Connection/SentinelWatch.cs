@@ -37,7 +37,7 @@ internal sealed class SentinelWatch(ConfigurationOptions settings, string key, T
     public async Task CloseAsync()
     {
         await _closing.CancelAsync().ConfigureAwait(false);
-        await _asking.ConfigureAwait(false);
+        await _asking.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // whatever it was, the client is let go
         await ForgetAsync().ConfigureAwait(false);
         _closing.Dispose();
     }

@@ -67,14 +67,23 @@ internal static class Sentinels
         return answers.OfType<Named>().MaxBy(named => named.Epoch)?.Master;
     }
 
-    private static Task<ConnectionMultiplexer> OpenAsync(
+    private static async Task<ConnectionMultiplexer> OpenAsync(
         ConfigurationOptions settings, string? user, string? password, TransportContext context, CancellationToken cancellationToken)
     {
         var asking = settings.Clone();
         (asking.ServiceName, asking.User, asking.Password) = (null, user, password);
         (asking.CommandMap, asking.TieBreaker) = (CommandMap.Sentinel, "");
-        return ConnectionMultiplexer.ConnectAsync(asking, null)
-            .WaitAsync(TimeSpan.FromMilliseconds(2 * settings.ConnectTimeout), context.Clock, cancellationToken);
+        var connecting = ConnectionMultiplexer.ConnectAsync(asking, null);
+        try
+        {
+            return await connecting
+                .WaitAsync(TimeSpan.FromMilliseconds(2 * settings.ConnectTimeout), context.Clock, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception stopped) when (stopped is TimeoutException or OperationCanceledException)
+        {
+            Connecting.CloseLate(connecting);
+            throw;
+        }
     }
 
     // Null where the service is not known.

@@ -118,16 +118,17 @@ internal sealed class DirectoryStore(RedisConnection connection, ServerClock clo
     }
 
     /// <summary>
-    /// How many of the nodes that are there can be read with this node's keys, and how many have other keys, or none where this node has
-    /// keys. What is neither is not counted.
+    /// How many of the nodes that are there can be read with this node's keys, how many have other keys, and how many have none where
+    /// this node has keys. What is none of these is not counted.
     /// </summary>
-    public async Task<(int Same, int Other)> CountByKeysAsync()
+    public async Task<(int Same, int Other, int Unsealed)> CountByKeysAsync()
     {
         var ids = await ListAsync().ConfigureAwait(false);
         var states = await Task.WhenAll(ids.Select(async id => (Id: id, Field: await ReadFieldAsync(id).ConfigureAwait(false))))
             .ConfigureAwait(false);
         return (states.Count(s => format.TryReadState(s.Id, s.Field, out _)),
-            states.Count(s => !s.Field.IsNull && format.IsOfOtherKeys(s.Field)));
+            states.Count(s => !s.Field.IsNull && format.IsOfOtherKeys(s.Field)),
+            states.Count(s => !s.Field.IsNull && format.LacksSeal(s.Field)));
     }
 
     /// <summary>The state of a node's entry; null when it has no entry, or one that is not meant.</summary>

@@ -25,8 +25,11 @@ internal interface IEntryFormat
     /// <summary>False for what is not a whole entry of that node.</summary>
     bool TryRead(string id, HashEntry[] fields, [NotNullWhen(true)] out Entry? entry);
 
-    /// <summary>True for the state of a node that has other keys than this one, or none where this one has keys.</summary>
+    /// <summary>True for the state of a node that has other keys than this one, or keys where this one has none.</summary>
     bool IsOfOtherKeys(RedisValue state);
+
+    /// <summary>True for a state without a seal where this node has keys.</summary>
+    bool LacksSeal(RedisValue state);
 }
 
 /// <summary>One node's entry.</summary>

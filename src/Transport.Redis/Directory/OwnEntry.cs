@@ -27,6 +27,7 @@ internal sealed class OwnEntry(DirectoryStore store, MemberDirectory directory, 
     private HashSet<Offer> _changed = [];
     private EntryState _state;
     private bool _mustWriteAll = true;
+    private bool _mustRenew;
     private bool _hasLeft;
 
     /// <summary>Announces the node. Without Redis the end of the gap makes up for it.</summary>
@@ -96,40 +97,14 @@ internal sealed class OwnEntry(DirectoryStore store, MemberDirectory directory, 
     }
 
     /// <summary>Keeps the entry alive, and gives a sign of life.</summary>
-    public async Task RenewAsync()
+    public Task RenewAsync()
     {
-        EntryState state;
-        bool isWritten;
         lock (_lock)
         {
-            if (_hasLeft || _self is null)
-            {
-                return;
-            }
-
-            (state, isWritten) = (_state, !_mustWriteAll);
+            _mustRenew = true;
         }
 
-        try
-        {
-            if (isWritten && await store.RenewAsync(_self.Id, state).ConfigureAwait(false))
-            {
-                await store.PublishAsync(new(_self.Id, state.Version)).ConfigureAwait(false);
-            }
-            else
-            {
-                await AnnounceAsync().ConfigureAwait(false);
-            }
-        }
-        catch (StackExchange.Redis.RedisServerException)
-        {
-            // The key has another type: it is written again.
-            await AnnounceAsync().ConfigureAwait(false);
-        }
-        catch (Exception failure) when (RedisConnection.IsOfRedis(failure))
-        {
-            // The next renewal makes up for it.
-        }
+        return WriteAsync(waitForOthers: false, CancellationToken.None);
     }
 
     /// <summary>Takes this node out of the directory.</summary>
@@ -184,7 +159,7 @@ internal sealed class OwnEntry(DirectoryStore store, MemberDirectory directory, 
         // Without Redis no node can be told; the end of the gap announces everything.
         await _writing.RunAsync(async () =>
         {
-            waiter = await WriteOnceAsync().ConfigureAwait(false) ?? waiter;
+            waiter = await WriteAndRenewOnceAsync().ConfigureAwait(false) ?? waiter;
         }).WaitAsync(cancellationToken).ConfigureAwait(false);
         if (!waitForOthers || (waiter ?? Latest()) is not { } last)
         {
@@ -209,6 +184,56 @@ internal sealed class OwnEntry(DirectoryStore store, MemberDirectory directory, 
         lock (_lock)
         {
             return _waiters.Count > 0 ? _waiters[^1] : null;
+        }
+    }
+
+    // Both in one run: a renewal beside a write could put the state of before the write behind it.
+    private async Task<Waiter?> WriteAndRenewOnceAsync()
+    {
+        var waiter = await WriteOnceAsync().ConfigureAwait(false);
+        if (await RenewOnceAsync().ConfigureAwait(false))
+        {
+            return waiter;
+        }
+
+        MustWriteAll();
+        return await WriteOnceAsync().ConfigureAwait(false) ?? waiter;
+    }
+
+    // False when the entry is not whole and must be written again.
+    private async Task<bool> RenewOnceAsync()
+    {
+        EntryState state;
+        string id;
+        lock (_lock)
+        {
+            // When it could not be written just now, the next run writes all of it.
+            if (!_mustRenew || _hasLeft || _self is null || _mustWriteAll)
+            {
+                _mustRenew = false;
+                return true;
+            }
+
+            (state, id, _mustRenew) = (_state, _self.Id, false);
+        }
+
+        try
+        {
+            if (!await store.RenewAsync(id, state).ConfigureAwait(false))
+            {
+                return false;
+            }
+
+            await store.PublishAsync(new(id, state.Version)).ConfigureAwait(false);
+            return true;
+        }
+        catch (StackExchange.Redis.RedisServerException)
+        {
+            return false; // the key has another type
+        }
+        catch (Exception failure) when (RedisConnection.IsOfRedis(failure))
+        {
+            return true; // the next renewal makes up for it
         }
     }
 

@@ -49,6 +49,8 @@ internal sealed class PlainEntry : IEntryFormat
 
     public bool IsOfOtherKeys(RedisValue state) => SealFormat.IsSealed(((ReadOnlyMemory<byte>)state).Span);
 
+    public bool LacksSeal(RedisValue state) => false;
+
     private static HashEntry[] Written(EntryState state, IEnumerable<Offer> offers) =>
         [new(EntryFields.State, state.ToString()), .. offers.Select(o => new HashEntry(o.ToString(), RedisValue.EmptyString))];
 }

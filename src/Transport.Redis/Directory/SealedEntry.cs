@@ -53,7 +53,9 @@ internal sealed class SealedEntry(NodeSeal seal, Sealer sealer, Func<long> now, 
     }
 
     public bool IsOfOtherKeys(RedisValue state) =>
-        seal.Open([], ((ReadOnlyMemory<byte>)state).Span, out _, out _) is SealFault.NotSealed or SealFault.UnknownKey;
+        seal.Open([], ((ReadOnlyMemory<byte>)state).Span, out _, out _) == SealFault.UnknownKey;
+
+    public bool LacksSeal(RedisValue state) => !SealFormat.IsSealed(((ReadOnlyMemory<byte>)state).Span);
 
     private byte[] PlaceOf(string id, string field) => Encoding.UTF8.GetBytes($"{keyOf(id)}:{field}");
 

@@ -26,7 +26,8 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
 
     private volatile Opened? _opened;
-    private bool _saidThatSomeStay;
+    private bool _saidThatSealedStay;
+    private bool _saidThatPlainStay;
 
     public int Capacity { get; } = Math.Min(capacity, format.MaxEntries);
 
@@ -45,7 +46,10 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
         return (int)Math.Max(0, length - Capacity);
     }
 
-    /// <summary>Entries that are no reports are passed over. What others remove meanwhile may be missing.</summary>
+    /// <summary>
+    /// Entries that are no reports are passed over, and those that this node cannot open are reported once. What others remove
+    /// meanwhile may be missing.
+    /// </summary>
     public async ValueTask<IReadOnlyList<ErrorReport>> ReadAsync(int max, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
@@ -54,6 +58,7 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
         {
             var tail = await ReadTailAsync("read", passed, Math.Min(max - read.Count, Chunk), cancellationToken).ConfigureAwait(false);
             read.AddRange(tail.Entries.Select(e => e.Report).OfType<ErrorReport>());
+            tail.Entries.ForEach(entry => _ = StaysUnread(entry));
             passed += tail.Entries.Count;
             if (tail.IsLast)
             {
@@ -65,7 +70,8 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
     }
 
     /// <summary>
-    /// Entries that are no reports are removed, counted and reported as lost. Those that are sealed with another key stay.
+    /// Entries that are no reports are removed, counted and reported as lost. Those that are sealed with another key stay, and where
+    /// this node has keys those that are not sealed.
     /// </summary>
     public async ValueTask<IReadOnlyList<TakenReport>> TakeAsync(int max, TimeSpan lease, CancellationToken cancellationToken = default)
     {
@@ -154,14 +160,8 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
     private async Task<int> DropUnreadableAsync(List<Entry> entries, CancellationToken cancellationToken)
     {
         var dropped = 0;
-        foreach (var entry in entries.Where(e => e.Report is null))
+        foreach (var entry in entries.Where(e => e.Report is null && !StaysUnread(e)))
         {
-            if (format.MustStay(entry.Bytes))
-            {
-                SayThatSomeStay();
-                continue;
-            }
-
             dropped += (int)await AskAsync(
                 "taken from", database => database.ListRemoveAsync(format.Key, entry.Bytes, -1, CommandFlags.None), cancellationToken)
                 .ConfigureAwait(false);
@@ -176,15 +176,32 @@ internal sealed class RedisErrorQueue(IReportFormat format, int capacity) : IErr
         return dropped;
     }
 
-    // Once: they are found again with each look.
-    private void SayThatSomeStay()
+    // True for an entry that this node cannot read and must leave. Said once for each kind: they are found again with each look.
+    private bool StaysUnread(Entry entry)
     {
-        if (!Interlocked.Exchange(ref _saidThatSomeStay, true))
+        if (entry.Report is not null || !format.MustStay(entry.Bytes))
         {
-            _opened!.Context.ReportLoss("unknown-key", format.Key,
-                "Entries of the error queue are sealed with a key that this node does not have. They stay there. "
-                + $"Give this node that key as the second of {_opened.Context.KeyOf("Redis:Keys")} until they are worked through.");
+            return false;
         }
+
+        var keys = _opened!.Context.KeyOf("Redis:Keys");
+        if (SealFormat.IsSealed(entry.Bytes))
+        {
+            if (!Interlocked.Exchange(ref _saidThatSealedStay, true))
+            {
+                _opened.Context.ReportLoss("unknown-key", format.Key,
+                    "Entries of the error queue are sealed with a key that this node does not have. They stay there. "
+                    + $"Give this node that key as the second of {keys} until they are worked through.");
+            }
+        }
+        else if (!Interlocked.Exchange(ref _saidThatPlainStay, true))
+        {
+            _opened.Context.ReportLoss("not-sealed", format.Key,
+                "Entries of the error queue are not sealed: the mesh had no keys when they were written, or they are forged. "
+                + $"They stay there. Stop the nodes with keys and work through the queue on one without {keys}, or delete the entries.");
+        }
+
+        return true;
     }
 
     private async Task<TakenReport?> TryTakeAsync(Entry entry, TimeSpan lease, CancellationToken cancellationToken)

@@ -21,6 +21,7 @@ internal sealed class SealedReports(NativeReports reports, NodeSeal seal) : IRep
         return seal.Open(_place, entry.Span, out _, out var plain) == SealFault.None && reports.TryRead(plain, now, out report);
     }
 
-    // It was sealed before the keys were changed.
-    public bool MustStay(ReadOnlyMemory<byte> entry) => seal.Open(_place, entry.Span, out _, out _) == SealFault.UnknownKey;
+    // It was sealed before the keys were changed, or written before the mesh had keys.
+    public bool MustStay(ReadOnlyMemory<byte> entry) =>
+        seal.Open(_place, entry.Span, out _, out _) is SealFault.UnknownKey or SealFault.NotSealed;
 }

@@ -110,8 +110,7 @@ public static class RedisServiceMeshBuilderExtensions
         ArgumentNullException.ThrowIfNull(builder);
         GiveOnce(builder, (typeof(IConnectionMultiplexer), serviceKey));
         builder.Services.AddOptions<RedisTransportOptions>(builder.Name).Configure<IServiceProvider>((options, provider) =>
-            // On a thread of its own: factories of the container connect while their caller waits.
-            options.Connect = cancellationToken => Task.Run(() => Resolve(provider, serviceKey), cancellationToken));
+            options.Connect = new Resolution(() => Resolve(provider, serviceKey)).RunAsync);
         return builder.AddRedisTransport();
     }
 
@@ -134,6 +133,29 @@ public static class RedisServiceMeshBuilderExtensions
         }
 
         builder.Services.AddKeyedSingleton(builder.Name, new GivenConnection(source));
+    }
+
+    /// <summary>
+    /// Resolves on a thread of its own: factories of the container connect while their caller waits. One that has not ended keeps its
+    /// thread, so those that ask meanwhile wait for the same one. Thread-safe.
+    /// </summary>
+    private sealed class Resolution(Func<IConnectionMultiplexer> resolve)
+    {
+        private readonly Lock _lock = new();
+        private Task<IConnectionMultiplexer>? _running;
+
+        public Task<IConnectionMultiplexer> RunAsync(CancellationToken cancellationToken)
+        {
+            lock (_lock)
+            {
+                if (_running is not { IsCompleted: false })
+                {
+                    _running = Task.Run(resolve, CancellationToken.None);
+                }
+
+                return _running.WaitAsync(cancellationToken);
+            }
+        }
     }
 
     /// <summary>The connection that the application hands in, or the function that makes it.</summary>

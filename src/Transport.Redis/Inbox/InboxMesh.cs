@@ -188,8 +188,12 @@ internal sealed class InboxMesh : IRedisMesh
         (subscription.Kind == MessageKind.Request ? _links.Requests : _links.SignalGroups).Remove(subscription);
     }
 
-    public async Task RestoreAsync(CancellationToken cancellationToken) =>
+    public async Task RestoreAsync(CancellationToken cancellationToken)
+    {
         await _subscriptions.RestoreAsync(cancellationToken).ConfigureAwait(false);
+        // Before the first message leaves: a new master may have another wall clock, and peers drop what seems late on it.
+        await _serverClock.MeasureAsync(cancellationToken).ConfigureAwait(false);
+    }
 
     public Task BeatAsync(long number) => _writer.BeatAsync(_links.Beat(number));
 
@@ -223,12 +227,12 @@ internal sealed class InboxMesh : IRedisMesh
     /// <exception cref="TransportException">The nodes that are there have other keys than this one.</exception>
     private async Task RefuseOtherKeysAsync(CancellationToken cancellationToken)
     {
-        var (same, other) = (0, 0);
+        var (same, other, unsealed) = (0, 0, 0);
         try
         {
             if (_connection.IsUp)
             {
-                (same, other) = await _store.CountByKeysAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+                (same, other, unsealed) = await _store.CountByKeysAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
             }
         }
         catch (Exception failure) when (RedisConnection.IsOfRedis(failure))
@@ -236,11 +240,19 @@ internal sealed class InboxMesh : IRedisMesh
             RedisLog.StillAway(_logger, Printable.Line(failure.Message));
         }
 
+        // Every program that reaches Redis can write one: that must not keep this node from starting.
+        if (unsealed > 0)
+        {
+            _losses.Report(new("not-sealed", _prefix, "directory",
+                $"Entries of nodes in the directory ({unsealed}) are not sealed, and this node has keys: it exchanges no messages with them. "
+                + $"Give all nodes {_context.KeyOf("Redis:Keys")}; if they have it, a stranger is there."));
+        }
+
         if (same == 0 && other > 0)
         {
             throw new TransportException(
                 $"The nodes of the mesh '{_prefix}' ({other}) "
-                + (_seal is null ? "seal their messages with keys, and this node has none. " : "have other keys than this node, or none. ")
+                + (_seal is null ? "seal their messages with keys, and this node has none. " : "have other keys than this node. ")
                 + $"Give this node their {_context.KeyOf("Redis:Keys")}, or another {_context.KeyOf("Redis:KeyPrefix")}. "
                 + $"Entries of nodes that have died expire after {DirectoryStore.Lifetime.TotalSeconds} s.");
         }

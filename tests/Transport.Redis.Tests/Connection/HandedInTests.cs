@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 using NUnit.Framework;
 using ServiceMesh.Conformance;
 using ServiceMesh.Redis.Tests.Faults;
@@ -53,6 +54,59 @@ public sealed class HandedInTests
 
         Task<RedisNode> StartAsync(Action<IServiceMeshBuilder>? configure) =>
             RedisNode.StartAsync(s_nowhere, options => options.Connect = _ => Task.FromResult<IConnectionMultiplexer>(own), configure);
+    }
+
+    [Test]
+    public async Task A_factory_of_the_container_that_has_not_ended_is_not_started_again()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        using var own = await ConnectionMultiplexer.ConnectAsync(redis.Address);
+        using var goOn = new ManualResetEventSlim();
+        var begun = 0;
+        var services = new ServiceCollection().AddLogging().AddMetrics();
+        services.AddTransient<IConnectionMultiplexer>(_ =>
+        {
+            Interlocked.Increment(ref begun);
+            goOn.Wait();
+            return own;
+        });
+        services.AddServiceMesh().AddRedisTransportFromServices();
+        await using var provider = services.BuildServiceProvider();
+        var connect = provider.GetRequiredService<IOptionsMonitor<RedisTransportOptions>>().Get("").Connect!;
+
+        Task<IConnectionMultiplexer>[] asked = [connect(CancellationToken.None), connect(CancellationToken.None)];
+        goOn.Set();
+
+        Assert.That(await Task.WhenAll(asked).InTime(), Is.All.SameAs(own));
+        Assert.That(begun, Is.EqualTo(1));
+    }
+
+    [TestCase(false)]
+    [TestCase(true)]
+    public async Task A_factory_that_fails_does_not_bring_its_password_into_a_message(bool isWrapped)
+    {
+        var refusal = await Assert.CatchAsync<TransportException>(() => RedisNode.StartAsync(s_nowhere, options => options.Connect = _ =>
+        {
+            try
+            {
+                return Task.FromResult<IConnectionMultiplexer>(ConnectionMultiplexer.Connect("127.0.0.1:1,password=ab,cd=ef"));
+            }
+            catch (ArgumentException wrong) when (isWrapped)
+            {
+                throw new InvalidOperationException($"no connection: {wrong.Message}", wrong);
+            }
+        }));
+
+        Assert.That($"{refusal}", Does.Contain("The application handed in no connection").And.Not.Contain("'cd'"));
+    }
+
+    [Test]
+    public async Task Arguments_that_a_server_repeats_are_cut_from_the_failure_of_a_factory()
+    {
+        var refusal = await Assert.CatchAsync<TransportException>(() => RedisNode.StartAsync(s_nowhere, options => options.Connect =
+            _ => throw new InvalidOperationException("ERR unknown command 'AUTH', with args beginning with: 'secret'")));
+
+        Assert.That($"{refusal}", Does.Contain("unknown command 'AUTH'").And.Not.Contain("secret"));
     }
 
     [Test]

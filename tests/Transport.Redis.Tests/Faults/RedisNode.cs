@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using ServiceMesh.Conformance;
 using ServiceMesh.Support;
@@ -24,6 +25,10 @@ internal sealed class RedisNode : IAsyncDisposable
 
     /// <summary>Records from now on. Dispose it.</summary>
     public RecordedMetrics Record() => new(_node.Services);
+
+    /// <summary>True for an instrument of this node's host.</summary>
+    public bool IsOwn(Instrument instrument) =>
+        ReferenceEquals(instrument.Meter.Scope, _node.Services.GetRequiredService<IMeterFactory>());
 
     public RedisGaps Gaps => _node.Services.GetRequiredService<RedisGaps>();
 

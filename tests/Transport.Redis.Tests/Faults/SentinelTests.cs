@@ -1,8 +1,11 @@
 using System.Diagnostics;
+using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using NUnit.Framework;
 using ServiceMesh.Conformance;
+using ServiceMesh.Redis.Tests.Connection;
 using ServiceMesh.Support;
+using StackExchange.Redis;
 
 namespace ServiceMesh.Redis.Tests.Faults;
 
@@ -86,6 +89,36 @@ public sealed class SentinelTests
         Assert.That(await RefusedAsync($"{(await SharedServers.SentinelsAsync()).Master.Address},serviceName=x"),
             Does.Contain("is not a Sentinel")
             .And.Contain("take serviceName out").And.Contain("ServiceMesh:Redis:Configuration"));
+
+    [TestCase("")]
+    [TestCase(",password=of-the-servers")]
+    public async Task A_master_that_is_named_and_cannot_be_reached_is_the_one_in_the_message(string login)
+    {
+        await using var redis = await RedisSentinels.StartAsync();
+        await redis.Replica.KillAsync();
+        await redis.Master.KillAsync();
+
+        Assert.That(await RefusedAsync(redis.Configuration + login), Does.Contain($"nothing listens at {redis.Master.Address}"));
+    }
+
+    [Test]
+    public async Task A_watch_whose_listener_failed_can_be_closed()
+    {
+        var sentinels = await SharedServers.SentinelsAsync();
+        var (node, context) = await ContextProbe.StartAsync();
+        await using var own = node;
+        var watch = new SentinelWatch(ConfigurationOptions.Parse(sentinels.Configuration), "key", context);
+        var told = new TaskCompletionSource();
+
+        watch.Look(new IPEndPoint(IPAddress.Loopback, 1), _ =>
+        {
+            told.SetResult();
+            throw new InvalidOperationException("of the listener");
+        });
+        await told.Task.InTime();
+
+        Assert.That(async () => await watch.CloseAsync().InTime(), Throws.Nothing);
+    }
 
     private static async Task<string> RefusedAsync(string configuration) =>
         (await Assert.CatchAsync(() => RedisNode.StartAsync(configuration)))!.Message;

@@ -66,7 +66,8 @@ public sealed class SealedEntryTests
         var theirs = EntryOf(2).Whole(s_node, new(3, 2, false), s_offers)[1].Value;
         RedisValue plain = "3:2:0";
 
-        Assert.That(new[] { mine, theirs, plain }.Select(EntryOf(1).IsOfOtherKeys), Is.EqualTo([false, true, true]));
+        Assert.That(new[] { mine, theirs, plain }.Select(EntryOf(1).IsOfOtherKeys), Is.EqualTo([false, true, false]));
+        Assert.That(new[] { mine, theirs, plain }.Select(EntryOf(1).LacksSeal), Is.EqualTo([false, false, true]));
         Assert.That(new[] { mine, theirs, plain }.Select(new PlainEntry().IsOfOtherKeys), Is.EqualTo([true, true, false]));
     }
 

@@ -215,14 +215,15 @@ public sealed class SealedMeshTests
     {
         await _caller.Bus.TryRequestAsync(s_fail, "x").InTime();
         await Failsafe.UntilAsync(async () => await _caller.ErrorQueue.CountAsync() == 1);
-        await _redis.CommandAsync("LPUSH", "mesh:errors", "nothing of the mesh");
+        byte[] never = [0xB6, 1, 2];
+        await _stranger.PushAsync("mesh:errors", never);
+        Assert.That(await _stranger.SeesAsync("mesh:errors", never), Is.True);
         await _caller.DisposeAsync();
         await _server.DisposeAsync();
         var other = await StartNodeAsync(null, [NodeSealTests.KeyOf(2)]);
 
         Assert.That(await other.ErrorQueue.TakeAsync(10), Is.Empty);
-        var left = (object?[])(await _redis.CommandAsync("LRANGE", "mesh:errors", "0", "-1"))!;
-        Assert.That(left, Has.None.EqualTo("nothing of the mesh"), "an entry that was never a report is taken out");
+        Assert.That(await _stranger.SeesAsync("mesh:errors", never), Is.False, "an entry that was never a report is taken out");
         Assert.That(other.Log.Lines, Has.Some.Contains("They stay there").And.Contains("ServiceMesh:Redis:Keys"));
         await other.DisposeAsync();
         var again = await StartNodeAsync();
@@ -231,8 +232,30 @@ public sealed class SealedMeshTests
     }
 
     [Test]
+    public async Task A_report_of_before_the_keys_stays_in_the_queue_and_is_told_once()
+    {
+        var plain = await StartNodeAsync(Serve, [], ("Redis:KeyPrefix", "later"));
+        await plain.Bus.TryRequestAsync(s_fail, "x").InTime();
+        await Failsafe.UntilAsync(async () => await plain.ErrorQueue.CountAsync() == 1);
+        await plain.DisposeAsync();
+        var with = await StartNodeAsync(null, null, ("Redis:KeyPrefix", "later"));
+
+        Assert.That(await with.ErrorQueue.ReadAsync(10), Is.Empty);
+        Assert.That(Told(), Is.EqualTo(1), "by reading");
+        // What it finds is its own report of that.
+        Assert.That((await with.ErrorQueue.TakeAsync(10)).Select(report => report.Report.Topic), Has.None.EqualTo("sealed.fail"));
+        Assert.That(Told(), Is.EqualTo(1), "once");
+        await with.DisposeAsync();
+        var again = await StartNodeAsync(null, [], ("Redis:KeyPrefix", "later"));
+        Assert.That((await again.ErrorQueue.TakeAsync(10)).Select(report => report.Report.Topic), Is.EqualTo(s_failed));
+
+        int Told() => with.Log.Lines.Count(line => line.Contains("are not sealed", StringComparison.Ordinal)
+            && line.Contains("on one without ServiceMesh:Redis:Keys", StringComparison.Ordinal));
+    }
+
+    [Test]
     public async Task A_node_with_another_key_is_refused_at_start() =>
-        Assert.That(await RefusedAsync([NodeSealTests.KeyOf(2)]), Does.Contain("have other keys than this node, or none")
+        Assert.That(await RefusedAsync([NodeSealTests.KeyOf(2)]), Does.Contain("have other keys than this node. ")
             .And.Contain("ServiceMesh:Redis:Keys").And.Contain("ServiceMesh:Redis:KeyPrefix"));
 
     [Test]
@@ -241,11 +264,13 @@ public sealed class SealedMeshTests
             .And.Contain("ServiceMesh:Redis:Keys"));
 
     [Test]
-    public async Task A_node_with_a_key_is_refused_by_a_mesh_without_keys()
+    public async Task Entries_without_a_seal_are_warned_of_and_keep_no_node_from_starting()
     {
         await using var plain = await RedisNode.StartAsync(_redis.Address, null, ("Redis:KeyPrefix", "plain"));
 
-        Assert.That(await RefusedAsync([s_key], ("Redis:KeyPrefix", "plain")), Does.Contain("other keys than this node, or none"));
+        var first = await StartNodeAsync(Serve, null, ("Redis:KeyPrefix", "plain"));
+
+        Assert.That(first.Log.Lines, Has.Some.Contains("are not sealed, and this node has keys").And.Contains("ServiceMesh:Redis:Keys"));
     }
 
     [Test]

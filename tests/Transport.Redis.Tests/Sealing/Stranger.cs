@@ -57,6 +57,13 @@ internal sealed class Stranger : IAsyncDisposable
         channel.Contains(":inbox:", StringComparison.Ordinal) ? RedisChannel.Sharded(channel) : RedisChannel.Literal(channel), packet)
         .InTime();
 
+    /// <summary>Pushes an entry to a list.</summary>
+    public Task PushAsync(string list, byte[] entry) => _redis.GetDatabase().ListLeftPushAsync(list, entry).InTime();
+
+    /// <summary>True when a list has that entry.</summary>
+    public async Task<bool> SeesAsync(string list, byte[] entry) =>
+        await _redis.GetDatabase().ListPositionAsync(list, entry).InTime() >= 0;
+
     public async ValueTask DisposeAsync() => await _redis.DisposeAsync();
 
     private static string Text(RedisValue value) => Encoding.Latin1.GetString((byte[])value!);
