@@ -244,8 +244,8 @@ internal sealed class InboxMesh : IRedisMesh
         if (unsealed > 0)
         {
             _losses.Report(new("not-sealed", _prefix, "directory",
-                $"Entries of nodes in the directory ({unsealed}) are not sealed, and this node has keys: it exchanges no messages with them. "
-                + $"Give all nodes {_context.KeyOf("Redis:Keys")}; if they have it, a stranger is there."));
+                $"Entries of nodes in the directory ({unsealed}) are not sealed, and this node has keys: it exchanges no messages with "
+                + $"them. Give all nodes {_context.KeyOf("Redis:Keys")}; if they have it, a stranger is there."));
         }
 
         if (same == 0 && other > 0)

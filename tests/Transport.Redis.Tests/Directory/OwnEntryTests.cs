@@ -81,10 +81,12 @@ public sealed class OwnEntryTests
 
         public int FieldsOf(int offers) => inner.FieldsOf(offers);
 
-        public HashEntry[] Whole(Announcement self, EntryState state, IReadOnlyCollection<Offer> offers) => inner.Whole(self, state, offers);
+        public HashEntry[] Whole(Announcement self, EntryState state, IReadOnlyCollection<Offer> offers) =>
+            inner.Whole(self, state, offers);
 
         public (HashEntry[] Written, RedisValue[] Removed) Change(
-            Announcement self, EntryState state, IReadOnlyCollection<Offer> offers, IReadOnlyList<Offer> added, IReadOnlyList<Offer> removed) =>
+            Announcement self, EntryState state, IReadOnlyCollection<Offer> offers, IReadOnlyList<Offer> added,
+            IReadOnlyList<Offer> removed) =>
             inner.Change(self, state, offers, added, removed);
 
         public HashEntry[] Renewal(string id, EntryState state)
