@@ -7,7 +7,7 @@ namespace ServiceMesh.Testing;
 /// <summary>
 /// Changes the bus of an application for a test. Call these after the application's own registrations: in a
 /// <c>WebApplicationFactory</c> within <c>ConfigureTestServices</c>. The last parameter is the name of the bus; empty for the bus that is
-/// injected without a key. Each throws <see cref="InvalidOperationException"/> when there is no bus of that name.
+/// injected without a key. Each throws <see cref="InvalidOperationException"/> if no bus has that name.
 /// </summary>
 public static class MeshTestingServiceCollectionExtensions
 {

@@ -116,7 +116,7 @@ public sealed partial class Workshop
         var directory = new DirectoryInfo(start);
         while (!File.Exists(Path.Combine(directory.FullName, file)))
         {
-            directory = directory.Parent ?? throw new AssertionException($"There is no {file} above {start}.");
+            directory = directory.Parent ?? throw new AssertionException($"No folder above {start} has {file}.");
         }
 
         return directory.FullName;

@@ -11,12 +11,24 @@ public static class FreePort
     private const int First = 12_000;
     private const int Last = 32_000;
 
-    /// <summary>A port that is free now. Another process may take it first: be ready to try another.</summary>
+    // A port stays free until its server starts. One that was given away is not given away again before so many others.
+    private const int Kept = 5_000;
+
+    private static readonly Lock s_lock = new();
+    private static readonly Queue<int> s_order = new();
+    private static readonly HashSet<int> s_given = [];
+
+    /// <summary>A port that is free now, and no other one's in this process. Another process may take it first.</summary>
     public static int Next()
     {
         while (true)
         {
             var port = Random.Shared.Next(First, Last);
+            if (!TryGive(port))
+            {
+                continue;
+            }
+
             try
             {
                 using var listener = new TcpListener(IPAddress.Loopback, port);
@@ -27,6 +39,25 @@ public static class FreePort
             {
                 // Taken.
             }
+        }
+    }
+
+    private static bool TryGive(int port)
+    {
+        lock (s_lock)
+        {
+            if (!s_given.Add(port))
+            {
+                return false;
+            }
+
+            s_order.Enqueue(port);
+            if (s_order.Count > Kept)
+            {
+                s_given.Remove(s_order.Dequeue());
+            }
+
+            return true;
         }
     }
 }

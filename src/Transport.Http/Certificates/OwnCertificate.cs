@@ -58,7 +58,7 @@ internal sealed class OwnCertificate
     {
         var all = X509CertificateLoader.LoadPkcs12CollectionFromFile(path, password);
         var own = all.FirstOrDefault(c => c.HasPrivateKey)
-            ?? throw new CryptographicException("There is no certificate with a private key in it.");
+            ?? throw new CryptographicException("It has no certificate with a private key.");
         return new(path, own, [.. all.Where(c => !ReferenceEquals(c, own))]);
     }
 

@@ -66,7 +66,7 @@ public sealed class HttpTlsOptions
         roots.ImportFromPemFile(path);
         return roots.Count > 0
             ? ClientTls.PolicyOf(roots)
-            : throw new CryptographicException("There is no certificate in it.");
+            : throw new CryptographicException("It has no certificate.");
     }
 
     private T Read<T>(string key, string? path, Func<string, T> read)

@@ -15,7 +15,7 @@ namespace ServiceMesh.Http;
 internal sealed class ServiceChanges(IConfiguration? section, Func<HttpTransportOptions> read)
 {
     /// <summary>For options that were made in code.</summary>
-    public static readonly ServiceChanges None = new(null, () => throw new InvalidOperationException("There is no configuration."));
+    public static readonly ServiceChanges None = new(null, () => throw new InvalidOperationException("No configuration was given."));
 
     /// <summary>Begins to watch. Disposing the result ends it and waits until the last change has been taken over.</summary>
     /// <param name="changedAsync">

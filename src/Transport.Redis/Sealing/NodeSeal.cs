@@ -10,7 +10,7 @@ namespace ServiceMesh.Redis;
 /// </summary>
 internal sealed class NodeSeal(SealKeys keys)
 {
-    /// <summary>A name for which something is sealed is no longer than this.</summary>
+    /// <summary>The maximum length of a name for which something is sealed.</summary>
     public const int MaxNameBytes = 1024;
 
     // Beyond this, what has not been heard of for a while is forgotten, and beyond the second number nothing is remembered.

@@ -26,7 +26,7 @@ internal sealed class FrameReceiver(string nodeId, SharedClock clock)
     public required Func<string, Link?> LinkTo { get; init; }
 
     /// <summary>
-    /// Offers a request, or the copy of a signal for a group, to one member of a group; null when there is no such group here.
+    /// Offers a request, or the copy of a signal for a group, to one member of a group; null if this node has no such group.
     /// </summary>
     public required Func<Message, string, Delivery?> Offer { get; init; }
 
